@@ -1,0 +1,161 @@
+"""The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.schema.Schema`.
+
+Seven queries, however many tables. They lie beside this file and can be pasted into psql. Each reads the
+schemas named by the setting ``pgmend.schemas``, and names are spelt under a search_path that the caller
+sets, so that two databases read in the same way are spelt alike.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import schema as s
+from fixer.schema import QName
+
+Rows = list[dict[str, Any]]
+Grouped = Mapping[QName, Rows]
+
+
+@cache
+def query(name: str) -> str:
+    """Return the text of the catalogue query `name`."""
+    return (files(__package__) / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def read(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Schema:
+    """Read these schemas as the cursor's transaction sees them.
+
+    `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
+    round trip. Changes the transaction's search_path, because names are spelt relative to it.
+    """
+    choose = f"{begin}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    session = _session(_rows(cursor, "session", choose, list(schemas))[0])
+    return parse(cursor, session, schemas)
+
+
+_SPELL = """
+SELECT set_config('search_path', string_agg(quote_ident(name), ', '), true) FROM unnest(%s::text[]) AS name;
+"""
+
+
+def parse(cursor: Cursor, session: s.Session | None, path: Sequence[str]) -> s.Schema:
+    """Read what the setting `pgmend.schemas` names, spelt under this search_path (and public, for extensions)."""
+    relations = _rows(cursor, "relations", _SPELL, list(dict.fromkeys([*path, "public"])))
+    columns, indexes, constraints = (_grouped(cursor, name) for name in ("columns", "indexes", "constraints"))
+    obstacles = _grouped(cursor, "obstacles") if session else defaultdict(list)
+    tables = {}
+    for row in relations:
+        if row["kind"] in "rpvmf":
+            name = QName(row["schema"], row["name"])
+            tables[name] = _table(row, columns[name], indexes[name], constraints[name], obstacles[name])
+    outside = [
+        _foreign_key(row)
+        for name, rows in constraints.items()
+        if name not in tables
+        for row in rows
+        if row["type"] == "f"
+    ]
+    return s.Schema(
+        tables=tables,
+        sequences={q.name: q for q in map(_sequence, _rows(cursor, "sequences"))},
+        outside=tuple(outside),
+        names=frozenset(QName(row["schema"], row["name"]) for row in relations),
+        session=session,
+    )
+
+
+def _rows(cursor: Cursor, name: str, before: str = "", *parameters: object) -> Rows:
+    cursor.execute(before + query(name), parameters or None)
+    keys = [column.name for column in cursor.description or ()]
+    return [dict(zip(keys, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _grouped(cursor: Cursor, name: str) -> Grouped:
+    groups: dict[QName, Rows] = defaultdict(list)
+    for row in _rows(cursor, name):
+        groups[QName(row["schema"], row["relation"])].append(row)
+    return groups
+
+
+def _session(row: dict[str, Any]) -> s.Session:
+    visible = {name: QName(schema, name) for schema, name in row.pop("visible")}
+    return s.Session(
+        **{
+            **row,
+            "search_path": tuple(row["search_path"]),
+            "schemas": frozenset(row["schemas"]),
+            "creatable": frozenset(row["creatable"]),
+            "visible": visible,
+        }
+    )
+
+
+def _table(row: dict[str, Any], columns: Rows, indexes: Rows, constraints: Rows, obstacles: Rows) -> s.Table:
+    facts = {key: value for key, value in row.items() if key not in ("schema", "name")}
+    return s.Table(
+        name=QName(row["schema"], row["name"]),
+        **facts,
+        columns={column["name"]: _column(column) for column in columns},
+        indexes=tuple(map(_index, indexes)),
+        checks=tuple(_check(c) for c in constraints if c["type"] == "c"),
+        foreign_keys=tuple(_foreign_key(c) for c in constraints if c["type"] == "f"),
+        obstacles=tuple(map(_obstacle, obstacles)),
+    )
+
+
+def _column(row: dict[str, Any]) -> s.Column:
+    sequence = QName(row["sequence_schema"], row["sequence_name"]) if row["sequence_name"] else None
+    return s.Column(
+        name=row["name"],
+        type=row["type"],
+        not_null=row["not_null"],
+        default=row["default"],
+        identity=row["identity"],
+        generated=row["generated"],
+        collation=row["collation"],
+        sequence=sequence,
+        labels=tuple(row["labels"] or ()),
+    )
+
+
+def _index(row: dict[str, Any]) -> s.Index:
+    facts = {key: value for key, value in row.items() if key not in ("schema", "relation", "columns")}
+    return s.Index(
+        columns=tuple(row["columns"]), nulls_not_distinct="NULLS NOT DISTINCT" in row["tail"], **facts
+    )
+
+
+def _check(row: dict[str, Any]) -> s.Check:
+    return s.Check(row["name"], row["expression"], tuple(row["columns"]), row["validated"])
+
+
+def _foreign_key(row: dict[str, Any]) -> s.ForeignKey:
+    facts = ("name", "on_delete", "on_update", "match", "deferrable", "deferred", "validated", "enforced")
+    return s.ForeignKey(
+        table=QName(row["schema"], row["relation"]),
+        columns=tuple(row["columns"]),
+        target=QName(row["target_schema"], row["target"]),
+        target_columns=tuple(row["target_columns"]),
+        disabled_triggers=tuple((QName(a, b), trigger) for a, b, trigger in row["disabled_triggers"]),
+        **{fact: row[fact] for fact in facts},
+    )
+
+
+def _obstacle(row: dict[str, Any]) -> s.Obstacle:
+    return s.Obstacle(row["kind"], row["name"], tuple(sorted(row["columns"])), row["enabled"])
+
+
+def _sequence(row: dict[str, Any]) -> s.Sequence:
+    owned_by = None
+    if row["owner_table"]:
+        owned_by = (QName(row["owner_schema"], row["owner_table"]), row["owner_column"])
+    facts = ("type", "start", "increment", "minimum", "maximum", "cycle", "owner", "last_value")
+    return s.Sequence(
+        name=QName(row["schema"], row["name"]), owned_by=owned_by, **{fact: row[fact] for fact in facts}
+    )

@@ -1,0 +1,284 @@
+"""A contract: what a database should look like, from any SQLAlchemy MetaData.
+
+The tables are created in a scratch place (the session's temporary schema, in a transaction that is always
+rolled back; or an embedded server, where the target cannot be written) and read by the same reader as the
+target, so that both sides are spelt alike and a contract that no database can satisfy is refused here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from sqlalchemy import MetaData, create_mock_engine
+from sqlalchemy import Table as SATable
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ClauseElement
+
+from fixer import catalog
+from fixer.errors import ContractError
+from fixer.schema import ForeignKey, QName, Schema, Table
+
+ORPHAN_POLICIES = ("quarantine", "adopt", "null")
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnHints:
+    """What the schema of a column cannot say; see docs/contracts.md."""
+
+    legacy_names: tuple[str, ...] = ()
+    legacy_keys: tuple[str, ...] = ()
+    backfill: sql.Composable | None = None
+    orphans: str = "quarantine"
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableHints:
+    """What the schema of a table cannot say; see docs/contracts.md."""
+
+    legacy_names: tuple[str, ...] = ()
+    default_rows: tuple[Mapping[str, sql.Composable], ...] = ()
+    columns: Mapping[str, ColumnHints] = field(default_factory=dict)
+
+    def of(self, column: str) -> ColumnHints:
+        """Return the hints of one column."""
+        return self.columns.get(column, ColumnHints())
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The wanted schema, with its hints."""
+
+    name: str
+    schema: Schema
+    hints: Mapping[QName, TableHints]
+    metadata: MetaData = field(repr=False)
+
+    @property
+    def tables(self) -> Mapping[QName, Table]:
+        """The wanted tables."""
+        return self.schema.tables
+
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """The schemas in which the wanted tables stand."""
+        return tuple(sorted({name.schema for name in self.tables}))
+
+    def foreign_keys(self) -> Iterator[ForeignKey]:
+        """Yield every wanted foreign key."""
+        for table in self.tables.values():
+            yield from table.foreign_keys
+
+
+def load(spec: str) -> MetaData:
+    """Return the MetaData that ``package.module:attribute`` names.
+
+    The attribute is a MetaData, a declarative base (or any object with a ``metadata``), or a callable that
+    returns one of these. The current directory is importable. Raises ContractError with the reason.
+    """
+    module, _, attribute = spec.partition(":")
+    if not module or not attribute:
+        raise ContractError(f"The contract {spec!r} should be written MODULE:ATTRIBUTE, as in app.models:Base.")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+        return metadata_of(found)
+    except ContractError as error:
+        raise ContractError(f"The contract {spec!r} {error}") from None
+    except AttributeError as error:
+        raise ContractError(f"The contract {spec!r} cannot be loaded: {error}.") from None
+    except Exception as error:  # the user's module may raise anything while it is imported
+        raise ContractError(
+            f"The contract {spec!r} cannot be imported: {type(error).__name__}: {error}."
+        ) from None
+
+
+def metadata_of(found: Any) -> MetaData:
+    """Return the MetaData in a MetaData, a declarative base, or a callable that returns one."""
+    if isinstance(found, MetaData):
+        return found
+    if isinstance(getattr(found, "metadata", None), MetaData):
+        return found.metadata  # type: ignore[no-any-return]
+    if callable(found):
+        return metadata_of(found())
+    raise ContractError(f"is a {type(found).__name__}, not a MetaData, a declarative base, or a callable.")
+
+
+def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
+    """Build the contract in a scratch place and read it back as the target's server spells it.
+
+    `schema` is where tables without a schema of their own are wanted. Raises ContractError when no
+    database can satisfy the contract. The target is left as it was.
+    """
+    if not metadata.tables:
+        raise ContractError(f"The contract {name} has no tables.")
+    places = {table.name: QName(table.schema or schema, table.name) for table in metadata.tables.values()}
+    if len(places) < len(metadata.tables):
+        raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
+    hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
+    wanted = _scratch_read(_ddl(metadata, name), connection, name, schema)
+    return Contract(name, _settle(wanted, places, schema), hints, metadata)
+
+
+def _ddl(metadata: MetaData, name: str) -> str:
+    """Return what creates the contract in the session's temporary schema."""
+    schemas: dict[str | None, str] = dict.fromkeys([None, *{t.schema for t in metadata.tables.values()}], "pg_temp")
+    statements: list[str] = []
+
+    def keep(element: Any, *_: Any, **__: Any) -> None:
+        compiled = element.compile(dialect=_DIALECT, schema_translate_map=schemas, render_schema_translate=True)
+        statements.append(str(compiled).strip())
+
+    try:
+        metadata.create_all(create_mock_engine("postgresql+psycopg2://", keep), checkfirst=False)
+    except SQLAlchemyError as error:
+        raise ContractError(f"The contract {name} cannot be satisfied: {error}.") from None
+    return ";\n".join(statements)
+
+
+def _scratch_read(ddl: str, connection: Connection, name: str, schema: str) -> Schema:
+    """Read the contract from a scratch place in the target, or else from an embedded server."""
+    try:
+        return _read_temporary(ddl, connection, schema)
+    except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, pg.OutOfMemory):
+        return _read_embedded(ddl, connection.server_version // 10000, name, schema)
+    except psycopg2.Error as error:
+        raise _unsatisfiable(name, error) from None
+
+
+def _read_embedded(ddl: str, version: int, name: str, schema: str) -> Schema:
+    from fixer import servers  # a server is only started where the target cannot hold the scratch tables
+
+    available = servers.binaries()
+    nearest = version if version in available else None
+    with servers.embedded(nearest) as server, closing(psycopg2.connect(server.dsn)) as connection:
+        try:
+            return _read_temporary(f'CREATE SCHEMA IF NOT EXISTS "{schema}";{ddl}', connection, schema)
+        except psycopg2.Error as error:
+            raise _unsatisfiable(name, error) from None
+
+
+def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
+    first = (error.diag.message_primary or str(error)).rstrip(".")
+    return ContractError(f"The contract {name} cannot be satisfied by any database: {first}.")
+
+
+_OPEN = """
+BEGIN;
+SELECT set_config('search_path', quote_ident(%s) || ', public', true);
+"""
+_CHOOSE = """;
+SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)
+"""
+
+
+def _read_temporary(ddl: str, connection: Connection, schema: str) -> Schema:
+    """Create the contract in pg_temp, read it, roll back."""
+    before = connection.autocommit
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_OPEN.replace("%s", _literal(schema, connection)) + ddl + _CHOOSE)
+            return catalog.parse(cursor, None, [schema])
+    finally:
+        if not connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+            connection.autocommit = before
+
+
+def _literal(value: object, connection: Connection) -> str:
+    return sql.Literal(value).as_string(connection)
+
+
+def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
+    """Return the schema as it will stand in the target, not in the scratch place."""
+
+    def place(name: QName) -> QName:
+        return places.get(name.name, QName(schema, name.name))
+
+    tables = {}
+    for table in wanted.tables.values():
+        home = place(table.name).schema
+        columns = {
+            c.name: replace(c, sequence=c.sequence and QName(home, c.sequence.name)) for c in table.columns.values()
+        }
+        keys = tuple(replace(k, table=place(k.table), target=place(k.target)) for k in table.foreign_keys)
+        tables[place(table.name)] = replace(
+            table, name=place(table.name), columns=columns, foreign_keys=keys, persistence="p", bytes=0
+        )
+    sequences = {}
+    for sequence in wanted.sequences.values():
+        owned_by = sequence.owned_by and (place(sequence.owned_by[0]), sequence.owned_by[1])
+        home = owned_by[0].schema if owned_by else schema
+        name = QName(home, sequence.name.name)
+        sequences[name] = replace(sequence, name=name, owned_by=owned_by)
+    return Schema(tables=tables, sequences=sequences)
+
+
+def _hints(table: SATable) -> TableHints:
+    rows = tuple(
+        {column: _value(value, f"{table.name}.{column}") for column, value in row.items()}
+        for row in table.info.get("default_rows", ())
+    )
+    for row in rows:
+        unknown = sorted(set(row) - {column.name for column in table.columns})
+        if unknown:
+            raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
+    columns = {column.name: _column_hints(column) for column in table.columns if _info(column)}
+    return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns)
+
+
+def _info(column: Any) -> dict[str, Any]:
+    """Return the hints of a column and of its foreign keys together."""
+    found: dict[str, Any] = {}
+    for key in column.foreign_keys:
+        found |= key.info or {}
+    return found | column.info
+
+
+def _column_hints(column: Any) -> ColumnHints:
+    info = _info(column)
+    orphans = info.get("orphans", "quarantine")
+    if orphans not in ORPHAN_POLICIES:
+        raise ContractError(
+            f"{column} declares orphans={orphans!r}, which should be one of {', '.join(ORPHAN_POLICIES)}."
+        )
+    backfill = _value(info["backfill"], str(column)) if "backfill" in info else None
+    return ColumnHints(
+        legacy_names=tuple(info.get("legacy_names", ())),
+        legacy_keys=tuple(info.get("legacy_keys", ())),
+        backfill=backfill,
+        orphans=orphans,
+        timezone=info.get("timezone"),
+    )
+
+
+def _value(value: Any, where: str) -> sql.Composable:
+    """Return a hint's value as SQL: SQL expressions as they are, all else as a literal."""
+    if isinstance(value, ClauseElement):
+        return sql.SQL(str(value.compile(dialect=_DIALECT)))
+    if callable(value):
+        raise ContractError(f"The hint of {where} should be a value or a SQL expression, not a function.")
+    return sql.Literal(value)
+
+
+ContractSource = MetaData | type | Callable[[], Any] | str

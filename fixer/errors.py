@@ -1,0 +1,43 @@
+"""What can stop the fixer: one exception a way out, each with the exit code of the command line."""
+
+from __future__ import annotations
+
+
+class PgmendError(Exception):
+    """The root of every error this package raises on purpose; its text is one sentence for the user."""
+
+    exit_code = 2
+
+
+class UsageError(PgmendError):
+    """The words of a call are off: an unknown option value, two options that exclude each other."""
+
+
+class TargetError(PgmendError):
+    """The target cannot be named, reached or worked with: nothing was changed."""
+
+
+class ContractError(PgmendError):
+    """The contract cannot be imported, or no database could satisfy it."""
+
+
+class ServerError(PgmendError):
+    """No PostgreSQL server of our own could be started."""
+
+
+class SnapshotError(PgmendError):
+    """A snapshot is incomplete or does not load."""
+
+
+class PlanRefused(PgmendError):
+    """The plan was made for another schema, another contract or another version: nothing was changed."""
+
+
+class ApplyFailed(PgmendError):
+    """A step failed, or the contract did not hold at the end: everything was rolled back."""
+
+
+class NeedsPermission(PgmendError):
+    """The plan needs hazards that were not allowed, or a person: nothing was changed."""
+
+    exit_code = 1

@@ -1,0 +1,275 @@
+"""What a database looks like, as frozen values: the one language of both sides, contract and actual.
+
+Nothing here touches a database. A value may describe today (as the catalogue reader found it) or the
+future (as the repairs planned so far will leave it): then ``stored_as`` and ``now`` say where a table or
+a column of the future is found today, so that rows can be counted before anything is changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from psycopg2.sql import Composable
+
+
+class QName(NamedTuple):
+    """A schema-qualified name."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column (PostgreSQL manual, pg_attribute)."""
+
+    name: str
+    type: str  # as format_type spells it
+    not_null: bool = False
+    default: str | None = None  # as pg_get_expr spells it
+    identity: str = ""  # '' none, 'a' ALWAYS, 'd' BY DEFAULT
+    generated: str = ""  # '' none, 's' STORED, 'v' VIRTUAL
+    collation: str | None = None  # only where it differs from the type's own
+    sequence: QName | None = None  # the sequence behind its default or identity
+    labels: tuple[str, ...] = ()  # of its enum type
+    stored_as: str | None = None  # today's name, where the plan renames it
+    now: Composable | None = None  # its future value as an expression over today's row `t`
+    mapped: bool = False  # its values are mapped to another key by the plan: not countable today
+
+    @property
+    def generates(self) -> bool:
+        """Whether the database fills this column by counting."""
+        return bool(self.sequence or self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index, and the key constraint that stands on it, if any (pg_index, pg_constraint)."""
+
+    name: str
+    columns: tuple[str, ...]  # key columns; empty strings stand for expressions
+    tail: str  # all that follows the table's name in its definition: USING btree (…) WHERE …
+    unique: bool = False
+    primary: bool = False
+    constraint: bool = False
+    valid: bool = True
+    deferrable: bool = False
+    deferred: bool = False
+    partial: bool = False
+    nulls_not_distinct: bool = False
+
+    @property
+    def is_plain_key(self) -> bool:
+        """Whether it proves uniqueness of its columns at once, so a foreign key may point at them."""
+        return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A CHECK constraint."""
+
+    name: str
+    expression: str
+    columns: tuple[str, ...]
+    validated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key, with the state of the triggers that enforce it (pg_constraint, pg_trigger)."""
+
+    name: str
+    table: QName
+    columns: tuple[str, ...]
+    target: QName
+    target_columns: tuple[str, ...]
+    on_delete: str = "a"
+    on_update: str = "a"
+    match: str = "s"
+    deferrable: bool = False
+    deferred: bool = False
+    validated: bool = True
+    enforced: bool = True
+    disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire
+
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The column pairs, whatever their order."""
+        return frozenset(zip(self.columns, self.target_columns, strict=True))
+
+    @property
+    def behaviour(self) -> tuple[object, ...]:
+        """What it does, its name and its proof aside."""
+        return (self.on_delete, self.on_update, self.match, self.deferrable, self.deferred)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the catalogue vouches for every row under it."""
+        return self.validated and self.enforced and not self.disabled_triggers
+
+    def points_as(self, wanted: ForeignKey) -> bool:
+        """Tell whether it points at the wanted table and columns."""
+        return self.target == wanted.target and self.pairs == wanted.pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stands beside a table and acts on its rows or hinders its change: trigger, rule, policy, view."""
+
+    kind: str  # 'trigger', 'rule', 'policy', 'view'
+    name: str
+    columns: tuple[str, ...] = ()  # the columns a view depends on
+    enabled: str = "O"  # as tgenabled or ev_enabled
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence (pg_sequence)."""
+
+    name: QName
+    type: str
+    start: int
+    increment: int
+    minimum: int
+    maximum: int
+    cycle: bool
+    owner: str
+    owned_by: tuple[QName, str] | None = None
+    last_value: int | None = None  # None: not called yet, or not readable
+
+    @property
+    def next_value(self) -> int:
+        """What nextval would give, apart from other sessions' caches."""
+        return self.start if self.last_value is None else self.last_value + self.increment
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A relation that holds rows, or stands where one should."""
+
+    name: QName
+    kind: str = "r"  # r table, p partitioned, v view, m materialized view, f foreign
+    owner: str = ""
+    owned: bool = True  # whether the session may alter it
+    readable: bool = True
+    persistence: str = "p"
+    inherits: bool = False
+    row_security: bool = False
+    forced_row_security: bool = False
+    bytes: int = 0
+    estimated_rows: int = 0
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    indexes: tuple[Index, ...] = ()
+    checks: tuple[Check, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    stored_as: QName | None = None  # today's name, where the plan renames it
+    created: bool = False  # the plan creates it: no rows today
+    legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
+    leaving: tuple[Composable, ...] = ()  # rows (conditions over the future row) that the plan moves away
+
+    @property
+    def primary_key(self) -> Index | None:
+        """Its primary key, valid or not."""
+        return next((index for index in self.indexes if index.primary), None)
+
+    @property
+    def plain_keys(self) -> tuple[Index, ...]:
+        """The keys that prove uniqueness at once."""
+        return tuple(index for index in self.indexes if index.is_plain_key)
+
+    def has_key_on(self, columns: tuple[str, ...]) -> bool:
+        """Tell whether the catalogue proves that no two rows agree in exactly these columns."""
+        return any(set(key.columns) == set(columns) for key in self.plain_keys)
+
+    def with_column(self, column: Column) -> Table:
+        """Return this table with a column added or replaced."""
+        return replace(self, columns={**self.columns, column.name: column})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who looks at the database, and what they may do."""
+
+    role: str
+    superuser: bool
+    database: str
+    version: int  # major
+    can_create: bool  # schemas in this database
+    standby: bool = False
+    read_only: bool = False
+    search_path: tuple[str, ...] = ()
+    schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
+    creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create
+    visible: Mapping[str, QName] = field(default_factory=dict)  # names that stand in several schemas of the path
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All that the fixer knows of one side."""
+
+    tables: Mapping[QName, Table] = field(default_factory=dict)
+    sequences: Mapping[QName, Sequence] = field(default_factory=dict)
+    outside: tuple[ForeignKey, ...] = ()  # foreign keys of tables elsewhere that point into this schema
+    names: frozenset[QName] = frozenset()  # every relation's name, so that new names stay clear of them
+    session: Session | None = None
+
+    def with_table(self, table: Table) -> Schema:
+        """Return this schema with a table added or replaced."""
+        return replace(self, tables={**self.tables, table.name: table})
+
+    def foreign_keys(self) -> Iterator[ForeignKey]:
+        """Yield every foreign key that starts or ends here."""
+        for table in self.tables.values():
+            yield from table.foreign_keys
+        yield from self.outside
+
+    def incoming(self, target: QName) -> tuple[ForeignKey, ...]:
+        """Return the foreign keys that point at a table."""
+        return tuple(key for key in self.foreign_keys() if key.target == target)
+
+    def without_foreign_keys(self, unwanted: frozenset[tuple[QName, str]]) -> Schema:
+        """Return this schema without the foreign keys of these tables and names."""
+        schema = self
+        for table in self.tables.values():
+            kept = tuple(k for k in table.foreign_keys if (k.table, k.name) not in unwanted)
+            if len(kept) != len(table.foreign_keys):
+                schema = schema.with_table(replace(table, foreign_keys=kept))
+        return replace(schema, outside=tuple(k for k in self.outside if (k.table, k.name) not in unwanted))
+
+    @property
+    def version(self) -> int:
+        """The server's major version."""
+        return self.session.version if self.session else 18
+
+    @property
+    def fingerprint(self) -> str:
+        """What ties a plan to the schema it was made for: figures that rows move are left out."""
+        digest = hashlib.sha256()
+        for name in sorted(self.tables):
+            digest.update(repr(_settled(self.tables[name])).encode())
+        for name in sorted(self.sequences):
+            digest.update(repr(replace(self.sequences[name], last_value=None)).encode())
+        digest.update(repr(sorted(self.outside, key=lambda key: (key.table, key.name))).encode())
+        return digest.hexdigest()
+
+
+def _settled(table: Table) -> Table:
+    return replace(
+        table,
+        bytes=0,
+        estimated_rows=0,
+        readable=True,
+        owned=True,
+        columns=dict(sorted(table.columns.items())),
+        indexes=tuple(sorted(table.indexes, key=lambda index: index.name)),
+        checks=tuple(sorted(table.checks, key=lambda check: check.name)),
+        foreign_keys=tuple(sorted(table.foreign_keys, key=lambda key: key.name)),
+        obstacles=tuple(sorted(table.obstacles, key=lambda obstacle: (obstacle.kind, obstacle.name))),
+    )

@@ -1,0 +1,128 @@
+"""SQL composed from values: names through Identifier, values through Literal, never formatted.
+
+Every statement about rows calls the row ``t``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
+
+from fixer.schema import Column, QName, Table
+
+
+def name(qname: QName) -> Identifier:
+    """Return a schema-qualified name."""
+    return Identifier(qname.schema, qname.name)
+
+
+def names(columns: Iterable[str]) -> Composed:
+    """Return column names, separated by commas."""
+    return SQL(", ").join(map(Identifier, columns))
+
+
+def column(of: str, alias: str = "t") -> Composed:
+    """Return a column of the row `alias`."""
+    return SQL("{}.{}").format(Identifier(alias), Identifier(of))
+
+
+def columns(of: Iterable[str], alias: str = "t") -> Composed:
+    """Return columns of the row `alias`, separated by commas."""
+    return SQL(", ").join(column(each, alias) for each in of)
+
+
+def all_of(conditions: Iterable[Composable]) -> Composed:
+    """Return the conjunction of conditions."""
+    return SQL(" AND ").join(conditions)
+
+
+def any_of(conditions: Iterable[Composable]) -> Composed:
+    """Return the disjunction of conditions."""
+    return SQL(" OR ").join(conditions)
+
+
+def equal(left: Sequence[str], right: Sequence[str], left_alias: str, right_alias: str) -> Composed:
+    """Return the condition that two rows agree in these columns, pair by pair."""
+    return all_of(
+        SQL("{} = {}").format(column(a, left_alias), column(b, right_alias))
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def is_null(of: str) -> Composed:
+    """Return the condition that a column of the row is NULL."""
+    return SQL("{} IS NULL").format(column(of))
+
+
+def not_null(of: Iterable[str]) -> Composed:
+    """Return the condition that none of these columns of the row is NULL."""
+    return all_of(SQL("{} IS NOT NULL").format(column(each)) for each in of)
+
+
+def whole_row(table: Table) -> Composed:
+    """Return all cells of the row as one text, by which identical rows are told from others."""
+    return SQL("ROW({})::text").format(columns(table.columns))
+
+
+def stored(table: Table) -> Identifier:
+    """Return the name under which a table of the future is found today."""
+    return name(table.stored_as or table.name)
+
+
+def today(of: Column) -> Composable:
+    """Return the value that a column of the future has in today's row."""
+    return of.now if of.now is not None else column(of.stored_as or of.name)
+
+
+def rows_of(table: Table) -> Composed:
+    """Return a FROM item `t` that shows today's rows as the plan so far will leave them."""
+    if table.created:
+        cells = SQL(", ").join(
+            SQL("NULL::{} AS {}").format(SQL(c.type), Identifier(c.name)) for c in table.columns.values()
+        )
+        return SQL("(SELECT NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
+    changed = any(c.now is not None or c.stored_as for c in table.columns.values())
+    rows = SQL("{} AS t").format(stored(table))
+    if changed:
+        cells = SQL(", ").join(
+            SQL("{} AS {}").format(today(c), Identifier(c.name)) for c in table.columns.values()
+        )
+        rows = SQL("(SELECT t.ctid, {} FROM {}) AS t").format(cells, rows)
+    if table.leaving:
+        rows = SQL("(SELECT t.ctid, {} FROM {} WHERE ({}) IS NOT TRUE) AS t").format(
+            columns(table.columns), rows, any_of(table.leaving)
+        )
+    return rows
+
+
+class Block(Composable):
+    """An anonymous block (DO), for statements whose text depends on what they find when they run."""
+
+    def __init__(self, body: Composable) -> None:
+        super().__init__(body)
+
+    def as_string(self, context: Any) -> str:
+        """Return the DO statement, its body dollar-quoted under a tag that the body does not contain."""
+        body = self._wrapped.as_string(context)  # type: ignore[attr-defined]
+        tag = "$fixer$"
+        while tag in body:
+            tag = f"{tag[:-1]}_$"
+        return f"DO {tag}\n{body}\n{tag}"
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """Return `wanted`, or the first numbered variant of it that is not taken; at most 63 bytes long."""
+    used = set(taken)
+    candidate, number = wanted, 0
+    while candidate in used or len(candidate.encode()) > 63:
+        number += 1
+        suffix = f"_{number}"
+        stem = wanted.encode()[: 63 - len(suffix)].decode(errors="ignore")
+        candidate = f"{stem}{suffix}"
+    return candidate
+
+
+__all__ = ["SQL", "Block", "Composable", "Composed", "Identifier", "Literal", "sql"]

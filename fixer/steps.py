@@ -1,0 +1,357 @@
+"""Steps: what a repair is made of. One statement each, with its lock, its hazard and its place in the order.
+
+The builders here are the only ones that move rows or rewrite cells, so that there is one way to do it:
+a row that leaves its table goes to quarantine in the same statement, its children first; a cell that is
+rewritten leaves an image of its row in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.schema import ForeignKey, QName, Schema
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+
+QUARANTINE = "fixer_quarantine"
+JOURNAL = "fixer_journal"
+
+
+class Phase(IntEnum):
+    """The order of work: each phase may rely on all before it, in every table."""
+
+    RELEASE = 10  # drop what stands in the way
+    TABLES = 20  # create and rename tables
+    NAMES = 30  # rename columns
+    MISFITS = 35  # move rows whose values do not fit the coming type
+    CONVERT = 40  # add columns, change types
+    GENERATORS = 50  # create, own, wire and advance sequences
+    KEYS = 60  # number rows, map references, settle duplicates
+    VALUES = 70  # fill NULLs, settle rows that break checks or uniques
+    INDEXES = 80  # primary keys, uniques, indexes
+    RULES = 90  # defaults, NOT NULL, checks
+    DEFAULT_ROWS = 100
+    ORPHANS = 110
+    FOREIGN_KEYS = 120
+    FINISH = 130
+
+
+class Hazard(StrEnum):
+    """What a step may do to a database that its owner has to allow by name."""
+
+    MOVES_ROWS = "moves-rows"
+    REWRITES_VALUES = "rewrites-values"
+    REWRITES_TABLE = "rewrites-table"
+    REPLACES_CONSTRAINT = "replaces-constraint"
+
+
+class Lock(StrEnum):
+    """The strongest table lock a step takes (PostgreSQL manual, 13.3.1)."""
+
+    ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+    SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+    SHARE = "SHARE"
+    ROW_EXCLUSIVE = "ROW EXCLUSIVE"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a plan."""
+
+    phase: Phase
+    table: QName
+    title: str
+    sql: Composable
+    lock: Lock = Lock.ACCESS_EXCLUSIVE
+    hazard: Hazard | None = None
+    rows: int = 0  # rows it is expected to touch
+    changes: tuple[str, ...] = ()  # columns whose cells it rewrites
+    renames: tuple[tuple[str, str], ...] = ()  # columns it renames
+    moves: bool = False  # whether rows leave the table for quarantine
+    inserts: bool = False  # whether rows are added to the table
+    touches: tuple[QName, ...] = ()  # other tables that it locks
+    action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
+    slug: str = ""  # the defect class it repairs
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether user triggers would fire."""
+        return self.moves or self.inserts or bool(self.changes)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """The cure of one finding: its steps, or the reason why a person has to decide."""
+
+    steps: tuple[Step, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def hazards(self) -> frozenset[Hazard]:
+        """The hazards that must be allowed for it."""
+        return frozenset(step.hazard for step in self.steps if step.hazard)
+
+    @property
+    def label(self) -> str:
+        """Say how it can be had: automatic, needs-hazard or manual."""
+        if self.refusal or not self.steps:
+            return "manual"
+        return "needs-hazard" if self.hazards else "automatic"
+
+
+def refuse(reason: str) -> Repair:
+    """Return the repair that only a person can make."""
+    return Repair(refusal=reason)
+
+
+class RefusalError(Exception):
+    """Raised while steps are built where no safe way exists; its text is the reason."""
+
+
+# --- ALTER TABLE ------------------------------------------------------------------------------------
+
+
+def alter(
+    phase: Phase,
+    table: QName,
+    title: str,
+    action: Composable,
+    *,
+    hazard: Hazard | None = None,
+    lock: Lock = Lock.ACCESS_EXCLUSIVE,
+    changes: tuple[str, ...] = (),
+    rows: int = 0,
+    touches: tuple[QName, ...] = (),
+    merge: bool = False,
+) -> Step:
+    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours."""
+    return Step(
+        phase=phase,
+        table=table,
+        title=title,
+        sql=SQL("ALTER TABLE {} {}").format(q.name(table), action),
+        hazard=hazard,
+        lock=lock,
+        changes=changes,
+        rows=rows,
+        touches=touches,
+        action=action if merge else None,
+    )
+
+
+def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard | None = None) -> Step:
+    """Return the step that drops a constraint before all other work."""
+    action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
+    return alter(Phase.RELEASE, table, title, action, hazard=hazard)
+
+
+def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:
+    """Return the step that drops a foreign key; it locks both its tables."""
+    step = drop_constraint(key.table, key.name, f"drop the foreign key {key.name} ({reason})", hazard=hazard)
+    return replace(step, touches=(key.target,))
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def quarantine_table(table: QName) -> QName:
+    """Return where the rows of a table go that cannot stay."""
+    wanted = table.name if table.schema == "public" else f"{table.schema}__{table.name}"
+    if len(wanted.encode()) > 63:
+        digest = hashlib.sha256(wanted.encode()).hexdigest()[:8]
+        wanted = f"{wanted.encode()[:54].decode(errors='ignore')}_{digest}"
+    return QName(QUARANTINE, wanted)
+
+
+def move_statement(table: QName, condition: Composable, reason: str) -> Composed:
+    """Return the one statement that takes rows out of a table and into its quarantine."""
+    return SQL(
+        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING t.*)\n"
+        "INSERT INTO {quarantine} (run, source, reason, \"row\")\n"
+        "SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, to_jsonb(moved) FROM moved"
+    ).format(
+        source=q.name(table),
+        condition=condition,
+        quarantine=q.name(quarantine_table(table)),
+        label=Literal(str(table)),
+        reason=Literal(reason),
+    )
+
+
+def rewrite_statement(
+    table: QName, assignments: Mapping[str, Composable], condition: Composable, reason: str
+) -> Composed:
+    """Return the one statement that rewrites cells and keeps an image of each row as it was."""
+    return SQL(
+        "WITH old AS MATERIALIZED (SELECT t.ctid AS place, to_jsonb(t) AS image FROM {table} AS t WHERE {condition}),\n"
+        "kept AS (INSERT INTO {journal} (run, source, reason, \"row\")\n"
+        "         SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, image FROM old)\n"
+        "UPDATE {table} AS t SET {cells} FROM old WHERE t.ctid = old.place"
+    ).format(
+        table=q.name(table),
+        condition=condition,
+        journal=Identifier(JOURNAL, "before_image"),
+        label=Literal(str(table)),
+        reason=Literal(reason),
+        cells=assignment_list(assignments),
+    )
+
+
+def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
+    """Return what follows SET in an UPDATE."""
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
+
+
+def rewrite(
+    phase: Phase,
+    table: QName,
+    title: str,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    *,
+    rows: int,
+) -> Step:
+    """Return the step that rewrites cells."""
+    return Step(
+        phase=phase,
+        table=table,
+        title=title,
+        sql=rewrite_statement(table, assignments, condition, title),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_VALUES,
+        rows=rows,
+        changes=tuple(assignments),
+    )
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Moves rows to quarantine, and settles their children first."""
+
+    actual: Schema
+    contract: Contract
+
+    def quarantine(
+        self, phase: Phase, table: QName, condition: Composable, reason: str, *, rows: int, path: tuple[QName, ...] = ()
+    ) -> Iterator[Step]:
+        """Yield the steps that move the rows of a condition over `t` out of a table.
+
+        Rows that reference them under an existing foreign key are settled first, as the contract says of
+        orphans, because a DELETE would cascade to them in silence. Where the foreign key is only wanted,
+        they are settled later, before it is added. Raises RefusalError where references run in a circle.
+        """
+        if table in path:
+            raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
+        keys = self.actual.incoming(table)
+        for key in keys:
+            if key.table == table:
+                condition = _with_descendants(key, condition)
+        for key in keys:
+            if key.table != table:
+                leaving = SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
+                    q.columns(key.columns), q.columns(key.target_columns), q.name(table), condition
+                )
+                why = f"its row of {table.name} is in quarantine"
+                yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
+        yield Step(
+            phase=phase,
+            table=table,
+            title=f"move {_count(rows, 'row')} of {table.name} to quarantine: {reason}",
+            sql=move_statement(table, condition, reason),
+            lock=Lock.ROW_EXCLUSIVE,
+            hazard=Hazard.MOVES_ROWS,
+            rows=rows,
+            moves=True,
+        )
+        for key in self.contract.foreign_keys():
+            if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys):
+                yield from self.orphans(key, rows=0, path=(*path, table))
+
+    def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
+        """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
+        reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
+        yield from self.settle(Phase.ORPHANS, key, orphaned(key), reason, rows=rows, path=path)
+
+    def settle(
+        self, phase: Phase, key: ForeignKey, condition: Composable, reason: str, *, rows: int, path: tuple[QName, ...] = ()
+    ) -> Iterator[Step]:
+        """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
+        if key.table in path and key.table != key.target:
+            raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")
+        policy = self.policy(key)
+        if policy == "quarantine":
+            without_self = tuple(table for table in path if table != key.table)
+            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=without_self)
+            return
+        values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
+        deed = "give to the default row" if policy == "adopt" else "set to NULL"
+        # Adopting needs the default row, so it waits; an existing key is not broken meanwhile, because the
+        # row it points at is still there until its own move, which then comes later as well.
+        later = max(phase, Phase.ORPHANS) if policy == "adopt" else phase
+        title = f"{deed} {', '.join(key.columns)} of {_count(rows, 'row')} of {key.table.name}: {reason}"
+        yield rewrite(later, key.table, title, values, condition, rows=rows)
+
+    def policy(self, key: ForeignKey) -> str:
+        """Return what the contract says of orphans under a foreign key."""
+        wanted = self.contract.tables.get(key.table)
+        if wanted is None or not any(k.pairs == key.pairs for k in wanted.foreign_keys):
+            return "quarantine"
+        policy = self.contract.hints[key.table].of(key.columns[0]).orphans
+        if policy == "null" and any(wanted.columns[c].not_null for c in key.columns):
+            return "quarantine"
+        return policy
+
+    def adopter(self, key: ForeignKey) -> dict[str, Composable]:
+        """Return the key of the default row that takes orphans in, column by column."""
+        rows = self.contract.hints[key.target].default_rows
+        if not rows:
+            raise RefusalError(f"orphans of {key.table} should be adopted, but {key.target} declares no default row")
+        identity = identity_of(self.contract, key.target, rows[0])
+        match = q.all_of(SQL("p.{} = {}").format(Identifier(c), rows[0][c]) for c in identity)
+        return {
+            column: SQL("(SELECT {} FROM {} AS p WHERE {})").format(q.column(target, "p"), q.name(key.target), match)
+            for column, target in zip(key.columns, key.target_columns, strict=True)
+        }
+
+
+def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
+    """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
+    return SQL("{} AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
+        q.not_null(key.columns),
+        parents or SQL("{} AS p").format(q.name(key.target)),
+        q.equal(key.target_columns, key.columns, "p", "t"),
+    )
+
+
+def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable]) -> tuple[str, ...]:
+    """Return the columns by which a default row is known: the first key of the table that it fills."""
+    keys = sorted(contract.tables[table].plain_keys, key=lambda key: (not key.primary, list(row).index(key.columns[0])
+                  if key.columns[0] in row else len(row)))
+    for key in keys:
+        if set(key.columns) <= set(row):
+            return key.columns
+    return tuple(row)
+
+
+def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
+    """Return the condition for these rows and all that reference them within the same table."""
+    return SQL(
+        "t.ctid IN (WITH RECURSIVE gone AS (SELECT t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
+        " UNION SELECT t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT place FROM gone)"
+    ).format(
+        keys=q.columns(key.target_columns),
+        table=q.name(key.table),
+        condition=condition,
+        link=q.equal(key.columns, key.target_columns, "t", "gone"),
+    )
+
+
+def _count(rows: int, noun: str) -> str:
+    if not rows:
+        return f"the {noun}s"
+    return f"{rows} {noun}" if rows == 1 else f"{rows} {noun}s"
