@@ -8,6 +8,7 @@ a column of the future is found today, so that rows can be counted before anythi
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -243,6 +244,12 @@ class Schema:
                 schema = schema.with_table(replace(table, foreign_keys=kept))
         return replace(schema, outside=tuple(k for k in self.outside if (k.table, k.name) not in unwanted))
 
+    def with_renamed_column(self, table: QName, old: str, new: str) -> Schema:
+        """Return this schema with a column renamed wherever it is named, as PostgreSQL renames it."""
+        tables = {name: _renamed_in(each, table, old, new) for name, each in self.tables.items()}
+        outside = tuple(_renamed_key(key, table, old, new) for key in self.outside)
+        return replace(self, tables=tables, outside=outside)
+
     @property
     def version(self) -> int:
         """The server's major version."""
@@ -273,3 +280,60 @@ def _settled(table: Table) -> Table:
         foreign_keys=tuple(sorted(table.foreign_keys, key=lambda key: key.name)),
         obstacles=tuple(sorted(table.obstacles, key=lambda obstacle: (obstacle.kind, obstacle.name))),
     )
+
+
+def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
+    keys = tuple(_renamed_key(key, table, old, new) for key in each.foreign_keys)
+    if each.name != table:
+        return replace(each, foreign_keys=keys)
+    columns = {
+        new if name == old else name: replace(column, name=new, stored_as=column.stored_as or old)
+        if name == old
+        else column
+        for name, column in each.columns.items()
+    }
+    names = {old: new}
+    indexes = tuple(
+        replace(i, columns=tuple(names.get(c, c) for c in i.columns), tail=_respelt(i.tail, old, new))
+        for i in each.indexes
+    )
+    checks = tuple(
+        replace(c, columns=tuple(names.get(n, n) for n in c.columns), expression=_respelt(c.expression, old, new))
+        if old in c.columns
+        else c
+        for c in each.checks
+    )
+    return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys)
+
+
+def _renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey:
+    names = {old: new}
+    columns, targets = key.columns, key.target_columns
+    if key.table == table:
+        columns = tuple(names.get(c, c) for c in columns)
+    if key.target == table:
+        targets = tuple(names.get(c, c) for c in targets)
+    return replace(key, columns=columns, target_columns=targets)
+
+
+def _respelt(text: str, old: str, new: str) -> str:
+    return re.sub(rf'(?<![\w"\']){re.escape(old)}(?![\w"\'])|"{re.escape(old)}"', lambda _: new, text)
+
+
+def canonical(expression: str) -> str:
+    """Return an expression in a form in which spelling does not count: no casts, quotes or parentheses.
+
+    PostgreSQL spells one check differently over varchar and over text columns; a difference that is only
+    one of types shows in the column's own type.
+    """
+    bare = _CAST.sub("", expression)
+    for spelling, meaning in _SAME.items():
+        bare = re.sub(rf"(?i)(?<!\w){re.escape(spelling)}(?!\w)", meaning, bare)
+    return re.sub(r'[\s()"]+', " ", bare).replace("[]", "").strip()
+
+
+_CAST = re.compile(
+    r"::(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
+    r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"
+)
+_SAME = {"CURRENT_TIMESTAMP": "now", "transaction_timestamp": "now", "LOCALTIMESTAMP": "now"}

@@ -98,6 +98,28 @@ def rows_of(table: Table) -> Composed:
     return rows
 
 
+def next_value(table: QName, of: str) -> Composed:
+    """Return the next number of the generator that a column owns."""
+    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in table)
+    return SQL("nextval(pg_get_serial_sequence({}, {}))").format(Literal(quoted), Literal(of))
+
+
+def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+    """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`copy`)."""
+    return SQL(
+        "(SELECT t.*, t.ctid AS place, row_number() OVER (PARTITION BY {keys}, {row} ORDER BY t.ctid) AS copy"
+        " FROM {rows} WHERE ({keys}) IN (SELECT {keys} FROM {rows} GROUP BY {keys} HAVING count(*) > 1)) AS t"
+    ).format(keys=columns(keys), row=whole_row(table), rows=rows)
+
+
+def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+    """Return a FROM item `t`: the differing rows that share a key, numbered within it (`rival`)."""
+    return SQL(
+        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY t.place) AS rival"
+        " FROM {copies} WHERE t.copy = 1) AS t"
+    ).format(keys=columns(keys), copies=copies(rows, table, keys))
+
+
 class Block(Composable):
     """An anonymous block (DO), for statements whose text depends on what they find when they run."""
 

@@ -30,6 +30,7 @@ class Phase(IntEnum):
     MISFITS = 35  # move rows whose values do not fit the coming type
     CONVERT = 40  # add columns, change types
     GENERATORS = 50  # create, own, wire and advance sequences
+    COPIES = 55  # move identical rows that repeat a key
     KEYS = 60  # number rows, map references, settle duplicates
     VALUES = 70  # fill NULLs, settle rows that break checks or uniques
     INDEXES = 80  # primary keys, uniques, indexes
@@ -284,17 +285,16 @@ class Mover:
         if key.table in path and key.table != key.target:
             raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")
         policy = self.policy(key)
+        if policy == "adopt" and phase < Phase.ORPHANS:
+            policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
         if policy == "quarantine":
-            without_self = tuple(table for table in path if table != key.table)
-            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=without_self)
+            others = tuple(table for table in path if table != key.table)
+            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others)
             return
         values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
-        # Adopting needs the default row, so it waits; an existing key is not broken meanwhile, because the
-        # row it points at is still there until its own move, which then comes later as well.
-        later = max(phase, Phase.ORPHANS) if policy == "adopt" else phase
         title = f"{deed} {', '.join(key.columns)} of {_count(rows, 'row')} of {key.table.name}: {reason}"
-        yield rewrite(later, key.table, title, values, condition, rows=rows)
+        yield rewrite(phase, key.table, title, values, condition, rows=rows)
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""

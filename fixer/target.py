@@ -234,8 +234,9 @@ def _parsed(text: str, origin: str) -> dict[str, str]:
     pooled = False
     if scheme := re.match(r"([A-Za-z][\w.-]*)(\+\w*)?://", text):
         if scheme[1].lower() not in ("postgres", "postgresql"):
+            start = f"{scheme[1]}://" if scheme[1].islower() else "a scheme"
             raise TargetError(
-                f"{origin} starts with {scheme[1]}://, which is not PostgreSQL: "
+                f"{origin} starts with {start}, which is not PostgreSQL: "
                 "write postgresql://user@host:port/database"
             )
         text, pooled = _plain_url(text[scheme.end() :], origin)
@@ -278,7 +279,8 @@ def _plain_url(rest: str, origin: str) -> tuple[str, bool]:
 
 def _refuse_unreadable(text: str, origin: str) -> NoReturn:
     _, _, query = text.partition("?") if text.startswith("postgresql://") else ("", "", "")
-    if "password" not in query:  # a bare & in a password makes its other half look like a keyword
+    # A bare & or ? in a password makes its other half look like a keyword.
+    if "password" not in query and "@" not in query:
         for keyword in (pair.partition("=")[0] for pair in query.split("&") if pair):
             if _keywords(f"{keyword}=0") is None:
                 raise TargetError(
@@ -348,7 +350,7 @@ def _with_tls(arguments: Mapping[str, str]) -> dict[str, str]:
 
 def _check(arguments: Mapping[str, str], origin: str, environ: Mapping[str, str]) -> None:
     ports = arguments.get("port", "").split(",")
-    if not all(port == "" or re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
+    if not all(port == "" or (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536) for port in ports):
         which = _culprit("port", ("DATABASE_PORT", "PGPORT"), arguments, origin, environ)
         raise TargetError(f"{which} is not a number between 1 and 65535")
     hosts = arguments.get("host", arguments.get("hostaddr", "")).split(",")

@@ -1,0 +1,105 @@
+"""(actual, contract) → findings, each with its repair.
+
+Stage by stage: what a stage finds and can repair is foreseen, so that the next stage looks at the schema as
+it will be. A renamed column is then compared under its new name, and a column that will be mapped to
+another key loses its indexes today. Rows are counted through `count`; nothing here touches a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from fixer import defects
+from fixer.contract import Contract
+from fixer.findings import Count, Counter, DefectClass, Finding
+from fixer.schema import Schema
+from fixer.steps import RefusalError, Repair, refuse
+
+# What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
+CHEAP_BYTES = 32 * 1024 * 1024
+CHEAP_PROBES = 64
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found, and the schema as the repairs will leave it."""
+
+    actual: Schema
+    future: Schema
+    contract: Contract
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the contract holds."""
+        return not any(finding.breaks for finding in self.findings)
+
+
+def compare(actual: Schema, contract: Contract, count: Counter, *, deep: bool = False) -> Comparison:
+    """Compare a database with its contract; `deep` reads rows even where the catalogue vouches for them."""
+    future, findings = actual, list[Finding]()
+    for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
+        found = _stage(list(stage), future, contract, count, deep)
+        findings += [finding for _, finding in found]
+        for defect, finding in found:
+            foresee = getattr(defect, "foresee", None)
+            if foresee is not None and not finding.repair.refusal:
+                future = foresee(finding, future, contract)
+    ordered = sorted(findings, key=lambda f: (f.point, f.table, f.column or "", f.slug, f.message))
+    return Comparison(actual, future, contract, tuple(ordered))
+
+
+def _stage(
+    classes: Sequence[DefectClass], future: Schema, contract: Contract, count: Counter, deep: bool
+) -> list[tuple[DefectClass, Finding]]:
+    candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
+    worth = worth_reading([finding for _, finding in candidates], future, deep)
+    candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
+    asked = [f.probe for _, f in candidates if f.probe]
+    answers = iter(count(asked) if asked else ())
+    counted = [(d, _answered(f, next(answers)) if f.probe else f) for d, f in candidates]
+    return [
+        (defect, replace(finding, repair=_repair(defect, finding, future, contract)))
+        for defect, finding in counted
+        if finding.rows or not finding.only_with_rows
+    ]
+
+
+def worth_reading(candidates: Sequence[Finding], future: Schema, deep: bool) -> set[int]:
+    """Return the identities of the vouched candidates whose rows are read all the same."""
+    vouched = [finding for finding in candidates if finding.vouched]
+    if deep:
+        return {id(finding) for finding in vouched}
+    size: Callable[[Finding], int] = lambda finding: future.tables[finding.table].bytes  # noqa: E731
+    chosen, budget = set[int](), CHEAP_BYTES
+    for finding in sorted(vouched, key=size)[:CHEAP_PROBES]:
+        budget -= size(finding)
+        if budget >= 0:
+            chosen.add(id(finding))
+    return chosen
+
+
+def _answered(finding: Finding, answer: Count) -> Finding:
+    if answer.error:
+        why = refuse(f"its rows could not be read: {answer.error}")
+        return replace(
+            finding,
+            slug="unreadable-rows",
+            message=f"{finding.object} could not be checked for {finding.slug}: {answer.error}",
+            rows=0,
+            only_with_rows=False,
+            repair=why,
+        )
+    return replace(finding, rows=answer.rows, sample=answer.sample)
+
+
+def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Contract) -> Repair:
+    if finding.repair.refusal:
+        return finding.repair
+    try:
+        repair = defect.repair(finding, future, contract)
+    except RefusalError as reason:
+        return refuse(str(reason))
+    return replace(repair, steps=tuple(replace(step, slug=finding.slug) for step in repair.steps))

@@ -1,0 +1,125 @@
+"""Definitions of tables, columns and constraints, composed from values of the contract.
+
+Types, expressions and index tails are PostgreSQL's own spelling of the contract, read back by the
+catalogue reader; names are always quoted by Identifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+
+ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+_SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
+
+
+def is_serial(column: Column) -> bool:
+    """Tell whether ``serial`` says all there is to say of the column's generator."""
+    return bool(column.sequence) and not column.identity and column.type in _SERIAL
+
+
+def column_definition(column: Column, *, default: Composable | None = None) -> Composed:
+    """Return a column as CREATE TABLE and ADD COLUMN take it; `default` in place of the contract's own."""
+    parts: list[Composable] = [Identifier(column.name)]
+    parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.type))
+    if column.collation:
+        parts.append(SQL("COLLATE {}").format(Identifier(column.collation)))
+    if column.generated:
+        kind = "STORED" if column.generated == "s" else "VIRTUAL"
+        parts.append(SQL("GENERATED ALWAYS AS ({}) {}").format(SQL(column.default or "NULL"), SQL(kind)))
+    elif column.identity:
+        parts.append(SQL("GENERATED {} AS IDENTITY").format(SQL(_identity(column))))
+    elif default is not None:
+        parts.append(SQL("DEFAULT {}").format(default))
+    elif column.default is not None and not column.sequence:
+        parts.append(SQL("DEFAULT {}").format(SQL(column.default)))
+    if column.not_null:
+        parts.append(SQL("NOT NULL"))
+    return SQL(" ").join(parts)
+
+
+def _identity(column: Column) -> str:
+    return "ALWAYS" if column.identity == "a" else "BY DEFAULT"
+
+
+def create_table(table: Table) -> Composed:
+    """Return the statement that creates a table with its columns and checks; keys and indexes come later."""
+    lines: Iterable[Composable] = [
+        *(column_definition(column) for column in table.columns.values()),
+        *(check_clause(check.name, check) for check in table.checks),
+    ]
+    return SQL("CREATE TABLE {} (\n    {}\n)").format(q.name(table.name), SQL(",\n    ").join(lines))
+
+
+def check_clause(name: str, check: Check) -> Composed:
+    """Return a check as CREATE TABLE and ADD take it."""
+    return SQL("CONSTRAINT {} CHECK {}").format(Identifier(name), SQL(check.expression))
+
+
+def key_clause(name: str, key: Index) -> Composed:
+    """Return a primary key or unique constraint as ADD takes it."""
+    kind = "PRIMARY KEY" if key.primary else "UNIQUE"
+    if key.nulls_not_distinct:
+        kind += " NULLS NOT DISTINCT"
+    return SQL("CONSTRAINT {} {} ({}){}").format(
+        Identifier(name), SQL(kind), q.names(key.columns), SQL(_deferral(key.deferrable, key.deferred))
+    )
+
+
+def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
+    """Return a foreign key as ADD takes it."""
+    match = " MATCH FULL" if key.match == "f" else ""
+    deeds = "".join(
+        f" ON {event} {ACTIONS[action]}"
+        for event, action in (("DELETE", key.on_delete), ("UPDATE", key.on_update))
+        if action != "a"
+    )
+    return SQL("CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}").format(
+        Identifier(name),
+        q.names(key.columns),
+        q.name(key.target),
+        q.names(key.target_columns),
+        SQL(match + deeds + _deferral(key.deferrable, key.deferred)),
+    )
+
+
+def _deferral(deferrable: bool, deferred: bool) -> str:
+    if not deferrable:
+        return ""
+    return " DEFERRABLE INITIALLY DEFERRED" if deferred else " DEFERRABLE"
+
+
+def create_index(name: str, table: QName, index: Index) -> Composed:
+    """Return the statement that creates an index."""
+    return SQL("CREATE {}INDEX {} ON {} {}").format(
+        SQL("UNIQUE " if index.unique else ""), Identifier(name), q.name(table), SQL(index.tail)
+    )
+
+
+def create_type(column: Column) -> Composed:
+    """Return the block that creates the column's enum type where it is missing."""
+    labels = SQL(", ").join(map(Literal, column.labels))
+    return q.Block(
+        SQL("BEGIN\n    IF to_regtype({}) IS NULL THEN\n        CREATE TYPE {} AS ENUM ({});\n    END IF;\nEND").format(
+            Literal(column.type), SQL(column.type), labels
+        )
+    ) + SQL("")
+
+
+def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
+    """Return a name for an index or sequence beside the table `home` that no relation there has."""
+    return q.free_name(wanted, (name.name for name in schema.names if name.schema == home.schema))
+
+
+def free_constraint_name(table: Table | None, schema: Schema, home: QName, wanted: str, *, index: bool) -> str:
+    """Return a name for a constraint that is free on the table, and in the schema where it brings an index."""
+    taken = set()
+    if table:
+        taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
+        taken |= {key.name for key in table.indexes if key.constraint}
+    if index:
+        taken |= {name.name for name in schema.names if name.schema == home.schema}
+    return q.free_name(wanted, taken)

@@ -1,0 +1,41 @@
+"""The sequence starts over at its end.
+
+Costs: 23505 duplicate key, or rows of the past overwritten by code that upserts.
+Cure: NO CYCLE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.generators import own_sequences
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Phase, Repair, Step
+
+SLUG = "cycling-sequence"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns whose sequence cycles and should not."""
+    for table, wanted, sequence in own_sequences(actual, contract):
+        model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
+        if sequence.cycle and not (model and model.cycle):
+            message = f"{table.name}.{wanted.name} should never start over, {sequence.name.name} cycles"
+            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Stop the cycle."""
+    name = finding.found.name
+    stop = SQL("ALTER SEQUENCE {} NO CYCLE").format(q.name(name))
+    return Repair((Step(Phase.GENERATORS, finding.table, f"keep {name.name} from starting over", stop),))
+
+
+SPECIMENS = (Specimen("cycles", "ALTER SEQUENCE reviews_id_seq CYCLE"),)
+NEAR_MISSES = (Specimen("another sequence cycles", "CREATE SEQUENCE tickets CYCLE MAXVALUE 9"),)

@@ -1,0 +1,71 @@
+"""A foreign key is there and not enforced: its triggers are disabled, as by an interrupted restore.
+
+Costs: rows go in that break it, and the catalogue calls it valid. pg_dump does not carry this state.
+Cure: settle the rows, then enable the triggers, which only a superuser may; as the owner drop and add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.references import arrow, best, exchange, pairs_of
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Phase, Repair, alter
+
+SLUG = "disabled-foreign-key"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the foreign keys that do not speak."""
+    for key, found in pairs_of(actual, contract):
+        right = best(key, found)
+        if right and (right.disabled_triggers or not right.enforced):
+            how = "its triggers are disabled" if right.disabled_triggers else "it is NOT ENFORCED"
+            column = ",".join(key.columns)
+            message = f"{arrow(key)}, {right.name} does not: {how}"
+            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key, found=right)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Enable its triggers, or make it anew."""
+    key = finding.found
+    by_triggers = actual.session and actual.session.superuser and key.enforced
+    if key.behaviour != finding.part.behaviour:
+        return Repair(tuple(exchange(finding.part, (key,), "it is made anew", actual)))
+    if not by_triggers:
+        return Repair(tuple(exchange(finding.part, (key,), "only a superuser may enable its triggers", actual)))
+    return Repair(
+        tuple(
+            alter(
+                Phase.FOREIGN_KEYS,
+                table,
+                f"enable the trigger {trigger} of the foreign key {key.name}",
+                SQL("ENABLE TRIGGER {}").format(Identifier(trigger)),
+            )
+            for table, trigger in key.disabled_triggers
+        )
+    )
+
+
+SPECIMENS = (
+    Specimen("disabled on the child", "ALTER TABLE reviews DISABLE TRIGGER ALL", superuser=True),
+    Specimen("disabled on the parent", "ALTER TABLE books DISABLE TRIGGER ALL", superuser=True),
+    Specimen(
+        "disabled, and orphans came in",
+        "ALTER TABLE reviews DISABLE TRIGGER ALL; INSERT INTO reviews (book_id) VALUES (98), (99)",
+        hazards=frozenset({"moves-rows"}), quarantined=2, also=frozenset({"orphan-rows"}), superuser=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "a trigger of a user is disabled",
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER quiet BEFORE INSERT ON reviews FOR EACH ROW EXECUTE FUNCTION nothing();"
+        "ALTER TABLE reviews DISABLE TRIGGER quiet",
+    ),
+)

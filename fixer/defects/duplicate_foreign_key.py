@@ -1,0 +1,53 @@
+"""Two foreign keys stand on the same columns.
+
+Costs: the outcome of a delete depends on the order in which they were made; every write is checked twice.
+Cure: drop the one that the contract does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.references import best, ends_at, pairs_of
+from fixer.schema import Schema
+from fixer.steps import Hazard, Repair, drop_foreign_key
+
+SLUG = "duplicate-foreign-key"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield what stands beside the best foreign key on the same columns."""
+    for key, found in pairs_of(actual, contract):
+        right = best(key, found)
+        for extra in found if right else ():
+            if extra is not right:
+                column = ",".join(key.columns)
+                message = (
+                    f"{key.table.name}.{', '.join(key.columns)} should have one foreign key,"
+                    f" has {extra.name} to {ends_at(extra)} as well"
+                )
+                yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, found=extra)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Drop the extra one."""
+    return Repair((drop_foreign_key(finding.found, "another one does its work", hazard=Hazard.REPLACES_CONSTRAINT),))
+
+
+HAZARD = frozenset({"replaces-constraint"})
+SPECIMENS = (
+    Specimen("twice the same", "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (id)", hazards=HAZARD),
+    Specimen(
+        "a second one to a backup",
+        "CREATE TABLE books_backup (id integer PRIMARY KEY); INSERT INTO books_backup SELECT id FROM books;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books_backup (id)",
+        hazards=HAZARD,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("two foreign keys to one table", "ALTER TABLE reviews ADD COLUMN sequel_id integer REFERENCES books"),
+)

@@ -1,0 +1,77 @@
+"""Rows that differ share one key.
+
+Costs: the key cannot be added; a reference to it means either row.
+Cure: the first row by insertion keeps the key and all that references it, the others get new numbers.
+Without a generator the others go to quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Hazard, Lock, Phase, Repair, Step, move_statement, rewrite
+
+SLUG = "duplicate-key"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the keys that the catalogue does not prove, with the probe for differing rows."""
+    for name, wanted in contract.tables.items():
+        key, table = wanted.primary_key, actual.tables.get(name)
+        if key and table and set(key.columns) <= set(table.columns) and not table.has_key_on(key.columns):
+            rivals = q.rivals(q.rows_of(table), table, key.columns)
+            probe = Probe(rivals, SQL("t.rival > 1"), shown(wanted), shared=False)
+            message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
+            yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Give all rows but the first of each key a number of their own."""
+    table, key = finding.table, finding.part
+    rivals = q.rivals(SQL("{} AS t").format(q.name(table)), actual.tables[table], key.columns)
+    where = SQL("t.ctid IN (SELECT t.place FROM {} WHERE t.rival > 1)").format(rivals)
+    wanted = contract.tables[table].columns
+    numbered = [c for c in key.columns if wanted[c].generates]
+    if numbered:
+        title = f"give {finding.rows} rows of {table.name} new numbers; what references them stays with the first row"
+        return Repair(
+            (rewrite(Phase.KEYS, table, title, {numbered[0]: q.next_value(table, numbered[0])}, where, rows=finding.rows),)
+        )
+    reason = "its key stands on an earlier, different row"
+    step = Step(
+        phase=Phase.KEYS,
+        table=table,
+        title=f"move {finding.rows} rows of {table.name} to quarantine: {reason}",
+        sql=move_statement(table, where, reason),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.MOVES_ROWS,
+        rows=finding.rows,
+        moves=True,
+    )
+    return Repair((step,))
+
+
+SPECIMENS = (
+    Specimen(
+        "two rows under two keys each",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey;"
+        "INSERT INTO reviews SELECT id, book_id, 'another ' || id FROM reviews WHERE id IN (2, 3)",
+        hazards=frozenset({"rewrites-values"}), rows=2, also=frozenset({"missing-primary-key"}),
+    ),
+    Specimen(
+        "identical and differing rows under one key",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey;"
+        "INSERT INTO reviews SELECT * FROM reviews WHERE id = 2;"
+        "INSERT INTO reviews SELECT id, book_id, 'another' FROM reviews WHERE id = 2",
+        hazards=frozenset({"rewrites-values", "moves-rows"}), rows=1, quarantined=2,
+        also=frozenset({"missing-primary-key", "duplicate-row"}),
+    ),
+)
+NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)

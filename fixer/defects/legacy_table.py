@@ -1,0 +1,84 @@
+"""A table of the contract stands under one of the legacy names that the contract declares.
+
+Costs: the code finds no table, while all its rows are there.
+Cure: rename it; a view keeps the old name alive for code that still uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Lock, Phase, Repair, Step, alter
+
+SLUG = "legacy-table"
+POINT = 4
+STAGE = Stage.TABLES
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the tables that stand under a legacy name only."""
+    for name, hints in contract.hints.items():
+        if name in actual.tables:
+            continue
+        for legacy in hints.legacy_names:
+            old = name._replace(name=legacy)
+            if old in actual.tables and actual.tables[old].kind == "r" and old not in contract.tables:
+                message = f"{name.name} should be a table, stands under its legacy name {legacy}"
+                yield Finding(SLUG, POINT, str(name), message, name, found=actual.tables[old])
+                break
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Rename the table and leave a view under its old name."""
+    old, new = finding.found.name, finding.table
+    rename = alter(
+        Phase.TABLES, old, f"rename {old.name} to {new.name}", SQL("RENAME TO {}").format(Identifier(new.name))
+    )
+    view = Step(
+        Phase.FINISH,
+        new,
+        f"keep the name {old.name} alive as a view",
+        SQL("CREATE VIEW {} AS SELECT * FROM {}").format(q.name(old), q.name(new)),
+        Lock.NONE,
+    )
+    return Repair((rename, view))
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the table under its new name, and all references following it."""
+    old, new = finding.found.name, finding.table
+    tables = {name: table for name, table in actual.tables.items() if name != old}
+    tables[new] = replace(finding.found, name=new, stored_as=old)
+    moved = {
+        name: replace(
+            table,
+            foreign_keys=tuple(
+                replace(
+                    key,
+                    table=new if key.table == old else key.table,
+                    target=new if key.target == old else key.target,
+                )
+                for key in table.foreign_keys
+            ),
+        )
+        for name, table in tables.items()
+    }
+    outside = tuple(replace(key, target=new) if key.target == old else key for key in actual.outside)
+    sequences = {
+        name: replace(s, owned_by=(new, s.owned_by[1])) if s.owned_by and s.owned_by[0] == old else s
+        for name, s in actual.sequences.items()
+    }
+    return replace(actual, tables=moved, outside=outside, sequences=sequences)
+
+
+SPECIMENS = (Specimen("renamed", "ALTER TABLE authors RENAME TO writers"),)
+NEAR_MISSES = (
+    Specimen("both stand", "CREATE TABLE writers (id integer)"),
+    Specimen("a view under the old name", "CREATE VIEW writers AS SELECT id FROM authors"),
+)

@@ -1,0 +1,50 @@
+"""A foreign key of the contract is not there.
+
+Costs: rows whose parent is gone, and nobody notices.
+Cure: add it, once the rows under it have been settled (see orphan-rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.references import add_foreign_key, arrow
+from fixer.schema import Schema
+from fixer.steps import Repair
+
+SLUG = "missing-foreign-key"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted foreign keys on whose columns there is none at all."""
+    for key in contract.foreign_keys():
+        table = actual.tables.get(key.table)
+        if table and not any(set(k.columns) == set(key.columns) for k in table.foreign_keys):
+            message = f"{arrow(key)}, references nothing"
+            column = ",".join(key.columns)
+            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Add the foreign key."""
+    return Repair((add_foreign_key(finding.part, actual),))
+
+
+SPECIMENS = (
+    Specimen("dropped", "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey"),
+    Specimen(
+        "dropped together with the key it used", "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
+        also=frozenset({"missing-primary-key"}),
+    ),
+)
+NEAR_MISSES = (
+    Specimen("it has another name", "ALTER TABLE reviews RENAME CONSTRAINT reviews_book_id_fkey TO odd"),
+    Specimen(
+        "a foreign key that the contract does not know is missing",
+        "ALTER TABLE reviews ADD COLUMN author_id integer",
+    ),
+)

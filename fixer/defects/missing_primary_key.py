@@ -1,0 +1,62 @@
+"""A table has no primary key.
+
+Costs: nothing can reference it (42830 there is no unique constraint matching given keys), and rows repeat.
+Cure: ADD PRIMARY KEY, on an index that proves it already where there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import ddl
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Index, Schema, Table
+from fixer.sqltext import SQL, Composable, Identifier
+from fixer.steps import Phase, Repair, alter, refuse
+
+SLUG = "missing-primary-key"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the tables that should have a primary key and have none."""
+    for name, wanted in contract.tables.items():
+        key, table = wanted.primary_key, actual.tables.get(name)
+        if key and table and table.primary_key is None:
+            message = f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}), has none"
+            yield Finding(SLUG, POINT, str(name), message, name, part=key)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Add the primary key."""
+    key: Index = finding.part
+    table = actual.tables[finding.table]
+    if table.inherits and not set(key.columns) <= set(table.columns):
+        return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
+    title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
+    return Repair((alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause(key, table, actual))),))
+
+
+def clause(key: Index, table: Table, actual: Schema) -> Composable:
+    """Return the key, on an index that stands already where one proves the same."""
+    ready = [i for i in table.plain_keys if i.columns == key.columns and not i.constraint and i.tail == key.tail]
+    name = ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
+    if ready and not table.inherits:
+        return SQL("CONSTRAINT {} PRIMARY KEY USING INDEX {}").format(Identifier(name), Identifier(ready[0].name))
+    return ddl.key_clause(name, key)
+
+
+BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"
+SPECIMENS = (
+    Specimen("dropped", BREAK),
+    Specimen("dropped together with the references to it", "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
+             also=frozenset({"missing-foreign-key"})),
+    Specimen("an index stands where the key should", f"{BREAK}; CREATE UNIQUE INDEX odd ON reviews (id)"),
+    Specimen("a unique constraint stands beside", f"{BREAK}; ALTER TABLE reviews ADD UNIQUE (id)"),
+)
+NEAR_MISSES = (
+    Specimen("the key has another name", "ALTER INDEX reviews_pkey RENAME TO odd"),
+    Specimen("a table that the contract does not know has none", "CREATE TABLE extra (id integer)"),
+)

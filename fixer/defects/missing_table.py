@@ -1,0 +1,77 @@
+"""A table of the contract is not there.
+
+Costs: every statement that names it fails with 42P01 undefined_table.
+Cure: create it as the contract has it; keys, indexes and references follow as for any other table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixer import ddl
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.steps import Lock, Phase, Repair, Step, refuse
+
+SLUG = "missing-table"
+POINT = 4
+STAGE = Stage.TABLES
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the tables that are neither there nor under a legacy name."""
+    for name, wanted in contract.tables.items():
+        legacy = [old for old in contract.hints[name].legacy_names if name._replace(name=old) in actual.tables]
+        if name not in actual.tables and not legacy:
+            columns = len(wanted.columns)
+            yield Finding(SLUG, POINT, str(name), f"{name.name} should be a table of {columns} columns, is missing", name)
+        elif name in actual.tables and actual.tables[name].kind not in "rp":
+            yield Finding(
+                SLUG, POINT, str(name), f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}", name,
+                found=actual.tables[name],
+            )
+
+
+KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Create the table."""
+    if finding.found:
+        return refuse(f"{finding.message}; pgmend does not replace what stands there")
+    wanted = contract.tables[finding.table]
+    types = [
+        Step(Phase.TABLES, finding.table, f"create the type {c.type}", ddl.create_type(c), Lock.NONE)
+        for c in wanted.columns.values()
+        if c.labels
+    ]
+    create = Step(
+        Phase.TABLES, finding.table, f"create the table {finding.table.name}", ddl.create_table(wanted), Lock.NONE
+    )
+    return Repair((*types, create))
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the table, its keys and references still to come."""
+    wanted = contract.tables[finding.table]
+    bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True)
+    return actual.with_table(bare)
+
+
+SPECIMENS = (
+    Specimen("a leaf is missing", "DROP TABLE reviews", also=frozenset({"missing-primary-key", "missing-foreign-key"})),
+    Specimen(
+        "all are missing",
+        "DROP TABLE reviews, books, authors",
+        also=frozenset({
+            "missing-primary-key", "missing-foreign-key", "missing-unique", "missing-index", "missing-default-row"
+        }),
+    ),
+)
+NEAR_MISSES = (
+    Specimen("another table is missing", "CREATE TABLE extra (id integer); DROP TABLE extra"),
+    Specimen("a view stands beside it", "CREATE VIEW review_list AS SELECT id, body FROM reviews"),
+)

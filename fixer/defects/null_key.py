@@ -1,0 +1,65 @@
+"""Rows have NULL in a column of the primary key.
+
+Costs: the key cannot be added, and no row can point at them.
+Cure: number them above the maximum; nothing can have pointed at NULL. Without a generator: quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Lock, Mover, Phase, Repair, Step
+
+SLUG = "null-key"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the key columns that may hold NULL, with the probe for rows that do."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in wanted.primary_key.columns if wanted.primary_key and table else ():
+            if table and column in table.columns and not table.columns[column].not_null:
+                show = tuple(q.column(c) for c in list(table.columns)[:3] if c != column)
+                probe = Probe(q.rows_of(table), q.is_null(column), show)
+                message = f"{name.name}.{column} should be a key, is NULL"
+                yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, probe=probe, only_with_rows=True)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Number the rows, or quarantine them where nothing numbers."""
+    column = str(finding.column)
+    wanted = contract.tables[finding.table].columns[column]
+    if not wanted.generates:
+        mover, reason = Mover(actual, contract), f"its key {column} is NULL"
+        condition = q.is_null(column)
+        return Repair(tuple(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows)))
+    step = Step(
+        phase=Phase.KEYS,
+        table=finding.table,
+        title=f"number {finding.rows} rows of {finding.table.name} whose {column} is NULL",
+        sql=SQL("UPDATE {} AS t SET {} = {} WHERE {}").format(
+            q.name(finding.table), q.names([column]), q.next_value(finding.table, column), q.is_null(column)
+        ),
+        lock=Lock.ROW_EXCLUSIVE,
+        rows=finding.rows,
+        changes=(column,),
+    )
+    return Repair((step,))
+
+
+SPECIMENS = (
+    Specimen(
+        "two rows without a number",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ALTER COLUMN id DROP NOT NULL;"
+        "UPDATE reviews SET id = NULL WHERE id IN (5, 6)",
+        rows=2, also=frozenset({"missing-primary-key"}),
+    ),
+)
+NEAR_MISSES = (Specimen("NULL in another column", "UPDATE reviews SET body = NULL WHERE id = 5"),)

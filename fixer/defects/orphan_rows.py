@@ -1,0 +1,80 @@
+"""Rows point at a parent that is not there.
+
+Costs: the foreign key cannot be added, or it is there and lies; joins lose these rows.
+Cure: as the contract says: quarantine them, give them to the default row, or set the reference to NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.references import best, pairs_of
+from fixer.schema import ForeignKey, Schema
+from fixer.sqltext import SQL
+from fixer.steps import Mover, Repair, orphaned
+
+SLUG = "orphan-rows"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield every wanted foreign key with its probe; the catalogue vouches for those that are enforced."""
+    for key, found in pairs_of(actual, contract):
+        table = actual.tables[key.table]
+        there = [table.columns.get(column) for column in key.columns]
+        if table.created or key.target not in actual.tables or not all(c and not c.mapped for c in there):
+            continue
+        parent = actual.tables[key.target]
+        if not set(key.target_columns) <= set(parent.columns) or any(
+            parent.columns[c].now is not None and parent.columns[c].generates for c in key.target_columns
+        ):
+            continue  # the parent's key is yet to be made: nothing can have pointed at it
+        right = best(key, found)
+        column = ",".join(key.columns)
+        yield Finding(
+            SLUG, POINT, f"{key.table}.{column}",
+            f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}",
+            key.table, column, part=key, only_with_rows=True, vouched=bool(right and right.holds),
+            probe=Probe(q.rows_of(table), orphaned(key, _parents(key, actual)), (*shown(table), q.columns(key.columns)), shared=False),
+        )
+
+
+def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
+    return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target]))
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Settle the rows as the contract says."""
+    return Repair(tuple(Mover(actual, contract).orphans(finding.part, rows=finding.rows)))
+
+
+LOAD = "SET LOCAL session_replication_role = replica;"
+SPECIMENS = (
+    Specimen(
+        "to quarantine, with what hangs on them",
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 77 WHERE id < 3",
+        hazards=frozenset({"moves-rows"}), rows=2, quarantined=6, also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
+        "adopted by the default row",
+        "ALTER TABLE books DROP CONSTRAINT books_editor_id_fkey; UPDATE books SET editor_id = -1 WHERE id < 4",
+        hazards=frozenset({"rewrites-values"}), rows=3, also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
+        "set to NULL",
+        "ALTER TABLE books DROP CONSTRAINT books_reviewer_id_fkey; UPDATE books SET reviewer_id = 0 WHERE id < 5",
+        hazards=frozenset({"rewrites-values"}), rows=4, also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
+        "under a key that is valid by the catalogue", f"{LOAD} UPDATE reviews SET book_id = 99 WHERE id < 4",
+        hazards=frozenset({"moves-rows"}), rows=3, quarantined=3, superuser=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("a reference that is NULL points at nothing", "UPDATE books SET reviewer_id = NULL"),
+    Specimen("a parent without children", "INSERT INTO authors (name) VALUES ('childless')"),
+)

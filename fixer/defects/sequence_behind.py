@@ -1,0 +1,52 @@
+"""The sequence gives numbers that stand in the table already, as after a restore of data alone.
+
+Costs: 23505 duplicate key value violates unique constraint, once for every row that is ahead.
+Cure: bring it ahead of the data, never back. Judged by its position, never by a trial insert: nextval
+survives a rollback, and the trial would hide what it looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.generators import advance, own_sequences
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Literal
+from fixer.steps import Repair
+
+SLUG = "sequence-behind"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns that count by a sequence, with the probe for rows at or above its next value."""
+    for table, wanted, sequence in own_sequences(actual, contract):
+        if sequence.increment > 0:
+            ahead = SQL("{} >= {}").format(q.column(wanted.name), Literal(sequence.next_value))
+            message = (
+                f"{table.name}.{wanted.name} should be numbered from above its maximum,"
+                f" {sequence.name.name} gives {sequence.next_value} next"
+            )
+            yield Finding(
+                SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence,
+                probe=rows_where(actual, table, ahead, shared=False), only_with_rows=True,
+            )
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Bring the sequence ahead."""
+    return Repair((advance(finding.table, str(finding.column), finding.found.name),))
+
+
+SPECIMENS = (
+    Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
+    Specimen("never called", "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)", rows=48),
+)
+NEAR_MISSES = (
+    Specimen("far ahead", "SELECT setval('reviews_id_seq', 4000)"),
+    Specimen("just ahead", "SELECT setval('reviews_id_seq', 49, false)"),
+)

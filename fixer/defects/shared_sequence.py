@@ -1,0 +1,52 @@
+"""The key is numbered by a sequence that belongs to another column, or that others use as well.
+
+Costs: it is dropped with the other table, and its position is judged by the wrong data.
+Cure: a sequence of its own, ahead of the data; the shared one stays for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.generators import generated_columns, give_generator, is_shared, users_of
+from fixer.schema import Schema
+from fixer.steps import Repair
+
+SLUG = "shared-sequence"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns that count by a sequence which is not theirs alone."""
+    for table, wanted, found in generated_columns(actual, contract):
+        if found.sequence and is_shared(table, found, actual):
+            sequence = actual.sequences[found.sequence]
+            users = [user for user in users_of(sequence, actual) if user != (table, wanted.name)]
+            others = sequence.owned_by or users[0]
+            message = (
+                f"{table.name}.{wanted.name} should have a sequence of its own,"
+                f" counts by {sequence.name.name} of {others[0].name}.{others[1]}"
+            )
+            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, part=wanted)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Give it a sequence of its own."""
+    return Repair(tuple(give_generator(finding.table, finding.part, actual)))
+
+
+SPECIMENS = (
+    Specimen(
+        "the default points at another table's sequence",
+        "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT nextval('books_id_seq'); DROP SEQUENCE reviews_id_seq",
+        ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "a column that the contract does not know uses it too",
+        "ALTER TABLE reviews ADD COLUMN n bigint DEFAULT nextval('reviews_id_seq')",
+    ),
+)

@@ -1,0 +1,46 @@
+"""The sequence behind a key belongs to no column.
+
+Costs: it is left behind when the table is dropped, copied or restored, and pg_get_serial_sequence finds none.
+Cure: ALTER SEQUENCE … OWNED BY.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.generators import own, own_sequences
+from fixer.schema import Schema
+from fixer.steps import Repair, refuse
+
+SLUG = "unowned-sequence"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns whose sequence, used by nothing else, is owned by no column."""
+    for table, wanted, sequence in own_sequences(actual, contract):
+        if sequence.owned_by is None:
+            message = f"{table.name}.{wanted.name} should own its sequence {sequence.name.name}, nothing owns it"
+            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Let the column own the sequence."""
+    sequence, table = finding.found, actual.tables[finding.table]
+    if sequence.owner != table.owner:
+        return refuse(f"{sequence.name} is owned by the role {sequence.owner}, {finding.table} by {table.owner}")
+    if sequence.name.schema != finding.table.schema:
+        return refuse(f"{sequence.name} stands in another schema than {finding.table}")
+    return Repair((own(sequence.name, finding.table, str(finding.column)),))
+
+
+SPECIMENS = (Specimen("owned by none", "ALTER SEQUENCE reviews_id_seq OWNED BY NONE"),)
+NEAR_MISSES = (
+    Specimen(
+        "a foreign sequence of no contract column",
+        "CREATE SEQUENCE numbers; ALTER TABLE reviews ADD COLUMN n bigint DEFAULT nextval('numbers')",
+    ),
+)

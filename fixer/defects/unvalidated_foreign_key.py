@@ -1,0 +1,66 @@
+"""A foreign key was added NOT VALID and never validated.
+
+Costs: old rows under it were never looked at; the planner does not trust it, nor should anyone.
+Cure: VALIDATE, once the rows under it have been settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.references import arrow, best, pairs_of
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Lock, Phase, Repair, alter
+
+SLUG = "unvalidated-foreign-key"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the foreign keys that are right in all but their proof."""
+    for key, found in pairs_of(actual, contract):
+        right = best(key, found)
+        if right and right.behaviour == key.behaviour and right.enforced and not right.validated:
+            column = ",".join(key.columns)
+            message = f"{arrow(key)} for every row, {right.name} is NOT VALID"
+            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key, found=right)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Validate it."""
+    key = finding.found
+    step = alter(
+        Phase.FOREIGN_KEYS,
+        key.table,
+        f"validate the foreign key {key.name}",
+        SQL("VALIDATE CONSTRAINT {}").format(Identifier(key.name)),
+        lock=Lock.SHARE_ROW_EXCLUSIVE,
+        touches=(key.target,),
+        rows=actual.tables[key.table].estimated_rows,
+    )
+    return Repair((step,))
+
+
+AGAIN = (
+    "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; {} ALTER TABLE reviews ADD CONSTRAINT"
+    " reviews_book_id_fkey FOREIGN KEY (book_id) REFERENCES books (id) ON DELETE CASCADE NOT VALID"
+)
+SPECIMENS = (
+    Specimen("rows are clean", AGAIN.format("")),
+    Specimen(
+        "rows are not", AGAIN.format("UPDATE reviews SET book_id = 99 WHERE id < 4;"),
+        hazards=frozenset({"moves-rows"}), quarantined=3, also=frozenset({"orphan-rows"}),
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "another constraint is NOT VALID",
+        "ALTER TABLE reviews ADD COLUMN author_id integer REFERENCES authors (id);"
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_author_id_fkey;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (author_id) REFERENCES authors (id) NOT VALID",
+    ),
+)

@@ -1,0 +1,67 @@
+"""A foreign key points where it should and does something else: ON DELETE, ON UPDATE, MATCH, deferral.
+
+Costs: deletes that are refused, or that take rows with them which should have stayed.
+Cure: drop and add in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import ddl
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.references import arrow, best, exchange, pairs_of
+from fixer.schema import ForeignKey, Schema
+from fixer.steps import Repair
+
+SLUG = "wrong-foreign-key-actions"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the foreign keys that behave otherwise than the contract's."""
+    for key, found in pairs_of(actual, contract):
+        right = best(key, found)
+        if right and right.behaviour != key.behaviour:
+            column = ",".join(key.columns)
+            message = f"{arrow(key)} {_differs(key, right)}, has {_differs(right, key)}"
+            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key, found=(right,))
+
+
+def _differs(key: ForeignKey, other: ForeignKey) -> str:
+    """Say how a foreign key behaves where the other one does not."""
+    words = []
+    if key.on_delete != other.on_delete:
+        words.append(f"ON DELETE {ddl.ACTIONS[key.on_delete]}")
+    if key.on_update != other.on_update:
+        words.append(f"ON UPDATE {ddl.ACTIONS[key.on_update]}")
+    if key.match != other.match:
+        words.append("MATCH FULL" if key.match == "f" else "MATCH SIMPLE")
+    if (key.deferrable, key.deferred) != (other.deferrable, other.deferred):
+        words.append(
+            "INITIALLY DEFERRED" if key.deferred else "DEFERRABLE" if key.deferrable else "NOT DEFERRABLE"
+        )
+    return ", ".join(words)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Let it behave as it should."""
+    return Repair(tuple(exchange(finding.part, finding.found, "it behaves otherwise", actual)))
+
+
+AGAIN = (
+    "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+    "ALTER TABLE reviews ADD CONSTRAINT reviews_book_id_fkey FOREIGN KEY (book_id) REFERENCES books (id) "
+)
+HAZARD = frozenset({"replaces-constraint"})
+SPECIMENS = (
+    Specimen("the cascade is lost", AGAIN, hazards=HAZARD),
+    Specimen("it cascades updates", f"{AGAIN} ON DELETE CASCADE ON UPDATE CASCADE", hazards=HAZARD),
+    Specimen("it speaks late", f"{AGAIN} ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED", hazards=HAZARD),
+    Specimen("it matches in full", f"{AGAIN} MATCH FULL ON DELETE CASCADE", hazards=HAZARD),
+)
+NEAR_MISSES = (
+    Specimen("another foreign key behaves so", "ALTER TABLE reviews ADD COLUMN a integer REFERENCES authors ON DELETE SET NULL"),
+)

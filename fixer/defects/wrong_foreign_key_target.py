@@ -1,0 +1,65 @@
+"""A foreign key points elsewhere: at a table that was renamed, at a backup, at another schema, at other columns.
+
+Costs: 23503 for rows that are good, and none for rows that are bad.
+Cure: drop and add in one transaction; adding proves that every row has its parent. The other table stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.references import arrow, best, ends_at, exchange, pairs_of
+from fixer.schema import Schema
+from fixer.steps import Repair
+
+SLUG = "wrong-foreign-key-target"
+POINT = 2
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns whose foreign keys all point elsewhere."""
+    for key, found in pairs_of(actual, contract):
+        if found and best(key, found) is None:
+            elsewhere = ends_at(found[0], qualified=found[0].target.schema != key.target.schema)
+            column = ",".join(key.columns)
+            yield Finding(
+                SLUG, POINT, f"{key.table}.{column}", f"{arrow(key)}, references {elsewhere}", key.table, column,
+                part=key, found=found,
+            )
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Point it where it should."""
+    return Repair(tuple(exchange(finding.part, finding.found, "it points elsewhere", actual)))
+
+
+SPECIMENS = (
+    Specimen(
+        "at the table of before a rename",
+        "CREATE TABLE books_old (LIKE books INCLUDING ALL); INSERT INTO books_old SELECT * FROM books;"
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books_old (id) ON DELETE CASCADE",
+        hazards=frozenset({"replaces-constraint"}),
+    ),
+    Specimen(
+        "at another schema",
+        "CREATE SCHEMA attic; CREATE TABLE attic.books (id integer PRIMARY KEY);"
+        "INSERT INTO attic.books SELECT id FROM books; ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES attic.books (id) ON DELETE CASCADE",
+        hazards=frozenset({"replaces-constraint"}),
+    ),
+    Specimen(
+        "at another column",
+        "ALTER TABLE books ADD COLUMN number integer UNIQUE; UPDATE books SET number = id;"
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (number) ON DELETE CASCADE",
+        hazards=frozenset({"replaces-constraint"}),
+    ),
+)
+NEAR_MISSES = (
+    Specimen("the target was renamed back and forth", "ALTER TABLE books RENAME TO b; ALTER TABLE b RENAME TO books"),
+    Specimen("it uses a unique index", "CREATE UNIQUE INDEX odd ON books (id)"),
+)

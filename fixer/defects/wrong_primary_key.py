@@ -1,0 +1,89 @@
+"""The primary key is on other columns than the contract's, or does not speak at once.
+
+Costs: the wanted columns may repeat, and nothing can reference them.
+Cure: swap in one transaction; the old key stays as a unique constraint, references to it are made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from fixer import ddl
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Index, Schema
+from fixer.sqltext import SQL
+from fixer.steps import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
+
+SLUG = "wrong-primary-key"
+POINT = 1
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the tables whose primary key is on other columns, deferrable or invalid."""
+    for name, wanted in contract.tables.items():
+        key, table = wanted.primary_key, actual.tables.get(name)
+        found = table.primary_key if table else None
+        if key is None or found is None:
+            continue
+        if set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable):
+            state = " DEFERRABLE" if found.deferrable else ""
+            message = (
+                f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
+                f" has PRIMARY KEY ({', '.join(found.columns)}){state}"
+            )
+            yield Finding(SLUG, POINT, str(name), message, name, part=key, found=found)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Swap the keys, and give the old one back as a unique constraint with all that referenced it."""
+    return Repair(tuple(_steps(finding, actual)))
+
+
+def _steps(finding: Finding, actual: Schema) -> Iterator[Step]:
+    key: Index = finding.part
+    old: Index = finding.found
+    name, table = finding.table, actual.tables[finding.table]
+    dependents = [k for k in actual.incoming(name) if set(k.target_columns) == set(old.columns)]
+    for each in dependents:
+        yield drop_foreign_key(each, "to be added again after the key it uses", hazard=Hazard.REPLACES_CONSTRAINT)
+    yield drop_constraint(
+        name, old.name, f"drop the primary key {old.name} of {name.name}", hazard=Hazard.REPLACES_CONSTRAINT
+    )
+    columns = ", ".join(key.columns)
+    new = ddl.key_clause(ddl.free_constraint_name(table, actual, name, key.name, index=True), key)
+    yield alter(Phase.INDEXES, name, f"add PRIMARY KEY ({columns}) to {name.name}", SQL("ADD {}").format(new))
+    if set(old.columns) != set(key.columns):
+        unique = replace(old, primary=False, deferrable=False, deferred=False)
+        kept = ddl.key_clause(ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique)
+        title = f"keep UNIQUE ({', '.join(old.columns)}) on {name.name}"
+        yield alter(Phase.INDEXES, name, title, SQL("ADD {}").format(kept))
+    for each in dependents:
+        title = f"add the foreign key {each.name} again"
+        add = SQL("ADD {}").format(ddl.foreign_key_clause(each.name, each))
+        yield alter(Phase.FOREIGN_KEYS, each.table, title, add, touches=(name,))
+
+
+SPECIMENS = (
+    Specimen(
+        "on another column",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
+        "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code)",
+        hazards=frozenset({"replaces-constraint"}), also=frozenset({"rogue-not-null"}),
+    ),
+    Specimen(
+        "another table references it",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
+        "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code);"
+        "CREATE TABLE likes (review text REFERENCES reviews (code)); INSERT INTO likes VALUES ('R3')",
+        hazards=frozenset({"replaces-constraint"}), also=frozenset({"rogue-not-null"}),
+    ),
+    Specimen(
+        "deferrable",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD PRIMARY KEY (id) DEFERRABLE",
+        hazards=frozenset({"replaces-constraint"}),
+    ),
+)
+NEAR_MISSES = (Specimen("another unique stands beside it", "ALTER TABLE reviews ADD UNIQUE (id, body)"),)

@@ -1,0 +1,126 @@
+"""Steps that give a key its numbers: create a sequence, own it, call it, bring it ahead of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer import ddl
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.schema import Column, QName, Schema, Sequence
+from fixer.sqltext import SQL, Composed, Identifier, Literal
+from fixer.steps import Lock, Phase, Step, alter
+
+
+def quoted(name: QName) -> str:
+    """Return a name as regclass reads it."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
+
+
+def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
+    """Yield the steps that give a column a generator of its own, ahead of the data."""
+    there = actual.tables[table].columns[column.name]
+    if column.identity and there.not_null and there.default is None:
+        action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
+            Identifier(column.name), SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
+        )
+        yield alter(Phase.GENERATORS, table, f"let {table.name}.{column.name} number itself", action)
+        yield advance(table, column.name, None)
+        return
+    wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
+    name, exists = _choose(QName(table.schema, wanted), table, actual)
+    if not exists:
+        create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), SQL(_sequence_type(column)))
+        yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
+    yield own(name, table, column.name)
+    yield advance(table, column.name, name)
+    yield wire(name, table, column.name)
+
+
+def own(name: QName, table: QName, column: str) -> Step:
+    """Return the step that ties a sequence to its column, so that they live and move together."""
+    action = SQL("ALTER SEQUENCE {} OWNED BY {}").format(q.name(name), Identifier(*table, column))
+    return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
+
+
+def wire(name: QName, table: QName, column: str) -> Step:
+    """Return the step that makes a column take its default from a sequence."""
+    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
+        Identifier(column), Literal(quoted(name))
+    )
+    return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action)
+
+
+def advance(table: QName, column: str, name: QName | None) -> Step:
+    """Return the step that brings a generator ahead of the data, never back.
+
+    By ALTER SEQUENCE … RESTART: setval would survive a rollback.
+    """
+    body = SQL(
+        "DECLARE\n    top bigint;\n    next bigint;\n    generator text := {generator};\nBEGIN\n"
+        "    SELECT max({column}) INTO top FROM {table};\n"
+        "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "    IF top >= next THEN\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || top + 1;\n"
+        "    END IF;\nEND"
+    ).format(
+        generator=Literal(quoted(name)) if name else _own_generator(table, column),
+        column=Identifier(column),
+        table=q.name(table),
+    )
+    title = f"bring the numbers of {table.name}.{column} ahead of the data"
+    return Step(Phase.GENERATORS, table, title, q.Block(body))
+
+
+def _own_generator(table: QName, column: str) -> Composed:
+    return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
+
+
+def _sequence_type(column: Column) -> str:
+    return column.type if column.type in ("smallint", "integer", "bigint") else "bigint"
+
+
+def _choose(wanted: QName, table: QName, actual: Schema) -> tuple[QName, bool]:
+    """Return the sequence to use, and whether it exists: a free one of the wanted name is used again."""
+    sequence = actual.sequences.get(wanted)
+    if sequence and sequence.owned_by is None and not users_of(sequence, actual) and sequence.increment > 0:
+        return wanted, True
+    return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
+
+
+def users_of(sequence: Sequence, actual: Schema) -> list[tuple[QName, str]]:
+    """Return the columns that count by a sequence."""
+    return [
+        (table.name, column.name)
+        for table in actual.tables.values()
+        for column in table.columns.values()
+        if column.sequence == sequence.name
+    ]
+
+
+def is_shared(table: QName, column: Column, actual: Schema) -> bool:
+    """Tell whether a column counts by a sequence that is not its alone."""
+    sequence = actual.sequences.get(column.sequence) if column.sequence else None
+    if sequence is None or column.identity:
+        return False
+    if sequence.owned_by:
+        return sequence.owned_by != (table, column.name)
+    return len(users_of(sequence, actual)) > 1
+
+
+def own_sequences(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Sequence]]:
+    """Yield the numbered columns of the contract with the sequence that is theirs alone."""
+    for table, wanted, found in generated_columns(actual, contract):
+        sequence = actual.sequences.get(found.sequence) if found.sequence else None
+        if sequence and not is_shared(table, found, actual):
+            yield table, wanted, sequence
+
+
+def generated_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Column]]:
+    """Yield the columns that the contract wants numbered and that are there: table, wanted, found."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in wanted.columns.values():
+            found = table.columns.get(column.name) if table and not table.created else None
+            if column.generates and found is not None and found.now is None:
+                yield name, column, found

@@ -1,0 +1,61 @@
+"""Steps and words for foreign keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fixer import ddl
+from fixer.contract import Contract
+from fixer.schema import ForeignKey, Schema
+from fixer.sqltext import SQL
+from fixer.steps import Hazard, Lock, Phase, Step, alter, drop_foreign_key
+
+
+def arrow(key: ForeignKey) -> str:
+    """Say what a foreign key should do: ``books.author_id should reference authors(id)``."""
+    return f"{key.table.name}.{', '.join(key.columns)} should reference {ends_at(key)}"
+
+
+def ends_at(key: ForeignKey, *, qualified: bool = False) -> str:
+    """Say where a foreign key points."""
+    target = str(key.target) if qualified else key.target.name
+    return f"{target}({', '.join(key.target_columns)})"
+
+
+def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
+    """Return the step that adds a foreign key, reading every row under it."""
+    table = actual.tables.get(key.table)
+    name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)
+    title = f"add the foreign key from {key.table.name}.{', '.join(key.columns)} to {ends_at(key)}"
+    step = alter(
+        Phase.FOREIGN_KEYS,
+        key.table,
+        title,
+        SQL("ADD {}").format(ddl.foreign_key_clause(name, key)),
+        lock=Lock.SHARE_ROW_EXCLUSIVE,
+        touches=(key.target,),
+    )
+    return replace(step, rows=table.estimated_rows if table else 0)
+
+
+def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, actual: Schema) -> Iterator[Step]:
+    """Yield the steps that drop foreign keys and add the wanted one in their place."""
+    without = actual.without_foreign_keys(frozenset((key.table, key.name) for key in unwanted))
+    for key in unwanted:
+        yield drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
+    yield add_foreign_key(wanted, without)
+
+
+def pairs_of(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
+    """Yield each wanted foreign key with those that stand on its columns."""
+    for key in contract.foreign_keys():
+        table = actual.tables.get(key.table)
+        if table:
+            yield key, tuple(k for k in table.foreign_keys if set(k.columns) == set(key.columns))
+
+
+def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None:
+    """Return the foreign key that comes closest to the wanted one, if any points where it should."""
+    right = [key for key in found if key.points_as(wanted)]
+    return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)

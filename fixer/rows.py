@@ -1,0 +1,105 @@
+"""Counts rows: all questions of one stage in one statement, one scan for all questions about one table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.findings import Count, Counter, Probe
+from fixer.sqltext import SQL, Composable, Composed, Literal, sql
+
+SAMPLE = 5
+_ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
+_SAVEPOINT = SQL("SAVEPOINT pgmend_rows;\n")
+_TOGETHER = 1_000  # so many scans in one statement
+
+log = logging.getLogger("pgmend.rows")
+
+
+def counter(cursor: Cursor) -> Counter:
+    """Return the function that answers probes in the cursor's transaction.
+
+    A probe that fails (no right to read, a value that does not cast) is answered with its error and hides
+    no other answer. A lost connection is raised.
+    """
+
+    def count(probes: Sequence[Probe]) -> Sequence[Count]:
+        try:
+            return _together(cursor, probes)
+        except psycopg2.Error as error:
+            _recover(cursor, error)
+        log.info("some rows cannot be read together with others: reading them one by one")
+        return [_alone(cursor, probe) for probe in probes]
+
+    return count
+
+
+def _alone(cursor: Cursor, probe: Probe) -> Count:
+    try:
+        return _together(cursor, [probe])[0]
+    except psycopg2.Error as error:
+        _recover(cursor, error)
+        message = error.diag.message_primary or str(error).strip()
+        log.warning("rows cannot be read: %s (%s)", message, error.pgcode)
+        return Count(error=f"{message} ({error.pgcode})")
+
+
+def _recover(cursor: Cursor, error: psycopg2.Error) -> None:
+    if cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
+        raise error
+    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
+
+
+def _together(cursor: Cursor, probes: Sequence[Probe]) -> list[Count]:
+    counts = [0] * len(probes)
+    for number, rows in _fetch(cursor, _scans(probes)):
+        for each, count in zip(number, rows, strict=True):
+            counts[each] = count
+    samples: dict[int, list[tuple[str | None, ...]]] = {}
+    wanted = [_sample(number, probes[number], rows) for number, rows in enumerate(counts) if rows]
+    for number, cells in _fetch(cursor, wanted):
+        samples.setdefault(number, []).append(tuple(cells))
+    return [Count(rows, tuple(samples.get(number, ()))) for number, rows in enumerate(counts)]
+
+
+def _fetch(cursor: Cursor, parts: Sequence[Composable]) -> Iterable[tuple[Any, ...]]:
+    for start in range(0, len(parts), _TOGETHER):
+        cursor.execute(_SAVEPOINT + SQL("\nUNION ALL\n").join(parts[start : start + _TOGETHER]))
+        yield from cursor.fetchall()
+
+
+def _scans(probes: Sequence[Probe]) -> list[Composed]:
+    """Return one SELECT for all the shared probes of one source, and one for each other probe."""
+    shared: list[tuple[sql.Composable, list[int]]] = []
+    scans = []
+    for number, probe in enumerate(probes):
+        group = next((numbers for source, numbers in shared if source == probe.source), None)
+        if not probe.shared:
+            scans.append(_scan(probes, [number]))
+        elif group is None:
+            shared.append((probe.source, [number]))
+        else:
+            group.append(number)
+    return scans + [_scan(probes, numbers) for _, numbers in shared]
+
+
+def _scan(probes: Sequence[Probe], numbers: Sequence[int]) -> Composed:
+    source = probes[numbers[0]].source
+    if len(numbers) == 1:
+        condition = probes[numbers[0]].condition
+        one = SQL("SELECT {}::integer[], ARRAY[count(*)] FROM {} WHERE {}")
+        return one.format(Literal(list(numbers)), source, condition)
+    counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in numbers)
+    return SQL("SELECT {}::integer[], ARRAY[{}] FROM {}").format(Literal(list(numbers)), counts, source)
+
+
+def _sample(number: int, probe: Probe, rows: int) -> Composed:
+    cells = SQL(", ").join(SQL("({})::text").format(each) for each in probe.show)
+    order = SQL("ORDER BY {}").format(SQL(", ").join(probe.show)) if probe.show and rows <= _ORDERED else SQL("")
+    return SQL("(SELECT {}, ARRAY[{}]::text[] FROM {} WHERE {} {} LIMIT {})").format(
+        Literal(number), cells, probe.source, probe.condition, order, Literal(SAMPLE)
+    )

@@ -1,0 +1,73 @@
+"""The sound database that specimens break: a small library, neutral towards any real contract."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    TIMESTAMP,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+
+def library() -> MetaData:
+    """Return the contract: authors, their books, reviews of those."""
+    metadata = MetaData()
+    Table(
+        "authors",
+        metadata,
+        Column("id", Integer, primary_key=True, info={"legacy_keys": ["code"]}),
+        Column("name", String(50), nullable=False, unique=True),
+        Column("country", String(20), nullable=False, server_default="XX", info={"backfill": "XX"}),
+        Column("active", Boolean, nullable=False, server_default=text("true"), info={"backfill": False}),
+        Column("rating", Numeric(6, 2)),
+        Column("joined", TIMESTAMP(timezone=True), info={"timezone": "UTC"}),
+        info={
+            "legacy_names": ["writers"],
+            "default_rows": [{"name": "Anonymous", "country": "ZZ"}],
+        },
+    )
+    Table(
+        "books",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("author_id", Integer, ForeignKey("authors.id", ondelete="CASCADE"), nullable=False),
+        Column("editor_id", Integer, ForeignKey("authors.id"), nullable=False, info={"orphans": "adopt"}),
+        Column("reviewer_id", Integer, ForeignKey("authors.id"), info={"orphans": "null"}),
+        Column("title", String(40), nullable=False, info={"legacy_names": ["heading"]}),
+        Column("price", Numeric(10, 2), nullable=False),
+        Column("pages", Integer, info={"backfill": 1}),
+        CheckConstraint("price > 0", name="books_price_check"),
+        UniqueConstraint("author_id", "title", name="books_author_id_title_key"),
+        Index("ix_books_editor_id", "editor_id"),
+    )
+    Table(
+        "reviews",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("book_id", Integer, ForeignKey("books.id", ondelete="CASCADE"), nullable=False),
+        Column("body", Text),
+    )
+    return metadata
+
+
+ROWS = """
+INSERT INTO authors (name, country, rating, joined)
+SELECT CASE n WHEN 1 THEN 'Anonymous' ELSE 'author ' || n END, CASE n WHEN 1 THEN 'ZZ' ELSE 'IN' END,
+       n / 4.0, timestamptz '2026-01-01 00:00+00' + n * interval '1 hour'
+  FROM generate_series(1, 12) AS n;
+INSERT INTO books (author_id, editor_id, reviewer_id, title, price, pages)
+SELECT 1 + n % 12, 1 + n % 5, nullif(n % 7, 0), 'title ' || n, n + 0.25, 10 * n
+  FROM generate_series(1, 24) AS n;
+INSERT INTO reviews (book_id, body) SELECT 1 + n % 24, 'review ' || n FROM generate_series(1, 48) AS n;
+"""
