@@ -321,19 +321,27 @@ def _respelt(text: str, old: str, new: str) -> str:
 
 
 def canonical(expression: str) -> str:
-    """Return an expression in a form in which spelling does not count: no casts, quotes or parentheses.
+    """Return an expression in a form in which spelling does not count: without casts and idle parentheses.
 
-    PostgreSQL spells one check differently over varchar and over text columns; a difference that is only
-    one of types shows in the column's own type.
+    PostgreSQL spells one check differently over varchar, over text, and after a dump and restore; where
+    only a type differs, that shows in the column's own type.
     """
-    bare = _CAST.sub("", expression)
-    for spelling, meaning in _SAME.items():
-        bare = re.sub(rf"(?i)(?<!\w){re.escape(spelling)}(?!\w)", meaning, bare)
-    return re.sub(r'[\s()"]+', " ", bare).replace("[]", "").strip()
+    bare = _CAST.sub("", expression).replace('"', "")
+    bare = _NOW.sub("now()", bare)
+    before = ""
+    while bare != before:
+        before = bare
+        bare = _IDLE.sub(r"\1", _DOUBLE.sub(r"(\1)", bare))
+    bare = " ".join(bare.split())
+    return bare[1:-1] if _OUTER.fullmatch(bare) else bare
 
 
 _CAST = re.compile(
     r"::(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
     r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"
 )
-_SAME = {"CURRENT_TIMESTAMP": "now", "transaction_timestamp": "now", "LOCALTIMESTAMP": "now"}
+_NOW = re.compile(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")
+_ATOM = r"'(?:[^']|'')*'|ARRAY\[[^\[\]]*\]|-?[\w.]+(?:\([^()]*\))?"
+_IDLE = re.compile(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
+_DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
+_OUTER = re.compile(r"\([^()]*\)")

@@ -34,9 +34,10 @@ class Phase(IntEnum):
     KEYS = 60  # number rows, map references, settle duplicates
     VALUES = 70  # fill NULLs, settle rows that break checks or uniques
     INDEXES = 80  # primary keys, uniques, indexes
-    RULES = 90  # defaults, NOT NULL, checks
-    DEFAULT_ROWS = 100
-    ORPHANS = 110
+    DEFAULTS = 85  # defaults, and NOT NULLs that have to go
+    DEFAULT_ROWS = 90
+    ORPHANS = 95  # settle rows whose parent is gone
+    RULES = 100  # NOT NULL, checks
     FOREIGN_KEYS = 120
     FINISH = 130
 

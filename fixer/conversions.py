@@ -1,0 +1,213 @@
+"""Steps that bring a column to another type, for the defect classes that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fixer import ddl
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, rows_where
+from fixer.schema import Check, Column, ForeignKey, QName, Schema, Table, canonical
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.steps import (
+    JOURNAL, Hazard, Lock, Mover, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key, refuse,
+)
+from fixer.types import Conversion, conversion, family, shape
+
+
+def misfits(finding: Finding, actual: Schema, contract: Contract) -> Finding:
+    """Return the finding with the probe for values that the conversion does not understand."""
+    way = way_of(finding, actual, contract)
+    if isinstance(way, str):
+        return replace(finding, repair=refuse(way))
+    column = q.column(str(finding.column))
+    odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
+    probe = rows_where(actual, finding.table, odd)
+    return replace(finding, probe=replace(probe, show=(*probe.show, column)))
+
+
+def way_of(finding: Finding, actual: Schema, contract: Contract) -> Conversion | str:
+    """Return how the column's values get to the wanted type, or why they cannot."""
+    column = str(finding.column)
+    found = actual.tables[finding.table].columns[column]
+    wanted = contract.tables[finding.table].columns[column]
+    return conversion(found, wanted, contract.hints[finding.table].of(column))
+
+
+def _understood(finding: Finding, way: Conversion, actual: Schema) -> Composable:
+    """Return the condition under which a value can be kept as it is.
+
+    A float with more digits than the contract wants is kept in a column with more digits: only what is
+    no number at all does not fit.
+    """
+    found = actual.tables[finding.table].columns[str(finding.column)]
+    if family(found.type) == "float" and family(way.type) == "numeric":
+        return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(q.column(found.name))
+    return way.fits
+
+
+def _exact(finding: Finding, actual: Schema) -> bool:
+    found = actual.tables[finding.table].columns[str(finding.column)]
+    return family(found.type) == "float"
+
+
+def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Return the steps that convert the column, or the reason why a person has to."""
+    way = way_of(finding, actual, contract)
+    if isinstance(way, str):
+        return refuse(way)
+    name, column = finding.table, str(finding.column)
+    views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
+    if views:
+        return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    for key in keys_over(actual, name, column):
+        if not any(k.table == key.table and k.pairs == key.pairs for k in contract.foreign_keys()):
+            return refuse(f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is")
+    return Repair(tuple(_steps(finding, way, actual, contract)))
+
+
+def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract) -> Iterator[Step]:
+    name, column = finding.table, str(finding.column)
+    found = actual.tables[name].columns[column]
+    wanted = contract.tables[name].columns[column]
+    for key in keys_over(actual, name, column):
+        yield drop_foreign_key(key, "the type of its column changes")
+    yield from _checks(finding, actual, contract)
+    if finding.rows:
+        odd = SQL("{} IS NOT NULL AND NOT ({})").format(q.column(column), _understood(finding, way, actual))
+        reason = f"its {column} is no {way.type}"
+        yield from Mover(actual, contract).quarantine(Phase.MISFITS, name, odd, reason, rows=finding.rows)
+    if not way.reversible:
+        yield _keep_spelling(name, column, way)
+    if found.default is not None and not found.generates:
+        action = SQL("ALTER COLUMN {} DROP DEFAULT").format(Identifier(column))
+        yield alter(Phase.MISFITS, name, f"drop the default {found.default} of {name.name}.{column}", action)
+    yield _convert(finding, way, found, actual)
+    if found.default is not None and wanted.default is not None and not wanted.sequence:
+        action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(wanted.default))
+        yield alter(Phase.DEFAULTS, name, f"let {name.name}.{column} default to {wanted.default}", action)
+
+
+def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps for checks that speak of the old type: the contract's are made anew, others go."""
+    name, wanted = finding.table, contract.tables[finding.table].checks
+    for check in checks_over(actual.tables[name], str(finding.column)):
+        same = next((w for w in wanted if canonical(w.expression) == canonical(check.expression)), None)
+        if same is None:
+            title = f"drop the check {check.name}: it speaks of the old type of {finding.column}"
+            yield drop_constraint(name, check.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
+        else:
+            yield drop_constraint(name, check.name, f"drop the check {check.name}, to be added again for the new type")
+            add = SQL("ADD {}").format(ddl.check_clause(check.name, same))
+            yield alter(Phase.RULES, name, f"add the check {check.name} again", add)
+
+
+def _keep_spelling(name: QName, column: str, way: Conversion) -> Step:
+    """Return the step that keeps an image of each row whose value is spelt otherwise afterwards."""
+    statement = SQL(
+        "INSERT INTO {} (run, source, reason, \"row\")\n"
+        "SELECT current_setting('pgmend.run')::bigint, {}, {}, to_jsonb(t) FROM {} AS t\n"
+        "WHERE ({})::text IS DISTINCT FROM ({})::text"
+    ).format(
+        Identifier(JOURNAL, "before_image"), Literal(str(name)), Literal(f"{column} is converted to {way.type}"),
+        q.name(name), way.value, q.column(column),
+    )
+    title = f"keep the spelling of {name.name}.{column} in the journal"
+    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE)
+
+
+def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -> Step:
+    name, column = finding.table, str(finding.column)
+    type_: Composable = SQL(way.type)
+    value = _bare(way.value, column)
+    title = f"convert {name.name}.{column} from {found.type} to {way.type}"
+    rows = actual.tables[name].estimated_rows
+    if _exact(finding, actual) and shape(way.type).size is not None:
+        return _convert_exactly(finding, way, title, rows)
+    action = SQL("ALTER COLUMN {} TYPE {} USING {}").format(Identifier(column), type_, value)
+    return alter(
+        Phase.CONVERT, name, title, action, hazard=Hazard.REWRITES_VALUES, changes=(column,), rows=rows, merge=True
+    )
+
+
+def _convert_exactly(finding: Finding, way: Conversion, title: str, rows: int) -> Step:
+    """Return the step that converts to the wanted numeric if all digits fit, else to an unbounded one."""
+    name, column = finding.table, str(finding.column)
+    action = SQL(
+        "ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}"
+    )
+    exact = action.format(q.name(name), Identifier(column), SQL(way.type), _bare(way.value, column))
+    wide = action.format(
+        q.name(name), Identifier(column), SQL("numeric"), SQL("{}::text::numeric").format(Identifier(column))
+    )
+    body = SQL(
+        "BEGIN\n    IF EXISTS (SELECT FROM {} AS t WHERE {} IS NOT NULL AND NOT ({})) THEN\n"
+        "        {};\n    ELSE\n        {};\n    END IF;\nEND"
+    ).format(q.name(name), q.column(column), way.fits, wide, exact)
+    return Step(
+        Phase.CONVERT, name, f"{title} (unbounded where digits would be lost)", q.Block(body),
+        hazard=Hazard.REWRITES_VALUES, changes=(column,), rows=rows,
+    )
+
+
+def _bare(value: Composable, column: str) -> Composable:
+    """Return an expression over the row `t` for USING, where columns stand by themselves."""
+    wanted, bare = q.column(column), Identifier(column)
+    if value == wanted:
+        return bare
+    if isinstance(value, Composed):
+        return Composed([_bare(part, column) for part in value])
+    return value
+
+
+def keys_over(actual: Schema, name: QName, column: str) -> tuple[ForeignKey, ...]:
+    """Return the foreign keys in which a column takes part, at either end."""
+    return tuple(
+        key
+        for key in actual.foreign_keys()
+        if (key.table == name and column in key.columns) or (key.target == name and column in key.target_columns)
+    )
+
+
+def checks_over(table: Table, column: str) -> tuple[Check, ...]:
+    """Return the checks that speak of a column."""
+    return tuple(check for check in table.checks if column in check.columns)
+
+
+def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the column converted, and without what is dropped for it."""
+    way = way_of(finding, actual, contract)
+    if isinstance(way, str):
+        return actual
+    name, column = finding.table, str(finding.column)
+    gone = frozenset((key.table, key.name) for key in keys_over(actual, name, column))
+    schema = actual.without_foreign_keys(gone)
+    table = schema.tables[name]
+    found = table.columns[column]
+    cell = q.today(found)
+    now = SQL("CASE WHEN {} THEN {} END").format(
+        _moved(_understood(finding, way, actual), column, cell), _moved(way.value, column, cell)
+    )
+    if _exact(finding, actual):
+        now = SQL("CASE WHEN {} THEN {}::text::numeric END").format(
+            _moved(_understood(finding, way, actual), column, cell), cell
+        )
+    wanted = contract.tables[name].columns[column]
+    default = wanted.default if found.default is not None else None
+    after = replace(found, type=wanted.type, labels=wanted.labels, default=default, now=now)
+    kept = {canonical(check.expression) for check in contract.tables[name].checks}
+    checks = tuple(
+        check for check in table.checks if column not in check.columns or canonical(check.expression) in kept
+    )
+    return schema.with_table(replace(table.with_column(after), checks=checks))
+
+
+def _moved(value: Composable, column: str, cell: Composable) -> Composable:
+    """Return an expression over the future row as one over today's."""
+    if value == q.column(column):
+        return cell
+    if isinstance(value, Composed):
+        return Composed([_moved(part, column, cell) for part in value])
+    return value

@@ -1,0 +1,26 @@
+"""Steps and comparisons for column defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.contract import Contract
+from fixer.schema import Column, QName, Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Phase, Step, alter
+
+
+def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Column]]:
+    """Yield the columns for which the contract has a default of its own: table, wanted, found."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in wanted.columns.values() if table else ():
+            found = table.columns.get(column.name) if table else None
+            if found and column.default is not None and not column.generates and not column.generated:
+                yield name, column, found
+
+
+def set_default(table: QName, column: Column) -> Step:
+    """Return the step that gives a column the contract's default."""
+    action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default or "NULL"))
+    return alter(Phase.DEFAULTS, table, f"let {table.name}.{column.name} default to {column.default}", action)

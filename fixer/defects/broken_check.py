@@ -1,0 +1,58 @@
+"""Rows break a check of the contract.
+
+Costs: the check cannot be added or validated.
+Cure: they go to quarantine with what hangs on them: no value of theirs can be guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.checks import spelt, stands
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.schema import Check, Schema
+from fixer.sqltext import SQL, Composed
+from fixer.steps import Mover, Phase, Repair
+
+SLUG = "broken-check"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted checks with their probes; the catalogue vouches for those that are valid."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for check in wanted.checks if table and not table.created else ():
+            there = [table.columns.get(column) for column in check.columns] if table else []
+            if table is None or not all(column and not column.mapped for column in there):
+                continue
+            found = stands(check, table)
+            yield Finding(
+                SLUG, POINT, f"{name}.{check.name}", f"{name.name} should satisfy CHECK {spelt(check)}, rows break it",
+                name, None, part=check, only_with_rows=True, vouched=bool(found and found.validated),
+                probe=rows_where(actual, name, _broken(check)),
+            )
+
+
+def _broken(check: Check) -> Composed:
+    return SQL("NOT ({})").format(SQL(check.expression))
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Move the rows to quarantine."""
+    reason = f"it breaks CHECK {spelt(finding.part)}"
+    mover = Mover(actual, contract)
+    return Repair(
+        tuple(mover.quarantine(Phase.VALUES, finding.table, _broken(finding.part), reason, rows=finding.rows))
+    )
+
+
+SPECIMENS = (
+    Specimen(
+        "prices below zero", "ALTER TABLE books DROP CONSTRAINT books_price_check; UPDATE books SET price = -1 WHERE id < 3",
+        hazards=frozenset({"moves-rows"}), rows=2, quarantined=6, also=frozenset({"missing-check"}),
+    ),
+)
+NEAR_MISSES = (Specimen("just above", "UPDATE books SET price = 0.01"),)

@@ -1,0 +1,69 @@
+"""Another row holds a value that a default row needs for itself, such as its e-mail address.
+
+Costs: the default row cannot be created, whatever code tries.
+Cure: a person decides whose it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Column, Integer, MetaData, String, Table
+
+from fixer.contract import Contract
+from fixer.default_rows import absent, clashing, described
+from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Repair, refuse
+
+SLUG = "default-row-clash"
+POINT = 3
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the default rows, with the probe for one that is absent while another row has its values."""
+    for name, hints in contract.hints.items():
+        for row in hints.default_rows if name in actual.tables else ():
+            clash = clashing(name, row, actual, contract)
+            if clash:
+                condition = SQL("{} AND {}").format(absent(name, row, actual, contract), clash)
+                message = (
+                    f"{name.name} should have the default row {described(name, row, contract)},"
+                    " but another row has its unique values"
+                )
+                yield Finding(
+                    SLUG, POINT, str(name), message, name, part=row, only_with_rows=True,
+                    probe=Probe(SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
+                )
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Refuse."""
+    return refuse("nobody but a person can tell whose these values are")
+
+
+def _members() -> MetaData:
+    """Return a contract whose default row fills two unique columns."""
+    metadata = MetaData()
+    Table(
+        "members", metadata, Column("id", Integer, primary_key=True), Column("name", String(20), unique=True),
+        Column("email", String(50), unique=True), info={"default_rows": [{"name": "root", "email": "root@example.invalid"}]},
+    )
+    return metadata
+
+
+SETUP = "INSERT INTO members (name, email) VALUES ('root', 'root@example.invalid'), ('a', 'a@example.invalid')"
+SPECIMENS = (
+    Specimen(
+        "another account has its address", "UPDATE members SET name = 'other' WHERE name = 'root'",
+        rows=1, manual=True, contract=_members, setup=SETUP,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "the default row changed its address", "UPDATE members SET email = 'b@example.invalid' WHERE name = 'root'",
+        contract=_members, setup=SETUP,
+    ),
+)

@@ -1,0 +1,50 @@
+"""A check stands under the contract's name and says something else.
+
+Costs: it looks as if it were there; migrations that look for its name pass it by.
+Cure: replace it, once the rows that break the right one have been settled (see broken-check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import ddl
+from fixer.checks import names_match, spelt, stands
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Hazard, Phase, Repair, alter, drop_constraint
+
+SLUG = "different-check"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted checks in whose place another one stands."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for check in wanted.checks if table else ():
+            found = names_match(check, table) if table else None
+            if table and found and not stands(check, table):
+                message = f"{name.name} should have CHECK {spelt(check)}, {check.name} says {spelt(found)}"
+                yield Finding(SLUG, POINT, f"{name}.{check.name}", message, name, None, part=check, found=found)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Replace the check."""
+    name, check = finding.table, finding.part
+    drop = drop_constraint(
+        name, check.name, f"drop the check {check.name}, which says something else", hazard=Hazard.REPLACES_CONSTRAINT
+    )
+    action = SQL("ADD {}").format(ddl.check_clause(check.name, check))
+    return Repair((drop, alter(Phase.RULES, name, f"add CHECK {spelt(check)} to {name.name}", action, merge=True)))
+
+
+BREAK = "ALTER TABLE books DROP CONSTRAINT books_price_check; ALTER TABLE books ADD CONSTRAINT books_price_check CHECK {}"
+SPECIMENS = (
+    Specimen("weaker", BREAK.format("(price > -1000)"), hazards=frozenset({"replaces-constraint"})),
+    Specimen("on another column", BREAK.format("(pages > 0)"), hazards=frozenset({"replaces-constraint"})),
+)
+NEAR_MISSES = (Specimen("spelt otherwise", BREAK.format("((price > 0::numeric(4,2)))")),)

@@ -1,0 +1,88 @@
+"""Rows share values that the contract wants unique.
+
+Costs: the unique constraint cannot be added; a login, an order, a name means two rows.
+Cure: the row with the lowest key stays, the others go to quarantine with what hangs on them. They are not
+merged: nobody but a person can tell whether two accounts are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.schema import Index, Schema, Table
+from fixer.sqltext import SQL, Composable, Composed
+from fixer.steps import Mover, Phase, Repair
+
+SLUG = "duplicate-values"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted uniques that the catalogue does not prove, with the probe for rows that repeat."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for key in wanted.indexes if table and not table.created else ():
+            if table is None or not key.unique or key.primary or "" in key.columns or key.partial:
+                continue
+            there = [table.columns.get(column) for column in key.columns]
+            if not all(c and not c.mapped for c in there) or table.has_key_on(key.columns):
+                continue
+            source = _numbered(q.rows_of(table), key, table, wanted)
+            yield Finding(
+                SLUG, POINT, f"{name}.{key.name}",
+                f"{name.name} should have each ({', '.join(key.columns)}) once, has it repeatedly",
+                name, key.columns[0], part=key, only_with_rows=True,
+                probe=Probe(
+                    source, SQL("t.repeat > 1"), (*shown(table), *(q.column(c) for c in key.columns)), shared=False
+                ),
+            )
+
+
+def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Composed:
+    """Return the rows, numbered among those that share the values; identical copies of a row count once."""
+    primary = wanted.primary_key.columns if wanted.primary_key else ()
+    identity = tuple(column for column in primary if column in table.columns)
+    if identity and not table.has_key_on(identity):
+        rows = SQL(
+            "(SELECT * FROM (SELECT t.*, t.ctid AS place,"
+            " row_number() OVER (PARTITION BY {}, {} ORDER BY t.ctid) AS copy FROM {}) AS t WHERE t.copy = 1) AS t"
+        ).format(q.columns(identity), q.whole_row(table), rows)
+    else:
+        rows = SQL("(SELECT t.*, t.ctid AS place FROM {}) AS t").format(rows)
+    order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.place")])
+    values = SQL("true") if key.nulls_not_distinct else q.not_null(key.columns)
+    return SQL(
+        "(SELECT t.*, row_number() OVER (PARTITION BY {} ORDER BY {}) AS repeat FROM {} WHERE {}) AS t"
+    ).format(q.columns(key.columns), order, rows, values)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Move all but the first to quarantine."""
+    name, key = finding.table, finding.part
+    source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
+    where = SQL("t.ctid IN (SELECT t.place FROM {} WHERE t.repeat > 1)").format(source)
+    reason = f"an earlier row has its ({', '.join(key.columns)})"
+    return Repair(tuple(Mover(actual, contract).quarantine(Phase.VALUES, name, where, reason, rows=finding.rows)))
+
+
+SPECIMENS = (
+    Specimen(
+        "two accounts of one name",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key;"
+        "INSERT INTO authors (name, country) VALUES ('author 5', 'FR'), ('author 6', 'FR')",
+        hazards=frozenset({"moves-rows"}), rows=2, quarantined=2, also=frozenset({"missing-unique"}),
+    ),
+    Specimen(
+        "with what hangs on them",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; UPDATE authors SET name = 'author 4' WHERE id = 12",
+        hazards=frozenset({"moves-rows"}), rows=1, quarantined=7, also=frozenset({"missing-unique"}),
+    ),
+)
+NEAR_MISSES = (
+    Specimen("alike but for case", "UPDATE authors SET name = 'AUTHOR 4' WHERE id = 5"),
+    Specimen("NULL repeats nothing", "UPDATE books SET pages = NULL"),
+)

@@ -1,0 +1,72 @@
+"""A referencing column is of a type that does not compare with its parent's key.
+
+Costs: 42804 foreign key constraint cannot be implemented, so there is none.
+Cure: convert it where every value is understood; what is not goes to quarantine first. Where the column
+holds the texts of an old key, it is mapped instead (see text-reference).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.conversions import converted, foresee_conversion, misfits
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.steps import Repair
+from fixer.types import family
+
+SLUG = "incompatible-foreign-key-type"
+POINT = 2
+STAGE = Stage.COLUMNS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the referencing columns of another family of types than the contract's."""
+    seen = set()
+    for key in contract.foreign_keys():
+        table, wanted = actual.tables.get(key.table), contract.tables[key.table]
+        for column in key.columns if table and not table.created else ():
+            found = table.columns.get(column) if table else None
+            if found is None or found.now is not None or (key.table, column) in seen:
+                continue
+            seen.add((key.table, column))
+            if family(found.type) != family(wanted.columns[column].type):
+                message = (
+                    f"{key.table.name}.{column} should be {wanted.columns[column].type}"
+                    f" to reference {key.target.name}, is {found.type}"
+                )
+                finding = Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column)
+                yield misfits(finding, actual, contract)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Convert the column."""
+    return converted(finding, actual, contract)
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the column converted."""
+    return foresee_conversion(finding, actual, contract)
+
+
+BREAK = (
+    "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+    "ALTER TABLE reviews ALTER COLUMN book_id TYPE varchar(20);"
+)
+SPECIMENS = (
+    Specimen("numbers as texts", BREAK, hazards=frozenset({"rewrites-values"}), also=frozenset({"missing-foreign-key"})),
+    Specimen(
+        "a text that is no number", f"{BREAK} UPDATE reviews SET book_id = 'none' WHERE id < 3",
+        hazards=frozenset({"rewrites-values", "moves-rows"}), rows=2, quarantined=2,
+        also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
+        "a text that points at no row", f"{BREAK} UPDATE reviews SET book_id = '99' WHERE id < 3",
+        hazards=frozenset({"rewrites-values", "moves-rows"}), quarantined=2,
+        also=frozenset({"missing-foreign-key", "orphan-rows"}),
+    ),
+)
+NEAR_MISSES = (
+    Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
+)

@@ -1,0 +1,63 @@
+"""An index is invalid: a CREATE INDEX CONCURRENTLY that failed left it behind.
+
+Costs: it is maintained at every write and never used; CREATE INDEX IF NOT EXISTS takes it for the real one.
+Cure: drop it; what the contract wants in its place is built as if it had never been there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import QName, Schema
+from fixer.sqltext import SQL
+from fixer.steps import Phase, Repair, Step, drop_constraint
+
+SLUG = "invalid-index"
+POINT = 4
+STAGE = Stage.COLUMNS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the invalid indexes of the contract's tables."""
+    for name in contract.tables:
+        table = actual.tables.get(name)
+        for index in table.indexes if table and not table.inherits else ():
+            if not index.valid:
+                message = f"{name.name} should have no invalid index, {index.name} is left of a failed build"
+                yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, found=index)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Drop the remains."""
+    index = finding.found
+    if index.constraint:
+        return Repair((drop_constraint(finding.table, index.name, f"drop the invalid constraint {index.name}"),))
+    drop = SQL("DROP INDEX {}").format(q.name(QName(finding.table.schema, index.name)))
+    return Repair((Step(Phase.RELEASE, finding.table, f"drop the invalid index {index.name}", drop),))
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema without the index."""
+    table, index = actual.tables[finding.table], finding.found
+    kept = tuple(other for other in table.indexes if other is not index)
+    names = actual.names - {QName(finding.table.schema, index.name)}
+    return replace(actual.with_table(replace(table, indexes=kept)), names=names)
+
+
+BREAK = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}'::regclass"
+SPECIMENS = (
+    Specimen(
+        "in the place of a wanted index", BREAK.format("ix_books_editor_id"), also=frozenset({"missing-index"}), superuser=True
+    ),
+    Specimen("beside", f"CREATE INDEX odd ON books (pages); {BREAK.format('odd')}", superuser=True),
+)
+NEAR_MISSES = (
+    Specimen(
+        "on a table that the contract does not know",
+        f"CREATE TABLE extra (id integer); CREATE INDEX odd ON extra (id); {BREAK.format('odd')}", superuser=True,
+    ),
+)

@@ -1,0 +1,46 @@
+"""A check of the contract is not there.
+
+Costs: values that the code takes for impossible.
+Cure: add it, once the rows that break it have been settled (see broken-check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import ddl
+from fixer.checks import names_match, spelt, stands
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Phase, Repair, alter
+
+SLUG = "missing-check"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted checks that stand under no name."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for check in wanted.checks if table else ():
+            if table and not stands(check, table) and not names_match(check, table):
+                message = f"{name.name} should have CHECK {spelt(check)}, has none"
+                yield Finding(SLUG, POINT, f"{name}.{check.name}", message, name, None, part=check)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Add the check."""
+    name, check = finding.table, finding.part
+    free = ddl.free_constraint_name(actual.tables[name], actual, name, check.name, index=False)
+    action = SQL("ADD {}").format(ddl.check_clause(free, check))
+    return Repair((alter(Phase.RULES, name, f"add CHECK {spelt(check)} to {name.name}", action, merge=True),))
+
+
+SPECIMENS = (Specimen("dropped", "ALTER TABLE books DROP CONSTRAINT books_price_check"),)
+NEAR_MISSES = (
+    Specimen("it has another name", "ALTER TABLE books RENAME CONSTRAINT books_price_check TO odd"),
+    Specimen("an extra check", "ALTER TABLE books ADD CHECK (pages > 0)"),
+)

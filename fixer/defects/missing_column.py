@@ -1,0 +1,111 @@
+"""A column of the contract is not there.
+
+Costs: 42703 undefined_column, at every statement that names it.
+Cure: add it, with the contract's value for the rows that stand already: its backfill, else its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from fixer import ddl
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.schema import Column, QName, Schema
+from fixer.sqltext import SQL, Composable, Identifier
+from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
+
+SLUG = "missing-column"
+POINT = 4
+STAGE = Stage.COLUMNS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns that are missing, with the probe for rows that would need a value."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in wanted.columns.values() if table else ():
+            if table and column.name not in table.columns:
+                message = f"{name.name}.{column.name} should be {column.type}, is missing"
+                probe = None
+                if needs_value(column) and value_of(column, name, contract) is None:
+                    probe = Probe(q.rows_of(table), SQL("true"), shown_of(table.columns))
+                yield Finding(
+                    SLUG, POINT, f"{name}.{column.name}", message, name, column.name, part=column, probe=probe
+                )
+
+
+def shown_of(columns: Iterable[str]) -> tuple[Composable, ...]:
+    """Return the first column, by which a row may be known."""
+    return tuple(q.column(column) for column in list(columns)[:1])
+
+
+def needs_value(column: Column) -> bool:
+    """Tell whether rows cannot do without a value in this column."""
+    return column.not_null and not column.generates and not column.generated
+
+
+def value_of(column: Column, table: QName, contract: Contract) -> Composable | None:
+    """Return what rows that stand already get: the backfill, else the default."""
+    backfill = contract.hints[table].of(column.name).backfill
+    if backfill is not None and column.not_null:
+        return backfill
+    return SQL(column.default) if column.default is not None and not column.sequence else None
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Add the column; or refuse where rows need a value that nobody declared."""
+    column: Column = finding.part
+    if finding.rows:
+        return refuse(
+            f"{finding.rows} rows of {finding.table.name} would need a value:"
+            f' declare a default or info={{"backfill": …}} for {column.name}'
+        )
+    return Repair(tuple(_steps(finding, contract)))
+
+
+def _steps(finding: Finding, contract: Contract) -> Iterator[Step]:
+    name, column = finding.table, finding.part
+    if column.labels:
+        yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
+    value = value_of(column, name, contract)
+    definition = ddl.column_definition(column, default=None if column.generated else value)
+    yield alter(
+        Phase.CONVERT, name, f"add {column.name} to {name.name}", SQL("ADD COLUMN {}").format(definition), merge=True
+    )
+    if value is not None and not column.generated:
+        default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
+        title = f"let {name.name}.{column.name} default to {column.default or 'nothing'}"
+        action = SQL("ALTER COLUMN {} {}").format(Identifier(column.name), default)
+        if value != SQL(column.default or ""):
+            yield alter(Phase.DEFAULTS, name, title, action)
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the column."""
+    column: Column = finding.part
+    value = value_of(column, finding.table, contract) or SQL("NULL")
+    now = SQL("({})::{}").format(value, SQL(column.type))
+    if column.labels or column.generated:
+        now = SQL("NULL")
+    return actual.with_table(actual.tables[finding.table].with_column(replace(column, now=now)))
+
+
+SPECIMENS = (
+    Specimen("nullable", "ALTER TABLE books DROP COLUMN pages"),
+    Specimen("with a default and a backfill", "ALTER TABLE authors DROP COLUMN active"),
+    Specimen(
+        "with keys and checks over it", "ALTER TABLE books DROP COLUMN reviewer_id", also=frozenset({"missing-foreign-key"})
+    ),
+    Specimen(
+        "needed by rows that have no value for it", "ALTER TABLE books DROP COLUMN title",
+        rows=24, manual=True, also=frozenset({"missing-unique"}),
+    ),
+    Specimen(
+        "needed by no row yet", "TRUNCATE reviews; ALTER TABLE reviews DROP COLUMN book_id",
+        also=frozenset({"missing-foreign-key"}),
+    ),
+)
+NEAR_MISSES = (Specimen("an extra column is gone", "ALTER TABLE books ADD COLUMN x integer; ALTER TABLE books DROP COLUMN x"),)

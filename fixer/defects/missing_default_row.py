@@ -1,0 +1,60 @@
+"""A row that the contract declares as a default row is not there.
+
+Costs: "Could not create default user", and all that needs it.
+Cure: insert it, once, whoever else tries at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.default_rows import absent, clashing, described
+from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL
+from fixer.steps import Lock, Phase, Repair, Step
+
+SLUG = "missing-default-row"
+POINT = 3
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the default rows, with the probe that tells whether each is absent and could be inserted."""
+    for name, hints in contract.hints.items():
+        for row in hints.default_rows if name in actual.tables else ():
+            clash = clashing(name, row, actual, contract)
+            free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
+            condition = absent(name, row, actual, contract) + free
+            message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
+            yield Finding(
+                SLUG, POINT, str(name), message, name, part=row, only_with_rows=True,
+                probe=Probe(SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
+            )
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Insert the row."""
+    row = finding.part
+    statement = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
+        q.name(finding.table), q.names(row), SQL(", ").join(row.values())
+    )
+    step = Step(
+        phase=Phase.DEFAULT_ROWS,
+        table=finding.table,
+        title=f"insert the default row {described(finding.table, row, contract)} into {finding.table.name}",
+        sql=statement,
+        lock=Lock.ROW_EXCLUSIVE,
+        rows=1,
+        inserts=True,
+    )
+    return Repair((step,))
+
+
+SPECIMENS = (
+    Specimen("deleted", "UPDATE authors SET name = 'somebody' WHERE name = 'Anonymous'", rows=1),
+    Specimen("no rows at all", "TRUNCATE authors CASCADE", rows=1),
+)
+NEAR_MISSES = (Specimen("changed by its users", "UPDATE authors SET country = 'IN' WHERE name = 'Anonymous'"),)

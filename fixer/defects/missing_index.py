@@ -1,0 +1,51 @@
+"""An index of the contract is not there.
+
+Costs: time; under a foreign key without one, every delete of a parent reads all children.
+Cure: CREATE INDEX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import ddl
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema, canonical
+from fixer.steps import Lock, Phase, Repair, Step
+
+SLUG = "missing-index"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted indexes to which no valid one is equal."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        there = {canonical(i.tail) for i in table.indexes if i.valid} if table else set()
+        for index in wanted.indexes if table else ():
+            if not index.unique and canonical(index.tail) not in there:
+                message = f"{name.name} should have an index {index.tail.removeprefix('USING ')}, has none"
+                yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, index.columns[0] or None, part=index)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Create the index."""
+    name, index = finding.table, finding.part
+    free = ddl.free_relation_name(actual, name, index.name)
+    rows = actual.tables[name].estimated_rows
+    statement = ddl.create_index(free, name, index)
+    title = f"create the index {free} on {name.name}"
+    return Repair((Step(Phase.INDEXES, name, title, statement, Lock.SHARE, rows=rows),))
+
+
+SPECIMENS = (
+    Specimen("dropped", "DROP INDEX ix_books_editor_id"),
+    Specimen("on other columns", "DROP INDEX ix_books_editor_id; CREATE INDEX ix_books_editor_id ON books (editor_id, id)"),
+    Specimen("partial", "DROP INDEX ix_books_editor_id; CREATE INDEX odd ON books (editor_id) WHERE id > 3"),
+)
+NEAR_MISSES = (
+    Specimen("it has another name", "ALTER INDEX ix_books_editor_id RENAME TO odd"),
+    Specimen("an extra index", "CREATE INDEX odd ON books (pages)"),
+)

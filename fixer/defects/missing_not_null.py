@@ -1,0 +1,46 @@
+"""A column may be NULL, where the contract says it may not.
+
+Costs: NULLs creep in, and code that trusts the contract fails on them much later.
+Cure: SET NOT NULL, once the rows have been settled (see null-rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Phase, Repair, alter
+
+SLUG = "missing-not-null"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the nullable columns that should not be; those of a primary key get it with the key."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        in_key = wanted.primary_key.columns if wanted.primary_key else ()
+        for column in wanted.columns.values() if table else ():
+            found = table.columns.get(column.name) if table else None
+            if found and column.not_null and not found.not_null and column.name not in in_key:
+                message = f"{name.name}.{column.name} should be NOT NULL, may be NULL"
+                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Forbid NULL."""
+    action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(str(finding.column)))
+    title = f"forbid NULL in {finding.table.name}.{finding.column}"
+    rows = actual.tables[finding.table].estimated_rows
+    return Repair((alter(Phase.RULES, finding.table, title, action, rows=rows, merge=True),))
+
+
+SPECIMENS = (
+    Specimen("dropped", "ALTER TABLE books ALTER COLUMN title DROP NOT NULL"),
+    Specimen("dropped on a reference", "ALTER TABLE books ALTER COLUMN author_id DROP NOT NULL"),
+)
+NEAR_MISSES = (Specimen("a column that may be NULL is not", "ALTER TABLE books ALTER COLUMN pages SET NOT NULL, ALTER COLUMN pages SET DEFAULT 1"),)

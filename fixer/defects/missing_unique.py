@@ -1,0 +1,80 @@
+"""A unique constraint or unique index of the contract is not there.
+
+Costs: duplicates; ON CONFLICT fails with 42P10 there is no unique constraint matching the specification.
+Cure: add it, once duplicates have been settled (see duplicate-values).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import ddl
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Index, Schema, Table, canonical
+from fixer.sqltext import SQL
+from fixer.steps import Lock, Phase, Repair, Step, alter
+
+SLUG = "missing-unique"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted uniques that no valid unique proves; a plain unique index is as good as a constraint."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for key in wanted.indexes if table else ():
+            if table and key.unique and not key.primary and not is_proved(key, table):
+                what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
+                message = f"{name.name} should have UNIQUE {what}, has none"
+                yield Finding(SLUG, POINT, f"{name}.{key.name}", message, name, key.columns[0] or None, part=key)
+
+
+def is_proved(key: Index, table: Table) -> bool:
+    """Tell whether an index of the table proves the same."""
+    if key.is_plain_key:
+        return table.has_key_on(key.columns)
+    return any(
+        i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
+        for i in table.indexes
+    )
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Add the unique."""
+    key: Index = finding.part
+    name, table = finding.table, actual.tables[finding.table]
+    free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
+    title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
+    if key.constraint:
+        return Repair((alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key))),))
+    return Repair((Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE),))
+
+
+SPECIMENS = (
+    Specimen("dropped", "ALTER TABLE authors DROP CONSTRAINT authors_name_key"),
+    Specimen("dropped over two columns", "ALTER TABLE books DROP CONSTRAINT books_author_id_title_key"),
+    Specimen(
+        "a partial one in its place",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (name) WHERE active",
+    ),
+    Specimen(
+        "an expression in its place",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (lower(name))",
+    ),
+    Specimen(
+        "a deferrable one in its place",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; ALTER TABLE authors ADD CONSTRAINT odd UNIQUE (name) DEFERRABLE",
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "a unique index in place of the constraint",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (name)",
+    ),
+    Specimen(
+        "its columns stand in another order",
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_title_key; ALTER TABLE books ADD UNIQUE (title, author_id)",
+    ),
+)

@@ -1,0 +1,69 @@
+"""A column is narrower than the contract: a shorter varchar, fewer digits, a smaller integer.
+
+Costs: 22001 value too long, 22003 out of range, for values that the code may write.
+Cure: widen. What is wider than the contract stays as it is: nothing is ever narrowed or truncated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Hazard, Phase, Repair, alter, refuse
+from fixer.types import fits, rewrites, widened
+
+SLUG = "narrow-column"
+POINT = 4
+STAGE = Stage.COLUMNS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns of the wanted family of types that do not take all its values."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in wanted.columns.values() if table and not table.created else ():
+            found = table.columns.get(column.name) if table else None
+            if found is None or found.now is not None or fits(found.type, column.type):
+                continue
+            type_ = widened(found.type, column.type)
+            if type_:
+                message = f"{name.name}.{column.name} should take {column.type}, is {found.type}"
+                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name, part=type_, found=found)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Widen the column."""
+    name, column, type_ = finding.table, str(finding.column), finding.part
+    views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
+    if views:
+        return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    step = alter(
+        Phase.CONVERT, name, f"widen {name.name}.{column} from {finding.found.type} to {type_}",
+        SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(type_)),
+        hazard=Hazard.REWRITES_TABLE if rewrites(finding.found.type, type_) else None, merge=True,
+    )
+    return Repair((step,))
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the column widened."""
+    table = actual.tables[finding.table]
+    return actual.with_table(table.with_column(replace(finding.found, type=finding.part)))
+
+
+REWRITE = frozenset({"rewrites-table"})
+SPECIMENS = (
+    Specimen("a shorter varchar", "ALTER TABLE books ALTER COLUMN title TYPE varchar(10)"),
+    Specimen("fewer digits", "ALTER TABLE books ALTER COLUMN price TYPE numeric(6,2)"),
+    Specimen("fewer digits after the point", "ALTER TABLE authors ALTER COLUMN rating TYPE numeric(8,1)", hazards=REWRITE),
+    Specimen("a smaller integer", "ALTER TABLE books ALTER COLUMN pages TYPE smallint", hazards=REWRITE),
+)
+NEAR_MISSES = (
+    Specimen("a longer varchar", "ALTER TABLE books ALTER COLUMN title TYPE varchar(80)"),
+    Specimen("more digits", "ALTER TABLE books ALTER COLUMN price TYPE numeric(14,4)"),
+    Specimen("a larger integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
+)

@@ -1,0 +1,69 @@
+"""Rows hold NULL, where the contract says NOT NULL.
+
+Costs: the constraint cannot be added.
+Cure: fill them with the contract's value: its backfill, else its default. Where it has none: quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.schema import QName, Schema
+from fixer.sqltext import SQL, Composable
+from fixer.steps import Mover, Phase, Repair, rewrite
+
+SLUG = "null-rows"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the nullable columns that should not be, with the probe for NULLs."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        in_key = wanted.primary_key.columns if wanted.primary_key else ()
+        for column in wanted.columns.values() if table else ():
+            found = table.columns.get(column.name) if table else None
+            if found and column.not_null and not found.not_null and column.name not in in_key:
+                yield Finding(
+                    SLUG, POINT, f"{name}.{column.name}", f"{name.name}.{column.name} should hold a value, is NULL",
+                    name, column.name, probe=rows_where(actual, name, q.is_null(column.name)), only_with_rows=True,
+                )
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Fill the rows, or quarantine them."""
+    name, column = finding.table, str(finding.column)
+    value, empty = contract_value(name, column, contract), q.is_null(column)
+    mover = Mover(actual, contract)
+    if value is None:
+        reason = f"its {column} is NULL, and the contract declares no value for it"
+        return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
+    title = f"fill {column} of {finding.rows} rows of {name.name} with the contract's value"
+    return Repair((rewrite(Phase.VALUES, name, title, {column: value}, empty, rows=finding.rows),))
+
+
+def contract_value(table: QName, column: str, contract: Contract) -> Composable | None:
+    """Return the value that the contract declares for rows without one."""
+    wanted = contract.tables[table].columns[column]
+    backfill = contract.hints[table].of(column).backfill
+    if backfill is not None:
+        return backfill
+    return SQL(wanted.default) if wanted.default is not None and not wanted.sequence else None
+
+
+OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NULL WHERE id IN (3, 4)"
+ALSO = frozenset({"missing-not-null"})
+SPECIMENS = (
+    Specimen(
+        "filled with the backfill", OPEN.format("authors", "active"), hazards=frozenset({"rewrites-values"}), rows=2, also=ALSO
+    ),
+    Specimen(
+        "quarantined with what hangs on them", OPEN.format("books", "title"),
+        hazards=frozenset({"moves-rows"}), rows=2, quarantined=6, also=ALSO,
+    ),
+)
+NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)

@@ -1,0 +1,58 @@
+"""A column that the contract does not know is NOT NULL and has no default: often the scar of a repair.
+
+Costs: 23502 null value in column violates not-null constraint, at every insert by code that follows the contract.
+Cure: DROP NOT NULL. The column and its values stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Phase, Repair, alter, refuse
+
+SLUG = "rogue-not-null"
+POINT = 5
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns that no code of the contract fills and that demand a value."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in table.columns.values() if table else ():
+            fills_itself = column.default is not None or column.generates or column.generated
+            if column.name not in wanted.columns and column.not_null and not fills_itself:
+                message = (
+                    f"{name.name}.{column.name} is unknown to the contract and should not demand a value,"
+                    " is NOT NULL without default"
+                )
+                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Let it be NULL."""
+    name, column = finding.table, str(finding.column)
+    key = actual.tables[name].primary_key
+    if key and column in key.columns and contract.tables[name].primary_key is None:
+        return refuse(f"{column} is the primary key of {name.name}, and the contract has no other")
+    action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
+    return Repair((alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action),))
+
+
+SPECIMENS = (
+    Specimen(
+        "a scar",
+        "ALTER TABLE authors ADD COLUMN user_id integer; UPDATE authors SET user_id = id;"
+        "ALTER TABLE authors ALTER COLUMN user_id SET NOT NULL",
+    ),
+)
+NEAR_MISSES = (
+    Specimen("with a default", "ALTER TABLE authors ADD COLUMN tier integer NOT NULL DEFAULT 1"),
+    Specimen("with an identity", "ALTER TABLE authors ADD COLUMN n integer GENERATED ALWAYS AS IDENTITY"),
+    Specimen("generated", "ALTER TABLE authors ADD COLUMN big text NOT NULL GENERATED ALWAYS AS (upper(name)) STORED"),
+    Specimen("nullable", "ALTER TABLE authors ADD COLUMN note text"),
+)

@@ -1,0 +1,46 @@
+"""Another table of the same name comes first in the search_path.
+
+Costs: code that does not name the schema reads and writes the other table.
+Cure: a person sets the search_path or names the schema; the contract's own table is not touched by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.steps import Repair, refuse
+
+SLUG = "shadowed-table"
+POINT = 5
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the tables that their bare name does not reach."""
+    visible = actual.session.visible if actual.session else {}
+    for name in contract.tables:
+        first = visible.get(name.name)
+        if first and first != name and name in actual.tables:
+            message = f"{name.name} should mean {name}, means {first} under this role's search_path"
+            yield Finding(SLUG, POINT, str(name), message, name, severity="warning")
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Refuse."""
+    return refuse("set the search_path of the role or the database, or name the schema in the code")
+
+
+SHADOW = "CREATE SCHEMA front; CREATE TABLE front.authors (id integer);"
+PATH = (
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = {}', current_database()); END $$"
+)
+SPECIMENS = (
+    Specimen("a schema in front", SHADOW + PATH.format("front, public"), manual=True),
+)
+NEAR_MISSES = (
+    Specimen("a schema behind", SHADOW + PATH.format("public, front")),
+    Specimen("a schema outside the path", SHADOW),
+)

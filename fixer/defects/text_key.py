@@ -1,0 +1,88 @@
+"""The key holds texts, where the contract wants a number that the database gives.
+
+Costs: code that expects integers fails; nothing numbers new rows.
+Cure: the old key stays under another name, a new one numbers the rows; children are mapped through the old
+(see text-reference). Where all texts are numbers, the column is converted instead (see wrong-type).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fixer import ddl
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.schema import Schema, Table
+from fixer.sqltext import SQL, Identifier, Literal
+from fixer.steps import Hazard, Phase, Repair, alter
+from fixer.types import family
+
+SLUG = "text-key"
+POINT = 1
+STAGE = Stage.KEYS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the key columns of text, with the probe for values that are no numbers."""
+    for name, wanted in contract.tables.items():
+        table, key = actual.tables.get(name), wanted.primary_key
+        if table is None or key is None or len(key.columns) != 1:
+            continue
+        column = key.columns[0]
+        found = table.columns.get(column)
+        if found and wanted.columns[column].generates and family(found.type) in ("text", "uuid"):
+            no_number = SQL("{}::text !~ {}").format(q.column(column), Literal(r"^\s*\d{1,9}\s*$"))
+            message = f"{name.name}.{column} should be {wanted.columns[column].type}, holds texts as {found.type}"
+            yield Finding(
+                SLUG, POINT, f"{name}.{column}", message, name, column, found=found, only_with_rows=True,
+                probe=Probe(q.rows_of(table), no_number, (q.column(column),)),
+            )
+
+
+def legacy_name(table: Table, column: str) -> str:
+    """Return the name under which the old key stays."""
+    return q.free_name(f"legacy_{column}", table.columns)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Set the old key aside and number the rows."""
+    name, column = finding.table, str(finding.column)
+    legacy = legacy_name(actual.tables[name], column)
+    aside = alter(
+        Phase.NAMES, name, f"rename {name.name}.{column} to {legacy}, where the old key stays",
+        SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(legacy)),
+    )
+    add = alter(
+        Phase.CONVERT, name, f"add {column} to {name.name} and number its rows",
+        SQL("ADD COLUMN {}").format(ddl.column_definition(contract.tables[name].columns[column])),
+        hazard=Hazard.REWRITES_TABLE, rows=actual.tables[name].estimated_rows, merge=True,
+    )
+    return Repair((replace(aside, renames=((column, legacy),)), add))
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the old key under its new name and the new one beside it."""
+    name, column = finding.table, str(finding.column)
+    legacy = legacy_name(actual.tables[name], column)
+    renamed = actual.with_renamed_column(name, column, legacy)
+    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"))
+    return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
+
+
+SPECIMENS = (
+    Specimen(
+        "a key of texts with children",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+        "ALTER TABLE books ALTER COLUMN id DROP DEFAULT; DROP SEQUENCE books_id_seq;"
+        "ALTER TABLE books ALTER COLUMN id TYPE varchar(20) USING 'B-' || id;"
+        "ALTER TABLE reviews ALTER COLUMN book_id TYPE varchar(20) USING 'B-' || book_id;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (id)",
+        hazards=frozenset({"rewrites-table", "rewrites-values", "replaces-constraint"}), rows=24,
+        also=frozenset(
+            {"text-reference", "wrong-primary-key", "missing-foreign-key", "missing-not-null", "rogue-not-null"}
+        ),
+    ),
+)
+NEAR_MISSES = (Specimen("another column of texts", "ALTER TABLE books ADD COLUMN code text DEFAULT 'B'"),)

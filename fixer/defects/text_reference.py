@@ -1,0 +1,188 @@
+"""A column holds the texts of its parent's old key, where the contract wants the new number.
+
+Costs: the foreign key cannot be added (42804 incompatible types), every join fails or misses.
+Cure: map each text to the number of the row that carries it. No relation that existed is lost, none that did
+not exist appears; the texts stay in a column beside. What maps to nothing is an orphan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.schema import ForeignKey, Schema, Table
+from fixer.sqltext import SQL, Composable, Composed, Identifier
+from fixer.steps import Hazard, Lock, Mover, Phase, Repair, Step, alter, drop_foreign_key, refuse, rewrite
+from fixer.types import family
+
+SLUG = "text-reference"
+POINT = 2
+STAGE = Stage.REFERENCES
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns to be mapped, with probes for texts that map to nothing or to several rows."""
+    for key in contract.foreign_keys():
+        legacy = _legacy_key(key, actual, contract)
+        if legacy is None:
+            continue
+        child, parent = actual.tables[key.table], actual.tables[key.target]
+        column, where = key.columns[0], f"{key.table}.{key.columns[0]}"
+        wanted = contract.tables[key.table].columns[column].type
+        message = f"{key.table.name}.{column} should be the {wanted} of {key.target.name}, holds its {legacy}"
+        lost = Probe(
+            q.rows_of(child), _unmatched(column, legacy, parent), (*shown(child), q.column(column)), shared=False
+        )
+        yield Finding(SLUG, POINT, where, message, key.table, column, part=key, found=legacy, probe=lost)
+        twice = SQL(
+            "{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)"
+        ).format(column=q.column(legacy), rows=q.rows_of(parent))
+        yield Finding(
+            SLUG, POINT, where, f"{key.target.name}.{legacy} should tell rows apart, several rows share it",
+            key.table, column, only_with_rows=True,
+            probe=Probe(q.rows_of(parent), twice, (q.column(legacy),), shared=False),
+        )
+
+
+def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | None:
+    """Return the old key of the parent whose texts the column holds, if it holds texts."""
+    child, parent = actual.tables.get(key.table), actual.tables.get(key.target)
+    if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
+        return None
+    found = child.columns.get(key.columns[0])
+    wanted = contract.tables[key.table].columns[key.columns[0]]
+    if found is None or family(found.type) not in ("text", "uuid") or family(wanted.type) != "integer":
+        return None
+    hints = contract.hints[key.target].of(key.target_columns[0])
+    referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == key.columns and k.target == key.target]
+    candidates = [parent.legacy_key, *(c for c in referenced if c not in key.target_columns), *hints.legacy_keys]
+    return next(
+        (c for c in candidates if c in parent.columns and family(parent.columns[c].type) in ("text", "uuid")), None
+    )
+
+
+def _unmatched(column: str, legacy: str, parent: Table) -> Composed:
+    return SQL("{cell} IS NOT NULL AND NOT EXISTS (SELECT FROM (SELECT t.* FROM {rows}) AS p WHERE {match})").format(
+        cell=q.column(column), rows=q.rows_of(parent), match=_match(column, legacy)
+    )
+
+
+def _match(column: str, legacy: str) -> Composed:
+    return SQL("{}::text = {}::text").format(q.column(legacy, "p"), q.column(column))
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Map the references; or refuse where a text means several rows."""
+    if finding.part is None:
+        return refuse("nobody but a person can tell which of them a reference means")
+    return Repair(tuple(_steps(finding, actual, contract)))
+
+
+def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+    key: ForeignKey = finding.part
+    name, column, legacy = key.table, key.columns[0], finding.found
+    aside = aside_name(actual.tables[name], column)
+    for old in actual.tables[name].foreign_keys:
+        if old.columns == key.columns:
+            yield drop_foreign_key(old, "its column is mapped to the new key")
+    rename = alter(
+        Phase.NAMES, name, f"rename {name.name}.{column} to {aside}, where the texts stay",
+        SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
+    )
+    yield replace(rename, renames=((column, aside),))
+    if actual.tables[name].columns[column].not_null:
+        action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
+        yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
+    type_ = SQL(contract.tables[name].columns[column].type)
+    add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
+    yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True)
+    yield from _orphans(finding, aside, actual, contract)
+    yield Step(
+        phase=Phase.KEYS,
+        table=name,
+        title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
+        sql=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {}").format(
+            q.name(name), Identifier(column), q.column(key.target_columns[0], "p"), q.name(key.target),
+            _match(aside, legacy),
+        ),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_VALUES,
+        rows=actual.tables[name].estimated_rows,
+        changes=(column,),
+    )
+
+
+def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield what becomes of texts that map to nothing."""
+    key: ForeignKey = finding.part
+    if not finding.rows:
+        return
+    mover = Mover(actual, contract)
+    nowhere = SQL("{} IS NOT NULL AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
+        q.column(aside), q.name(key.target), _match(aside, finding.found)
+    )
+    reason = f"its {key.columns[0]} names no row of {key.target.name}"
+    policy = mover.policy(key)
+    if policy == "quarantine":
+        yield from mover.quarantine(Phase.MISFITS, key.table, nowhere, reason, rows=finding.rows)
+    elif policy == "adopt":
+        cells: dict[str, Composable] = mover.adopter(key)
+        yield rewrite(
+            Phase.ORPHANS, key.table, f"give {finding.rows} rows of {key.table.name} to the default row: {reason}",
+            cells, nowhere, rows=finding.rows,
+        )
+
+
+def aside_name(table: Table, column: str) -> str:
+    """Return the name under which the texts stay."""
+    return q.free_name(f"legacy_{column}", table.columns)
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the texts beside and the numbers in their place, bare of keys and indexes."""
+    key: ForeignKey = finding.part
+    name, column = key.table, key.columns[0]
+    aside = aside_name(actual.tables[name], column)
+    gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
+    renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)
+    table = renamed.tables[name]
+    texts = replace(table.columns[aside], not_null=False)
+    today = q.column(texts.stored_as or column)
+    numbers = replace(
+        contract.tables[name].columns[column],
+        not_null=False, default=None, mapped=True,
+        now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
+    )
+    return renamed.with_table(table.with_column(texts).with_column(numbers))
+
+
+TEXTS = (
+    "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; ALTER TABLE authors ADD COLUMN code varchar(20);"
+    "UPDATE authors SET code = 'A-' || id;"
+    "ALTER TABLE books ALTER COLUMN author_id TYPE varchar(20) USING 'A-' || author_id;"
+)
+HAZARDS = frozenset({"rewrites-values"})
+ALSO = frozenset({"missing-foreign-key", "missing-not-null", "missing-unique"})
+SPECIMENS = (
+    Specimen("texts of the old key", TEXTS, hazards=HAZARDS, also=ALSO),
+    Specimen(
+        "a foreign key to the old key",
+        f"{TEXTS} ALTER TABLE authors ADD UNIQUE (code);"
+        "ALTER TABLE books ADD FOREIGN KEY (author_id) REFERENCES authors (code)",
+        hazards=HAZARDS, also=ALSO,
+    ),
+    Specimen(
+        "some texts map to nothing", f"{TEXTS} UPDATE books SET author_id = 'A-77' WHERE id < 3",
+        hazards=HAZARDS | {"moves-rows"}, rows=2, quarantined=6, also=ALSO,
+    ),
+    Specimen(
+        "a text means two rows", f"{TEXTS} UPDATE authors SET code = 'A-2' WHERE id = 3", rows=2, manual=True,
+        also=ALSO,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("the old key stands beside", "ALTER TABLE authors ADD COLUMN code text; UPDATE authors SET code = 'A' || id"),
+)

@@ -1,0 +1,52 @@
+"""A check was added NOT VALID and never validated.
+
+Costs: old rows may break it; every later update of such a row fails.
+Cure: VALIDATE, once the rows have been settled (see broken-check).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.checks import spelt, stands
+from fixer.contract import Contract
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Phase, Repair, alter
+
+SLUG = "unvalidated-check"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the wanted checks that stand without proof."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for check in wanted.checks if table else ():
+            found = stands(check, table) if table else None
+            if found and not found.validated:
+                message = f"{name.name} should satisfy CHECK {spelt(check)} in every row, {found.name} is NOT VALID"
+                yield Finding(SLUG, POINT, f"{name}.{check.name}", message, name, None, part=check, found=found)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Validate it."""
+    found = finding.found.name
+    action = SQL("VALIDATE CONSTRAINT {}").format(Identifier(found))
+    return Repair((alter(Phase.RULES, finding.table, f"validate the check {found}", action),))
+
+
+BREAK = (
+    "ALTER TABLE books DROP CONSTRAINT books_price_check; {}"
+    " ALTER TABLE books ADD CONSTRAINT books_price_check CHECK (price > 0) NOT VALID"
+)
+SPECIMENS = (
+    Specimen("rows are clean", BREAK.format("")),
+    Specimen(
+        "rows are not", BREAK.format("UPDATE books SET price = -1 WHERE id < 3;"),
+        hazards=frozenset({"moves-rows"}), quarantined=6, also=frozenset({"broken-check"}),
+    ),
+)
+NEAR_MISSES = (Specimen("an extra check without proof", "ALTER TABLE books ADD CHECK (pages > 0) NOT VALID"),)

@@ -1,0 +1,89 @@
+"""A column is of another kind of type: 0/1 for boolean, text for moments, float for money.
+
+Costs: comparisons that fail or round, values that no code expects.
+Cure: convert where every value is understood; what is not goes to quarantine first. Floats go through text
+and into a column that holds all their digits: nothing is rounded. No zone declared, no conversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.contract import Contract
+from fixer.conversions import converted, foresee_conversion, misfits
+from fixer.findings import Finding, Specimen, Stage
+from fixer.schema import Schema
+from fixer.steps import Repair
+from fixer.types import family, fits
+
+SLUG = "wrong-type"
+POINT = 4
+STAGE = Stage.COLUMNS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the columns of another family of types, with the probe for values that are not understood."""
+    referencing = {(key.table, column) for key in contract.foreign_keys() for column in key.columns}
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        for column in wanted.columns.values() if table and not table.created else ():
+            found = table.columns.get(column.name) if table else None
+            if found is None or found.now is not None or (name, column.name) in referencing:
+                continue
+            if not fits(found.type, column.type) and family(found.type) != family(column.type):
+                message = f"{name.name}.{column.name} should be {column.type}, is {found.type}"
+                yield misfits(Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name), actual, contract)
+
+
+def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+    """Convert the column."""
+    return converted(finding, actual, contract)
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the column converted."""
+    return foresee_conversion(finding, actual, contract)
+
+
+BOTH = frozenset({"rewrites-values"})
+SPECIMENS = (
+    Specimen(
+        "0 and 1 for boolean",
+        "ALTER TABLE authors ALTER COLUMN active DROP DEFAULT,"
+        " ALTER COLUMN active TYPE integer USING active::integer, ALTER COLUMN active SET DEFAULT 1",
+        hazards=BOTH,
+    ),
+    Specimen(
+        "words for boolean",
+        "ALTER TABLE authors ALTER COLUMN active DROP DEFAULT,"
+        " ALTER COLUMN active TYPE text USING CASE WHEN id % 2 = 0 THEN 'yes' ELSE 'no' END",
+        hazards=BOTH, also=frozenset({"missing-default"}),
+    ),
+    Specimen(
+        "texts for moments",
+        "ALTER TABLE authors ALTER COLUMN joined TYPE text USING to_char(joined, 'YYYY-MM-DD HH24:MI:SS.MS')",
+        hazards=BOTH,
+    ),
+    Specimen(
+        "moments without a zone", "ALTER TABLE authors ALTER COLUMN joined TYPE timestamp USING joined AT TIME ZONE 'UTC'",
+        hazards=BOTH,
+    ),
+    Specimen("floats for money", "ALTER TABLE books ALTER COLUMN price TYPE double precision", hazards=BOTH),
+    Specimen(
+        "not a number among floats",
+        "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; UPDATE authors SET rating = 'NaN' WHERE id = 12",
+        hazards=BOTH | {"moves-rows"}, rows=1, quarantined=7,
+    ),
+    Specimen(
+        "texts that are no moments",
+        "ALTER TABLE authors ALTER COLUMN joined TYPE text; INSERT INTO authors (name, joined) VALUES ('x', 'last week')",
+        hazards=BOTH | {"moves-rows"}, rows=1, quarantined=1,
+    ),
+    Specimen("numbers for text", "ALTER TABLE reviews ALTER COLUMN body TYPE integer USING id", hazards=BOTH),
+)
+NEAR_MISSES = (
+    Specimen("a wider integer", "ALTER TABLE books ALTER COLUMN pages TYPE bigint"),
+    Specimen("text for varchar", "ALTER TABLE books ALTER COLUMN title TYPE text"),
+    Specimen("a numeric without bounds", "ALTER TABLE books ALTER COLUMN price TYPE numeric"),
+    Specimen("a column that the contract does not know", "ALTER TABLE books ADD COLUMN weight double precision"),
+)
