@@ -34,7 +34,14 @@ class PlanRefused(PgmendError):
 
 
 class ApplyFailed(PgmendError):
-    """A step failed, or the contract did not hold at the end: everything was rolled back."""
+    """A step failed, or the contract did not hold at the end: everything was rolled back.
+
+    `busy` where another fixer was at work, so that trying again later helps.
+    """
+
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 class NeedsPermission(PgmendError):

@@ -61,7 +61,8 @@ def advance(table: QName, column: str, name: QName | None) -> Step:
         "    SELECT max({column}) INTO top FROM {table};\n"
         "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
         "    IF top >= next THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || top + 1;\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || top;\n"
+        "        PERFORM nextval(generator::regclass);\n"
         "    END IF;\nEND"
     ).format(
         generator=Literal(quoted(name)) if name else _own_generator(table, column),

@@ -142,12 +142,8 @@ class Sequence:
     cycle: bool
     owner: str
     owned_by: tuple[QName, str] | None = None
-    last_value: int | None = None  # None: not called yet, or not readable
-
-    @property
-    def next_value(self) -> int:
-        """What nextval would give, apart from other sessions' caches."""
-        return self.start if self.last_value is None else self.last_value + self.increment
+    readable: bool = True  # whether its own row may be read, which alone tells where a restart put it
+    last_value: int | None = None  # None: not called since it was made or restarted, or no right to know
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +199,7 @@ class Session:
     database: str
     version: int  # major
     can_create: bool  # schemas in this database
+    journaled: bool = False  # whether it may create tables in both of our own schemas
     standby: bool = False
     read_only: bool = False
     search_path: tuple[str, ...] = ()
@@ -262,7 +259,7 @@ class Schema:
         for name in sorted(self.tables):
             digest.update(repr(_settled(self.tables[name])).encode())
         for name in sorted(self.sequences):
-            digest.update(repr(replace(self.sequences[name], last_value=None)).encode())
+            digest.update(repr(replace(self.sequences[name], last_value=None, readable=True)).encode())
         digest.update(repr(sorted(self.outside, key=lambda key: (key.table, key.name))).encode())
         return digest.hexdigest()
 

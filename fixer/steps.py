@@ -24,7 +24,8 @@ JOURNAL = "fixer_journal"
 class Phase(IntEnum):
     """The order of work: each phase may rely on all before it, in every table."""
 
-    RELEASE = 10  # drop what stands in the way
+    UNLINK = 5  # drop foreign keys that stand in the way
+    RELEASE = 10  # drop what else stands in the way
     TABLES = 20  # create and rename tables
     NAMES = 30  # rename columns
     MISFITS = 35  # move rows whose values do not fit the coming type
@@ -155,7 +156,7 @@ def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard
 def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:
     """Return the step that drops a foreign key; it locks both its tables."""
     step = drop_constraint(key.table, key.name, f"drop the foreign key {key.name} ({reason})", hazard=hazard)
-    return replace(step, touches=(key.target,))
+    return replace(step, phase=Phase.UNLINK, touches=(key.target,))
 
 
 # --- rows -------------------------------------------------------------------------------------------

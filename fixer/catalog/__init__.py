@@ -155,7 +155,7 @@ def _sequence(row: dict[str, Any]) -> s.Sequence:
     owned_by = None
     if row["owner_table"]:
         owned_by = (QName(row["owner_schema"], row["owner_table"]), row["owner_column"])
-    facts = ("type", "start", "increment", "minimum", "maximum", "cycle", "owner", "last_value")
+    facts = ("type", "start", "increment", "minimum", "maximum", "cycle", "owner", "readable", "last_value")
     return s.Sequence(
         name=QName(row["schema"], row["name"]), owned_by=owned_by, **{fact: row[fact] for fact in facts}
     )

@@ -11,6 +11,7 @@ SELECT n.nspname AS schema,
        o.owner_schema,
        o.owner_table,
        o.owner_column,
+       has_sequence_privilege(c.oid, 'SELECT') AS readable,
        CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE')
             THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value
   FROM pg_catalog.pg_sequence s

@@ -5,6 +5,10 @@ SELECT current_user AS role,
        current_database() AS database,
        current_setting('server_version_num')::integer / 10000 AS version,
        has_database_privilege(current_database(), 'CREATE') AS can_create,
+       (SELECT count(*) = 2
+          FROM pg_catalog.pg_namespace
+         WHERE nspname IN ('fixer_journal', 'fixer_quarantine')
+           AND has_schema_privilege(oid, 'CREATE')) AS journaled,
        pg_is_in_recovery() AS standby,
        current_setting('default_transaction_read_only')::boolean AS read_only,
        current_schemas(false)::text[] AS search_path,

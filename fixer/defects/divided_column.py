@@ -7,6 +7,7 @@ Cure: copy what only the legacy column holds. Where both hold something and disa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -17,7 +18,7 @@ from fixer.steps import Phase, Repair, refuse, rewrite
 
 SLUG = "divided-column"
 POINT = 4
-STAGE = Stage.PARTS
+STAGE = Stage.COLUMNS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
@@ -53,13 +54,21 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     return Repair((rewrite(Phase.KEYS, finding.table, title, {column: value}, where, rows=finding.rows),))
 
 
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the values copied."""
+    table, column = actual.tables[finding.table], actual.tables[finding.table].columns[str(finding.column)]
+    legacy = table.columns[finding.found]
+    copied = SQL("coalesce({}, {}::{})").format(q.today(column), q.today(legacy), SQL(column.type))
+    return actual.with_table(table.with_column(replace(column, now=copied)))
+
+
 SPECIMENS = (
     Specimen(
         "only the legacy column holds a value",
         "ALTER TABLE books ADD COLUMN heading varchar(40);"
         "ALTER TABLE books ALTER COLUMN title DROP NOT NULL;"
         "UPDATE books SET heading = title, title = NULL WHERE id IN (3, 4)",
-        hazards=frozenset({"rewrites-values"}), rows=2, also=frozenset({"missing-not-null", "null-rows"}),
+        hazards=frozenset({"rewrites-values"}), rows=2, also=frozenset({"missing-not-null"}),
     ),
     Specimen(
         "both hold something else",

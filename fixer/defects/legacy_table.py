@@ -47,7 +47,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         SQL("CREATE VIEW {} AS SELECT * FROM {}").format(q.name(old), q.name(new)),
         Lock.NONE,
     )
-    return Repair((rename, view))
+    return Repair((replace(rename, touches=(new,)), view))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

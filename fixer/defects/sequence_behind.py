@@ -13,8 +13,8 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.generators import advance, own_sequences
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Literal
+from fixer.schema import Schema, Sequence
+from fixer.sqltext import SQL, Composable, Literal
 from fixer.steps import Repair
 
 SLUG = "sequence-behind"
@@ -25,16 +25,25 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that count by a sequence, with the probe for rows at or above its next value."""
     for table, wanted, sequence in own_sequences(actual, contract):
-        if sequence.increment > 0:
-            ahead = SQL("{} >= {}").format(q.column(wanted.name), Literal(sequence.next_value))
-            message = (
-                f"{table.name}.{wanted.name} should be numbered from above its maximum,"
-                f" {sequence.name.name} gives {sequence.next_value} next"
-            )
-            yield Finding(
-                SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence,
-                probe=rows_where(actual, table, ahead, shared=False), only_with_rows=True,
-            )
+        position = _position(sequence)
+        if sequence.increment < 0 or position is None:
+            continue
+        ahead = SQL("{} >= {}").format(q.column(wanted.name), position)
+        message = (
+            f"{table.name}.{wanted.name} should be numbered from above its maximum,"
+            f" {sequence.name.name} gives numbers that stand in the table"
+        )
+        yield Finding(
+            SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence,
+            probe=rows_where(actual, table, ahead, shared=False), only_with_rows=True,
+        )
+
+
+def _position(sequence: Sequence) -> Composable | None:
+    """Return the number that nextval gives next, as the sequence itself knows it, or None where nobody may know."""
+    if sequence.readable:
+        return SQL("(SELECT s.last_value + s.is_called::integer FROM {} AS s)").format(q.name(sequence.name))
+    return None if sequence.last_value is None else Literal(sequence.last_value + 1)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

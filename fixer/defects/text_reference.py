@@ -179,7 +179,7 @@ SPECIMENS = (
         hazards=HAZARDS | {"moves-rows"}, rows=2, quarantined=6, also=ALSO,
     ),
     Specimen(
-        "a text means two rows", f"{TEXTS} UPDATE authors SET code = 'A-2' WHERE id = 3", rows=2, manual=True,
+        "a text means two rows", f"{TEXTS} UPDATE authors SET code = 'A-2' WHERE id = 3", manual=True,
         also=ALSO,
     ),
 )

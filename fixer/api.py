@@ -1,0 +1,167 @@
+"""The library: what the command line and applications call."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import MetaData
+from sqlalchemy.engine import Engine
+
+from fixer import contract as contracts
+from fixer.apply import atomic
+from fixer.apply.atomic import Progress, Run
+from fixer.contract import Contract
+from fixer.errors import ApplyFailed
+from fixer.examine import Report, examine
+from fixer.plan import Plan, build
+from fixer.sqltext import Composable
+from fixer.target import Target
+
+Source = Engine | Target | Connection
+ContractSource = Contract | MetaData | type | Callable[[], Any] | str
+PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
+
+log = logging.getLogger("pgmend")
+
+
+def check(source: Source, contract: ContractSource, *, schema: str = "public", deep: bool = False) -> Report:
+    """Compare a database with its contract and change nothing.
+
+    `source` is an Engine, a Target or a psycopg2 connection; `contract` a MetaData, a declarative base, a
+    callable that returns one, or ``"module:attribute"``; `schema` where its tables without a schema of
+    their own stand; `deep` reads rows even where the catalogue vouches for them. Raises ContractError when
+    no database can satisfy the contract, TargetError when the database cannot be read.
+    """
+    with _open(source) as (connection, target, settings):
+        prepared = prepare(contract, connection, schema)
+        return Report(target, examine(connection, prepared, deep=deep, settings=settings))
+
+
+def plan(source: Source, contract: ContractSource, *, schema: str = "public", deep: bool = False) -> Plan:
+    """Order the repairs that a database needs, and change nothing.
+
+    Takes what `check` takes, and raises what it raises.
+    """
+    with _open(source) as (connection, target, settings):
+        prepared = prepare(contract, connection, schema)
+        return _plan(connection, target, prepared, settings, deep)
+
+
+def apply(
+    source: Source,
+    contract: ContractSource,
+    *,
+    schema: str = "public",
+    plan: Plan | None = None,
+    allow_hazards: Iterable[str] | str = (),
+    deep: bool = False,
+    progress: Progress = lambda step: None,
+) -> Run:
+    """Repair a database in one transaction, and roll everything back unless the contract holds at the end.
+
+    Carries out `plan`, which is refused when the schema has changed since, or else a fresh one.
+    `allow_hazards` names the hazards that may be taken, or is ``"all"``. Raises NeedsPermission when more
+    would be needed, or a person; PlanRefused, TargetError or ApplyFailed when it could not work. Nothing is
+    changed then.
+    """
+    allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
+    with _open(source) as (connection, target, settings):
+        prepared = prepare(contract, connection, schema)
+        return _apply(connection, target, prepared, settings, plan, allowed, deep, progress)
+
+
+def ensure(
+    source: Source, contract: ContractSource, *, schema: str = "public", allow_hazards: Iterable[str] | str = ()
+) -> Run | Report:
+    """See to it that the contract holds, at the start of an application; safe from all its workers at once.
+
+    Returns the Report when it holds already, which takes milliseconds, or the Run that repaired it. One
+    worker repairs, the others wait for it. Raises NeedsPermission when the repair needs a hazard that was
+    not allowed: then nothing was changed, and the application should not start.
+    """
+    allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
+    deadline = time.monotonic() + PATIENCE
+    with _open(source) as (connection, target, settings):
+        prepared = prepare(contract, connection, schema)
+        while True:
+            report = Report(target, examine(connection, prepared, settings=settings))
+            if report.ok:
+                return report
+            try:
+                return _apply(connection, target, prepared, settings, None, allowed, False, lambda step: None)
+            except ApplyFailed as error:
+                if time.monotonic() > deadline or not error.busy:
+                    raise
+                log.info("another worker repairs the database: waiting")
+                time.sleep(0.1 + random.random() / 5)
+
+
+def _apply(
+    connection: Connection,
+    target: str,
+    contract: Contract,
+    settings: Mapping[str, str],
+    plan: Plan | None,
+    allowed: list[str],
+    deep: bool,
+    progress: Progress,
+) -> Run:
+    chosen = plan or _plan(connection, target, contract, settings, deep)
+    atomic.permit(chosen, allowed)
+    if not chosen.steps:
+        return Run(target, contract.name, chosen)
+    return atomic.run(connection, contract, chosen, settings=settings, progress=progress)
+
+
+def _plan(
+    connection: Connection, target: str, contract: Contract, settings: Mapping[str, str], deep: bool
+) -> Plan:
+    comparison = examine(connection, contract, deep=deep, settings=settings)
+
+    def render(statement: Composable) -> str:
+        return str(statement.as_string(connection))
+
+    return build(comparison, target, render)
+
+
+def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:
+    """Return the contract as the server behind the connection spells it."""
+    if isinstance(contract, Contract):
+        return contract
+    if isinstance(contract, str):
+        return contracts.prepare(contracts.load(contract), connection, name=contract, schema=schema)
+    metadata = contracts.metadata_of(contract)
+    name = getattr(contract, "__name__", "contract")
+    return contracts.prepare(metadata, connection, name=name, schema=schema)
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]:
+    """Lend a psycopg2 connection, the target's name, and the settings for each transaction."""
+    if isinstance(source, Engine):
+        target = Target.of(source)
+        pooled = source.raw_connection()
+        try:
+            yield pooled.driver_connection, target.redacted, {}
+        finally:
+            pooled.close()
+    elif isinstance(source, Target):
+        connection = source.connect()
+        try:
+            yield connection, source.redacted, source.settings
+        finally:
+            connection.close()
+    else:
+        yield source, _name_of(source), {}
+
+
+def _name_of(connection: Connection) -> str:
+    parts = connection.get_dsn_parameters()
+    host = parts.get("host", "")
+    return f"postgresql://{parts.get('user', '')}@{host}/{parts.get('dbname', '')}"

@@ -1,0 +1,95 @@
+"""introspect → compare, in one read-only transaction that sees one moment of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import catalog
+from fixer.compare import Comparison, compare
+from fixer.contract import Contract
+from fixer.errors import TargetError
+from fixer.findings import POINTS, Finding
+from fixer.rows import counter
+from fixer.sqltext import SQL, Literal
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found."""
+
+    target: str
+    comparison: Comparison
+
+    @property
+    def contract(self) -> str:
+        """The name of the contract."""
+        return self.comparison.contract.name
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, by point and object."""
+        return self.comparison.findings
+
+    @property
+    def ok(self) -> bool:
+        """Whether the contract holds."""
+        return self.comparison.ok
+
+    @property
+    def points(self) -> list[tuple[int, str, bool]]:
+        """The five points: number, title, whether it holds."""
+        broken = {finding.point for finding in self.findings if finding.breaks}
+        return [(number, title, number not in broken) for number, title in POINTS.items()]
+
+
+def examine(
+    connection: Connection, contract: Contract, *, deep: bool = False, settings: Mapping[str, str] | None = None
+) -> Comparison:
+    """Compare the database behind a connection with a contract; nothing is written."""
+    with snapshot(connection) as cursor:
+        return look(cursor, contract, deep=deep, begin=beginning(connection, settings))
+
+
+def look(cursor: Cursor, contract: Contract, *, deep: bool = False, begin: str = "") -> Comparison:
+    """Compare as the cursor's transaction sees the database, `begin` opening it first where given."""
+    actual = catalog.read(cursor, contract.schemas, begin)
+    there = actual.session.schemas if actual.session else frozenset()
+    for schema in contract.schemas:
+        if schema not in there:
+            raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
+    return compare(actual, contract, counter(cursor), deep=deep)
+
+
+def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
+    """Return what opens the read-only transaction; row security that hides rows becomes an error."""
+    chosen = {"row_security": "off", **(settings or {})}
+    sets = "".join(
+        SQL("SELECT set_config({}, {}, true);\n").format(Literal(k), Literal(v)).as_string(connection)
+        for k, v in chosen.items()
+    )
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{sets}"
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[Cursor]:
+    """Lend a cursor for one transaction that the caller opens, and roll it back whatever happens."""
+    before = connection.autocommit
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    except psycopg2.OperationalError as error:
+        message = (error.diag.message_primary or str(error)).strip().splitlines()[0]
+        raise TargetError(f"The target could not be read: {message} ({error.pgcode}).") from None
+    finally:
+        if not connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+            connection.autocommit = before

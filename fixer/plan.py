@@ -1,0 +1,274 @@
+"""findings → ordered steps, tied to the schema they were made for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from fixer import sqltext as q
+from fixer.compare import Comparison
+from fixer.errors import PlanRefused
+from fixer.findings import Finding
+from fixer.schema import QName, Schema
+from fixer.sqltext import SQL, Composable, Identifier
+from fixer.steps import Hazard, Lock, Phase, Step
+
+VERSION = 1
+
+Render = Callable[[Composable], str]
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step, its statement rendered for the server it was planned on."""
+
+    number: int
+    title: str
+    table: QName
+    phase: Phase
+    sql: str
+    lock: Lock
+    hazard: Hazard | None = None
+    rows: int = 0
+    seconds: float = 0.0
+    changes: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()
+    moves: bool = False
+    inserts: bool = False
+    touches: tuple[QName, ...] = ()
+    slug: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered steps, and what they are tied to."""
+
+    target: str
+    contract: str
+    schemas: tuple[str, ...]
+    fingerprint: str
+    steps: tuple[PlannedStep, ...]
+    findings: tuple[Finding, ...] = ()
+    refusals: tuple[str, ...] = ()
+
+    @property
+    def hazards(self) -> frozenset[Hazard]:
+        """The hazards that must be allowed for it."""
+        return frozenset(step.hazard for step in self.steps if step.hazard)
+
+    @property
+    def identity(self) -> str:
+        """A name for exactly this plan."""
+        text = "\n".join([str(VERSION), self.fingerprint, *(step.sql for step in self.steps)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def tables(self) -> frozenset[QName]:
+        """The tables that its steps touch."""
+        return frozenset(name for step in self.steps for name in (step.table, *step.touches))
+
+    def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
+        """Return the hazards that it needs and that were not allowed."""
+        return frozenset() if "all" in allowed else self.hazards - frozenset(allowed)
+
+
+def build(comparison: Comparison, target: str, render: Render) -> Plan:
+    """Order the repairs of a comparison into a plan; nothing is executed."""
+    actual = comparison.actual
+    ordered = arrange(comparison)
+    steps = tuple(_planned(number, step, actual, render) for number, step in enumerate(ordered, start=1))
+    broken = [f for f in comparison.findings if f.breaks]
+    return Plan(
+        target=target,
+        contract=comparison.contract.name,
+        schemas=comparison.contract.schemas,
+        fingerprint=actual.fingerprint,
+        steps=steps,
+        findings=comparison.findings,
+        refusals=tuple(f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal),
+    )
+
+
+def arrange(comparison: Comparison) -> list[Step]:
+    """Return the steps of all repairs: each once, in order, alterations of one table together."""
+    rank = ranks(comparison)
+    findings = sorted(comparison.findings, key=lambda finding: rank.get(finding.table, len(rank)))
+    # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
+    steps = sorted(_once(step for f in findings for step in f.repair.steps), key=lambda step: step.phase)
+    return list(_merged(_quietly(steps, comparison.actual)))
+
+
+def _once(steps: Iterable[Step]) -> Iterator[Step]:
+    seen: dict[tuple[Phase, str], Step] = {}
+    for step in steps:
+        key = (step.phase, repr(step.sql))
+        if key not in seen or step.rows > seen[key].rows:
+            seen[key] = step  # a dict keeps the place of the first
+    yield from seen.values()
+
+
+def ranks(comparison: Comparison) -> dict[QName, int]:
+    """Return the order of tables: parents before children, by name where references run in a circle."""
+    graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
+    for key in comparison.contract.foreign_keys():
+        if key.table != key.target:
+            graph[key.table].add(key.target)
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError:
+        order = sorted(graph)
+    return {name: place for place, name in enumerate(order)}
+
+
+def _merged(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps, neighbours that alter one table as one statement, so that it is rewritten once."""
+    waiting: Step | None = None
+    for step in steps:
+        if waiting and _goes_with(waiting, step):
+            waiting = _joined(waiting, step)
+            continue
+        if waiting:
+            yield waiting
+        waiting = step
+    if waiting:
+        yield waiting
+
+
+def _goes_with(one: Step, other: Step) -> bool:
+    return bool(
+        one.action and other.action and one.table == other.table and one.phase == other.phase
+        and (one.hazard == other.hazard or one.phase is Phase.CONVERT)
+    )
+
+
+def _joined(one: Step, other: Step) -> Step:
+    assert one.action is not None and other.action is not None
+    action = SQL("{},\n    {}").format(one.action, other.action)
+    worst = [hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)]
+    return replace(
+        one,
+        title=f"{one.title}; {other.title}",
+        sql=SQL("ALTER TABLE {}\n    {}").format(q.name(one.table), action),
+        action=action,
+        hazard=worst[0] if worst else one.hazard,
+        rows=max(one.rows, other.rows),
+        changes=one.changes + other.changes,
+        slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
+    )
+
+
+def _quietly(steps: list[Step], actual: Schema) -> list[Step]:
+    """Return the steps, with the triggers and rules of users asleep in every table whose rows are written.
+
+    They would change cells that nobody announced, or swallow the write altogether.
+    """
+    written = {step.table for step in steps if step.writes_rows}
+    names = {step.table: step.table for step in steps}
+    before, after = list[Step](), list[Step]()
+    for name in sorted(written):
+        table = actual.tables.get(names[name])
+        for obstacle in table.obstacles if table else ():
+            if obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A"):
+                before.append(_switch(name, obstacle.kind, obstacle.name, "DISABLE", Phase.RELEASE))
+                how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
+                after.append(_switch(name, obstacle.kind, obstacle.name, how, Phase.FINISH))
+    return sorted([*before, *steps, *after], key=lambda step: step.phase)
+
+
+def _switch(table: QName, kind: str, name: str, how: str, phase: Phase) -> Step:
+    action = SQL("{} {} {}").format(SQL(how), SQL(kind.upper()), Identifier(name))
+    return Step(
+        phase=phase,
+        table=table,
+        title=f"{how.lower().split()[0]} the {kind} {name} of {table.name} {'meanwhile' if how == 'DISABLE' else 'again'}",
+        sql=SQL("ALTER TABLE {} {}").format(q.name(table), action),
+    )
+
+
+# Bytes a second, measured at five million rows with PostgreSQL's default settings; a guide, not a promise.
+_RATES = {
+    Phase.CONVERT: 65e6, Phase.INDEXES: 300e6, Phase.FOREIGN_KEYS: 80e6, Phase.RULES: 1e9,
+    Phase.COPIES: 100e6, Phase.KEYS: 60e6, Phase.VALUES: 300e6, Phase.ORPHANS: 100e6, Phase.MISFITS: 300e6,
+}  # fmt: skip
+
+
+def _planned(number: int, step: Step, actual: Schema, render: Render) -> PlannedStep:
+    size = actual.tables[step.table].bytes if step.table in actual.tables else 0
+    cheap = step.phase is Phase.CONVERT and not step.hazard
+    seconds = 0.0 if cheap else size / _RATES.get(step.phase, float("inf"))
+    return PlannedStep(
+        number=number,
+        title=step.title,
+        table=step.table,
+        phase=step.phase,
+        sql=render(step.sql),
+        lock=step.lock,
+        hazard=step.hazard,
+        rows=step.rows,
+        seconds=round(0.001 + seconds + 0.0005 * step.rows * step.moves, 3),
+        changes=step.changes,
+        renames=step.renames,
+        moves=step.moves,
+        inserts=step.inserts,
+        touches=step.touches,
+        slug=step.slug,
+    )
+
+
+# --- a plan on disk ---------------------------------------------------------------------------------
+
+
+def step_to_json(step: PlannedStep) -> dict[str, Any]:
+    """Return a step as JSON keeps it."""
+    return {
+        "number": step.number, "title": step.title, "table": str(step.table), "phase": step.phase.name.lower(),
+        "sql": step.sql, "lock": str(step.lock), "hazard": str(step.hazard) if step.hazard else None,
+        "rows": step.rows, "seconds": step.seconds, "changes": list(step.changes),
+        "renames": [list(pair) for pair in step.renames], "moves": step.moves, "inserts": step.inserts,
+        "touches": [str(name) for name in step.touches], "names": [list(n) for n in (step.table, *step.touches)],
+        "slug": step.slug,
+    }  # fmt: skip
+
+
+def from_json(kept: Any) -> Plan:
+    """Return the plan that `fixer plan -o` kept. Raises PlanRefused when it is none, or of another version."""
+    try:
+        if kept["version"] != VERSION:
+            raise PlanRefused(f"The plan is of version {kept['version']}, this fixer reads {VERSION}: plan again.")
+        plan = Plan(
+            target=kept["target"],
+            contract=kept["contract"],
+            schemas=tuple(kept["schemas"]),
+            fingerprint=kept["fingerprint"],
+            steps=tuple(_step_from_json(step) for step in kept["steps"]),
+            refusals=tuple(kept["refusals"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise PlanRefused("This file is no plan of `fixer plan -o`: plan again.") from None
+    if plan.identity != kept.get("identity"):
+        raise PlanRefused("The plan was changed after it was made: plan again.")
+    return plan
+
+
+def _step_from_json(kept: Any) -> PlannedStep:
+    table, *touches = (QName(*name) for name in kept["names"])
+    return PlannedStep(
+        number=kept["number"],
+        title=kept["title"],
+        table=table,
+        phase=Phase[kept["phase"].upper()],
+        sql=kept["sql"],
+        lock=Lock(kept["lock"]),
+        hazard=Hazard(kept["hazard"]) if kept["hazard"] else None,
+        rows=kept["rows"],
+        seconds=kept["seconds"],
+        changes=tuple(kept["changes"]),
+        renames=tuple((old, new) for old, new in kept["renames"]),
+        moves=kept["moves"],
+        inserts=kept["inserts"],
+        touches=tuple(touches),
+        slug=kept["slug"],
+    )
