@@ -17,7 +17,7 @@ from fixer import contract as contracts
 from fixer.apply import atomic
 from fixer.apply.atomic import Progress, Run
 from fixer.contract import Contract
-from fixer.errors import ApplyFailed
+from fixer.errors import ApplyFailed, PgmendError, PlanRefused
 from fixer.examine import Report, examine
 from fixer.plan import Plan, build
 from fixer.sqltext import Composable
@@ -50,7 +50,7 @@ def plan(source: Source, contract: ContractSource, *, schema: str = "public", de
     """
     with _open(source) as (connection, target, settings):
         prepared = prepare(contract, connection, schema)
-        return _plan(connection, target, prepared, settings, deep)
+        return plan_with(connection, target, prepared, settings, deep=deep)
 
 
 def apply(
@@ -73,7 +73,9 @@ def apply(
     allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
     with _open(source) as (connection, target, settings):
         prepared = prepare(contract, connection, schema)
-        return _apply(connection, target, prepared, settings, plan, allowed, deep, progress)
+        chosen = plan or plan_with(connection, target, prepared, settings, deep=deep)
+        atomic.permit(chosen, allowed)
+        return apply_with(connection, target, prepared, settings, chosen, progress=progress)
 
 
 def ensure(
@@ -94,40 +96,46 @@ def ensure(
             if report.ok:
                 return report
             try:
-                return _apply(connection, target, prepared, settings, None, allowed, False, lambda step: None)
-            except ApplyFailed as error:
-                if time.monotonic() > deadline or not error.busy:
+                chosen = plan_with(connection, target, prepared, settings)
+                atomic.permit(chosen, allowed)
+                return apply_with(connection, target, prepared, settings, chosen)
+            except PgmendError as error:
+                if time.monotonic() > deadline or not _passes(error):
                     raise
                 log.info("another worker repairs the database: waiting")
                 time.sleep(0.1 + random.random() / 5)
 
 
-def _apply(
-    connection: Connection,
-    target: str,
-    contract: Contract,
-    settings: Mapping[str, str],
-    plan: Plan | None,
-    allowed: list[str],
-    deep: bool,
-    progress: Progress,
-) -> Run:
-    chosen = plan or _plan(connection, target, contract, settings, deep)
-    atomic.permit(chosen, allowed)
-    if not chosen.steps:
-        return Run(target, contract.name, chosen)
-    return atomic.run(connection, contract, chosen, settings=settings, progress=progress)
+def _passes(error: PgmendError) -> bool:
+    """Tell whether a failure comes of another worker that repairs the same database."""
+    return isinstance(error, PlanRefused) or (isinstance(error, ApplyFailed) and error.busy)
 
 
-def _plan(
-    connection: Connection, target: str, contract: Contract, settings: Mapping[str, str], deep: bool
+def plan_with(
+    connection: Connection, target: str, contract: Contract, settings: Mapping[str, str], *, deep: bool = False
 ) -> Plan:
+    """Order the repairs that the database behind a connection needs."""
     comparison = examine(connection, contract, deep=deep, settings=settings)
 
     def render(statement: Composable) -> str:
         return str(statement.as_string(connection))
 
     return build(comparison, target, render)
+
+
+def apply_with(
+    connection: Connection,
+    target: str,
+    contract: Contract,
+    settings: Mapping[str, str],
+    plan: Plan,
+    *,
+    progress: Progress = lambda step: None,
+) -> Run:
+    """Carry out a plan that was permitted; one without steps is done at once."""
+    if not plan.steps:
+        return Run(target, contract.name, plan)
+    return atomic.run(connection, contract, plan, settings=settings, progress=progress)
 
 
 def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from fixer import defects
 from fixer.contract import Contract
-from fixer.findings import Count, Counter, DefectClass, Finding
+from fixer.findings import Count, Counter, DefectClass, Finding, Stage
 from fixer.schema import Schema
 from fixer.steps import RefusalError, Repair, refuse
 
@@ -24,12 +24,17 @@ CHEAP_PROBES = 64
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, and the schema as the repairs will leave it."""
+    """What was found, and the schema as the repairs will leave it.
+
+    `consequences` are what the repairs themselves bring about and must make good again, such as the indexes
+    of a column that is mapped to another key: they belong to the plan, but nothing of them is wrong today.
+    """
 
     actual: Schema
     future: Schema
     contract: Contract
     findings: tuple[Finding, ...]
+    consequences: tuple[Finding, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -47,8 +52,26 @@ def compare(actual: Schema, contract: Contract, count: Counter, *, deep: bool = 
             foresee = getattr(defect, "foresee", None)
             if foresee is not None and not finding.repair.refusal:
                 future = foresee(finding, future, contract)
-    ordered = sorted(findings, key=lambda f: (f.point, f.table, f.column or "", f.slug, f.message))
-    return Comparison(actual, future, contract, tuple(ordered))
+    today = _seen_today(findings, actual, contract) if future is not actual else None
+    visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
+    consequences = [f for f in findings if not any(f is other for other in visible)]
+    return Comparison(actual, future, contract, _ordered(visible), _ordered(consequences))
+
+
+def _seen_today(findings: Sequence[Finding], actual: Schema, contract: Contract) -> set[tuple[str, str]]:
+    """Return what the classes of these findings see in the database as it is, without any repair."""
+    classes = {finding.slug for finding in findings} & set(defects.by_slug())
+    return {(f.slug, f.object) for slug in classes for f in defects.by_slug()[slug].detect(actual, contract)}
+
+
+def _matters(finding: Finding) -> bool:
+    """Tell whether a finding concerns the user wherever it comes from: rows, a hazard, a decision."""
+    stage = defects.by_slug()[finding.slug].STAGE if finding.slug in defects.by_slug() else Stage.PARTS
+    return bool(stage < Stage.PARTS or finding.rows or finding.repair.label != "automatic")
+
+
+def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda f: (f.point, f.table, f.column or "", f.slug, f.message)))
 
 
 def _stage(

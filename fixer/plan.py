@@ -95,7 +95,8 @@ def build(comparison: Comparison, target: str, render: Render) -> Plan:
 def arrange(comparison: Comparison) -> list[Step]:
     """Return the steps of all repairs: each once, in order, alterations of one table together."""
     rank = ranks(comparison)
-    findings = sorted(comparison.findings, key=lambda finding: rank.get(finding.table, len(rank)))
+    causes = (*comparison.findings, *comparison.consequences)
+    findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
     steps = sorted(_once(step for f in findings for step in f.repair.steps), key=lambda step: step.phase)
     return list(_merged(_quietly(steps, comparison.actual)))

@@ -60,7 +60,7 @@ def _together(cursor: Cursor, probes: Sequence[Probe]) -> list[Count]:
         for each, count in zip(number, rows, strict=True):
             counts[each] = count
     samples: dict[int, list[tuple[str | None, ...]]] = {}
-    wanted = [_sample(number, probes[number], rows) for number, rows in enumerate(counts) if rows]
+    wanted = [_sample(n, probes[n], rows) for n, rows in enumerate(counts) if rows and probes[n].show]
     for number, cells in _fetch(cursor, wanted):
         samples.setdefault(number, []).append(tuple(cells))
     return [Count(rows, tuple(samples.get(number, ()))) for number, rows in enumerate(counts)]
@@ -99,7 +99,7 @@ def _scan(probes: Sequence[Probe], numbers: Sequence[int]) -> Composed:
 
 def _sample(number: int, probe: Probe, rows: int) -> Composed:
     cells = SQL(", ").join(SQL("({})::text").format(each) for each in probe.show)
-    order = SQL("ORDER BY {}").format(SQL(", ").join(probe.show)) if probe.show and rows <= _ORDERED else SQL("")
+    order = SQL("ORDER BY {}").format(SQL(", ").join(probe.show)) if rows <= _ORDERED else SQL("")
     return SQL("(SELECT {}, ARRAY[{}]::text[] FROM {} WHERE {} {} LIMIT {})").format(
         Literal(number), cells, probe.source, probe.condition, order, Literal(SAMPLE)
     )

@@ -151,6 +151,13 @@ FACTS: dict[str, list[tuple[str, Any]]] = {
         (DEFAULT_USERS, 1),
         (WIDE_SYMBOLS, True),
     ],
+    "where-it-began": [
+        (USERS, 319),
+        (TRADES, 2100),
+        (ORPHANS, 7),
+        (DEFAULT_USERS, 0),
+        ("SELECT count(DISTINCT user_id) FROM users", 319),
+    ],
 }
 
 

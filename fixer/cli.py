@@ -1,0 +1,300 @@
+"""The command line: `fixer check · plan · apply · history · demo`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from rich.console import Console, RenderableType
+
+from fixer import api, contract
+from fixer.apply import atomic, journal
+from fixer.contract import Contract
+from fixer.errors import PgmendError, PlanRefused, UsageError
+from fixer.examine import Report, examine, snapshot
+from fixer.plan import Plan, PlannedStep, from_json
+from fixer.report import json as as_json
+from fixer.report import sql as as_sql
+from fixer.report import text as as_text
+from fixer.steps import Hazard
+from fixer.target import RedactingFilter, Target, explain, redact, resolve
+
+DEFAULT_CONTRACT = "contracts.trading:metadata"
+INTERRUPTED = 130
+_HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
+
+log = logging.getLogger("pgmend")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options that every command takes."""
+
+    dsn: str | None
+    contract: str | None
+    schema: str
+    format: str
+    lock_timeout: str | None
+    statement_timeout: str | None
+    verbose: int
+    quiet: bool
+    color: bool
+    log_file: str | None
+
+    @property
+    def contract_name(self) -> str:
+        """The contract that was named, or the one that ships."""
+        return self.contract or DEFAULT_CONTRACT
+
+    def target(self) -> Target:
+        """Return the target that the options and the environment name."""
+        return resolve(self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
+
+    def console(self) -> Console:
+        """Return where results go."""
+        return as_text.console(color=self.color)
+
+    def notes(self) -> Console:
+        """Return where progress and questions go."""
+        return as_text.console(color=self.color, stderr=True)
+
+    def show(self, text: RenderableType, json_text: Callable[[], str]) -> None:
+        """Print a result in the format that was asked for."""
+        if self.format == "json":
+            click.echo(json_text())
+        elif not self.quiet:
+            self.console().print(text)
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that every command takes, as one Settings."""
+
+    @wraps(command)
+    def wrapped(**options: Any) -> Any:
+        names = Settings.__dataclass_fields__
+        mine = {name: options.pop(name) for name in list(options) if name in names}
+        no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
+        settings = Settings(**mine, color=not no_color)
+        with _logging(settings):
+            return command(settings, **options)
+
+    for option in reversed(_COMMON):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+_COMMON = (
+    click.option("--dsn", metavar="DSN", help="The database: a URL or libpq keywords. Else DATABASE_URL, DATABASE_HOST …, PG*."),
+    click.option("--contract", metavar="MODULE:ATTR", help=f"A MetaData, a declarative base, or a callable. [default: {DEFAULT_CONTRACT}]"),
+    click.option("--schema", default="public", show_default=True, metavar="NAME", help="Where tables without a schema stand."),
+    click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
+    click.option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
+    click.option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),
+    click.option("-v", "--verbose", count=True, help="Show statements; -vv shows the log."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    click.option("--no-color", is_flag=True, help="No colour; NO_COLOR does the same."),
+    click.option("--log-file", type=click.Path(dir_okay=False), help="Write the log to this file."),
+)  # fmt: skip
+
+
+@contextmanager
+def _logging(settings: Settings) -> Iterator[None]:
+    handlers: list[logging.Handler] = []
+    if settings.log_file:
+        try:
+            handlers.append(logging.FileHandler(settings.log_file, encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"The log file cannot be written: {error.strerror}: {settings.log_file}.") from None
+    if settings.verbose > 1:
+        handlers.append(logging.StreamHandler())
+    root = logging.getLogger("pgmend")
+    root.setLevel(logging.INFO)
+    root.propagate = False
+    for handler in handlers or [logging.NullHandler()]:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.addFilter(RedactingFilter())
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in list(root.handlers):
+            root.removeHandler(handler)
+            handler.close()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(journal.package_version(), prog_name="fixer")
+def cli() -> None:
+    """Prove five things about a PostgreSQL database, repair what is broken, and lose no row."""
+
+
+@contextmanager
+def _connected(settings: Settings, name: str) -> Iterator[tuple[Target, Connection, Contract]]:
+    """Lend a connection and the contract prepared for it; a contract that does not load is told first."""
+    metadata = contract.load(name)
+    target = settings.target()
+    try:
+        with closing(target.connect()) as connection:
+            yield target, connection, contract.prepare(metadata, connection, name=name, schema=settings.schema)
+    except psycopg2.Error as error:
+        raise explain(error, target) from None
+
+
+@cli.command()
+@click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
+@common
+def check(settings: Settings, deep: bool) -> int:
+    """Print findings by point, and the summary; change nothing."""
+    with _connected(settings, settings.contract_name) as (target, connection, prepared):
+        report = Report(target.redacted, examine(connection, prepared, deep=deep, settings=target.settings))
+    settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
+    return 0 if report.ok else 1
+
+
+@cli.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Keep the plan as JSON, for `fixer apply FILE`.")
+@click.option("--sql", "script", type=click.Path(dir_okay=False), help="Write the plan as a script for psql.")
+@click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
+@common
+def plan(settings: Settings, output: str | None, script: str | None, deep: bool) -> int:
+    """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
+    with _connected(settings, settings.contract_name) as (target, connection, prepared):
+        made = api.plan_with(connection, target.redacted, prepared, target.settings, deep=deep)
+        if script:
+            _write(script, as_sql.of_plan(made, lambda s: str(s.as_string(connection))))
+    if output:
+        _write(output, as_json.of_plan(made) + "\n")
+    settings.show(as_text.of_plan(made, verbose=settings.verbose > 0), lambda: as_json.of_plan(made))
+    return 1 if made.steps or made.refusals else 0
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The file cannot be written: {error.strerror}: {path}.") from None
+
+
+def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    """Take a list of hazards apart."""
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    for name in names:
+        if name not in _HAZARDS:
+            raise click.BadParameter(f"{name!r} is no hazard; there are {', '.join(_HAZARDS)}")
+    return names
+
+
+@cli.command()
+@click.argument("plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--mode", type=click.Choice(["atomic"]), default="atomic", show_default=True, help="One transaction, all or nothing.")
+@click.option("--allow-hazards", default="", callback=_hazards, metavar="LIST|all", help=f"Of {', '.join(_HAZARDS[1:])}.")
+@click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
+@common
+def apply(settings: Settings, plan_file: str | None, yes: bool, mode: str, allow_hazards: tuple[str, ...], deep: bool) -> int:
+    """Repair the database, by a fresh plan or by exactly the given one; roll back unless the contract holds."""
+    given = _read_plan(plan_file) if plan_file else None
+    name = settings.contract or (given.contract if given else DEFAULT_CONTRACT)
+    if given and name != given.contract:
+        raise PlanRefused(f"The plan was made for the contract {given.contract}, not for {name}: plan again.")
+    with _connected(settings, name) as (target, connection, prepared):
+        chosen = given or api.plan_with(connection, target.redacted, prepared, target.settings, deep=deep)
+        if chosen.steps or chosen.refusals:
+            _announce(settings, chosen)
+        atomic.permit(chosen, allow_hazards)
+        if chosen.steps and not yes:
+            _ask(settings, target)
+        run = api.apply_with(
+            connection, target.redacted, prepared, target.settings, chosen, progress=_progress(settings, chosen)
+        )
+    settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
+    return 0 if run.ok else 1
+
+
+def _read_plan(path: str) -> Plan:
+    try:
+        return from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"The plan cannot be read: {error.strerror}: {path}.") from None
+    except ValueError:
+        raise PlanRefused(f"The file is no plan of `fixer plan -o`: {path}.") from None
+
+
+def _announce(settings: Settings, chosen: Plan) -> None:
+    if settings.format == "text" and not settings.quiet:
+        settings.console().print(as_text.of_plan(chosen, verbose=settings.verbose > 0))
+
+
+def _ask(settings: Settings, target: Target) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on: say --yes to apply the plan. Nothing was changed.")
+    if not click.confirm(f"Apply this plan to {target.redacted}?", err=True):
+        raise UsageError("Not confirmed. Nothing was changed.")
+
+
+def _progress(settings: Settings, chosen: Plan) -> Callable[[PlannedStep], None]:
+    notes, count = settings.notes(), len(chosen.steps)
+
+    def show(step: PlannedStep) -> None:
+        if settings.format == "text" and not settings.quiet:
+            notes.print(f"[{step.number}/{count}] {step.title}", style="dim")
+
+    return show
+
+
+@cli.command()
+@common
+def history(settings: Settings) -> int:
+    """List past runs, the newest first."""
+    target = settings.target()
+    try:
+        with closing(target.connect()) as connection, snapshot(connection) as cursor:
+            runs = journal.history(cursor)
+    except psycopg2.Error as error:
+        raise explain(error, target) from None
+    settings.show(as_text.of_history(runs), lambda: as_json.of_history(target.redacted, runs))
+    return 0
+
+
+@cli.command()
+@common
+def demo(settings: Settings) -> int:
+    """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
+    from fixer.demo import tell
+
+    return tell(settings.console())
+
+
+def main() -> NoReturn:
+    """Run the command line; every way out has its exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _complain("Interrupted. Nothing is half done.")
+        code = INTERRUPTED
+    except PgmendError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"fixer: {redact(message)}", err=True)
+

@@ -1,0 +1,108 @@
+"""A plan as a psql script: transactional, re-runnable, proving its ledger by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.apply import journal
+from fixer.apply.atomic import ADVISORY_LOCK, lock_modes
+from fixer.plan import Plan, PlannedStep, Render
+from fixer.schema import QName
+from fixer.sqltext import SQL, Block, Composable, Literal, name
+from fixer.steps import Phase, quarantine_table
+
+
+def of_plan(plan: Plan, render: Render) -> str:
+    """Return the script. Run a second time it says that the plan was applied already, and does nothing."""
+    return "\n".join(_lines(plan, render)) + "\n"
+
+
+def _lines(plan: Plan, render: Render) -> Iterator[str]:
+    yield f"-- A repair by pgmend {journal.package_version()}, plan {plan.identity}, contract {plan.contract}."
+    yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
+    for step in plan.steps:
+        yield f"--   {step.number}. {_comment(step)}"
+    yield "\\set ON_ERROR_STOP on"
+    yield "BEGIN;"
+    yield "SET LOCAL lock_timeout = '5s';"
+    yield "SET LOCAL row_security = off;"
+    yield "SET LOCAL client_min_messages = warning;"
+    yield from _guard(plan)
+    yield "\\if :applied"
+    yield "  \\echo 'This plan was applied already: nothing to do.'"
+    yield "  ROLLBACK;"
+    yield "  \\quit"
+    yield "\\endif"
+    yield from _body(plan, render)
+    yield "COMMIT;"
+    yield f"\\echo 'Done: {len(plan.steps)} steps. Prove it with: fixer check --deep'"
+
+
+def _guard(plan: Plan) -> Iterator[str]:
+    yield "SELECT to_regclass('fixer_journal.run') IS NOT NULL AS journal \\gset"
+    yield "\\set applied false"
+    yield "\\if :journal"
+    yield (
+        f"  SELECT EXISTS (SELECT FROM fixer_journal.run WHERE plan = '{plan.identity}'"
+        " AND finished_at IS NOT NULL) AS applied \\gset"
+    )
+    yield "\\endif"
+
+
+def _body(plan: Plan, render: Render) -> Iterator[str]:
+    renamed = {step.touches[0]: step.table for step in plan.steps if step.phase is Phase.TABLES and step.touches}
+    created = {step.table for step in plan.steps if step.phase is Phase.TABLES} - set(renamed.values())
+    modes = {t: m for t, m in lock_modes(plan).items() if t not in created and t not in renamed}
+    busy = Literal("Another fixer is at work on this database.")
+    yield from _statement(
+        render,
+        Block(
+            SQL("BEGIN\n    IF NOT pg_try_advisory_xact_lock({}) THEN\n        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND")
+            .format(Literal(ADVISORY_LOCK), busy)
+        ),
+    )
+    for table, mode in sorted(modes.items()):
+        yield from _statement(render, SQL("LOCK TABLE {} IN {} MODE").format(name(table), SQL(mode)))
+    yield "SET CONSTRAINTS ALL IMMEDIATE;"
+    for statement in journal.tables(journal.moving_tables(plan.steps)):
+        yield from _statement(render, statement)
+    yield render(journal.new_run(plan, "script")) + " AS run \\gset"
+    yield "SELECT set_config('pgmend.run', :'run', true);"
+    for number, table in enumerate(sorted(modes)):
+        count = SQL("SELECT set_config({}, count(*)::text, true) FROM {}").format(
+            Literal(f"pgmend.before_{number}"), name(table)
+        )
+        yield from _statement(render, count)
+    for step in plan.steps:
+        yield f"\n-- {step.number}. {_comment(step)}"
+        yield f"{step.sql};"
+    yield "\n-- The ledger: no row is lost."
+    after = {table: next((new for new, old in renamed.items() if old == table), table) for table in modes}
+    for number, table in enumerate(sorted(modes)):
+        yield from _statement(render, _proof(plan, number, after[table]))
+    yield "UPDATE fixer_journal.run SET finished_at = clock_timestamp() WHERE id = :run;"
+
+
+def _proof(plan: Plan, number: int, table: QName) -> Block:
+    moved: Composable = Literal(0)
+    if table in journal.moving_tables(plan.steps):
+        moved = SQL("(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})").format(
+            name(quarantine_table(table)), Literal(str(table))
+        )
+    inserts = Literal(sum(step.rows for step in plan.steps if step.inserts and step.table == table))
+    complaint = Literal(f"The rows of {table} do not add up: everything is rolled back.")
+    return Block(
+        SQL(
+            "BEGIN\n    IF current_setting({})::bigint + {} <> (SELECT count(*) FROM {}) + {} THEN\n"
+            "        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND"
+        ).format(Literal(f"pgmend.before_{number}"), inserts, name(table), moved, complaint)
+    )
+
+
+def _statement(render: Render, statement: Composable) -> Iterator[str]:
+    yield f"{render(statement)};"
+
+
+def _comment(step: PlannedStep) -> str:
+    hazard = f" [{step.hazard}]" if step.hazard else ""
+    return " ".join(f"{step.title}{hazard}".split())

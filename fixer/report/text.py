@@ -1,0 +1,182 @@
+"""Text for people: findings by point, the plan as a table, the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from fixer.apply import ledger
+from fixer.apply.atomic import Run
+from fixer.apply.journal import PastRun
+from fixer.examine import Report
+from fixer.findings import Finding
+from fixer.plan import Plan
+from fixer.steps import Hazard
+
+_MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
+_CURES = {"automatic": "repaired automatically", "needs-hazard": "repaired with permission", "manual": "a person has to decide"}
+
+
+def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
+    """Return what `check` found, by point, with the summary last."""
+    parts: list[RenderableType] = [_heading(report.target, report.contract)]
+    for number, title, ok in report.points:
+        findings = [finding for finding in report.findings if finding.point == number]
+        parts.append(_point(number, title, ok))
+        parts += [Padding(_finding(finding), (0, 0, 0, 4)) for finding in findings]
+    return Group(*parts, Text(), _verdict(report.findings))
+
+
+def _heading(target: str, contract: str) -> Text:
+    return Text.assemble((target, "bold"), "  against  ", (contract, "bold"), "\n")
+
+
+def _point(number: int, title: str, ok: bool) -> Text:
+    mark, colour = ("✓", "green") if ok else ("✗", "red")
+    return Text.assemble("  ", (f"{mark} {number} {title}", f"bold {colour}"))
+
+
+def _finding(finding: Finding) -> Text:
+    mark, colour = _MARKS[finding.severity]
+    line = Text.assemble((f"{mark} ", colour), finding.message)
+    if finding.sample:
+        line.append(f": {evidence(finding)}")
+    line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
+    if finding.repair.refusal:
+        line.append(f"\n  {finding.repair.refusal}", style="yellow")
+    return line
+
+
+def evidence(finding: Finding) -> str:
+    """Return the rows behind a finding: how many, and the first of them."""
+    noun = "row" if finding.rows == 1 else "rows"
+    shown = ", ".join("/".join("NULL" if cell is None else cell for cell in row) for row in finding.sample)
+    more = ", …" if finding.rows > len(finding.sample) else ""
+    return f"{finding.rows} {noun} ({shown}{more})"
+
+
+def _verdict(findings: Sequence[Finding]) -> Text:
+    broken = [finding for finding in findings if finding.breaks]
+    if not broken:
+        return Text("The contract holds.", style="bold green")
+    by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
+    told = ", ".join(f"{count} {_CURES[label]}" for label, count in by_label.items() if count)
+    noun = "finding breaks" if len(broken) == 1 else "findings break"
+    verdict = Text(f"{len(broken)} {noun} the contract: {told}.", style="bold red")
+    if by_label["automatic"] or by_label["needs-hazard"]:
+        verdict.append("\nSee the repair with: fixer plan", style="not bold default")
+    return verdict
+
+
+def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
+    """Return the ordered steps, with lock, hazard, rows and time."""
+    parts: list[RenderableType] = [_heading(plan.target, plan.contract)]
+    if plan.steps:
+        parts.append(_steps(plan, verbose))
+    for refusal in plan.refusals:
+        parts.append(Text.assemble(("✗ ", "red"), refusal))
+    return Group(*parts, plan_verdict(plan))
+
+
+def _steps(plan: Plan, verbose: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("step", overflow="fold", ratio=1)
+    table.add_column("lock", style="dim")
+    table.add_column("hazard", style="yellow", no_wrap=True)
+    table.add_column("rows", justify="right")
+    table.add_column("time", justify="right", no_wrap=True)
+    for step in plan.steps:
+        title: RenderableType = Group(Text(step.title), Text(step.sql, style="dim")) if verbose else Text(step.title)
+        rows = str(step.rows) if step.rows else ""
+        table.add_row(
+            str(step.number), title, str(step.lock).lower(), str(step.hazard or ""), rows, _time(step.seconds)
+        )
+    return table
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def plan_verdict(plan: Plan) -> Text:
+    """Return what to do with a plan."""
+    if plan.refusals:
+        return Text("This plan cannot be applied before a person has decided.", style="bold red")
+    if not plan.steps:
+        return Text("Nothing to do: the contract holds.", style="bold green")
+    total = _time(sum(step.seconds for step in plan.steps))
+    noun = "step" if len(plan.steps) == 1 else "steps"
+    words = f"{len(plan.steps)} {noun}, about {total}, in one transaction. "
+    command = "fixer apply"
+    if plan.hazards:
+        command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
+    return Text.assemble((words, "bold"), "Carry it out with: ", (command, "bold"), "\n", _explained(plan.hazards))
+
+
+_HAZARDS = {
+    Hazard.MOVES_ROWS: "rows that cannot stay go to the schema fixer_quarantine",
+    Hazard.REWRITES_VALUES: "cells get other values; what they were is kept in the schema fixer_journal",
+    Hazard.REWRITES_TABLE: "a table is written anew under its lock",
+    Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
+}
+
+
+def _explained(hazards: Iterable[Hazard]) -> Text:
+    lines = [f"  {hazard}: {_HAZARDS[hazard]}" for hazard in sorted(hazards)]
+    return Text("\n".join(lines), style="dim")
+
+
+def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
+    """Return what `apply` did: its steps, the ledger, and whether the contract holds."""
+    if run.run is None:
+        return Text("Nothing to do: the contract holds.", style="bold green")
+    parts: list[RenderableType] = [of_ledger(run.ledger)]
+    if run.report is not None:
+        parts += [_point(number, title, ok) for number, title, ok in run.report.points]
+    done = f"Run {run.run}: {len(run.steps)} steps done, the contract holds."
+    return Group(*parts, Text(), Text(done, style="bold green"))
+
+
+def of_ledger(entries: Iterable[ledger.Entry]) -> Table:
+    """Return the ledger: every row that was there is accounted for."""
+    table = Table(title="ledger: before + inserted = after + quarantined", box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("table")
+    for name in ("before", "inserted", "after", "quarantined"):
+        table.add_column(name, justify="right")
+    for entry in entries:
+        cells = (entry.before, entry.inserted, entry.after, entry.quarantined)
+        table.add_row(str(entry.table), *map(str, cells))
+    return table
+
+
+
+
+def of_history(runs: Sequence[PastRun]) -> RenderableType:
+    """Return past runs, the newest first."""
+    if not runs:
+        return Text("No runs: the fixer has not changed this database.")
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "contract", "plan"):
+        table.add_column(name)
+    for run in runs:
+        moved = sum(entry["quarantined"] for entry in run.ledger or ())
+        finished = run.finished_at or "unfinished"
+        cells = (run.run, run.started_at, finished, run.mode, run.role, run.steps, moved, run.contract, run.plan)
+        table.add_row(*map(str, cells))
+    return table
+
+
+def console(*, color: bool = True, stderr: bool = False) -> Console:
+    """Return a console that writes no colour where none is wanted, and does not fold lines in a pipe."""
+    made = Console(no_color=not color, highlight=False, stderr=stderr, soft_wrap=False, emoji=False, markup=False)
+    if not made.is_terminal:
+        made = Console(no_color=True, highlight=False, stderr=stderr, width=160, emoji=False, markup=False)
+    return made
