@@ -72,9 +72,7 @@ def main(order: dict[str, Any]) -> None:
     except EndedError:
         pass
     except PermissionError as error:  # as nobody, who sees nothing below /root
-        answer(
-            error=f"{error.filename} is not open to the user it runs as: install it where every user may read"
-        )
+        answer(error=f"{error.filename} is not open to the user it runs as: install it where every user may read")
     except (NoServerError, OSError, subprocess.SubprocessError) as error:
         answer(error=str(error))
 

@@ -17,7 +17,7 @@ from fixer import contract as contracts
 from fixer.apply import atomic
 from fixer.apply.atomic import Progress, Run
 from fixer.contract import Contract
-from fixer.errors import ApplyFailed, PgmendError, PlanRefused
+from fixer.errors import ApplyFailed, PgmendError, PlanRefused, UsageError
 from fixer.examine import Report, examine
 from fixer.plan import Plan, build
 from fixer.sqltext import Composable
@@ -79,7 +79,11 @@ def apply(
 
 
 def ensure(
-    source: Source, contract: ContractSource, *, schema: str = "public", allow_hazards: Iterable[str] | str = ()
+    source: Source,
+    contract: ContractSource,
+    *,
+    schema: str = "public",
+    allow_hazards: Iterable[str] | str = (),
 ) -> Run | Report:
     """See to it that the contract holds, at the start of an application; safe from all its workers at once.
 
@@ -112,7 +116,12 @@ def _passes(error: PgmendError) -> bool:
 
 
 def plan_with(
-    connection: Connection, target: str, contract: Contract, settings: Mapping[str, str], *, deep: bool = False
+    connection: Connection,
+    target: str,
+    contract: Contract,
+    settings: Mapping[str, str],
+    *,
+    deep: bool = False,
 ) -> Plan:
     """Order the repairs that the database behind a connection needs."""
     comparison = examine(connection, contract, deep=deep, settings=settings)
@@ -156,7 +165,7 @@ def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]
         target = Target.of(source)
         pooled = source.raw_connection()
         try:
-            yield pooled.driver_connection, target.redacted, {}
+            yield _psycopg2(pooled.driver_connection), target.redacted, {}
         finally:
             pooled.close()
     elif isinstance(source, Target):
@@ -167,6 +176,12 @@ def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]
             connection.close()
     else:
         yield source, _name_of(source), {}
+
+
+def _psycopg2(connection: object) -> Connection:
+    if not isinstance(connection, Connection):
+        raise UsageError("The engine should use psycopg2: create it with postgresql+psycopg2://.")
+    return connection
 
 
 def _name_of(connection: Connection) -> str:

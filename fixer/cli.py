@@ -95,9 +95,9 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _COMMON = (
-    click.option("--dsn", metavar="DSN", help="The database: a URL or libpq keywords. Else DATABASE_URL, DATABASE_HOST …, PG*."),
-    click.option("--contract", metavar="MODULE:ATTR", help=f"A MetaData, a declarative base, or a callable. [default: {DEFAULT_CONTRACT}]"),
-    click.option("--schema", default="public", show_default=True, metavar="NAME", help="Where tables without a schema stand."),
+    click.option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
+    click.option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {DEFAULT_CONTRACT}]"),
+    click.option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     click.option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
     click.option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),
@@ -146,7 +146,11 @@ def _connected(settings: Settings, name: str) -> Iterator[tuple[Target, Connecti
     target = settings.target()
     try:
         with closing(target.connect()) as connection:
-            yield target, connection, contract.prepare(metadata, connection, name=name, schema=settings.schema)
+            yield (
+                target,
+                connection,
+                contract.prepare(metadata, connection, name=name, schema=settings.schema),
+            )
     except psycopg2.Error as error:
         raise explain(error, target) from None
 
@@ -198,11 +202,30 @@ def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
 @cli.command()
 @click.argument("plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--mode", type=click.Choice(["atomic"]), default="atomic", show_default=True, help="One transaction, all or nothing.")
-@click.option("--allow-hazards", default="", callback=_hazards, metavar="LIST|all", help=f"Of {', '.join(_HAZARDS[1:])}.")
+@click.option(
+    "--mode",
+    type=click.Choice(["atomic"]),
+    default="atomic",
+    show_default=True,
+    help="One transaction, all or nothing.",
+)
+@click.option(
+    "--allow-hazards",
+    default="",
+    callback=_hazards,
+    metavar="LIST|all",
+    help=f"Of {', '.join(_HAZARDS[1:])}.",
+)
 @click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
 @common
-def apply(settings: Settings, plan_file: str | None, yes: bool, mode: str, allow_hazards: tuple[str, ...], deep: bool) -> int:
+def apply(
+    settings: Settings,
+    plan_file: str | None,
+    yes: bool,
+    mode: str,
+    allow_hazards: tuple[str, ...],
+    deep: bool,
+) -> int:
     """Repair the database, by a fresh plan or by exactly the given one; roll back unless the contract holds."""
     given = _read_plan(plan_file) if plan_file else None
     name = settings.contract or (given.contract if given else DEFAULT_CONTRACT)
@@ -216,7 +239,12 @@ def apply(settings: Settings, plan_file: str | None, yes: bool, mode: str, allow
         if chosen.steps and not yes:
             _ask(settings, target)
         run = api.apply_with(
-            connection, target.redacted, prepared, target.settings, chosen, progress=_progress(settings, chosen)
+            connection,
+            target.redacted,
+            prepared,
+            target.settings,
+            chosen,
+            progress=_progress(settings, chosen),
         )
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
@@ -297,4 +325,3 @@ def main() -> NoReturn:
 
 def _complain(message: str) -> None:
     click.echo(f"fixer: {redact(message)}", err=True)
-

@@ -19,7 +19,6 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import MetaData, create_mock_engine
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
@@ -105,9 +104,7 @@ def load(spec: str) -> MetaData:
     except AttributeError as error:
         raise ContractError(f"The contract {spec!r} cannot be loaded: {error}.") from None
     except Exception as error:  # the user's module may raise anything while it is imported
-        raise ContractError(
-            f"The contract {spec!r} cannot be imported: {type(error).__name__}: {error}."
-        ) from None
+        raise ContractError(f"The contract {spec!r} cannot be imported: {type(error).__name__}: {error}.") from None
 
 
 def metadata_of(found: Any) -> MetaData:
@@ -252,7 +249,7 @@ def _info(column: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in column.foreign_keys:
         found |= key.info or {}
-    return found | column.info
+    return {**found, **column.info}
 
 
 def _column_hints(column: Any) -> ColumnHints:

@@ -12,7 +12,17 @@ from fixer.findings import Finding, rows_where
 from fixer.schema import Check, Column, ForeignKey, QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import (
-    JOURNAL, Hazard, Lock, Mover, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key, refuse,
+    JOURNAL,
+    Hazard,
+    Lock,
+    Mover,
+    Phase,
+    Repair,
+    Step,
+    alter,
+    drop_constraint,
+    drop_foreign_key,
+    refuse,
 )
 from fixer.types import Conversion, conversion, family, shape
 
@@ -64,7 +74,9 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
     for key in keys_over(actual, name, column):
         if not any(k.table == key.table and k.pairs == key.pairs for k in contract.foreign_keys()):
-            return refuse(f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is")
+            return refuse(
+                f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
+            )
     return Repair(tuple(_steps(finding, way, actual, contract)))
 
 
@@ -107,12 +119,16 @@ def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[St
 def _keep_spelling(name: QName, column: str, way: Conversion) -> Step:
     """Return the step that keeps an image of each row whose value is spelt otherwise afterwards."""
     statement = SQL(
-        "INSERT INTO {} (run, source, reason, \"row\")\n"
+        'INSERT INTO {} (run, source, reason, "row")\n'
         "SELECT current_setting('pgmend.run')::bigint, {}, {}, to_jsonb(t) FROM {} AS t\n"
         "WHERE ({})::text IS DISTINCT FROM ({})::text"
     ).format(
-        Identifier(JOURNAL, "before_image"), Literal(str(name)), Literal(f"{column} is converted to {way.type}"),
-        q.name(name), way.value, q.column(column),
+        Identifier(JOURNAL, "before_image"),
+        Literal(str(name)),
+        Literal(f"{column} is converted to {way.type}"),
+        q.name(name),
+        way.value,
+        q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
     return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE)
@@ -128,16 +144,21 @@ def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -
         return _convert_exactly(finding, way, title, rows)
     action = SQL("ALTER COLUMN {} TYPE {} USING {}").format(Identifier(column), type_, value)
     return alter(
-        Phase.CONVERT, name, title, action, hazard=Hazard.REWRITES_VALUES, changes=(column,), rows=rows, merge=True
+        Phase.CONVERT,
+        name,
+        title,
+        action,
+        hazard=Hazard.REWRITES_VALUES,
+        changes=(column,),
+        rows=rows,
+        merge=True,
     )
 
 
 def _convert_exactly(finding: Finding, way: Conversion, title: str, rows: int) -> Step:
     """Return the step that converts to the wanted numeric if all digits fit, else to an unbounded one."""
     name, column = finding.table, str(finding.column)
-    action = SQL(
-        "ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}"
-    )
+    action = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}")
     exact = action.format(q.name(name), Identifier(column), SQL(way.type), _bare(way.value, column))
     wide = action.format(
         q.name(name), Identifier(column), SQL("numeric"), SQL("{}::text::numeric").format(Identifier(column))
@@ -147,8 +168,13 @@ def _convert_exactly(finding: Finding, way: Conversion, title: str, rows: int) -
         "        {};\n    ELSE\n        {};\n    END IF;\nEND"
     ).format(q.name(name), q.column(column), way.fits, wide, exact)
     return Step(
-        Phase.CONVERT, name, f"{title} (unbounded where digits would be lost)", q.Block(body),
-        hazard=Hazard.REWRITES_VALUES, changes=(column,), rows=rows,
+        Phase.CONVERT,
+        name,
+        f"{title} (unbounded where digits would be lost)",
+        q.Block(body),
+        hazard=Hazard.REWRITES_VALUES,
+        changes=(column,),
+        rows=rows,
     )
 
 

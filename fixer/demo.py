@@ -76,7 +76,9 @@ def _try_all(console: Console, connection: Connection) -> None:
     for deed, complaint, statement in ATTEMPTS:
         console.print(f"\n  {deed}:")
         error = _try(connection, statement)
-        verdict = Text(f"  ✗ {complaint}{error}", style="red") if error else Text("  ✓ done (and rolled back)", style="green")
+        verdict = (
+            Text(f"  ✗ {complaint}{error}", style="red") if error else Text("  ✓ done (and rolled back)", style="green")
+        )
         console.print(Padding(verdict, (0, 0, 0, 2)))
 
 

@@ -49,7 +49,11 @@ class Report:
 
 
 def examine(
-    connection: Connection, contract: Contract, *, deep: bool = False, settings: Mapping[str, str] | None = None
+    connection: Connection,
+    contract: Contract,
+    *,
+    deep: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare the database behind a connection with a contract; nothing is written."""
     with snapshot(connection) as cursor:

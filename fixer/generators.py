@@ -45,9 +45,7 @@ def own(name: QName, table: QName, column: str) -> Step:
 
 def wire(name: QName, table: QName, column: str) -> Step:
     """Return the step that makes a column take its default from a sequence."""
-    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
-        Identifier(column), Literal(quoted(name))
-    )
+    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(Identifier(column), Literal(quoted(name)))
     return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action)
 
 

@@ -140,15 +140,21 @@ def _merged(steps: Iterable[Step]) -> Iterator[Step]:
 
 def _goes_with(one: Step, other: Step) -> bool:
     return bool(
-        one.action and other.action and one.table == other.table and one.phase == other.phase
+        one.action
+        and other.action
+        and one.table == other.table
+        and one.phase == other.phase
         and (one.hazard == other.hazard or one.phase is Phase.CONVERT)
     )
 
 
 def _joined(one: Step, other: Step) -> Step:
-    assert one.action is not None and other.action is not None
+    assert one.action is not None
+    assert other.action is not None
     action = SQL("{},\n    {}").format(one.action, other.action)
-    worst = [hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)]
+    worst = [
+        hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)
+    ]
     return replace(
         one,
         title=f"{one.title}; {other.title}",
@@ -179,12 +185,15 @@ def _quietly(steps: list[Step], actual: Schema) -> list[Step]:
     return sorted([*before, *steps, *after], key=lambda step: step.phase)
 
 
+_WHEN = {Phase.RELEASE: "meanwhile", Phase.FINISH: "again"}
+
+
 def _switch(table: QName, kind: str, name: str, how: str, phase: Phase) -> Step:
     action = SQL("{} {} {}").format(SQL(how), SQL(kind.upper()), Identifier(name))
     return Step(
         phase=phase,
         table=table,
-        title=f"{how.lower().split()[0]} the {kind} {name} of {table.name} {'meanwhile' if how == 'DISABLE' else 'again'}",
+        title=f"{how.split()[0].lower()} the {kind} {name} of {table.name} {_WHEN[phase]}",
         sql=SQL("ALTER TABLE {} {}").format(q.name(table), action),
     )
 

@@ -47,8 +47,7 @@ def any_of(conditions: Iterable[Composable]) -> Composed:
 def equal(left: Sequence[str], right: Sequence[str], left_alias: str, right_alias: str) -> Composed:
     """Return the condition that two rows agree in these columns, pair by pair."""
     return all_of(
-        SQL("{} = {}").format(column(a, left_alias), column(b, right_alias))
-        for a, b in zip(left, right, strict=True)
+        SQL("{} = {}").format(column(a, left_alias), column(b, right_alias)) for a, b in zip(left, right, strict=True)
     )
 
 
@@ -87,9 +86,7 @@ def rows_of(table: Table) -> Composed:
     changed = any(c.now is not None or c.stored_as for c in table.columns.values())
     rows = SQL("{} AS t").format(stored(table))
     if changed:
-        cells = SQL(", ").join(
-            SQL("{} AS {}").format(today(c), Identifier(c.name)) for c in table.columns.values()
-        )
+        cells = SQL(", ").join(SQL("{} AS {}").format(today(c), Identifier(c.name)) for c in table.columns.values())
         rows = SQL("(SELECT t.ctid, {} FROM {}) AS t").format(cells, rows)
     if table.leaving:
         rows = SQL("(SELECT t.ctid, {} FROM {} WHERE ({}) IS NOT TRUE) AS t").format(

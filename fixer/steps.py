@@ -175,7 +175,7 @@ def move_statement(table: QName, condition: Composable, reason: str) -> Composed
     """Return the one statement that takes rows out of a table and into its quarantine."""
     return SQL(
         "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING t.*)\n"
-        "INSERT INTO {quarantine} (run, source, reason, \"row\")\n"
+        'INSERT INTO {quarantine} (run, source, reason, "row")\n'
         "SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, to_jsonb(moved) FROM moved"
     ).format(
         source=q.name(table),
@@ -192,7 +192,7 @@ def rewrite_statement(
     """Return the one statement that rewrites cells and keeps an image of each row as it was."""
     return SQL(
         "WITH old AS MATERIALIZED (SELECT t.ctid AS place, to_jsonb(t) AS image FROM {table} AS t WHERE {condition}),\n"
-        "kept AS (INSERT INTO {journal} (run, source, reason, \"row\")\n"
+        'kept AS (INSERT INTO {journal} (run, source, reason, "row")\n'
         "         SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, image FROM old)\n"
         "UPDATE {table} AS t SET {cells} FROM old WHERE t.ctid = old.place"
     ).format(
@@ -240,7 +240,14 @@ class Mover:
     contract: Contract
 
     def quarantine(
-        self, phase: Phase, table: QName, condition: Composable, reason: str, *, rows: int, path: tuple[QName, ...] = ()
+        self,
+        phase: Phase,
+        table: QName,
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        path: tuple[QName, ...] = (),
     ) -> Iterator[Step]:
         """Yield the steps that move the rows of a condition over `t` out of a table.
 
@@ -281,7 +288,14 @@ class Mover:
         yield from self.settle(Phase.ORPHANS, key, orphaned(key), reason, rows=rows, path=path)
 
     def settle(
-        self, phase: Phase, key: ForeignKey, condition: Composable, reason: str, *, rows: int, path: tuple[QName, ...] = ()
+        self,
+        phase: Phase,
+        key: ForeignKey,
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        path: tuple[QName, ...] = (),
     ) -> Iterator[Step]:
         """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
         if key.table in path and key.table != key.target:
@@ -332,8 +346,13 @@ def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
 
 def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable]) -> tuple[str, ...]:
     """Return the columns by which a default row is known: the first key of the table that it fills."""
-    keys = sorted(contract.tables[table].plain_keys, key=lambda key: (not key.primary, list(row).index(key.columns[0])
-                  if key.columns[0] in row else len(row)))
+    keys = sorted(
+        contract.tables[table].plain_keys,
+        key=lambda key: (
+            not key.primary,
+            list(row).index(key.columns[0]) if key.columns[0] in row else len(row),
+        ),
+    )
     for key in keys:
         if set(key.columns) <= set(row):
             return key.columns

@@ -215,9 +215,7 @@ def _named(dsn: str | None, environ: Mapping[str, str]) -> tuple[str, dict[str, 
     given = {keyword: environ[name] for name, keyword in COMPONENTS.items() if environ.get(name)}
     if given.keys() - {"password"}:
         if mode := environ.get("DATABASE_SSL", "").strip():
-            given["sslmode"] = _sslmode(
-                mode, "DATABASE_SSL", verify=bool(authority or environ.get("PGSSLROOTCERT"))
-            )
+            given["sslmode"] = _sslmode(mode, "DATABASE_SSL", verify=bool(authority or environ.get("PGSSLROOTCERT")))
         return "DATABASE_HOST …", authority | given
     if environ.get("PGSERVICE"):
         return "service file", {}
@@ -236,8 +234,7 @@ def _parsed(text: str, origin: str) -> dict[str, str]:
         if scheme[1].lower() not in ("postgres", "postgresql"):
             start = f"{scheme[1]}://" if scheme[1].islower() else "a scheme"
             raise TargetError(
-                f"{origin} starts with {start}, which is not PostgreSQL: "
-                "write postgresql://user@host:port/database"
+                f"{origin} starts with {start}, which is not PostgreSQL: write postgresql://user@host:port/database"
             )
         text, pooled = _plain_url(text[scheme.end() :], origin)
     keywords = _keywords(text)
@@ -283,9 +280,7 @@ def _refuse_unreadable(text: str, origin: str) -> NoReturn:
     if "password" not in query and "@" not in query:
         for keyword in (pair.partition("=")[0] for pair in query.split("&") if pair):
             if _keywords(f"{keyword}=0") is None:
-                raise TargetError(
-                    f"{origin} has the parameter {keyword!r}, which libpq does not know: leave it out"
-                )
+                raise TargetError(f"{origin} has the parameter {keyword!r}, which libpq does not know: leave it out")
     raise TargetError(
         f"{origin} is neither a URL (postgresql://user@host:port/database) nor libpq keywords "
         "(host=… dbname=…): write special characters in a URL as %XX, and quote values with spaces"
@@ -389,9 +384,7 @@ def _sslmode(word: str, name: str, *, verify: bool) -> str:
     return mode
 
 
-def _refuse_unsafe_production(
-    target: Target, arguments: Mapping[str, str], environ: Mapping[str, str]
-) -> None:
+def _refuse_unsafe_production(target: Target, arguments: Mapping[str, str], environ: Mapping[str, str]) -> None:
     """Raise when a production environment points at this machine or at a line that can be read."""
     variables = [
         name
@@ -510,9 +503,7 @@ def _duration(name: str, value: str | int | None) -> str:
     number = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*", str(value), re.A)
     if not number or float(number[1]) * scale[number[2] or "ms"] > 2**31 - 1:
         flag = f"--{name.replace('_', '-')}"
-        raise TargetError(
-            f"{flag} {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none"
-        )
+        raise TargetError(f"{flag} {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none")
     return f"{number[1]}{number[2] or ''}"
 
 

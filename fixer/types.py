@@ -98,7 +98,14 @@ def _text_fits(found: Shape, wanted: Shape) -> bool:
 def widened(found: str, wanted: str) -> str | None:
     """Return the type that takes all that either takes, where both are of one family and need no conversion."""
     f, w = shape(found), shape(wanted)
-    if f.family != w.family or f.family not in ("integer", "float", "numeric", "text", "timestamptz", "timestamp"):
+    if f.family != w.family or f.family not in (
+        "integer",
+        "float",
+        "numeric",
+        "text",
+        "timestamptz",
+        "timestamp",
+    ):
         return None
     if f.family == "numeric" and f.size is not None and w.size is not None:
         scale = max(f.scale or 0, w.scale or 0)
@@ -154,7 +161,12 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion 
         return _to_text(cell, wanted)
     if wanted.labels:
         labels = SQL(", ").join(map(Literal, wanted.labels))
-        return _plain(wanted.type, SQL("{} IN ({})").format(text, labels), SQL("{}::{}").format(text, SQL(wanted.type)), True)
+        return _plain(
+            wanted.type,
+            SQL("{} IN ({})").format(text, labels),
+            SQL("{}::{}").format(text, SQL(wanted.type)),
+            True,
+        )
     if w == "boolean":
         return _to_boolean(f, text)
     if w == "integer" and f in ("text", "numeric", "float", "boolean"):

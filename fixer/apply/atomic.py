@@ -148,7 +148,8 @@ def _take_the_floor(cursor: Cursor) -> None:
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
     if not (cursor.fetchone() or (False,))[0]:
         raise ApplyFailed(
-            "Another fixer is at work on this database: wait until it is done. Nothing was changed.", busy=True
+            "Another fixer is at work on this database: wait until it is done. Nothing was changed.",
+            busy=True,
         )
 
 
@@ -188,7 +189,9 @@ def preflight(actual: Schema, plan: Plan) -> None:
     if session.standby:
         raise TargetError("The target is a standby, which cannot be written: name the primary.")
     if session.read_only:
-        raise TargetError("The target only lets this session read (default_transaction_read_only): nothing was changed.")
+        raise TargetError(
+            "The target only lets this session read (default_transaction_read_only): nothing was changed."
+        )
     needs: list[str] = []
     for name in sorted(plan.tables):
         table = actual.tables.get(name)

@@ -78,7 +78,11 @@ def new_run(plan: Plan, mode: str) -> Composed:
     return SQL(
         "INSERT INTO {} (plan, contract, mode, version, hazards) VALUES ({}, {}, {}, {}, {}::text[]) RETURNING id"
     ).format(
-        RUN, Literal(plan.identity), Literal(plan.contract), Literal(mode), Literal(package_version()),
+        RUN,
+        Literal(plan.identity),
+        Literal(plan.contract),
+        Literal(mode),
+        Literal(package_version()),
         Literal(sorted(str(h) for h in plan.hazards)),
     )
 
@@ -110,7 +114,7 @@ class PastRun:
     role: str
     started_at: str
     finished_at: str | None
-    hazards: tuple[str, ...]
+    hazards: list[str]
     ledger: Any
     steps: int
 
@@ -126,7 +130,7 @@ def history(cursor: Cursor) -> list[PastRun]:
             " r.ledger, (SELECT count(*) FROM {} s WHERE s.run = r.id) FROM {} r ORDER BY r.id DESC"
         ).format(STEP, RUN)
     )
-    return [PastRun(*row[:7], tuple(row[7]), *row[8:]) for row in cursor.fetchall()]
+    return [PastRun(*row) for row in cursor.fetchall()]
 
 
 def package_version() -> str:

@@ -126,9 +126,7 @@ def _column(row: dict[str, Any]) -> s.Column:
 
 def _index(row: dict[str, Any]) -> s.Index:
     facts = {key: value for key, value in row.items() if key not in ("schema", "relation", "columns")}
-    return s.Index(
-        columns=tuple(row["columns"]), nulls_not_distinct="NULLS NOT DISTINCT" in row["tail"], **facts
-    )
+    return s.Index(columns=tuple(row["columns"]), nulls_not_distinct="NULLS NOT DISTINCT" in row["tail"], **facts)
 
 
 def _check(row: dict[str, Any]) -> s.Check:
@@ -156,6 +154,4 @@ def _sequence(row: dict[str, Any]) -> s.Sequence:
     if row["owner_table"]:
         owned_by = (QName(row["owner_schema"], row["owner_table"]), row["owner_column"])
     facts = ("type", "start", "increment", "minimum", "maximum", "cycle", "owner", "readable", "last_value")
-    return s.Sequence(
-        name=QName(row["schema"], row["name"]), owned_by=owned_by, **{fact: row[fact] for fact in facts}
-    )
+    return s.Sequence(name=QName(row["schema"], row["name"]), owned_by=owned_by, **{fact: row[fact] for fact in facts})

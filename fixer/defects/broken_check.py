@@ -30,8 +30,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 continue
             found = stands(check, table)
             yield Finding(
-                SLUG, POINT, f"{name}.{check.name}", f"{name.name} should satisfy CHECK {spelt(check)}, rows break it",
-                name, None, part=check, only_with_rows=True, vouched=bool(found and found.validated),
+                SLUG,
+                POINT,
+                f"{name}.{check.name}",
+                f"{name.name} should satisfy CHECK {spelt(check)}, rows break it",
+                name,
+                None,
+                part=check,
+                only_with_rows=True,
+                vouched=bool(found and found.validated),
                 probe=rows_where(actual, name, _broken(check)),
             )
 
@@ -51,8 +58,12 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 SPECIMENS = (
     Specimen(
-        "prices below zero", "ALTER TABLE books DROP CONSTRAINT books_price_check; UPDATE books SET price = -1 WHERE id < 3",
-        hazards=frozenset({"moves-rows"}), rows=2, quarantined=6, also=frozenset({"missing-check"}),
+        "prices below zero",
+        "ALTER TABLE books DROP CONSTRAINT books_price_check; UPDATE books SET price = -1 WHERE id < 3",
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=6,
+        also=frozenset({"missing-check"}),
     ),
 )
 NEAR_MISSES = (Specimen("just above", "UPDATE books SET price = 0.01"),)

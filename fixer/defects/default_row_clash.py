@@ -34,7 +34,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     " but another row has its unique values"
                 )
                 yield Finding(
-                    SLUG, POINT, str(name), message, name, part=row, only_with_rows=True,
+                    SLUG,
+                    POINT,
+                    str(name),
+                    message,
+                    name,
+                    part=row,
+                    only_with_rows=True,
                     probe=Probe(SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
                 )
 
@@ -48,8 +54,12 @@ def _members() -> MetaData:
     """Return a contract whose default row fills two unique columns."""
     metadata = MetaData()
     Table(
-        "members", metadata, Column("id", Integer, primary_key=True), Column("name", String(20), unique=True),
-        Column("email", String(50), unique=True), info={"default_rows": [{"name": "root", "email": "root@example.invalid"}]},
+        "members",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(20), unique=True),
+        Column("email", String(50), unique=True),
+        info={"default_rows": [{"name": "root", "email": "root@example.invalid"}]},
     )
     return metadata
 
@@ -57,13 +67,19 @@ def _members() -> MetaData:
 SETUP = "INSERT INTO members (name, email) VALUES ('root', 'root@example.invalid'), ('a', 'a@example.invalid')"
 SPECIMENS = (
     Specimen(
-        "another account has its address", "UPDATE members SET name = 'other' WHERE name = 'root'",
-        rows=1, manual=True, contract=_members, setup=SETUP,
+        "another account has its address",
+        "UPDATE members SET name = 'other' WHERE name = 'root'",
+        rows=1,
+        manual=True,
+        contract=_members,
+        setup=SETUP,
     ),
 )
 NEAR_MISSES = (
     Specimen(
-        "the default row changed its address", "UPDATE members SET email = 'b@example.invalid' WHERE name = 'root'",
-        contract=_members, setup=SETUP,
+        "the default row changed its address",
+        "UPDATE members SET email = 'b@example.invalid' WHERE name = 'root'",
+        contract=_members,
+        setup=SETUP,
     ),
 )

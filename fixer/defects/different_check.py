@@ -36,13 +36,18 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Replace the check."""
     name, check = finding.table, finding.part
     drop = drop_constraint(
-        name, check.name, f"drop the check {check.name}, which says something else", hazard=Hazard.REPLACES_CONSTRAINT
+        name,
+        check.name,
+        f"drop the check {check.name}, which says something else",
+        hazard=Hazard.REPLACES_CONSTRAINT,
     )
     action = SQL("ADD {}").format(ddl.check_clause(check.name, check))
     return Repair((drop, alter(Phase.RULES, name, f"add CHECK {spelt(check)} to {name.name}", action, merge=True)))
 
 
-BREAK = "ALTER TABLE books DROP CONSTRAINT books_price_check; ALTER TABLE books ADD CONSTRAINT books_price_check CHECK {}"
+BREAK = (
+    "ALTER TABLE books DROP CONSTRAINT books_price_check; ALTER TABLE books ADD CONSTRAINT books_price_check CHECK {}"
+)
 SPECIMENS = (
     Specimen("weaker", BREAK.format("(price > -1000)"), hazards=frozenset({"replaces-constraint"})),
     Specimen("on another column", BREAK.format("(pages > 0)"), hazards=frozenset({"replaces-constraint"})),

@@ -36,6 +36,4 @@ SPECIMENS = (
     Specimen("another value", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT 'YY'"),
     Specimen("the opposite", "ALTER TABLE authors ALTER COLUMN active SET DEFAULT false"),
 )
-NEAR_MISSES = (
-    Specimen("spelt otherwise", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT ('XX'::text)"),
-)
+NEAR_MISSES = (Specimen("spelt otherwise", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT ('XX'::text)"),)

@@ -58,7 +58,10 @@ SPECIMENS = (
     Specimen(
         "disabled, and orphans came in",
         "ALTER TABLE reviews DISABLE TRIGGER ALL; INSERT INTO reviews (book_id) VALUES (98), (99)",
-        hazards=frozenset({"moves-rows"}), quarantined=2, also=frozenset({"orphan-rows"}), superuser=True,
+        hazards=frozenset({"moves-rows"}),
+        quarantined=2,
+        also=frozenset({"orphan-rows"}),
+        superuser=True,
     ),
 )
 NEAR_MISSES = (

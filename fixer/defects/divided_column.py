@@ -32,14 +32,25 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             differs = SQL("{}::text IS DISTINCT FROM {}::text").format(q.column(legacy[0]), q.column(column))
             for clash, message in (
                 (False, f"{name.name}.{column} should hold what its legacy column {legacy[0]} holds"),
-                (True, f"{name.name}.{column} and its legacy column {legacy[0]} should agree, hold different values"),
+                (
+                    True,
+                    f"{name.name}.{column} and its legacy column {legacy[0]} should agree, hold different values",
+                ),
             ):
                 where = SQL("{} IS NOT NULL AND {} AND {} IS {}NULL").format(
                     q.column(legacy[0]), differs, q.column(column), SQL("NOT " if clash else "")
                 )
                 yield Finding(
-                    SLUG, POINT, f"{name}.{column}", message, name, column, part=clash, found=legacy[0],
-                    probe=rows_where(actual, name, where), only_with_rows=True,
+                    SLUG,
+                    POINT,
+                    f"{name}.{column}",
+                    message,
+                    name,
+                    column,
+                    part=clash,
+                    found=legacy[0],
+                    probe=rows_where(actual, name, where),
+                    only_with_rows=True,
                 )
 
 
@@ -68,12 +79,15 @@ SPECIMENS = (
         "ALTER TABLE books ADD COLUMN heading varchar(40);"
         "ALTER TABLE books ALTER COLUMN title DROP NOT NULL;"
         "UPDATE books SET heading = title, title = NULL WHERE id IN (3, 4)",
-        hazards=frozenset({"rewrites-values"}), rows=2, also=frozenset({"missing-not-null"}),
+        hazards=frozenset({"rewrites-values"}),
+        rows=2,
+        also=frozenset({"missing-not-null"}),
     ),
     Specimen(
         "both hold something else",
         "ALTER TABLE books ADD COLUMN heading varchar(40); UPDATE books SET heading = 'other' WHERE id = 3",
-        rows=1, manual=True,
+        rows=1,
+        manual=True,
     ),
 )
 NEAR_MISSES = (

@@ -40,7 +40,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 HAZARD = frozenset({"replaces-constraint"})
 SPECIMENS = (
-    Specimen("twice the same", "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (id)", hazards=HAZARD),
+    Specimen(
+        "twice the same",
+        "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (id)",
+        hazards=HAZARD,
+    ),
     Specimen(
         "a second one to a backup",
         "CREATE TABLE books_backup (id integer PRIMARY KEY); INSERT INTO books_backup SELECT id FROM books;"

@@ -42,7 +42,16 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if numbered:
         title = f"give {finding.rows} rows of {table.name} new numbers; what references them stays with the first row"
         return Repair(
-            (rewrite(Phase.KEYS, table, title, {numbered[0]: q.next_value(table, numbered[0])}, where, rows=finding.rows),)
+            (
+                rewrite(
+                    Phase.KEYS,
+                    table,
+                    title,
+                    {numbered[0]: q.next_value(table, numbered[0])},
+                    where,
+                    rows=finding.rows,
+                ),
+            )
         )
     reason = "its key stands on an earlier, different row"
     step = Step(
@@ -63,14 +72,18 @@ SPECIMENS = (
         "two rows under two keys each",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey;"
         "INSERT INTO reviews SELECT id, book_id, 'another ' || id FROM reviews WHERE id IN (2, 3)",
-        hazards=frozenset({"rewrites-values"}), rows=2, also=frozenset({"missing-primary-key"}),
+        hazards=frozenset({"rewrites-values"}),
+        rows=2,
+        also=frozenset({"missing-primary-key"}),
     ),
     Specimen(
         "identical and differing rows under one key",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey;"
         "INSERT INTO reviews SELECT * FROM reviews WHERE id = 2;"
         "INSERT INTO reviews SELECT id, book_id, 'another' FROM reviews WHERE id = 2",
-        hazards=frozenset({"rewrites-values", "moves-rows"}), rows=1, quarantined=2,
+        hazards=frozenset({"rewrites-values", "moves-rows"}),
+        rows=1,
+        quarantined=2,
         also=frozenset({"missing-primary-key", "duplicate-row"}),
     ),
 )

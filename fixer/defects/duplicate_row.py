@@ -55,13 +55,18 @@ SPECIMENS = (
     Specimen(
         "three rows restored twice",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; INSERT INTO reviews SELECT * FROM reviews WHERE id < 4",
-        hazards=frozenset({"moves-rows"}), rows=3, quarantined=3, also=frozenset({"missing-primary-key"}),
+        hazards=frozenset({"moves-rows"}),
+        rows=3,
+        quarantined=3,
+        also=frozenset({"missing-primary-key"}),
     ),
     Specimen(
         "one row restored three times, with children",
-        "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE; ALTER TABLE books DROP CONSTRAINT books_author_id_title_key;"
+        "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE, DROP CONSTRAINT books_author_id_title_key;"
         "INSERT INTO books SELECT b.* FROM books b, generate_series(1, 2) WHERE id = 3",
-        hazards=frozenset({"moves-rows"}), rows=2, quarantined=2,
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=2,
         also=frozenset({"missing-primary-key", "missing-foreign-key", "missing-unique"}),
     ),
 )

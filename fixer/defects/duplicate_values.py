@@ -33,11 +33,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 continue
             source = _numbered(q.rows_of(table), key, table, wanted)
             yield Finding(
-                SLUG, POINT, f"{name}.{key.name}",
+                SLUG,
+                POINT,
+                f"{name}.{key.name}",
                 f"{name.name} should have each ({', '.join(key.columns)}) once, has it repeatedly",
-                name, key.columns[0], part=key, only_with_rows=True,
+                name,
+                key.columns[0],
+                part=key,
+                only_with_rows=True,
                 probe=Probe(
-                    source, SQL("t.repeat > 1"), (*shown(table), *(q.column(c) for c in key.columns)), shared=False
+                    source,
+                    SQL("t.repeat > 1"),
+                    (*shown(table), *(q.column(c) for c in key.columns)),
+                    shared=False,
                 ),
             )
 
@@ -55,9 +63,9 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
         rows = SQL("(SELECT t.*, t.ctid AS place FROM {}) AS t").format(rows)
     order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.place")])
     values = SQL("true") if key.nulls_not_distinct else q.not_null(key.columns)
-    return SQL(
-        "(SELECT t.*, row_number() OVER (PARTITION BY {} ORDER BY {}) AS repeat FROM {} WHERE {}) AS t"
-    ).format(q.columns(key.columns), order, rows, values)
+    return SQL("(SELECT t.*, row_number() OVER (PARTITION BY {} ORDER BY {}) AS repeat FROM {} WHERE {}) AS t").format(
+        q.columns(key.columns), order, rows, values
+    )
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
@@ -74,12 +82,18 @@ SPECIMENS = (
         "two accounts of one name",
         "ALTER TABLE authors DROP CONSTRAINT authors_name_key;"
         "INSERT INTO authors (name, country) VALUES ('author 5', 'FR'), ('author 6', 'FR')",
-        hazards=frozenset({"moves-rows", "rewrites-values"}), rows=2, quarantined=2, also=frozenset({"missing-unique"}),
+        hazards=frozenset({"moves-rows", "rewrites-values"}),
+        rows=2,
+        quarantined=2,
+        also=frozenset({"missing-unique"}),
     ),
     Specimen(
         "with what hangs on them",
         "ALTER TABLE authors DROP CONSTRAINT authors_name_key; UPDATE authors SET name = 'author 4' WHERE id = 12",
-        hazards=frozenset({"moves-rows", "rewrites-values"}), rows=1, quarantined=7, also=frozenset({"missing-unique"}),
+        hazards=frozenset({"moves-rows", "rewrites-values"}),
+        rows=1,
+        quarantined=7,
+        also=frozenset({"missing-unique"}),
     ),
 )
 NEAR_MISSES = (

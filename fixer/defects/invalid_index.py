@@ -51,13 +51,17 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
 BREAK = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{}'::regclass"
 SPECIMENS = (
     Specimen(
-        "in the place of a wanted index", BREAK.format("ix_books_editor_id"), also=frozenset({"missing-index"}), superuser=True
+        "in the place of a wanted index",
+        BREAK.format("ix_books_editor_id"),
+        also=frozenset({"missing-index"}),
+        superuser=True,
     ),
     Specimen("beside", f"CREATE INDEX odd ON books (pages); {BREAK.format('odd')}", superuser=True),
 )
 NEAR_MISSES = (
     Specimen(
         "on a table that the contract does not know",
-        f"CREATE TABLE extra (id integer); CREATE INDEX odd ON extra (id); {BREAK.format('odd')}", superuser=True,
+        f"CREATE TABLE extra (id integer); CREATE INDEX odd ON extra (id); {BREAK.format('odd')}",
+        superuser=True,
     ),
 )

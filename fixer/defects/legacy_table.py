@@ -38,7 +38,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Rename the table and leave a view under its old name."""
     old, new = finding.found.name, finding.table
     rename = alter(
-        Phase.TABLES, old, f"rename {old.name} to {new.name}", SQL("RENAME TO {}").format(Identifier(new.name))
+        Phase.TABLES,
+        old,
+        f"rename {old.name} to {new.name}",
+        SQL("RENAME TO {}").format(Identifier(new.name)),
     )
     view = Step(
         Phase.FINISH,

@@ -73,7 +73,11 @@ def _steps(finding: Finding, contract: Contract) -> Iterator[Step]:
     value = value_of(column, name, contract)
     definition = ddl.column_definition(column, default=None if column.generated else value)
     yield alter(
-        Phase.CONVERT, name, f"add {column.name} to {name.name}", SQL("ADD COLUMN {}").format(definition), merge=True
+        Phase.CONVERT,
+        name,
+        f"add {column.name} to {name.name}",
+        SQL("ADD COLUMN {}").format(definition),
+        merge=True,
     )
     if value is not None and not column.generated:
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
@@ -87,7 +91,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
     column: Column = finding.part
     value = value_of(column, finding.table, contract) or SQL("NULL")
-    now = SQL("({})::{}").format(value, SQL(column.type))
+    now: Composable = SQL("({})::{}").format(value, SQL(column.type))
     if column.labels or column.generated:
         now = SQL("NULL")
     return actual.with_table(actual.tables[finding.table].with_column(replace(column, now=now)))
@@ -97,15 +101,23 @@ SPECIMENS = (
     Specimen("nullable", "ALTER TABLE books DROP COLUMN pages"),
     Specimen("with a default and a backfill", "ALTER TABLE authors DROP COLUMN active"),
     Specimen(
-        "with keys and checks over it", "ALTER TABLE books DROP COLUMN reviewer_id", also=frozenset({"missing-foreign-key"})
+        "with keys and checks over it",
+        "ALTER TABLE books DROP COLUMN reviewer_id",
+        also=frozenset({"missing-foreign-key"}),
     ),
     Specimen(
-        "needed by rows that have no value for it", "ALTER TABLE books DROP COLUMN title",
-        rows=24, manual=True, also=frozenset({"missing-unique"}),
+        "needed by rows that have no value for it",
+        "ALTER TABLE books DROP COLUMN title",
+        rows=24,
+        manual=True,
+        also=frozenset({"missing-unique"}),
     ),
     Specimen(
-        "needed by no row yet", "TRUNCATE reviews; ALTER TABLE reviews DROP COLUMN book_id",
+        "needed by no row yet",
+        "TRUNCATE reviews; ALTER TABLE reviews DROP COLUMN book_id",
         also=frozenset({"missing-foreign-key"}),
     ),
 )
-NEAR_MISSES = (Specimen("an extra column is gone", "ALTER TABLE books ADD COLUMN x integer; ALTER TABLE books DROP COLUMN x"),)
+NEAR_MISSES = (
+    Specimen("an extra column is gone", "ALTER TABLE books ADD COLUMN x integer; ALTER TABLE books DROP COLUMN x"),
+)

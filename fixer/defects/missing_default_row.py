@@ -30,7 +30,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             condition = absent(name, row, actual, contract) + free
             message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
             yield Finding(
-                SLUG, POINT, str(name), message, name, part=row, only_with_rows=True,
+                SLUG,
+                POINT,
+                str(name),
+                message,
+                name,
+                part=row,
+                only_with_rows=True,
                 probe=Probe(SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
             )
 

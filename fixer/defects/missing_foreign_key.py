@@ -37,7 +37,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 SPECIMENS = (
     Specimen("dropped", "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey"),
     Specimen(
-        "dropped together with the key it used", "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
+        "dropped together with the key it used",
+        "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
         also=frozenset({"missing-primary-key"}),
     ),
 )

@@ -42,7 +42,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 SPECIMENS = (
     Specimen("dropped", "DROP INDEX ix_books_editor_id"),
-    Specimen("on other columns", "DROP INDEX ix_books_editor_id; CREATE INDEX ix_books_editor_id ON books (editor_id, id)"),
+    Specimen(
+        "on other columns",
+        "DROP INDEX ix_books_editor_id; CREATE INDEX ix_books_editor_id ON books (editor_id, id)",
+    ),
     Specimen("partial", "DROP INDEX ix_books_editor_id; CREATE INDEX odd ON books (editor_id) WHERE id > 3"),
 )
 NEAR_MISSES = (

@@ -38,7 +38,17 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     title = f"add {finding.column} to {finding.table.name} and number its rows"
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(column))
     return Repair(
-        (alter(Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True),)
+        (
+            alter(
+                Phase.CONVERT,
+                finding.table,
+                title,
+                action,
+                hazard=Hazard.REWRITES_TABLE,
+                rows=rows,
+                merge=True,
+            ),
+        )
     )
 
 
@@ -51,12 +61,16 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
 
 SPECIMENS = (
     Specimen(
-        "dropped", "ALTER TABLE reviews DROP COLUMN id",
-        hazards=frozenset({"rewrites-table"}), also=frozenset({"missing-primary-key"}),
+        "dropped",
+        "ALTER TABLE reviews DROP COLUMN id",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-primary-key"}),
     ),
     Specimen(
-        "dropped under its references", "ALTER TABLE books DROP COLUMN id CASCADE; UPDATE reviews SET book_id = 1",
-        hazards=frozenset({"rewrites-table"}), also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        "dropped under its references",
+        "ALTER TABLE books DROP COLUMN id CASCADE; UPDATE reviews SET book_id = 1",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
     ),
 )
 NEAR_MISSES = (Specimen("another column is added", "ALTER TABLE reviews ADD COLUMN number serial"),)

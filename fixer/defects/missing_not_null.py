@@ -43,4 +43,9 @@ SPECIMENS = (
     Specimen("dropped", "ALTER TABLE books ALTER COLUMN title DROP NOT NULL"),
     Specimen("dropped on a reference", "ALTER TABLE books ALTER COLUMN author_id DROP NOT NULL"),
 )
-NEAR_MISSES = (Specimen("a column that may be NULL is not", "ALTER TABLE books ALTER COLUMN pages SET NOT NULL, ALTER COLUMN pages SET DEFAULT 1"),)
+NEAR_MISSES = (
+    Specimen(
+        "a column that may be NULL is not",
+        "ALTER TABLE books ALTER COLUMN pages SET NOT NULL, ALTER COLUMN pages SET DEFAULT 1",
+    ),
+)

@@ -51,8 +51,11 @@ def clause(key: Index, table: Table, actual: Schema) -> Composable:
 BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"
 SPECIMENS = (
     Specimen("dropped", BREAK),
-    Specimen("dropped together with the references to it", "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
-             also=frozenset({"missing-foreign-key"})),
+    Specimen(
+        "dropped together with the references to it",
+        "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
+        also=frozenset({"missing-foreign-key"}),
+    ),
     Specimen("an index stands where the key should", f"{BREAK}; CREATE UNIQUE INDEX odd ON reviews (id)"),
     Specimen("a unique constraint stands beside", f"{BREAK}; ALTER TABLE reviews ADD UNIQUE (id)"),
 )

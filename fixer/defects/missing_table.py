@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fixer import ddl
-from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
@@ -27,10 +26,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         legacy = [old for old in contract.hints[name].legacy_names if name._replace(name=old) in actual.tables]
         if name not in actual.tables and not legacy:
             columns = len(wanted.columns)
-            yield Finding(SLUG, POINT, str(name), f"{name.name} should be a table of {columns} columns, is missing", name)
+            yield Finding(
+                SLUG,
+                POINT,
+                str(name),
+                f"{name.name} should be a table of {columns} columns, is missing",
+                name,
+            )
         elif name in actual.tables and actual.tables[name].kind not in "rp":
             yield Finding(
-                SLUG, POINT, str(name), f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}", name,
+                SLUG,
+                POINT,
+                str(name),
+                f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}",
+                name,
                 found=actual.tables[name],
             )
 
@@ -49,7 +58,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         if c.labels
     ]
     create = Step(
-        Phase.TABLES, finding.table, f"create the table {finding.table.name}", ddl.create_table(wanted), Lock.NONE
+        Phase.TABLES,
+        finding.table,
+        f"create the table {finding.table.name}",
+        ddl.create_table(wanted),
+        Lock.NONE,
     )
     return Repair((*types, create))
 

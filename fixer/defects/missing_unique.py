@@ -65,7 +65,7 @@ SPECIMENS = (
     ),
     Specimen(
         "a deferrable one in its place",
-        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; ALTER TABLE authors ADD CONSTRAINT odd UNIQUE (name) DEFERRABLE",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key, ADD CONSTRAINT odd UNIQUE (name) DEFERRABLE",
     ),
 )
 NEAR_MISSES = (

@@ -42,9 +42,12 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if views:
         return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
     step = alter(
-        Phase.CONVERT, name, f"widen {name.name}.{column} from {finding.found.type} to {type_}",
+        Phase.CONVERT,
+        name,
+        f"widen {name.name}.{column} from {finding.found.type} to {type_}",
         SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(type_)),
-        hazard=Hazard.REWRITES_TABLE if rewrites(finding.found.type, type_) else None, merge=True,
+        hazard=Hazard.REWRITES_TABLE if rewrites(finding.found.type, type_) else None,
+        merge=True,
     )
     return Repair((step,))
 
@@ -59,7 +62,11 @@ REWRITE = frozenset({"rewrites-table"})
 SPECIMENS = (
     Specimen("a shorter varchar", "ALTER TABLE books ALTER COLUMN title TYPE varchar(10)"),
     Specimen("fewer digits", "ALTER TABLE books ALTER COLUMN price TYPE numeric(6,2)"),
-    Specimen("fewer digits after the point", "ALTER TABLE authors ALTER COLUMN rating TYPE numeric(8,1)", hazards=REWRITE),
+    Specimen(
+        "fewer digits after the point",
+        "ALTER TABLE authors ALTER COLUMN rating TYPE numeric(8,1)",
+        hazards=REWRITE,
+    ),
     Specimen("a smaller integer", "ALTER TABLE books ALTER COLUMN pages TYPE smallint", hazards=REWRITE),
 )
 NEAR_MISSES = (

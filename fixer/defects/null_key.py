@@ -59,7 +59,8 @@ SPECIMENS = (
         "two rows without a number",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ALTER COLUMN id DROP NOT NULL;"
         "UPDATE reviews SET id = NULL WHERE id IN (5, 6)",
-        rows=2, also=frozenset({"missing-primary-key"}),
+        rows=2,
+        also=frozenset({"missing-primary-key"}),
     ),
 )
 NEAR_MISSES = (Specimen("NULL in another column", "UPDATE reviews SET body = NULL WHERE id = 5"),)

@@ -29,8 +29,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             found = table.columns.get(column.name) if table else None
             if found and column.not_null and not found.not_null and column.name not in in_key:
                 yield Finding(
-                    SLUG, POINT, f"{name}.{column.name}", f"{name.name}.{column.name} should hold a value, is NULL",
-                    name, column.name, probe=rows_where(actual, name, q.is_null(column.name)), only_with_rows=True,
+                    SLUG,
+                    POINT,
+                    f"{name}.{column.name}",
+                    f"{name.name}.{column.name} should hold a value, is NULL",
+                    name,
+                    column.name,
+                    probe=rows_where(actual, name, q.is_null(column.name)),
+                    only_with_rows=True,
                 )
 
 
@@ -59,11 +65,19 @@ OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NUL
 ALSO = frozenset({"missing-not-null"})
 SPECIMENS = (
     Specimen(
-        "filled with the backfill", OPEN.format("authors", "active"), hazards=frozenset({"rewrites-values"}), rows=2, also=ALSO
+        "filled with the backfill",
+        OPEN.format("authors", "active"),
+        hazards=frozenset({"rewrites-values"}),
+        rows=2,
+        also=ALSO,
     ),
     Specimen(
-        "quarantined with what hangs on them", OPEN.format("books", "title"),
-        hazards=frozenset({"moves-rows"}), rows=2, quarantined=6, also=ALSO,
+        "quarantined with what hangs on them",
+        OPEN.format("books", "title"),
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=6,
+        also=ALSO,
     ),
 )
 NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)

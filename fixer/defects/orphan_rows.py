@@ -36,10 +36,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         right = best(key, found)
         column = ",".join(key.columns)
         yield Finding(
-            SLUG, POINT, f"{key.table}.{column}",
+            SLUG,
+            POINT,
+            f"{key.table}.{column}",
             f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}",
-            key.table, column, part=key, only_with_rows=True, vouched=bool(right and right.holds),
-            probe=Probe(q.rows_of(table), orphaned(key, _parents(key, actual)), (*shown(table), q.columns(key.columns)), shared=False),
+            key.table,
+            column,
+            part=key,
+            only_with_rows=True,
+            vouched=bool(right and right.holds),
+            probe=Probe(
+                q.rows_of(table),
+                orphaned(key, _parents(key, actual)),
+                (*shown(table), q.columns(key.columns)),
+                shared=False,
+            ),
         )
 
 
@@ -57,21 +68,32 @@ SPECIMENS = (
     Specimen(
         "to quarantine, with what hangs on them",
         "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 77 WHERE id < 3",
-        hazards=frozenset({"moves-rows"}), rows=2, quarantined=6, also=frozenset({"missing-foreign-key"}),
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=6,
+        also=frozenset({"missing-foreign-key"}),
     ),
     Specimen(
         "adopted by the default row",
         "ALTER TABLE books DROP CONSTRAINT books_editor_id_fkey; UPDATE books SET editor_id = -1 WHERE id < 4",
-        hazards=frozenset({"rewrites-values"}), rows=3, also=frozenset({"missing-foreign-key"}),
+        hazards=frozenset({"rewrites-values"}),
+        rows=3,
+        also=frozenset({"missing-foreign-key"}),
     ),
     Specimen(
         "set to NULL",
         "ALTER TABLE books DROP CONSTRAINT books_reviewer_id_fkey; UPDATE books SET reviewer_id = 0 WHERE id < 5",
-        hazards=frozenset({"rewrites-values"}), rows=4, also=frozenset({"missing-foreign-key"}),
+        hazards=frozenset({"rewrites-values"}),
+        rows=4,
+        also=frozenset({"missing-foreign-key"}),
     ),
     Specimen(
-        "under a key that is valid by the catalogue", f"{LOAD} UPDATE reviews SET book_id = 99 WHERE id < 4",
-        hazards=frozenset({"moves-rows"}), rows=3, quarantined=3, superuser=True,
+        "under a key that is valid by the catalogue",
+        f"{LOAD} UPDATE reviews SET book_id = 99 WHERE id < 4",
+        hazards=frozenset({"moves-rows"}),
+        rows=3,
+        quarantined=3,
+        superuser=True,
     ),
 )
 NEAR_MISSES = (

@@ -53,6 +53,9 @@ SPECIMENS = (
 NEAR_MISSES = (
     Specimen("with a default", "ALTER TABLE authors ADD COLUMN tier integer NOT NULL DEFAULT 1"),
     Specimen("with an identity", "ALTER TABLE authors ADD COLUMN n integer GENERATED ALWAYS AS IDENTITY"),
-    Specimen("generated", "ALTER TABLE authors ADD COLUMN big text NOT NULL GENERATED ALWAYS AS (upper(name)) STORED"),
+    Specimen(
+        "generated",
+        "ALTER TABLE authors ADD COLUMN big text NOT NULL GENERATED ALWAYS AS (upper(name)) STORED",
+    ),
     Specimen("nullable", "ALTER TABLE authors ADD COLUMN note text"),
 )

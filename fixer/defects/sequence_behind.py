@@ -34,8 +34,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             f" {sequence.name.name} gives numbers that stand in the table"
         )
         yield Finding(
-            SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence,
-            probe=rows_where(actual, table, ahead, shared=False), only_with_rows=True,
+            SLUG,
+            POINT,
+            f"{table}.{wanted.name}",
+            message,
+            table,
+            wanted.name,
+            found=sequence,
+            probe=rows_where(actual, table, ahead, shared=False),
+            only_with_rows=True,
         )
 
 
@@ -53,7 +60,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 SPECIMENS = (
     Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
-    Specimen("never called", "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)", rows=48),
+    Specimen(
+        "never called",
+        "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)",
+        rows=48,
+    ),
 )
 NEAR_MISSES = (
     Specimen("far ahead", "SELECT setval('reviews_id_seq', 4000)"),

@@ -34,12 +34,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 
 SHADOW = "CREATE SCHEMA front; CREATE TABLE front.authors (id integer);"
-PATH = (
-    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = {}', current_database()); END $$"
-)
-SPECIMENS = (
-    Specimen("a schema in front", SHADOW + PATH.format("front, public"), manual=True),
-)
+PATH = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = {}', current_database()); END $$"
+SPECIMENS = (Specimen("a schema in front", SHADOW + PATH.format("front, public"), manual=True),)
 NEAR_MISSES = (
     Specimen("a schema behind", SHADOW + PATH.format("public, front")),
     Specimen("a schema outside the path", SHADOW),

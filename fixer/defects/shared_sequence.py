@@ -42,7 +42,7 @@ SPECIMENS = (
     Specimen(
         "the default points at another table's sequence",
         "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT nextval('books_id_seq'); DROP SEQUENCE reviews_id_seq",
-        ),
+    ),
 )
 NEAR_MISSES = (
     Specimen(

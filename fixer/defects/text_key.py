@@ -36,7 +36,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             no_number = SQL("{}::text !~ {}").format(q.column(column), Literal(r"^\s*\d{1,9}\s*$"))
             message = f"{name.name}.{column} should be {wanted.columns[column].type}, holds texts as {found.type}"
             yield Finding(
-                SLUG, POINT, f"{name}.{column}", message, name, column, found=found, only_with_rows=True,
+                SLUG,
+                POINT,
+                f"{name}.{column}",
+                message,
+                name,
+                column,
+                found=found,
+                only_with_rows=True,
                 probe=Probe(q.rows_of(table), no_number, (q.column(column),)),
             )
 
@@ -51,13 +58,19 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name, column = finding.table, str(finding.column)
     legacy = legacy_name(actual.tables[name], column)
     aside = alter(
-        Phase.NAMES, name, f"rename {name.name}.{column} to {legacy}, where the old key stays",
+        Phase.NAMES,
+        name,
+        f"rename {name.name}.{column} to {legacy}, where the old key stays",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(legacy)),
     )
     add = alter(
-        Phase.CONVERT, name, f"add {column} to {name.name} and number its rows",
+        Phase.CONVERT,
+        name,
+        f"add {column} to {name.name} and number its rows",
         SQL("ADD COLUMN {}").format(ddl.column_definition(contract.tables[name].columns[column])),
-        hazard=Hazard.REWRITES_TABLE, rows=actual.tables[name].estimated_rows, merge=True,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=actual.tables[name].estimated_rows,
+        merge=True,
     )
     return Repair((replace(aside, renames=((column, legacy),)), add))
 
@@ -79,7 +92,8 @@ SPECIMENS = (
         "ALTER TABLE books ALTER COLUMN id TYPE varchar(20) USING 'B-' || id;"
         "ALTER TABLE reviews ALTER COLUMN book_id TYPE varchar(20) USING 'B-' || book_id;"
         "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (id)",
-        hazards=frozenset({"rewrites-table", "rewrites-values", "replaces-constraint"}), rows=24,
+        hazards=frozenset({"rewrites-table", "rewrites-values", "replaces-constraint"}),
+        rows=24,
         also=frozenset({"text-reference", "wrong-primary-key"}),
     ),
 )

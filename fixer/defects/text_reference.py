@@ -34,15 +34,23 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         wanted = contract.tables[key.table].columns[column].type
         message = f"{key.table.name}.{column} should be the {wanted} of {key.target.name}, holds its {legacy}"
         lost = Probe(
-            q.rows_of(child), _unmatched(column, legacy, parent), (*shown(child), q.column(column)), shared=False
+            q.rows_of(child),
+            _unmatched(column, legacy, parent),
+            (*shown(child), q.column(column)),
+            shared=False,
         )
         yield Finding(SLUG, POINT, where, message, key.table, column, part=key, found=legacy, probe=lost)
-        twice = SQL(
-            "{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)"
-        ).format(column=q.column(legacy), rows=q.rows_of(parent))
+        twice = SQL("{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)").format(
+            column=q.column(legacy), rows=q.rows_of(parent)
+        )
         yield Finding(
-            SLUG, POINT, where, f"{key.target.name}.{legacy} should tell rows apart, several rows share it",
-            key.table, column, only_with_rows=True,
+            SLUG,
+            POINT,
+            where,
+            f"{key.target.name}.{legacy} should tell rows apart, several rows share it",
+            key.table,
+            column,
+            only_with_rows=True,
             probe=Probe(q.rows_of(parent), twice, (q.column(legacy),), shared=False),
         )
 
@@ -57,11 +65,16 @@ def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | No
     if found is None or family(found.type) not in ("text", "uuid") or family(wanted.type) != "integer":
         return None
     hints = contract.hints[key.target].of(key.target_columns[0])
-    referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == key.columns and k.target == key.target]
-    candidates = [parent.legacy_key, *(c for c in referenced if c not in key.target_columns), *hints.legacy_keys]
-    return next(
-        (c for c in candidates if c in parent.columns and family(parent.columns[c].type) in ("text", "uuid")), None
-    )
+    referenced = [
+        k.target_columns[0] for k in child.foreign_keys if k.columns == key.columns and k.target == key.target
+    ]
+    candidates = [
+        parent.legacy_key,
+        *(c for c in referenced if c not in key.target_columns),
+        *hints.legacy_keys,
+    ]
+    texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
+    return next((candidate for candidate in candidates if candidate in texts), None)
 
 
 def _unmatched(column: str, legacy: str, parent: Table) -> Composed:
@@ -89,7 +102,9 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         if old.columns == key.columns:
             yield drop_foreign_key(old, "its column is mapped to the new key")
     rename = alter(
-        Phase.NAMES, name, f"rename {name.name}.{column} to {aside}, where the texts stay",
+        Phase.NAMES,
+        name,
+        f"rename {name.name}.{column} to {aside}, where the texts stay",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
     )
     yield replace(rename, renames=((column, aside),))
@@ -105,7 +120,10 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
         sql=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {}").format(
-            q.name(name), Identifier(column), q.column(key.target_columns[0], "p"), q.name(key.target),
+            q.name(name),
+            Identifier(column),
+            q.column(key.target_columns[0], "p"),
+            q.name(key.target),
             _match(aside, legacy),
         ),
         lock=Lock.ROW_EXCLUSIVE,
@@ -131,8 +149,12 @@ def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -
     elif policy == "adopt":
         cells: dict[str, Composable] = mover.adopter(key)
         yield rewrite(
-            Phase.ORPHANS, key.table, f"give {finding.rows} rows of {key.table.name} to the default row: {reason}",
-            cells, nowhere, rows=finding.rows,
+            Phase.ORPHANS,
+            key.table,
+            f"give {finding.rows} rows of {key.table.name} to the default row: {reason}",
+            cells,
+            nowhere,
+            rows=finding.rows,
         )
 
 
@@ -153,7 +175,9 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     today = q.column(texts.stored_as or column)
     numbers = replace(
         contract.tables[name].columns[column],
-        not_null=False, default=None, mapped=True,
+        not_null=False,
+        default=None,
+        mapped=True,
         now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
     )
     return renamed.with_table(table.with_column(texts).with_column(numbers))
@@ -175,14 +199,23 @@ SPECIMENS = (
         hazards=HAZARDS,
     ),
     Specimen(
-        "some texts map to nothing", f"{TEXTS} UPDATE books SET author_id = 'A-77' WHERE id < 3",
-        hazards=HAZARDS | {"moves-rows"}, rows=2, quarantined=6, also=ALSO,
+        "some texts map to nothing",
+        f"{TEXTS} UPDATE books SET author_id = 'A-77' WHERE id < 3",
+        hazards=HAZARDS | {"moves-rows"},
+        rows=2,
+        quarantined=6,
+        also=ALSO,
     ),
     Specimen(
-        "a text means two rows", f"{TEXTS} UPDATE authors SET code = 'A-2' WHERE id = 3", manual=True,
+        "a text means two rows",
+        f"{TEXTS} UPDATE authors SET code = 'A-2' WHERE id = 3",
+        manual=True,
         also=ALSO,
     ),
 )
 NEAR_MISSES = (
-    Specimen("the old key stands beside", "ALTER TABLE authors ADD COLUMN code text; UPDATE authors SET code = 'A' || id"),
+    Specimen(
+        "the old key stands beside",
+        "ALTER TABLE authors ADD COLUMN code text; UPDATE authors SET code = 'A' || id",
+    ),
 )

@@ -45,8 +45,11 @@ BREAK = (
 SPECIMENS = (
     Specimen("rows are clean", BREAK.format("")),
     Specimen(
-        "rows are not", BREAK.format("UPDATE books SET price = -1 WHERE id < 3;"),
-        hazards=frozenset({"moves-rows"}), quarantined=6, also=frozenset({"broken-check"}),
+        "rows are not",
+        BREAK.format("UPDATE books SET price = -1 WHERE id < 3;"),
+        hazards=frozenset({"moves-rows"}),
+        quarantined=6,
+        also=frozenset({"broken-check"}),
     ),
 )
 NEAR_MISSES = (Specimen("an extra check without proof", "ALTER TABLE books ADD CHECK (pages > 0) NOT VALID"),)

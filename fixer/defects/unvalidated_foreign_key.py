@@ -52,8 +52,11 @@ AGAIN = (
 SPECIMENS = (
     Specimen("rows are clean", AGAIN.format("")),
     Specimen(
-        "rows are not", AGAIN.format("UPDATE reviews SET book_id = 99 WHERE id < 4;"),
-        hazards=frozenset({"moves-rows"}), quarantined=3, also=frozenset({"orphan-rows"}),
+        "rows are not",
+        AGAIN.format("UPDATE reviews SET book_id = 99 WHERE id < 4;"),
+        hazards=frozenset({"moves-rows"}),
+        quarantined=3,
+        also=frozenset({"orphan-rows"}),
     ),
 )
 NEAR_MISSES = (

@@ -40,9 +40,7 @@ def _differs(key: ForeignKey, other: ForeignKey) -> str:
     if key.match != other.match:
         words.append("MATCH FULL" if key.match == "f" else "MATCH SIMPLE")
     if (key.deferrable, key.deferred) != (other.deferrable, other.deferred):
-        words.append(
-            "INITIALLY DEFERRED" if key.deferred else "DEFERRABLE" if key.deferrable else "NOT DEFERRABLE"
-        )
+        words.append("INITIALLY DEFERRED" if key.deferred else "DEFERRABLE" if key.deferrable else "NOT DEFERRABLE")
     return ", ".join(words)
 
 
@@ -63,5 +61,8 @@ SPECIMENS = (
     Specimen("it matches in full", f"{AGAIN} MATCH FULL ON DELETE CASCADE", hazards=HAZARD),
 )
 NEAR_MISSES = (
-    Specimen("another foreign key behaves so", "ALTER TABLE reviews ADD COLUMN a integer REFERENCES authors ON DELETE SET NULL"),
+    Specimen(
+        "another foreign key behaves so",
+        "ALTER TABLE reviews ADD COLUMN a integer REFERENCES authors ON DELETE SET NULL",
+    ),
 )

@@ -26,8 +26,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             elsewhere = ends_at(found[0], qualified=found[0].target.schema != key.target.schema)
             column = ",".join(key.columns)
             yield Finding(
-                SLUG, POINT, f"{key.table}.{column}", f"{arrow(key)}, references {elsewhere}", key.table, column,
-                part=key, found=found,
+                SLUG,
+                POINT,
+                f"{key.table}.{column}",
+                f"{arrow(key)}, references {elsewhere}",
+                key.table,
+                column,
+                part=key,
+                found=found,
             )
 
 
@@ -60,6 +66,9 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (
-    Specimen("the target was renamed back and forth", "ALTER TABLE books RENAME TO b; ALTER TABLE b RENAME TO books"),
+    Specimen(
+        "the target was renamed back and forth",
+        "ALTER TABLE books RENAME TO b; ALTER TABLE b RENAME TO books",
+    ),
     Specimen("it uses a unique index", "CREATE UNIQUE INDEX odd ON books (id)"),
 )

@@ -71,14 +71,16 @@ SPECIMENS = (
         "on another column",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
         "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code)",
-        hazards=frozenset({"replaces-constraint"}), also=frozenset({"rogue-not-null"}),
+        hazards=frozenset({"replaces-constraint"}),
+        also=frozenset({"rogue-not-null"}),
     ),
     Specimen(
         "another table references it",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
         "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code);"
         "CREATE TABLE likes (review text REFERENCES reviews (code)); INSERT INTO likes VALUES ('R3')",
-        hazards=frozenset({"replaces-constraint"}), also=frozenset({"rogue-not-null"}),
+        hazards=frozenset({"replaces-constraint"}),
+        also=frozenset({"rogue-not-null"}),
     ),
     Specimen(
         "deferrable",

@@ -32,7 +32,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 continue
             if not fits(found.type, column.type) and family(found.type) != family(column.type):
                 message = f"{name.name}.{column.name} should be {column.type}, is {found.type}"
-                yield misfits(Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name), actual, contract)
+                yield misfits(
+                    Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name),
+                    actual,
+                    contract,
+                )
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
@@ -57,7 +61,8 @@ SPECIMENS = (
         "words for boolean",
         "ALTER TABLE authors ALTER COLUMN active DROP DEFAULT,"
         " ALTER COLUMN active TYPE text USING CASE WHEN id % 2 = 0 THEN 'yes' ELSE 'no' END",
-        hazards=BOTH, also=frozenset({"missing-default"}),
+        hazards=BOTH,
+        also=frozenset({"missing-default"}),
     ),
     Specimen(
         "texts for moments",
@@ -65,19 +70,25 @@ SPECIMENS = (
         hazards=BOTH,
     ),
     Specimen(
-        "moments without a zone", "ALTER TABLE authors ALTER COLUMN joined TYPE timestamp USING joined AT TIME ZONE 'UTC'",
+        "moments without a zone",
+        "ALTER TABLE authors ALTER COLUMN joined TYPE timestamp USING joined AT TIME ZONE 'UTC'",
         hazards=BOTH,
     ),
     Specimen("floats for money", "ALTER TABLE books ALTER COLUMN price TYPE double precision", hazards=BOTH),
     Specimen(
         "not a number among floats",
-        "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; UPDATE authors SET rating = 'NaN' WHERE id = 12",
-        hazards=BOTH | {"moves-rows"}, rows=1, quarantined=7,
+        "ALTER TABLE authors ALTER COLUMN rating TYPE double precision;UPDATE authors SET rating = 'NaN' WHERE id = 12",
+        hazards=BOTH | {"moves-rows"},
+        rows=1,
+        quarantined=7,
     ),
     Specimen(
         "texts that are no moments",
-        "ALTER TABLE authors ALTER COLUMN joined TYPE text; INSERT INTO authors (name, joined) VALUES ('x', 'last week')",
-        hazards=BOTH | {"moves-rows"}, rows=1, quarantined=1,
+        "ALTER TABLE authors ALTER COLUMN joined TYPE text;"
+        "INSERT INTO authors (name, joined) VALUES ('x', 'last week')",
+        hazards=BOTH | {"moves-rows"},
+        rows=1,
+        quarantined=1,
     ),
     Specimen("numbers for text", "ALTER TABLE reviews ALTER COLUMN body TYPE integer USING id", hazards=BOTH),
 )

@@ -27,7 +27,7 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     yield "SET LOCAL lock_timeout = '5s';"
     yield "SET LOCAL row_security = off;"
     yield "SET LOCAL client_min_messages = warning;"
-    yield from _guard(plan)
+    yield from _guard(plan, render)
     yield "\\if :applied"
     yield "  \\echo 'This plan was applied already: nothing to do.'"
     yield "  ROLLBACK;"
@@ -38,14 +38,12 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     yield f"\\echo 'Done: {len(plan.steps)} steps. Prove it with: fixer check --deep'"
 
 
-def _guard(plan: Plan) -> Iterator[str]:
+def _guard(plan: Plan, render: Render) -> Iterator[str]:
     yield "SELECT to_regclass('fixer_journal.run') IS NOT NULL AS journal \\gset"
     yield "\\set applied false"
     yield "\\if :journal"
-    yield (
-        f"  SELECT EXISTS (SELECT FROM fixer_journal.run WHERE plan = '{plan.identity}'"
-        " AND finished_at IS NOT NULL) AS applied \\gset"
-    )
+    done = SQL("SELECT EXISTS (SELECT FROM {} WHERE plan = {} AND finished_at IS NOT NULL) AS applied")
+    yield f"  {render(done.format(journal.RUN, Literal(plan.identity)))} \\gset"
     yield "\\endif"
 
 
@@ -57,8 +55,10 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     yield from _statement(
         render,
         Block(
-            SQL("BEGIN\n    IF NOT pg_try_advisory_xact_lock({}) THEN\n        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND")
-            .format(Literal(ADVISORY_LOCK), busy)
+            SQL(
+                "BEGIN\n    IF NOT pg_try_advisory_xact_lock({}) THEN\n"
+                "        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND"
+            ).format(Literal(ADVISORY_LOCK), busy)
         ),
     )
     for table, mode in sorted(modes.items()):
@@ -86,9 +86,9 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
 def _proof(plan: Plan, number: int, table: QName) -> Block:
     moved: Composable = Literal(0)
     if table in journal.moving_tables(plan.steps):
-        moved = SQL("(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})").format(
-            name(quarantine_table(table)), Literal(str(table))
-        )
+        moved = SQL(
+            "(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})"
+        ).format(name(quarantine_table(table)), Literal(str(table)))
     inserts = Literal(sum(step.rows for step in plan.steps if step.inserts and step.table == table))
     complaint = Literal(f"The rows of {table} do not add up: everything is rolled back.")
     return Block(

@@ -19,7 +19,11 @@ from fixer.plan import Plan
 from fixer.steps import Hazard
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
-_CURES = {"automatic": "repaired automatically", "needs-hazard": "repaired with permission", "manual": "a person has to decide"}
+_CURES = {
+    "automatic": "repaired automatically",
+    "needs-hazard": "repaired with permission",
+    "manual": "a person has to decide",
+}
 
 
 def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
@@ -157,8 +161,6 @@ def of_ledger(entries: Iterable[ledger.Entry]) -> Table:
     return table
 
 
-
-
 def of_history(runs: Sequence[PastRun]) -> RenderableType:
     """Return past runs, the newest first."""
     if not runs:
@@ -169,7 +171,17 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
     for run in runs:
         moved = sum(entry["quarantined"] for entry in run.ledger or ())
         finished = run.finished_at or "unfinished"
-        cells = (run.run, run.started_at, finished, run.mode, run.role, run.steps, moved, run.contract, run.plan)
+        cells = (
+            run.run,
+            run.started_at,
+            finished,
+            run.mode,
+            run.role,
+            run.steps,
+            moved,
+            run.contract,
+            run.plan,
+        )
         table.add_row(*map(str, cells))
     return table
 

@@ -1,0 +1,18 @@
+"""One laboratory for a session: servers that xdist's workers share, and sound databases to copy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from laws import Laboratory
+
+
+@pytest.fixture(scope="session")
+def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    """Give the servers, the same ones to every worker; they end with the process that runs the session."""
+    base, worker = tmp_path_factory.getbasetemp(), "PYTEST_XDIST_WORKER" in os.environ
+    laboratory = Laboratory(base.parent if worker else base, os.getppid() if worker else os.getpid())
+    yield laboratory
+    laboratory.clear()
