@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import String
+
 from contracts import rows
 from fixer.contract import Contract
 from fixer.errors import ContractError
 from fixer.examine import Report
 from fixer.findings import Finding
-from fixer.schema import Check, Column, ForeignKey, Index, QName, Table
+from fixer.schema import Check, ForeignKey, Index, QName, Table
 from fixer.sqltext import Literal
 from fixer.steps import identity_of
 
@@ -29,7 +31,8 @@ class Case:
     table: QName
     name: str
     columns: tuple[str, ...] = ()
-    part: str | int | None = None  # the name of a check or index, the number of a default row or of a bad way
+    part: str = ""  # the name of a foreign key, check or index
+    number: int = 0  # which default row, which bad way
 
 
 def cases_of(contract: Contract) -> tuple[Case, ...]:
@@ -68,8 +71,9 @@ def _catalogued(table: Table, contract: Contract) -> Iterator[Case]:
     for number, row in enumerate(contract.hints[name].default_rows):
         identity = identity_of(contract, name, row)
         known = ",".join(str(v.wrapped) for c in identity if isinstance(v := row[c], Literal)) or str(number)
-        yield Case(3, "default_row_exists", name, f"-{known}", identity, number)
-        yield Case(3, "default_row_is_created_once", name, f"-{known}" if several else "", identity, number)
+        yield Case(3, "default_row_exists", name, f"-{known}", identity, number=number)
+        short = f"-{known}" if several else ""
+        yield Case(3, "default_row_is_created_once", name, short, identity, number=number)
     for column in table.columns.values():
         yield Case(4, "structure_holds", name, f".{column.name}", (column.name,))
     for index in table.indexes:
@@ -91,19 +95,13 @@ def _behaving(name: QName, contract: Contract) -> Iterator[Case]:
     table = table_of(contract, name)
     yield Case(5, "good_rows_go_in_change_and_go_out", name, "")
     for number, bad in enumerate(_derived(rows.bad_ways, table)):
-        yield Case(5, "bad_row_is_refused", name, f"-{bad.kind}-{','.join(bad.columns)}", bad.columns, number)
+        yield Case(5, "bad_row_is_refused", name, f"-{bad.kind}-{','.join(bad.columns)}", bad.columns, number=number)
     for number, bad in enumerate(_derived(rows.edges, table)):
-        yield Case(5, "oversized_value_is_refused_or_kept_whole", name, f"-{bad.kind}-{bad.name}", bad.columns, number)
-    for column in table.columns:
-        if isinstance(contract.tables[name].columns[column.name].type, str) and _holds_text(column):
-            yield Case(5, "nul_is_refused_cleanly", name, f".{column.name}", (column.name,))
-            break
-
-
-def _holds_text(column: Any) -> bool:
-    from sqlalchemy import String
-
-    return isinstance(column.type, String) and column.computed is None
+        label = f"-{bad.kind}-{','.join(bad.columns)}"
+        yield Case(5, "oversized_value_is_refused_or_kept_whole", name, label, bad.columns, number=number)
+    texts = [c.name for c in table.columns if isinstance(c.type, String) and c.computed is None]
+    if texts:
+        yield Case(5, "nul_is_refused_cleanly", name, f".{texts[0]}", (texts[0],))
 
 
 def _derived(ways: Any, table: Any) -> Sequence[rows.Bad]:
@@ -137,7 +135,8 @@ def lay(report: Report, cases: Sequence[Case]) -> dict[Case, tuple[Finding, ...]
 
 def _cases_for(finding: Finding, cases: Sequence[Case], report: Report) -> Sequence[Case]:
     of_table = [case for case in cases if case.table == finding.table]
-    if finding.breaks and finding.table not in report.comparison.actual.tables and _is_whole(finding):
+    actual = report.comparison.actual.tables.get(finding.table)
+    if finding.breaks and _is_whole(finding) and (actual is None or actual.kind not in "rp"):
         return of_table  # where there is no table, nothing of it holds
     nearest = [case for case in of_table if case.point == finding.point and _lies_on(finding, case, report)]
     if finding.breaks and _is_absent(finding, report):
@@ -167,10 +166,10 @@ def _lies_on(finding: Finding, case: Case, report: Report) -> bool:
                 return finding.part.columns == case.columns
             return bool(case.columns) and finding.column in case.columns
         case "default_row_exists":
-            rows_ = report.comparison.contract.hints[case.table].default_rows
-            return finding.part is None or finding.part == rows_[case.part]
+            wanted = report.comparison.contract.hints[case.table].default_rows
+            return finding.part is None or finding.part == wanted[case.number]
         case "structure_holds":
-            return finding.column in case.columns and _of_column(finding)
+            return finding.column in case.columns and not isinstance(finding.part, Index | Check)
         case "unique_holds" | "index_holds":
             return isinstance(finding.part, Index) and finding.part.name == case.part
         case "check_holds":
@@ -178,10 +177,6 @@ def _lies_on(finding: Finding, case: Case, report: Report) -> bool:
         case "nothing_unknown_is_demanded":
             return True
     return False
-
-
-def _of_column(finding: Finding) -> bool:
-    return not isinstance(finding.part, Index | Check) or isinstance(finding.part, Column)
 
 
 def _is_of_generator(finding: Finding) -> bool:

@@ -76,6 +76,9 @@ class Insertion:
     def __repr__(self) -> str:
         return f"Insertion({self.table.name}, {self.row!r})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would print the whole table
+
 
 @dataclass(frozen=True)
 class Bad:
@@ -92,6 +95,9 @@ class Bad:
 
     def __repr__(self) -> str:
         return f"Bad({self.kind}, {self.table.name}({', '.join(self.columns)}), {self.name}, {self.sqlstate})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
 
 class Swallowed(PgmendError):  # noqa: N818 - like the ways out in fixer.errors
@@ -1328,7 +1334,10 @@ def _good(column: Column[Any], more: _Conditions = ()) -> SearchStrategy[Any]:
     held = [c for c in conditions if c.op != _NOT_NULL]
     examples = [kind.take(value) for value in column.info.get("examples", ())]
     examples = [value for value in examples if value is not None and all(c.holds(value) for c in held)]
-    return found | st.sampled_from(examples) if examples and not found.is_empty else found
+    if not examples or found.is_empty:
+        return found
+    opaque = any(column.name in check.columns and not check.whole for check in _checks(column.table))
+    return st.sampled_from(examples) if opaque else found | st.sampled_from(examples)
 
 
 def _nullable(column: Column[Any]) -> bool:

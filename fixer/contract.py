@@ -7,8 +7,13 @@ target, so that both sides are spelt alike and a contract that no database can s
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
+import logging
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -26,10 +31,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import catalog
+from fixer.codec import decode, encode
 from fixer.errors import ContractError
 from fixer.schema import ForeignKey, QName, Schema, Table
 
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
+_KEPT_FORMAT = 1  # changes whenever the values of fixer.schema mean something else
+
+log = logging.getLogger("pgmend.contract")
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -130,12 +139,45 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     if len(places) < len(metadata.tables):
         raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
     hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
-    wanted = _scratch_read(_ddl(metadata, name), connection, name, schema)
-    return Contract(name, _settle(wanted, places, schema), hints, metadata)
+    ddl = _ddl(metadata, name)
+    kept = _kept_at(ddl, connection, schema)
+    wanted = _recall(kept)
+    if wanted is None:
+        wanted = _settle(_scratch_read(";\n".join(ddl), connection, name, schema), places, schema)
+        _keep(kept, wanted)
+    return Contract(name, wanted, hints, metadata)
 
 
-def _ddl(metadata: MetaData, name: str) -> str:
-    """Return what creates the contract in the session's temporary schema."""
+def _kept_at(ddl: list[str], connection: Connection, schema: str) -> Path:
+    """Return where this contract is kept, once read: by its content, its place and the server's version."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parts = [str(_KEPT_FORMAT), str(connection.server_version // 10000), schema, *sorted(ddl), *catalog.queries()]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return cache / "pgmend" / f"contract-{digest[:32]}.json"
+
+
+def _recall(kept: Path) -> Schema | None:
+    """Return the contract that was kept; None where there is none, or none that can be read."""
+    try:
+        schema: Schema = decode(Schema, json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return schema
+
+
+def _keep(kept: Path, wanted: Schema) -> None:
+    """Keep the contract for the next time, where there is room for it."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
+            json.dump(encode(wanted), file)
+        Path(file.name).replace(kept)
+    except OSError as error:
+        log.info("the contract is not kept for the next time: %s", error.strerror)
+
+
+def _ddl(metadata: MetaData, name: str) -> list[str]:
+    """Return the statements that create the contract in the session's temporary schema."""
     schemas: dict[str | None, str] = dict.fromkeys([None, *{t.schema for t in metadata.tables.values()}], "pg_temp")
     statements: list[str] = []
 
@@ -147,7 +189,7 @@ def _ddl(metadata: MetaData, name: str) -> str:
         metadata.create_all(create_mock_engine("postgresql+psycopg2://", keep), checkfirst=False)
     except SQLAlchemyError as error:
         raise ContractError(f"The contract {name} cannot be satisfied: {error}.") from None
-    return ";\n".join(statements)
+    return statements
 
 
 def _scratch_read(ddl: str, connection: Connection, name: str, schema: str) -> Schema:
@@ -194,7 +236,7 @@ def _read_temporary(ddl: str, connection: Connection, schema: str) -> Schema:
     try:
         with connection.cursor() as cursor:
             cursor.execute(_OPEN.replace("%s", _literal(schema, connection)) + ddl + _CHOOSE)
-            return catalog.parse(cursor, None, [schema])
+            return catalog.read_model(cursor)
     finally:
         if not connection.closed:
             with connection.cursor() as cursor:

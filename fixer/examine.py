@@ -73,11 +73,8 @@ def look(cursor: Cursor, contract: Contract, *, deep: bool = False, begin: str =
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
     """Return what opens the read-only transaction; row security that hides rows becomes an error."""
     chosen = {"row_security": "off", **(settings or {})}
-    sets = "".join(
-        SQL("SELECT set_config({}, {}, true);\n").format(Literal(k), Literal(v)).as_string(connection)
-        for k, v in chosen.items()
-    )
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{sets}"
+    each = SQL(", ").join(SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in chosen.items())
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT {each.as_string(connection)};\n"
 
 
 @contextmanager

@@ -454,7 +454,7 @@ def test_a_row_takes_its_foreign_keys_from_the_parents() -> None:
 
 
 def test_a_row_without_its_parents_is_an_error() -> None:
-    with pytest.raises(ContractError, match="paper_trades.user_id needs a value"):
+    with pytest.raises(ContractError, match=r"paper_trades\.user_id needs a value"):
         rows.rows(trading.paper_trades)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -28,6 +29,17 @@ def query(name: str) -> str:
     return (files(__package__) / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def queries() -> list[str]:
+    """Return the texts of all the queries, by which what was read with others is told."""
+    return [query(file.name.removesuffix(".sql")) for file in _files()]
+
+
+@cache
+def _files() -> tuple[Any, ...]:
+    """Return the query files, by name."""
+    return tuple(sorted((f for f in files(__package__).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name))
+
+
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Schema:
     """Read these schemas as the cursor's transaction sees them.
 
@@ -36,7 +48,11 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Schema:
     """
     choose = f"{begin}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(_rows(cursor, "session", choose, list(schemas))[0])
-    return parse(cursor, session, schemas)
+    relations = _rows(cursor, "relations", _SPELL, list(dict.fromkeys([*schemas, "public"])))
+    columns, obstacles = _grouped(cursor, "columns"), _grouped(cursor, "obstacles")
+    names = frozenset(QName(row["schema"], row["name"]) for row in relations)
+    holding = [row for row in relations if row["kind"] in "rpvmf"]
+    return replace(_parsed(cursor, holding, columns, obstacles), names=names, session=session)
 
 
 _SPELL = """
@@ -44,29 +60,25 @@ SELECT set_config('search_path', string_agg(quote_ident(name), ', '), true) FROM
 """
 
 
-def parse(cursor: Cursor, session: s.Session | None, path: Sequence[str]) -> s.Schema:
-    """Read what the setting `pgmend.schemas` names, spelt under this search_path (and public, for extensions)."""
-    relations = _rows(cursor, "relations", _SPELL, list(dict.fromkeys([*path, "public"])))
-    columns, indexes, constraints = (_grouped(cursor, name) for name in ("columns", "indexes", "constraints"))
-    obstacles = _grouped(cursor, "obstacles") if session else defaultdict(list)
+def read_model(cursor: Cursor) -> s.Schema:
+    """Read what the setting `pgmend.schemas` names as a model: its shape alone, under the search_path as it is."""
+    columns = _grouped(cursor, "columns")
+    tables = [{"schema": name.schema, "name": name.name, "kind": rows[0]["kind"]} for name, rows in columns.items()]
+    return _parsed(cursor, tables, columns, {})
+
+
+def _parsed(cursor: Cursor, relations: Rows, columns: Grouped, obstacles: Grouped) -> s.Schema:
+    indexes, constraints = _grouped(cursor, "indexes"), _grouped(cursor, "constraints")
     tables = {}
     for row in relations:
-        if row["kind"] in "rpvmf":
-            name = QName(row["schema"], row["name"])
-            tables[name] = _table(row, columns[name], indexes[name], constraints[name], obstacles[name])
-    outside = [
-        _foreign_key(row)
-        for name, rows in constraints.items()
-        if name not in tables
-        for row in rows
-        if row["type"] == "f"
-    ]
+        name = QName(row["schema"], row["name"])
+        parts = (group.get(name, []) for group in (columns, indexes, constraints, obstacles))
+        tables[name] = _table(row, *parts)
+    elsewhere = (row for name, rows in constraints.items() if name not in tables for row in rows)
     return s.Schema(
         tables=tables,
         sequences={q.name: q for q in map(_sequence, _rows(cursor, "sequences"))},
-        outside=tuple(outside),
-        names=frozenset(QName(row["schema"], row["name"]) for row in relations),
-        session=session,
+        outside=tuple(_foreign_key(row) for row in elsewhere if row["type"] == "f"),
     )
 
 

@@ -1,6 +1,7 @@
 -- Every column, with the sequence that its default calls or its identity owns.
 SELECT n.nspname AS schema,
        c.relname AS relation,
+       c.relkind AS kind,
        a.attname AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null,

@@ -1,0 +1,24 @@
+"""Point 1: every table has its primary key, and what fills it is ahead of the data.
+
+Only the catalogue and the rows are read: a write would advance a lagging sequence and hide it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.cases import Case
+from contracts.claims import assert_nothing_found
+from contracts.places import Place
+
+pytestmark = pytest.mark.point1
+
+
+def test_primary_key_holds(place: Place, case: Case) -> None:
+    """The table has its primary key: on exactly its columns, valid, immediate, with no NULL and no duplicate."""
+    assert_nothing_found(place, case)
+
+
+def test_generator_is_ahead(place: Place, case: Case) -> None:
+    """The column is filled by a sequence or identity that is wired, owned, wide enough and ahead of the data."""
+    assert_nothing_found(place, case)

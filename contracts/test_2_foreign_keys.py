@@ -1,0 +1,16 @@
+"""Point 2: every foreign key exists, is enforced, and no row under it is an orphan."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.cases import Case
+from contracts.claims import assert_nothing_found
+from contracts.places import Place
+
+pytestmark = pytest.mark.point2
+
+
+def test_foreign_key_holds(place: Place, case: Case) -> None:
+    """The key points where it should, with its actions, is validated and enforced, and every row has its parent."""
+    assert_nothing_found(place, case)

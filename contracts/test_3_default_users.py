@@ -1,0 +1,23 @@
+"""Point 3: the default rows are there, and can be created, once, by many processes at the same time."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.cases import Case
+from contracts.claims import assert_behaves, assert_nothing_found
+from contracts.places import Place
+
+pytestmark = pytest.mark.point3
+
+
+def test_default_row_exists(place: Place, case: Case) -> None:
+    """The default row is there, and no other row has what is its own."""
+    assert_nothing_found(place, case)
+
+
+def test_default_row_is_created_once(place: Place, case: Case) -> None:
+    """When many processes create a row like the default row at the same time, exactly one of them holds it."""
+    from contracts.behaviour import default_row_is_created_once
+
+    assert_behaves(default_row_is_created_once, place, case)

@@ -1,0 +1,44 @@
+"""Point 5: generated rows, good and bad, at the edges, meet the database as an application meets it."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.cases import Case
+from contracts.claims import assert_behaves, assert_nothing_found
+from contracts.places import Place
+
+pytestmark = pytest.mark.point5
+
+
+def test_nothing_unknown_is_demanded(place: Place, case: Case) -> None:
+    """The table demands nothing of a row that the contract does not know."""
+    assert_nothing_found(place, case)
+
+
+def test_good_rows_go_in_change_and_go_out(place: Place, case: Case) -> None:
+    """Good rows go in, are read back as they were written, change, and go out."""
+    from contracts.behaviour import good_rows_live
+
+    assert_behaves(good_rows_live, place, case)
+
+
+def test_bad_row_is_refused(place: Place, case: Case) -> None:
+    """A row that is bad in this one way is refused, with the SQLSTATE that says so."""
+    from contracts.behaviour import bad_row_is_refused
+
+    assert_behaves(bad_row_is_refused, place, case)
+
+
+def test_oversized_value_is_refused_or_kept_whole(place: Place, case: Case) -> None:
+    """A value that oversteps its type is refused, or kept whole where the column is wider: never cut."""
+    from contracts.behaviour import oversized_is_refused_or_kept
+
+    assert_behaves(oversized_is_refused_or_kept, place, case)
+
+
+def test_nul_is_refused_cleanly(place: Place, case: Case) -> None:
+    """A text with a NUL is refused, and the connection goes on."""
+    from contracts.behaviour import nul_is_refused
+
+    assert_behaves(nul_is_refused, place, case)

@@ -1,0 +1,105 @@
+"""The snapshots: broken as they declare, untouched without permission, repaired with it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from psycopg2 import sql
+
+import fixer
+from contracts.places import Lab, permitted
+from contracts.plugin import session_of
+from fixer.contract import Contract
+from fixer.snapshot import Snapshot
+from fixer.target import Target
+
+Of = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def of(wanted: Callable[[Snapshot], bool]) -> Of:
+    """Say which snapshots a law is about."""
+
+    def mark(function: Callable[..., None]) -> Callable[..., None]:
+        function.__dict__["snapshots"] = wanted
+        return function
+
+    return mark
+
+
+@pytest.fixture
+def lab(pytestconfig: pytest.Config) -> Lab:
+    """The server on which snapshots are loaded and repaired."""
+    return session_of(pytestconfig).lab
+
+
+@pytest.fixture
+def contract(known: Snapshot, lab: Lab) -> Contract:
+    """The contract of the snapshot."""
+    return lab.contract_and_cases(known.contract, known.schema)[0]
+
+
+@pytest.fixture
+def target(known: Snapshot, lab: Lab) -> Iterator[Target]:
+    """A database of one's own with the snapshot in it."""
+    name = lab.clone(known)
+    yield lab.target(name)
+    lab.server.drop_database(name)
+
+
+def test_snapshot_is_broken_as_declared(known: Snapshot, target: Target, contract: Contract) -> None:
+    """The check finds what the snapshot declares, and nothing else."""
+    report = fixer.check(target, contract, schema=known.schema)
+
+    assert {f.slug for f in report.findings if f.severity != "info"} == known.findings
+
+
+@of(lambda known: bool(known.hazards) or not known.repairable)
+def test_snapshot_is_not_touched_without_permission(
+    known: Snapshot, target: Target, contract: Contract, lab: Lab
+) -> None:
+    """Where hazards are needed and none is allowed, not a byte changes."""
+    before = content(target, lab)
+
+    assert not permitted(target, known, contract, ())
+    assert content(target, lab) == before
+
+
+@of(lambda known: known.repairable)
+def test_snapshot_is_repaired(known: Snapshot, lab: Lab) -> None:
+    """With the declared hazards all is repaired, what is declared is in quarantine, and nothing is left to do."""
+    outcome = lab.repaired(known)
+
+    assert (outcome.trouble, outcome.left, outcome.steps) == ("", (), ())
+    assert outcome.quarantined == known.quarantined
+
+
+@of(lambda known: not known.repairable)
+def test_snapshot_stays_refused(known: Snapshot, target: Target, contract: Contract, lab: Lab) -> None:
+    """What only a person can decide is refused, whatever is allowed, and not a byte changes."""
+    before = content(target, lab)
+
+    assert not permitted(target, known, contract, "all")
+    assert content(target, lab) == before
+
+
+def content(target: Target, lab: Lab) -> object:
+    """Return all that is in a database: its dump, or its tables and their rows where there is no pg_dump."""
+    if lab.server.bindir and (lab.server.bindir / "pg_dump").exists():
+        assert target.url.database
+        words = [lab.server.bindir / "pg_dump", lab.server.database_dsn(target.url.database)]
+        dump = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    with closing(target.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            " ORDER BY 1, 2"
+        )
+        digests = {}
+        for name in cursor.fetchall():
+            query = sql.SQL("SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} AS t")
+            cursor.execute(query.format(sql.Identifier(*name)))
+            digests[name] = cursor.fetchone()
+        return digests

@@ -1,0 +1,48 @@
+"""Draws the picture of the README from a real run of `fixer demo`: `python docs/picture.py [FILE]`."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from fixer.demo import tell
+
+WIDTH = 110
+LAST = " 5. "  # the chapter that is left out, for it says once more what the ledger's says
+
+
+def story() -> list[Text]:
+    """Tell the story, and return its lines without the name of the target, which is another each time."""
+    console = Console(record=True, file=io.StringIO(), width=WIDTH, highlight=False, emoji=False, markup=False)
+    if tell(console):
+        sys.exit("The demo did not end well: no picture was drawn.")
+    lines = Text.from_ansi(console.export_text(styles=True)).split("\n")
+    kept = [line for line in lines if not line.plain.startswith("postgresql://")]
+    return kept[: next(number for number, line in enumerate(kept) if line.plain.startswith(LAST))]
+
+
+def picture(lines: list[Text]) -> str:
+    """Return the lines as SVG that fetches no font from anywhere."""
+    console = Console(record=True, file=io.StringIO(), width=WIDTH, highlight=False)
+    for line in _without_gaps(lines):
+        line.rstrip()
+        console.print(line, no_wrap=True, crop=True)
+    drawn = console.export_svg(title="fixer demo", unique_id="demo")
+    return re.sub(r"\s*@font-face \{.*?\}", "", drawn, flags=re.DOTALL) + "\n"
+
+
+def _without_gaps(lines: list[Text]) -> list[Text]:
+    """Return the lines with no more than one empty line between others."""
+    empty = [not line.plain.strip() for line in lines]
+    return [line for number, line in enumerate(lines) if not empty[number] or (number and not empty[number - 1])]
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("demo.svg")
+    place.write_text(picture(story()), encoding="utf-8")
+    print(f"{place} is drawn.")
