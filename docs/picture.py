@@ -12,8 +12,8 @@ from rich.text import Text
 
 from fixer.demo import tell
 
-WIDTH = 110
-LAST = " 5. "  # the chapter that is left out, for it says once more what the ledger's says
+WIDTH = 118
+FIRST, LAST = " 2. ", " 5. "  # of the chapters, the first that is drawn and the first that is not
 
 
 def story() -> list[Text]:
@@ -22,8 +22,8 @@ def story() -> list[Text]:
     if tell(console):
         sys.exit("The demo did not end well: no picture was drawn.")
     lines = Text.from_ansi(console.export_text(styles=True)).split("\n")
-    kept = [line for line in lines if not line.plain.startswith("postgresql://")]
-    return kept[: next(number for number, line in enumerate(kept) if line.plain.startswith(LAST))]
+    first, last = (next(n for n, line in enumerate(lines) if line.plain.startswith(c)) for c in (FIRST, LAST))
+    return [line for line in lines[first:last] if not line.plain.startswith("postgresql://")]
 
 
 def picture(lines: list[Text]) -> str:

@@ -23,12 +23,14 @@ from fixer.apply import atomic, journal
 from fixer.contract import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.examine import Report, examine, snapshot
+from fixer.explain import explain
 from fixer.plan import Plan, PlannedStep, from_json
+from fixer.redact import RedactingFilter, redact
 from fixer.report import json as as_json
 from fixer.report import sql as as_sql
 from fixer.report import text as as_text
 from fixer.steps import Hazard
-from fixer.target import RedactingFilter, Target, explain, redact, resolve
+from fixer.target import Target, resolve
 
 DEFAULT_CONTRACT = "contracts.trading:metadata"
 INTERRUPTED = 130

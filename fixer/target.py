@@ -13,9 +13,7 @@ What it leaves open, libpq's variables, service file and password file fill in, 
 
 from __future__ import annotations
 
-import html
 import ipaddress
-import json
 import logging
 import os
 import random
@@ -24,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, unquote_to_bytes
 
 import psycopg2
@@ -33,6 +31,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
 from fixer.errors import TargetError
+from fixer.explain import cause_of, explain
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2 names its class so
@@ -163,7 +162,7 @@ class Target:
                 connection: Connection = psycopg2.connect(**self._connect_arguments(options))
                 return connection
             except psycopg2.Error as error:
-                cause, refusal = _cause(error), explain(error, self)
+                cause, refusal = cause_of(error), explain(error, self)
             # Raised out here, the refusal carries no context that would print what libpq said.
             if attempt == TRIES or not cause.transient:
                 raise refusal
@@ -513,266 +512,3 @@ def _spread(ports: list[str], hosts: list[str]) -> list[str]:
 
 def _place(host: str, port: str) -> str:
     return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-
-
-# --- explaining -------------------------------------------------------------------------------------
-
-
-class _Cause(NamedTuple):
-    code: str
-    pattern: str
-    sentence: str
-    transient: bool = False
-
-
-# The first that fits counts: with several addresses libpq reports each, and a refusal says the least.
-# psycopg2 reports no SQLSTATE for a connection that failed, so the text has to do.
-CAUSES = (
-    _Cause(
-        "28P01",
-        r'(?:password|SASL) authentication failed(?: for user "(?P<user>.*?)")?',
-        'the password of role "{user}" is wrong, or there is no such role: '
-        "correct {origin}, PGPASSWORD or the password file",
-    ),
-    _Cause(
-        "",
-        r"no password supplied|password is required",
-        'role "{user}" needs a password, none is given: add it to {origin}, PGPASSWORD or the password file',
-    ),
-    _Cause(
-        "",
-        r"(?P<method>Peer|Ident|GSSAPI|certificate|LDAP|PAM|RADIUS) authentication failed",
-        'the server does not take you for role "{user}" ({method} authentication): '
-        "connect as another role, or have pg_hba.conf changed",
-    ),
-    _Cause("", r'role "(?P<user>.*?)" does not exist', 'there is no role "{user}": correct the user name'),
-    _Cause(
-        "",
-        r'role "(?P<user>.*?)" is not permitted to log in',
-        'role "{user}" may not log in: name another, or have it altered with LOGIN',
-    ),
-    _Cause(
-        "3D000",
-        r'database "(?P<database>.*?)" does not exist|no such database: (?P<pool>\S+)',
-        'there is no database "{database}": correct the name, or create it',
-    ),
-    _Cause(
-        "42501",
-        r'permission denied for database "(?P<database>.*?)"',
-        'role "{user}" may not connect to database "{database}": have CONNECT granted',
-    ),
-    _Cause(
-        "53300",
-        r"too many (?:clients|connections)|remaining connection slots|no more connections allowed",
-        "all of the server's connections are taken: close some, or try again later",
-        transient=True,
-    ),
-    _Cause(
-        "57P03",
-        r"database system is (?:starting up|shutting down|in recovery mode|not yet accepting connections)"
-        r"|not accepting connections",
-        "the server is starting up or shutting down: try again in a moment",
-        transient=True,
-    ),
-    _Cause(
-        "",
-        r"no pg_hba\.conf entry.*(?:no encryption|SSL off)|SSL(?:/TLS)? (?:connection )?(?:is )?required"
-        r"|connection is insecure",
-        "the server takes no unencrypted connection from here: add sslmode=require",
-    ),
-    _Cause(
-        "",
-        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
-        "the server takes no connection from this address for this role and database: "
-        "have pg_hba.conf or the list of trusted sources changed",
-    ),
-    _Cause(
-        "",
-        r"does not support SSL",
-        "the server offers no TLS, and sslmode asks for it: have TLS enabled there, or set sslmode=disable",
-    ),
-    _Cause(
-        "",
-        r"root certificate file .*does not exist|could not read root certificate",
-        "the file of the certificate authority cannot be read: correct sslrootcert or DATABASE_SSL_CA",
-    ),
-    _Cause(
-        "",
-        r"certificate verify failed|server certificate for .* does not match",
-        "the server's certificate does not prove who it is: "
-        "give the right authority in sslrootcert, and the host by the name in the certificate",
-    ),
-    _Cause(
-        "",
-        r"unsupported startup parameter",
-        "a pooler refuses session options: add pgbouncer=true to the URL, or name the server's direct port",
-    ),
-    _Cause(
-        "",
-        r"could not translate host name|could not parse network address|Name or service not known"
-        r"|nodename nor servname",
-        "there is no such host: correct the name, or look at the network's name service",
-    ),
-    _Cause(
-        "",
-        r"received invalid response to SSL negotiation|expected authentication request from server"
-        r"|received invalid response to GSSAPI negotiation|unsupported frontend protocol"
-        r"|received invalid authentication request|received invalid protocol",
-        "what answers there is not a PostgreSQL server: correct host and port",
-    ),
-    _Cause(
-        "",
-        r"timeout expired|timed out",
-        "nothing answered in time: look at host, port, firewall and the list of trusted sources",
-    ),
-    _Cause(
-        "",
-        r"definition of service .* not found|service file .* not found|syntax error in service file",
-        "the service is not defined: correct its name or PGSERVICEFILE",
-    ),
-    _Cause(
-        "",
-        r"No such file or directory",
-        "no server listens on that socket: start it, or correct the host (a directory) and port",
-        transient=True,
-    ),
-    _Cause(
-        "",
-        r"Connection refused",
-        "the connection was refused, nothing listens there: start the server, or correct host and port",
-        transient=True,
-    ),
-    _Cause(
-        "",
-        r"Network is unreachable|No route to host",
-        "the network does not lead there: look at host, VPN and firewall",
-    ),
-    _Cause(
-        "",
-        r"server closed the connection unexpectedly|Connection reset by peer|SSL error|SSL SYSCALL error",
-        "what answers there broke off: it is not a PostgreSQL server, or it crashed; look at host and port, "
-        "and at the server's log",
-    ),
-    _Cause(
-        "",
-        r"invalid dsn|invalid connection option|invalid \S+ value|invalid port number|invalid integer value"
-        r"|could not match",
-        "libpq does not understand the connection parameters: correct {origin}",
-    ),
-)
-
-
-def explain(error: psycopg2.Error, target: Target) -> TargetError:
-    """Return what a failed connection means and what to do about it, in one sentence."""
-    said = str(error)
-    cause = _cause(error)
-    found = re.search(cause.pattern, said)
-    words = {
-        "user": target.url.username or "",
-        "database": target.url.database or target.url.username or "",
-        "origin": target.origin,
-        "said": " ".join(said.split()) or type(error).__name__,
-    }
-    if found:
-        words |= {word: value for word, value in found.groupdict().items() if value}
-    words["database"] = words.get("pool", words["database"])
-    return TargetError(redact(f"cannot use {target.redacted}: {cause.sentence.format(**words)}", target))
-
-
-def _cause(error: psycopg2.Error) -> _Cause:
-    said = str(error)
-    for cause in CAUSES:
-        if (cause.code and error.pgcode == cause.code) or re.search(cause.pattern, said):
-            return cause
-    return _Cause("", "", "{said}")
-
-
-# --- hiding -----------------------------------------------------------------------------------------
-
-MASK = "***"
-
-# A password may hold anything, so each form takes the longest stretch that can still be one.
-URL_PASSWORD = re.compile(
-    r"""([a-z][a-z0-9+.-]*://[^\s:/@"']*:)"""
-    r"""(?:[^\s"'<>]*(?=@)|\S*?(?=@)|(?!\d+(?:[/?,:"']|\s|$))[^\n]*?(?=@))""",
-    re.IGNORECASE,
-)
-KEYWORD_PASSWORD = re.compile(
-    r"""(\b\w*(?:password|passwd|pwd)(?:\s*=\s*|\s+(?=')))"""
-    r"""(?:'(?:\\.|''|[^'\\])*'?|"(?:\\.|[^"\\])*"?|(?:\\.|(?!["']\s*(?:[,:;}\])]|$))\S)+)""",
-    re.IGNORECASE | re.DOTALL,
-)
-ENTRY_PASSWORD = re.compile(
-    r"""((["'])\w*(?:password|passwd|pwd)\2\s*:\s*)('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def redact(text: str, target: Target | None = None) -> str:
-    """Return the text without passwords: of URLs, of keywords, and the target's own in any spelling."""
-    for secret in _secrets(target):
-        text = _spellings(secret).sub(MASK, text)
-    text = URL_PASSWORD.sub(rf"\1{MASK}", text)
-    text = KEYWORD_PASSWORD.sub(rf"\1{MASK}", text)
-    return ENTRY_PASSWORD.sub(rf"\1\2{MASK}\2", text)
-
-
-def _secrets(target: Target | None) -> list[str]:
-    if target is None:
-        return []
-    secrets = {str(target.url.password or ""), *target.hidden.values()} - {""}
-    return sorted(secrets, key=len, reverse=True)
-
-
-def _spellings(secret: str) -> re.Pattern[str]:
-    """Return a pattern for the secret, each character raw, escaped or encoded."""
-    pattern = "".join(f"(?:{'|'.join(_character(character))})" for character in secret)
-    # A password like "sql" would otherwise blot out half of every message.
-    whole = len(secret) < 4 or secret in "postgresql"
-    return re.compile(rf"(?<!\w){pattern}(?!\w)" if whole else pattern)
-
-
-def _character(character: str) -> list[str]:
-    encoded = "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-    spellings = {
-        character,
-        repr(character)[1:-1],
-        ascii(character)[1:-1],
-        json.dumps(character)[1:-1],
-        html.escape(character),
-        f"\\{character}",
-        character * 2 if character in "'\"" else character,
-        "+" if character == " " else character,
-    }
-    ordered = sorted(spellings, key=len, reverse=True)
-    return [f"(?i:{re.escape(encoded)})", *(re.escape(spelling) for spelling in ordered)]
-
-
-class RedactingFilter(logging.Filter):
-    """Takes passwords out of records; it belongs on handlers, which see every logger's records."""
-
-    def __init__(self, target: Target | None = None) -> None:
-        super().__init__()
-        self.target = target
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the record's message, its extras and its traceback, and let it pass."""
-        try:
-            message = record.getMessage()
-        except (TypeError, ValueError, KeyError):
-            message = f"{record.msg} {record.args!r}"
-        record.msg, record.args = redact(message, self.target), None
-        if record.exc_info:
-            record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
-            record.exc_info = None
-        if record.exc_text:
-            record.exc_text = redact(record.exc_text, self.target)
-        if record.stack_info:
-            record.stack_info = redact(record.stack_info, self.target)
-        for name in vars(record).keys() - STANDARD:
-            if isinstance(value := getattr(record, name), str):
-                setattr(record, name, redact(value, self.target))
-        return True
-
-
-STANDARD = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}

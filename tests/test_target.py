@@ -23,7 +23,9 @@ from sqlalchemy import create_engine, text
 
 from fixer import servers, target
 from fixer.errors import TargetError
-from fixer.target import RedactingFilter, Target, explain, redact, resolve
+from fixer.explain import explain
+from fixer.redact import RedactingFilter, redact
+from fixer.target import Target, resolve
 
 PASSWORD = "p@ss:w/rd% 'ü\"\\?#&="
 MANAGED_HOST = "db-1.b.db.ondigitalocean.com"
@@ -168,9 +170,7 @@ def test_nothing_set_says_the_ways_to_name_a_database() -> None:
 )
 def test_every_driver_becomes_psycopg2(scheme: str) -> None:
     expected = "postgresql+psycopg2://app:***@db.example:5433/trading"
-    actual = repr(
-        resolve(f"{scheme}://app:pw@db.example:5433/trading", {}).url.difference_update_query(["options"])
-    )
+    actual = repr(resolve(f"{scheme}://app:pw@db.example:5433/trading", {}).url.difference_update_query(["options"]))
 
     assert expected == actual
 
@@ -213,9 +213,7 @@ def test_an_unknown_service_says_where_it_was_looked_for(tmp_path: Path) -> None
     assert expected == actual
 
 
-@pytest.mark.parametrize(
-    "password", ["a/b", "a:b", "a?b=c", "50%", "a%zz", "a b", "12/b", "#1", "ü", "a&b", "a%40b"]
-)
+@pytest.mark.parametrize("password", ["a/b", "a:b", "a?b=c", "50%", "a%zz", "a b", "12/b", "#1", "ü", "a&b", "a%40b"])
 def test_a_password_that_works_for_sqlalchemy_works_here(password: str) -> None:
     dsn = f"postgresql://app:{password}@db.example:5433/trading"
     expected = (password.replace("%40", "@"), "db.example", 5433)
@@ -375,9 +373,7 @@ def test_a_timeout_is_spelled_as_postgresql_spells_it(value: str | int | None, e
 
 @pytest.mark.parametrize("value", ["soon", "-1", "5 parsecs", "999999999999", "1s; DROP TABLE users", "٣s"])
 def test_a_bad_timeout_is_refused(value: str) -> None:
-    expected = (
-        f"--statement-timeout {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none"
-    )
+    expected = f"--statement-timeout {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none"
     actual = refusal(lambda: resolve("host=h", {}, statement_timeout=value))
 
     assert expected == actual
@@ -386,9 +382,7 @@ def test_a_bad_timeout_is_refused(value: str) -> None:
 # ---- production
 
 
-@pytest.mark.parametrize(
-    "place", ["localhost", "LOCALHOST.", "127.0.0.2", "::1", "/tmp", "db.example,localhost"]
-)
+@pytest.mark.parametrize("place", ["localhost", "LOCALHOST.", "127.0.0.2", "::1", "/tmp", "db.example,localhost"])
 @pytest.mark.parametrize("variable", ["ENVIRONMENT", "FIXER_ENV"])
 def test_production_refuses_this_machine(variable: str, place: str) -> None:
     says = refusal(lambda: resolve(f"host={place} sslmode=require", {variable: " Production "}))
@@ -672,9 +666,7 @@ def test_a_web_server_is_not_taken_for_postgresql(mode: str) -> None:
 def test_a_server_that_hangs_up_is_said() -> None:
     with listener(lambda client: None) as port:
         found = resolve(f"host=127.0.0.1 port={port} sslmode=disable", {})
-        expected = (
-            f"cannot use {found}: what answers there broke off: it is not a PostgreSQL server, or it crash"
-        )
+        expected = f"cannot use {found}: what answers there broke off: it is not a PostgreSQL server, or it crash"
         actual = refusal(found.connect)[: len(expected)]
 
     assert expected == actual
