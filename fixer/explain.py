@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 class Cause(NamedTuple):
+    """One way in which a connection fails: how it is recognised, what is said of it, whether it may pass."""
+
     code: str
     pattern: str
     sentence: str
@@ -176,8 +178,9 @@ def explain(error: psycopg2.Error, target: Target) -> TargetError:
 
 
 def cause_of(error: psycopg2.Error) -> Cause:
+    """Return the way in which a connection failed; what libpq said where it is none of those known."""
     said = str(error)
     for cause in CAUSES:
         if (cause.code and error.pgcode == cause.code) or re.search(cause.pattern, said):
             return cause
-    return _Cause("", "", "{said}")
+    return Cause("", "", "{said}")
