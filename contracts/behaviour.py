@@ -43,11 +43,11 @@ WORD = "BANKNIFTY26JAN59100PE"  # a real option symbol, a character longer than 
 _INTEGRITY = "23"  # the SQLSTATE class of a row that a constraint refuses
 
 
-class Broken(Exception):  # noqa: N818 - it is the failure of a claim, not of the suite
+class Broken(Exception):
     """A claim does not hold; its text is the evidence."""
 
 
-class NotApplicable(Exception):  # noqa: N818
+class NotApplicable(Exception):
     """A claim cannot be tried here; its text is the reason."""
 
 
@@ -144,9 +144,7 @@ def good_rows_live(place: Place, case: Case) -> None:
         for_all(st.data(), place.examples[0], prove)
 
 
-def _insert_good(
-    cursor: Cursor, family: Sequence[Insertion], place: Place, excused: frozenset[str]
-) -> list[Row]:
+def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place, excused: frozenset[str]) -> list[Row]:
     try:
         return rows.insert(cursor, family, place.schema)
     except Swallowed as error:
@@ -287,9 +285,7 @@ def bad_row_is_refused(place: Place, case: Case) -> None:
             raise Broken(f"{_what(bad)} was let in, which should be refused ({bad.sqlstate}): {_shown(family)}")
         _excuse(error, frozenset(rows.underived_checks(bad.table)) if bad.kind != "check" else frozenset())
         if not _is_right(error, bad):
-            raise Broken(
-                f"{_what(bad)} should be refused with {bad.sqlstate}, but: {_said(error)}: {_shown(family)}"
-            )
+            raise Broken(f"{_what(bad)} should be refused with {bad.sqlstate}, but: {_said(error)}: {_shown(family)}")
 
     _try_bad(place, rows.bad_example(bad), prove)
 
@@ -360,9 +356,7 @@ def _with(family: Sequence[Insertion], column: str, value: Any) -> tuple[Inserti
     return (*family[:-1], Insertion(last.table, {**last.row, column: value}))
 
 
-def _refusal(
-    cursor: Cursor, family: Sequence[Insertion], place: Place, bad: Bad
-) -> psycopg2.Error | None:
+def _refusal(cursor: Cursor, family: Sequence[Insertion], place: Place, bad: Bad) -> psycopg2.Error | None:
     try:
         rows.insert(cursor, family, place.schema)
     except Swallowed as error:

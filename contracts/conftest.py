@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from contracts.places import bound
 from contracts.plugin import NOTE, POINT, TARGET, session_of
 from fixer.errors import PgmendError
-from fixer.target import redact
+from fixer.redact import redact
 
 HERE = Path(__file__).parent
 _EMPTY = "pgmend-nothing"
@@ -65,9 +65,7 @@ def _noted(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Let what could not be done be said in one sentence, without a traceback and without a password."""
     report: Any = yield
     if HERE in item.path.parents and call.excinfo and isinstance(call.excinfo.value, PgmendError | psycopg2.Error):

@@ -32,6 +32,7 @@ from fixer.findings import Finding
 from fixer.report.text import evidence
 from fixer.servers import Server
 from fixer.snapshot import Snapshot
+from fixer.sqltext import SQL, Identifier
 from fixer.target import Target, resolve
 
 WRITES = ("rollback", "none")
@@ -378,7 +379,7 @@ class Lab:
 
     def clone(self, known: Snapshot) -> str:
         """Return the name of a fresh database with a snapshot in it."""
-        return self.server.create_database(template=self._template(known))
+        return self._copy(known, None)
 
     def target(self, database: str) -> Target:
         """Return a database of this server."""
@@ -411,8 +412,24 @@ class Lab:
 
         return self.session.once(f"template-{known.name}", make)
 
+    def _copy(self, known: Snapshot, name: str | None) -> str:
+        """Copy a snapshot with the settings of its database, which a template does not hand on."""
+        template = self._template(known)
+        name = self.server.create_database(template, name)
+        with closing(self.target(name).connect(autocommit=True)) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase"
+                " WHERE setrole = 0 AND datname = %s",
+                (template,),
+            )
+            for (setting,) in cursor.fetchall():
+                key, _, value = setting.partition("=")
+                cursor.execute("SELECT set_config(%s, %s, false)", (key, value))
+                cursor.execute(SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(Identifier(name), Identifier(key)))
+        return name
+
     def _repair(self, known: Snapshot) -> Outcome:
-        name = self.server.create_database(self._template(known), self._name("repaired", known))
+        name = self._copy(known, self._name("repaired", known))
         target = self.target(name)
         dsn = self.server.database_dsn(name)
         prepared, _ = self.contract_and_cases(known.contract, known.schema)

@@ -39,9 +39,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(
-    early_config: pytest.Config, parser: pytest.Parser, args: Sequence[str]
-) -> None:
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> None:
     """Add the options where the command line or the ini file speaks of us."""
     plugin = early_config.pluginmanager.get_name(sys.modules[__name__])
     words = {word for arg in [*args, *early_config.getini("testpaths")] for word in re.split(r"[^\w-]+", arg)}
@@ -52,7 +50,7 @@ def pytest_load_initial_conftests(
 def _add_options(parser: pytest.Parser) -> None:
     add = parser.getgroup("pgmend", "pgmend: the five points of a database").addoption
     add("--dsn", dest="pgmend_dsn", action="append", default=[], metavar="DSN",
-        help="a database to prove; repeatable; without it, the snapshots are proved on a server of our own")  # fmt: skip
+        help="a database to prove; repeatable; without it, the snapshots are proved")  # fmt: skip
     add("--dsn-file", dest="pgmend_dsn_file", metavar="FILE", help="a file with one DSN a line")
     add("--contract", dest="pgmend_contract", default="contracts.trading:metadata", metavar="MODULE:ATTR",
         help="MetaData, a declarative base, or a callable that returns one (default: %(default)s)")  # fmt: skip
@@ -103,7 +101,7 @@ def pytest_configure_node(node: Any) -> None:
 # --- the session ------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)  # after hypothesis has begun, before xdist starts its workers
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Look at the targets before anything runs, so that one sentence says what is in the way."""
     config = session.config
@@ -181,12 +179,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section("the five points")
     for target in dict.fromkeys(target for target, _ in counts):
-        terminalreporter.line(target)
+        terminalreporter.write_line(target)
         for number, title in TITLES.items():
             count = counts.get((target, str(number)), Counter())
-            terminalreporter.line(*_row(number, title, count), **{_color(count): True})
+            terminalreporter.write_line(_row(number, title, count), **{_color(count): True})
     for note in notes:
-        terminalreporter.line(note)
+        terminalreporter.write_line(note)
 
 
 def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, Any]]:
@@ -194,10 +192,10 @@ def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, A
         yield from ((outcome, report) for report in terminalreporter.stats.get(key, ()))
 
 
-def _row(number: int, title: str, count: Counter[str]) -> tuple[str]:
+def _row(number: int, title: str, count: Counter[str]) -> str:
     verdict = "BROKEN" if count["failed"] else "ok" if count["passed"] else "not run"
     numbers = ", ".join(f"{count[each]} {each}" for each in ("failed", "passed", "skipped") if count[each])
-    return (f"  {number}  {title:<14} {verdict:<8} {numbers}".rstrip(),)
+    return f"  {number}  {title:<14} {verdict:<8} {numbers}".rstrip()
 
 
 def _color(count: Counter[str]) -> str:

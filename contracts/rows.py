@@ -44,7 +44,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.elements import ClauseElement, ColumnClause
 
 from fixer.errors import ContractError, PgmendError
 
@@ -100,13 +100,11 @@ class Bad:
         printer.text(repr(self))
 
 
-class Swallowed(PgmendError):  # noqa: N818 - like the ways out in fixer.errors
+class Swallowed(PgmendError):
     """An insert went in without an error and without a row: a trigger took it."""
 
     def __init__(self, table: Table) -> None:
-        super().__init__(
-            f"a row for {table.name} was neither inserted nor refused: does a trigger swallow it?"
-        )
+        super().__init__(f"a row for {table.name} was neither inserted nor refused: does a trigger swallow it?")
         self.table = table
 
 
@@ -401,8 +399,7 @@ class _Text(_Kind):
             return [conditions]
         rest = tuple(c for c in conditions if c is not listed)
         return [
-            (*rest, replace(listed, op=">=", value=size), replace(listed, op="<=", value=size))
-            for size in listed.value
+            (*rest, replace(listed, op=">=", value=size), replace(listed, op="<=", value=size)) for size in listed.value
         ]
 
     def choices(self, conditions: _Conditions) -> list[Any] | None:
@@ -432,9 +429,7 @@ class _Text(_Kind):
         conditions = self.sized(conditions)[-1]
         choices = self.choices(conditions)
         _, high = self.span(conditions)
-        return (
-            len(choices) if choices is not None else int(_RARE[1] ** min(high if high is not None else 4, 4))
-        )
+        return len(choices) if choices is not None else int(_RARE[1] ** min(high if high is not None else 4, 4))
 
     def fresh(self, conditions: _Conditions, value: Any, number: int) -> Any:
         conditions = self.sized(conditions)[-1]
@@ -442,9 +437,7 @@ class _Text(_Kind):
             return super().fresh(conditions, value, number)
         low, high = self.span(conditions)
         if high is not None and high < _TOKEN:
-            return "".join(
-                chr(_RARE[0] + digit) for digit in _digits(number, _RARE[1], max(low, min(high, 4)))
-            )
+            return "".join(chr(_RARE[0] + digit) for digit in _digits(number, _RARE[1], max(low, min(high, 4))))
         kept = value if high is None else value[: high - _TOKEN]
         token = "".join(_DIGITS[digit] for digit in _digits(number, 36, _TOKEN))
         return kept + token if len(kept) + _TOKEN >= low else _stretch(kept or "0", low - _TOKEN) + token
@@ -537,9 +530,7 @@ def _time(zoned: bool, precision: int | None) -> _Grid:
         return moment.replace(tzinfo=UTC) if zoned else moment
 
     def units(moment: time) -> Fraction:
-        return Fraction(
-            (datetime.combine(_EPOCH, moment.replace(tzinfo=None)) - _EPOCH) // _MICROSECOND, unit
-        )
+        return Fraction((datetime.combine(_EPOCH, moment.replace(tzinfo=None)) - _EPOCH) // _MICROSECOND, unit)
 
     return _Grid(0, _DAY // unit - 1, units, value, time.fromisoformat, "zoned time" if zoned else "time")
 
@@ -551,9 +542,7 @@ def _interval(precision: int | None) -> _Grid:
     def read(literal: str) -> timedelta:
         raise ValueError(literal)
 
-    return _Grid(
-        -size, size, lambda v: Fraction(v // _MICROSECOND, unit // _MICROSECOND), lambda n: unit * n, read, ""
-    )
+    return _Grid(-size, size, lambda v: Fraction(v // _MICROSECOND, unit // _MICROSECOND), lambda n: unit * n, read, "")
 
 
 def _json() -> SearchStrategy[Any]:
@@ -568,9 +557,7 @@ def _address(number: int) -> str:
 
 
 def _range(low: str, high: str) -> _Plain:
-    return _Plain(
-        st.sampled_from(["empty", f"[{low},{high})", f"({low},{high}]", f"[{low},)", f"(,{high})", "(,)"])
-    )
+    return _Plain(st.sampled_from(["empty", f"[{low},{high})", f"({low},{high}]", f"[{low},)", f"(,{high})", "(,)"]))
 
 
 def _mac(count: int) -> _Plain:
@@ -610,15 +597,14 @@ def _kind(column: Column[Any]) -> _Kind:
     found = _kind_of(column.type)
     if found is None:
         raise ContractError(
-            f"{column.table.name}.{column.name} has the type {column.type!r}, "
-            "for which no values can be generated."
+            f"{column.table.name}.{column.name} has the type {column.type!r}, for which no values can be generated."
         )
     return found
 
 
 def _kind_of(declared: Any) -> _Kind | None:
     """Return the kind of a type, None for an unknown one."""
-    while isinstance(declared, sa.TypeDecorator):
+    while isinstance(declared, sa.TypeDecorator) and not isinstance(declared, sa.Interval):
         declared = declared.load_dialect_impl(_DIALECT)
     kind = declared.dialect_impl(_DIALECT)
     precision = getattr(kind, "precision", None)
@@ -642,17 +628,13 @@ def _kind_of(declared: Any) -> _Kind | None:
             return _moment(bool(kind.timezone), precision)
         case sa.Date():
             low, high = (date(year, 1, 2).toordinal() for year in (1000, 9999))
-            return _Grid(
-                low, high, lambda v: Fraction(v.toordinal()), date.fromordinal, date.fromisoformat, "date"
-            )
+            return _Grid(low, high, lambda v: Fraction(v.toordinal()), date.fromordinal, date.fromisoformat, "date")
         case sa.Time():
             return _time(bool(kind.timezone), precision)
         case sa.Interval() | pg.INTERVAL():
             return _interval(precision)
         case sa.Uuid():
-            return _Plain(
-                st.uuids().map(str), lambda n: str(uuid.UUID(int=n, version=4)), lambda v: str(uuid.UUID(v))
-            )
+            return _Plain(st.uuids().map(str), lambda n: str(uuid.UUID(int=n, version=4)), lambda v: str(uuid.UUID(v)))
         case sa.JSON():
             return _Plain(_json())
         case sa.LargeBinary():
@@ -749,7 +731,7 @@ _KEYWORDS = {
 _NAMELESS = {"case", "exists", "row", "distinct", "interval"}
 
 
-class _Unread(Exception):  # noqa: N818 - it is no error: the check is left to the database
+class _Unread(Exception):
     """The text is beyond the simple forms."""
 
 
@@ -813,9 +795,7 @@ class _CheckReader:
     @staticmethod
     def _or_null(claims: list[_Claim]) -> _Claim:
         """Read `a IS NULL OR a > 0`, which says no more than `a > 0`."""
-        nulls = {
-            c.conditions[0].column for c in claims if len(c.conditions) == 1 and c.conditions[0].op == "null"
-        }
+        nulls = {c.conditions[0].column for c in claims if len(c.conditions) == 1 and c.conditions[0].op == "null"}
         rest = [c for c in claims if not any(each.op == "null" for each in c.conditions)]
         if len(rest) == 1 and rest[0].whole and len(claims) == 2:
             about = {each.column for each in rest[0].conditions}
@@ -898,9 +878,7 @@ class _CheckReader:
         self._expect(end)
         if not all(isinstance(node, _Items) for node in nodes):
             return _UNREAD
-        return _Items(
-            tuple(v for node in nodes if isinstance(node, _Items) for v in node.values), single=False
-        )
+        return _Items(tuple(v for node in nodes if isinstance(node, _Items) for v in node.values), single=False)
 
     def _operand(self) -> _Node:
         node = self._postfix(self._primary())
@@ -1038,17 +1016,8 @@ class _CheckReader:
     def _relation(self, left: _Name, op: str, right: _Name) -> _Claim:
         kinds = [_kind_or_none(self.columns[name.column]) for name in (left, right)]
         families = {kind.family if kind else "" for kind in kinds}
-        comparable = all(
-            isinstance(kind, _Grid) or (isinstance(kind, _Text) and op in _LISTED) for kind in kinds
-        )
-        if (
-            left.length
-            or right.length
-            or left == right
-            or not comparable
-            or len(families) > 1
-            or "" in families
-        ):
+        comparable = all(isinstance(kind, _Grid) or (isinstance(kind, _Text) and op in _LISTED) for kind in kinds)
+        if left.length or right.length or left == right or not comparable or len(families) > 1 or "" in families:
             return _UNREAD
         return _Claim((_Condition(left.column, op, _Other(right.column)),), True)
 
@@ -1079,9 +1048,7 @@ def _sql(clause: ClauseElement | str) -> str:
     if isinstance(clause, str):
         return clause
     try:
-        return str(
-            clause.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True, "include_table": False})
-        )
+        return str(clause.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True, "include_table": False}))
     except SQLAlchemyError:
         return str(clause)
 
@@ -1114,9 +1081,7 @@ def _checks(table: Table) -> tuple[_Check, ...]:
         if isinstance(column.type, pg.DOMAIN) and column.type.check is not None:
             named = str(column.type.constraint_name or f"{column.type.name}_check")
             check = _check(named, _sql(column.type.check), {"value": column}, (column.name,))
-            found.append(
-                replace(check, conditions=tuple(replace(c, column=column.name) for c in check.conditions))
-            )
+            found.append(replace(check, conditions=tuple(replace(c, column=column.name) for c in check.conditions)))
     return tuple(sorted(found, key=lambda check: (_places(table, check.columns), check.name)))
 
 
@@ -1145,18 +1110,22 @@ def _conditions(column: Column[Any]) -> _Conditions:
 
 @functools.cache
 def _relations(table: Table) -> _Conditions:
-    """Return what the checks say about two columns."""
-    return tuple(c for check in _checks(table) for c in check.conditions if isinstance(c.value, _Other))
+    """Return what the checks say about two columns whose values are ours to choose."""
+    bound = _foreign(table) | {column.name for column in table.columns if _generated(column)}
+    found = (c for check in _checks(table) for c in check.conditions if isinstance(c.value, _Other))
+    return tuple(c for c in found if bound.isdisjoint((c.column, c.value.column)))
 
 
 @functools.cache
 def _related(table: Table) -> frozenset[str]:
-    return frozenset(name for c in _relations(table) for name in (c.column, c.value.column)) - _foreign(table)
+    return frozenset(name for c in _relations(table) for name in (c.column, c.value.column))
 
 
 def underived_checks(table: Table) -> tuple[str, ...]:
     """Return the checks that are not wholly understood: a good row may break them."""
-    return tuple(check.name for check in _checks(table) if not check.whole)
+    followed = {c for check in _checks(table) for c in check.conditions if not isinstance(c.value, _Other)}
+    followed |= set(_relations(table))
+    return tuple(check.name for check in _checks(table) if not (check.whole and followed.issuperset(check.conditions)))
 
 
 # ---- keys
@@ -1196,8 +1165,9 @@ def _index_key(index: Index) -> _Key:
     columns, names, certain = _columns(index.table), dict[str, None](), True
     for expression in index.expressions:
         parts = [] if isinstance(expression, str) else visitors.iterate(expression)
-        found = [each.name for each in parts if isinstance(each, Column)]
-        names |= dict.fromkeys(found or _mentioned(_sql(expression), columns))
+        found = [each.name for each in parts if isinstance(each, ColumnClause) and each.name in columns]
+        found = found or [*_mentioned(_sql(expression), columns)]
+        names |= dict.fromkeys(found)
         certain = certain and bool(found)
     where = index.dialect_options["postgresql"].get("where")
     claim = _Claim((), True) if where is None else _read(_sql(where), columns)
@@ -1221,9 +1191,7 @@ def _references(table: Table) -> tuple[ForeignKeyConstraint, ...]:
                     f"{table.name}.{column.name} references what the contract lacks: {error}."
                 ) from None
     return tuple(
-        sorted(
-            table.foreign_key_constraints, key=lambda key: (-len(key.elements), _places(table, _local(key)))
-        )
+        sorted(table.foreign_key_constraints, key=lambda key: (-len(key.elements), _places(table, _local(key))))
     )
 
 
@@ -1260,16 +1228,12 @@ def _generated(column: Column[Any]) -> bool:
         called = type(column.server_default) is FetchedValue or "nextval" in text or "uuid" in text
         return called and any(column.name in key.columns for key in _keys(column.table))
     serial = column.table.autoincrement_column is column and not column.foreign_keys
-    return serial and (
-        column.default is None or (isinstance(column.default, Sequence) and column.default.optional)
-    )
+    return serial and (column.default is None or (isinstance(column.default, Sequence) and column.default.optional))
 
 
 def _fixed(column: Column[Any]) -> bool:
     """Say whether the database refuses any value from outside."""
-    return column.computed is not None or (
-        isinstance(column.identity, Identity) and bool(column.identity.always)
-    )
+    return column.computed is not None or (isinstance(column.identity, Identity) and bool(column.identity.always))
 
 
 @functools.cache
@@ -1279,11 +1243,7 @@ def _tokens(table: Table) -> frozenset[str]:
     for key in _keys(table):
         if found & set(key.columns) or any(_generated(columns[name]) for name in key.columns):
             continue
-        rooms = {
-            name: _room(columns[name])
-            for name in key.columns
-            if name not in _foreign(table) | _related(table)
-        }
+        rooms = {name: _room(columns[name]) for name in key.columns if name not in _foreign(table) | _related(table)}
         if any(rooms.values()):
             found.add(max(rooms, key=lambda name: rooms[name]))
     return frozenset(found)
@@ -1319,7 +1279,7 @@ _COIN_TOSSES = 16  # in one draw, which is much faster than a draw for each colu
 _SALT = secrets.token_bytes(16)  # two processes that test one database never meet
 
 
-class _Clash(Exception):  # noqa: N818 - it is no error: the family does without this row
+class _Clash(Exception):
     """A row repeats a key of its family."""
 
 
@@ -1397,20 +1357,20 @@ class _Family:
         pins: Row | None = None,
         more: _Conditions = (),
         *,
-        without: ForeignKeyConstraint | None = None,
+        loose: str | None = None,
         repeats: bool = False,
         path: tuple[Table, ...] = (),
     ) -> int:
         """Add a row and the parents it needs, and return its place.
 
-        `pins` are values that are settled, `more` are conditions beyond the checks. The foreign key `without`
-        gets no parent. A row that `repeats` a key is added all the same.
+        `pins` are values that are settled, `more` are conditions beyond the checks. The foreign keys of the
+        `loose` column get no parent. A row that `repeats` a key is added all the same.
         """
         row = self.row(table, pins or {}, more)
         wanted = {c.column for c in more if c.op == _NOT_NULL}
         for key in _references(table):
-            if key is not without:
-                self._point(row, table, key, wanted, (*path, table), strict=without is None)
+            if loose not in _local(key):
+                self._point(row, table, key, wanted, (*path, table))
         self._fill(row, table)
         if not repeats and any(self._repeats(row, table, key) for key in _keys(table)):
             raise _Clash
@@ -1487,8 +1447,6 @@ class _Family:
         key: ForeignKeyConstraint,
         wanted: set[str],
         path: tuple[Table, ...],
-        *,
-        strict: bool,
     ) -> None:
         """Settle a foreign key: NULL, an earlier row, or a new parent."""
         pairs = list(zip(_local(key), _remote(key), strict=True))
@@ -1498,7 +1456,11 @@ class _Family:
             row |= empty
             return
         target, ways = key.referred_table, []
-        matching = [i for i in range(len(self.insertions)) if self._matches(i, target, settled, _remote(key))]
+        more = tuple(each for local, remote in pairs for each in _inherited(_columns(table)[local], remote))
+        matching = [i for i in range(len(self.insertions)) if self._matches(i, target, settled, more)]
+        if target is table:  # a row that repeats another's key would point at itself
+            own = [row.get(remote) for remote in _remote(key)]
+            matching = [i for i in matching if own != [self._value(i, remote) for remote in _remote(key)]]
         if len(settled) == len(pairs) and matching:
             return
         top, optional = len(path) == 1, bool(empty) and not wanted & set(empty)
@@ -1516,12 +1478,11 @@ class _Family:
             place = matching[-1] if len(matching) == 1 else self.draw(st.sampled_from(matching))
             row |= {local: self._value(place, remote) for local, remote in pairs}
         elif way == "parent" and not any(_fixed(_columns(target)[name]) for name in settled):
-            more = tuple(_Condition(remote, _NOT_NULL) for remote in _remote(key))
             place = self.add(target, settled, more, path=path)
             row |= {local: self._value(place, remote) for local, remote in pairs}
         elif target is table and not settled:
             self._point_home(row, table, pairs)
-        elif strict:
+        else:
             names = ", ".join(_local(key))
             raise ContractError(
                 f"{table.name}({names}) should reference {target.name}, "
@@ -1552,10 +1513,15 @@ class _Family:
         value = self.insertions[place].row.get(column)
         return value if isinstance(value, Ref) else Ref(place, column)
 
-    def _matches(self, place: int, target: Table, settled: Row, remote: tuple[str, ...]) -> bool:
+    def _matches(self, place: int, target: Table, settled: Row, more: _Conditions) -> bool:
+        """Say whether an earlier row holds the settled values and can be referred to."""
         insertion = self.insertions[place]
-        if insertion.table is not target or any(insertion.row.get(name, "") is None for name in remote):
+        if insertion.table is not target:
             return False
+        for each in more:
+            value = insertion.row.get(each.column, _OMITTED)
+            if value is None or not (value is _OMITTED or isinstance(value, Ref) or each.holds(value)):
+                return False
         return all(v in (self._value(place, name), insertion.row.get(name)) for name, v in settled.items())
 
     def _repeats(self, row: Row, table: Table, key: _Key) -> bool:
@@ -1566,6 +1532,16 @@ class _Family:
             return False
         others = (each.row for each in self.insertions if each.table is table)
         return any(mine == [other.get(name, _OMITTED) for name in key.columns] for other in others)
+
+
+def _inherited(column: Column[Any], remote: str) -> Iterator[_Condition]:
+    """Yield what a parent's column must obey so that a child can refer to it."""
+    yield _Condition(remote, _NOT_NULL)
+    for each in _conditions(column):
+        yield replace(each, column=remote)
+    kind = _kind_or_none(column)
+    if isinstance(kind, _Text) and kind.longest is not None:
+        yield _Condition(remote, "<=", kind.longest, length=True)
 
 
 def _comparisons(row: Row, column: Column[Any], relations: Iterable[_Condition]) -> _Conditions:
@@ -1676,13 +1652,7 @@ def _duplicates(table: Table) -> Iterator[Bad]:
         known = all(_kind_or_none(columns[name]) for name in key.columns)
         pointed = any(c.column in _foreign(table) and c.op != _NOT_NULL for c in key.where)
         empty = any(c.column in key.columns and c.op == "null" for c in key.where)
-        if (
-            key.certain
-            and known
-            and not pointed
-            and not empty
-            and not any(_fixed(columns[n]) for n in key.columns)
-        ):
+        if key.certain and known and not pointed and not empty and not any(_fixed(columns[n]) for n in key.columns):
             yield Bad(table, "duplicate", key.columns, key.name, "23505")
 
 
@@ -1697,7 +1667,7 @@ def _breakable(table: Table, condition: _Condition) -> bool:
     if _fixed(column):
         return False
     if isinstance(condition.value, _Other):
-        return {column.name, condition.value.column} <= _related(table)
+        return condition in _relations(table)
     return not _breaking(column, condition).is_empty
 
 
@@ -1720,11 +1690,7 @@ def edges(table: Table) -> tuple[Bad, ...]:
         kind = None if _generated(column) else _kind_or_none(column)
         if isinstance(kind, _Text) and kind.longest is not None:
             found.append(Bad(table, "too-long", (column.name,), column.name, "22001"))
-        elif (
-            isinstance(kind, _Grid)
-            and isinstance(column.type, sa.Integer | sa.Numeric)
-            and kind.high < 10**29
-        ):
+        elif isinstance(kind, _Grid) and isinstance(column.type, sa.Integer | sa.Numeric) and kind.high < 10**29:
             found.append(Bad(table, "overflow", (column.name,), column.name, "22003"))
     return tuple(found)
 
@@ -1751,18 +1717,14 @@ def _add_null(family: _Family, bad: Bad) -> None:
 
 
 def _add_orphan(family: _Family, bad: Bad) -> None:
-    key = next(
-        k for k in _references(bad.table) if _local(k) == bad.columns and bad.name == _name(k, bad.name)
-    )
+    key = next(k for k in _references(bad.table) if _local(k) == bad.columns and bad.name == _name(k, bad.name))
     loose = _loose_end(bad.table, key)
     assert loose is not None
     column = _columns(bad.table)[loose]
     pins = {loose: _kind(column).fresh(_conditions(column), "", family.number("orphan"))}
     more = tuple(_Condition(name, _NOT_NULL) for name in bad.columns)
-    family.add(bad.table, pins, more, without=key)
-    family.spoil(
-        {n: family.draw(_good(_columns(bad.table)[n])) for n in bad.columns if family.told(-1, n) is None}
-    )
+    family.add(bad.table, pins, more, loose=loose)
+    family.spoil({n: family.draw(_good(_columns(bad.table)[n])) for n in bad.columns if family.told(-1, n) is None})
 
 
 def _add_duplicate(family: _Family, bad: Bad) -> None:

@@ -89,7 +89,7 @@ def content(target: Target, lab: Lab) -> object:
     """Return all that is in a database: its dump, or its tables and their rows where there is no pg_dump."""
     if lab.server.bindir and (lab.server.bindir / "pg_dump").exists():
         assert target.url.database
-        words = [lab.server.bindir / "pg_dump", lab.server.database_dsn(target.url.database)]
+        words = [str(lab.server.bindir / "pg_dump"), lab.server.database_dsn(target.url.database)]
         dump = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
     with closing(target.connect()) as connection, connection.cursor() as cursor:

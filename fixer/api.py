@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Engine
@@ -17,15 +18,17 @@ from fixer import contract as contracts
 from fixer.apply import atomic
 from fixer.apply.atomic import Progress, Run
 from fixer.contract import Contract
-from fixer.errors import ApplyFailed, PgmendError, PlanRefused, UsageError
+from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.examine import Report, examine
 from fixer.plan import Plan, build
 from fixer.sqltext import Composable
-from fixer.target import Target
+from fixer.target import DEFAULTS, Target
 
 Source = Engine | Target | Connection
 ContractSource = Contract | MetaData | type | Callable[[], Any] | str
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
+
+_PATIENT = {"lock_timeout": DEFAULTS["lock_timeout"]}
 
 log = logging.getLogger("pgmend")
 
@@ -96,10 +99,10 @@ def ensure(
     with _open(source) as (connection, target, settings):
         prepared = prepare(contract, connection, schema)
         while True:
-            report = Report(target, examine(connection, prepared, settings=settings))
-            if report.ok:
-                return report
             try:
+                report = Report(target, examine(connection, prepared, settings=settings))
+                if report.ok:
+                    return report
                 chosen = plan_with(connection, target, prepared, settings)
                 atomic.permit(chosen, allowed)
                 return apply_with(connection, target, prepared, settings, chosen)
@@ -112,7 +115,7 @@ def ensure(
 
 def _passes(error: PgmendError) -> bool:
     """Tell whether a failure comes of another worker that repairs the same database."""
-    return isinstance(error, PlanRefused) or (isinstance(error, ApplyFailed) and error.busy)
+    return error.busy or isinstance(error, PlanRefused)
 
 
 def plan_with(
@@ -165,7 +168,7 @@ def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]
         target = Target.of(source)
         pooled = source.raw_connection()
         try:
-            yield _psycopg2(pooled.driver_connection), target.redacted, {}
+            yield _psycopg2(pooled.driver_connection), target.redacted, _PATIENT
         finally:
             pooled.close()
     elif isinstance(source, Target):
@@ -175,7 +178,9 @@ def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]
         finally:
             connection.close()
     else:
-        yield source, _name_of(source), {}
+        if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
+        yield source, _name_of(source), _PATIENT
 
 
 def _psycopg2(connection: object) -> Connection:

@@ -24,6 +24,7 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import Json
 from sqlalchemy import MetaData, create_mock_engine
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
@@ -317,7 +318,7 @@ def _value(value: Any, where: str) -> sql.Composable:
         return sql.SQL(str(value.compile(dialect=_DIALECT)))
     if callable(value):
         raise ContractError(f"The hint of {where} should be a value or a SQL expression, not a function.")
-    return sql.Literal(value)
+    return sql.Literal(Json(value) if isinstance(value, dict) else value)
 
 
 ContractSource = MetaData | type | Callable[[], Any] | str

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 
 class PgmendError(Exception):
-    """The root of every error this package raises on purpose; its text is one sentence for the user."""
+    """The root of every error this package raises on purpose; its text is one sentence for the user.
+
+    `busy` where others were at work on the database, so that trying again later helps.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 class UsageError(PgmendError):
@@ -34,14 +41,7 @@ class PlanRefused(PgmendError):
 
 
 class ApplyFailed(PgmendError):
-    """A step failed, or the contract did not hold at the end: everything was rolled back.
-
-    `busy` where another fixer was at work, so that trying again later helps.
-    """
-
-    def __init__(self, message: str, *, busy: bool = False) -> None:
-        super().__init__(message)
-        self.busy = busy
+    """A step failed, or the contract did not hold at the end: everything was rolled back."""
 
 
 class NeedsPermission(PgmendError):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -88,7 +89,8 @@ def snapshot(connection: Connection) -> Iterator[Cursor]:
             yield cursor
     except psycopg2.OperationalError as error:
         message = (error.diag.message_primary or str(error)).strip().splitlines()[0]
-        raise TargetError(f"The target could not be read: {message} ({error.pgcode}).") from None
+        busy = isinstance(error, pg.LockNotAvailable)
+        raise TargetError(f"The target could not be read: {message} ({error.pgcode}).", busy=busy) from None
     finally:
         if not connection.closed:
             with connection.cursor() as cursor:

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.findings import Count, Counter, Probe
-from fixer.sqltext import SQL, Composable, Composed, Literal, sql
+from fixer.sqltext import SQL, Composable, Composed, Literal
 
 SAMPLE = 5
 _ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
@@ -74,17 +74,10 @@ def _fetch(cursor: Cursor, parts: Sequence[Composable]) -> Iterable[tuple[Any, .
 
 def _scans(probes: Sequence[Probe]) -> list[Composed]:
     """Return one SELECT for all the shared probes of one source, and one for each other probe."""
-    shared: list[tuple[sql.Composable, list[int]]] = []
-    scans = []
+    groups: dict[object, list[int]] = {}
     for number, probe in enumerate(probes):
-        group = next((numbers for source, numbers in shared if source == probe.source), None)
-        if not probe.shared:
-            scans.append(_scan(probes, [number]))
-        elif group is None:
-            shared.append((probe.source, [number]))
-        else:
-            group.append(number)
-    return scans + [_scan(probes, numbers) for _, numbers in shared]
+        groups.setdefault(repr(probe.source) if probe.shared else number, []).append(number)
+    return [_scan(probes, numbers) for numbers in groups.values()]
 
 
 def _scan(probes: Sequence[Probe], numbers: Sequence[int]) -> Composed:

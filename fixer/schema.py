@@ -42,6 +42,7 @@ class Column:
     stored_as: str | None = None  # today's name, where the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: bool = False  # its values are mapped to another key by the plan: not countable today
+    numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
 
     @property
     def generates(self) -> bool:

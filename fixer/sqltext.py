@@ -82,14 +82,14 @@ def rows_of(table: Table) -> Composed:
         cells = SQL(", ").join(
             SQL("NULL::{} AS {}").format(SQL(c.type), Identifier(c.name)) for c in table.columns.values()
         )
-        return SQL("(SELECT NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
+        return SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
     changed = any(c.now is not None or c.stored_as for c in table.columns.values())
     rows = SQL("{} AS t").format(stored(table))
     if changed:
         cells = SQL(", ").join(SQL("{} AS {}").format(today(c), Identifier(c.name)) for c in table.columns.values())
-        rows = SQL("(SELECT t.ctid, {} FROM {}) AS t").format(cells, rows)
+        rows = SQL("(SELECT t.tableoid, t.ctid, {} FROM {}) AS t").format(cells, rows)
     if table.leaving:
-        rows = SQL("(SELECT t.ctid, {} FROM {} WHERE ({}) IS NOT TRUE) AS t").format(
+        rows = SQL("(SELECT t.tableoid, t.ctid, {} FROM {} WHERE ({}) IS NOT TRUE) AS t").format(
             columns(table.columns), rows, any_of(table.leaving)
         )
     return rows
@@ -104,15 +104,24 @@ def next_value(table: QName, of: str) -> Composed:
 def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`copy`)."""
     return SQL(
-        "(SELECT t.*, t.ctid AS place, row_number() OVER (PARTITION BY {keys}, {row} ORDER BY t.ctid) AS copy"
+        "(SELECT t.*, t.tableoid AS part, t.ctid AS place,"
+        " row_number() OVER (PARTITION BY {keys}, {row} ORDER BY t.tableoid, t.ctid) AS copy"
         " FROM {rows} WHERE ({keys}) IN (SELECT {keys} FROM {rows} GROUP BY {keys} HAVING count(*) > 1)) AS t"
     ).format(keys=columns(keys), row=whole_row(table), rows=rows)
+
+
+def among(source: Composable, condition: Composable) -> Composed:
+    """Return the condition that the row is one of those that `copies` or `rivals` number so.
+
+    By table and place: a place alone means another row in each partition.
+    """
+    return SQL("(t.tableoid, t.ctid) IN (SELECT t.part, t.place FROM {} WHERE {})").format(source, condition)
 
 
 def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return a FROM item `t`: the differing rows that share a key, numbered within it (`rival`)."""
     return SQL(
-        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY t.place) AS rival"
+        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY t.part, t.place) AS rival"
         " FROM {copies} WHERE t.copy = 1) AS t"
     ).format(keys=columns(keys), copies=copies(rows, table, keys))
 

@@ -30,6 +30,7 @@ class Phase(IntEnum):
     NAMES = 30  # rename columns
     MISFITS = 35  # move rows whose values do not fit the coming type
     CONVERT = 40  # add columns, change types
+    COPY = 45  # fill new columns from old ones
     GENERATORS = 50  # create, own, wire and advance sequences
     COPIES = 55  # move identical rows that repeat a key
     KEYS = 60  # number rows, map references, settle duplicates
@@ -191,10 +192,11 @@ def rewrite_statement(
 ) -> Composed:
     """Return the one statement that rewrites cells and keeps an image of each row as it was."""
     return SQL(
-        "WITH old AS MATERIALIZED (SELECT t.ctid AS place, to_jsonb(t) AS image FROM {table} AS t WHERE {condition}),\n"
+        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, to_jsonb(t) AS image\n"
+        "  FROM {table} AS t WHERE {condition}),\n"
         'kept AS (INSERT INTO {journal} (run, source, reason, "row")\n'
         "         SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, image FROM old)\n"
-        "UPDATE {table} AS t SET {cells} FROM old WHERE t.ctid = old.place"
+        "UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place"
     ).format(
         table=q.name(table),
         condition=condition,

@@ -252,7 +252,7 @@ SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %s
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND (n.nspname !~ '^(pg_|information_schema$)' OR c.oid::regclass::text IN (
        'pg_class', 'pg_attribute', 'pg_attrdef', 'pg_constraint', 'pg_index', 'pg_trigger', 'pg_namespace', 'pg_proc',
-       'pg_type', 'pg_depend', 'pg_sequence', 'pg_rewrite', 'pg_description'))
+       'pg_type', 'pg_sequence', 'pg_rewrite', 'pg_description', 'pg_policy'))
 UNION ALL
 SELECT format('SELECT %L, last_value, is_called::int FROM %s', c.oid::regclass, c.oid::regclass)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -285,44 +285,49 @@ def detection(report: fixer.Report, slug: str, specimen: Specimen) -> list[str]:
     return breaches
 
 
-def silence(report: fixer.Report) -> list[str]:
+def silence(report: fixer.Report | Plan) -> list[str]:
     """Law 2: what is sound yields no finding."""
     return [f"{f.severity} {f.slug}: {f.message}" for f in report.findings if f.severity != "info"]
 
 
-def cure(case: Case) -> list[str]:
+def cure(case: Case, *, owners: bool = True) -> list[str]:
     """Law 3: the contract holds, and a dump shows what one of a fresh database shows."""
-    breaches = [f"deep={deep}: {breach}" for deep in (False, True) for breach in silence(case.check(deep=deep))]
-    return breaches + losses(case.sound.facts, facts(case.dump()))
+    return silence(case.check(deep=True)) + losses(case.sound.facts, facts(case.dump()), owners=owners)
 
 
 def idempotence(case: Case) -> list[str]:
     """Law 5: there is nothing more to do, and doing it changes nothing."""
     before = stamps(case.observer)
-    breaches = [f"the second plan would {step.title}" for step in case.plan(deep=True).steps]
-    second = case.apply(allow_hazards="all")
+    second = case.apply(allow_hazards="all", deep=True)
+    breaches = [f"the second plan would {step.title}" for step in second.plan.steps]
     breaches += [f"the second run kept a ledger: {second.ledger}"] if second.ledger else []
     changed = {name for name, *_ in set(before) ^ set(stamps(case.observer))}
     return breaches + ([f"the second run changed {sorted(changed)}"] if changed else [])
 
 
-def refusal(case: Case, specimen: Specimen) -> list[str]:
-    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes."""
-    tries: list[Iterable[str] | str] = [specimen.hazards - {hazard} for hazard in sorted(specimen.hazards)]
+def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool) -> list[str]:
+    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes.
+
+    Every write leaves a stamp; `dumped` says whether pg_dump is asked as well.
+    """
+    tries: list[Iterable[str] | str] = [plan.hazards - {hazard} for hazard in sorted(plan.hazards)]
     if specimen.manual:
         tries = ["all", ()]
-    breaches, before = [], case.dump() if tries else ""
-    for allowed in tries:
-        try:
-            case.apply(allow_hazards=allowed)
-        except NeedsPermission as refused:
-            wanted = specimen.hazards - set(allowed)
-            breaches += [f"does not name {h}: {refused}" for h in wanted if allowed != "all" and h not in str(refused)]
-        else:
-            return [f"went ahead with {allowed or 'no hazard'} allowed"]
-    if tries and before != case.dump():
-        breaches.append("changed the database")
-    return breaches
+    if not tries:
+        return []
+    before = (stamps(case.observer), case.dump() if dumped else "")
+    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan)]
+    after = (stamps(case.observer), case.dump() if dumped else "")
+    return breaches + (["changed the database"] if before != after else [])
+
+
+def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan) -> list[str]:
+    try:
+        case.apply(allow_hazards=allowed)
+    except NeedsPermission as refused:
+        wanted = plan.hazards - set(allowed) if allowed != "all" else set()
+        return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]
+    return [f"went ahead with {allowed or 'no hazard'} allowed"]
 
 
 def survival(before: Copy, after: Copy, quarantine: list[Any], plan: Plan, run: fixer.Run) -> list[str]:
@@ -377,7 +382,8 @@ class _Passage:
         kept = {}
         for number, (name, _) in self.old.columns.items():
             new = self.new.columns.get(number, (name,))[0]
-            kept[number] = row.get(name, row.get(new, "not kept")) if name not in self._taken() else row.get(new, row[name])
+            first, second = (new, name) if name in self._taken() else (name, new)
+            kept[number] = row.get(first, row.get(second, "not kept"))
         return kept
 
     def _taken(self) -> set[str]:
@@ -388,10 +394,21 @@ class _Passage:
         yield from self._columns()
         yield from self._rows()
         yield from self._as_it_was()
+        yield from self._mapped()
         for column in sorted(self.announced):
             if column in self.new.columns:
                 yield from self._cells(column)
         yield from _ledger(self.new, len(self.old.cells), len(self.moved), self.run)
+
+    def _mapped(self) -> Iterator[str]:
+        """Demand that a column which took the name of another holds what points at the rows it named."""
+        for number, (name, _) in self.old.columns.items():
+            heir = self.new.number(name)
+            if heir in (None, number) or number not in self.new.columns:
+                continue
+            pairs = ((row[number][1], row[heir][1]) for row in self.new.cells)
+            lost = [pair for pair in pairs if pair[0] is not None and not self._maps(*pair)]
+            yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
 
     def _columns(self) -> Iterator[str]:
         yield from (f"column {self.old.columns[n][0]} is gone" for n in self.old.columns if n not in self.new.columns)
@@ -449,7 +466,7 @@ class _Passage:
         rows = sum(step.rows for step in self.steps if names & set(step.changes))
         if converted:
             yield from (
-                f"{name} became {new} from {old}" for old, new in different[:3] if not self._maps(name, old, new)
+                f"{name} became {new} from {old}" for old, new in different[:3] if not self._maps(old, new)
             )
         elif len(different) > rows:
             yield f"{len(different)} cells of {name} differ, {rows} were announced: {different[:3]}"
@@ -468,7 +485,7 @@ class _Passage:
         for olds, news in groups.values():
             yield from _matched(olds, news, lambda cell: self._value(column, cell))
 
-    def _maps(self, column: str, old: Any, new: Any) -> bool:
+    def _maps(self, old: Any, new: Any) -> bool:
         """Tell whether a new reference points at the one row that bears the old text."""
         bearers = [
             row for rows in self.after.values() for row in rows.cells

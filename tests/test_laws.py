@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from laws import (
-    ROLES, VERSIONS, Case, Laboratory, copy_quarantine, copy_rows, cure, detection, idempotence, refusal, silence,
+    OWNER, ROLES, VERSIONS, Case, Laboratory, copy_quarantine, copy_rows, cure, detection, idempotence, refusal, silence,
     stamps, survival,
 )  # fmt: skip
 
@@ -14,6 +14,7 @@ from fixer.findings import Specimen
 SPECIMENS = [(defect.SLUG, specimen) for defect in defects.all_classes() for specimen in defect.SPECIMENS]
 NEAR_MISSES = [(defect.SLUG, near) for defect in defects.all_classes() for near in defect.NEAR_MISSES]
 SERVERS = pytest.mark.parametrize("version", VERSIONS)
+DUMPED = {(16, "owner"), (18, "superuser")}  # where pg_dump, which takes its time, watches refusals too
 AS = pytest.mark.parametrize("role", ROLES)
 
 
@@ -32,28 +33,33 @@ def test_a_specimen_obeys_the_laws(
     with laboratory.database(version, specimen, role) as case:
         case.break_(specimen.breaks)
 
-        assert "" == "\n".join(trial(case, slug, specimen))
+        assert "" == "\n".join(trial(case, slug, specimen, dumped=(version, role) in DUMPED))
 
 
-def trial(case: Case, slug: str, specimen: Specimen) -> list[str]:
+def trial(case: Case, slug: str, specimen: Specimen, *, dumped: bool = True) -> list[str]:
     """Try a broken database by all laws; return the breaches, each with its law."""
-    found = [f"1 detection: {b}" for deep in (False, True) for b in detection(case.check(deep=deep), slug, specimen)]
-    found += [f"7 refusal: {b}" for b in refusal(case, specimen)]
+    before, untouched = copy_rows(case.observer), stamps(case.observer)
+    found = [f"1 detection: {b}" for b in detection(case.check(), slug, specimen)]
+    plan = case.plan()
+    if specimen.hazards != plan.hazards - hazards_of_the_owner(case, specimen):
+        found.append(f"7 refusal: the plan has the hazards {sorted(plan.hazards)}, not {sorted(specimen.hazards)}")
+    found += [f"7 refusal: {b}" for b in refusal(case, specimen, plan, dumped=dumped)]
+    if untouched != stamps(case.observer):
+        found.append("7 refusal: to check or to plan changed the database")
     if specimen.manual:
         return found
-    before, untouched = copy_rows(case.observer), stamps(case.observer)
-    plan = case.plan()
-    if plan.hazards != specimen.hazards:
-        found.append(f"7 refusal: the plan has the hazards {sorted(plan.hazards)}, not {sorted(specimen.hazards)}")
-    if untouched != stamps(case.observer):
-        found.append("7 refusal: the plan itself changed the database")
-    run = case.apply(allow_hazards=specimen.hazards)
-    found += [f"3 cure: {b}" for b in cure(case)]
+    run = case.apply(plan=plan, allow_hazards=plan.hazards)
+    found += [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
     moved = copy_quarantine(case.observer)
     if len(moved) != specimen.quarantined:
         found.append(f"4 survival: {len(moved)} rows lie in quarantine, not {specimen.quarantined}")
     found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, plan, run)]
     return found + [f"5 idempotence: {b}" for b in idempotence(case)]
+
+
+def hazards_of_the_owner(case: Case, specimen: Specimen) -> set[str]:
+    """Return what a repair may need beyond the specimen's hazards where a superuser has an easier way."""
+    return {"replaces-constraint"} if specimen.superuser and case.role == OWNER else set()
 
 
 @AS
@@ -67,7 +73,7 @@ def test_a_near_miss_is_met_with_silence(
     with laboratory.database(version, near, role) as case:
         case.break_(near.breaks)
 
-        assert "" == "\n".join(silence(case.check()) + silence(case.check(deep=True)))
+        assert "" == "\n".join(silence(case.plan()) + silence(case.check(deep=True)))
         assert () == case.plan().steps
 
 

@@ -25,7 +25,7 @@ SOME = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-FEW = settings(SOME, max_examples=10)
+FEW = settings(SOME, max_examples=6)
 
 nasty = sa.MetaData()
 
@@ -88,6 +88,7 @@ table(
     column("boss_id", sa.ForeignKey("employees.id"), required=False),
     column("badge", sa.Numeric(12, 0), unique=True),
     column("pin", sa.Integer, server_default=sa.text("7"), unique=True),
+    sa.CheckConstraint("boss_id <> id", name="own boss"),
 )
 table("nodes", serial(), column("root_id", sa.ForeignKey("nodes.id", deferrable=True, initially="DEFERRED")))
 table(
@@ -161,9 +162,7 @@ table(
     "checked",
     sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
     column("above", sa.Integer, sa.CheckConstraint("above > 0 AND above <= 1000")),
-    column(
-        "under", sa.Numeric(6, 2), sa.CheckConstraint("(0 > (under))::boolean IS NOT NULL AND under < -0.5")
-    ),
+    column("under", sa.Numeric(6, 2), sa.CheckConstraint("(0 > (under))::boolean IS NOT NULL AND under < -0.5")),
     column("between", sa.Numeric(9, 4), sa.CheckConstraint('"between" BETWEEN -1.5 AND 1.5::numeric')),
     column("listed", sa.String(9), sa.CheckConstraint("checked.listed IN ('A', 'it''s', 'x:y')")),
     column("any", sa.Text, sa.CheckConstraint("(\"any\")::text = ANY ((ARRAY['a'::varchar, 'b'])::text[])")),
@@ -187,10 +186,8 @@ table(
     column("low", sa.Integer),
     column("middle", sa.Integer),
     column("high", sa.Numeric(12, 2)),
-    column(
-        "code", sa.Text, sa.CheckConstraint("code ~ '^[A-Z]{2}$'", name="shape"), info={"examples": ["AB"]}
-    ),
-    column("doubled", sa.BigInteger, sa.Computed("above * 2"), required=False),
+    column("code", sa.Text, sa.CheckConstraint("code ~ '^[A-Z]{2}$'", name="shape"), info={"examples": ["AB"]}),
+    column("doubled", sa.BigInteger, sa.Computed("above::bigint * 2", persisted=True), required=False),
     sa.CheckConstraint(sa.column("expressed") >= 5, name="expressed"),
     sa.CheckConstraint("starts < ends", name="order"),
     sa.CheckConstraint("low <= middle AND middle < high", name="chain"),
@@ -201,20 +198,28 @@ table(
     column("email", sa.String(60)),
     column("owner", sa.Integer),
     column("main", sa.Boolean),
+    column("lane", sa.BigInteger),
     column("gone", sa.DateTime, required=False),
     column("slot", sa.Integer, required=False),
-    sa.Index("one_email", sa.func.lower(sa.column("email")), unique=True),
+    sa.Index("one_email", sa.text("lower(email)"), unique=True),
     sa.Index("one_main", "owner", unique=True, postgresql_where=sa.text("main AND gone IS NULL")),
     sa.Index("one_slot", "slot", unique=True, postgresql_nulls_not_distinct=True),
-    pg.ExcludeConstraint(("owner", "="), using="btree", name="one_owner"),
+    pg.ExcludeConstraint(("lane", "="), using="btree", name="one_lane"),
 )
 sa.Index("one_email_again", sa.func.upper(nasty.tables["indexed"].c.email), unique=True)
 table("empty", serial())
+table("states", sa.Column("code", sa.Text, primary_key=True))
+table(
+    "tickets",
+    serial(),
+    column("state", sa.String(6), sa.ForeignKey("states.code"), sa.CheckConstraint("state IN ('open', 'closed')")),
+    column("note", sa.String(5), sa.ForeignKey("states.code"), required=False),
+)
 
 TABLES = [*trading.metadata.tables.values(), *nasty.tables.values()]
 BAD = [bad for each in TABLES for bad in rows.bad_ways(each)]
 EDGES = [bad for each in TABLES for bad in rows.edges(each)]
-OPAQUE = {"opaque", "shape"}
+OPAQUE = {"opaque", "shape", "own boss", "checked_under_check"}
 
 
 def ids(bad: rows.Bad) -> str:
@@ -273,14 +278,10 @@ def test_every_bad_way_is_refused_as_it_says(cursor: Any, bad: rows.Bad, data: s
     assert state == bad.sqlstate
 
 
-@pytest.mark.parametrize(
-    "bad", [b for b in BAD if b.table.metadata is trading.metadata and b.kind != "null"], ids=ids
-)
+@pytest.mark.parametrize("bad", [b for b in BAD if b.table.metadata is trading.metadata and b.kind != "null"], ids=ids)
 @given(data=st.data())
 @FEW
-def test_a_bad_row_is_refused_by_the_constraint_it_breaks(
-    cursor: Any, bad: rows.Bad, data: st.DataObject
-) -> None:
+def test_a_bad_row_is_refused_by_the_constraint_it_breaks(cursor: Any, bad: rows.Bad, data: st.DataObject) -> None:
     constraint, _ = refusal(cursor, data.draw(rows.bad_example(bad)))
 
     assert constraint == bad.name
@@ -353,7 +354,7 @@ def test_the_bad_ways_of_paper_trades_are_all_there() -> None:
 def test_every_check_but_the_opaque_is_derived() -> None:
     found = {name for each in TABLES for name in rows.underived_checks(each)}
 
-    assert found == OPAQUE | {"checked_under_check"}
+    assert found == OPAQUE
 
 
 def test_every_key_of_the_nasty_contract_can_be_repeated() -> None:
@@ -394,10 +395,10 @@ def test_a_check_bounds_what_is_good_to_the_smallest_step(
 
 
 def sample(strategy: st.SearchStrategy[Any]) -> set[Any]:
-    """Return a few hundred values of a strategy."""
+    """Return many values of a strategy."""
     seen: set[Any] = set()
 
-    @settings(SOME, max_examples=200)
+    @settings(SOME, max_examples=100)
     @given(strategy)
     def look(value: Any) -> None:
         seen.add(value)
@@ -429,12 +430,7 @@ def test_text_is_what_postgresql_can_hold(value: str) -> None:
 @given(example=rows.example_for(trading.paper_trades, size=5))
 @SOME
 def test_the_last_row_is_of_the_table_and_parents_come_first(example: tuple[rows.Insertion, ...]) -> None:
-    refs = [
-        (i, ref.index)
-        for i, each in enumerate(example)
-        for ref in each.row.values()
-        if isinstance(ref, rows.Ref)
-    ]
+    refs = [(i, ref.index) for i, each in enumerate(example) for ref in each.row.values() if isinstance(ref, rows.Ref)]
 
     assert example[-1].table is trading.paper_trades
     assert all(parent < child for child, parent in refs)
@@ -465,10 +461,10 @@ def test_an_unknown_type_is_named() -> None:
         rows.values(table.c.place)
 
 
-def test_an_unknown_type_that_may_be_null_is_left_out() -> None:
-    row = sample(rows.rows(nasty.tables["papers"]).map(lambda row: "place" in row))
-
-    assert row == {False}
+@given(row=rows.rows(nasty.tables["papers"]))
+@FEW
+def test_an_unknown_type_that_may_be_null_is_left_out(row: rows.Row) -> None:
+    assert "place" not in row
 
 
 def test_parents_that_need_each_other_are_an_error() -> None:

@@ -36,7 +36,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Give all rows but the first of each key a number of their own."""
     table, key = finding.table, finding.part
     rivals = q.rivals(SQL("{} AS t").format(q.name(table)), actual.tables[table], key.columns)
-    where = SQL("t.ctid IN (SELECT t.place FROM {} WHERE t.rival > 1)").format(rivals)
+    where = q.among(rivals, SQL("t.rival > 1"))
     wanted = contract.tables[table].columns
     numbered = [c for c in key.columns if wanted[c].generates]
     if numbered:

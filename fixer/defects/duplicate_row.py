@@ -36,7 +36,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     table = actual.tables[finding.table]
     rows = SQL("{} AS t").format(q.name(finding.table))
     copies = q.copies(rows, table, finding.part.columns)
-    where = SQL("t.ctid IN (SELECT t.place FROM {} WHERE t.copy > 1)").format(copies)
+    where = q.among(copies, SQL("t.copy > 1"))
     reason = "an identical copy of a row that stays"
     step = Step(
         phase=Phase.COPIES,

@@ -56,12 +56,13 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
     identity = tuple(column for column in primary if column in table.columns)
     if identity and not table.has_key_on(identity):
         rows = SQL(
-            "(SELECT * FROM (SELECT t.*, t.ctid AS place,"
-            " row_number() OVER (PARTITION BY {}, {} ORDER BY t.ctid) AS copy FROM {}) AS t WHERE t.copy = 1) AS t"
+            "(SELECT * FROM (SELECT t.*, t.tableoid AS part, t.ctid AS place,"
+            " row_number() OVER (PARTITION BY {}, {} ORDER BY t.tableoid, t.ctid) AS copy"
+            " FROM {}) AS t WHERE t.copy = 1) AS t"
         ).format(q.columns(identity), q.whole_row(table), rows)
     else:
-        rows = SQL("(SELECT t.*, t.ctid AS place FROM {}) AS t").format(rows)
-    order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.place")])
+        rows = SQL("(SELECT t.*, t.tableoid AS part, t.ctid AS place FROM {}) AS t").format(rows)
+    order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.part, t.place")])
     values = SQL("true") if key.nulls_not_distinct else q.not_null(key.columns)
     return SQL("(SELECT t.*, row_number() OVER (PARTITION BY {} ORDER BY {}) AS repeat FROM {} WHERE {}) AS t").format(
         q.columns(key.columns), order, rows, values
@@ -72,7 +73,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Move all but the first to quarantine."""
     name, key = finding.table, finding.part
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
-    where = SQL("t.ctid IN (SELECT t.place FROM {} WHERE t.repeat > 1)").format(source)
+    where = q.among(source, SQL("t.repeat > 1"))
     reason = f"an earlier row has its ({', '.join(key.columns)})"
     return Repair(tuple(Mover(actual, contract).quarantine(Phase.VALUES, name, where, reason, rows=finding.rows)))
 

@@ -1,20 +1,25 @@
 """The column of the primary key, which the database should number, is not there.
 
 Costs: no row can be named, nothing can reference one.
-Cure: add it with its generator, which numbers the rows in the order in which they lie.
+Cure: add it. Where an integer key stands under another name, its numbers are taken over, so that what
+references them still does; else the rows are numbered as they lie. Where rows elsewhere hold numbers of a key
+that is gone, nobody can tell which row they mean: a person decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer import ddl
+from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
-from fixer.sqltext import SQL
-from fixer.steps import Hazard, Phase, Repair, alter
+from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.generators import give_generator
+from fixer.schema import QName, Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.types import family
 
 SLUG = "missing-key-column"
 POINT = 1
@@ -22,41 +27,100 @@ STAGE = Stage.KEYS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
-    """Yield the generated key columns that are missing."""
+    """Yield the generated key columns that are missing, and the rows elsewhere whose numbers lost their meaning."""
     for name, wanted in contract.tables.items():
         table = actual.tables.get(name)
         for column in wanted.primary_key.columns if wanted.primary_key and table else ():
-            if table and column not in table.columns and wanted.columns[column].generates:
-                message = f"{name.name} should have the key column {column} {wanted.columns[column].type}, has none"
-                yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column)
+            if table is None or column in table.columns or not wanted.columns[column].generates:
+                continue
+            old = old_numbers(name, column, actual, contract)
+            message = f"{name.name} should have the key column {column} {wanted.columns[column].type}, has none"
+            yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, found=old)
+            if old is None:
+                yield from _stranded(name, column, actual, contract)
+
+
+def _stranded(name: QName, column: str, actual: Schema, contract: Contract) -> Iterator[Finding]:
+    """Yield a finding for each table that may hold numbers of the key that is gone."""
+    for key in contract.foreign_keys():
+        child = actual.tables.get(key.table)
+        here = child.columns.get(key.columns[0]) if child else None
+        if key.target == name and key.target_columns == (column,) and here and family(here.type) == "integer":
+            held = SQL("{} IS NOT NULL").format(q.column(here.name))
+            message = f"{key.table.name}.{here.name} holds numbers of {name.name}.{column}, which is gone"
+            yield Finding(
+                SLUG,
+                POINT,
+                f"{key.table}.{here.name}",
+                message,
+                key.table,
+                here.name,
+                part=key,
+                probe=rows_where(actual, key.table, held),
+                only_with_rows=True,
+            )
+
+
+def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
+    """Return the integer column that was the key: declared, referenced by the children, or the primary key."""
+    table = actual.tables[name]
+    declared = contract.hints[name].of(column).legacy_keys
+    referenced = (
+        old.target_columns[0]
+        for key in contract.foreign_keys()
+        for old in actual.incoming(name)
+        if key.target == name and key.table == old.table and key.columns == old.columns and len(old.columns) == 1
+    )
+    primary = table.primary_key.columns if table.primary_key and len(table.primary_key.columns) == 1 else ()
+    candidates = (c for c in (*declared, *referenced, *primary) if c in table.columns)
+    return next((c for c in candidates if family(table.columns[c].type) == "integer"), None)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
-    """Add the column and number the rows."""
+    """Add the column and number the rows, or take the numbers over."""
+    if finding.part:
+        return refuse("nobody but a person can tell which rows these numbers mean")
+    return Repair(
+        tuple(_taken_over(finding, actual, contract) if finding.found else _numbered(finding, actual, contract))
+    )
+
+
+def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     column = contract.tables[finding.table].columns[str(finding.column)]
     rows = actual.tables[finding.table].estimated_rows
     title = f"add {finding.column} to {finding.table.name} and number its rows"
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(column))
-    return Repair(
-        (
-            alter(
-                Phase.CONVERT,
-                finding.table,
-                title,
-                action,
-                hazard=Hazard.REWRITES_TABLE,
-                rows=rows,
-                merge=True,
-            ),
-        )
+    yield alter(Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True)
+
+
+def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+    name, column = finding.table, contract.tables[finding.table].columns[str(finding.column)]
+    old, rows = finding.found, actual.tables[finding.table].estimated_rows
+    add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.type))
+    yield alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True)
+    yield Step(
+        phase=Phase.COPY,
+        table=name,
+        title=f"take the numbers of {name.name}.{old} over into {column.name}",
+        sql=SQL("UPDATE {} AS t SET {} = {}").format(q.name(name), Identifier(column.name), q.column(old)),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=rows,
+        changes=(column.name,),
     )
+    bare = replace(column, default=None, sequence=None, identity="", not_null=False)
+    yield from give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare)))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
-    column = contract.tables[finding.table].columns[str(finding.column)]
-    numbered = replace(column, now=SQL("row_number() OVER ()"))
-    return actual.with_table(actual.tables[finding.table].with_column(numbered))
+    if finding.part:
+        return actual
+    table, column = actual.tables[finding.table], contract.tables[finding.table].columns[str(finding.column)]
+    if finding.found:
+        taken = replace(column, not_null=False, now=q.today(table.columns[finding.found]))
+        return actual.with_table(table.with_column(taken))
+    return actual.with_table(table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True)))
 
 
 SPECIMENS = (
@@ -67,10 +131,16 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key"}),
     ),
     Specimen(
-        "dropped under its references",
-        "ALTER TABLE books DROP COLUMN id CASCADE; UPDATE reviews SET book_id = 1",
-        hazards=frozenset({"rewrites-table"}),
+        "dropped under references that still hold its numbers",
+        "ALTER TABLE books DROP COLUMN id CASCADE",
+        manual=True,
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+    ),
+    Specimen(
+        "its numbers stand under another name",
+        "ALTER TABLE books RENAME id TO number; ALTER TABLE books ALTER number DROP DEFAULT",
+        hazards=frozenset({"rewrites-table", "replaces-constraint"}),
+        also=frozenset({"wrong-primary-key", "wrong-foreign-key-target", "rogue-not-null"}),
     ),
 )
 NEAR_MISSES = (Specimen("another column is added", "ALTER TABLE reviews ADD COLUMN number serial"),)

@@ -29,9 +29,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         if table.created or key.target not in actual.tables or not all(c and not c.mapped for c in there):
             continue
         parent = actual.tables[key.target]
-        if not set(key.target_columns) <= set(parent.columns) or any(
-            parent.columns[c].now is not None and parent.columns[c].generates for c in key.target_columns
-        ):
+        keys = [parent.columns.get(column) for column in key.target_columns]
+        if not all(column and not column.numbered for column in keys):
             continue  # the parent's key is yet to be made: nothing can have pointed at it
         right = best(key, found)
         column = ",".join(key.columns)

@@ -80,7 +80,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     name, column = finding.table, str(finding.column)
     legacy = legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
-    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"))
+    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 

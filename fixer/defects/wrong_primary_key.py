@@ -12,7 +12,7 @@ from dataclasses import replace
 from fixer import ddl
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Index, Schema
+from fixer.schema import ForeignKey, Index, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
 
@@ -39,10 +39,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Swap the keys, and give the old one back as a unique constraint with all that referenced it."""
-    return Repair(tuple(_steps(finding, actual)))
+    return Repair(tuple(_steps(finding, actual, contract)))
 
 
-def _steps(finding: Finding, actual: Schema) -> Iterator[Step]:
+def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     key: Index = finding.part
     old: Index = finding.found
     name, table = finding.table, actual.tables[finding.table]
@@ -60,10 +60,16 @@ def _steps(finding: Finding, actual: Schema) -> Iterator[Step]:
         kept = ddl.key_clause(ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique)
         title = f"keep UNIQUE ({', '.join(old.columns)}) on {name.name}"
         yield alter(Phase.INDEXES, name, title, SQL("ADD {}").format(kept))
-    for each in dependents:
+    for each in (key for key in dependents if not _replaced(key, contract)):
         title = f"add the foreign key {each.name} again"
         add = SQL("ADD {}").format(ddl.foreign_key_clause(each.name, each))
         yield alter(Phase.FOREIGN_KEYS, each.table, title, add, touches=(name,))
+
+
+def _replaced(key: ForeignKey, contract: Contract) -> bool:
+    """Tell whether the contract wants another foreign key in the place of this one."""
+    wanted = [k for k in contract.foreign_keys() if k.table == key.table and set(k.columns) == set(key.columns)]
+    return bool(wanted) and not any(key.points_as(k) for k in wanted)
 
 
 SPECIMENS = (
