@@ -17,4 +17,4 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """A bare `pytest --dsn=…` proves the target and nothing else."""
     named = config.getoption("pgmend_dsn") or config.getoption("pgmend_dsn_file")
     bare = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    return True if named and bare and collection_path == TESTS else None
+    return True if named and bare and TESTS in collection_path.parents else None

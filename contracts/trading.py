@@ -9,6 +9,7 @@ they are plain data and documented in docs/contracts.md:
 ``orphans``        what becomes of rows whose parent is gone: ``quarantine`` (the default), ``adopt``, ``null``
 ``timezone``       the zone in which moments without a zone were meant
 ``default_rows``   rows that must exist, each exactly once
+``examples``       values to be tried among the generated ones
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ metadata = MetaData(
 PAPER_TRADER = "PAPER_TRADER_001"
 NO_PASSWORD_MATCHES = "!"  # no hash function ever returns this, so no password opens the account
 
+SYMBOLS = ["RELIANCE", "M&M", "NIFTY26JAN24500CE", "BANKNIFTY26JAN59100PE"]  # real ones run to 21 characters and more
+
 
 def _moment(name: str, *, required: bool = True) -> Column[Any]:
     """Return a moment: never without a zone; what came without one was written in UTC."""
@@ -74,12 +77,8 @@ users = Table(
     Column("trading_enabled", Boolean, nullable=False, server_default=text("true"), info={"backfill": False}),
     Column("role", String(20), nullable=False, server_default="trader", info={"backfill": "trader"}),
     Column("status", String(20), nullable=False, server_default="active", info={"backfill": "active"}),
-    Column(
-        "initial_capital", Numeric(15, 2), nullable=False, server_default=text("100000"), info={"backfill": 0}
-    ),
-    Column(
-        "current_balance", Numeric(15, 2), nullable=False, server_default=text("100000"), info={"backfill": 0}
-    ),
+    Column("initial_capital", Numeric(15, 2), nullable=False, server_default=text("100000"), info={"backfill": 0}),
+    Column("current_balance", Numeric(15, 2), nullable=False, server_default=text("100000"), info={"backfill": 0}),
     Column("risk_tolerance", String(20), nullable=False, server_default="medium", info={"backfill": "medium"}),
     Column("max_daily_trades", Integer, nullable=False, server_default=text("50"), info={"backfill": 0}),
     Column("max_position_size", Numeric(15, 2), nullable=False, server_default=text("10000"), info={"backfill": 0}),
@@ -113,7 +112,9 @@ paper_trades = Table(
         nullable=False,
         info={"orphans": "quarantine"},
     ),
-    Column("symbol", String(20), nullable=False, info={"legacy_names": ["ticker", "tradingsymbol"]}),
+    Column(
+        "symbol", String(20), nullable=False, info={"legacy_names": ["ticker", "tradingsymbol"], "examples": SYMBOLS}
+    ),
     Column("action", String(10), nullable=False, info={"legacy_names": ["side", "trade_type"]}),
     Column("quantity", Integer, nullable=False, info={"legacy_names": ["qty"]}),
     Column("price", Numeric(15, 2), nullable=False),

@@ -32,9 +32,18 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
     if not exists:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), SQL(_sequence_type(column)))
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
+        yield from _handed_over(name, table, actual)
     yield own(name, table, column.name)
     yield advance(table, column.name, name)
     yield wire(name, table, column.name)
+
+
+def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
+    """Yield the step that gives a new sequence to the table's owner, without which it cannot be owned by it."""
+    owner = actual.tables[table].owner
+    if actual.session and owner and owner != actual.session.role:
+        action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
+        yield Step(Phase.GENERATORS, table, f"give the sequence {name.name} to {owner}", action, Lock.NONE)
 
 
 def own(name: QName, table: QName, column: str) -> Step:

@@ -170,7 +170,7 @@ class _Reader:
         ),
         (rf"ALTER TABLE (?:ONLY )?{_QNAME} ALTER COLUMN ({_NAME}) SET DEFAULT (.*)$", default),
         (rf"ALTER TABLE (?:ONLY )?{_QNAME} ALTER COLUMN ({_NAME}) SET NOT NULL$", not_null),
-        (rf"CREATE SEQUENCE {_QNAME}(.*)$", sequence),
+        (rf"CREATE (?:UNLOGGED )?SEQUENCE {_QNAME}(.*)$", sequence),
         (rf"ALTER SEQUENCE {_QNAME} OWNED BY {_QNAME}\.({_NAME})$", owned_by),
         (rf"ALTER TABLE (?:ONLY )?{_QNAME}\s+ADD CONSTRAINT {_NAME} (.*)$", constraint),
         (rf"CREATE (UNIQUE )?INDEX {_NAME} ON (?:ONLY )?{_QNAME} USING (.*)$", index),
@@ -321,7 +321,7 @@ def holds(found: str, wanted: str) -> bool:
         return _INTEGERS[found] >= _INTEGERS[wanted]
     (kind, *sizes), (wanted_kind, *wanted_sizes) = _sizes(found), _sizes(wanted)
     if wanted_kind == "character varying" and kind in (wanted_kind, "text"):
-        return not sizes or bool(wanted_sizes) and sizes[0] >= wanted_sizes[0]
+        return not sizes or (bool(wanted_sizes) and sizes[0] >= wanted_sizes[0])
     if wanted_kind == kind == "numeric":
         if not sizes or not wanted_sizes:
             return not sizes

@@ -238,7 +238,7 @@ def _parse(record: str) -> dict[str, Any]:
 def copy_quarantine(connection: Connection) -> list[tuple[int, str, dict[str, Any]]]:
     """Return run, source and row of all that lies in quarantine."""
     cursor = connection.cursor()
-    cursor.execute("SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('fixer_quarantine') AND relkind = 'r'")
+    cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace('fixer_quarantine')")
     found = []
     for (table,) in cursor.fetchall():
         query = sql.SQL('SELECT run, source, "row"::text, reason, moved_at FROM {}')
@@ -316,17 +316,19 @@ def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool) -> list
     if not tries:
         return []
     before = (stamps(case.observer), case.dump() if dumped else "")
-    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan)]
+    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen)]
     after = (stamps(case.observer), case.dump() if dumped else "")
     return breaches + (["changed the database"] if before != after else [])
 
 
-def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan) -> list[str]:
+def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen) -> list[str]:
     try:
-        case.apply(allow_hazards=allowed)
+        run = case.apply(allow_hazards=allowed)
     except NeedsPermission as refused:
-        wanted = plan.hazards - set(allowed) if allowed != "all" else set()
+        wanted = plan.hazards - set(allowed) if not specimen.manual else set()
         return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]
+    if specimen.manual and not run.steps and not any(finding.breaks for finding in plan.findings):
+        return []  # only a warning: the contract holds, and there is nothing to refuse
     return [f"went ahead with {allowed or 'no hazard'} allowed"]
 
 
@@ -413,8 +415,8 @@ class _Passage:
     def _columns(self) -> Iterator[str]:
         yield from (f"column {self.old.columns[n][0]} is gone" for n in self.old.columns if n not in self.new.columns)
         announced = {tuple(pair) for step in self.steps for pair in step.renames}
-        pairs = {(self.old.columns[n][0], self.new.columns[n][0]) for n in self.old.columns if n in self.new.columns}
-        yield from (f"renamed {pair} unannounced" for pair in sorted(p for p in pairs if p[0] != p[1]) if pair not in announced)
+        pairs = [(name, self.new.columns[n][0]) for n, (name, _) in self.old.columns.items() if n in self.new.columns]
+        yield from (f"renamed {a} to {b} unannounced" for a, b in pairs if a != b and (a, b) not in announced)
 
     def _value(self, number: int, cell: Any) -> Any:
         """Return a cell as JSON gave it, normalised where its column has another type now."""

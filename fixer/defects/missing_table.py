@@ -6,14 +6,16 @@ Cure: create it as the contract has it; keys, indexes and references follow as f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer import ddl
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
-from fixer.steps import Lock, Phase, Repair, Step, refuse
+from fixer.schema import QName, Schema
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
 
 SLUG = "missing-table"
 POINT = 4
@@ -64,7 +66,16 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         ddl.create_table(wanted),
         Lock.NONE,
     )
-    return Repair((*types, create))
+    return Repair((*types, create, *_handed_over(finding.table, actual, contract)))
+
+
+def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the step that gives the new table to the role that owns the others."""
+    owners = Counter(actual.tables[other].owner for other in contract.tables if other in actual.tables)
+    owner = owners.most_common(1)[0][0] if owners else ""
+    if actual.session and owner and owner != actual.session.role:
+        action = SQL("OWNER TO {}").format(Identifier(owner))
+        yield alter(Phase.TABLES, name, f"give the table {name.name} to {owner}", action)
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

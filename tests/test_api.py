@@ -1,0 +1,225 @@
+"""The library: what applications call when they start, many workers at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import psycopg2
+import pytest
+from laws import Laboratory
+from sqlalchemy import Engine, create_engine, text
+from test_cli import CLEAN, HEALTHY, HOUSE, STORY, Database, lent
+
+import fixer
+from contracts.trading import metadata
+from fixer import api
+from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused
+from fixer.plan import from_json
+from fixer.report import json as as_json
+
+NOTHING_OF_OURS = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'fixer%'"
+WORKERS = """
+import os, sys
+from sqlalchemy import create_engine
+import fixer
+from contracts.trading import metadata
+children = []
+for _ in range(6):
+    if not (child := os.fork()):
+        try:
+            engine = create_engine(sys.argv[1])
+            result = fixer.ensure(engine, metadata, allow_hazards="all")
+            os._exit(10 + bool(getattr(result, "run", None)) if result.ok else 1)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(2)
+    children.append(child)
+print(sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+@pytest.fixture
+def broken(laboratory: Laboratory) -> Iterator[Database]:
+    with lent(laboratory.server(18), STORY) as database:
+        yield database
+
+
+@pytest.fixture
+def healthy(laboratory: Laboratory) -> Iterator[Database]:
+    with lent(laboratory.server(18), HEALTHY) as database:
+        yield database
+
+
+@contextmanager
+def engine_of(database: Database, **options: object) -> Iterator[Engine]:
+    engine = create_engine(database.dsn, **options)
+    yield engine
+    engine.dispose()
+
+
+# ---- ensure
+
+
+def test_ensure_does_nothing_where_the_contract_holds(healthy: Database) -> None:
+    before = healthy.dump()
+    with engine_of(healthy) as engine:
+        report = fixer.ensure(engine, metadata)
+
+    assert (True, True, before) == (isinstance(report, fixer.Report), report.ok, healthy.dump())
+
+
+def test_ensure_takes_no_time_where_the_contract_holds(healthy: Database) -> None:
+    with engine_of(healthy) as engine:
+        fixer.ensure(engine, metadata)
+        began = time.monotonic()
+        fixer.ensure(engine, metadata)
+
+        assert time.monotonic() - began < 0.5
+
+
+def test_ensure_repairs_with_the_hazards_that_were_allowed(broken: Database) -> None:
+    with engine_of(broken) as engine:
+        run = fixer.ensure(engine, metadata, allow_hazards=["moves-rows"])
+
+        assert (True, True) == (run.ok, fixer.check(engine, metadata, deep=True).ok)
+
+
+@pytest.mark.parametrize("allowed", [(), "rewrites-values", ["rewrites-values", "rewrites-table", "replaces-constraint"], [""]])
+def test_ensure_never_repairs_with_a_hazard_that_was_not_allowed(broken: Database, allowed: str) -> None:
+    before = broken.dump()
+    with engine_of(broken) as engine, pytest.raises(NeedsPermission):
+        fixer.ensure(engine, metadata, allow_hazards=allowed)
+
+    assert before == broken.dump()
+
+
+def test_ensure_does_not_decide_for_a_person(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), "must-be-refused") as database:
+        before = database.dump()
+        with engine_of(database) as engine, pytest.raises(NeedsPermission):
+            fixer.ensure(engine, metadata, allow_hazards="all")
+
+        assert before == database.dump()
+
+
+def test_of_eight_threads_that_ensure_one_repairs_and_all_return(broken: Database) -> None:
+    with engine_of(broken, pool_size=8) as engine, ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: fixer.ensure(engine, metadata, allow_hazards="all"), range(8)))
+
+    assert (True, 1) == (all(result.ok for result in results), broken.ask("SELECT count(*) FROM fixer_journal.run"))
+
+
+def test_of_six_processes_that_ensure_one_repairs_and_all_return(broken: Database) -> None:
+    words = [sys.executable, "-c", WORKERS, broken.dsn]
+    env = {**CLEAN, "PYTHONPATH": str(HOUSE)}
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=100, env=env, cwd=HOUSE)
+
+    assert ("[10, 10, 10, 10, 10, 11]", "") == (ended.stdout.strip(), ended.stderr)
+
+
+def test_a_pool_of_one_connection_is_enough(broken: Database) -> None:
+    with engine_of(broken, pool_size=1, max_overflow=0, pool_timeout=3) as engine:
+        assert fixer.ensure(engine, metadata, allow_hazards="all").ok
+
+
+# ---- what callers hand in, they get back as it was
+
+
+@pytest.mark.parametrize("call", [fixer.check, fixer.plan, fixer.ensure])
+def test_the_engine_is_given_back_as_it_was(healthy: Database, call: object) -> None:
+    with engine_of(healthy, pool_size=1, max_overflow=0, pool_timeout=3) as engine:
+        settings = text("SELECT current_setting('search_path'), current_setting('transaction_read_only'), current_setting('row_security')")
+        with engine.connect() as connection:
+            before = connection.execute(settings).all()
+        call(engine, metadata)  # type: ignore[operator]
+        with engine.connect() as connection:
+            assert before == connection.execute(settings).all()
+
+
+def test_a_connection_is_given_back_open_and_in_its_mode(healthy: Database) -> None:
+    with closing(psycopg2.connect(healthy.dsn)) as connection:
+        fixer.check(connection, metadata)
+
+        assert (0, False) == (connection.closed, connection.autocommit)
+
+
+def test_the_callers_open_transaction_is_not_thrown_away(healthy: Database) -> None:
+    with closing(psycopg2.connect(healthy.dsn)) as connection:
+        connection.cursor().execute("CREATE TABLE unfinished ()")
+        try:
+            fixer.check(connection, metadata)
+        except PgmendError:
+            pass
+        connection.commit()
+
+    assert healthy.ask("SELECT to_regclass('unfinished') IS NOT NULL")
+
+
+# ---- check, plan, apply
+
+
+def test_a_contract_may_be_a_name_a_metadata_or_a_callable(healthy: Database) -> None:
+    with engine_of(healthy) as engine:
+        assert [True] * 3 == [fixer.check(engine, c).ok for c in ("contracts.trading:metadata", metadata, lambda: metadata)]
+
+
+def test_a_plan_survives_the_way_to_disk_and_back(broken: Database) -> None:
+    with engine_of(broken) as engine:
+        plan = fixer.plan(engine, metadata)
+        kept = from_json(json.loads(as_json.of_plan(plan)))
+
+    assert (plan.identity, plan.steps) == (kept.identity, kept.steps)
+
+
+def test_a_plan_of_another_contract_is_refused(broken: Database) -> None:
+    other = type(metadata)()
+    metadata.tables["users"].to_metadata(other)
+    with engine_of(broken) as engine:
+        plan = fixer.plan(engine, other)
+        with pytest.raises((PlanRefused, ApplyFailed)):
+            fixer.apply(engine, metadata, plan=plan, allow_hazards="all")
+
+    assert 0 == broken.ask(NOTHING_OF_OURS)
+
+
+def test_the_same_database_is_planned_the_same_way_twice(broken: Database) -> None:
+    with engine_of(broken) as engine:
+        assert fixer.plan(engine, metadata).identity == fixer.plan(engine, metadata).identity
+
+
+def test_an_unknown_hazard_is_a_mistake_of_the_caller(broken: Database) -> None:
+    with engine_of(broken) as engine, pytest.raises(PgmendError):
+        fixer.apply(engine, metadata, allow_hazards=["moves_rows"])
+
+    assert 0 == broken.ask(NOTHING_OF_OURS)
+
+
+def test_an_engine_of_another_database_is_refused() -> None:
+    with pytest.raises(PgmendError):
+        fixer.check(create_engine("sqlite://"), metadata)
+
+
+def test_progress_is_told_step_by_step(broken: Database) -> None:
+    told: list[int] = []
+    with engine_of(broken) as engine:
+        api.apply(engine, metadata, allow_hazards="all", progress=lambda step: told.append(step.number))
+
+    assert list(range(1, 12)) == told
+
+
+def test_a_progress_that_raises_leaves_nothing_half_done(broken: Database) -> None:
+    def stop(step: object) -> None:
+        if getattr(step, "number", 0) == 6:
+            raise ZeroDivisionError
+
+    before = broken.dump()
+    with engine_of(broken) as engine, pytest.raises(ZeroDivisionError):
+        fixer.apply(engine, metadata, allow_hazards="all", progress=stop)
+
+    assert before == broken.dump()

@@ -1,0 +1,367 @@
+"""apply: all of it or nothing, whoever stands in the way and whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from laws import Laboratory
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from test_cli import HEALTHY, STORY, Database, fixer, lent, role, started
+
+from fixer import api
+from fixer.apply import atomic
+from fixer.errors import ApplyFailed, PgmendError, PlanRefused
+from fixer.plan import Plan
+
+CONTRACT = "contracts.trading:metadata"
+APPLY = ("apply", "--yes", "--allow-hazards", "all")
+
+
+@pytest.fixture
+def broken(laboratory: Laboratory) -> Iterator[Database]:
+    with lent(laboratory.server(18), STORY) as database:
+        yield database
+
+
+@contextmanager
+def session(database: Database, statement: str) -> Iterator[Connection]:
+    """Lend another session, in whose open transaction the statement was run."""
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        connection.cursor().execute(statement)
+        yield connection
+
+
+def wait_for(look: Callable[[], Any]) -> None:
+    end = time.monotonic() + 20
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def waiting(database: Database) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return bool(database.ask(query))
+
+
+# ---- others at work
+
+
+def test_a_second_fixer_refuses(broken: Database) -> None:
+    before = broken.dump()
+    with session(broken, f"SELECT pg_advisory_xact_lock({atomic.ADVISORY_LOCK})"):
+        ended = fixer(*APPLY, "--dsn", broken.dsn)
+
+    assert (2, True, before) == (ended.returncode, "Another fixer" in ended.stderr, broken.dump())
+
+
+def test_of_two_fixers_at_once_one_repairs(broken: Database) -> None:
+    with session(broken, "LOCK TABLE users IN SHARE MODE") as other:
+        first = started(*APPLY, "--lock-timeout", "20s", "--dsn", broken.dsn)
+        wait_for(lambda: waiting(broken))
+        second = fixer(*APPLY, "--dsn", broken.dsn)
+        other.rollback()
+        first.communicate(timeout=30)
+
+    assert (0, 2, 1) == (first.returncode, second.returncode, broken.ask("SELECT count(*) FROM fixer_journal.run"))
+
+
+def test_a_lock_that_cannot_be_had_is_tried_for_and_given_up(broken: Database, tmp_path: Path) -> None:
+    before, log = broken.dump(), tmp_path / "log"
+    with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE"):
+        began = time.monotonic()
+        ended = fixer(*APPLY, "--lock-timeout", "50ms", "--log-file", log, "--dsn", broken.dsn)
+        seconds = time.monotonic() - began
+
+    assert (2, atomic.ATTEMPTS, True, True, before) == (
+        ended.returncode, log.read_text().count("55P03"), "--lock-timeout" in ended.stderr, seconds < 10, broken.dump(),
+    )  # fmt: skip
+
+
+def test_a_lock_that_comes_free_in_time_is_had(broken: Database) -> None:
+    with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE") as other:
+        timer = threading.Timer(0.8, other.rollback)
+        timer.start()
+        ended = fixer(*APPLY, "--lock-timeout", "300ms", "--dsn", broken.dsn)
+        timer.join()
+
+    assert 0 == ended.returncode
+
+
+def test_a_deadlock_is_tried_again(broken: Database, tmp_path: Path) -> None:
+    broken.run(f"ALTER DATABASE {broken.name} SET deadlock_timeout = '300ms'")
+    with session(broken, "SET deadlock_timeout = '9s'; LOCK TABLE users IN ACCESS SHARE MODE") as other:
+        process = started(*APPLY, "--log-file", tmp_path / "log", "--dsn", broken.dsn)
+        wait_for(lambda: waiting(broken))
+        other.cursor().execute("LOCK TABLE paper_trades IN SHARE MODE")
+        other.rollback()
+        process.communicate(timeout=30)
+
+    assert (0, True) == (process.returncode, "40P01" in (tmp_path / "log").read_text())
+
+
+def test_check_does_not_wait_for_a_lock_for_ever(broken: Database) -> None:
+    with session(broken, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"):
+        ended = fixer("check", "--lock-timeout", "100ms", "--dsn", broken.dsn)
+
+    assert (2, 1) == (ended.returncode, len(ended.stderr.splitlines()))
+
+
+def test_a_statement_timeout_undoes_all(broken: Database) -> None:
+    slow_down(broken, 0.3)
+    before = broken.dump()
+    ended = fixer(*APPLY, "-q", "--statement-timeout", "200ms", "--dsn", broken.dsn)
+
+    assert (2, 1, before) == (ended.returncode, len(ended.stderr.splitlines()), broken.dump())
+
+
+# ---- ends that come too early
+
+
+def slow_down(database: Database, seconds: float) -> None:
+    """Let every ALTER TABLE of a database take its time."""
+    database.run(
+        f"CREATE FUNCTION yawn() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({seconds}); END';"
+        " CREATE EVENT TRIGGER yawn ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION yawn()"
+    )
+
+
+def in_the_middle(database: Database) -> subprocess.Popen[str]:
+    """Start an apply, and return it as it comes to its sixth step."""
+    slow_down(database, 0.3)
+    process = started(*APPLY, "--dsn", database.dsn)
+    assert process.stderr
+    while not process.stderr.readline().startswith("[6/"):
+        assert process.poll() is None
+    return process
+
+
+def alone(database: Database) -> bool:
+    query = "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    return bool(database.ask(query))
+
+
+def test_an_interrupt_in_the_middle_leaves_nothing_half_done(broken: Database) -> None:
+    before = broken.dump()
+    process = in_the_middle(broken)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    wait_for(lambda: alone(broken))
+    broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
+
+    assert (130, False, before) == (process.returncode, "Traceback" in err, broken.dump())
+
+
+def test_an_interrupt_while_it_waits_for_a_lock_is_heard_at_once(broken: Database) -> None:
+    before = broken.dump()
+    with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE"):
+        process = started(*APPLY, "--lock-timeout", "4s", "--dsn", broken.dsn)
+        wait_for(lambda: waiting(broken))
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        seconds = time.monotonic() - began
+
+    assert (130, True, before) == (process.returncode, seconds < 2, broken.dump())
+
+
+def test_a_polite_end_leaves_nothing_half_done(broken: Database) -> None:
+    before = broken.dump()
+    process = in_the_middle(broken)
+    process.terminate()
+    process.communicate(timeout=30)
+    wait_for(lambda: alone(broken))
+    broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
+
+    assert before == broken.dump()
+
+
+def test_a_fixer_that_is_killed_leaves_nothing_half_done(broken: Database) -> None:
+    before = broken.dump()
+    process = in_the_middle(broken)
+    process.kill()
+    process.communicate(timeout=30)
+    wait_for(lambda: alone(broken))
+    broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
+
+    assert before == broken.dump()
+
+
+def test_a_connection_that_breaks_is_told_in_one_sentence(broken: Database) -> None:
+    before = broken.dump()
+    process = in_the_middle(broken)
+    broken.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgmend' AND datname = current_database()")
+    _, err = process.communicate(timeout=30)
+    broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
+    complaints = [line for line in err.splitlines() if not line.startswith("[")]
+
+    assert (2, 1, False, before) == (process.returncode, len(complaints), "(None)" in err, broken.dump())
+
+
+# ---- proofs that fail
+
+
+def tampered(database: Database, change: Callable[[Plan], Plan]) -> str:
+    """Apply a plan that was tampered with, and give why it failed."""
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        made = change(api.plan(connection, CONTRACT))
+        with pytest.raises(PgmendError) as failure:
+            api.apply(connection, CONTRACT, plan=made, allow_hazards="all")
+    return str(failure.value)
+
+
+def with_statement(plan: Plan, number: int, statement: str) -> Plan:
+    steps = tuple(replace(s, sql=statement) if s.number == number else s for s in plan.steps)
+    return replace(plan, steps=steps)
+
+
+@pytest.mark.parametrize("number", range(1, 12))
+def test_a_plan_that_lacks_a_step_is_rolled_back(broken: Database, number: int) -> None:
+    before = broken.dump()
+    tampered(broken, lambda plan: with_statement(plan, number, "SELECT 1"))
+
+    assert before == broken.dump()
+
+
+@pytest.mark.parametrize("number", [1, 5, 11])
+def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, number: int) -> None:
+    def losing(plan: Plan) -> Plan:
+        lost = "DELETE FROM paper_trades WHERE id = (SELECT min(id) FROM paper_trades)"
+        return with_statement(plan, number, f"{lost}; {plan.steps[number - 1].sql}")
+
+    before = broken.dump()
+    why = tampered(broken, losing)
+
+    assert (True, before) == ("do not add up" in why, broken.dump())
+
+
+def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
+    before, step = broken.dump(), "INSERT INTO users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')"
+    why = tampered(broken, lambda plan: with_statement(plan, 8, f"{plan.steps[7].sql}; {step}"))
+
+    assert (True, before) == ("do not add up" in why, broken.dump())
+
+
+def test_a_failing_step_is_named_with_its_sqlstate(broken: Database) -> None:
+    why = tampered(broken, lambda plan: with_statement(plan, 5, "SELECT 1 / 0"))
+
+    assert (True, True) == (why.startswith("Step 5 (add PRIMARY KEY"), "22012" in why)
+
+
+def test_a_plan_without_steps_does_not_vouch_for_a_broken_database(broken: Database) -> None:
+    with closing(psycopg2.connect(broken.dsn)) as connection:
+        nothing = replace(api.plan(connection, CONTRACT), steps=())
+        try:
+            ok = api.apply(connection, CONTRACT, plan=nothing, allow_hazards="all").ok
+        except (ApplyFailed, PlanRefused):
+            ok = False
+
+    assert not ok
+
+
+def test_a_kept_plan_without_steps_does_not_vouch_for_what_broke_since(laboratory: Laboratory, tmp_path: Path) -> None:
+    with lent(laboratory.server(18), HEALTHY) as database:
+        fixer("plan", "-q", "-o", tmp_path / "plan.json", "--dsn", database.dsn)
+        database.run("ALTER TABLE paper_trades DROP CONSTRAINT paper_trades_user_id_fkey")
+
+        assert 2 == fixer("apply", tmp_path / "plan.json", "--yes", "--dsn", database.dsn).returncode
+
+
+# ---- triggers, rules and policies of users
+
+
+MEDDLERS = """
+CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := ''infinity''; RETURN NEW; END';
+CREATE FUNCTION object() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''I object''; END';
+CREATE TRIGGER origin BEFORE DELETE ON paper_trades FOR EACH ROW EXECUTE FUNCTION swallow();
+CREATE TRIGGER always BEFORE DELETE ON paper_trades FOR EACH ROW EXECUTE FUNCTION swallow();
+CREATE TRIGGER replica BEFORE DELETE ON paper_trades FOR EACH ROW EXECUTE FUNCTION swallow();
+CREATE TRIGGER off BEFORE DELETE ON paper_trades FOR EACH ROW EXECUTE FUNCTION swallow();
+CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp();
+CREATE TRIGGER objects AFTER DELETE OR INSERT OR UPDATE ON paper_trades EXECUTE FUNCTION object();
+CREATE CONSTRAINT TRIGGER later AFTER INSERT OR UPDATE ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION object();
+CREATE RULE nothing AS ON DELETE TO paper_trades DO INSTEAD NOTHING;
+ALTER TABLE paper_trades ENABLE ALWAYS TRIGGER always, ENABLE REPLICA TRIGGER replica, DISABLE TRIGGER off;
+"""
+STATES = """
+SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT rulename, ev_enabled FROM pg_rewrite WHERE rulename = 'nothing' ORDER BY 1
+"""
+
+
+def test_triggers_and_rules_that_meddle_do_not_stop_the_repair(broken: Database) -> None:
+    broken.run(MEDDLERS)
+    ended = fixer(*APPLY, "-q", "--dsn", broken.dsn)
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
+def test_triggers_and_rules_are_left_in_the_state_they_were_in(broken: Database) -> None:
+    broken.run(MEDDLERS)
+    before = broken.run(STATES)
+    fixer(*APPLY, "-q", "--dsn", broken.dsn)
+
+    assert before == broken.run(STATES)
+
+
+def test_a_trigger_does_not_change_the_cells_that_a_repair_leaves_alone(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), "default-user-cannot-be-created") as database:
+        database.run("".join(line for line in MEDDLERS.splitlines() if "stamp" in line))
+        fixer(*APPLY, "-q", "--dsn", database.dsn)
+
+        assert 0 == database.ask("SELECT count(*) FROM users WHERE updated_at = 'infinity'")
+
+
+def test_row_security_that_hides_rows_from_the_owner_is_not_overlooked(broken: Database) -> None:
+    grants = "ALTER TABLE users OWNER TO {}; ALTER TABLE paper_trades OWNER TO {}; GRANT CREATE ON SCHEMA public TO {}"
+    with role(broken, grants, f"GRANT CREATE ON DATABASE {broken.name} TO {{}}") as owner:
+        broken.run("ALTER TABLE paper_trades ENABLE ROW LEVEL SECURITY; ALTER TABLE paper_trades FORCE ROW LEVEL SECURITY")
+        before = broken.dump()
+        ended = fixer(*APPLY, "-q", "--dsn", broken.seen_by(owner))
+
+        assert (True, False, before) == (ended.returncode in (1, 2), "Traceback" in ended.stderr, broken.dump())
+
+
+# ---- whose it is
+
+
+def test_what_a_superuser_makes_belongs_to_the_owner_of_the_table(broken: Database) -> None:
+    with role(broken, "ALTER TABLE users OWNER TO {}; ALTER TABLE paper_trades OWNER TO {}") as owner:
+        ended = fixer(*APPLY, "-q", "--dsn", broken.dsn)
+        found = broken.run("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'users_id_seq'")
+
+        assert ("", 0, [(owner,)]) == (ended.stderr, ended.returncode, found)
+
+
+def test_the_application_may_insert_after_a_superuser_repaired(broken: Database) -> None:
+    with role(broken, "GRANT SELECT, INSERT ON users TO {}") as application:
+        fixer(*APPLY, "-q", "--dsn", broken.dsn)
+        insert = "INSERT INTO users (username, email, password_hash) VALUES ('a', 'b', '!') RETURNING id > 0"
+        with closing(psycopg2.connect(broken.seen_by(application))) as connection, connection.cursor() as cursor:
+            cursor.execute(insert)
+
+            assert cursor.fetchone() == (True,)
+
+
+def test_steps_are_entered_in_the_journal_one_by_one(broken: Database) -> None:
+    fixer(*APPLY, "-q", "--dsn", broken.dsn)
+
+    assert list(range(1, 12)) == [number for (number,) in broken.run("SELECT number FROM fixer_journal.step ORDER BY 1")]
+
+
+def test_rows_in_quarantine_are_the_rows_that_were(broken: Database) -> None:
+    orphans = "SELECT to_jsonb(t) FROM paper_trades t WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.user_id) ORDER BY id"
+    before = broken.run(orphans)
+    fixer(*APPLY, "-q", "--dsn", broken.dsn)
+
+    assert before == broken.run("""SELECT "row" FROM fixer_quarantine.paper_trades ORDER BY ("row"->>'id')::int""")

@@ -1,0 +1,150 @@
+"""Many defects in one database, in any order, under odd names: the laws hold all the same, or nothing changes."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from laws import (
+    ROLES,
+    VERSIONS,
+    Case,
+    Laboratory,
+    copy_quarantine,
+    copy_rows,
+    cure,
+    idempotence,
+    stamps,
+    survival,
+)  # fmt: skip
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Numeric, String, Table, text
+
+from fixer import defects
+from fixer.errors import NeedsPermission, PgmendError
+from fixer.findings import Specimen
+
+WANTED = os.environ.get("PGMEND_MIXTURES")
+PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes
+MIXTURES = settings(
+    max_examples=int(WANTED or 25),
+    derandomize=not WANTED,
+    database=None,
+    deadline=None,
+    phases=PHASES,
+    print_blob=False,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+LIBRARY = {
+    f"{defect.SLUG}: {specimen.name}": specimen
+    for defect in defects.all_classes()
+    for specimen in defect.SPECIMENS
+    if specimen.contract is None and not specimen.manual
+}
+
+
+def mixed(case: Case, breaks: list[str]) -> list[str]:
+    """Break a database in many ways, repair it, and return the breaches of the laws."""
+    case.break_(*breaks, "SELECT")
+    before, untouched = copy_rows(case.observer), stamps(case.observer)
+    plan = case.plan()
+    try:
+        run = case.apply(plan=plan, allow_hazards="all")
+    except PgmendError as error:
+        found = ["7 refusal: a refused repair changed the database"] if untouched != stamps(case.observer) else []
+        expected = isinstance(error, NeedsPermission) and plan.refusals
+        return found if expected else [*found, f"3 cure: {type(error).__name__}: {error}"]
+    found = [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
+    after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
+    found += [f"4 survival: {b}" for b in survival(before, after, moved, plan, run)]
+    return found + [f"5 idempotence: {b}" for b in idempotence(case)]
+
+
+@MIXTURES
+@given(
+    version=st.sampled_from(VERSIONS),
+    role=st.sampled_from(sorted(ROLES)),
+    names=st.lists(st.sampled_from(sorted(LIBRARY)), min_size=2, max_size=5, unique=True),
+)
+def test_a_mixture_obeys_the_laws_or_changes_nothing(
+    laboratory: Laboratory, version: int, role: str, names: list[str]
+) -> None:
+    with laboratory.database(version, role=role) as case:
+        breaches = mixed(case, [LIBRARY[name].breaks for name in names])
+
+        assert "\n".join(breaches) == "", " + ".join(names)
+
+
+# ---- odd names
+
+
+def odd() -> MetaData:
+    """Return a contract whose names have to be quoted, each for a reason of its own."""
+    metadata = MetaData()
+    Table(
+        "User",
+        metadata,
+        Column("select", Integer, primary_key=True),
+        Column("größe: 100%", Integer, nullable=False, server_default=text("7"), info={"backfill": 7}),
+        Column('na"me', String(30), nullable=False, unique=True),
+        info={"default_rows": [{'na"me': "it's 100% :me"}]},
+    )
+    orders = Table(
+        "order %s:x",
+        metadata,
+        Column("Id", Integer, primary_key=True),
+        Column("User Id", Integer, ForeignKey("User.select", ondelete="CASCADE"), nullable=False),
+        Column("%(price)s", Numeric(8, 2), nullable=False),
+        Column("naïve", String(12), server_default="50% {} :a"),
+        Index("Ix: %", "naïve"),
+    )
+    orders.append_constraint(CheckConstraint(orders.c["%(price)s"] > 0, name="Check %"))
+    return metadata
+
+
+ODD_ROWS = """
+INSERT INTO "User" ("größe: 100%", "na""me")
+SELECT n, CASE n WHEN 1 THEN 'it''s 100% :me' ELSE 'üser ' || n || ' %s' END FROM generate_series(1, 8) AS n;
+INSERT INTO "order %s:x" ("User Id", "%(price)s") SELECT 1 + n % 8, n FROM generate_series(1, 20) AS n;
+"""
+ODD = Specimen("odd names", "", contract=odd, setup=ODD_ROWS)
+ODD_BREAKS = {
+    "no primary key": 'ALTER TABLE "User" DROP CONSTRAINT "User_pkey" CASCADE',
+    "a key is NULL": 'ALTER TABLE "order %s:x" DROP CONSTRAINT "order %s:x_pkey";'
+    'ALTER TABLE "order %s:x" ALTER COLUMN "Id" DROP NOT NULL; UPDATE "order %s:x" SET "Id" = NULL WHERE "Id" = 4',
+    "a row is there twice": 'ALTER TABLE "order %s:x" DROP CONSTRAINT "order %s:x_pkey";'
+    'INSERT INTO "order %s:x" SELECT * FROM "order %s:x" WHERE "Id" = 5',
+    "a key is there twice": 'ALTER TABLE "order %s:x" DROP CONSTRAINT "order %s:x_pkey";'
+    'INSERT INTO "order %s:x" SELECT "Id", "User Id", 77 FROM "order %s:x" WHERE "Id" = 6',
+    "orphans": 'ALTER TABLE "order %s:x" DROP CONSTRAINT "order %s:x_User Id_fkey";'
+    'UPDATE "order %s:x" SET "User Id" = 99 WHERE "Id" < 3',
+    "a name is there twice": 'ALTER TABLE "User" DROP CONSTRAINT "User_na""me_key";'
+    'UPDATE "User" SET "na""me" = \'üser 3 %s\' WHERE "select" IN (3, 4)',
+    "a check is broken": 'ALTER TABLE "order %s:x" DROP CONSTRAINT "Check %";'
+    'UPDATE "order %s:x" SET "%(price)s" = -1 WHERE "Id" = 9',
+    "a default is gone": 'ALTER TABLE "order %s:x" ALTER COLUMN "naïve" DROP DEFAULT',
+    "NULLs": 'ALTER TABLE "User" ALTER COLUMN "größe: 100%" DROP NOT NULL; UPDATE "User" SET "größe: 100%" = NULL',
+    "no index": 'DROP INDEX "Ix: %"',
+    "no generator": 'ALTER TABLE "User" ALTER COLUMN "select" DROP DEFAULT',
+    "a column is gone": 'ALTER TABLE "order %s:x" DROP COLUMN "naïve"',
+    "a text for a number": 'ALTER TABLE "order %s:x" ALTER COLUMN "%(price)s" TYPE text',
+    "floats": 'ALTER TABLE "order %s:x" ALTER COLUMN "%(price)s" TYPE double precision',
+    "a rogue column": 'ALTER TABLE "User" ADD COLUMN "rôgue %s" integer;'
+    'UPDATE "User" SET "rôgue %s" = 1; ALTER TABLE "User" ALTER COLUMN "rôgue %s" SET NOT NULL',
+    "no default user": 'DELETE FROM "User" WHERE "select" = 1',
+    "a sequence behind": """SELECT setval(pg_get_serial_sequence('"User"', 'select'), 3)""",
+    "a narrow column": """ALTER TABLE "User" ALTER COLUMN "na""me" TYPE varchar(15)""",
+}
+
+
+@MIXTURES
+@given(
+    version=st.sampled_from(VERSIONS),
+    role=st.sampled_from(sorted(ROLES)),
+    names=st.lists(st.sampled_from(sorted(ODD_BREAKS)), min_size=1, max_size=5, unique=True),
+)
+def test_odd_names_are_names_like_any(laboratory: Laboratory, version: int, role: str, names: list[str]) -> None:
+    with laboratory.database(version, ODD, role) as case:
+        breaches = mixed(case, [ODD_BREAKS[name] for name in names])
+
+        assert "\n".join(breaches) == "", " + ".join(names)
