@@ -1241,7 +1241,8 @@ def _tokens(table: Table) -> frozenset[str]:
     """Return the columns that take fresh values, so that no key is duplicated."""
     columns, found = _columns(table), set[str]()
     for key in _keys(table):
-        if found & set(key.columns) or any(_generated(columns[name]) for name in key.columns):
+        roomy = any(_room(columns[name]) >= _ROOMY for name in found & set(key.columns))
+        if roomy or any(_generated(columns[name]) for name in key.columns):
             continue
         rooms = {name: _room(columns[name]) for name in key.columns if name not in _foreign(table) | _related(table)}
         if any(rooms.values()):
@@ -1334,11 +1335,13 @@ def _simple(table: Table) -> tuple[Column[Any], ...]:
 def _fields(table: Table) -> dict[str, tuple[SearchStrategy[Any], Any]]:
     """Return for each simple column its values and what may stand instead: None, omission or nothing."""
     found: dict[str, tuple[SearchStrategy[Any], Any]] = {}
+    single = {name for key in _keys(table) if not key.distinct_nulls for name in key.columns}
     for column in _simple(table):
         if column.server_default is not None and column.name not in _tokens(table):
             found[column.name] = values(column), _OMITTED
         else:
-            found[column.name] = _good(column), None if _nullable(column) else _REQUIRED
+            optional = _nullable(column) and column.name not in single
+            found[column.name] = _good(column), None if optional else _REQUIRED
     return found
 
 

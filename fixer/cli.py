@@ -32,7 +32,6 @@ from fixer.report import text as as_text
 from fixer.steps import Hazard
 from fixer.target import Target, resolve
 
-DEFAULT_CONTRACT = "contracts.trading:metadata"
 INTERRUPTED = 130
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
 
@@ -57,7 +56,7 @@ class Settings:
     @property
     def contract_name(self) -> str:
         """The contract that was named, or the one that ships."""
-        return self.contract or DEFAULT_CONTRACT
+        return self.contract or contract.DEFAULT
 
     def target(self) -> Target:
         """Return the target that the options and the environment name."""
@@ -98,7 +97,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 _COMMON = (
     click.option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
-    click.option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {DEFAULT_CONTRACT}]"),
+    click.option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {contract.DEFAULT}]"),
     click.option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     click.option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
@@ -230,7 +229,7 @@ def apply(
 ) -> int:
     """Repair the database, by a fresh plan or by exactly the given one; roll back unless the contract holds."""
     given = _read_plan(plan_file) if plan_file else None
-    name = settings.contract or (given.contract if given else DEFAULT_CONTRACT)
+    name = settings.contract or (given.contract if given else contract.DEFAULT)
     if given and name != given.contract:
         raise PlanRefused(f"The plan was made for the contract {given.contract}, not for {name}: plan again.")
     with _connected(settings, name) as (target, connection, prepared):

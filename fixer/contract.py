@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ from fixer.codec import decode, encode
 from fixer.errors import ContractError
 from fixer.schema import ForeignKey, QName, Schema, Table
 
+DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
 _KEPT_FORMAT = 1  # changes whenever the values of fixer.schema mean something else
 
@@ -319,6 +320,3 @@ def _value(value: Any, where: str) -> sql.Composable:
     if callable(value):
         raise ContractError(f"The hint of {where} should be a value or a SQL expression, not a function.")
     return sql.Literal(Json(value) if isinstance(value, dict) else value)
-
-
-ContractSource = MetaData | type | Callable[[], Any] | str

@@ -119,9 +119,7 @@ class _Reader:
 
     def identity(self, table: str, column: str, kind: str, options: str) -> None:
         self._change(table, column, generator=kind.lower())
-        self.tables[table].sequences[column] = replace(
-            _sequence(options), type=self.tables[table].columns[column].type
-        )
+        self.tables[table].sequences[column] = replace(_sequence(options), type=self.tables[table].columns[column].type)
 
     def sequence(self, name: str, options: str) -> None:
         self.sequences[name] = _sequence(options)
@@ -257,9 +255,7 @@ def expression(text: str, *, parentheses: bool = False) -> str:
 # ---- what one has and the other lacks
 
 
-def losses(
-    wanted: Mapping[str, TableFacts], found: Mapping[str, TableFacts], *, owners: bool = True
-) -> list[str]:
+def losses(wanted: Mapping[str, TableFacts], found: Mapping[str, TableFacts], *, owners: bool = True) -> list[str]:
     """Name each fact of the wanted tables that the found ones lack; what is extra or wider is none."""
     missing = [f"{name} is missing" for name in wanted if name not in found]
     for name in set(wanted) & set(found):

@@ -58,7 +58,7 @@ def healthy(laboratory: Laboratory) -> Iterator[Database]:
 
 @contextmanager
 def engine_of(database: Database, **options: object) -> Iterator[Engine]:
-    engine = create_engine(database.dsn, **options)
+    engine = create_engine(database.dsn.replace("postgresql:", "postgresql+psycopg2:"), **options)
     yield engine
     engine.dispose()
 
@@ -116,7 +116,7 @@ def test_of_eight_threads_that_ensure_one_repairs_and_all_return(broken: Databas
 
 
 def test_of_six_processes_that_ensure_one_repairs_and_all_return(broken: Database) -> None:
-    words = [sys.executable, "-c", WORKERS, broken.dsn]
+    words = [sys.executable, "-c", WORKERS, broken.dsn.replace("postgresql:", "postgresql+psycopg2:")]
     env = {**CLEAN, "PYTHONPATH": str(HOUSE)}
     ended = subprocess.run(words, capture_output=True, text=True, timeout=100, env=env, cwd=HOUSE)
 

@@ -62,9 +62,9 @@ def test_a_healthy_database_is_checked_in_a_few_round_trips(server: Server, deep
         assert 0 < len(sent(database, metadata, deep=deep)) <= BUDGET
 
 
-def test_two_hundred_tables_ask_for_no_more_round_trips_than_five(server: Server) -> None:
+def test_a_hundred_tables_ask_for_no_more_round_trips_than_five(server: Server) -> None:
     counts = []
-    for tables in (5, 200):
+    for tables in (5, 100):
         with lent(server, None) as database:
             with closing(psycopg2.connect(database.dsn)) as connection:
                 fixer.apply(connection, many(tables))
@@ -115,7 +115,7 @@ CHANGES = {
     "a dropped column": "ALTER TABLE users DROP full_name",
     "a type": "ALTER TABLE users ALTER full_name TYPE text",
     "a default": "ALTER TABLE users ALTER role SET DEFAULT 'other'",
-    "a NOT NULL": "ALTER TABLE users ALTER full_name SET NOT NULL",
+    "a NOT NULL": "ALTER TABLE users ALTER username DROP NOT NULL",
     "an index": "CREATE INDEX ON users (role)",
     "a partial index": "CREATE INDEX ON users (role) WHERE is_active",
     "a check": "ALTER TABLE users ADD CHECK (id > 0)",

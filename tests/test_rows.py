@@ -25,7 +25,8 @@ SOME = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-FEW = settings(SOME, max_examples=6)
+FEW = settings(SOME, max_examples=10)
+TWO = settings(SOME, max_examples=2)
 
 nasty = sa.MetaData()
 
@@ -218,6 +219,7 @@ table(
 
 TABLES = [*trading.metadata.tables.values(), *nasty.tables.values()]
 BAD = [bad for each in TABLES for bad in rows.bad_ways(each)]
+NULLS = [bad for bad in BAD if bad.kind == "null"]
 EDGES = [bad for each in TABLES for bad in rows.edges(each)]
 OPAQUE = {"opaque", "shape", "own boss", "checked_under_check"}
 
@@ -268,7 +270,16 @@ def test_every_good_example_goes_in(cursor: Any, table: sa.Table, data: st.DataO
     assert len(insert(cursor, example)) == len(example)
 
 
-@pytest.mark.parametrize("bad", BAD, ids=ids)
+@pytest.mark.parametrize("bad", NULLS, ids=ids)
+@given(data=st.data())
+@TWO
+def test_every_null_is_refused_where_a_value_is_required(cursor: Any, bad: rows.Bad, data: st.DataObject) -> None:
+    _, state = refusal(cursor, data.draw(rows.bad_example(bad)))
+
+    assert state == "23502"
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad not in NULLS], ids=ids)
 @given(data=st.data())
 @FEW
 def test_every_bad_way_is_refused_as_it_says(cursor: Any, bad: rows.Bad, data: st.DataObject) -> None:

@@ -1,0 +1,262 @@
+"""Contracts: any MetaData, from anywhere, with names as odd as they come; and no trace in the target."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from dumps import TableFacts, facts
+from laws import Laboratory
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.pool import NullPool
+from test_cli import Database, fixer, lent
+
+from fixer import api, contract
+from fixer.errors import ContractError, PgmendError
+
+
+@pytest.fixture
+def empty(laboratory: Laboratory) -> Iterator[Database]:
+    with lent(laboratory.server(18), None) as database:
+        yield database
+
+
+# ---- where they come from
+
+MODELS = """
+from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.orm import declarative_base
+
+metadata = MetaData()
+Table("things", metadata, Column("id", Integer, primary_key=True))
+Base = declarative_base(metadata=metadata)
+def make(): return metadata
+def make_base(): return Base
+class Holder:
+    class Inner:
+        metadata = metadata
+"""
+
+
+@pytest.mark.parametrize("attribute", ["metadata", "Base", "make", "make_base", "Holder.Inner", "Holder.Inner.metadata"])
+@pytest.mark.parametrize("module", ["models", "package.models"])
+def test_a_contract_is_found_from_the_current_directory(empty: Database, tmp_path: Path, module: str, attribute: str) -> None:
+    file = tmp_path / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(MODELS)
+    ended = fixer("check", "--format", "json", "--contract", f"{module}:{attribute}", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert ["missing-table"] == [finding["slug"] for finding in json.loads(ended.stdout)["findings"]]
+
+
+def test_what_a_contract_prints_while_it_is_imported_does_not_spoil_the_json(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(f"print('hello from the models')\n{MODELS}")
+    ended = fixer("check", "--format", "json", "--contract", "loud:metadata", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert ended.stdout.startswith("{")
+
+
+# ---- what they may hold
+
+
+class Mood(enum.Enum):
+    CALM = "calm"
+    CROSS = "it's"
+
+
+def odd_names(*names: str) -> MetaData:
+    made = MetaData()
+    for name in names:
+        table, key, other = f"{name}", f"{name} key", f"{name} other"
+        Table(
+            table,
+            made,
+            Column(key, Integer, primary_key=True),
+            Column(other, Integer, ForeignKey(f"{table}.{key}") if "." not in name else None, index=True),
+            Column("value", Text, unique=True),
+            CheckConstraint(f'"{other.replace(chr(34), chr(34) * 2)}" > 0' if "%" not in name and ":" not in name else "value <> ''"),
+        )
+    return made
+
+
+def serials() -> MetaData:
+    made = MetaData()
+    Table("p", made, Column("id", BigInteger, primary_key=True), Column("n", Numeric(10, 2), server_default=text("0")))
+    Table("c", made, Column("id", Integer, Identity(always=True), primary_key=True), Column("p", ForeignKey("p.id", ondelete="SET NULL"), index=True))
+    Table("d", made, Column("id", Integer, Identity(start=100, increment=5), primary_key=True))
+    return made
+
+
+def kinds() -> MetaData:
+    made = MetaData()
+    Table(
+        "k", made, Column("id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
+        Column("mood", Enum(Mood, name="mood"), nullable=False, server_default="CALM"),
+        Column("tags", ARRAY(Text), server_default=text("'{}'")), Column("data", JSONB(), server_default=text("'{}'")),
+        Column("at", DateTime(timezone=True), server_default=text("now()")), Column("on", Boolean, server_default=text("true")),
+        Column("double", Integer, Computed('length("data"::text) * 2')), Column("half", String(20), server_default="50% 'off' :x"),
+        Index("k_partial", "at", postgresql_where=text('"on"')), Index("k_expression", text("lower(half)")), Index("k_gin", "data", postgresql_using="gin"),
+    )  # fmt: skip
+    return made
+
+
+def composites() -> MetaData:
+    made = MetaData()
+    Table("parent", made, Column("b", Integer, primary_key=True), Column("a", String(5), primary_key=True), Column("x", Integer), UniqueConstraint("x", "b"))
+    Table(
+        "child", made, Column("id", Integer, primary_key=True), Column("pa", String(5)), Column("pb", Integer),
+        ForeignKeyConstraint(["pb", "pa"], ["parent.b", "parent.a"], onupdate="CASCADE", deferrable=True, initially="DEFERRED"),
+    )  # fmt: skip
+    return made
+
+
+def circles() -> MetaData:
+    made = MetaData()
+    Table("tree", made, Column("id", Integer, primary_key=True), Column("up", Integer, ForeignKey("tree.id", ondelete="CASCADE")))
+    Table("hen", made, Column("id", Integer, primary_key=True), Column("egg", Integer, ForeignKey("egg.id", name="hen_egg", use_alter=True)))
+    Table("egg", made, Column("id", Integer, primary_key=True), Column("hen", Integer, ForeignKey("hen.id", name="egg_hen")))
+    return made
+
+
+def schemas() -> MetaData:
+    made = MetaData()
+    Table("users", made, Column("id", Integer, primary_key=True))
+    Table("log", made, Column("id", Integer, primary_key=True), Column("user", Integer, ForeignKey("users.id")), schema="audit")
+    return made
+
+
+SHAPES = {
+    "mixed case": lambda: odd_names("MixedCase"),
+    "reserved words": lambda: odd_names("select", "user", "order"),
+    "quotes and blanks": lambda: odd_names('a "b" c', "it's"),
+    "percent": lambda: odd_names("50% s", "%s"),
+    "percent and bracket": lambda: odd_names("%(x)s"),
+    "colon": lambda: odd_names("a:b", ":x"),
+    "other letters": lambda: odd_names("gebräuche", "таблица", "表"),
+    "long": lambda: odd_names("x" * 55),
+    "identities and serials": serials,
+    "types and defaults": kinds,
+    "composite keys": composites,
+    "references in a circle": circles,
+    "two schemas": schemas,
+}
+
+
+def created_whole(database: Database, made: MetaData) -> dict[str, TableFacts]:
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(database.dsn), poolclass=NullPool)
+    made.create_all(engine)
+    engine.dispose()
+    return facts(database.dump())
+
+
+def contract_facts(database: Database) -> dict[str, TableFacts]:
+    return {name: found for name, found in facts(database.dump()).items() if not name.startswith("fixer_")}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_an_empty_database_is_made_as_create_all_makes_it(laboratory: Laboratory, empty: Database, shape: type[MetaData]) -> None:
+    with lent(laboratory.server(18), None) as fresh:
+        for database in (empty, fresh):
+            database.run("CREATE SCHEMA audit")
+        wanted = created_whole(fresh, shape())
+        with closing(psycopg2.connect(empty.dsn)) as connection:
+            api.apply(connection, shape())
+
+        assert wanted == contract_facts(empty)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_what_create_all_makes_holds(empty: Database, shape: type[MetaData]) -> None:
+    empty.run("CREATE SCHEMA audit")
+    created_whole(empty, shape())
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        found = api.check(connection, shape(), deep=True).findings
+
+        assert [] == [finding.message for finding in found if finding.severity != "info"]
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_contract_leaves_no_trace_in_the_target(empty: Database, shape: type[MetaData]) -> None:
+    empty.run("CREATE SCHEMA audit")
+    count = "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_attribute)"
+    before = empty.run(count)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        contract.prepare(shape(), connection)
+        after = empty.run(count)
+
+    assert before == after
+
+
+def test_a_missing_schema_is_named(empty: Database) -> None:
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(PgmendError, match="no schema audit"):
+        api.check(connection, schemas())
+
+
+def test_another_schema_may_be_the_home_of_tables_without_one(empty: Database) -> None:
+    empty.run('CREATE SCHEMA "My Home"')
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        api.apply(connection, composites(), schema="My Home")
+
+    assert {('My Home',)} == set(empty.run("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|information|fixer)'"))
+
+
+def test_a_table_of_the_users_does_not_stand_in_for_one_of_the_contract(empty: Database) -> None:
+    """The scratch place may not see what the target has under the same names."""
+    empty.run("CREATE TABLE parent (x text); CREATE TABLE child (y text)")
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        prepared = contract.prepare(composites(), connection)
+
+    assert [["b", "a", "x"], ["id", "pa", "pb"]] == [list(prepared.schema.tables[name].columns) for name in reversed(sorted(prepared.schema.tables))]
+
+
+def test_a_foreign_key_that_references_no_key_is_a_contract_error(empty: Database) -> None:
+    made = MetaData()
+    Table("p", made, Column("x", Integer))
+    Table("c", made, Column("x", Integer, ForeignKey("p.x")))
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(ContractError, match="cannot be satisfied"):
+        contract.prepare(made, connection)
+
+
+def test_a_reference_is_not_satisfied_by_a_key_that_only_the_target_has(empty: Database) -> None:
+    empty.run("CREATE TABLE p (x int PRIMARY KEY)")
+    made = MetaData()
+    Table("p", made, Column("x", Integer))
+    Table("c", made, Column("x", Integer, ForeignKey("p.x")))
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(ContractError):
+        contract.prepare(made, connection)
+
+
+def test_preparing_a_contract_spends_no_sequence_and_writes_no_row(empty: Database) -> None:
+    created_whole(empty, serials())
+    before = empty.dump()
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        contract.prepare(serials(), connection)
+
+    assert before == empty.dump()
