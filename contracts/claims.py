@@ -8,6 +8,9 @@ import pytest
 
 from contracts.cases import Case
 from contracts.places import Place
+from fixer.schema import QName
+
+CAUSES = 6  # findings that a failure of behaviour shows beside its own evidence
 
 
 def assert_nothing_found(place: Place, case: Case) -> None:
@@ -38,8 +41,25 @@ def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Cas
 
 
 def _with_repair(reason: str, place: Place, case: Case) -> str:
-    """Add what the check found on the same table: it is the likely cause, and it says the repair."""
-    causes = [place.verdict(each).broken for each in place.cases if each.table == case.table]
+    """Add what the check found on the table and its parents: the likely causes, and the repair."""
+    tables = _ancestry(place, case)
+    causes = [place.verdict(each).broken for each in place.cases if each.table in tables]
     found = list(dict.fromkeys(line for cause in causes for line in cause.splitlines()))
-    found.sort(key=lambda line: line.startswith("repair: "))
-    return "\n".join([reason, *found]) if found else f"{reason}\nno finding explains it: fixer cannot repair it"
+    repairs = [line for line in found if line.startswith("repair: ")]
+    others = [line for line in found if line not in repairs]
+    if not found:
+        return f"{reason}\nno finding explains it, so the fixer cannot repair it"
+    more = [f"and {len(others) - CAUSES} more findings"] if len(others) > CAUSES else []
+    return "\n".join([reason, *others[:CAUSES], *more, *repairs])
+
+
+def _ancestry(place: Place, case: Case) -> set[QName]:
+    """Return the table of a case and all that its rows refer to."""
+    tables, waiting = {case.table}, [case.table]
+    contract = place.contract_and_cases[0]
+    while waiting:
+        for key in contract.tables[waiting.pop()].foreign_keys:
+            if key.target not in tables and key.target in contract.tables:
+                tables.add(key.target)
+                waiting.append(key.target)
+    return tables

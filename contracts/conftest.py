@@ -22,8 +22,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a claim its cases, or a law of snapshots its snapshots."""
     try:
         parameters = _parameters(metafunc)
-    except PgmendError as error:
-        refusal = pytest.Collector.CollectError(redact(str(error)))
+    except (PgmendError, psycopg2.Error) as error:
+        refusal = pytest.Collector.CollectError(redact(str(error).strip()))
     else:
         if parameters is not None:
             name, values, ids = parameters

@@ -107,12 +107,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput") or not _is_asked(config):
         return
+    import psycopg2
+
     from fixer.errors import PgmendError
+    from fixer.redact import redact
 
     try:
         session_of(config).prepare()
-    except PgmendError as error:
-        refusal = pytest.UsageError(str(error))
+    except (PgmendError, psycopg2.Error) as error:
+        refusal = pytest.UsageError(redact(" ".join(str(error).split())))
     else:
         return
     raise refusal

@@ -33,12 +33,15 @@ _PATIENT = {"lock_timeout": DEFAULTS["lock_timeout"]}
 log = logging.getLogger("pgmend")
 
 
-def check(source: Source, contract: ContractSource = contracts.DEFAULT, *, schema: str = "public", deep: bool = False) -> Report:
+def check(
+    source: Source, contract: ContractSource = contracts.DEFAULT, *, schema: str = "public", deep: bool = False
+) -> Report:
     """Compare a database with its contract and change nothing.
 
     `source` is an Engine, a Target or a psycopg2 connection; `contract` a MetaData, a declarative base, a
-    callable that returns one, or ``"module:attribute"``, by default the trading contract that ships; `schema` where its tables without a schema of
-    their own stand; `deep` reads rows even where the catalogue vouches for them. Raises ContractError when
+    callable that returns one, or ``"module:attribute"``, by default the trading contract that ships;
+    `schema` where its tables without a schema of their own stand; `deep` reads rows even where the
+    catalogue vouches for them. Raises ContractError when
     no database can satisfy the contract, TargetError when the database cannot be read.
     """
     with _open(source) as (connection, target, settings):
@@ -46,7 +49,9 @@ def check(source: Source, contract: ContractSource = contracts.DEFAULT, *, schem
         return Report(target, examine(connection, prepared, deep=deep, settings=settings))
 
 
-def plan(source: Source, contract: ContractSource = contracts.DEFAULT, *, schema: str = "public", deep: bool = False) -> Plan:
+def plan(
+    source: Source, contract: ContractSource = contracts.DEFAULT, *, schema: str = "public", deep: bool = False
+) -> Plan:
     """Order the repairs that a database needs, and change nothing.
 
     Takes what `check` takes, and raises what it raises.
@@ -150,7 +155,7 @@ def apply_with(
     return atomic.run(connection, contract, plan, settings=settings, progress=progress)
 
 
-def prepare(contract: ContractSource = contracts.DEFAULT, connection: Connection, schema: str = "public") -> Contract:
+def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:
     """Return the contract as the server behind the connection spells it."""
     if isinstance(contract, Contract):
         return contract
