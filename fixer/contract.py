@@ -41,7 +41,7 @@ ORPHAN_POLICIES = ("quarantine", "adopt", "null")
 _KEPT_FORMAT = 1  # changes whenever the values of fixer.schema mean something else
 
 log = logging.getLogger("pgmend.contract")
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
 
 
 @dataclass(frozen=True, slots=True)
