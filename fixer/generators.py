@@ -29,7 +29,10 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
     name, exists = _choose(QName(table.schema, wanted), table, actual)
-    if not exists:
+    if exists:
+        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), SQL(_sequence_type(column)))
+        yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
+    else:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), SQL(_sequence_type(column)))
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
@@ -78,6 +81,21 @@ def advance(table: QName, column: str, name: QName | None) -> Step:
     )
     title = f"bring the numbers of {table.name}.{column} ahead of the data"
     return Step(Phase.GENERATORS, table, title, q.Block(body))
+
+
+def anchor(table: QName, column: str) -> Step:
+    """Return the step after which a rollback takes back what the generator gives: nextval alone survives it.
+
+    A sequence that is restarted, if only where it stands, lives in storage of this transaction's own.
+    """
+    body = SQL(
+        "DECLARE\n    next bigint;\n    generator text := {};\nBEGIN\n"
+        "    IF generator IS NOT NULL THEN\n"
+        "        EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || next;\n"
+        "    END IF;\nEND"
+    ).format(_own_generator(table, column))
+    return Step(Phase.ANCHOR, table, f"let a rollback reach the numbers of {table.name}.{column}", q.Block(body))
 
 
 def _own_generator(table: QName, column: str) -> Composed:

@@ -41,7 +41,7 @@ class Column:
     labels: tuple[str, ...] = ()  # of its enum type
     stored_as: str | None = None  # today's name, where the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
-    mapped: bool = False  # its values are mapped to another key by the plan: not countable today
+    mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
 
     @property

@@ -32,6 +32,7 @@ class Phase(IntEnum):
     CONVERT = 40  # add columns, change types
     COPY = 45  # fill new columns from old ones
     GENERATORS = 50  # create, own, wire and advance sequences
+    ANCHOR = 52  # let a rollback reach sequences
     COPIES = 55  # move identical rows that repeat a key
     KEYS = 60  # number rows, map references, settle duplicates
     VALUES = 70  # fill NULLs, settle rows that break checks or uniques
@@ -287,7 +288,15 @@ class Mover:
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
-        yield from self.settle(Phase.ORPHANS, key, orphaned(key), reason, rows=rows, path=path)
+        yield from self.settle(Phase.ORPHANS, key, self._orphaned(key), reason, rows=rows, path=path)
+
+    def _orphaned(self, key: ForeignKey) -> Composable:
+        """Return the condition that the row has no parent, or a text that was mapped to none."""
+        table = self.actual.tables.get(key.table)
+        column = table.columns.get(key.columns[0]) if table else None
+        if column and column.mapped:
+            return SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
+        return orphaned(key)
 
     def settle(
         self,

@@ -494,9 +494,15 @@ class _Passage:
         """Tell whether a new reference points at the one row that bears the old text."""
         bearers = [
             row for rows in self.after.values() for row in rows.cells
-            if (n := rows.number("id")) is not None and row[n][1] == new and old in [cell[1] for cell in row.values()]
+            if (n := rows.number("id")) is not None and row[n][1] == new and old in _own(rows, row)
         ]  # fmt: skip
         return old is not None and new is not None and len(bearers) == 1
+
+
+def _own(rows: Rows, row: Mapping[int, Any]) -> list[Any]:
+    """Return the cells of a row that speak of itself, not of the row that it references."""
+    aside = {number for number, (name, _) in rows.columns.items() if name.startswith("legacy_") and name != "legacy_id"}
+    return [cell[1] for number, cell in row.items() if number not in aside]
 
 
 def _matched(olds: list[Any], news: list[Any], value: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:

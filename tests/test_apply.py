@@ -68,11 +68,11 @@ def test_of_two_fixers_at_once_one_repairs(broken: Database) -> None:
     with session(broken, "LOCK TABLE users IN SHARE MODE") as other:
         first = started(*APPLY, "--lock-timeout", "20s", "--dsn", broken.dsn)
         wait_for(lambda: waiting(broken))
-        second = fixer(*APPLY, "--dsn", broken.dsn)
+        second = fixer(*APPLY, "--lock-timeout", "200ms", "--dsn", broken.dsn)
         other.rollback()
         first.communicate(timeout=30)
 
-    assert (0, 2, 1) == (first.returncode, second.returncode, broken.ask("SELECT count(*) FROM fixer_journal.run"))
+    assert (first.returncode, second.returncode, broken.ask("SELECT count(*) FROM fixer_journal.run")) == (0, 2, 1)
 
 
 def test_a_lock_that_cannot_be_had_is_tried_for_and_given_up(broken: Database, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_lock_that_comes_free_in_time_is_had(broken: Database) -> None:
         ended = fixer(*APPLY, "--lock-timeout", "300ms", "--dsn", broken.dsn)
         timer.join()
 
-    assert 0 == ended.returncode
+    assert ended.returncode == 0
 
 
 def test_a_deadlock_is_tried_again(broken: Database, tmp_path: Path) -> None:
@@ -106,14 +106,14 @@ def test_a_deadlock_is_tried_again(broken: Database, tmp_path: Path) -> None:
         other.rollback()
         process.communicate(timeout=30)
 
-    assert (0, True) == (process.returncode, "40P01" in (tmp_path / "log").read_text())
+    assert (process.returncode, "40P01" in (tmp_path / "log").read_text()) == (0, True)
 
 
 def test_check_does_not_wait_for_a_lock_for_ever(broken: Database) -> None:
     with session(broken, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"):
         ended = fixer("check", "--lock-timeout", "100ms", "--dsn", broken.dsn)
 
-    assert (2, 1) == (ended.returncode, len(ended.stderr.splitlines()))
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
 
 
 def test_a_statement_timeout_undoes_all(broken: Database) -> None:
@@ -164,7 +164,7 @@ def test_an_interrupt_in_the_middle_leaves_nothing_half_done(broken: Database) -
 def test_an_interrupt_while_it_waits_for_a_lock_is_heard_at_once(broken: Database) -> None:
     before = broken.dump()
     with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE"):
-        process = started(*APPLY, "--lock-timeout", "4s", "--dsn", broken.dsn)
+        process = started(*APPLY, "--lock-timeout", "3s", "--dsn", broken.dsn)
         wait_for(lambda: waiting(broken))
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -199,7 +199,10 @@ def test_a_fixer_that_is_killed_leaves_nothing_half_done(broken: Database) -> No
 def test_a_connection_that_breaks_is_told_in_one_sentence(broken: Database) -> None:
     before = broken.dump()
     process = in_the_middle(broken)
-    broken.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgmend' AND datname = current_database()")
+    broken.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'pgmend' AND datname = current_database()"
+    )
     _, err = process.communicate(timeout=30)
     broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
     complaints = [line for line in err.splitlines() if not line.startswith("[")]
@@ -245,7 +248,10 @@ def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, number: 
 
 
 def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
-    before, step = broken.dump(), "INSERT INTO users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')"
+    before, step = (
+        broken.dump(),
+        "INSERT INTO users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')",
+    )
     why = tampered(broken, lambda plan: with_statement(plan, 8, f"{plan.steps[7].sql}; {step}"))
 
     assert (True, before) == ("do not add up" in why, broken.dump())
@@ -254,7 +260,7 @@ def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
 def test_a_failing_step_is_named_with_its_sqlstate(broken: Database) -> None:
     why = tampered(broken, lambda plan: with_statement(plan, 5, "SELECT 1 / 0"))
 
-    assert (True, True) == (why.startswith("Step 5 (add PRIMARY KEY"), "22012" in why)
+    assert (why.startswith("Step 5 (add PRIMARY KEY"), "22012" in why) == (True, True)
 
 
 def test_a_plan_without_steps_does_not_vouch_for_a_broken_database(broken: Database) -> None:
@@ -273,7 +279,7 @@ def test_a_kept_plan_without_steps_does_not_vouch_for_what_broke_since(laborator
         fixer("plan", "-q", "-o", tmp_path / "plan.json", "--dsn", database.dsn)
         database.run("ALTER TABLE paper_trades DROP CONSTRAINT paper_trades_user_id_fkey")
 
-        assert 2 == fixer("apply", tmp_path / "plan.json", "--yes", "--dsn", database.dsn).returncode
+        assert fixer("apply", tmp_path / "plan.json", "--yes", "--dsn", database.dsn).returncode == 2
 
 
 # ---- triggers, rules and policies of users
@@ -289,7 +295,8 @@ CREATE TRIGGER replica BEFORE DELETE ON paper_trades FOR EACH ROW EXECUTE FUNCTI
 CREATE TRIGGER off BEFORE DELETE ON paper_trades FOR EACH ROW EXECUTE FUNCTION swallow();
 CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION stamp();
 CREATE TRIGGER objects AFTER DELETE OR INSERT OR UPDATE ON paper_trades EXECUTE FUNCTION object();
-CREATE CONSTRAINT TRIGGER later AFTER INSERT OR UPDATE ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION object();
+CREATE CONSTRAINT TRIGGER later AFTER INSERT OR UPDATE ON users DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION object();
 CREATE RULE nothing AS ON DELETE TO paper_trades DO INSTEAD NOTHING;
 ALTER TABLE paper_trades ENABLE ALWAYS TRIGGER always, ENABLE REPLICA TRIGGER replica, DISABLE TRIGGER off;
 """
@@ -303,7 +310,7 @@ def test_triggers_and_rules_that_meddle_do_not_stop_the_repair(broken: Database)
     broken.run(MEDDLERS)
     ended = fixer(*APPLY, "-q", "--dsn", broken.dsn)
 
-    assert (0, "") == (ended.returncode, ended.stderr)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_triggers_and_rules_are_left_in_the_state_they_were_in(broken: Database) -> None:
@@ -319,13 +326,15 @@ def test_a_trigger_does_not_change_the_cells_that_a_repair_leaves_alone(laborato
         database.run("".join(line for line in MEDDLERS.splitlines() if "stamp" in line))
         fixer(*APPLY, "-q", "--dsn", database.dsn)
 
-        assert 0 == database.ask("SELECT count(*) FROM users WHERE updated_at = 'infinity'")
+        assert database.ask("SELECT count(*) FROM users WHERE updated_at = 'infinity'") == 0
 
 
 def test_row_security_that_hides_rows_from_the_owner_is_not_overlooked(broken: Database) -> None:
     grants = "ALTER TABLE users OWNER TO {}; ALTER TABLE paper_trades OWNER TO {}; GRANT CREATE ON SCHEMA public TO {}"
     with role(broken, grants, f"GRANT CREATE ON DATABASE {broken.name} TO {{}}") as owner:
-        broken.run("ALTER TABLE paper_trades ENABLE ROW LEVEL SECURITY; ALTER TABLE paper_trades FORCE ROW LEVEL SECURITY")
+        broken.run(
+            "ALTER TABLE paper_trades ENABLE ROW LEVEL SECURITY; ALTER TABLE paper_trades FORCE ROW LEVEL SECURITY"
+        )
         before = broken.dump()
         ended = fixer(*APPLY, "-q", "--dsn", broken.seen_by(owner))
 
@@ -356,11 +365,14 @@ def test_the_application_may_insert_after_a_superuser_repaired(broken: Database)
 def test_steps_are_entered_in_the_journal_one_by_one(broken: Database) -> None:
     fixer(*APPLY, "-q", "--dsn", broken.dsn)
 
-    assert list(range(1, 12)) == [number for (number,) in broken.run("SELECT number FROM fixer_journal.step ORDER BY 1")]
+    assert list(range(1, 12)) == [
+        number for (number,) in broken.run("SELECT number FROM fixer_journal.step ORDER BY 1")
+    ]
 
 
 def test_rows_in_quarantine_are_the_rows_that_were(broken: Database) -> None:
-    orphans = "SELECT to_jsonb(t) FROM paper_trades t WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = t.user_id) ORDER BY id"
+    orphaned = "NOT EXISTS (SELECT FROM users u WHERE u.id = t.user_id)"
+    orphans = f"SELECT to_jsonb(t) FROM paper_trades t WHERE {orphaned} ORDER BY id"
     before = broken.run(orphans)
     fixer(*APPLY, "-q", "--dsn", broken.dsn)
 

@@ -10,11 +10,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
-from test_cli import HEALTHY, Database, lent, role
+from test_cli import HEALTHY, HOUSE, Database, fixer, lent, role
 
-import fixer
-from contracts.trading import metadata
 from fixer import catalog, servers
 from fixer.schema import QName, Schema
 from fixer.servers import Server
@@ -33,21 +30,21 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def sent(database: Database, contract: MetaData, *, deep: bool = False) -> list[str]:
-    """Check a database, and give the messages that it was sent, by their first words."""
-    with closing(psycopg2.connect(database.dsn, options="-c log_statement=all")) as connection:
-        fixer.check(connection, contract, deep=deep)
+def sent(database: Database, *words: str, cwd: Path = HOUSE) -> list[str]:
+    """Check a database in a process of its own, which has read no contract yet, and give what it was sent."""
+    fixer("check", *words, "--dsn", f"{database.dsn}&options=-c%20log_statement%3Dall", cwd=cwd)
     log = Path(parse_dsn(database.server.dsn)["host"], "log").read_text()
-    return [found for found in re.findall(rf"^\[{database.name}\] LOG:  statement: (.*)", log, re.MULTILINE)]
+    return re.findall(rf"^\[{database.name}\] LOG:  statement: (.*)", log, re.MULTILINE)
 
 
-def many(tables: int) -> MetaData:
-    wide = MetaData()
-    for number in range(tables):
-        parent = ForeignKey(f"t{number - 1}.id") if number else None
-        columns = [Column("parent", Integer, *([parent] if parent else [])), Column("name", String(20), unique=True)]
-        Table(f"t{number}", wide, Column("id", Integer, primary_key=True), *columns)
-    return wide
+MANY = """
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
+metadata = MetaData()
+for number in range({}):
+    parent = [ForeignKey(f"t{{number - 1}}.id")] if number else []
+    columns = [Column("parent", Integer, *parent), Column("name", String(20), unique=True)]
+    Table(f"t{{number}}", metadata, Column("id", Integer, primary_key=True), *columns)
+"""
 
 
 def read(database: Database, user: str | None = None) -> Schema:
@@ -56,28 +53,31 @@ def read(database: Database, user: str | None = None) -> Schema:
         return catalog.read(cursor, ["public"])
 
 
-@pytest.mark.parametrize("deep", [False, True], ids=["plain", "deep"])
-def test_a_healthy_database_is_checked_in_a_few_round_trips(server: Server, deep: bool) -> None:
+@pytest.mark.parametrize("words", [[], ["--deep"]], ids=["plain", "deep"])
+def test_a_healthy_database_is_checked_in_a_few_round_trips(server: Server, words: list[str]) -> None:
     with lent(server, HEALTHY) as database:
-        assert 0 < len(sent(database, metadata, deep=deep)) <= BUDGET
+        assert 0 < len(sent(database, *words)) <= BUDGET
 
 
-def test_a_hundred_tables_ask_for_no_more_round_trips_than_five(server: Server) -> None:
+def test_a_hundred_tables_ask_for_no_more_round_trips_than_five(server: Server, tmp_path: Path) -> None:
     counts = []
     for tables in (5, 100):
+        (tmp_path / f"many{tables}.py").write_text(MANY.format(tables))
+        name = ("--contract", f"many{tables}:metadata")
         with lent(server, None) as database:
-            with closing(psycopg2.connect(database.dsn)) as connection:
-                fixer.apply(connection, many(tables))
-            counts.append(len(sent(database, many(tables))))
+            fixer("apply", "-q", "--yes", *name, "--dsn", database.dsn, cwd=tmp_path)
+            counts.append(len(sent(database, *name, cwd=tmp_path)))
 
     assert counts[0] == counts[1] <= BUDGET
 
 
 def test_check_leaves_no_trace_in_the_catalogue(server: Server) -> None:
-    query = "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_namespace)"
+    query = (
+        "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_namespace)"
+    )
     with lent(server, HEALTHY) as database:
         before = database.run(query)
-        sent(database, metadata, deep=True)
+        sent(database, "--deep")
 
         assert before == database.run(query)
 
@@ -100,7 +100,7 @@ def test_dropped_columns_are_not_seen(server: Server) -> None:
         database.run("CREATE TABLE t (a int, b int, c int); ALTER TABLE t DROP b; CREATE UNIQUE INDEX ON t (c)")
         table = read(database).tables[QName("public", "t")]
 
-        assert (["a", "c"], [("c",)]) == (list(table.columns), [index.columns for index in table.indexes])
+        assert (list(table.columns), [index.columns for index in table.indexes]) == (["a", "c"], [("c",)])
 
 
 def test_other_schemas_are_not_read(server: Server) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg2
 import pytest
@@ -65,15 +66,19 @@ class Holder:
 """
 
 
-@pytest.mark.parametrize("attribute", ["metadata", "Base", "make", "make_base", "Holder.Inner", "Holder.Inner.metadata"])
+@pytest.mark.parametrize(
+    "attribute", ["metadata", "Base", "make", "make_base", "Holder.Inner", "Holder.Inner.metadata"]
+)
 @pytest.mark.parametrize("module", ["models", "package.models"])
-def test_a_contract_is_found_from_the_current_directory(empty: Database, tmp_path: Path, module: str, attribute: str) -> None:
+def test_a_contract_is_found_from_the_current_directory(
+    empty: Database, tmp_path: Path, module: str, attribute: str
+) -> None:
     file = tmp_path / f"{module.replace('.', '/')}.py"
     file.parent.mkdir(exist_ok=True)
     file.write_text(MODELS)
     ended = fixer("check", "--format", "json", "--contract", f"{module}:{attribute}", "--dsn", empty.dsn, cwd=tmp_path)
 
-    assert ["missing-table"] == [finding["slug"] for finding in json.loads(ended.stdout)["findings"]]
+    assert [finding["slug"] for finding in json.loads(ended.stdout)["findings"]] == ["missing-table"]
 
 
 def test_what_a_contract_prints_while_it_is_imported_does_not_spoil_the_json(empty: Database, tmp_path: Path) -> None:
@@ -101,7 +106,9 @@ def odd_names(*names: str) -> MetaData:
             Column(key, Integer, primary_key=True),
             Column(other, Integer, ForeignKey(f"{table}.{key}") if "." not in name else None, index=True),
             Column("value", Text, unique=True),
-            CheckConstraint(f'"{other.replace(chr(34), chr(34) * 2)}" > 0' if "%" not in name and ":" not in name else "value <> ''"),
+            CheckConstraint(
+                f'"{other.replace(chr(34), chr(34) * 2)}" > 0' if "%" not in name and ":" not in name else "value <> ''"
+            ),
         )
     return made
 
@@ -109,7 +116,12 @@ def odd_names(*names: str) -> MetaData:
 def serials() -> MetaData:
     made = MetaData()
     Table("p", made, Column("id", BigInteger, primary_key=True), Column("n", Numeric(10, 2), server_default=text("0")))
-    Table("c", made, Column("id", Integer, Identity(always=True), primary_key=True), Column("p", ForeignKey("p.id", ondelete="SET NULL"), index=True))
+    Table(
+        "c",
+        made,
+        Column("id", Integer, Identity(always=True), primary_key=True),
+        Column("p", ForeignKey("p.id", ondelete="SET NULL"), index=True),
+    )
     Table("d", made, Column("id", Integer, Identity(start=100, increment=5), primary_key=True))
     return made
 
@@ -117,45 +129,110 @@ def serials() -> MetaData:
 def kinds() -> MetaData:
     made = MetaData()
     Table(
-        "k", made, Column("id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
-        Column("mood", Enum(Mood, name="mood"), nullable=False, server_default="CALM"),
-        Column("tags", ARRAY(Text), server_default=text("'{}'")), Column("data", JSONB(), server_default=text("'{}'")),
-        Column("at", DateTime(timezone=True), server_default=text("now()")), Column("on", Boolean, server_default=text("true")),
-        Column("double", Integer, Computed('length("data"::text) * 2')), Column("half", String(20), server_default="50% 'off' :x"),
-        Index("k_partial", "at", postgresql_where=text('"on"')), Index("k_expression", text("lower(half)")), Index("k_gin", "data", postgresql_using="gin"),
-    )  # fmt: skip
+        "k",
+        made,
+        Column("id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
+        Column("tags", ARRAY(Text), server_default=text("'{}'")),
+        Column("data", JSONB(), server_default=text("'{}'")),
+        Column("at", DateTime(timezone=True), server_default=text("now()")),
+        Column("on", Boolean, server_default=text("true")),
+        Column("double", Integer, Computed('length("data"::text) * 2')),
+        Column("half", String(20), server_default="it's :x"),
+        Index("k_partial", "at", postgresql_where=text('"on"')),
+        Index("k_expression", text("lower(half)")),
+        Index("k_gin", "data", postgresql_using="gin"),
+    )
+    return made
+
+
+def enums() -> MetaData:
+    made = MetaData()
+    Table(
+        "e",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("mood", Enum(Mood, name="Mood"), nullable=False, server_default="CALM"),
+    )
+    return made
+
+
+def percents() -> MetaData:
+    made = MetaData()
+    email = Column("email", Text, CheckConstraint("email LIKE '%@%'"))
+    Table(
+        "p",
+        made,
+        Column("id", Integer, primary_key=True),
+        email,
+        Column("off", Text, server_default="50%"),
+        Column("on", Text, server_default=text("'7%'")),
+    )
     return made
 
 
 def composites() -> MetaData:
     made = MetaData()
-    Table("parent", made, Column("b", Integer, primary_key=True), Column("a", String(5), primary_key=True), Column("x", Integer), UniqueConstraint("x", "b"))
     Table(
-        "child", made, Column("id", Integer, primary_key=True), Column("pa", String(5)), Column("pb", Integer),
-        ForeignKeyConstraint(["pb", "pa"], ["parent.b", "parent.a"], onupdate="CASCADE", deferrable=True, initially="DEFERRED"),
-    )  # fmt: skip
+        "parent",
+        made,
+        Column("b", Integer, primary_key=True),
+        Column("a", String(5), primary_key=True),
+        Column("x", Integer),
+        UniqueConstraint("x", "b"),
+    )
+    Table(
+        "child",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("pa", String(5)),
+        Column("pb", Integer),
+        ForeignKeyConstraint(
+            ["pb", "pa"], ["parent.b", "parent.a"], onupdate="CASCADE", deferrable=True, initially="DEFERRED"
+        ),
+    )
     return made
 
 
 def circles() -> MetaData:
     made = MetaData()
-    Table("tree", made, Column("id", Integer, primary_key=True), Column("up", Integer, ForeignKey("tree.id", ondelete="CASCADE")))
-    Table("hen", made, Column("id", Integer, primary_key=True), Column("egg", Integer, ForeignKey("egg.id", name="hen_egg", use_alter=True)))
-    Table("egg", made, Column("id", Integer, primary_key=True), Column("hen", Integer, ForeignKey("hen.id", name="egg_hen")))
+    Table(
+        "tree",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("up", Integer, ForeignKey("tree.id", ondelete="CASCADE")),
+    )
+    Table(
+        "hen",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("egg", Integer, ForeignKey("egg.id", name="hen_egg", use_alter=True)),
+    )
+    Table(
+        "egg",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("hen", Integer, ForeignKey("hen.id", name="egg_hen")),
+    )
     return made
 
 
 def schemas() -> MetaData:
     made = MetaData()
     Table("users", made, Column("id", Integer, primary_key=True))
-    Table("log", made, Column("id", Integer, primary_key=True), Column("user", Integer, ForeignKey("users.id")), schema="audit")
+    Table(
+        "log",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("user", Integer, ForeignKey("users.id")),
+        schema="audit",
+    )
     return made
 
 
 SHAPES = {
     "mixed case": lambda: odd_names("MixedCase"),
     "reserved words": lambda: odd_names("select", "user", "order"),
-    "quotes and blanks": lambda: odd_names('a "b" c', "it's"),
+    "quotes and blanks": lambda: odd_names('a "b" c'),
     "percent": lambda: odd_names("50% s", "%s"),
     "percent and bracket": lambda: odd_names("%(x)s"),
     "colon": lambda: odd_names("a:b", ":x"),
@@ -163,6 +240,8 @@ SHAPES = {
     "long": lambda: odd_names("x" * 55),
     "identities and serials": serials,
     "types and defaults": kinds,
+    "enums": enums,
+    "percents in checks and defaults": percents,
     "composite keys": composites,
     "references in a circle": circles,
     "two schemas": schemas,
@@ -181,7 +260,9 @@ def contract_facts(database: Database) -> dict[str, TableFacts]:
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_an_empty_database_is_made_as_create_all_makes_it(laboratory: Laboratory, empty: Database, shape: type[MetaData]) -> None:
+def test_an_empty_database_is_made_as_create_all_makes_it(
+    laboratory: Laboratory, empty: Database, shape: type[MetaData]
+) -> None:
     with lent(laboratory.server(18), None) as fresh:
         for database in (empty, fresh):
             database.run("CREATE SCHEMA audit")
@@ -199,19 +280,32 @@ def test_what_create_all_makes_holds(empty: Database, shape: type[MetaData]) -> 
     with closing(psycopg2.connect(empty.dsn)) as connection:
         found = api.check(connection, shape(), deep=True).findings
 
-        assert [] == [finding.message for finding in found if finding.severity != "info"]
+        assert [finding.message for finding in found if finding.severity != "info"] == []
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_a_contract_leaves_no_trace_in_the_target(empty: Database, shape: type[MetaData]) -> None:
     empty.run("CREATE SCHEMA audit")
-    count = "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_attribute)"
-    before = empty.run(count)
+    count = (
+        "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_attribute)"
+    )
+    before, made = empty.run(count), shape()
+    Table(f"new_{uuid4().hex}", made, Column("id", Integer, primary_key=True))  # so that nobody has read it yet
     with closing(psycopg2.connect(empty.dsn)) as connection:
-        contract.prepare(shape(), connection)
+        contract.prepare(made, connection)
         after = empty.run(count)
 
     assert before == after
+
+
+def test_a_percent_in_a_hint_is_one_percent(empty: Database) -> None:
+    made = MetaData()
+    hint = {"note": text("'100%'"), "id": 1}
+    Table("t", made, Column("id", Integer, primary_key=True), Column("note", Text), info={"default_rows": [hint]})
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        api.apply(connection, made)
+
+    assert empty.ask("SELECT note FROM t") == "100%"
 
 
 def test_a_missing_schema_is_named(empty: Database) -> None:
@@ -224,7 +318,9 @@ def test_another_schema_may_be_the_home_of_tables_without_one(empty: Database) -
     with closing(psycopg2.connect(empty.dsn)) as connection:
         api.apply(connection, composites(), schema="My Home")
 
-    assert {('My Home',)} == set(empty.run("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|information|fixer)'"))
+    assert {("My Home",)} == set(
+        empty.run("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|information|fixer)'")
+    )
 
 
 def test_a_table_of_the_users_does_not_stand_in_for_one_of_the_contract(empty: Database) -> None:
@@ -233,7 +329,10 @@ def test_a_table_of_the_users_does_not_stand_in_for_one_of_the_contract(empty: D
     with closing(psycopg2.connect(empty.dsn)) as connection:
         prepared = contract.prepare(composites(), connection)
 
-    assert [["b", "a", "x"], ["id", "pa", "pb"]] == [list(prepared.schema.tables[name].columns) for name in reversed(sorted(prepared.schema.tables))]
+    assert [list(prepared.schema.tables[name].columns) for name in sorted(prepared.schema.tables, reverse=True)] == [
+        ["b", "a", "x"],
+        ["id", "pa", "pb"],
+    ]
 
 
 def test_a_foreign_key_that_references_no_key_is_a_contract_error(empty: Database) -> None:

@@ -209,6 +209,7 @@ table(
 )
 sa.Index("one_email_again", sa.func.upper(nasty.tables["indexed"].c.email), unique=True)
 table("empty", serial())
+table("notes", serial(), column("body", pg.JSONB), column("tags", sa.ARRAY(MOOD)))
 table("states", sa.Column("code", sa.Text, primary_key=True))
 table(
     "tickets",
@@ -336,6 +337,15 @@ def test_a_row_that_a_trigger_swallows_is_told(cursor: Any) -> None:
 
     with pytest.raises(rows.Swallowed, match="empty"):
         rows.insert(cursor, [rows.Insertion(nasty.tables["empty"], {})], "public")
+
+
+def test_a_ref_carries_documents_and_arrays(cursor: Any) -> None:
+    notes = nasty.tables["notes"]
+    first = {"body": rows.Document({"a": [1, None]}), "tags": rows.Array(["it's so-so", None])}
+    second = {name: rows.Ref(0, name) for name in first}
+    returned = insert(cursor, (rows.Insertion(notes, first), rows.Insertion(notes, second)))
+
+    assert returned[1] | {"id": 0} == returned[0] | {"id": 0}
 
 
 def test_a_text_with_nul_is_refused_before_it_is_sent(cursor: Any) -> None:

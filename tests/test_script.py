@@ -21,7 +21,7 @@ APPLIED = "This plan was applied already"
 def script(database: Database, place: Path, contract: str = "contracts.trading:metadata") -> Path:
     file = place / "plan.sql"
     ended = fixer("plan", "-q", "--deep", "--sql", file, "--contract", contract, "--dsn", database.dsn, cwd=place)
-    assert "" == ended.stderr
+    assert ended.stderr == ""
     return file
 
 
@@ -33,7 +33,9 @@ def psql(database: Database, file: Path) -> subprocess.CompletedProcess[str]:
 
 def quarantined(database: Database) -> dict[str, int]:
     tables = database.run("SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('fixer_quarantine')")
-    counts = [database.run(f'SELECT source, count(*) FROM fixer_quarantine."{name}" GROUP BY source') for (name,) in tables]
+    counts = [
+        database.run(f'SELECT source, count(*) FROM fixer_quarantine."{name}" GROUP BY source') for (name,) in tables
+    ]
     return dict(row for rows in counts for row in rows)
 
 
@@ -70,7 +72,7 @@ def test_a_second_run_says_so_and_changes_nothing(laboratory: Laboratory, tmp_pa
 def test_after_the_script_the_fixer_has_nothing_to_do(broken: Database, tmp_path: Path) -> None:
     psql(broken, script(broken, tmp_path))
 
-    assert 0 == fixer("plan", "--deep", "--dsn", broken.dsn).returncode
+    assert fixer("plan", "--deep", "--dsn", broken.dsn).returncode == 0
 
 
 def test_the_run_of_a_script_stands_in_history(broken: Database, tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_row_that_became_an_orphan_meanwhile_is_moved_too(broken: Database, tm
     )
     psql(broken, file)
 
-    assert {"public.paper_trades": 8} == quarantined(broken)
+    assert quarantined(broken) == {"public.paper_trades": 8}
 
 
 def test_a_script_waits_for_no_other_fixer(broken: Database, tmp_path: Path) -> None:
@@ -124,8 +126,11 @@ def test_a_script_waits_for_no_other_fixer(broken: Database, tmp_path: Path) -> 
 ODD = """
 from sqlalchemy import *
 metadata = MetaData()
-Table("Order %s :x", metadata, Column("select", Integer, primary_key=True), Column("naïve \\"q\\" :'y'", Text, server_default="50% :off 'x' \\\\ $$"),
-      Column("par:ent", Integer, ForeignKey("Order %s :x.select")), CheckConstraint("\\"select\\" > 0"), info={"default_rows": [{"select": 1, "naïve \\"q\\" :'y'": ":v %s \\\\ ' $do$"}]})
+NOTE = "naïve \\"q\\" :'y'"
+Table("Order %s :x", metadata,
+      Column("select", Integer, primary_key=True), Column(NOTE, Text, server_default="50% :off 'x' \\\\ $$"),
+      Column("par:ent", Integer, ForeignKey("Order %s :x.select")), CheckConstraint("\\"select\\" > 0"),
+      info={"default_rows": [{"select": 1, NOTE: ":v %s \\\\ ' $do$"}]})
 """  # fmt: skip
 
 
@@ -133,7 +138,9 @@ def test_odd_names_and_values_survive_psql(laboratory: Laboratory, tmp_path: Pat
     (tmp_path / "odd.py").write_text(ODD)
     with lent(laboratory.server(18), None) as database:
         ended = psql(database, script(database, tmp_path, "odd:metadata"))
-        exit_code = fixer("check", "--deep", "--contract", "odd:metadata", "--dsn", database.dsn, cwd=tmp_path).returncode
+        exit_code = fixer(
+            "check", "--deep", "--contract", "odd:metadata", "--dsn", database.dsn, cwd=tmp_path
+        ).returncode
         value = database.ask('SELECT "naïve ""q"" :\'y\'" FROM "Order %s :x"')
 
-        assert ("", 0, 0, ":v %s \\ ' $do$") == (ended.stderr, ended.returncode, exit_code, value)
+        assert (ended.stderr, ended.returncode, exit_code, value) == ("", 0, 0, ":v %s \\ ' $do$")

@@ -87,7 +87,7 @@ def test_what_fits_takes_every_value_of_the_wanted_type_as_it_is(cursor: Cursor)
         if stored(cursor, value, wanted, found) != text(cursor, value, wanted)
     ]
 
-    assert [] == lost
+    assert lost == []
 
 
 def test_what_is_widened_takes_every_value_of_both_as_it_is(cursor: Cursor) -> None:
@@ -100,11 +100,11 @@ def test_what_is_widened_takes_every_value_of_both_as_it_is(cursor: Cursor) -> N
         if stored(cursor, value, kind, wide) != text(cursor, value, kind)
     ]
 
-    assert [] == lost
+    assert lost == []
 
 
 def test_every_type_fits_itself() -> None:
-    assert [] == [kind for kind in VALUES if not fits(kind, kind)]
+    assert [kind for kind in VALUES if not fits(kind, kind)] == []
 
 
 def test_two_types_that_fit_each_other_are_one_in_all_but_name() -> None:
@@ -183,7 +183,7 @@ def test_only_a_change_that_is_said_to_rewrite_rewrites(cursor: Cursor) -> None:
             wrong.append((found, wide))
         cursor.execute("DROP TABLE place")
 
-    assert [] == wrong
+    assert wrong == []
 
 
 # ---- conversions
@@ -264,12 +264,16 @@ def test_a_value_is_converted_or_not_understood(
     assert expected == converted(cursor, found, wanted, value)
 
 
-@pytest.mark.parametrize("value", ["2023-02-29", "2024-02-30 10:00", "2024-04-31", "10000-01-01", "2024-01-01 10:00+99"])
+@pytest.mark.parametrize(
+    "value", ["2023-02-29", "2024-02-30 10:00", "2024-04-31", "10000-01-01", "2024-01-01 10:00+99"]
+)
 def test_a_moment_that_never_was_is_not_cast_to_its_ruin(cursor: Cursor, value: str) -> None:
     assert None is converted(cursor, "text", "timestamp with time zone", value, "UTC")
 
 
-@pytest.mark.parametrize(("found", "wanted"), [("text", "numeric(15,2)"), ("text", "integer"), ("text", "boolean"), ("text", "uuid")])
+@pytest.mark.parametrize(
+    ("found", "wanted"), [("text", "numeric(15,2)"), ("text", "integer"), ("text", "boolean"), ("text", "uuid")]
+)
 def test_null_stays_null(cursor: Cursor, found: str, wanted: str) -> None:
     assert None is converted(cursor, found, wanted, None)
 
@@ -300,7 +304,7 @@ def test_the_zone_of_the_session_has_no_say(cursor: Cursor) -> None:
     seen = converted(cursor, "text", "timestamp with time zone", "2024-07-01 12:00", "Asia/Kolkata")
     cursor.execute("SET TimeZone = 'UTC'")
 
-    assert "2024-07-01 02:30:00-04" == seen
+    assert seen == "2024-07-01 02:30:00-04"
 
 
 @pytest.mark.parametrize(
@@ -328,9 +332,11 @@ def test_an_unknown_way_is_refused_with_its_reason(found: str, wanted: str) -> N
 def test_only_labels_of_the_enum_are_understood(cursor: Cursor) -> None:
     made = conversion(column("text"), column("mood", ("calm", "it's")), ColumnHints())
     assert isinstance(made, Conversion)
-    cursor.execute(SQL("SELECT array_agg({}) FROM unnest(ARRAY['calm', 'it''s', 'angry', NULL]) AS t (v)").format(made.fits))
+    cursor.execute(
+        SQL("SELECT array_agg({}) FROM unnest(ARRAY['calm', 'it''s', 'angry', NULL]) AS t (v)").format(made.fits)
+    )
 
-    assert ([True, True, False, None],) == cursor.fetchone()
+    assert cursor.fetchone() == ([True, True, False, None],)
 
 
 def test_every_value_that_is_understood_converts_without_an_error(cursor: Cursor) -> None:
@@ -344,25 +350,26 @@ def test_every_value_that_is_understood_converts_without_an_error(cursor: Cursor
             except psycopg2.Error as error:
                 failures.append((found, wanted, value, error.pgcode))
 
-    assert [] == failures
+    assert failures == []
 
 
 def test_what_is_called_reversible_comes_back(cursor: Cursor) -> None:
     lost = []
     for found, wanted in PAIRS:
         made = conversion(column(found), column(wanted), ColumnHints(timezone="UTC"))
-        if isinstance(made, Conversion) and made.reversible:
+        if isinstance(made, Conversion) and made.reversible and not fits(found, wanted):
             for value in VALUES[found]:
                 new = converted(cursor, found, wanted, value, "UTC")
                 if new is not None and text(cursor, value, found) != back(cursor, new, wanted, found):
                     lost.append((found, wanted, value, new))
 
-    assert [] == lost
+    assert lost == []
 
 
 def back(cursor: Cursor, value: str, kind: str, old: str) -> str | None:
     try:
-        cursor.execute(f"SELECT %s::{kind}::{old}::text", [value])
+        over = "::integer" if old == "boolean" else ""
+        cursor.execute(f"SELECT %s::{kind}{over}::{old}::text", [value])
         return str((cursor.fetchone() or [""])[0])
     except psycopg2.Error:
         return None

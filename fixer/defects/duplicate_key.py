@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
 from fixer.steps import Hazard, Lock, Phase, Repair, Step, move_statement, rewrite
@@ -41,18 +42,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     numbered = [c for c in key.columns if wanted[c].generates]
     if numbered:
         title = f"give {finding.rows} rows of {table.name} new numbers; what references them stays with the first row"
-        return Repair(
-            (
-                rewrite(
-                    Phase.KEYS,
-                    table,
-                    title,
-                    {numbered[0]: q.next_value(table, numbered[0])},
-                    where,
-                    rows=finding.rows,
-                ),
-            )
-        )
+        cells = {numbered[0]: q.next_value(table, numbered[0])}
+        step = rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows)
+        return Repair((anchor(table, numbered[0]), step))
     reason = "its key stands on an earlier, different row"
     step = Step(
         phase=Phase.KEYS,

@@ -12,9 +12,10 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.default_rows import absent, clashing, described
 from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step
+from fixer.steps import Lock, Phase, Repair, Step, identity_of
 
 SLUG = "missing-default-row"
 POINT = 3
@@ -43,20 +44,28 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Insert the row."""
-    row = finding.part
-    statement = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
-        q.name(finding.table), q.names(row), SQL(", ").join(row.values())
+    row, name = finding.part, finding.table
+    # Not by ON CONFLICT, which a deferrable unique forbids: apply keeps other writers out meanwhile.
+    match = q.all_of(SQL("{} = {}").format(q.column(c), row[c]) for c in identity_of(contract, name, row))
+    statement = SQL(
+        "INSERT INTO {table} ({columns}) SELECT {values} WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match})"
     )
+    insert = statement.format(
+        table=q.name(name), columns=q.names(row), values=SQL(", ").join(row.values()), match=match
+    )
+    anchors = [
+        anchor(name, c.name) for c in contract.tables[name].columns.values() if c.generates and c.name not in row
+    ]
     step = Step(
         phase=Phase.DEFAULT_ROWS,
         table=finding.table,
         title=f"insert the default row {described(finding.table, row, contract)} into {finding.table.name}",
-        sql=statement,
+        sql=insert,
         lock=Lock.ROW_EXCLUSIVE,
         rows=1,
         inserts=True,
     )
-    return Repair((step,))
+    return Repair((*(anchor(name, column) for column in numbered), step))
 
 
 SPECIMENS = (

@@ -13,7 +13,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Index, Schema, Table, canonical
 from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step, alter
+from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, drop_constraint
 
 SLUG = "missing-unique"
 POINT = 4
@@ -47,9 +47,29 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name, table = finding.table, actual.tables[finding.table]
     free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
     title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
+    late = tuple(
+        drop_constraint(
+            name,
+            other.name,
+            f"drop the unique {other.name}, which speaks late and forbids ON CONFLICT",
+            hazard=Hazard.REPLACES_CONSTRAINT,
+        )
+        for other in table.indexes
+        if other.deferrable and other.constraint and not other.primary and set(other.columns) == set(key.columns)
+    )
     if key.constraint:
-        return Repair((alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key))),))
-    return Repair((Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE),))
+        return Repair(
+            (
+                *late,
+                alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key))),
+            )
+        )
+    return Repair(
+        (
+            *late,
+            Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE),
+        )
+    )
 
 
 SPECIMENS = (
@@ -66,6 +86,7 @@ SPECIMENS = (
     Specimen(
         "a deferrable one in its place",
         "ALTER TABLE authors DROP CONSTRAINT authors_name_key, ADD CONSTRAINT odd UNIQUE (name) DEFERRABLE",
+        hazards=frozenset({"replaces-constraint"}),
     ),
 )
 NEAR_MISSES = (

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Mover, Phase, Repair, Step
@@ -51,7 +52,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         rows=finding.rows,
         changes=(column,),
     )
-    return Repair((step,))
+    return Repair((anchor(finding.table, column), step))
 
 
 SPECIMENS = (

@@ -177,7 +177,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
         contract.tables[name].columns[column],
         not_null=False,
         default=None,
-        mapped=True,
+        mapped=aside,
         now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
     )
     return renamed.with_table(table.with_column(texts).with_column(numbers))
