@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import threading
@@ -222,45 +223,42 @@ def tampered(database: Database, change: Callable[[Plan], Plan]) -> str:
     return str(failure.value)
 
 
-def with_statement(plan: Plan, number: int, statement: str) -> Plan:
-    steps = tuple(replace(s, sql=statement) if s.number == number else s for s in plan.steps)
-    return replace(plan, steps=steps)
+def with_statement(plan: Plan, place: int, statement: str) -> Plan:
+    steps = list(plan.steps)
+    steps[place] = replace(steps[place], sql=statement.format(steps[place].sql))
+    return replace(plan, steps=tuple(steps))
 
 
-@pytest.mark.parametrize("number", range(1, 12))
-def test_a_plan_that_lacks_a_step_is_rolled_back(broken: Database, number: int) -> None:
+def test_a_plan_that_lacks_any_of_its_steps_is_rolled_back(broken: Database) -> None:
     before = broken.dump()
-    tampered(broken, lambda plan: with_statement(plan, number, "SELECT 1"))
+    with closing(psycopg2.connect(broken.dsn)) as connection:
+        steps = len(api.plan(connection, CONTRACT).steps)
+    for place in range(steps):
+        tampered(broken, lambda plan, place=place: with_statement(plan, place, "SELECT 1"))  # type: ignore[misc]
 
     assert before == broken.dump()
 
 
-@pytest.mark.parametrize("number", [1, 5, 11])
-def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, number: int) -> None:
-    def losing(plan: Plan) -> Plan:
-        lost = "DELETE FROM paper_trades WHERE id = (SELECT min(id) FROM paper_trades)"
-        return with_statement(plan, number, f"{lost}; {plan.steps[number - 1].sql}")
-
-    before = broken.dump()
-    why = tampered(broken, losing)
+@pytest.mark.parametrize("place", [0, 4, -1])
+def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, place: int) -> None:
+    before, lost = broken.dump(), "DELETE FROM paper_trades WHERE id = (SELECT max(id) FROM paper_trades)"
+    why = tampered(broken, lambda plan: with_statement(plan, place, f"{lost}; {{}}"))
 
     assert (True, before) == ("do not add up" in why, broken.dump())
 
 
 def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
-    before, step = (
-        broken.dump(),
-        "INSERT INTO users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')",
-    )
-    why = tampered(broken, lambda plan: with_statement(plan, 8, f"{plan.steps[7].sql}; {step}"))
+    before = broken.dump()
+    row = "INSERT INTO users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')"
+    why = tampered(broken, lambda plan: with_statement(plan, -1, f"{{}}; {row}"))
 
     assert (True, before) == ("do not add up" in why, broken.dump())
 
 
 def test_a_failing_step_is_named_with_its_sqlstate(broken: Database) -> None:
-    why = tampered(broken, lambda plan: with_statement(plan, 5, "SELECT 1 / 0"))
+    why = tampered(broken, lambda plan: with_statement(plan, 4, "SELECT 1 / 0"))
 
-    assert (why.startswith("Step 5 (add PRIMARY KEY"), "22012" in why) == (True, True)
+    assert (why.startswith("Step 5 ("), "22012" in why) == (True, True)
 
 
 def test_a_plan_without_steps_does_not_vouch_for_a_broken_database(broken: Database) -> None:
@@ -363,11 +361,10 @@ def test_the_application_may_insert_after_a_superuser_repaired(broken: Database)
 
 
 def test_steps_are_entered_in_the_journal_one_by_one(broken: Database) -> None:
-    fixer(*APPLY, "-q", "--dsn", broken.dsn)
+    ended = fixer(*APPLY, "--format", "json", "--dsn", broken.dsn)
+    done = [(step["number"],) for step in json.loads(ended.stdout)["steps"]]
 
-    assert list(range(1, 12)) == [
-        number for (number,) in broken.run("SELECT number FROM fixer_journal.step ORDER BY 1")
-    ]
+    assert done == broken.run("SELECT number FROM fixer_journal.step ORDER BY 1")
 
 
 def test_rows_in_quarantine_are_the_rows_that_were(broken: Database) -> None:

@@ -53,9 +53,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     insert = statement.format(
         table=q.name(name), columns=q.names(row), values=SQL(", ").join(row.values()), match=match
     )
-    anchors = [
-        anchor(name, c.name) for c in contract.tables[name].columns.values() if c.generates and c.name not in row
-    ]
+    numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
     step = Step(
         phase=Phase.DEFAULT_ROWS,
         table=finding.table,
