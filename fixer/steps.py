@@ -295,7 +295,8 @@ class Mover:
         table = self.actual.tables.get(key.table)
         column = table.columns.get(key.columns[0]) if table else None
         if column and column.mapped:
-            return SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
+            unmapped = SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
+            return SQL("(({}) OR ({}))").format(unmapped, orphaned(key))
         return orphaned(key)
 
     def settle(

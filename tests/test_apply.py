@@ -68,7 +68,7 @@ def test_a_second_fixer_refuses(broken: Database) -> None:
 def test_of_two_fixers_at_once_one_repairs(broken: Database) -> None:
     with session(broken, "LOCK TABLE users IN SHARE MODE") as other:
         first = started(*APPLY, "--lock-timeout", "20s", "--dsn", broken.dsn)
-        wait_for(lambda: waiting(broken))
+        wait_for(lambda: waiting(broken) or first.poll() is not None)
         second = fixer(*APPLY, "--lock-timeout", "200ms", "--dsn", broken.dsn)
         other.rollback()
         first.communicate(timeout=30)
@@ -102,7 +102,7 @@ def test_a_deadlock_is_tried_again(broken: Database, tmp_path: Path) -> None:
     broken.run(f"ALTER DATABASE {broken.name} SET deadlock_timeout = '300ms'")
     with session(broken, "SET deadlock_timeout = '9s'; LOCK TABLE users IN ACCESS SHARE MODE") as other:
         process = started(*APPLY, "--log-file", tmp_path / "log", "--dsn", broken.dsn)
-        wait_for(lambda: waiting(broken))
+        wait_for(lambda: waiting(broken) or process.poll() is not None)
         other.cursor().execute("LOCK TABLE paper_trades IN SHARE MODE")
         other.rollback()
         process.communicate(timeout=30)
@@ -166,7 +166,7 @@ def test_an_interrupt_while_it_waits_for_a_lock_is_heard_at_once(broken: Databas
     before = broken.dump()
     with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE"):
         process = started(*APPLY, "--lock-timeout", "3s", "--dsn", broken.dsn)
-        wait_for(lambda: waiting(broken))
+        wait_for(lambda: waiting(broken) or process.poll() is not None)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
