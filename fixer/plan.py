@@ -99,7 +99,7 @@ def arrange(comparison: Comparison) -> list[Step]:
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
     steps = sorted(_once(step for f in findings for step in f.repair.steps), key=lambda step: step.phase)
-    return list(_merged(_quietly(steps, comparison.actual)))
+    return list(_merged(_quietly(steps, comparison.future)))
 
 
 def _once(steps: Iterable[Step]) -> Iterator[Step]:
@@ -167,16 +167,15 @@ def _joined(one: Step, other: Step) -> Step:
     )
 
 
-def _quietly(steps: list[Step], actual: Schema) -> list[Step]:
+def _quietly(steps: list[Step], future: Schema) -> list[Step]:
     """Return the steps, with the triggers and rules of users asleep in every table whose rows are written.
 
     They would change cells that nobody announced, or swallow the write altogether.
     """
     written = {step.table for step in steps if step.writes_rows}
-    names = {step.table: step.table for step in steps}
     before, after = list[Step](), list[Step]()
     for name in sorted(written):
-        table = actual.tables.get(names[name])
+        table = future.tables.get(name)
         for obstacle in table.obstacles if table else ():
             if obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A"):
                 before.append(_switch(name, obstacle.kind, obstacle.name, "DISABLE", Phase.RELEASE))

@@ -24,9 +24,9 @@ JOURNAL = "fixer_journal"
 class Phase(IntEnum):
     """The order of work: each phase may rely on all before it, in every table."""
 
+    TABLES = 2  # create and rename tables; all later phases say the new names
     UNLINK = 5  # drop foreign keys that stand in the way
     RELEASE = 10  # drop what else stands in the way
-    TABLES = 20  # create and rename tables
     NAMES = 30  # rename columns
     MISFITS = 35  # move rows whose values do not fit the coming type
     CONVERT = 40  # add columns, change types
