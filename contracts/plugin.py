@@ -173,7 +173,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: dict[tuple[str, str], Counter[str]] = {}
     notes: dict[str, None] = {}
     for outcome, report in _reports(terminalreporter):
-        known = dict(report.user_properties)
+        known = dict(getattr(report, "user_properties", ()))  # a report of collection has none
         if POINT not in known or (outcome == "passed" and report.when != "call"):
             continue
         counts.setdefault((known[TARGET], str(known[POINT])), Counter())[outcome] += 1

@@ -148,5 +148,6 @@ def generated_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QNam
         table = actual.tables.get(name)
         for column in wanted.columns.values():
             found = table.columns.get(column.name) if table and not table.created else None
-            if column.generates and found is not None and found.now is None:
+            made_with_it = found is not None and found.now is not None and found.generates
+            if column.generates and found is not None and not made_with_it:
                 yield name, column, found

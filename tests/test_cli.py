@@ -391,7 +391,7 @@ def test_apply_exits_0_and_a_second_one_finds_nothing_to_do(broken: Database) ->
     first = applied(broken)
     second = applied(broken)
 
-    assert (first["ok"], len(first["steps"]), second["steps"], second["run"]) == (True, True, [], None)
+    assert (first["ok"], bool(first["steps"]), second["steps"], second["run"]) == (True, True, [], None)
 
 
 def test_json_of_apply_has_the_head_of_check_and_its_own_keys(broken: Database) -> None:

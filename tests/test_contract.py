@@ -300,12 +300,21 @@ def test_a_contract_leaves_no_trace_in_the_target(empty: Database, shape: type[M
 
 def test_a_percent_in_a_hint_is_one_percent(empty: Database) -> None:
     made = MetaData()
-    hint = {"note": text("'100%'"), "id": 1}
-    Table("t", made, Column("id", Integer, primary_key=True), Column("note", Text), info={"default_rows": [hint]})
+    row = {"key": "a%", "note": text("'100%'")}
+    Table("t", made, Column("key", Text, primary_key=True), Column("note", Text), info={"default_rows": [row]})
     with closing(psycopg2.connect(empty.dsn)) as connection:
         api.apply(connection, made)
 
-    assert empty.ask("SELECT note FROM t") == "100%"
+    assert empty.run("SELECT * FROM t") == [("a%", "100%")]
+
+
+def test_a_default_row_that_brings_its_number_leaves_the_sequence_ahead(empty: Database) -> None:
+    made = MetaData()
+    Table("t", made, Column("id", Integer, primary_key=True), Column("x", Text), info={"default_rows": [{"id": 7}]})
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        api.apply(connection, made)
+
+    assert empty.ask("INSERT INTO t (x) VALUES ('next') RETURNING id") > 7
 
 
 def test_a_missing_schema_is_named(empty: Database) -> None:

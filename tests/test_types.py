@@ -368,7 +368,7 @@ def test_what_is_called_reversible_comes_back(cursor: Cursor) -> None:
 
 def back(cursor: Cursor, value: str, kind: str, old: str) -> str | None:
     try:
-        over = "::integer" if old == "boolean" else ""
+        over = "::integer" if old == "boolean" and kind in ("smallint", "bigint") else ""
         cursor.execute(f"SELECT %s::{kind}{over}::{old}::text", [value])
         return str((cursor.fetchone() or [""])[0])
     except psycopg2.Error:
