@@ -128,7 +128,8 @@ from sqlalchemy import *
 metadata = MetaData()
 NOTE = "naïve \\"q\\" :'y'"
 Table("Order %s :x", metadata,
-      Column("select", Integer, primary_key=True, autoincrement=False), Column(NOTE, Text, server_default="50% :off 'x' \\\\ $$"),
+      Column("select", Integer, primary_key=True, autoincrement=False),
+      Column(NOTE, Text, server_default="50% :off 'x' \\\\ $$"),
       Column("par:ent", Integer, ForeignKey("Order %s :x.select")), CheckConstraint("\\"select\\" > 0"),
       info={"default_rows": [{"select": 1, NOTE: ":v %s \\\\ ' $do$"}]})
 """  # fmt: skip

@@ -1,19 +1,20 @@
 """A check was added NOT VALID and never validated.
 
 Costs: old rows may break it; every later update of such a row fails.
-Cure: VALIDATE, once the rows have been settled (see broken-check).
+Cure: add it again with its proof, once the rows have been settled (see broken-check).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer import ddl
 from fixer.checks import spelt, stands
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Phase, Repair, alter
+from fixer.sqltext import SQL
+from fixer.steps import Phase, Repair, alter, drop_constraint
 
 SLUG = "unvalidated-check"
 POINT = 4
@@ -32,10 +33,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
-    """Validate it."""
-    found = finding.found.name
-    action = SQL("VALIDATE CONSTRAINT {}").format(Identifier(found))
-    return Repair((alter(Phase.RULES, finding.table, f"validate the check {found}", action),))
+    """Drop it and add it again: while it stands, no row that breaks it can be updated by other repairs."""
+    name, found = finding.table, finding.found.name
+    drop = drop_constraint(name, found, f"drop the check {found}, to be added again with its proof")
+    action = SQL("ADD {}").format(ddl.check_clause(found, finding.part))
+    return Repair(
+        (drop, alter(Phase.RULES, name, f"add CHECK {spelt(finding.part)} to {name.name}", action, merge=True))
+    )
 
 
 BREAK = (
