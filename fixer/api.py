@@ -149,9 +149,15 @@ def apply_with(
     *,
     progress: Progress = lambda step: None,
 ) -> Run:
-    """Carry out a plan that was permitted; one without steps is done at once."""
+    """Carry out a plan that was permitted; where it has no steps, see whether the contract holds indeed."""
     if not plan.steps:
-        return Run(target, contract.name, plan)
+        comparison = examine(connection, contract, settings=settings)
+        if comparison.actual.fingerprint != plan.fingerprint:
+            raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
+        report = Report(target, comparison)
+        if not report.ok:
+            raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
+        return Run(target, contract.name, plan, report=report)
     return atomic.run(connection, contract, plan, settings=settings, progress=progress)
 
 
@@ -169,11 +175,12 @@ def prepare(contract: ContractSource, connection: Connection, schema: str = "pub
 @contextmanager
 def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]:
     """Lend a psycopg2 connection, the target's name, and the settings for each transaction."""
+    if isinstance(source, Engine) and source.driver != "psycopg2":
+        source = Target.of(source)  # an application may use another driver: the fixer connects by its own
     if isinstance(source, Engine):
-        target = Target.of(source)
         pooled = source.raw_connection()
         try:
-            yield _psycopg2(pooled.driver_connection), target.redacted, _PATIENT
+            yield pooled.driver_connection, Target.of(source).redacted, _PATIENT  # type: ignore[misc]
         finally:
             pooled.close()
     elif isinstance(source, Target):
@@ -186,12 +193,6 @@ def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]
         if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
             raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
         yield source, _name_of(source), _PATIENT
-
-
-def _psycopg2(connection: object) -> Connection:
-    if not isinstance(connection, Connection):
-        raise UsageError("The engine should use psycopg2: create it with postgresql+psycopg2://.")
-    return connection
 
 
 def _name_of(connection: Connection) -> str:

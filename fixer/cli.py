@@ -21,9 +21,10 @@ from rich.console import Console, RenderableType
 from fixer import api, contract
 from fixer.apply import atomic, journal
 from fixer.contract import Contract
-from fixer.errors import PgmendError, PlanRefused, UsageError
+from fixer.errors import NeedsPermission, PgmendError, PlanRefused, UsageError
 from fixer.examine import Report, examine, snapshot
 from fixer.explain import explain
+from fixer.interrupt import listen
 from fixer.plan import Plan, PlannedStep, from_json
 from fixer.redact import RedactingFilter, redact
 from fixer.report import json as as_json
@@ -236,7 +237,12 @@ def apply(
         chosen = given or api.plan_with(connection, target.redacted, prepared, target.settings, deep=deep)
         if chosen.steps or chosen.refusals:
             _announce(settings, chosen)
-        atomic.permit(chosen, allow_hazards)
+        try:
+            atomic.permit(chosen, allow_hazards)
+        except NeedsPermission:
+            if settings.format == "json":
+                click.echo(as_json.of_run(atomic.Run(target.redacted, prepared.name, chosen)))
+            raise
         if chosen.steps and not yes:
             _ask(settings, target)
         run = api.apply_with(
@@ -307,6 +313,7 @@ def demo(settings: Settings) -> int:
 
 def main() -> NoReturn:
     """Run the command line; every way out has its exit code."""
+    listen()
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:

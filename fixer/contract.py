@@ -7,6 +7,7 @@ target, so that both sides are spelt alike and a contract that no database can s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -106,7 +107,8 @@ def load(spec: str) -> MetaData:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found: Any = importlib.import_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # what a module prints is no part of our output
+            found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
         return metadata_of(found)
@@ -114,8 +116,9 @@ def load(spec: str) -> MetaData:
         raise ContractError(f"The contract {spec!r} {error}") from None
     except AttributeError as error:
         raise ContractError(f"The contract {spec!r} cannot be loaded: {error}.") from None
-    except Exception as error:  # the user's module may raise anything while it is imported
-        raise ContractError(f"The contract {spec!r} cannot be imported: {type(error).__name__}: {error}.") from None
+    except (Exception, SystemExit) as error:  # the user's module may raise anything while it is imported
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+        raise ContractError(f"The contract {spec!r} cannot be imported: {said}.") from None
 
 
 def metadata_of(found: Any) -> MetaData:
@@ -126,7 +129,7 @@ def metadata_of(found: Any) -> MetaData:
         return found.metadata  # type: ignore[no-any-return]
     if callable(found):
         return metadata_of(found())
-    raise ContractError(f"is a {type(found).__name__}, not a MetaData, a declarative base, or a callable.")
+    raise ContractError(f"is of type {type(found).__name__}, not a MetaData, a declarative base, or a callable.")
 
 
 def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:

@@ -6,10 +6,10 @@ catalogue reader; names are always quoted by Identifier.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fixer import sqltext as q
-from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -21,8 +21,13 @@ def is_serial(column: Column) -> bool:
     return bool(column.sequence) and not column.identity and column.type in _SERIAL
 
 
-def column_definition(column: Column, *, default: Composable | None = None) -> Composed:
-    """Return a column as CREATE TABLE and ADD COLUMN take it; `default` in place of the contract's own."""
+def column_definition(
+    column: Column, *, default: Composable | None = None, sequences: Mapping[QName, Sequence] | None = None
+) -> Composed:
+    """Return a column as CREATE TABLE and ADD COLUMN take it; `default` in place of the contract's own.
+
+    `sequences` of the contract tell how an identity counts.
+    """
     parts: list[Composable] = [Identifier(column.name)]
     parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.type))
     if column.collation:
@@ -31,7 +36,7 @@ def column_definition(column: Column, *, default: Composable | None = None) -> C
         kind = "STORED" if column.generated == "s" else "VIRTUAL"
         parts.append(SQL("GENERATED ALWAYS AS ({}) {}").format(SQL(column.default or "NULL"), SQL(kind)))
     elif column.identity:
-        parts.append(SQL("GENERATED {} AS IDENTITY").format(SQL(_identity(column))))
+        parts.append(identity_clause(column, sequences or {}))
     elif default is not None:
         parts.append(SQL("DEFAULT {}").format(default))
     elif column.default is not None and not column.sequence:
@@ -41,14 +46,23 @@ def column_definition(column: Column, *, default: Composable | None = None) -> C
     return SQL(" ").join(parts)
 
 
-def _identity(column: Column) -> str:
-    return "ALWAYS" if column.identity == "a" else "BY DEFAULT"
+def identity_clause(column: Column, sequences: Mapping[QName, Sequence]) -> Composed:
+    """Return how an identity column counts."""
+    kind = SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
+    sequence = sequences.get(column.sequence) if column.sequence else None
+    if sequence is None:
+        return SQL("GENERATED {} AS IDENTITY").format(kind)
+    return SQL("GENERATED {} AS IDENTITY (START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {}{})").format(
+        kind,
+        *map(Literal, (sequence.start, sequence.increment, sequence.minimum, sequence.maximum)),
+        SQL(" CYCLE" if sequence.cycle else ""),
+    )
 
 
-def create_table(table: Table) -> Composed:
+def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
     """Return the statement that creates a table with its columns and checks; keys and indexes come later."""
     lines: Iterable[Composable] = [
-        *(column_definition(column) for column in table.columns.values()),
+        *(column_definition(column, sequences=sequences) for column in table.columns.values()),
         *(check_clause(check.name, check) for check in table.checks),
     ]
     return SQL("CREATE TABLE {} (\n    {}\n)").format(q.name(table.name), SQL(",\n    ").join(lines))

@@ -37,6 +37,7 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
     yield own(name, table, column.name)
+    yield let_count(table, column.name)
     yield advance(table, column.name, name)
     yield wire(name, table, column.name)
 
@@ -53,6 +54,23 @@ def own(name: QName, table: QName, column: str) -> Step:
     """Return the step that ties a sequence to its column, so that they live and move together."""
     action = SQL("ALTER SEQUENCE {} OWNED BY {}").format(q.name(name), Identifier(*table, column))
     return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
+
+
+def let_count(table: QName, column: str) -> Step:
+    """Return the step that lets every role which may insert into a table use the sequence of its column."""
+    body = SQL(
+        "DECLARE\n    inserter text;\nBEGIN\n"
+        "    FOR inserter IN\n"
+        "        SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
+        "                             ELSE quote_ident(pg_get_userbyid(a.grantee)) END\n"
+        "          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a\n"
+        "         WHERE c.oid = {table}::regclass AND a.privilege_type = 'INSERT'\n"
+        "    LOOP\n"
+        "        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;\n"
+        "    END LOOP;\nEND"
+    ).format(table=Literal(quoted(table)), generator=_own_generator(table, column))
+    title = f"let every role that may insert into {table.name} count"
+    return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
 
 
 def wire(name: QName, table: QName, column: str) -> Step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -62,8 +63,8 @@ class Plan:
     @property
     def identity(self) -> str:
         """A name for exactly this plan."""
-        text = "\n".join([str(VERSION), self.fingerprint, *(step.sql for step in self.steps)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        kept = [VERSION, self.fingerprint, self.contract, self.schemas, self.refusals, [*map(step_to_json, self.steps)]]
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def tables(self) -> frozenset[QName]:
@@ -106,8 +107,9 @@ def _once(steps: Iterable[Step]) -> Iterator[Step]:
     seen: dict[tuple[Phase, str], Step] = {}
     for step in steps:
         key = (step.phase, repr(step.sql))
-        if key not in seen or step.rows > seen[key].rows:
-            seen[key] = step  # a dict keeps the place of the first
+        earlier = seen.pop(key, step)
+        # In the last of its places: rows that another repair sets free meanwhile are settled with the others.
+        seen[key] = step if step.rows >= earlier.rows else earlier
     yield from seen.values()
 
 

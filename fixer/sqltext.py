@@ -80,7 +80,9 @@ def rows_of(table: Table) -> Composed:
     """Return a FROM item `t` that shows today's rows as the plan so far will leave them."""
     if table.created:
         cells = SQL(", ").join(
-            SQL("NULL::{} AS {}").format(SQL(c.type), Identifier(c.name)) for c in table.columns.values()
+            # The type of an enum may be yet to be created as well.
+            SQL("NULL::{} AS {}").format(SQL("text" if c.labels else c.type), Identifier(c.name))
+            for c in table.columns.values()
         )
         return SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
     changed = any(c.now is not None or c.stored_as for c in table.columns.values())

@@ -98,6 +98,8 @@ def _text_fits(found: Shape, wanted: Shape) -> bool:
 def widened(found: str, wanted: str) -> str | None:
     """Return the type that takes all that either takes, where both are of one family and need no conversion."""
     f, w = shape(found), shape(wanted)
+    if fits(found, wanted):
+        return found
     if f.family != w.family or f.family not in (
         "integer",
         "float",
@@ -144,7 +146,7 @@ _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
 _MOMENT = (
     r"^\s*\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-    r"([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?)?\s*(Z|[+-]\d\d(:?\d\d)?)?\s*$"
+    r"([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?)?\s*(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)?\s*$"
 )
 _ZONED = r"(Z|\d[+-]\d\d(:?\d\d)?)\s*$"
 _WHOLE = r"^\s*[+-]?\d+\s*$"
@@ -174,11 +176,15 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion 
     if w == "numeric" and f in ("text", "float", "integer"):
         return _to_numeric(f, text, wanted)
     if w == "float" and f in ("text", "numeric", "integer"):
-        return _plain(wanted.type, _like(text, _DECIMAL), SQL("{}::{}").format(text, SQL(wanted.type)), False)
+        top = Literal(1e38 if wanted.type == "real" else 1e307)
+        sized = SQL("CASE WHEN {} ~ {} THEN abs({}::numeric) < {}::numeric ELSE false END").format(
+            text, Literal(_DECIMAL), text, top
+        )
+        return _plain(wanted.type, sized, SQL("{}::{}").format(text, SQL(wanted.type)), False)
     if w == "timestamptz" and f in ("text", "timestamp", "date"):
         return _to_moment(f, cell, text, wanted, hints)
     if w in ("timestamp", "date") and f == "text":
-        return _plain(wanted.type, _like(text, _MOMENT), SQL("{}::{}").format(text, SQL(wanted.type)), False)
+        return _plain(wanted.type, _moment(text), SQL("{}::{}").format(text, SQL(wanted.type)), False)
     if w == "timestamp" and f == "date":
         return _plain(wanted.type, SQL("true"), SQL("{}::{}").format(cell, SQL(wanted.type)), True)
     if w == "uuid" and f == "text":
@@ -194,6 +200,14 @@ def _plain(type_: str, fits: Composable, value: Composable, reversible: bool) ->
 
 def _like(text: Composable, pattern: str) -> Composed:
     return SQL("{} ~ {}").format(text, Literal(pattern))
+
+
+def _moment(text: Composable) -> Composed:
+    """Return the condition that a text is a moment of the calendar: 2023-02-29 never was."""
+    month = "(substr({text}, 1, 7) || '-01')::date"
+    last = f"extract(day FROM {month} + interval '1 month' - interval '1 day')"
+    real = f"CASE WHEN {{text}} ~ {{pattern}} THEN substr({{text}}, 9, 2)::integer <= {last} ELSE false END"
+    return SQL(real).format(text=text, pattern=Literal(_MOMENT))
 
 
 def _to_text(cell: Composable, wanted: Column) -> Conversion:
@@ -214,11 +228,12 @@ def _to_boolean(f: str, text: Composable) -> Conversion | str:
 def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
     if f == "boolean":
         return _plain(wanted.type, SQL("true"), SQL("{}::integer::{}").format(cell, SQL(wanted.type)), True)
-    pattern = _WHOLE if f == "text" else r"^-?\d+(\.0*)?$"
-    bound = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
+    pattern = _WHOLE if f == "text" else _DECIMAL
+    top = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
     # In CASE, so that a text which is no number is never cast to be measured.
-    fits = SQL("CASE WHEN {} ~ {} THEN abs({}::numeric) <= {} ELSE false END").format(
-        text, Literal(pattern), text, Literal(bound)
+    whole = "{text}::numeric = trunc({text}::numeric) AND {text}::numeric BETWEEN {low} AND {top}"
+    fits = SQL(f"CASE WHEN {{text}} ~ {{pattern}} THEN {whole} ELSE false END").format(
+        text=text, pattern=Literal(pattern), low=Literal(-top - 1), top=Literal(top)
     )
     return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.type)), f != "text")
 
@@ -251,4 +266,4 @@ def _to_moment(f: str, cell: Composable, text: Composable, wanted: Column, hints
     value = SQL("CASE WHEN {} ~ {} THEN {}::{} ELSE ({}::timestamp AT TIME ZONE {})::{} END").format(
         text, Literal(_ZONED), text, type_, text, zone, type_
     )
-    return _plain(wanted.type, _like(text, _MOMENT), value, False)
+    return _plain(wanted.type, _moment(text), value, False)

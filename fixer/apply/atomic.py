@@ -112,16 +112,28 @@ def _once(
     try:
         with connection.cursor() as cursor:
             done = _transaction(cursor, contract, plan, settings, progress)
-        connection.commit()
-        return done
     except psycopg2.Error as error:
         if isinstance(error, _TRANSIENT):
             raise
-        raise ApplyFailed(f"{_first_line(error)} ({error.pgcode}). Everything was rolled back.") from None
+        code = f" ({error.pgcode})" if error.pgcode else ""
+        raise ApplyFailed(f"{_first_line(error)}{code}. Everything was rolled back.") from None
+    else:
+        _commit(connection, done)
+        return done
     finally:
         if not connection.closed:
             connection.rollback()
             connection.autocommit = before
+
+
+def _commit(connection: Connection, done: Run) -> None:
+    try:
+        connection.commit()
+    except psycopg2.Error as error:
+        raise ApplyFailed(
+            f"The connection broke while run {done.run} was being committed ({_first_line(error)}): it was done whole"
+            f" or not at all, and `fixer history` tells whether run {done.run} is there."
+        ) from None
 
 
 def _transaction(

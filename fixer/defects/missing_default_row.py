@@ -7,12 +7,13 @@ Cure: insert it, once, whoever else tries at the same time.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.default_rows import absent, clashing, described
 from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.generators import anchor
+from fixer.generators import advance, anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase, Repair, Step, identity_of
@@ -63,7 +64,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         rows=1,
         inserts=True,
     )
-    return Repair((*(anchor(name, column) for column in numbered), step))
+    brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
+    ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)
+    return Repair((*(anchor(name, column) for column in numbered), step, *ahead))
 
 
 SPECIMENS = (

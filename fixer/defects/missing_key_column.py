@@ -15,7 +15,7 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.generators import give_generator
+from fixer.generators import give_generator, let_count
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, refuse
@@ -89,8 +89,9 @@ def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[
     column = contract.tables[finding.table].columns[str(finding.column)]
     rows = actual.tables[finding.table].estimated_rows
     title = f"add {finding.column} to {finding.table.name} and number its rows"
-    action = SQL("ADD COLUMN {}").format(ddl.column_definition(column))
+    action = SQL("ADD COLUMN {}").format(ddl.column_definition(column, sequences=contract.schema.sequences))
     yield alter(Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True)
+    yield let_count(finding.table, column.name)
 
 
 def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:

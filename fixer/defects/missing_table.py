@@ -27,12 +27,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.tables.items():
         legacy = [old for old in contract.hints[name].legacy_names if name._replace(name=old) in actual.tables]
         if name not in actual.tables and not legacy:
-            columns = len(wanted.columns)
+            columns = f"{len(wanted.columns)} columns" if len(wanted.columns) > 1 else "one column"
             yield Finding(
                 SLUG,
                 POINT,
                 str(name),
-                f"{name.name} should be a table of {columns} columns, is missing",
+                f"{name.name} should be a table of {columns}, is missing",
                 name,
             )
         elif name in actual.tables and actual.tables[name].kind not in "rp":
@@ -63,7 +63,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         Phase.TABLES,
         finding.table,
         f"create the table {finding.table.name}",
-        ddl.create_table(wanted),
+        ddl.create_table(wanted, contract.schema.sequences),
         Lock.NONE,
     )
     return Repair((*types, create, *_handed_over(finding.table, actual, contract)))

@@ -14,6 +14,7 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
+from fixer.generators import let_count
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Hazard, Phase, Repair, alter
@@ -72,7 +73,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         rows=actual.tables[name].estimated_rows,
         merge=True,
     )
-    return Repair((replace(aside, renames=((column, legacy),)), add))
+    return Repair((replace(aside, renames=((column, legacy),)), add, let_count(name, column)))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
