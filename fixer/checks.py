@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.schema import Check, Table, canonical
+from fixer.schema import Check, Table, canonical, plain
 
 
 def stands(check: Check, table: Table) -> Check | None:
@@ -19,4 +19,4 @@ def names_match(check: Check, table: Table) -> Check | None:
 
 def spelt(check: Check) -> str:
     """Return a check as a person would write it."""
-    return f"({canonical(check.expression)})"
+    return plain(check.expression)

@@ -121,13 +121,13 @@ def _keep_spelling(name: QName, column: str, way: Conversion) -> Step:
     statement = SQL(
         'INSERT INTO {} (run, source, reason, "row")\n'
         "SELECT current_setting('pgmend.run')::bigint, {}, {}, to_jsonb(t) FROM {} AS t\n"
-        "WHERE ({})::text IS DISTINCT FROM ({})::text"
+        "WHERE {}::text IS DISTINCT FROM {}::text"
     ).format(
         Identifier(JOURNAL, "before_image"),
         Literal(str(name)),
         Literal(f"{column} is converted to {way.type}"),
         q.name(name),
-        way.value,
+        SQL("({})").format(way.back if way.back is not None else way.value),
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"

@@ -15,6 +15,7 @@ from rich.text import Text
 from fixer import api, servers, snapshot
 from fixer.apply.atomic import Run
 from fixer.contract import Contract
+from fixer.explain import told
 from fixer.plan import Plan
 from fixer.report import text as as_text
 from fixer.snapshot import Snapshot
@@ -88,7 +89,7 @@ def _try(connection: Connection, statement: str) -> str | None:
         with connection.cursor() as cursor:
             cursor.execute(statement)
     except psycopg2.Error as error:
-        return f"{error.diag.message_primary} ({error.pgcode})"
+        return told(error)
     finally:
         connection.rollback()
     return None

@@ -15,6 +15,7 @@ from fixer import catalog
 from fixer.compare import Comparison, compare
 from fixer.contract import Contract
 from fixer.errors import TargetError
+from fixer.explain import told
 from fixer.findings import POINTS, Finding
 from fixer.rows import counter
 from fixer.sqltext import SQL, Literal
@@ -88,9 +89,8 @@ def snapshot(connection: Connection) -> Iterator[Cursor]:
         with connection.cursor() as cursor:
             yield cursor
     except psycopg2.OperationalError as error:
-        message = (error.diag.message_primary or str(error)).strip().splitlines()[0]
         busy = isinstance(error, pg.LockNotAvailable)
-        raise TargetError(f"The target could not be read: {message} ({error.pgcode}).", busy=busy) from None
+        raise TargetError(f"The target could not be read: {told(error)}.", busy=busy) from None
     finally:
         if not connection.closed:
             with connection.cursor() as cursor:

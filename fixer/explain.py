@@ -177,6 +177,12 @@ def explain(error: psycopg2.Error, target: Target) -> TargetError:
     return TargetError(redact(f"cannot use {target.redacted}: {cause.sentence.format(**words)}", target))
 
 
+def told(error: psycopg2.Error) -> str:
+    """Return what the database said: its first line, and the SQLSTATE where there is one."""
+    line = (error.diag.message_primary or str(error)).strip().splitlines()[0]
+    return f"{line} ({error.pgcode})" if error.pgcode else line
+
+
 def cause_of(error: psycopg2.Error) -> Cause:
     """Return the way in which a connection failed; what libpq said where it is none of those known."""
     said = str(error)

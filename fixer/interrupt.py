@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from select import select
 
-from psycopg2 import errors as pg
 from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, set_wait_callback
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -19,6 +18,8 @@ def _wait(connection: Connection) -> None:
     while True:
         try:
             state = connection.poll()
+            if state == POLL_OK and interrupted:
+                raise KeyboardInterrupt  # the cancelled statement has answered
             if state == POLL_OK:
                 return
             if state == POLL_READ:
@@ -26,11 +27,7 @@ def _wait(connection: Connection) -> None:
             elif state == POLL_WRITE:
                 select([], [connection.fileno()], [])
         except KeyboardInterrupt:
-            if interrupted:
+            if interrupted:  # by now the server knows: the connection may go
                 raise
             interrupted = True
             connection.cancel()
-        except pg.QueryCanceled:
-            if interrupted:
-                raise KeyboardInterrupt from None
-            raise

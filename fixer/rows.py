@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.explain import told
 from fixer.findings import Count, Counter, Probe
 from fixer.sqltext import SQL, Composable, Composed, Literal
 
@@ -43,9 +44,8 @@ def _alone(cursor: Cursor, probe: Probe) -> Count:
         return _together(cursor, [probe])[0]
     except psycopg2.Error as error:
         _recover(cursor, error)
-        message = error.diag.message_primary or str(error).strip()
-        log.warning("rows cannot be read: %s (%s)", message, error.pgcode)
-        return Count(error=f"{message} ({error.pgcode})")
+        log.warning("rows cannot be read: %s", told(error))
+        return Count(error=told(error))
 
 
 def _recover(cursor: Cursor, error: psycopg2.Error) -> None:

@@ -334,6 +334,25 @@ def canonical(expression: str) -> str:
     return bare[1:-1] if _OUTER.fullmatch(bare) else bare
 
 
+def plain(expression: str) -> str:
+    """Return an expression as a person would write it: without casts, in one pair of parentheses."""
+    bare = re.sub(r"(?<!\w)\((\w+|'[^']*')\)", r"\1", _CAST.sub("", expression))
+    bare = re.sub(r"\(\((ARRAY\[[^]]*\])\)\)", r"(\1)", bare)
+    while _enclosed(bare):
+        bare = bare[1:-1]
+    return f"({bare})"
+
+
+def _enclosed(text: str) -> bool:
+    """Tell whether the first parenthesis of a text closes with its last character."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return place > 0 and place == len(text) - 1
+    return False
+
+
 _CAST = re.compile(
     r"::(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
     r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"

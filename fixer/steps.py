@@ -274,7 +274,7 @@ class Mover:
         yield Step(
             phase=phase,
             table=table,
-            title=f"move {_count(rows, 'row')} of {table.name} to quarantine: {reason}",
+            title=f"move {counted(rows)} of {table.name} to quarantine: {reason}",
             sql=move_statement(table, condition, reason),
             lock=Lock.ROW_EXCLUSIVE,
             hazard=Hazard.MOVES_ROWS,
@@ -321,7 +321,7 @@ class Mover:
             return
         values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
-        title = f"{deed} {', '.join(key.columns)} of {_count(rows, 'row')} of {key.table.name}: {reason}"
+        title = f"{deed} {', '.join(key.columns)} of {counted(rows)} of {key.table.name}: {reason}"
         yield rewrite(phase, key.table, title, values, condition, rows=rows)
 
     def policy(self, key: ForeignKey) -> str:
@@ -384,7 +384,8 @@ def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
     )
 
 
-def _count(rows: int, noun: str) -> str:
+def counted(rows: int) -> str:
+    """Return a number of rows in words."""
     if not rows:
-        return f"the {noun}s"
-    return f"{rows} {noun}" if rows == 1 else f"{rows} {noun}s"
+        return "the rows"
+    return "one row" if rows == 1 else f"{rows} rows"

@@ -133,13 +133,15 @@ class Conversion:
     """How values of one type become values of another.
 
     `fits` is the condition on the row under which its value is understood; `value` the new value;
-    `reversible` whether the old spelling can be had back from the new value alone.
+    `reversible` whether the old spelling can be had back from every new value alone; `back` the old value
+    as it is had back from the new one, where that may fail in some rows.
     """
 
     type: str
     fits: Composable
     value: Composable
     reversible: bool = False
+    back: Composable | None = None
 
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
@@ -182,7 +184,7 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion 
         )
         return _plain(wanted.type, sized, SQL("{}::{}").format(text, SQL(wanted.type)), False)
     if w == "timestamptz" and f in ("text", "timestamp", "date"):
-        return _to_moment(f, cell, text, wanted, hints)
+        return _to_moment(found.type, cell, text, wanted, hints)
     if w in ("timestamp", "date") and f == "text":
         return _plain(wanted.type, _moment(text), SQL("{}::{}").format(text, SQL(wanted.type)), False)
     if w == "timestamp" and f == "date":
@@ -252,7 +254,7 @@ def _to_numeric(f: str, text: Composable, wanted: Column) -> Conversion:
     return _plain(wanted.type, fits, SQL("{}::{}").format(number, SQL(wanted.type)), f == "integer")
 
 
-def _to_moment(f: str, cell: Composable, text: Composable, wanted: Column, hints: ColumnHints) -> Conversion | str:
+def _to_moment(found: str, cell: Composable, text: Composable, wanted: Column, hints: ColumnHints) -> Conversion | str:
     if hints.timezone is None:
         return (
             f"{wanted.name} holds moments without a zone, and the contract declares none:"
@@ -260,9 +262,11 @@ def _to_moment(f: str, cell: Composable, text: Composable, wanted: Column, hints
         )
     zone = Literal(hints.timezone)
     type_ = SQL(wanted.type)
-    if f != "text":
+    if family(found) != "text":
         value = SQL("({}::timestamp AT TIME ZONE {})::{}").format(cell, zone, type_)
-        return _plain(wanted.type, SQL("true"), value, True)
+        # Twice a year an hour of the clock is no moment, or two; and a type may keep fewer digits.
+        back = SQL("({} AT TIME ZONE {})::{}").format(value, zone, SQL(found))
+        return Conversion(wanted.type, SQL("true"), value, back=back)
     value = SQL("CASE WHEN {} ~ {} THEN {}::{} ELSE ({}::timestamp AT TIME ZONE {})::{} END").format(
         text, Literal(_ZONED), text, type_, text, zone, type_
     )

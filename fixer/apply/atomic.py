@@ -24,6 +24,7 @@ from fixer.apply import journal, ledger
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused, TargetError
 from fixer.examine import Report, look
+from fixer.explain import told
 from fixer.plan import Plan, PlannedStep
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL
@@ -88,7 +89,7 @@ def run(
         try:
             return _once(connection, contract, plan, settings or {}, progress)
         except _TRANSIENT as error:
-            log.warning("attempt %s of %s: %s (%s)", attempt, ATTEMPTS, _first_line(error), error.pgcode)
+            log.warning("attempt %s of %s: %s", attempt, ATTEMPTS, told(error))
             if attempt == ATTEMPTS:
                 raise ApplyFailed(_gave_up(error)) from None
             sleep(0.2 * 2**attempt * (0.5 + random.random()))
@@ -98,10 +99,10 @@ def run(
 def _gave_up(error: psycopg2.Error) -> str:
     if isinstance(error, pg.LockNotAvailable):
         return (
-            f"A lock could not be had in time, {ATTEMPTS} times over: {_first_line(error)} ({error.pgcode})."
+            f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
             " Try again when the database is quieter, or with a longer --lock-timeout. Nothing was changed."
         )
-    return f"The database refused {ATTEMPTS} times: {_first_line(error)} ({error.pgcode}). Nothing was changed."
+    return f"The database refused {ATTEMPTS} times: {told(error)}. Nothing was changed."
 
 
 def _once(
@@ -115,8 +116,7 @@ def _once(
     except psycopg2.Error as error:
         if isinstance(error, _TRANSIENT):
             raise
-        code = f" ({error.pgcode})" if error.pgcode else ""
-        raise ApplyFailed(f"{_first_line(error)}{code}. Everything was rolled back.") from None
+        raise ApplyFailed(f"{told(error)}. Everything was rolled back.") from None
     else:
         _commit(connection, done)
         return done
@@ -131,7 +131,7 @@ def _commit(connection: Connection, done: Run) -> None:
         connection.commit()
     except psycopg2.Error as error:
         raise ApplyFailed(
-            f"The connection broke while run {done.run} was being committed ({_first_line(error)}): it was done whole"
+            f"The connection broke while run {done.run} was being committed ({told(error)}): it was done whole"
             f" or not at all, and `fixer history` tells whether run {done.run} is there."
         ) from None
 
@@ -182,7 +182,7 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Take all locks in one fixed order, and read the schema that they keep as it is."""
     actual = catalog.read(cursor, contract.schemas)
     if actual.fingerprint != plan.fingerprint:
-        raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
+        raise PlanRefused(_why_not(cursor, plan))
     preflight(actual, plan)
     for name, mode in sorted(lock_modes(plan).items()):
         if name in actual.tables or name.schema not in contract.schemas:
@@ -191,6 +191,13 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual
+
+
+def _why_not(cursor: Cursor, plan: Plan) -> str:
+    done = next((past.run for past in journal.history(cursor) if past.plan == plan.identity and past.finished_at), None)
+    if done is not None:
+        return f"This plan was applied already, as run {done}: nothing was changed."
+    return "The database has changed since the plan was made: plan again. Nothing was changed."
 
 
 def preflight(actual: Schema, plan: Plan) -> None:
@@ -204,24 +211,21 @@ def preflight(actual: Schema, plan: Plan) -> None:
         raise TargetError(
             "The target only lets this session read (default_transaction_read_only): nothing was changed."
         )
-    needs: list[str] = []
+    needs: dict[str, None] = {}
     for name in sorted(plan.tables):
         table = actual.tables.get(name)
         if table and not table.owned:
-            needs.append(f"ALTER TABLE {_spelt(name)} OWNER TO {_quoted(session.role)};")
+            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
     for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
-        needs.append(f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};")
+        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
     if not session.can_create and not session.journaled:
-        needs.append(f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};")
+        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
     if needs:
+        grants = "\n  ".join(needs)
         raise TargetError(
-            f"The role {session.role} lacks rights for this plan; their owner may say: {' '.join(needs)}"
-            " Nothing was changed."
+            f"The role {session.role} lacks rights for this plan, and nothing was changed;"
+            f" their owner may say:\n  {grants}"
         )
-
-
-def _spelt(name: QName) -> str:
-    return ".".join(_quoted(part) for part in name)
 
 
 def _quoted(name: str) -> str:
@@ -249,10 +253,9 @@ def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Count
         except psycopg2.Error as error:
             if isinstance(error, _TRANSIENT):
                 raise
-            log.error("step %s failed: %s: %s (%s)", step.number, step.title, _first_line(error), error.pgcode)
+            log.error("step %s failed: %s: %s", step.number, step.title, told(error))
             raise ApplyFailed(
-                f"Step {step.number} ({step.title}) failed: {_first_line(error)} ({error.pgcode})."
-                " Everything was rolled back."
+                f"Step {step.number} ({step.title}) failed: {told(error)}. Everything was rolled back."
             ) from None
         rows = max(cursor.rowcount, 0)
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
@@ -304,7 +307,3 @@ def _entry_to_json(entry: ledger.Entry) -> dict[str, object]:
         "table": str(entry.table), "before": entry.before, "after": entry.after,
         "inserted": entry.inserted, "quarantined": entry.quarantined,
     }  # fmt: skip
-
-
-def _first_line(error: psycopg2.Error) -> str:
-    return (error.diag.message_primary or str(error)).strip().splitlines()[0]

@@ -15,7 +15,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, move_statement, rewrite
+from fixer.steps import Hazard, Lock, Phase, Repair, Step, counted, move_statement, rewrite
 
 SLUG = "duplicate-key"
 POINT = 1
@@ -41,7 +41,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     wanted = contract.tables[table].columns
     numbered = [c for c in key.columns if wanted[c].generates]
     if numbered:
-        title = f"give {finding.rows} rows of {table.name} new numbers; what references them stays with the first row"
+        title = (
+            f"give {counted(finding.rows)} of {table.name} new numbers; what references them stays with the first row"
+        )
         cells = {numbered[0]: q.next_value(table, numbered[0])}
         step = rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows)
         return Repair((anchor(table, numbered[0]), step))
@@ -49,7 +51,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     step = Step(
         phase=Phase.KEYS,
         table=table,
-        title=f"move {finding.rows} rows of {table.name} to quarantine: {reason}",
+        title=f"move {counted(finding.rows)} of {table.name} to quarantine: {reason}",
         sql=move_statement(table, where, reason),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,

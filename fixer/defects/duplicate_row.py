@@ -13,7 +13,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, move_statement
+from fixer.steps import Hazard, Lock, Phase, Repair, Step, counted, move_statement
 
 SLUG = "duplicate-row"
 POINT = 1
@@ -41,7 +41,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     step = Step(
         phase=Phase.COPIES,
         table=finding.table,
-        title=f"move {finding.rows} rows of {finding.table.name} to quarantine: {reason}",
+        title=f"move {counted(finding.rows)} of {finding.table.name} to quarantine: {reason}",
         sql=move_statement(finding.table, where, reason),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,

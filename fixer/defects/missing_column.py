@@ -15,7 +15,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
+from fixer.steps import Lock, Phase, Repair, Step, alter, counted, refuse
 
 SLUG = "missing-column"
 POINT = 4
@@ -60,7 +60,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     column: Column = finding.part
     if finding.rows:
         return refuse(
-            f"{finding.rows} rows of {finding.table.name} would need a value:"
+            f"{counted(finding.rows)} of {finding.table.name} would need a value:"
             f' declare a default or info={{"backfill": …}} for {column.name}'
         )
     return Repair(tuple(_steps(finding, contract)))

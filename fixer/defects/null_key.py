@@ -14,7 +14,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Lock, Mover, Phase, Repair, Step
+from fixer.steps import Lock, Mover, Phase, Repair, Step, counted
 
 SLUG = "null-key"
 POINT = 1
@@ -44,7 +44,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     step = Step(
         phase=Phase.KEYS,
         table=finding.table,
-        title=f"number {finding.rows} rows of {finding.table.name} whose {column} is NULL",
+        title=f"number {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
         sql=SQL("UPDATE {} AS t SET {} = {} WHERE {}").format(
             q.name(finding.table), q.names([column]), q.next_value(finding.table, column), q.is_null(column)
         ),

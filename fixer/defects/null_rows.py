@@ -13,7 +13,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Composable
-from fixer.steps import Mover, Phase, Repair, rewrite
+from fixer.steps import Mover, Phase, Repair, counted, rewrite
 
 SLUG = "null-rows"
 POINT = 4
@@ -48,7 +48,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
-    title = f"fill {column} of {finding.rows} rows of {name.name} with the contract's value"
+    title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
     return Repair((rewrite(Phase.VALUES, name, title, {column: value}, empty, rows=finding.rows),))
 
 

@@ -15,7 +15,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier
-from fixer.steps import Hazard, Lock, Mover, Phase, Repair, Step, alter, drop_foreign_key, refuse, rewrite
+from fixer.steps import Hazard, Lock, Mover, Phase, Repair, Step, alter, counted, drop_foreign_key, refuse, rewrite
 from fixer.types import family
 
 SLUG = "text-reference"
@@ -151,7 +151,7 @@ def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -
         yield rewrite(
             Phase.ORPHANS,
             key.table,
-            f"give {finding.rows} rows of {key.table.name} to the default row: {reason}",
+            f"give {counted(finding.rows)} of {key.table.name} to the default row: {reason}",
             cells,
             nowhere,
             rows=finding.rows,

@@ -25,6 +25,8 @@ _CURES = {
     "manual": "a person has to decide",
 }
 
+_SHARES = {"automatic": "repaired automatically", "needs-hazard": "repaired with permission", "manual": "for a person"}
+
 
 def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
     """Return what `check` found, by point, with the summary last."""
@@ -69,7 +71,7 @@ def _verdict(findings: Sequence[Finding]) -> Text:
     if not broken:
         return Text("The contract holds.", style="bold green")
     by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
-    told = ", ".join(f"{count} {_CURES[label]}" for label, count in by_label.items() if count)
+    told = ", ".join(f"{count} {_SHARES[label]}" for label, count in by_label.items() if count)
     noun = "finding breaks" if len(broken) == 1 else "findings break"
     verdict = Text(f"{len(broken)} {noun} the contract: {told}.", style="bold red")
     if by_label["automatic"] or by_label["needs-hazard"]:
@@ -122,7 +124,9 @@ def plan_verdict(plan: Plan) -> Text:
     command = "fixer apply"
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    return Text.assemble((words, "bold"), "Carry it out with: ", (command, "bold"), "\n", _explained(plan.hazards))
+    return Text.assemble(
+        (words, "bold"), "Carry it out, with the same options, by: ", (command, "bold"), "\n", _explained(plan.hazards)
+    )
 
 
 _HAZARDS = {
