@@ -21,9 +21,10 @@ from rich.console import Console, RenderableType
 from fixer import api, contract
 from fixer.apply import atomic, journal
 from fixer.contract import Contract
-from fixer.errors import NeedsPermission, PgmendError, PlanRefused, UsageError
+from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError
 from fixer.examine import Report, examine, snapshot
 from fixer.explain import explain
+from fixer.findings import UNREADABLE
 from fixer.interrupt import listen
 from fixer.plan import Plan, PlannedStep, from_json
 from fixer.redact import RedactingFilter, redact
@@ -76,7 +77,7 @@ class Settings:
         if self.format == "json":
             click.echo(json_text())
         elif not self.quiet:
-            self.console().print(text)
+            as_text.show(self.console(), text)
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -165,6 +166,8 @@ def check(settings: Settings, deep: bool) -> int:
     with _connected(settings, settings.contract_name) as (target, connection, prepared):
         report = Report(target.redacted, examine(connection, prepared, deep=deep, settings=target.settings))
     settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
+    if any(finding.slug == UNREADABLE for finding in report.findings):
+        raise TargetError("Not all rows could be read: see the findings, and let their owner GRANT SELECT.")
     return 0 if report.ok else 1
 
 
@@ -268,7 +271,7 @@ def _read_plan(path: str) -> Plan:
 
 def _announce(settings: Settings, chosen: Plan) -> None:
     if settings.format == "text" and not settings.quiet:
-        settings.console().print(as_text.of_plan(chosen, verbose=settings.verbose > 0))
+        as_text.show(settings.console(), as_text.of_plan(chosen, verbose=settings.verbose > 0))
 
 
 def _ask(settings: Settings, target: Target) -> None:

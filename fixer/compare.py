@@ -13,7 +13,7 @@ from itertools import groupby
 
 from fixer import defects
 from fixer.contract import Contract
-from fixer.findings import Count, Counter, DefectClass, Finding, Stage
+from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
 from fixer.schema import Schema
 from fixer.steps import RefusalError, Repair, refuse
 
@@ -55,7 +55,16 @@ def compare(actual: Schema, contract: Contract, count: Counter, *, deep: bool = 
     today = _seen_today(findings, actual, contract) if future is not actual else None
     visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
     consequences = [f for f in findings if not any(f is other for other in visible)]
-    return Comparison(actual, future, contract, _ordered(visible), _ordered(consequences))
+    return Comparison(actual, future, contract, _ordered(_told_once(visible)), _ordered(consequences))
+
+
+def _told_once(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings; that a table cannot be read is told once for each point, however many ask for its rows."""
+    told: dict[object, Finding] = {}
+    for finding in findings:
+        unreadable = finding.slug == UNREADABLE
+        told[(finding.point, finding.message) if unreadable else id(finding)] = finding
+    return list(told.values())
 
 
 def _seen_today(findings: Sequence[Finding], actual: Schema, contract: Contract) -> set[tuple[str, str]]:
@@ -109,8 +118,10 @@ def _answered(finding: Finding, answer: Count) -> Finding:
         why = refuse(f"its rows could not be read: {answer.error}")
         return replace(
             finding,
-            slug="unreadable-rows",
-            message=f"{finding.object} could not be checked for {finding.slug}: {answer.error}",
+            slug=UNREADABLE,
+            object=str(finding.table),
+            column=None,
+            message=f"{finding.table.name} could not be read: {answer.error}",
             rows=0,
             only_with_rows=False,
             repair=why,

@@ -15,6 +15,7 @@ from fixer.schema import QName, Schema, Table
 from fixer.sqltext import SQL, Composable
 from fixer.steps import Repair
 
+UNREADABLE = "unreadable-rows"  # no defect of the database: a question that could not be asked
 POINTS = {
     1: "primary keys",
     2: "foreign keys",

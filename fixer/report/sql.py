@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from fixer.apply import journal
 from fixer.apply.atomic import ADVISORY_LOCK, lock_modes
-from fixer.plan import Plan, PlannedStep, Render
+from fixer.plan import Plan, PlannedStep, Render, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Block, Composable, Literal, name
 from fixer.steps import Phase, quarantine_table
@@ -76,20 +77,46 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     for step in plan.steps:
         yield f"\n-- {step.number}. {_comment(step)}"
         yield f"{step.sql};"
+        entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
+        kept = Literal(json.dumps(step_to_json(step)))
+        yield from _statement(render, entry.format(journal.STEP, Literal(step.number), kept))
     yield "\n-- The ledger: no row is lost."
     after = {table: next((new for new, old in renamed.items() if old == table), table) for table in modes}
     for number, table in enumerate(sorted(modes)):
         yield from _statement(render, _proof(plan, number, after[table]))
-    yield "UPDATE fixer_journal.run SET finished_at = clock_timestamp() WHERE id = :run;"
+    ledger = SQL(",\n").join(_entry(plan, number, after[table]) for number, table in enumerate(sorted(modes)))
+    close = SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = jsonb_build_array(\n{})\nWHERE id = {}")
+    run = SQL("current_setting('pgmend.run')::bigint")
+    yield from _statement(render, close.format(journal.RUN, ledger, run))
+
+
+def _entry(plan: Plan, number: int, table: QName) -> Composable:
+    """Return one table's entry in the ledger."""
+    return SQL(
+        "jsonb_build_object('table', {}::text, 'before', current_setting({})::bigint, 'inserted', {},"
+        " 'after', (SELECT count(*) FROM {}), 'quarantined', {})"
+    ).format(
+        Literal(str(table)),
+        Literal(f"pgmend.before_{number}"),
+        Literal(_inserts(plan, table)),
+        name(table),
+        _moved(plan, table),
+    )
+
+
+def _inserts(plan: Plan, table: QName) -> int:
+    return sum(step.rows for step in plan.steps if step.inserts and step.table == table)
+
+
+def _moved(plan: Plan, table: QName) -> Composable:
+    if table not in journal.moving_tables(plan.steps):
+        return Literal(0)
+    counted = "(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})"
+    return SQL(counted).format(name(quarantine_table(table)), Literal(str(table)))
 
 
 def _proof(plan: Plan, number: int, table: QName) -> Block:
-    moved: Composable = Literal(0)
-    if table in journal.moving_tables(plan.steps):
-        moved = SQL(
-            "(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})"
-        ).format(name(quarantine_table(table)), Literal(str(table)))
-    inserts = Literal(sum(step.rows for step in plan.steps if step.inserts and step.table == table))
+    moved, inserts = _moved(plan, table), Literal(_inserts(plan, table))
     complaint = Literal(f"The rows of {table} do not add up: everything is rolled back.")
     return Block(
         SQL(

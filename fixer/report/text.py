@@ -190,6 +190,16 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
     return table
 
 
+def show(console: Console, text: RenderableType) -> None:
+    """Print a text; where nobody looks at a screen, without the blanks that fill its lines."""
+    if console.is_terminal:
+        console.print(text)
+        return
+    with console.capture() as captured:
+        console.print(text)
+    console.file.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+
+
 def console(*, color: bool = True, stderr: bool = False) -> Console:
     """Return a console that writes no colour where none is wanted, and does not fold lines in a pipe."""
     made = Console(no_color=not color, highlight=False, stderr=stderr, soft_wrap=False, emoji=False, markup=False)
