@@ -1,4 +1,4 @@
-"""The sound database that specimens break: a small library, neutral towards any real contract."""
+"""The sound databases that specimens break: a small library, and a company for what a library has not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -70,4 +71,32 @@ INSERT INTO books (author_id, editor_id, reviewer_id, title, price, pages)
 SELECT 1 + n % 12, 1 + n % 5, nullif(n % 7, 0), 'title ' || n, n + 0.25, 10 * n
   FROM generate_series(1, 24) AS n;
 INSERT INTO reviews (book_id, body) SELECT 1 + n % 24, 'review ' || n FROM generate_series(1, 48) AS n;
+"""
+
+
+def company() -> MetaData:
+    """Return the contract with a natural key, an identity, and a table that references itself."""
+    metadata = MetaData()
+    Table(
+        "departments",
+        metadata,
+        Column("code", String(10), primary_key=True),
+        Column("title", String(40), nullable=False),
+    )
+    Table(
+        "employees",
+        metadata,
+        Column("id", Integer, Identity(), primary_key=True),
+        Column("name", String(40), nullable=False),
+        Column("department_code", String(10), ForeignKey("departments.code"), nullable=False),
+        Column("manager_id", Integer, ForeignKey("employees.id", ondelete="CASCADE")),
+        Column("salary", Numeric(10, 2), CheckConstraint("salary > 0", name="employees_salary_check"), nullable=False),
+    )
+    return metadata
+
+
+COMPANY_ROWS = """
+INSERT INTO departments SELECT 'D' || n, 'department ' || n FROM generate_series(1, 3) AS n;
+INSERT INTO employees (name, department_code, manager_id, salary)
+SELECT 'employee ' || n, 'D' || 1 + n % 3, nullif(n / 2, 0), 100 * n FROM generate_series(1, 12) AS n;
 """

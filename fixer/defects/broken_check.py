@@ -12,6 +12,7 @@ from fixer.checks import spelt, stands
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.schema import Check, Schema
+from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL, Composed
 from fixer.steps import Mover, Phase, Repair
 
@@ -64,6 +65,16 @@ SPECIMENS = (
         rows=2,
         quarantined=6,
         also=frozenset({"missing-check"}),
+    ),
+    Specimen(
+        "with those that hang on them in the same table",
+        "ALTER TABLE employees DROP CONSTRAINT employees_salary_check; UPDATE employees SET salary = -1 WHERE id = 2",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=7,
+        also=frozenset({"missing-check"}),
+        contract=company,
+        setup=COMPANY_ROWS,
     ),
 )
 NEAR_MISSES = (Specimen("just above", "UPDATE books SET price = 0.01"),)

@@ -14,6 +14,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.generators import anchor
 from fixer.schema import Schema
+from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL
 from fixer.steps import Hazard, Lock, Phase, Repair, Step, counted, move_statement, rewrite
 
@@ -79,6 +80,17 @@ SPECIMENS = (
         rows=1,
         quarantined=2,
         also=frozenset({"missing-primary-key", "duplicate-row"}),
+    ),
+    Specimen(
+        "a natural key",
+        "ALTER TABLE departments DROP CONSTRAINT departments_pkey CASCADE;"
+        "INSERT INTO departments VALUES ('D2', 'another')",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=company,
+        setup=COMPANY_ROWS,
     ),
 )
 NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)

@@ -12,6 +12,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.generators import generated_columns, give_generator
 from fixer.schema import Schema
+from fixer.specimens import COMPANY_ROWS, company
 from fixer.steps import Repair
 
 SLUG = "missing-generator"
@@ -43,6 +44,12 @@ SPECIMENS = (
     Specimen(
         "another table took the sequence's name",
         "DROP SEQUENCE reviews_id_seq CASCADE; CREATE TABLE reviews_id_seq (x integer)",
+    ),
+    Specimen(
+        "the identity is gone",
+        "ALTER TABLE employees ALTER COLUMN id DROP IDENTITY",
+        contract=company,
+        setup=COMPANY_ROWS,
     ),
 )
 NEAR_MISSES = (

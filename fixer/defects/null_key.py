@@ -13,6 +13,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import anchor
 from fixer.schema import Schema
+from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Mover, Phase, Repair, Step, counted
 
@@ -62,6 +63,17 @@ SPECIMENS = (
         "UPDATE reviews SET id = NULL WHERE id IN (5, 6)",
         rows=2,
         also=frozenset({"missing-primary-key"}),
+    ),
+    Specimen(
+        "a natural key",
+        "ALTER TABLE departments DROP CONSTRAINT departments_pkey CASCADE;"
+        "ALTER TABLE departments ALTER COLUMN code DROP NOT NULL; INSERT INTO departments VALUES (NULL, 'nowhere')",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=company,
+        setup=COMPANY_ROWS,
     ),
 )
 NEAR_MISSES = (Specimen("NULL in another column", "UPDATE reviews SET body = NULL WHERE id = 5"),)
