@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.explain import told
 from fixer.findings import Count, Counter, Probe
-from fixer.sqltext import SQL, Composable, Composed, Literal
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 
 SAMPLE = 5
 _ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
@@ -91,8 +91,15 @@ def _scan(probes: Sequence[Probe], numbers: Sequence[int]) -> Composed:
 
 
 def _sample(number: int, probe: Probe, rows: int) -> Composed:
-    cells = SQL(", ").join(SQL("({})::text").format(each) for each in probe.show)
-    order = SQL("ORDER BY {}").format(SQL(", ").join(probe.show)) if rows <= _ORDERED else SQL("")
-    return SQL("(SELECT {}, ARRAY[{}]::text[] FROM {} WHERE {} {} LIMIT {})").format(
-        Literal(number), cells, probe.source, probe.condition, order, Literal(SAMPLE)
-    )
+    """Return the first few rows behind a probe.
+
+    All of them are found first: for a few rows in order PostgreSQL would look up parents one by one, along
+    an index on the order and without one on the parents, which never ends on large tables.
+    """
+    names = [Identifier(f"c{place}") for place in range(len(probe.show))]
+    found = SQL(", ").join(SQL("{} AS {}").format(each, name) for each, name in zip(probe.show, names, strict=True))
+    cells = SQL(", ").join(SQL("{}::text").format(name) for name in names)
+    order = SQL("ORDER BY {}").format(SQL(", ").join(names)) if rows <= _ORDERED else SQL("")
+    return SQL(
+        "(WITH odd AS MATERIALIZED (SELECT {} FROM {} WHERE {}) SELECT {}, ARRAY[{}]::text[] FROM odd {} LIMIT {})"
+    ).format(found, probe.source, probe.condition, Literal(number), cells, order, Literal(SAMPLE))
