@@ -108,7 +108,7 @@ def ensure(
                 report = Report(target, examine(connection, prepared, settings=settings))
                 if report.ok:
                     return report
-                chosen = plan_with(connection, target, prepared, settings)
+                chosen = _built(connection, report)
                 atomic.permit(chosen, allowed)
                 return apply_with(connection, target, prepared, settings, chosen)
             except PgmendError as error:
@@ -132,12 +132,16 @@ def plan_with(
     deep: bool = False,
 ) -> Plan:
     """Order the repairs that the database behind a connection needs."""
-    comparison = examine(connection, contract, deep=deep, settings=settings)
+    return _built(connection, Report(target, examine(connection, contract, deep=deep, settings=settings)))
+
+
+def _built(connection: Connection, report: Report) -> Plan:
+    """Return the plan for what a report found, as the server behind the connection spells it."""
 
     def render(statement: Composable) -> str:
         return str(statement.as_string(connection))
 
-    return build(comparison, target, render)
+    return build(report.comparison, report.target, render)
 
 
 def apply_with(
