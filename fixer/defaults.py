@@ -1,4 +1,4 @@
-"""Steps and comparisons for column defaults."""
+"""Comparisons and steps for what a column demands and offers: defaults, NOT NULL."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def set_default(table: QName, column: Column) -> Step:
     """Return the step that gives a column the contract's default."""
     action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default or "NULL"))
     return alter(Phase.DEFAULTS, table, f"let {table.name}.{column.name} default to {column.default}", action)
+
+
+def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column]]:
+    """Yield the columns that may be NULL and should not be; those of a primary key get that with their key."""
+    for name, wanted in contract.tables.items():
+        table = actual.tables.get(name)
+        in_key = wanted.primary_key.columns if wanted.primary_key else ()
+        for column in wanted.columns.values() if table else ():
+            found = table.columns.get(column.name) if table else None
+            if found and column.not_null and not found.not_null and column.name not in in_key:
+                yield name, column

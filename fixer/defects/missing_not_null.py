@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.contract import Contract
+from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
 from fixer.sqltext import SQL, Identifier
@@ -21,14 +22,9 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the nullable columns that should not be; those of a primary key get it with the key."""
-    for name, wanted in contract.tables.items():
-        table = actual.tables.get(name)
-        in_key = wanted.primary_key.columns if wanted.primary_key else ()
-        for column in wanted.columns.values() if table else ():
-            found = table.columns.get(column.name) if table else None
-            if found and column.not_null and not found.not_null and column.name not in in_key:
-                message = f"{name.name}.{column.name} should be NOT NULL, may be NULL"
-                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name)
+    for name, column in open_columns(actual, contract):
+        message = f"{name.name}.{column.name} should be NOT NULL, may be NULL"
+        yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from fixer import sqltext as q
 from fixer.contract import Contract
+from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Composable
@@ -22,22 +23,17 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the nullable columns that should not be, with the probe for NULLs."""
-    for name, wanted in contract.tables.items():
-        table = actual.tables.get(name)
-        in_key = wanted.primary_key.columns if wanted.primary_key else ()
-        for column in wanted.columns.values() if table else ():
-            found = table.columns.get(column.name) if table else None
-            if found and column.not_null and not found.not_null and column.name not in in_key:
-                yield Finding(
-                    SLUG,
-                    POINT,
-                    f"{name}.{column.name}",
-                    f"{name.name}.{column.name} should hold a value, is NULL",
-                    name,
-                    column.name,
-                    probe=rows_where(actual, name, q.is_null(column.name)),
-                    only_with_rows=True,
-                )
+    for name, column in open_columns(actual, contract):
+        yield Finding(
+            SLUG,
+            POINT,
+            f"{name}.{column.name}",
+            f"{name.name}.{column.name} should hold a value, is NULL",
+            name,
+            column.name,
+            probe=rows_where(actual, name, q.is_null(column.name)),
+            only_with_rows=True,
+        )
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
