@@ -17,6 +17,8 @@ from sqlalchemy.engine import Engine
 from fixer import contract as contracts
 from fixer.apply import atomic
 from fixer.apply.atomic import Progress, Run
+from fixer.apply.undo import Undone
+from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.examine import Report, examine
@@ -84,6 +86,16 @@ def apply(
         chosen = plan or plan_with(connection, target, prepared, settings, deep=deep)
         atomic.permit(chosen, allowed)
         return apply_with(connection, target, prepared, settings, chosen, progress=progress)
+
+
+def undo(source: Source, run: int) -> Undone:
+    """Take a run back: rows, cells and definitions as they were before it, in one transaction.
+
+    Raises UsageError where there is no such run, UndoRefused with the reason where it cannot be taken back,
+    because of later writes or changes, or because what undo needs was pruned. Nothing is changed then.
+    """
+    with _open(source) as (connection, target, settings):
+        return take_back(connection, run, target=target, settings=settings)
 
 
 def ensure(

@@ -20,6 +20,8 @@ from rich.console import Console, RenderableType
 
 from fixer import api, contract
 from fixer.apply import atomic, journal
+from fixer.apply.transaction import all_or_nothing
+from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError
 from fixer.examine import Report, examine, snapshot
@@ -247,7 +249,7 @@ def apply(
                 click.echo(as_json.of_run(atomic.Run(target.redacted, prepared.name, chosen)))
             raise
         if chosen.steps and not yes:
-            _ask(settings, target)
+            _ask(f"Apply this plan to {target.redacted}?", "to apply the plan")
         run = api.apply_with(
             connection,
             target.redacted,
@@ -274,10 +276,10 @@ def _announce(settings: Settings, chosen: Plan) -> None:
         as_text.show(settings.console(), as_text.of_plan(chosen, verbose=settings.verbose > 0))
 
 
-def _ask(settings: Settings, target: Target) -> None:
+def _ask(question: str, deed: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on: say --yes to apply the plan. Nothing was changed.")
-    if not click.confirm(f"Apply this plan to {target.redacted}?", err=True):
+        raise UsageError(f"There is no terminal to ask on: say --yes {deed}. Nothing was changed.")
+    if not click.confirm(question, err=True):
         raise UsageError("Not confirmed. Nothing was changed.")
 
 
@@ -292,13 +294,54 @@ def _progress(settings: Settings, chosen: Plan) -> Callable[[PlannedStep], None]
 
 
 @cli.command()
+@click.argument("run", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @common
-def history(settings: Settings) -> int:
+def undo(settings: Settings, run: int, yes: bool) -> int:
+    """Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it."""
+    target = settings.target()
+    try:
+        with closing(target.connect()) as connection:
+            if not yes:
+                _ask(f"Take run {run} of {target.redacted} back?", "to take the run back")
+            done = take_back(
+                connection,
+                run,
+                target=target.redacted,
+                settings=target.settings,
+                progress=_tell(settings),
+            )
+    except psycopg2.Error as error:
+        raise explain(error, target) from None
+    settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
+    return 0
+
+
+def _tell(settings: Settings) -> Callable[[str], None]:
+    notes = settings.notes()
+
+    def show(title: str) -> None:
+        if title and settings.format == "text" and not settings.quiet:
+            notes.print(title, style="dim")
+
+    return show
+
+
+@cli.command()
+@click.option("--prune", is_flag=True, help="Forget what undo needs of finished runs; the quarantine stays.")
+@click.option("--yes", is_flag=True, help="Do not ask before pruning.")
+@common
+def history(settings: Settings, prune: bool, yes: bool) -> int:
     """List past runs, the newest first."""
     target = settings.target()
     try:
-        with closing(target.connect()) as connection, snapshot(connection) as cursor:
-            runs = journal.history(cursor)
+        with closing(target.connect()) as connection:
+            if prune:
+                if not yes:
+                    _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
+                all_or_nothing(connection, journal.prune, settings=target.settings)
+            with snapshot(connection) as cursor:
+                runs = journal.history(cursor)
     except psycopg2.Error as error:
         raise explain(error, target) from None
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(target.redacted, runs))

@@ -12,11 +12,6 @@ from fixer.sqltext import SQL, Composed, Identifier, Literal
 from fixer.steps import Lock, Phase, Step, alter
 
 
-def quoted(name: QName) -> str:
-    """Return a name as regclass reads it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
-
-
 def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
     """Yield the steps that give a column a generator of its own, ahead of the data."""
     there = actual.tables[table].columns[column.name]
@@ -68,14 +63,16 @@ def let_count(table: QName, column: str) -> Step:
         "    LOOP\n"
         "        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;\n"
         "    END LOOP;\nEND"
-    ).format(table=Literal(quoted(table)), generator=_own_generator(table, column))
+    ).format(table=Literal(q.quoted(table)), generator=_own_generator(table, column))
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
 
 
 def wire(name: QName, table: QName, column: str) -> Step:
     """Return the step that makes a column take its default from a sequence."""
-    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(Identifier(column), Literal(quoted(name)))
+    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
+        Identifier(column), Literal(q.quoted(name))
+    )
     return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action)
 
 
@@ -93,7 +90,7 @@ def advance(table: QName, column: str, name: QName | None) -> Step:
         "        PERFORM nextval(generator::regclass);\n"
         "    END IF;\nEND"
     ).format(
-        generator=Literal(quoted(name)) if name else _own_generator(table, column),
+        generator=Literal(q.quoted(name)) if name else _own_generator(table, column),
         column=Identifier(column),
         table=q.name(table),
     )
@@ -117,7 +114,7 @@ def anchor(table: QName, column: str) -> Step:
 
 
 def _own_generator(table: QName, column: str) -> Composed:
-    return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
+    return SQL("pg_get_serial_sequence({}, {})").format(Literal(q.quoted(table)), Literal(column))
 
 
 def _sequence_type(column: Column) -> str:

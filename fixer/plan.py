@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -41,6 +41,28 @@ class PlannedStep:
     inserts: bool = False
     touches: tuple[QName, ...] = ()
     slug: str = ""
+    restores: tuple[str, ...] = ()
+    known_by: tuple[str, ...] = ()
+    added: tuple[AddedColumn, ...] = ()
+    reverts: tuple[RevertedColumn, ...] = ()
+
+
+@dataclass(frozen=True)
+class AddedColumn:
+    """A column that a step adds: `kept` is the condition under which undo may drop it."""
+
+    column: str
+    kept: str | None = None
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class RevertedColumn:
+    """A column that a step converts: the old value over the new cell, and the new one over that again."""
+
+    column: str
+    back: str
+    forth: str
 
 
 @dataclass(frozen=True)
@@ -165,6 +187,8 @@ def _joined(one: Step, other: Step) -> Step:
         hazard=worst[0] if worst else one.hazard,
         rows=max(one.rows, other.rows),
         changes=one.changes + other.changes,
+        added=one.added + other.added,
+        reverts=one.reverts + other.reverts,
         slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
     )
 
@@ -226,6 +250,10 @@ def _planned(number: int, step: Step, actual: Schema, render: Render) -> Planned
         inserts=step.inserts,
         touches=step.touches,
         slug=step.slug,
+        restores=step.restores,
+        known_by=step.known_by,
+        added=tuple(AddedColumn(a.column, None if a.kept is None else render(a.kept), a.counts) for a in step.added),
+        reverts=tuple(RevertedColumn(r.column, render(r.back), render(r.forth)) for r in step.reverts),
     )
 
 
@@ -240,7 +268,8 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
         "rows": step.rows, "seconds": step.seconds, "changes": list(step.changes),
         "renames": [list(pair) for pair in step.renames], "moves": step.moves, "inserts": step.inserts,
         "touches": [str(name) for name in step.touches], "names": [list(n) for n in (step.table, *step.touches)],
-        "slug": step.slug,
+        "slug": step.slug, "restores": list(step.restores), "known_by": list(step.known_by),
+        "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
     }  # fmt: skip
 
 
@@ -254,7 +283,7 @@ def from_json(kept: Any) -> Plan:
             contract=kept["contract"],
             schemas=tuple(kept["schemas"]),
             fingerprint=kept["fingerprint"],
-            steps=tuple(_step_from_json(step) for step in kept["steps"]),
+            steps=tuple(step_from_json(step) for step in kept["steps"]),
             refusals=tuple(kept["refusals"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -264,7 +293,8 @@ def from_json(kept: Any) -> Plan:
     return plan
 
 
-def _step_from_json(kept: Any) -> PlannedStep:
+def step_from_json(kept: Any) -> PlannedStep:
+    """Return the step that JSON kept."""
     table, *touches = (QName(*name) for name in kept["names"])
     return PlannedStep(
         number=kept["number"],
@@ -282,4 +312,8 @@ def _step_from_json(kept: Any) -> PlannedStep:
         inserts=kept["inserts"],
         touches=tuple(touches),
         slug=kept["slug"],
+        restores=tuple(kept["restores"]),
+        known_by=tuple(kept["known_by"]),
+        added=tuple(AddedColumn(**column) for column in kept["added"]),
+        reverts=tuple(RevertedColumn(**column) for column in kept["reverts"]),
     )

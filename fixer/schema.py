@@ -43,6 +43,7 @@ class Column:
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
+    added: bool = False  # the plan adds it: there is none today
 
     @property
     def generates(self) -> bool:

@@ -19,6 +19,11 @@ def name(qname: QName) -> Identifier:
     return Identifier(qname.schema, qname.name)
 
 
+def quoted(qname: QName) -> str:
+    """Return a schema-qualified name as regclass reads it."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in qname)
+
+
 def names(columns: Iterable[str]) -> Composed:
     """Return column names, separated by commas."""
     return SQL(", ").join(map(Identifier, columns))
@@ -99,8 +104,7 @@ def rows_of(table: Table) -> Composed:
 
 def next_value(table: QName, of: str) -> Composed:
     """Return the next number of the generator that a column owns."""
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in table)
-    return SQL("nextval(pg_get_serial_sequence({}, {}))").format(Literal(quoted), Literal(of))
+    return SQL("nextval(pg_get_serial_sequence({}, {}))").format(Literal(quoted(table)), Literal(of))
 
 
 def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:

@@ -14,11 +14,14 @@ from enum import IntEnum, StrEnum
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.schema import ForeignKey, QName, Schema
+from fixer.images import cells, image
+from fixer.schema import ForeignKey, QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 
 QUARANTINE = "fixer_quarantine"
 JOURNAL = "fixer_journal"
+RUN_NUMBER = SQL("current_setting('pgmend.run')::bigint")
+STEP_NUMBER = SQL("current_setting('pgmend.step')::integer")
 
 
 class Phase(IntEnum):
@@ -65,6 +68,28 @@ class Lock(StrEnum):
 
 
 @dataclass(frozen=True)
+class Added:
+    """A column that a step adds, and what tells that nothing is lost when undo drops it.
+
+    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
+    still is what the step put there.
+    """
+
+    column: str
+    kept: Composable | None = None
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A column that a step converts: the old value over the new cell, and the new one over that again."""
+
+    column: str
+    back: Composable
+    forth: Composable
+
+
+@dataclass(frozen=True)
 class Step:
     """One statement of a plan."""
 
@@ -82,6 +107,10 @@ class Step:
     touches: tuple[QName, ...] = ()  # other tables that it locks
     action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
     slug: str = ""  # the defect class it repairs
+    restores: tuple[str, ...] = ()  # columns that undo fills again from the images it leaves
+    known_by: tuple[str, ...] = ()  # columns by which undo finds the rows of its images; none: by the whole row
+    added: tuple[Added, ...] = ()  # columns that undo drops
+    reverts: tuple[Reversal, ...] = ()  # columns whose types undo brings back
 
     @property
     def writes_rows(self) -> bool:
@@ -133,9 +162,13 @@ def alter(
     rows: int = 0,
     touches: tuple[QName, ...] = (),
     merge: bool = False,
+    added: tuple[Added, ...] = (),
+    reverts: tuple[Reversal, ...] = (),
 ) -> Step:
     """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours."""
     return Step(
+        added=added,
+        reverts=reverts,
         phase=phase,
         table=table,
         title=title,
@@ -173,38 +206,74 @@ def quarantine_table(table: QName) -> QName:
     return QName(QUARANTINE, wanted)
 
 
-def move_statement(table: QName, condition: Composable, reason: str) -> Composed:
+def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
     """Return the one statement that takes rows out of a table and into its quarantine."""
     return SQL(
-        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING t.*)\n"
-        'INSERT INTO {quarantine} (run, source, reason, "row")\n'
-        "SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, to_jsonb(moved) FROM moved"
+        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING {image} AS image)\n"
+        'INSERT INTO {quarantine} (run, step, source, reason, "row")\n'
+        "SELECT {run}, {step}, {label}, {reason}, image FROM moved"
     ).format(
-        source=q.name(table),
+        source=q.name(table.name),
         condition=condition,
-        quarantine=q.name(quarantine_table(table)),
-        label=Literal(str(table)),
+        image=image(table, early=early),
+        quarantine=q.name(quarantine_table(table.name)),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
         reason=Literal(reason),
     )
 
 
 def rewrite_statement(
-    table: QName, assignments: Mapping[str, Composable], condition: Composable, reason: str
+    table: Table,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    reason: str,
+    known_by: tuple[str, ...],
+    *,
+    early: bool = False,
 ) -> Composed:
-    """Return the one statement that rewrites cells and keeps an image of each row as it was."""
+    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
+    mark = cells((*known_by, *assignments)) if known_by else image(table, early=early)
     return SQL(
-        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, to_jsonb(t) AS image\n"
+        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
         "  FROM {table} AS t WHERE {condition}),\n"
-        'kept AS (INSERT INTO {journal} (run, source, reason, "row")\n'
-        "         SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, image FROM old)\n"
-        "UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place"
+        "new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place\n"
+        "  RETURNING old.image, {mark} AS mark)\n"
+        'INSERT INTO {journal} (run, step, source, reason, "row", mark)\n'
+        "SELECT {run}, {step}, {label}, {reason}, image, mark FROM new"
     ).format(
-        table=q.name(table),
+        table=q.name(table.name),
         condition=condition,
+        image=image(table, early=early),
+        mark=mark,
         journal=Identifier(JOURNAL, "before_image"),
-        label=Literal(str(table)),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
         reason=Literal(reason),
         cells=assignment_list(assignments),
+    )
+
+
+def insert_statement(table: Table, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
+    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
+    return SQL(
+        "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
+        "  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)\n"
+        "INSERT INTO {journal} (run, step, source, reason, mark)\n"
+        "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
+    ).format(
+        table=q.name(table.name),
+        columns=q.names(row),
+        values=SQL(", ").join(row.values()),
+        match=match,
+        mark=image(table),
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
     )
 
 
@@ -215,24 +284,42 @@ def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
 
 def rewrite(
     phase: Phase,
-    table: QName,
+    table: Table,
     title: str,
     assignments: Mapping[str, Composable],
     condition: Composable,
     *,
     rows: int,
+    known_by: tuple[str, ...],
+    hazard: Hazard | None = Hazard.REWRITES_VALUES,
 ) -> Step:
-    """Return the step that rewrites cells."""
+    """Return the step that rewrites cells of rows which are known afterwards `by` these columns."""
     return Step(
         phase=phase,
-        table=table,
+        table=table.name,
         title=title,
-        sql=rewrite_statement(table, assignments, condition, title),
+        sql=rewrite_statement(table, assignments, condition, title, known_by, early=phase < Phase.CONVERT),
         lock=Lock.ROW_EXCLUSIVE,
-        hazard=Hazard.REWRITES_VALUES,
+        hazard=hazard,
         rows=rows,
         changes=tuple(assignments),
+        restores=tuple(assignments),
+        known_by=known_by,
     )
+
+
+def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:
+    """Return the columns by which rows of a table are told apart in a phase; none where nothing proves any."""
+    proved = [
+        key.columns
+        for key in sorted(table.plain_keys, key=lambda key: (not key.primary, key.name))
+        if all(c in table.columns and table.columns[c].not_null and not table.columns[c].added for c in key.columns)
+    ]
+    if proved:
+        return proved[0]
+    if phase > Phase.KEYS and wanted and wanted.primary_key:
+        return wanted.primary_key.columns  # by now each of them stands once
+    return ()
 
 
 @dataclass(frozen=True)
@@ -275,7 +362,7 @@ class Mover:
             phase=phase,
             table=table,
             title=f"move {counted(rows)} of {table.name} to quarantine: {reason}",
-            sql=move_statement(table, condition, reason),
+            sql=move_statement(self.actual.tables[table], condition, reason, early=phase < Phase.CONVERT),
             lock=Lock.ROW_EXCLUSIVE,
             hazard=Hazard.MOVES_ROWS,
             rows=rows,
@@ -322,7 +409,9 @@ class Mover:
         values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
         title = f"{deed} {', '.join(key.columns)} of {counted(rows)} of {key.table.name}: {reason}"
-        yield rewrite(phase, key.table, title, values, condition, rows=rows)
+        table = self.actual.tables[key.table]
+        known_by = identity(table, self.contract.tables.get(key.table), phase)
+        yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by)
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""

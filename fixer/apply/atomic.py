@@ -7,20 +7,19 @@ the plan was made for; does the steps; lets the ledger add up; looks whether the
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import psycopg2
-from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
 from fixer import sqltext as q
-from fixer.apply import journal, ledger
+from fixer.apply import definitions, journal, ledger
+from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused, TargetError
 from fixer.examine import Report, look
@@ -29,10 +28,6 @@ from fixer.plan import Plan, PlannedStep
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase
-
-ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
-ATTEMPTS = 4
-_TRANSIENT = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 
 log = logging.getLogger("pgmend.apply")
 Progress = Callable[[PlannedStep], None]
@@ -85,84 +80,28 @@ def run(
     Raises PlanRefused when the schema has changed since, TargetError when the role lacks a right,
     ApplyFailed when a step failed or the contract did not hold at the end: all is rolled back then.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _once(connection, contract, plan, settings or {}, progress)
-        except _TRANSIENT as error:
-            log.warning("attempt %s of %s: %s", attempt, ATTEMPTS, told(error))
-            if attempt == ATTEMPTS:
-                raise ApplyFailed(_gave_up(error)) from None
-            sleep(0.2 * 2**attempt * (0.5 + random.random()))
-    raise AssertionError("unreachable")
+
+    def work(cursor: Cursor) -> Run:
+        return _transaction(cursor, contract, plan, progress)
+
+    return all_or_nothing(connection, work, settings=settings, sleep=sleep)
 
 
-def _gave_up(error: psycopg2.Error) -> str:
-    if isinstance(error, pg.LockNotAvailable):
-        return (
-            f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
-            " Try again when the database is quieter, or with a longer --lock-timeout. Nothing was changed."
-        )
-    return f"The database refused {ATTEMPTS} times: {told(error)}. Nothing was changed."
-
-
-def _once(
-    connection: Connection, contract: Contract, plan: Plan, settings: Mapping[str, str], progress: Progress
-) -> Run:
-    connection.rollback()
-    before, connection.autocommit = connection.autocommit, False
-    try:
-        with connection.cursor() as cursor:
-            done = _transaction(cursor, contract, plan, settings, progress)
-    except psycopg2.Error as error:
-        if isinstance(error, _TRANSIENT):
-            raise
-        raise ApplyFailed(f"{told(error)}. Everything was rolled back.") from None
-    else:
-        _commit(connection, done)
-        return done
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.autocommit = before
-
-
-def _commit(connection: Connection, done: Run) -> None:
-    try:
-        connection.commit()
-    except psycopg2.Error as error:
-        raise ApplyFailed(
-            f"The connection broke while run {done.run} was being committed ({told(error)}): it was done whole"
-            f" or not at all, and `fixer history` tells whether run {done.run} is there."
-        ) from None
-
-
-def _transaction(
-    cursor: Cursor, contract: Contract, plan: Plan, settings: Mapping[str, str], progress: Progress
-) -> Run:
-    for setting, value in {**settings, "row_security": "off"}.items():
-        cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
-    _take_the_floor(cursor)
+def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:
     actual = _locked_schema(cursor, contract, plan)
     preflight(actual, plan)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     watched = _watched(plan, actual)
     before = ledger.count(cursor, watched)
-    number = journal.open_run(cursor, plan, "atomic")
+    relations = definitions.oids(cursor, watched | plan.tables)
+    was = definitions.read(cursor, relations, contract.schemas)
+    number = journal.open_run(cursor, plan, "atomic", was)
     inserted = _steps(cursor, plan, number, progress)
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
-    journal.close_run(cursor, number, [_entry_to_json(entry) for entry in entries])
+    relations |= definitions.oids(cursor, plan.tables)
+    journal.close_run(cursor, number, ledger.to_json(entries), definitions.read(cursor, relations, contract.schemas))
     return Run(plan.target, plan.contract, plan, number, entries, report)
-
-
-def _take_the_floor(cursor: Cursor) -> None:
-    """Let no second fixer work on this database; the lock goes with the transaction."""
-    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
-    if not (cursor.fetchone() or (False,))[0]:
-        raise ApplyFailed(
-            "Another fixer is at work on this database: wait until it is done. Nothing was changed.",
-            busy=True,
-        )
 
 
 def lock_modes(plan: Plan) -> dict[QName, Lock]:
@@ -194,7 +133,10 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
 
 
 def _why_not(cursor: Cursor, plan: Plan) -> str:
-    done = next((past.run for past in journal.history(cursor) if past.plan == plan.identity and past.finished_at), None)
+    runs = journal.history(cursor)
+    done = next(
+        (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
+    )
     if done is not None:
         return f"This plan was applied already, as run {done}: nothing was changed."
     return "The database has changed since the plan was made: plan again. Nothing was changed."
@@ -249,9 +191,10 @@ def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Count
         progress(step)
         started = time.monotonic()
         try:
+            cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
             cursor.execute(step.sql)
         except psycopg2.Error as error:
-            if isinstance(error, _TRANSIENT):
+            if isinstance(error, TRANSIENT):
                 raise
             log.error("step %s failed: %s: %s", step.number, step.title, told(error))
             raise ApplyFailed(
@@ -300,10 +243,3 @@ def _verified(cursor: Cursor, contract: Contract, plan: Plan) -> Report:
             f"The contract did not hold after the steps: {broken[0].message}{more}. Everything was rolled back."
         )
     return Report(plan.target, comparison)
-
-
-def _entry_to_json(entry: ledger.Entry) -> dict[str, object]:
-    return {
-        "table": str(entry.table), "before": entry.before, "after": entry.after,
-        "inserted": entry.inserted, "quarantined": entry.quarantined,
-    }  # fmt: skip

@@ -46,14 +46,14 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             f"give {counted(finding.rows)} of {table.name} new numbers; what references them stays with the first row"
         )
         cells = {numbered[0]: q.next_value(table, numbered[0])}
-        step = rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows)
+        step = rewrite(Phase.KEYS, actual.tables[table], title, cells, where, rows=finding.rows, known_by=key.columns)
         return Repair((anchor(table, numbered[0]), step))
     reason = "its key stands on an earlier, different row"
     step = Step(
         phase=Phase.KEYS,
         table=table,
         title=f"move {counted(finding.rows)} of {table.name} to quarantine: {reason}",
-        sql=move_statement(table, where, reason),
+        sql=move_statement(actual.tables[table], where, reason),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,
         rows=finding.rows,

@@ -42,7 +42,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         phase=Phase.COPIES,
         table=finding.table,
         title=f"move {counted(finding.rows)} of {finding.table.name} to quarantine: {reason}",
-        sql=move_statement(finding.table, where, reason),
+        sql=move_statement(table, where, reason),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,
         rows=finding.rows,

@@ -18,7 +18,7 @@ from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.generators import give_generator, let_count
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.types import family
 
 SLUG = "missing-key-column"
@@ -89,8 +89,11 @@ def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[
     column = contract.tables[finding.table].columns[str(finding.column)]
     rows = actual.tables[finding.table].estimated_rows
     title = f"add {finding.column} to {finding.table.name} and number its rows"
+    added = Added(column.name, counts=True)
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(column, sequences=contract.schema.sequences))
-    yield alter(Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True)
+    yield alter(
+        Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True, added=(added,)
+    )
     yield let_count(finding.table, column.name)
 
 
@@ -98,7 +101,9 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
     name, column = finding.table, contract.tables[finding.table].columns[str(finding.column)]
     old, rows = finding.found, actual.tables[finding.table].estimated_rows
     add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.type))
-    yield alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True)
+    same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column.name), q.column(old))
+    added = Added(column.name, kept=same)
+    yield alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True, added=(added,))
     yield Step(
         phase=Phase.COPY,
         table=name,
@@ -119,9 +124,11 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
         return actual
     table, column = actual.tables[finding.table], contract.tables[finding.table].columns[str(finding.column)]
     if finding.found:
-        taken = replace(column, not_null=False, now=q.today(table.columns[finding.found]))
+        taken = replace(column, not_null=False, now=q.today(table.columns[finding.found]), added=True)
         return actual.with_table(table.with_column(taken))
-    return actual.with_table(table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True)))
+    return actual.with_table(
+        table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True, added=True))
+    )
 
 
 SPECIMENS = (

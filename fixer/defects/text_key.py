@@ -17,7 +17,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import let_count
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
-from fixer.steps import Hazard, Phase, Repair, alter
+from fixer.steps import Added, Hazard, Phase, Repair, alter
 from fixer.types import family
 
 SLUG = "text-key"
@@ -72,6 +72,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         hazard=Hazard.REWRITES_TABLE,
         rows=actual.tables[name].estimated_rows,
         merge=True,
+        added=(Added(column, counts=True),),
     )
     return Repair((replace(aside, renames=((column, legacy),)), add, let_count(name, column)))
 
@@ -81,7 +82,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     name, column = finding.table, str(finding.column)
     legacy = legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
-    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True)
+    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 

@@ -15,7 +15,21 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier
-from fixer.steps import Hazard, Lock, Mover, Phase, Repair, Step, alter, counted, drop_foreign_key, refuse, rewrite
+from fixer.steps import (
+    Added,
+    Hazard,
+    Lock,
+    Mover,
+    Phase,
+    Repair,
+    Step,
+    alter,
+    counted,
+    drop_foreign_key,
+    identity,
+    refuse,
+    rewrite,
+)
 from fixer.types import family
 
 SLUG = "text-reference"
@@ -113,7 +127,8 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
     type_ = SQL(contract.tables[name].columns[column].type)
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
-    yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True)
+    added = Added(column, kept=_told_by(aside, key, legacy))
+    yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
     yield from _orphans(finding, aside, actual, contract)
     yield Step(
         phase=Phase.KEYS,
@@ -133,6 +148,17 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     )
 
 
+def _told_by(aside: str, key: ForeignKey, legacy: str) -> Composed:
+    """Return the condition that the text beside a number still says which row it means."""
+    other = SQL("EXISTS (SELECT FROM {} AS p WHERE {} AND {} <> {})").format(
+        q.name(key.target),
+        _match(aside, legacy),
+        q.column(key.target_columns[0], "p"),
+        q.column(key.columns[0]),
+    )
+    return SQL("{} IS NULL OR ({} IS NOT NULL AND NOT {})").format(q.column(key.columns[0]), q.column(aside), other)
+
+
 def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield what becomes of texts that map to nothing."""
     key: ForeignKey = finding.part
@@ -148,13 +174,15 @@ def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -
         yield from mover.quarantine(Phase.MISFITS, key.table, nowhere, reason, rows=finding.rows)
     elif policy == "adopt":
         cells: dict[str, Composable] = mover.adopter(key)
+        table = actual.tables[key.table]
         yield rewrite(
             Phase.ORPHANS,
-            key.table,
+            table,
             f"give {counted(finding.rows)} of {key.table.name} to the default row: {reason}",
             cells,
             nowhere,
             rows=finding.rows,
+            known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
         )
 
 
@@ -178,6 +206,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
         not_null=False,
         default=None,
         mapped=aside,
+        added=True,
         now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
     )
     return renamed.with_table(table.with_column(texts).with_column(numbers))
