@@ -23,7 +23,7 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
         yield advance(table, column.name, None)
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
-    name, exists = _choose(QName(table.schema, wanted), table, actual)
+    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
     if exists:
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), SQL(_sequence_type(column)))
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
@@ -121,11 +121,14 @@ def _sequence_type(column: Column) -> str:
     return column.type if column.type in ("smallint", "integer", "bigint") else "bigint"
 
 
-def _choose(wanted: QName, table: QName, actual: Schema) -> tuple[QName, bool]:
-    """Return the sequence to use, and whether it exists: a free one of the wanted name is used again."""
-    sequence = actual.sequences.get(wanted)
-    if sequence and sequence.owned_by is None and not users_of(sequence, actual) and sequence.increment > 0:
-        return wanted, True
+def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:
+    """Return the sequence to use, and whether it exists: the column's own or a free one of the wanted name."""
+    own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
+    for name in (*own, wanted):
+        sequence = actual.sequences.get(name)
+        free = sequence and sequence.owned_by in (None, (table, column)) and not users_of(sequence, actual)
+        if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
+            return name, True
     return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 
 
