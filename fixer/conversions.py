@@ -82,7 +82,30 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
-    return Repair(tuple(_steps(finding, way, actual, contract)))
+    return Repair(tuple(_in_one_go(list(_steps(finding, way, actual, contract)), name)))
+
+
+def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
+    """Yield the steps, of which online those around the conversion are one: nobody writes between image and cast."""
+    convert = next(step for step in steps if step.phase is Phase.CONVERT)
+    around = [
+        s
+        for s in steps
+        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.moves and not s.restores)
+    ]
+    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(table))
+    whole = replace(
+        convert,
+        sql=SQL(";\n").join([lock, *(step.sql for step in around)]),
+        action=None,
+        respells=tuple(column for step in around for column in step.respells),
+        known_by=next((step.known_by for step in around if step.respells), ()),
+    )
+    for step in steps:
+        if step is convert:
+            yield replace(step, online=(whole,))
+        else:
+            yield replace(step, online=()) if step in around else step
 
 
 def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract) -> Iterator[Step]:
@@ -146,7 +169,7 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
-    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, restores=(column,), known_by=known_by)
+    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, respells=(column,), known_by=known_by)
 
 
 def _back(way: Conversion, column: str, found: Column) -> Composable:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.schema import Column, QName, Schema, Sequence
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import Lock, Phase, Step, alter
+from fixer.steps import IN_BATCH, Added, Hazard, Lock, Phase, Step, alter, places
 
 
 def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
@@ -35,6 +36,34 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
     yield let_count(table, column.name)
     yield advance(table, column.name, name)
     yield wire(name, table, column.name)
+
+
+def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
+    """Return the steps that add a numbered column to a table that others write to, and number its rows.
+
+    `under` is another name for it, where its own is still taken.
+    """
+    name = under or column.name
+    bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
+    there = actual.with_table(actual.tables[table].with_column(bare))
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.type))
+    added = Added(column.name, counts=True)
+    first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(added,))
+    fill = Step(
+        phase=Phase.KEYS,
+        table=table,
+        title=f"number the rows of {table.name}",
+        sql=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
+            q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+        ),
+        find=places(table, q.is_null(name)),
+        pages=True,
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=actual.tables[table].estimated_rows,
+        changes=(column.name,),
+    )
+    return (first, *give_generator(table, replace(bare, sequence=column.sequence), there), fill)
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
@@ -84,6 +113,9 @@ def advance(table: QName, column: str, name: QName | None) -> Step:
     body = SQL(
         "DECLARE\n    top bigint;\n    next bigint;\n    generator text := {generator};\nBEGIN\n"
         "    SELECT max({column}) INTO top FROM {table};\n"
+        # A change that changes nothing: from here on nobody draws a number in between.
+        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' ||\n"
+        "        (SELECT seqincrement FROM pg_catalog.pg_sequence WHERE seqrelid = generator::regclass);\n"
         "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
         "    IF top >= next THEN\n"
         "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || top;\n"
@@ -110,7 +142,8 @@ def anchor(table: QName, column: str) -> Step:
         "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || next;\n"
         "    END IF;\nEND"
     ).format(_own_generator(table, column))
-    return Step(Phase.ANCHOR, table, f"let a rollback reach the numbers of {table.name}.{column}", q.Block(body))
+    title = f"let a rollback reach the numbers of {table.name}.{column}"
+    return Step(Phase.ANCHOR, table, title, q.Block(body), online=())  # online, nothing is rolled back as a whole
 
 
 def _own_generator(table: QName, column: str) -> Composed:

@@ -171,6 +171,7 @@ class Table:
     stored_as: QName | None = None  # today's name, where the plan renames it
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
+    unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
     leaving: tuple[Composable, ...] = ()  # rows (conditions over the future row) that the plan moves away
 
     @property

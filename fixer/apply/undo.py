@@ -115,7 +115,7 @@ class _Undo:
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
         self._look_for_losses()
         self._shapes()
-        self._rows([step for step in self.done.steps if step.step.phase < Phase.CONVERT])
+        self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
         self._bring_back()
         self._prove()
         after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
@@ -279,7 +279,8 @@ class _Undo:
 
     def _rows(self, steps: Iterable[DoneStep]) -> None:
         """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
-        touching = [done.step for done in steps if done.step.moves or done.step.restores or done.step.inserts]
+        written = (done.step for done in steps)
+        touching = [s for s in written if s.moves or s.restores or s.respells or s.inserts]
         if not touching:
             return
         if self._is_superuser():
@@ -327,7 +328,7 @@ class _Undo:
     def _return_cells(self, oid: int, step: PlannedStep) -> None:
         """Give cells back what they held, in rows that nobody wrote since."""
         table, types = self.after.table(oid), self._types(oid)
-        restores = [column for column in step.restores if column in types]
+        restores = [column for column in step.restores or step.respells if column in types]
         self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
         if not rows or not restores:
@@ -356,7 +357,7 @@ class _Undo:
         match += [
             SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(c), cell(mark, c, types[c]))
             for c in values
-            if step.changes
+            if step.restores
         ]
         return SQL(
             "WITH i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {}) UPDATE {} AS t SET {} FROM i WHERE {}"
@@ -366,7 +367,7 @@ class _Undo:
         self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
     ) -> Composed:
         """Return the statement that finds each row by all its cells: rows that are alike are as good as each other."""
-        aside = self._respelt(step) if not step.changes else []
+        aside = [] if step.restores else self._respelt(step)
         now = SQL("({} - {}::text[])").format(whole(types), Literal(aside))
         mark = SQL("(b.mark - {}::text[])").format(Literal(aside))
         return SQL(
@@ -386,18 +387,13 @@ class _Undo:
             mine=self._mine(step),
             table=q.name(table),
             cells=_assigned(values),
-            changes=Literal(bool(step.changes)),
+            changes=Literal(bool(step.restores)),
         )
 
     def _respelt(self, step: PlannedStep) -> list[str]:
         """Return the columns of a table whose spelling steps kept: until all are back, none tells rows apart."""
         return sorted(
-            {
-                column
-                for done in self.done.steps
-                if done.step.table == step.table and done.step.restores and not done.step.changes
-                for column in done.step.restores
-            }
+            {column for done in self.done.steps if done.step.table == step.table for column in done.step.respells}
         )
 
     def _remove_rows(self, oid: int, step: PlannedStep) -> None:

@@ -15,7 +15,7 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.generators import give_generator, let_count
+from fixer.generators import give_generator, let_count, numbered_in_batches
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
@@ -91,10 +91,20 @@ def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[
     title = f"add {finding.column} to {finding.table.name} and number its rows"
     added = Added(column.name, counts=True)
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(column, sequences=contract.schema.sequences))
-    yield alter(
-        Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True, added=(added,)
+    step = alter(
+        Phase.CONVERT,
+        finding.table,
+        title,
+        action,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=rows,
+        merge=True,
+        added=(added,),
     )
-    yield let_count(finding.table, column.name)
+    lightly = None if column.identity else numbered_in_batches(finding.table, column, actual)
+    yield replace(step, online=lightly)
+    count = let_count(finding.table, column.name)
+    yield replace(count, online=None if lightly is None else ())
 
 
 def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
@@ -113,6 +123,7 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
         hazard=Hazard.REWRITES_TABLE,
         rows=rows,
         changes=(column.name,),
+        online=(),
     )
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
     yield from give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare)))

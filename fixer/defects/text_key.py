@@ -14,7 +14,7 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.generators import let_count
+from fixer.generators import let_count, numbered_in_batches
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Added, Hazard, Phase, Repair, alter
@@ -74,7 +74,16 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         merge=True,
         added=(Added(column, counts=True),),
     )
-    return Repair((replace(aside, renames=((column, legacy),)), add, let_count(name, column)))
+    aside = replace(aside, renames=((column, legacy),), online=())
+    # Online, the number stands under another name until all rows have one.
+    wanted = contract.tables[name].columns[column]
+    under = q.free_name(f"pgmend_{column}", contract.tables[name].columns)
+    swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
+        q.name(name), Identifier(column), Identifier(legacy), q.name(name), Identifier(under), Identifier(column)
+    )
+    exchange = replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
+    lightly = (*numbered_in_batches(name, wanted, actual, under=under), exchange)
+    return Repair((aside, replace(add, online=lightly), replace(let_count(name, column), online=())))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer import online
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier
 from fixer.steps import (
+    IN_BATCH,
     Added,
     Hazard,
     Lock,
@@ -27,6 +29,7 @@ from fixer.steps import (
     counted,
     drop_foreign_key,
     identity,
+    places,
     refuse,
     rewrite,
 )
@@ -109,6 +112,71 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 
 def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+    key: ForeignKey = finding.part
+    for step in _at_once(finding, actual, contract):
+        if step.phase is Phase.ORPHANS:
+            yield step
+        elif step.phase is Phase.KEYS:
+            before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in s.online or (s,)]
+            lost = (each for each in before if each.phase is not Phase.ORPHANS)
+            yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
+        else:
+            yield replace(step, online=())
+
+
+def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps that map a column to which others write: beside it, with a trigger for new rows, then swap."""
+    key: ForeignKey = finding.part
+    name, column, legacy = key.table, key.columns[0], finding.found
+    table, aside = actual.tables[name], aside_name(actual.tables[name], column)
+    beside = q.free_name(f"pgmend_{column}", table.columns.keys() - {f"pgmend_{column}"})
+    type_ = SQL(contract.tables[name].columns[column].type)
+    found = SQL("SELECT {} FROM {} AS p WHERE {}::text = {}::text").format(
+        q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
+    )
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
+    yield alter(Phase.KEYS, name, f"add {beside} to {name.name}, for the numbers", add)
+    yield online.synced(Phase.KEYS, name, beside, SQL("({})").format(found))
+    unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
+    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
+    yield replace(
+        mapping,
+        sql=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {} AND {} AND {}").format(
+            q.name(name),
+            Identifier(beside),
+            q.column(key.target_columns[0], "p"),
+            q.name(key.target),
+            _match(column, legacy),
+            IN_BATCH,
+            q.is_null(beside),
+        ),
+        find=places(name, SQL("{} AND {}").format(unmapped, known)),
+        pages=True,
+    )
+    swap = [online.unsynced(name, beside)]
+    swap += [
+        SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(old.table), Identifier(old.name))
+        for old in table.foreign_keys
+        if old.columns == key.columns
+    ]
+    rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
+    swap.append(rename.format(q.name(name), Identifier(column), Identifier(aside)))
+    swap.append(rename.format(q.name(name), Identifier(beside), Identifier(column)))
+    if table.columns[column].not_null:
+        loose = SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
+        swap.append(loose.format(q.name(name), Identifier(aside)))
+    yield Step(
+        Phase.KEYS,
+        name,
+        f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
+        SQL(";\n").join(swap),
+        renames=((column, aside),),
+        added=(Added(column, kept=_told_by(aside, key, legacy)),),
+        touches=tuple({old.target for old in table.foreign_keys if old.columns == key.columns}),
+    )
+
+
+def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     key: ForeignKey = finding.part
     name, column, legacy = key.table, key.columns[0], finding.found
     aside = aside_name(actual.tables[name], column)

@@ -30,6 +30,7 @@ def plan_body(plan: Plan) -> dict[str, Any]:
     """Return what a plan has beyond the head that all share."""
     return {
         "identity": plan.identity,
+        "mode": plan.mode,
         "fingerprint": plan.fingerprint,
         "schemas": list(plan.schemas),
         "hazards": sorted(str(hazard) for hazard in plan.hazards),
