@@ -6,9 +6,11 @@ carries them out and rolls everything back unless the contract holds at the end;
 """
 
 from fixer.api import apply, check, ensure, plan, undo
-from fixer.apply.atomic import Run
+from fixer.apply.online import Pace
+from fixer.apply.progress import Progress
+from fixer.apply.run import Run
 from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.plan import Plan
 
-__all__ = ["Plan", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]
+__all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]

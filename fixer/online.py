@@ -14,7 +14,7 @@ from dataclasses import replace
 from fixer import ddl
 from fixer import sqltext as q
 from fixer.schema import Check, ForeignKey, Index, QName, Schema, Table
-from fixer.sqltext import SQL, Composable, Identifier
+from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import JOURNAL, Hazard, Lock, Phase, Step, alter
 
 # Phases of a proof that a column holds no NULL: guard, proof, NOT NULL.
@@ -32,12 +32,11 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     guard, proof, promote = phases
     name, where = table.name, f"{table.name.name}.{column}"
     if actual.version >= 18:
-        constraint = table.unproved.get(column)
-        if constraint is None:
-            constraint = ddl.free_constraint_name(table, actual, name, f"{name.name}_{column}_not_null", index=False)
-            add = SQL("ADD CONSTRAINT {} NOT NULL {} NOT VALID").format(Identifier(constraint), Identifier(column))
+        if column not in table.unproved:
+            # Without a name: PostgreSQL gives it the one that it would have had from the first.
+            add = SQL("ADD NOT NULL {} NOT VALID").format(Identifier(column))
             yield alter(guard, name, f"let no NULL into {where}", add, merge=True)
-        yield validate(proof, name, constraint, f"prove that {where} holds no NULL")
+        yield _prove_all(proof, name)
         return
     constraint = helper(column)
     there = next((check for check in table.checks if check.name == constraint), None)
@@ -52,6 +51,21 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
     drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
     yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
+
+
+def _prove_all(phase: Phase, table: QName) -> Step:
+    """Return the step that proves all NOT NULLs of a table that are NOT VALID, in one scan."""
+    body = SQL(
+        "DECLARE\n    proofs text;\nBEGIN\n"
+        "    SELECT string_agg(format('VALIDATE CONSTRAINT %I', conname), ', ') INTO proofs\n"
+        "      FROM pg_catalog.pg_constraint\n"
+        "     WHERE conrelid = {0}::regclass AND contype = 'n' AND NOT convalidated;\n"
+        "    IF proofs IS NOT NULL THEN\n"
+        "        EXECUTE 'ALTER TABLE ' || {0} || ' ' || proofs;\n"
+        "    END IF;\nEND"
+    ).format(Literal(q.quoted(table)))
+    title = f"prove that columns of {table.name} hold no NULL"
+    return Step(phase, table, title, q.Block(body), Lock.SHARE_UPDATE_EXCLUSIVE)
 
 
 def validate(phase: Phase, table: QName, constraint: str, title: str, touches: tuple[QName, ...] = ()) -> Step:
@@ -79,6 +93,12 @@ def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...
     )
     rows, lock = table.estimated_rows, Lock.SHARE_UPDATE_EXCLUSIVE
     return (Step(Phase.INDEXES, table.name, title, statement, lock, rows=rows, concurrent=True),)
+
+
+def ready_index(wanted: Index, table: Table) -> str | None:
+    """Return the index that proves a key already and backs no constraint, if one does."""
+    ready = (i for i in table.plain_keys if i.columns == wanted.columns and not i.constraint and i.tail == wanted.tail)
+    return next((index.name for index in ready if not table.inherits), None)
 
 
 def key(

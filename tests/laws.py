@@ -324,7 +324,7 @@ def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, ref
     return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
 
 
-def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool) -> list[str]:
+def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool, mode: str = "atomic") -> list[str]:
     """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes.
 
     Every write leaves a stamp; `dumped` says whether pg_dump is asked as well.
@@ -335,14 +335,14 @@ def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool) -> list
     if not tries:
         return []
     before = (stamps(case.observer), case.dump() if dumped else "")
-    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen)]
+    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen, mode)]
     after = (stamps(case.observer), case.dump() if dumped else "")
     return breaches + (["changed the database"] if before != after else [])
 
 
-def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen) -> list[str]:
+def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:
     try:
-        run = case.apply(allow_hazards=allowed)
+        run = case.apply(allow_hazards=allowed, mode=mode)
     except NeedsPermission as refused:
         wanted = plan.hazards - set(allowed) if not specimen.manual else set()
         return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]

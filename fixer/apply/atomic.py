@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -19,51 +18,20 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
+from fixer.apply.preflight import check_schema, preflight, renamed_tables, watched_tables
+from fixer.apply.progress import SILENT, Progress
+from fixer.apply.run import Run
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.contract import Contract
-from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused, TargetError
+from fixer.errors import ApplyFailed, PlanRefused
 from fixer.examine import Report, look
 from fixer.explain import told
-from fixer.plan import Plan, PlannedStep
+from fixer.plan import ATOMIC, Plan
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase
 
 log = logging.getLogger("pgmend.apply")
-Progress = Callable[[PlannedStep], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What `apply` did; no number where there was nothing to do."""
-
-    target: str
-    contract: str
-    plan: Plan
-    run: int | None = None
-    ledger: tuple[ledger.Entry, ...] = ()
-    report: Report | None = None
-
-    @property
-    def steps(self) -> tuple[PlannedStep, ...]:
-        """The steps that were done."""
-        return self.plan.steps
-
-    @property
-    def ok(self) -> bool:
-        """Whether the contract holds now."""
-        return self.report is None or self.report.ok
-
-
-def permit(plan: Plan, allowed: Iterable[str]) -> None:
-    """Raise NeedsPermission when a plan needs a person, or hazards that were not allowed."""
-    if plan.refusals:
-        more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
-        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. Nothing was changed.")
-    lacking = plan.lacks(allowed)
-    if lacking:
-        names = ",".join(sorted(lacking))
-        raise NeedsPermission(f"The plan needs --allow-hazards {names}. Nothing was changed.")
 
 
 def run(
@@ -72,7 +40,7 @@ def run(
     plan: Plan,
     *,
     settings: Mapping[str, str] | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = SILENT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Carry out a plan that was permitted, trying again where a failure is likely to pass.
@@ -91,11 +59,12 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     actual = _locked_schema(cursor, contract, plan)
     preflight(actual, plan)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    watched = _watched(plan, actual)
+    watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
     relations = definitions.oids(cursor, watched | plan.tables)
     was = definitions.read(cursor, relations, contract.schemas)
-    number = journal.open_run(cursor, plan, "atomic", was)
+    journal.make(cursor, plan)
+    number = journal.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, progress)
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
@@ -119,10 +88,7 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
 
 def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Take all locks in one fixed order, and read the schema that they keep as it is."""
-    actual = catalog.read(cursor, contract.schemas)
-    if actual.fingerprint != plan.fingerprint:
-        raise PlanRefused(_why_not(cursor, plan))
-    preflight(actual, plan)
+    actual = check_schema(cursor, contract, plan)
     for name, mode in sorted(lock_modes(plan).items()):
         if name in actual.tables or name.schema not in contract.schemas:
             cursor.execute(SQL("LOCK TABLE {} IN {} MODE").format(q.name(name), SQL(mode)))
@@ -132,63 +98,10 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     return actual
 
 
-def _why_not(cursor: Cursor, plan: Plan) -> str:
-    runs = journal.history(cursor)
-    done = next(
-        (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
-    )
-    if done is not None:
-        return f"This plan was applied already, as run {done}: nothing was changed."
-    return "The database has changed since the plan was made: plan again. Nothing was changed."
-
-
-def preflight(actual: Schema, plan: Plan) -> None:
-    """Raise TargetError, with the SQL that helps, before the first change where the role lacks a right."""
-    session = actual.session
-    if session is None:
-        return
-    if session.standby:
-        raise TargetError("The target is a standby, which cannot be written: name the primary.")
-    if session.read_only:
-        raise TargetError(
-            "The target only lets this session read (default_transaction_read_only): nothing was changed."
-        )
-    needs: dict[str, None] = {}
-    for name in sorted(plan.tables):
-        table = actual.tables.get(name)
-        if table and not table.owned:
-            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
-    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
-        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
-    if not session.can_create and not session.journaled:
-        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
-    if needs:
-        grants = "\n  ".join(needs)
-        raise TargetError(
-            f"The role {session.role} lacks rights for this plan, and nothing was changed;"
-            f" their owner may say:\n  {grants}"
-        )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _watched(plan: Plan, actual: Schema) -> frozenset[QName]:
-    """Return the tables whose rows are counted: those touched, and all that hang on them."""
-    watched = {name for name in plan.tables if name in actual.tables}
-    grown = True
-    while grown:
-        below = {key.table for key in actual.foreign_keys() if key.target in watched}
-        grown = not below <= watched
-        watched |= below
-    return frozenset(name for name in watched if name in actual.tables)
-
-
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
     for step in plan.steps:
-        progress(step)
+        progress.step(step, len(plan.steps))
         started = time.monotonic()
         try:
             cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
@@ -224,11 +137,6 @@ def _balance(
                 f" ≠ {entry.after} after + {entry.quarantined} in quarantine. Everything was rolled back."
             )
     return entries
-
-
-def renamed_tables(plan: Plan) -> dict[QName, QName]:
-    """Return the tables that a plan renames, old name to new."""
-    return {step.table: step.touches[0] for step in plan.steps if step.phase is Phase.TABLES and step.touches}
 
 
 def _verified(cursor: Cursor, contract: Contract, plan: Plan) -> Report:

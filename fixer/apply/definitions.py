@@ -57,6 +57,10 @@ class Definitions:
         """Yield the items of one kind, in the order of their names."""
         yield from sorted((item for item in self.items.values() if item.kind == kind), key=lambda item: item.id)
 
+    def with_more(self, others: Definitions) -> Definitions:
+        """Return these definitions with those of others, where these say nothing."""
+        return Definitions({**others.items, **self.items}, {**others.positions, **self.positions})
+
     def table(self, oid: int) -> QName:
         """Return the name of a table."""
         detail = self.items["table", str(oid)].detail

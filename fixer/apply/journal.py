@@ -5,21 +5,24 @@ Both are made in the run's own transaction, only when a run needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import Json
 
 from fixer import sqltext as q
 from fixer.apply import definitions
 from fixer.apply.definitions import Definitions
+from fixer.apply.ledger import Entry, count, count_quarantined, entries
+from fixer.errors import ApplyFailed
 from fixer.plan import Plan, PlannedStep, step_from_json, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import JOURNAL, QUARANTINE, quarantine_table
+from fixer.steps import JOURNAL, QUARANTINE, Phase, quarantine_table
 
 RUN = Identifier(JOURNAL, "run")
 STEP = Identifier(JOURNAL, "step")
@@ -65,15 +68,19 @@ def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
     return frozenset(step.table for step in steps if step.moves)
 
 
+def make(cursor: Cursor, plan: Plan) -> None:
+    """Make the journal, and a quarantine for each table that rows leave, where they are missing."""
+    cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
+    for statement in tables(moving_tables(plan.steps)):
+        cursor.execute(statement)
+
+
 # How values are spelt: undo must spell them as the run did.
 _SPELLING = ("TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "lc_monetary")
 
 
 def open_run(cursor: Cursor, plan: Plan, mode: str, before: Definitions) -> int:
-    """Make the journal where it is missing, enter a new run, and let the steps know its number."""
-    cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
-    for statement in tables(moving_tables(plan.steps)):
-        cursor.execute(statement)
+    """Enter a new run, and let the steps know its number."""
     cursor.execute(new_run(plan, mode))
     (run,) = cursor.fetchone() or (0,)
     cursor.execute("SELECT jsonb_object_agg(name, current_setting(name)) FROM unnest(%s) AS name", (list(_SPELLING),))
@@ -104,9 +111,12 @@ def new_run(plan: Plan, mode: str) -> Composed:
 
 
 def enter_step(cursor: Cursor, run: int, step: PlannedStep, rows: int) -> None:
-    """Enter a step that was done."""
+    """Enter a step that was done, or one more batch of it."""
     cursor.execute(
-        SQL("INSERT INTO {} (run, number, rows, step, filled) VALUES (%s, %s, %s, %s, %s)").format(STEP),
+        SQL(
+            "INSERT INTO {} AS s (run, number, rows, step, filled) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (run, number) DO UPDATE SET rows = s.rows + excluded.rows, finished_at = clock_timestamp()"
+        ).format(STEP),
         (run, step.number, rows, Json(step_to_json(step)), Json(_filled(cursor, step))),
     )
 
@@ -128,6 +138,85 @@ def close_run(cursor: Cursor, run: int, ledger: Any, after: Definitions) -> None
         SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = %s, after = %s WHERE id = %s").format(RUN),
         (Json(ledger), Json(after.to_json()), run),
     )
+
+
+# --- runs in many transactions
+
+
+def unfinished(cursor: Cursor) -> tuple[int, int] | None:
+    """Return the run that was interrupted, and the number of its last step."""
+    cursor.execute(
+        SQL(
+            "SELECT r.id, (SELECT coalesce(max(s.number), 0) FROM {} s WHERE s.run = r.id) FROM {} r"
+            " WHERE r.mode = 'online' AND r.finished_at IS NULL AND r.undone_by IS NULL ORDER BY r.id DESC LIMIT 1"
+        ).format(STEP, RUN)
+    )
+    row = cursor.fetchone()
+    return (int(row[0]), int(row[1])) if row else None
+
+
+def spelling(connection: Connection, run: int) -> dict[str, str]:
+    """Return how values are spelt in a run, so that all of it spells alike."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL("SELECT settings FROM {} WHERE id = %s").format(RUN), (run,))
+        row = cursor.fetchone()
+    connection.rollback()
+    return dict(row[0]) if row and row[0] else {}
+
+
+def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> frozenset[int]:
+    """Note how tables were defined that a run has not touched so far, and return those it knows already."""
+    cursor.execute(SQL("SELECT before FROM {} WHERE id = %s").format(RUN), (run,))
+    (kept,) = cursor.fetchone() or (None,)
+    known = definitions.from_json(kept) if kept else Definitions()
+    cursor.execute(
+        SQL(
+            "UPDATE {} SET before = %s, plan = %s, hazards = ARRAY(SELECT DISTINCT unnest(hazards || %s::text[])"
+            " ORDER BY 1) WHERE id = %s"
+        ).format(RUN),
+        (Json(known.with_more(was).to_json()), plan.identity, sorted(str(h) for h in plan.hazards), run),
+    )
+    return known.relations
+
+
+def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
+    """Note how many rows stood in tables that a run has not touched so far."""
+    cursor.execute(
+        SQL("UPDATE {} SET ledger = %s::jsonb || coalesce(ledger, '{{}}') WHERE id = %s").format(RUN),
+        (Json({str(table): count for table, count in rows.items()}), run),
+    )
+
+
+def note(cursor: Cursor, run: int, after: Definitions) -> None:
+    """Note how everything is defined after a step."""
+    cursor.execute(SQL("UPDATE {} SET after = %s WHERE id = %s").format(RUN), (Json(after.to_json()), run))
+
+
+def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Entry, ...]:
+    """Return the ledger of a run beside which others wrote: what they inserted counts as inserted.
+
+    So it adds up by itself, and what is proved is that quarantine holds exactly what the steps moved.
+    """
+    cursor.execute(SQL("SELECT ledger FROM {} WHERE id = %s").format(RUN), (run,))
+    (rows,) = cursor.fetchone() or ({},)
+    renamed = {step.table: step.touches[0] for step in steps if step.phase is Phase.TABLES and step.touches}
+    before = {renamed.get(table, table): rows[str(table)] for table in map(_qname, rows)}
+    created = {step.table for step in steps if step.phase is Phase.TABLES and not step.touches}
+    after = count(cursor, {*before, *created})
+    moved = count_quarantined(cursor, moving_tables(steps), run)
+    cursor.execute(SQL("SELECT number, rows FROM {} WHERE run = %s").format(STEP), (run,))
+    done = dict(cursor.fetchall())
+    for table, quarantined in moved.items():
+        told = sum(done[step.number] for step in steps if step.moves and step.table == table)
+        if told != quarantined:
+            raise ApplyFailed(f"Steps moved {told} rows of {table}, {quarantined} are in quarantine.")
+    inserted = {table: rows + moved.get(table, 0) - before.get(table, 0) for table, rows in after.items()}
+    return entries(before, after, inserted, moved)
+
+
+def _qname(label: str) -> QName:
+    schema, _, table = label.partition(".")
+    return QName(schema, table)
 
 
 @dataclass(frozen=True)

@@ -312,7 +312,8 @@ class _Undo:
         first = self.cursor.fetchone()
         if first is None:
             return
-        types = {name: type_ for name, type_ in self._types(oid).items() if name in first[0]}
+        types = self._types(oid)
+        named = {self._known_as(oid, kept, types): kept for kept in first[0]}
         back = SQL(
             'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
             " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
@@ -320,10 +321,17 @@ class _Undo:
             place,
             mine,
             q.name(table),
-            q.names(types),
-            SQL(", ").join(cell(SQL('"row"'), name, type_) for name, type_ in types.items()),
+            q.names(name for name in named if name in types),
+            SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
         )
         self.back[oid] += self._do(back, f"bring rows back to {table}")
+
+    def _known_as(self, oid: int, kept: str, types: Mapping[str, str]) -> str:
+        """Return how a column is called now whose cells an image keeps, perhaps by the name of before the run."""
+        if kept in types:
+            return kept
+        was = self.then.columns(oid).get(kept) if oid in self.then.relations else None
+        return self.after.items[was.key].name if was and was.key in self.after.items else kept
 
     def _return_cells(self, oid: int, step: PlannedStep) -> None:
         """Give cells back what they held, in rows that nobody wrote since."""

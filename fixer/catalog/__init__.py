@@ -52,7 +52,18 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "") -> s.Schema:
     columns, obstacles = _grouped(cursor, "columns"), _grouped(cursor, "obstacles")
     names = frozenset(QName(row["schema"], row["name"]) for row in relations)
     holding = [row for row in relations if row["kind"] in "rpvmf"]
-    return replace(_parsed(cursor, holding, columns, obstacles), names=names, session=session)
+    found = replace(_parsed(cursor, holding, columns, obstacles), names=names, session=session)
+    return _with_unproved(cursor, found) if session.version >= 18 else found
+
+
+def _with_unproved(cursor: Cursor, found: s.Schema) -> s.Schema:
+    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
+    cursor.execute(query("unproved"))
+    for schema, relation, column, constraint in cursor.fetchall():
+        table = found.tables[QName(schema, relation)]
+        open_ = table.with_column(replace(table.columns[column], not_null=False))
+        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
+    return found
 
 
 _SPELL = """

@@ -113,8 +113,8 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
     add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.type))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column.name), q.column(old))
     added = Added(column.name, kept=same)
-    yield alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True, added=(added,))
-    yield Step(
+    first = alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True, added=(added,))
+    copy = Step(
         phase=Phase.COPY,
         table=name,
         title=f"take the numbers of {name.name}.{old} over into {column.name}",
@@ -123,10 +123,17 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
         hazard=Hazard.REWRITES_TABLE,
         rows=rows,
         changes=(column.name,),
-        online=(),
     )
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
-    yield from give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare)))
+    counting = tuple(give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare))))
+    steps = [first, copy, *counting]
+    # Online as well nobody may write meanwhile: a row would have one number by the old name, another by the new.
+    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(name))
+    whole = SQL(";\n").join([lock, *(step.sql for step in steps)])
+    at_once = replace(copy, phase=Phase.CONVERT, sql=whole, lock=Lock.ACCESS_EXCLUSIVE, added=(added,))
+    yield replace(first, online=())
+    yield replace(copy, online=(at_once,))
+    yield from (replace(step, online=()) for step in counting)
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Index, Schema, Table
+from fixer.schema import Index, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair, alter, refuse
 
@@ -37,17 +37,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if table.inherits and not set(key.columns) <= set(table.columns):
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
     title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
-    ready = ready_index(key, table)
+    ready = online.ready_index(key, table)
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
     clause = online.using(name, key, ready) if ready else ddl.key_clause(name, key)
     step = alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause))
     return Repair((replace(step, online=online.key(name, table, key, actual, title, ready=ready)),))
-
-
-def ready_index(key: Index, table: Table) -> str | None:
-    """Return the index that proves the same already, if one does."""
-    ready = (i for i in table.plain_keys if i.columns == key.columns and not i.constraint and i.tail == key.tail)
-    return next((index.name for index in ready if not table.inherits), None)
 
 
 BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"

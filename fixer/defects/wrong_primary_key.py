@@ -93,15 +93,18 @@ def _online(
     """Return the swap that locks for a moment: both indexes are built before it, references are proved after it."""
     key, old, name = finding.part, finding.found, finding.table
     table = actual.tables[name]
-    new = ddl.free_constraint_name(table, actual, name, key.name, index=True)
-    steps = online.key(new, table, key, actual, "")
+    ready = online.ready_index(key, table)
+    new = ready or ddl.free_constraint_name(table, actual, name, key.name, index=True)
+    steps = online.key(new, table, key, actual, "", ready=ready)
     if steps is None:
         return None
     *built, promoted = steps
     actions = [SQL("DROP CONSTRAINT {}").format(Identifier(old.name)), SQL("ADD {}").format(online.using(new, key))]
     if set(old.columns) != set(key.columns):
         kept, unique = _old_key(finding, actual)
-        built += online.index(kept, table, unique, f"build the index of {kept}") or ()
+        stands = online.ready_index(unique, table)
+        kept = stands or kept
+        built += () if stands else online.index(kept, table, unique, f"build the index of {kept}") or ()
         actions.append(SQL("ADD {}").format(online.using(kept, unique)))
     swap: list[Composable] = [
         SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))

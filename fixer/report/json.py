@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from fixer.apply import ledger
-from fixer.apply.atomic import Run
 from fixer.apply.journal import PastRun
+from fixer.apply.run import Run
 from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.findings import POINTS, Finding

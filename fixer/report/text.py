@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fixer.apply import ledger
-from fixer.apply.atomic import Run
 from fixer.apply.journal import PastRun
+from fixer.apply.run import Run
 from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.findings import Finding
