@@ -53,7 +53,8 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         phase=Phase.KEYS,
         table=table,
         title=f"number the rows of {table.name}",
-        sql=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
+        sql=SQL(""),
+        batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
             q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
         ),
         find=places(table, q.is_null(name)),

@@ -48,6 +48,7 @@ class PlannedStep:
     added: tuple[AddedColumn, ...] = ()
     reverts: tuple[RevertedColumn, ...] = ()
     find: str | None = None
+    batch: str | None = None
     hold: str | None = None
     pages: bool = False
     concurrent: bool = False
@@ -111,7 +112,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     """Order the repairs of a comparison into a plan for a mode; nothing is executed."""
     actual = comparison.actual
     ordered = arrange(comparison, mode=mode)
-    steps = tuple(_planned(number, step, actual, render) for number, step in enumerate(ordered, start=1))
+    steps = tuple(_planned(number, step, actual, render, mode) for number, step in enumerate(ordered, start=1))
     broken = [f for f in comparison.findings if f.breaks]
     return Plan(
         target=target,
@@ -168,9 +169,9 @@ def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QNam
 
 
 def _once(steps: Iterable[Step]) -> Iterator[Step]:
-    seen: dict[tuple[Phase, str], Step] = {}
+    seen: dict[tuple[Phase, str, str], Step] = {}
     for step in steps:
-        key = (step.phase, repr(step.sql))
+        key = (step.phase, repr(step.sql), repr(step.batch))
         earlier = seen.pop(key, step)
         # In the last of its places: rows that another repair sets free meanwhile are settled with the others.
         seen[key] = step if step.rows >= earlier.rows else earlier
@@ -270,9 +271,10 @@ _RATES = {
 }  # fmt: skip
 
 
-def _planned(number: int, step: Step, actual: Schema, render: Render) -> PlannedStep:
+def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str) -> PlannedStep:
     size = actual.tables[step.table].bytes if step.table in actual.tables else 0
     cheap = step.phase is Phase.CONVERT and not step.hazard
+    batch = step.batch if mode == ONLINE else step.at_places
     seconds = 0.0 if cheap else size / _RATES.get(step.phase, float("inf"))
     return PlannedStep(
         number=number,
@@ -296,6 +298,7 @@ def _planned(number: int, step: Step, actual: Schema, render: Render) -> Planned
         added=tuple(AddedColumn(a.column, None if a.kept is None else render(a.kept), a.counts) for a in step.added),
         reverts=tuple(RevertedColumn(r.column, render(r.back), render(r.forth)) for r in step.reverts),
         find=None if step.find is None else render(step.find),
+        batch=None if batch is None else render(batch),
         hold=None if step.hold is None else render(step.hold),
         pages=step.pages,
         concurrent=step.concurrent,
@@ -317,7 +320,7 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
         "slug": step.slug, "restores": list(step.restores), "respells": list(step.respells),
         "known_by": list(step.known_by),
         "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
-        "find": step.find, "hold": step.hold, "pages": step.pages, "concurrent": step.concurrent,
+        "find": step.find, "batch": step.batch, "hold": step.hold, "pages": step.pages, "concurrent": step.concurrent,
         "asleep": [list(pair) for pair in step.asleep],
     }  # fmt: skip
 
@@ -368,6 +371,7 @@ def step_from_json(kept: Any) -> PlannedStep:
         added=tuple(AddedColumn(**column) for column in kept["added"]),
         reverts=tuple(RevertedColumn(**column) for column in kept["reverts"]),
         find=kept["find"],
+        batch=kept["batch"],
         hold=kept["hold"],
         pages=kept["pages"],
         concurrent=kept["concurrent"],

@@ -123,7 +123,9 @@ class Step:
     added: tuple[Added, ...] = ()  # columns that undo drops
     reverts: tuple[Reversal, ...] = ()  # columns whose types undo brings back
     online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
-    find: Composable | None = None  # online: the places of the rows that it writes, a batch at a time
+    find: Composable | None = None  # the places of the rows that it writes, where it may write them by their places
+    at_places: Composable | None = None  # writes the rows at these places, while nobody else writes
+    batch: Composable | None = None  # the same online, where others write: it asks once more whether they are to go
     hold: Composable | None = None  # online: locks rows of a batch that must not change meanwhile
     pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
     asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
@@ -215,7 +217,6 @@ def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = No
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
 MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
-FOUND_AT_ONCE = 20_000  # places that one search gives; the next one goes on
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,8 @@ class Rivals:
 
 
 def places(table: QName, condition: Composable) -> Composed:
-    """Return the question where the rows of a condition stand, so many at once."""
-    return SQL("SELECT t.ctid FROM {} AS t WHERE {} LIMIT {}").format(q.name(table), condition, Literal(FOUND_AT_ONCE))
+    """Return the question where the rows of a condition stand."""
+    return SQL("SELECT t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
 
 
 def in_batches(
@@ -260,9 +261,7 @@ def in_batches(
     keep: Composable = SQL("")
     find: Composable = places(table.name, condition)
     if rivals:
-        find = SQL("SELECT t.place, {} FROM {} WHERE {} LIMIT {}").format(
-            q.column(rivals.keeper), rivals.source, rivals.where, Literal(FOUND_AT_ONCE)
-        )
+        find = SQL("SELECT t.place, {} FROM {} WHERE {}").format(q.column(rivals.keeper), rivals.source, rivals.where)
         again = SQL(
             "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
             " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
@@ -284,7 +283,7 @@ def in_batches(
     if table.inherits:  # a place means another row in each partition
         return step
     pages = step.rows > MANY and not rivals
-    return replace(step, online=(replace(step, sql=statement(once_more), find=find, hold=hold, pages=pages),))
+    return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
 
 
 def quarantine_table(table: QName) -> QName:

@@ -18,18 +18,22 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
+from fixer.apply.places import point
 from fixer.apply.preflight import check_schema, preflight, renamed_tables, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
+from fixer.apply.settings import generously, planned_for
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.examine import Report, look
 from fixer.explain import told
-from fixer.plan import ATOMIC, Plan
+from fixer.plan import ATOMIC, Plan, PlannedStep
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase
+
+FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
 
 log = logging.getLogger("pgmend.apply")
 
@@ -57,6 +61,7 @@ def run(
 
 def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:
     actual = _locked_schema(cursor, contract, plan)
+    generously(cursor)
     preflight(actual, plan)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     watched = watched_tables(plan, actual)
@@ -105,7 +110,7 @@ def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Count
         started = time.monotonic()
         try:
             cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
-            cursor.execute(step.sql)
+            rows = _execute(cursor, step)
         except psycopg2.Error as error:
             if isinstance(error, TRANSIENT):
                 raise
@@ -113,12 +118,28 @@ def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Count
             raise ApplyFailed(
                 f"Step {step.number} ({step.title}) failed: {told(error)}. Everything was rolled back."
             ) from None
-        rows = max(cursor.rowcount, 0)
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
         if step.inserts:
             inserted[step.table] += rows
         journal.enter_step(cursor, number, step, rows)
     return inserted
+
+
+def _execute(cursor: Cursor, step: PlannedStep) -> int:
+    """Do a step; its rows are found first and written by their places, which is much faster than both in one."""
+    if not step.find or not step.batch:
+        with planned_for(cursor, step):
+            cursor.execute(step.sql)
+        return max(cursor.rowcount, 0)
+    written = 0
+    while True:
+        cursor.execute(f"{step.find} LIMIT {FOUND_AT_ONCE}")
+        found = cursor.fetchall()
+        point(cursor, found)
+        cursor.execute(step.batch)
+        written += max(cursor.rowcount, 0)
+        if len(found) < FOUND_AT_ONCE or cursor.rowcount < 1:
+            return written
 
 
 def _balance(

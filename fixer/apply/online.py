@@ -24,9 +24,11 @@ from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions
+from fixer.apply.places import Place, point, point_at_pages
 from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
+from fixer.apply.settings import generously, planned_for
 from fixer.apply.transaction import TRANSIENT, configure, take_the_floor
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed
@@ -39,10 +41,10 @@ from fixer.steps import Lock
 ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
 LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
 ROW_TIMEOUT = 0.1  # seconds; below deadlock_timeout, so that it is never the application that gives way
+PASSES = 10_000  # searches for the rows of one step
 PATIENCE = 600.0  # seconds for which a lock is tried for
 TARGET = 0.02  # seconds that a batch should take: so long may others wait for its rows
 SMALLEST, FIRST, LARGEST = 20, 200, 20_000  # rows of a batch
-ROWS_OF_A_PAGE = 291  # line pointers that fit on a page of 8 kB (PostgreSQL manual, 73.6)
 _WEAK = (Lock.NONE, Lock.ROW_EXCLUSIVE, Lock.SHARE_UPDATE_EXCLUSIVE)
 # What others wrote or changed meanwhile: the next plan will meet it.
 _OVERTAKEN = (
@@ -57,6 +59,11 @@ _OVERTAKEN = (
     pg.InvalidForeignKey,
     pg.ObjectNotInPrerequisiteState,
 )
+
+_BORROWED = ("lock_timeout", "search_path", "maintenance_work_mem", "work_mem", "max_parallel_maintenance_workers")
+_KEPT = "SELECT " + ", ".join(f"current_setting('{name}')" for name in _BORROWED)
+_RESTORED = "SELECT " + ", ".join(f"set_config('{name}', %s, false)" for name in _BORROWED)
+_SET = "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false)"
 
 log = logging.getLogger("pgmend.apply")
 
@@ -260,8 +267,9 @@ class _Online:
     def _execute(self, cursor: Cursor, step: PlannedStep) -> int:
         for off, _ in step.asleep:
             cursor.execute(off)
-        cursor.execute(step.sql)
-        rows = max(cursor.rowcount, 0)
+        with planned_for(cursor, step):
+            cursor.execute(step.batch or step.sql)
+            rows = max(cursor.rowcount, 0)
         for _, on in step.asleep:
             cursor.execute(on)
         return rows
@@ -279,17 +287,16 @@ class _Online:
         self.connection.autocommit = True
         try:
             with self.connection.cursor() as cursor:
-                # Not by SET: behind a pooler the next client would have it. What waits here holds nobody up.
-                cursor.execute("SELECT current_setting('lock_timeout'), current_setting('search_path')")
-                was = cursor.fetchone() or ("0", "")
-                cursor.execute("SELECT set_config('lock_timeout', '0', false), set_config('search_path', %s, false)",
-                               (self.path,))  # fmt: skip
+                # Restored at once: behind a pooler the next client would have them. What waits here holds nobody up.
+                cursor.execute(_KEPT)
+                was = cursor.fetchone() or ()
+                generously(cursor, local=False)
+                cursor.execute(_SET, ("0", self.path))
                 try:
                     cursor.execute(step.sql)
                 finally:
                     if not self.connection.closed:
-                        restore = "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false)"
-                        cursor.execute(restore, was)
+                        cursor.execute(_RESTORED, was)
         except psycopg2.Error as error:
             if isinstance(error, TRANSIENT):
                 raise _OvertakenError(told(error)) from None
@@ -309,9 +316,10 @@ class _Online:
         batches = _Batches(self, step)
         if step.pages:
             batches.by_pages()
-        while places := batches.found():
-            if not batches.by_places(places):
-                break  # others hold them, or something speaks against: the next plan will see
+        for _ in range(PASSES):
+            places = batches.found()
+            if not places or not batches.by_places(places):
+                break  # clean; or others hold the rows, or something speaks against: the next plan will see
         return batches.rows
 
     def breathe(self, step: PlannedStep) -> None:
@@ -390,23 +398,22 @@ class _Batches:
         self.work, self.step = work, step
         self.size, self.rows = FIRST, 0
 
-    def found(self) -> list[tuple[str, ...]]:
+    def found(self) -> list[Place]:
         """Return places of rows that are to be written, each with its keeper where it has one."""
         with self.work._transaction(self.step) as cursor:
             try:
-                cursor.execute(self.step.find or "")
+                cursor.execute(f"{self.step.find} LIMIT {LARGEST}")
                 return cursor.fetchall()
             except psycopg2.Error as error:
                 raise self.work._failed(self.step, error) from None
 
-    def by_places(self, places: Sequence[tuple[str, ...]]) -> int:
+    def by_places(self, places: Sequence[Place]) -> int:
         """Write the rows at these places; return how many were written."""
         before, at = self.rows, 0
         while at < len(places):
             part = places[at : at + self.size]
             at += len(part)
-            keepers = [place[1] for place in part] if len(part[0]) > 1 else []
-            self._batch([place[0] for place in part], keepers)
+            self._batch(part)
         return self.rows - before
 
     def by_pages(self) -> None:
@@ -421,18 +428,21 @@ class _Batches:
         page, at_once = 0, 4
         while page < pages:
             until = min(page + at_once, pages)
-            seconds = self._batch([], [], pages=(page, until))
+            seconds = self._batch(pages=(page, until))
             page = until
             at_once = max(1, min(int(at_once * _faster(seconds)), 512))
 
-    def _batch(self, places: Sequence[str], keepers: Sequence[str], *, pages: tuple[int, int] | None = None) -> float:
+    def _batch(self, places: Sequence[Place] = (), *, pages: tuple[int, int] | None = None) -> float:
         """Write one batch in a transaction of its own; return the seconds it took."""
         self.work.breathe(self.step)
         for attempt in range(20):
             started = time.monotonic()
             try:
                 with self.work._transaction(self.step, ROW_TIMEOUT) as cursor:
-                    self._point(cursor, places, keepers, pages)
+                    if pages:
+                        point_at_pages(cursor, *pages)
+                    else:
+                        point(cursor, places)
                     if self.step.hold:
                         cursor.execute(self.step.hold)
                     rows = self.work._execute(cursor, self.step)
@@ -451,24 +461,6 @@ class _Batches:
         self.rows += rows
         self.work.progress.rows(self.step, self.rows)
         return seconds
-
-    def _point(
-        self, cursor: Cursor, places: Sequence[str], keepers: Sequence[str], pages: tuple[int, int] | None
-    ) -> None:
-        """Tell the statement where its rows stand."""
-        if pages is None:
-            settings = "SELECT set_config('pgmend.places', %s, true), set_config('pgmend.keepers', %s, true)"
-            cursor.execute(settings, (_array(places), _array(keepers)))
-            return
-        cursor.execute(
-            "SELECT set_config('pgmend.places', (SELECT array_agg(format('(%%s,%%s)', p, o)::tid)::text"
-            " FROM generate_series(%s, %s) AS p, generate_series(1, %s) AS o), true)",
-            (pages[0], pages[1] - 1, ROWS_OF_A_PAGE),
-        )
-
-
-def _array(places: Sequence[str]) -> str:
-    return "{" + ",".join(f'"{place}"' for place in places) + "}"
 
 
 def _faster(seconds: float) -> float:

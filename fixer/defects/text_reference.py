@@ -117,7 +117,7 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         if step.phase is Phase.ORPHANS:
             yield step
         elif step.phase is Phase.KEYS:
-            before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in s.online or (s,)]
+            before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in (s.online or (s,))]
             lost = (each for each in before if each.phase is not Phase.ORPHANS)
             yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
         else:
@@ -141,7 +141,8 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
     yield replace(
         mapping,
-        sql=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {} AND {} AND {}").format(
+        sql=SQL(""),
+        batch=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {} AND {} AND {}").format(
             q.name(name),
             Identifier(beside),
             q.column(key.target_columns[0], "p"),
@@ -248,7 +249,7 @@ def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -
             table,
             f"give {counted(finding.rows)} of {key.table.name} to the default row: {reason}",
             cells,
-            nowhere,
+            SQL("{} AND {}").format(q.is_null(key.columns[0]), nowhere),
             rows=finding.rows,
             known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
         )
