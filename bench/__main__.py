@@ -32,7 +32,7 @@ def main(name: str, place: Path | None, **given: object) -> None:
     result = importlib.import_module(f"bench.{name}").run(options)
     harness.show(result)
     if place:
-        harness.write(result, place)
+        harness.write(result, options, place)
 
 
 if __name__ == "__main__":

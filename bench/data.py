@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from psycopg2 import sql
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
-from bench.harness import run_sql
-from contracts.trading import metadata
-from fixer.target import Target
+from bench.harness import HERE, psql, run_sql
+from fixer.servers import Server
 
 # One in so many: 0.1 % of the users and trades have a number that another has, half of them as identical
 # copies; 0.1 % of the trades are orphans; 0.1 % hold NULL where a value fills it, 0.01 % where none does.
@@ -34,7 +31,8 @@ CREATE TABLE paper_trades (
 INSERT INTO paper_trades
 SELECT CASE WHEN g % 2000 = 9 THEN g - 1 ELSE g END,
        CASE WHEN g % 1000 = 3 THEN {users} + g ELSE u - (u % 2000 = 7)::integer END,
-       CASE WHEN g % 10000 = 21 THEN NULL ELSE (ARRAY['RELIANCE','M&M','NIFTY26JAN24500CE','BANKNIFTY26JAN59100PE'])[g % 4 + 1] END,
+       CASE WHEN g % 10000 = 21 THEN NULL
+            ELSE (ARRAY['RELIANCE', 'M&M', 'NIFTY26JAN24500CE', 'BANKNIFTY26JAN59100PE'])[g % 4 + 1] END,
        CASE WHEN g % 2 = 0 THEN 'BUY' ELSE 'SELL' END, g % 100 + 1, g % 1000 + 0.5,
        timestamptz '2025-01-01 00:00+00' + g * interval '1 second',
        CASE WHEN g % 1000 = 13 THEN NULL ELSE 'EXECUTED' END, NULL, NULL, 0,
@@ -43,22 +41,14 @@ SELECT CASE WHEN g % 2000 = 9 THEN g - 1 ELSE g END,
 INSERT INTO paper_trades SELECT * FROM paper_trades WHERE id % 2000 = 100;
 """)
 
-ROWS = """
-INSERT INTO users (username, email, password_hash)
-SELECT 'user' || g, 'u' || g || '@example.com', '!' FROM generate_series(1, {users}) AS g;
-INSERT INTO paper_trades (user_id, symbol, action, quantity, price, "timestamp")
-SELECT (g::bigint * 7919 % {users})::integer + 1, 'RELIANCE', CASE WHEN g % 2 = 0 THEN 'BUY' ELSE 'SELL' END,
-       g % 100 + 1, g % 1000 + 0.5, timestamptz '2025-01-01 00:00+00' + g * interval '1 second'
-  FROM generate_series(1, 2 * {users}) AS g;
-"""
-
 
 def broken(dsn: str, users: int) -> None:
     """Fill a database with users and twice as many trades, without any constraint, with faults in both."""
     run_sql(dsn, BROKEN.format(users=sql.Literal(users)), "VACUUM (ANALYZE)", "CHECKPOINT")
 
 
-def healthy(dsn: str, users: int) -> None:
+def healthy(server: Server, dsn: str, users: int) -> None:
     """Fill a database in which the contract of trading holds with users and twice as many trades."""
-    engine = create_engine(Target.parse(dsn).url, poolclass=NullPool)
-    metadata.create_all(engine)
+    broken(dsn, users)
+    psql(server, dsn, HERE / "handwritten.sql")
+    run_sql(dsn, "DROP SCHEMA rescued CASCADE", "VACUUM (ANALYZE)", "CHECKPOINT")

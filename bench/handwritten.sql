@@ -21,43 +21,55 @@ CREATE SEQUENCE paper_trades_id_seq AS integer OWNED BY paper_trades.id;
 SELECT setval('users_id_seq', max(id)) FROM users;
 SELECT setval('paper_trades_id_seq', max(id)) FROM paper_trades;
 
--- Numbers that repeat are found by sorting, and only their rows are compared.
-CREATE TEMP TABLE twice_user ON COMMIT DROP AS
-SELECT t.ctid AS place, to_jsonb(t) AS image,
-       row_number() OVER (PARTITION BY t.id, t::text ORDER BY t.ctid) AS copy,
+-- Numbers of users that repeat are found by sorting them alone; only their rows are fetched and compared.
+CREATE TEMP TABLE repeated ON COMMIT DROP AS SELECT id FROM users GROUP BY id HAVING count(*) > 1;
+ANALYZE repeated;
+CREATE TEMP TABLE rival ON COMMIT DROP AS
+SELECT t.ctid AS place, row_number() OVER (PARTITION BY t.id, t::text ORDER BY t.ctid) AS copy,
        min(t.ctid) OVER (PARTITION BY t.id) <> t.ctid AS late
-  FROM users t WHERE t.id IN (SELECT id FROM users GROUP BY id HAVING count(*) > 1);
-WITH moved AS (DELETE FROM users t USING twice_user w WHERE t.ctid = w.place AND w.copy > 1 RETURNING w.image)
-INSERT INTO rescued.rows SELECT 'users', 'an identical copy of a row that stays', now(), image FROM moved;
+  FROM users t WHERE t.id IN (SELECT id FROM repeated);
+CREATE TEMP TABLE change ON COMMIT DROP AS
+SELECT place, copy > 1 AS moves FROM rival WHERE late;
+ANALYZE change;
+WITH moved AS (DELETE FROM users t USING change c WHERE t.ctid = c.place AND c.moves RETURNING t.*)
+INSERT INTO rescued.rows SELECT 'users', 'an identical copy of a row that stays', now(), to_jsonb(moved) FROM moved;
+WITH old AS MATERIALIZED (SELECT t.ctid AS place, to_jsonb(t) AS image
+                            FROM users t JOIN change c ON t.ctid = c.place WHERE NOT c.moves),
+kept AS (INSERT INTO rescued.rows SELECT 'users', 'before its number changed', now(), image FROM old)
+UPDATE users t SET id = nextval('users_id_seq') FROM change c WHERE t.ctid = c.place AND NOT c.moves;
+DROP TABLE repeated, rival, change;
+CREATE TEMP TABLE change ON COMMIT DROP AS
+SELECT t.ctid AS place, to_jsonb(t) AS image FROM users t WHERE t.is_active IS NULL OR t.status IS NULL;
+ANALYZE change;
+INSERT INTO rescued.rows SELECT 'users', 'before its NULLs were filled', now(), image FROM change;
+UPDATE users t SET is_active = coalesce(is_active, true), status = coalesce(status, 'active') FROM change c WHERE t.ctid = c.place;
+DROP TABLE change;
 
--- One pass over the users for all their cells that change.
-WITH old AS MATERIALIZED (
-  SELECT t.ctid AS place, to_jsonb(t) AS image, w.place IS NOT NULL AS renumber
-    FROM users t LEFT JOIN twice_user w ON w.place = t.ctid AND w.late AND w.copy = 1
-   WHERE t.is_active IS NULL OR t.status IS NULL OR w.place IS NOT NULL),
-kept AS (INSERT INTO rescued.rows SELECT 'users', 'before it changed', now(), image FROM old)
-UPDATE users t
-   SET id = CASE WHEN renumber THEN nextval('users_id_seq') ELSE id END,
-       is_active = coalesce(is_active, true), status = coalesce(status, 'active')
-  FROM old WHERE t.ctid = old.place;
-
-CREATE TEMP TABLE twice_trade ON COMMIT DROP AS
-SELECT t.ctid AS place, to_jsonb(t) AS image,
-       row_number() OVER (PARTITION BY t.id, t::text ORDER BY t.ctid) AS copy,
+-- Numbers of paper_trades that repeat are found by sorting them alone; only their rows are fetched and compared.
+CREATE TEMP TABLE repeated ON COMMIT DROP AS SELECT id FROM paper_trades GROUP BY id HAVING count(*) > 1;
+ANALYZE repeated;
+CREATE TEMP TABLE rival ON COMMIT DROP AS
+SELECT t.ctid AS place, row_number() OVER (PARTITION BY t.id, t::text ORDER BY t.ctid) AS copy,
        min(t.ctid) OVER (PARTITION BY t.id) <> t.ctid AS late
-  FROM paper_trades t WHERE t.id IN (SELECT id FROM paper_trades GROUP BY id HAVING count(*) > 1);
-WITH moved AS (DELETE FROM paper_trades t USING twice_trade w WHERE t.ctid = w.place AND w.copy > 1 RETURNING w.image)
-INSERT INTO rescued.rows SELECT 'paper_trades', 'an identical copy of a row that stays', now(), image FROM moved;
+  FROM paper_trades t WHERE t.id IN (SELECT id FROM repeated);
+CREATE TEMP TABLE change ON COMMIT DROP AS
+SELECT place, copy > 1 AS moves FROM rival WHERE late;
+ANALYZE change;
+WITH moved AS (DELETE FROM paper_trades t USING change c WHERE t.ctid = c.place AND c.moves RETURNING t.*)
+INSERT INTO rescued.rows SELECT 'paper_trades', 'an identical copy of a row that stays', now(), to_jsonb(moved) FROM moved;
 WITH moved AS (DELETE FROM paper_trades t WHERE t.symbol IS NULL RETURNING t.*)
 INSERT INTO rescued.rows SELECT 'paper_trades', 'its symbol is NULL', now(), to_jsonb(moved) FROM moved;
-WITH old AS MATERIALIZED (
-  SELECT t.ctid AS place, to_jsonb(t) AS image, w.place IS NOT NULL AS renumber
-    FROM paper_trades t LEFT JOIN twice_trade w ON w.place = t.ctid AND w.late AND w.copy = 1
-   WHERE t.status IS NULL OR w.place IS NOT NULL),
-kept AS (INSERT INTO rescued.rows SELECT 'paper_trades', 'before it changed', now(), image FROM old)
-UPDATE paper_trades t
-   SET id = CASE WHEN renumber THEN nextval('paper_trades_id_seq') ELSE id END, status = coalesce(status, 'EXECUTED')
-  FROM old WHERE t.ctid = old.place;
+WITH old AS MATERIALIZED (SELECT t.ctid AS place, to_jsonb(t) AS image
+                            FROM paper_trades t JOIN change c ON t.ctid = c.place WHERE NOT c.moves),
+kept AS (INSERT INTO rescued.rows SELECT 'paper_trades', 'before its number changed', now(), image FROM old)
+UPDATE paper_trades t SET id = nextval('paper_trades_id_seq') FROM change c WHERE t.ctid = c.place AND NOT c.moves;
+DROP TABLE repeated, rival, change;
+CREATE TEMP TABLE change ON COMMIT DROP AS
+SELECT t.ctid AS place, to_jsonb(t) AS image FROM paper_trades t WHERE t.status IS NULL;
+ANALYZE change;
+INSERT INTO rescued.rows SELECT 'paper_trades', 'before its NULLs were filled', now(), image FROM change;
+UPDATE paper_trades t SET status = 'EXECUTED' FROM change c WHERE t.ctid = c.place;
+DROP TABLE change;
 
 -- One scan proves all NOT NULLs of a table.
 ALTER TABLE users
@@ -81,11 +93,11 @@ VALUES ('PAPER_TRADER_001', 'paper_trader_001@example.invalid', '!', 'Paper Trad
 -- The index comes first: with it, orphans are found and the foreign key is proved by merging two indexes.
 CREATE INDEX ix_paper_trades_user_id ON paper_trades (user_id);
 SET LOCAL enable_hashjoin = off;
-WITH moved AS (
-  DELETE FROM paper_trades t
-   WHERE t.user_id IN (SELECT c.user_id FROM paper_trades c
-                        WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = c.user_id) AND c.user_id IS NOT NULL)
-  RETURNING t.*)
+CREATE TEMP TABLE nobody ON COMMIT DROP AS
+SELECT DISTINCT t.user_id FROM paper_trades t
+ WHERE t.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = t.user_id);
+ANALYZE nobody;
+WITH moved AS (DELETE FROM paper_trades t USING nobody n WHERE t.user_id = n.user_id RETURNING t.*)
 INSERT INTO rescued.rows SELECT 'paper_trades', 'its user is not there', now(), to_jsonb(moved) FROM moved;
 
 CREATE INDEX ix_paper_trades_symbol ON paper_trades (symbol);

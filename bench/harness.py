@@ -338,10 +338,11 @@ def show(result: Result) -> None:
         console.print(note, highlight=False, markup=False)
 
 
-def write(result: Result, server_version: str, place: Path) -> None:
+def write(result: Result, options: Options, place: Path) -> None:
     """Write a result as JSON."""
     machine = {"cpus": os.cpu_count(), "system": platform.system(), "python": platform.python_version()}
-    kept = {"version": 1, "bench": result.bench, "postgresql": server_version, "machine": machine}
+    major = options.version or max(servers.binaries())
+    kept: dict[str, Any] = {"version": 1, "bench": result.bench, "postgresql": major, "machine": machine}
     kept |= {"figures": [asdict(figure) for figure in result.figures], "notes": result.notes}
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
