@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 
 from bench import data
-from bench.harness import Options, OwnServer, Result, ask, fixer, offers, own_server, program, run_sql, say
+from bench.harness import Options, OwnServer, Result, ask, offers, own_server, program, run_sql, say, seconds
 
 SMALL, FULL = (20_000,), (100_000,)
 VICTIMS = ("fixer", "backend terminated", "backend killed", "server killed")
@@ -26,9 +26,7 @@ APPLY = ("apply", "--yes", "--allow-hazards", "all")
 # Of each row, wherever it is now, the cells that no repair rewrites: their number and the sum of their hashes.
 USERS = "username, email, password_hash, created_at"
 TRADES = 'user_id, symbol, action, quantity, price, "timestamp", created_at'
-DIGEST = sql.SQL(
-    "SELECT count(*)::text || ' ' || coalesce(sum(hashtextextended(ROW({cells})::text, 0)::numeric), 0)::text FROM {rows}"
-)
+DIGEST = sql.SQL("SELECT concat_ws(' ', count(*), sum(hashtextextended(ROW({cells})::text, 0)::numeric)) FROM {rows}")
 
 
 @dataclass
@@ -62,12 +60,13 @@ def _mode(
     result: Result,
 ) -> None:  # fmt: skip
     name = own.server.create_database(template)
-    whole = fixer(*APPLY, "--mode", mode, dsn=own.server.database_dsn(name)).seconds
+    process = start(own, name, mode)
+    whole = seconds(process.wait)
     own.server.drop_database(name)
     tally, hit = Tally(), Counter[str]()
     for number in range(options.kills):
         victim = VICTIMS[number % len(VICTIMS)]
-        moment = chance.uniform(0.15, 1.0) * whole
+        moment = chance.random() * whole
         name = own.server.create_database(template)
         dsn = own.server.database_dsn(name)
         at_work = kill(own, name, mode, victim, moment)
@@ -96,8 +95,7 @@ def _mode(
 
 def kill(own: OwnServer, name: str, mode: str, victim: str, moment: float) -> bool:
     """Start a repair, kill the victim at the moment, and tell whether the repair was still at work."""
-    command = [sys.executable, "-m", "fixer", *APPLY, "--mode", mode, "--dsn", own.server.database_dsn(name)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start(own, name, mode)
     with suppress(subprocess.TimeoutExpired):
         process.wait(moment)
     at_work = process.poll() is None
@@ -114,6 +112,15 @@ def kill(own: OwnServer, name: str, mode: str, victim: str, moment: float) -> bo
     process.wait()
     _await(own)
     return at_work
+
+
+def start(own: OwnServer, name: str, mode: str) -> subprocess.Popen[bytes]:
+    """Start a repair, and return when it is connected."""
+    command = [sys.executable, "-m", "fixer", *APPLY, "--mode", mode, "--dsn", own.server.database_dsn(name)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not _backend(own, name):
+        time.sleep(0.005)
+    return process
 
 
 def _backend(own: OwnServer, name: str) -> int | None:
