@@ -9,7 +9,7 @@ SET LOCAL max_parallel_maintenance_workers = 2;
 SET LOCAL max_parallel_workers_per_gather = 2;
 SET LOCAL maintenance_work_mem = '1GB';
 SET LOCAL work_mem = '256MB';
-SET LOCAL synchronous_commit = off;
+SET LOCAL enable_hashagg = off;  -- to group ten million numbers by a hash takes five times as long as to sort them
 LOCK TABLE paper_trades, users IN ACCESS EXCLUSIVE MODE;
 
 CREATE SCHEMA rescued;
@@ -27,7 +27,7 @@ ANALYZE repeated;
 CREATE TEMP TABLE rival ON COMMIT DROP AS
 SELECT t.ctid AS place, row_number() OVER (PARTITION BY t.id, t::text ORDER BY t.ctid) AS copy,
        min(t.ctid) OVER (PARTITION BY t.id) <> t.ctid AS late
-  FROM users t WHERE t.id IN (SELECT id FROM repeated);
+  FROM users t WHERE t.ctid = ANY (ARRAY (SELECT t.ctid FROM users t WHERE t.id IN (SELECT id FROM repeated)));
 CREATE TEMP TABLE change ON COMMIT DROP AS
 SELECT place, copy > 1 AS moves FROM rival WHERE late;
 ANALYZE change;
@@ -51,7 +51,7 @@ ANALYZE repeated;
 CREATE TEMP TABLE rival ON COMMIT DROP AS
 SELECT t.ctid AS place, row_number() OVER (PARTITION BY t.id, t::text ORDER BY t.ctid) AS copy,
        min(t.ctid) OVER (PARTITION BY t.id) <> t.ctid AS late
-  FROM paper_trades t WHERE t.id IN (SELECT id FROM repeated);
+  FROM paper_trades t WHERE t.ctid = ANY (ARRAY (SELECT t.ctid FROM paper_trades t WHERE t.id IN (SELECT id FROM repeated)));
 CREATE TEMP TABLE change ON COMMIT DROP AS
 SELECT place, copy > 1 AS moves FROM rival WHERE late;
 ANALYZE change;
