@@ -70,7 +70,7 @@ def _trading(options: Options, result: Result) -> None:
         counts = []
         for users in (1_000, 10_000):
             dsn = own.server.database_dsn(own.server.create_database())
-            data.healthy(own.server, dsn, users)
+            data.healthy(dsn, users)
             fixer("check", dsn=dsn)
             before = len(own.log())
             fixer("check", dsn=dsn)
@@ -150,7 +150,7 @@ def _deep(options: Options, result: Result) -> None:
         for users in options.pick(SMALL, FULL):
             say(f"{users:,} users, {2 * users:,} trades: filling a healthy database")
             with database(own.server) as dsn:
-                data.healthy(own.server, dsn, users)
+                data.healthy(dsn, users)
                 subjects: dict[str, Callable[[], object]] = {
                     "bare anti-join and counts": lambda: run_sql(dsn, *BARE),
                     "fixer check --deep": lambda: fixer("check", "--deep", dsn=dsn),

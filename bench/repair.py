@@ -79,7 +79,7 @@ class Repairs:
         """Run the script, and see that the contract holds after it and no row is lost."""
         with database(self.server, self.template) as dsn:
             with self.told(BY_HAND):
-                ended = psql(self.server, dsn, HERE / "handwritten.sql")
+                ended = psql(dsn, HERE / "handwritten.sql")
             fixer("check", "--deep", dsn=dsn)
             rescued = ask(dsn, "SELECT count(*) FROM rescued.rows WHERE reason NOT LIKE 'before %'")
             assert ask(dsn, COUNT) + rescued == self.rows + 1, "the script lost rows"
@@ -109,7 +109,7 @@ class Repairs:
     def drop(self) -> float:
         """Run the script that people write, and count what it lost."""
         with database(self.server, self.template) as dsn:
-            ended = psql(self.server, dsn, HERE / "drop_and_recreate.sql")
+            ended = psql(dsn, HERE / "drop_and_recreate.sql")
             fixer("check", dsn=dsn)
             self.lost = self.rows + 1 - ask(dsn, COUNT)
             return ended.seconds

@@ -18,13 +18,13 @@ QUIET_SECONDS = 8.0
 def run(options: Options) -> Result:
     """Measure each way of repair under load, on its own copy of one template."""
     result = Result("stall")
-    ways: dict[str, Callable[[Server, str], object]] = {QUIET: lambda server, dsn: time.sleep(QUIET_SECONDS)}
+    ways: dict[str, Callable[[str], object]] = {QUIET: lambda dsn: time.sleep(QUIET_SECONDS)}
     if offers("apply", "online"):
-        ways["online"] = lambda server, dsn: _apply("online", dsn)
+        ways["online"] = lambda dsn: _apply("online", dsn)
     else:
         result.notes.append("Left out, as this fixer has none: apply --mode online.")
-    ways["atomic"] = lambda server, dsn: _apply("atomic", dsn)
-    ways["naive ALTERs"] = lambda server, dsn: psql(server, dsn, HERE / "naive_alters.sql")
+    ways["atomic"] = lambda dsn: _apply("atomic", dsn)
+    ways["naive ALTERs"] = lambda dsn: psql(dsn, HERE / "naive_alters.sql")
     with own_server(options.settings(), options.version) as own:
         for users in options.pick(SMALL, FULL):
             say(f"{users:,} users, {2 * users:,} trades: filling the template")
@@ -44,12 +44,12 @@ def _apply(mode: str, dsn: str) -> None:
 
 
 def _under_load(
-    server: Server, template: str, users: int, name: str, work: Callable[[Server, str], object]
+    server: Server, template: str, users: int, name: str, work: Callable[[str], object]
 ) -> tuple[Waits, Waits]:
     say(f"{users:,} users, a writer and a reader at work: {name}")
     with database(server, template) as dsn:
         with load(dsn, users) as (writer, reader):
-            work(server, dsn)
+            work(dsn)
         return writer, reader
 
 

@@ -31,7 +31,7 @@ def run(options: Options) -> Result:
     with servers.embedded(options.version) as server, tempfile.TemporaryDirectory() as empty:
         for users in options.pick(SMALL, FULL):
             dsn = server.database_dsn(server.create_database())
-            data.healthy(server, dsn, users)
+            data.healthy(dsn, users)
             say(f"{users:,} users: proving the contract")
             _healthy(dsn, users, Path(empty), options, result)
         _rows(dsn, options, result)
