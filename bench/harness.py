@@ -280,6 +280,7 @@ def program(*words: str, env: Mapping[str, str] | None = None, cwd: Path | None 
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         environment = {**os.environ, **(env or {})}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it would compile everything anew each time
         process = subprocess.Popen(words, stdout=output, stderr=errors, text=True, env=environment, cwd=cwd)
         _, status, usage = os.wait4(process.pid, 0)
         lasted = time.perf_counter() - started
