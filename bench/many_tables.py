@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 
 def of(tables: int) -> MetaData:
-    """Return the contract of so many tables, each but the first with a foreign key to the one before."""
+    """Return the contract of so many tables, each with a foreign key to another, ten to one."""
     metadata = MetaData(
         naming_convention={
             "pk": "%(table_name)s_pkey",
@@ -36,7 +36,7 @@ def of(tables: int) -> MetaData:
             f"t{number}",
             metadata,
             Column("id", Integer, primary_key=True),
-            Column("parent", Integer, ForeignKey(f"t{max(number - 1, 1)}.id", ondelete="CASCADE")),
+            Column("parent", Integer, ForeignKey(f"t{max(number // 10, 1)}.id", ondelete="CASCADE")),
             Column("name", String(50), nullable=False, unique=True),
             Column("status", String(20), nullable=False, server_default="active"),
             Column("amount", Numeric(15, 2)),
