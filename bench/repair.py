@@ -104,6 +104,7 @@ class Repairs:
             if offers("undo", "--yes"):
                 number = ask(dsn, "SELECT max(id) FROM fixer_journal.run")
                 self.undone.setdefault(mode, []).append(seconds(lambda: fixer("undo", str(number), "--yes", dsn=dsn)))
+                assert ask(dsn, COUNT) == self.rows, "undo did not give every row back"
             return ended.seconds
 
     def drop(self) -> float:
