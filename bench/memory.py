@@ -16,7 +16,7 @@ def run(options: Options) -> Result:
     """Measure the peak of the process that repairs."""
     result = Result("memory")
     modes = ["atomic", *(["online"] if offers("apply", "online") else [])]
-    start = program(sys.executable, "-c", "import fixer.cli").peak
+    start = program(sys.executable, "-c", "import fixer.cli", weigh=True).peak
     result.add(START, 0, start / MEGABYTE, unit="MB")
     with own_server(options.settings(), options.version) as own:
         for rows in options.pick(SMALL, FULL):
@@ -24,7 +24,7 @@ def run(options: Options) -> Result:
                 say(f"{rows:,} rows: repairing them, {mode}")
                 with database(own.server) as dsn:
                     data.broken(dsn, rows // 3)
-                    ended = fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, dsn=dsn)
+                    ended = fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, dsn=dsn, weigh=True)
                     result.add(
                         f"fixer apply, {mode}", rows, ended.peak / MEGABYTE, unit="MB", reference=START,
                         ratio=ended.peak / start, bound="≤ 150 MB, flat",
