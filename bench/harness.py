@@ -89,6 +89,11 @@ class Result:
         """Add a figure."""
         self.figures.append(Figure(subject, size, value, **rest))
 
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
     def compare(
         self, size: int, medians: Mapping[str, float], reference: str, bounds: Mapping[str, str] | None = None
     ) -> None:

@@ -62,7 +62,7 @@ class Repairs:
         if offers("apply", "online"):
             ways["fixer apply, online"] = lambda: self.apply("online")
         else:
-            self.result.notes.append("Left out, as this fixer has none: apply --mode online.")
+            self.result.note("Left out, as this fixer has none: apply --mode online.")
         ways["drop and recreate"] = self.drop
         medians = alternate(ways, self.options.runs)
         self.result.compare(self.users, medians, BY_HAND, BOUNDS)
@@ -73,7 +73,7 @@ class Repairs:
                 f"fixer undo, {mode}", self.users, typical, reference=applied, ratio=typical / medians[applied],
                 bound="≤ 1",
             )  # fmt: skip
-        self.result.notes.append(f"Drop and recreate lost {self.lost:,} of {self.rows:,} rows; the others lost none.")
+        self.result.note(f"Drop and recreate lost {self.lost:,} of {self.rows:,} rows; the others lost none.")
 
     def by_hand(self) -> float:
         """Run the script, and see that the contract holds after it and no row is lost."""

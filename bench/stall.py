@@ -22,7 +22,7 @@ def run(options: Options) -> Result:
     if offers("apply", "online"):
         ways["online"] = lambda dsn: _apply("online", dsn)
     else:
-        result.notes.append("Left out, as this fixer has none: apply --mode online.")
+        result.note("Left out, as this fixer has none: apply --mode online.")
     ways["atomic"] = lambda dsn: _apply("atomic", dsn)
     ways["naive ALTERs"] = lambda dsn: psql(dsn, HERE / "naive_alters.sql")
     with own_server(options.settings(), options.version) as own:
