@@ -1,0 +1,158 @@
+"""What `fixer check` costs: beyond Python, beyond the catalogue, beyond the bare questions about rows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import data, many_tables
+from bench.catalog import fill
+from bench.harness import HERE, Options, Result, alternate, database, fixer, own_server, program, run_sql, say, session
+from bench.harness import seconds as timed
+from fixer import api, catalog, servers
+from fixer.examine import Report
+
+SMALL, FULL = (50_000,), (500_000, 5_000_000)
+SMALL_TABLES, FULL_TABLES = 300, 2_000
+IMPORTS = "import fixer.cli, bench.many_tables"
+
+# The same proofs by the shortest queries: one for all that one scan answers, one for each key and reference.
+BARE = (
+    "SELECT count(*), count(*) FILTER (WHERE id IS NULL OR username IS NULL OR email IS NULL OR password_hash IS NULL"
+    " OR is_active IS NULL OR trading_enabled IS NULL OR role IS NULL OR status IS NULL OR initial_capital IS NULL"
+    " OR current_balance IS NULL OR risk_tolerance IS NULL OR max_daily_trades IS NULL OR max_position_size IS NULL"
+    " OR created_at IS NULL OR updated_at IS NULL), max(id) FROM users",
+    "SELECT count(*), count(*) FILTER (WHERE id IS NULL OR user_id IS NULL OR symbol IS NULL OR action IS NULL"
+    ' OR quantity IS NULL OR price IS NULL OR "timestamp" IS NULL OR status IS NULL OR created_at IS NULL),'
+    " count(*) FILTER (WHERE NOT (action IN ('BUY', 'SELL')) OR NOT quantity > 0 OR NOT price > 0), max(id)"
+    " FROM paper_trades",
+    "SELECT count(*) FROM paper_trades t WHERE user_id IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM users u WHERE u.id = t.user_id)",
+)
+
+
+def run(options: Options) -> Result:
+    """Measure the three of them."""
+    result = Result("check")
+    with fresh_cache():
+        _trading(options, result)
+        _many_tables(options, result)
+        _deep(options, result)
+    return result
+
+
+@contextmanager
+def fresh_cache() -> Iterator[Path]:
+    """Let prepared contracts be kept in a place of their own."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory(prefix="pgmend-bench-cache-") as place:
+        os.environ["XDG_CACHE_HOME"] = place
+        try:
+            yield Path(place) / "pgmend"
+        finally:
+            if before is None:
+                del os.environ["XDG_CACHE_HOME"]
+            else:
+                os.environ["XDG_CACHE_HOME"] = before
+
+
+# ---- the healthy database of trading
+
+
+def _trading(options: Options, result: Result) -> None:
+    """Measure the command on a healthy database, beyond starting Python and importing the fixer."""
+    with own_server({"log_min_duration_statement": "0"}, options.version) as own:
+        counts = []
+        for users in (1_000, 10_000):
+            dsn = own.server.database_dsn(own.server.create_database())
+            data.healthy(dsn, users)
+            fixer("check", dsn=dsn)
+            before = len(own.log())
+            fixer("check", dsn=dsn)
+            counts.append(own.log()[before:].count(" ms  statement: "))
+        say("a healthy database: checking it")
+        subjects: dict[str, Callable[[], object]] = {
+            "python -c 'import fixer.cli'": lambda: program(sys.executable, "-c", "import fixer.cli"),
+            "fixer check, healthy": lambda: fixer("check", dsn=dsn),
+        }
+        medians = alternate(subjects, max(options.runs, 5))
+        start, whole = medians.values()
+        result.compare(10_000, medians, "python -c 'import fixer.cli'")
+        result.add("fixer check beyond it", 10_000, whole - start, bound="≤ 0.5 s")
+        result.add(
+            "statements of fixer check", 10_000, counts[1], unit="", reference="of 1,000 users",
+            ratio=counts[1] / counts[0], bound="constant",
+        )  # fmt: skip
+
+
+# ---- a contract of many tables
+
+
+def _many_tables(options: Options, result: Result) -> None:
+    """Measure a contract of many tables the first time and later, against the reading of the catalogue."""
+    tables = FULL_TABLES if options.full else SMALL_TABLES
+    with servers.embedded(options.version) as server, fresh_cache() as kept:
+        dsn = server.database_dsn(server.create_database())
+        fill(dsn, tables)
+        metadata = many_tables.of(tables)
+        environment = {"PGMEND_BENCH_TABLES": str(tables)}
+        say(f"a contract of {tables:,} tables: checking it")
+
+        def read() -> None:
+            with session(dsn) as connection, connection.cursor() as cursor:
+                catalog.read(cursor, ["public"], "BEGIN;")
+
+        def check() -> float:
+            with session(dsn) as connection:
+                return timed(lambda: _sound(api.check(connection, metadata)))
+
+        def cold() -> float:
+            shutil.rmtree(kept, ignore_errors=True)
+            with session(dsn) as connection:
+                return timed(lambda: _sound(api.check(connection, metadata)))
+
+        def command() -> float:
+            words = ("-m", "fixer", "check", "--dsn", dsn, "--contract", "bench.many_tables:metadata")
+            ended = program(sys.executable, *words, env=environment, cwd=HERE.parent)
+            assert ended.code == 0, ended.output
+            return ended.seconds
+
+        def start() -> float:
+            return program(sys.executable, "-c", IMPORTS, env=environment, cwd=HERE.parent).seconds
+
+        subjects: dict[str, Callable[[], object]] = {
+            "fixer.catalog.read": read,
+            "fixer.check, the first time": cold,
+            "fixer.check, after that": check,
+            f"python -c '{IMPORTS}'": start,
+            "fixer check, the command, after that": command,
+        }
+        bounds = {"fixer.check, after that": "≤ 2", "fixer.check, the first time": "≤ 10 s"}
+        result.compare(tables, alternate(subjects, options.runs), "fixer.catalog.read", bounds)
+
+
+def _sound(report: Report) -> None:
+    """See that a contract of this many tables holds indeed."""
+    assert report.ok, report.findings[0].message
+
+
+# ---- every row
+
+
+def _deep(options: Options, result: Result) -> None:
+    """Measure `--deep` against the bare questions about the same rows."""
+    with own_server(options.settings(), options.version) as own:
+        for users in options.pick(SMALL, FULL):
+            say(f"{users:,} users, {2 * users:,} trades: filling a healthy database")
+            with database(own.server) as dsn:
+                data.healthy(dsn, users)
+                subjects: dict[str, Callable[[], object]] = {
+                    "bare anti-join and counts": lambda: run_sql(dsn, *BARE),
+                    "fixer check --deep": lambda: fixer("check", "--deep", dsn=dsn),
+                }
+                result.compare(users, alternate(subjects, options.runs), "bare anti-join and counts")

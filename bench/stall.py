@@ -1,0 +1,69 @@
+"""How long a writer and a reader of the application wait while the database is repaired under them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from bench import data
+from bench.harness import HERE, Options, Result, database, fixer, offers, own_server, psql, run_sql, say
+from bench.load import Waits, load
+from fixer.servers import Server
+
+SMALL, FULL = (100_000,), (5_000_000,)
+QUIET = "no repair"
+QUIET_SECONDS = 8.0
+
+
+def run(options: Options) -> Result:
+    """Measure each way of repair under load, on its own copy of one template."""
+    result = Result("stall")
+    ways: dict[str, Callable[[str], object]] = {QUIET: lambda dsn: time.sleep(QUIET_SECONDS)}
+    if offers("apply", "online"):
+        ways["online"] = lambda dsn: _apply("online", dsn)
+    else:
+        result.note("Left out, as this fixer has none: apply --mode online.")
+    ways["atomic"] = lambda dsn: _apply("atomic", dsn)
+    ways["naive ALTERs"] = lambda dsn: psql(dsn, HERE / "naive_alters.sql")
+    with own_server(options.settings(), options.version) as own:
+        for users in options.pick(SMALL, FULL):
+            say(f"{users:,} users, {2 * users:,} trades: filling the template")
+            template = own.server.create_database()
+            dsn = own.server.database_dsn(template)
+            data.broken(dsn, users)
+            # The application has its indexes, and no key: else it would be slow already.
+            run_sql(dsn, "CREATE INDEX ON users (id)", "CREATE INDEX ON paper_trades (user_id)", "VACUUM (ANALYZE)")
+            waited = {name: _under_load(own.server, template, users, name, work) for name, work in ways.items()}
+            for place, kind in enumerate(("writer", "reader")):
+                _compare(result, users, kind, {name: each[place] for name, each in waited.items()})
+    return result
+
+
+def _apply(mode: str, dsn: str) -> None:
+    fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, dsn=dsn)
+
+
+def _under_load(
+    server: Server, template: str, users: int, name: str, work: Callable[[str], object]
+) -> tuple[Waits, Waits]:
+    say(f"{users:,} users, a writer and a reader at work: {name}")
+    with database(server, template) as dsn:
+        with load(dsn, users) as (writer, reader):
+            work(dsn)
+        return writer, reader
+
+
+def _compare(result: Result, users: int, kind: str, waited: dict[str, Waits]) -> None:
+    quiet = waited[QUIET]
+    for name, waits in waited.items():
+        errors = ", ".join(f"{count} × {code}" for code, count in waits.errors.items())
+        for word, mine, reference, bound in (
+            ("longest", waits.longest, quiet.longest, f"≤ {quiet.longest * 1000 + 50:.0f} ms"),
+            ("p99", waits.p99, quiet.p99, "≤ 2"),
+        ):
+            result.add(
+                f"{kind}, {word}: {name}", users, mine * 1000, unit="ms",
+                reference="" if name == QUIET else QUIET, ratio=None if name == QUIET else mine / reference,
+                bound=bound if name == "online" and kind == "writer" else "",
+                note=f"{len(waits.taken):,} transactions{'; ' + errors if errors else ''}",
+            )  # fmt: skip
