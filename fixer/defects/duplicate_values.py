@@ -45,7 +45,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     source,
                     SQL("t.repeat > 1"),
                     (*shown(table), *(q.column(c) for c in key.columns)),
-                    shared=False,
+                    costly=True,
                 ),
             )
 

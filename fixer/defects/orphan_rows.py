@@ -49,6 +49,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 orphaned(key, _parents(key, actual)),
                 (*shown(table), q.columns(key.columns)),
                 shared=False,
+                costly=True,
             ),
         )
 
