@@ -172,6 +172,28 @@ def test_a_sequence_is_judged_by_the_index_where_nothing_else_is_asked(library: 
     assert scans(cursor, "reviews") == 0
 
 
+@pytest.mark.parametrize(
+    ("broken", "defect", "table"),
+    [
+        ("ALTER TABLE books ADD UNIQUE (title), DROP CONSTRAINT books_author_id_title_key", duplicate_values, "books"),
+        ("ALTER TABLE books ALTER title DROP NOT NULL, ADD CHECK (title IS NOT NULL)", null_rows, "books"),
+        ("ALTER TABLE reviews ADD UNIQUE (id), DROP CONSTRAINT reviews_pkey", duplicate_key, "reviews"),
+    ],
+)
+def test_what_the_catalogue_proves_is_not_read(library: Case, broken: str, defect: Any, table: str) -> None:
+    library.break_(f"UPDATE books SET title = 'title ' || id; {broken}")
+    cursor = asked(library, (defect,), table)
+
+    assert scans(cursor, table) == 0
+
+
+def test_a_check_that_was_not_validated_proves_nothing(library: Case) -> None:
+    library.break_("ALTER TABLE books ALTER title DROP NOT NULL, ADD CHECK (title IS NOT NULL) NOT VALID")
+    cursor = asked(library, (null_rows,), "books")
+
+    assert scans(cursor, "books") == 1
+
+
 # ---- what is answered
 
 
@@ -285,6 +307,12 @@ def test_duplicates_are_counted_as_they_are(loose: Case, items: list[tuple[Any, 
     loose.connection.rollback()
 
     assert duplicates(found) == expected(items)
+
+
+def test_a_key_on_fewer_columns_proves_the_key_on_more(loose: Case) -> None:
+    cursor = asked(loose, (duplicate_row, duplicate_key), "lines")
+
+    assert scans(cursor, "lines") == 0
 
 
 def test_a_unique_that_lets_nulls_repeat_proves_nothing_where_they_may_not(laboratory: Laboratory) -> None:

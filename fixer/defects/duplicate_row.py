@@ -24,7 +24,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the keys that the catalogue does not prove, with the probe for identical rows."""
     for name, wanted in contract.tables.items():
         key, table = wanted.primary_key, actual.tables.get(name)
-        if key and table and set(key.columns) <= set(table.columns) and not table.has_key_on(key.columns):
+        if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             rivals = q.rivals(q.rows_of(table), table, key.columns)  # asks as duplicate-key does, in one search
             probe = Probe(rivals, SQL("t.copy > 1"), shown(wanted), costly=True)
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has identical rows"

@@ -29,7 +29,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             if table is None or not key.unique or key.primary or "" in key.columns or key.partial:
                 continue
             there = [table.columns.get(column) for column in key.columns]
-            if not all(c and not c.mapped for c in there) or table.has_key_on(key.columns):
+            proved = table.has_key_on(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
+            if proved or not all(c and not c.mapped for c in there):
                 continue
             source = _numbered(q.rows_of(table), key, table, wanted)
             yield Finding(
