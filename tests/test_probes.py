@@ -151,8 +151,11 @@ def test_texts_that_map_to_nothing_are_found_once(library: Case) -> None:
     assert scans(cursor, "books") == 1
 
 
+BARE = "DROP INDEX ix_books_editor_id; ALTER TABLE books DROP CONSTRAINT books_author_id_title_key"
+
+
 def test_an_orphan_under_each_key_takes_one_scan_each(library: Case) -> None:
-    library.break_(*(specimen.breaks for specimen in orphan_rows.SPECIMENS[:3]))
+    library.break_(BARE, *(specimen.breaks for specimen in orphan_rows.SPECIMENS[:3]))
     cursor = asked(library, (orphan_rows,), "books")
 
     assert scans(cursor, "books") == 3
@@ -170,6 +173,13 @@ def test_a_sequence_is_judged_by_the_index_where_nothing_else_is_asked(library: 
     cursor = asked(library, (sequence_behind, null_rows), "reviews")
 
     assert scans(cursor, "reviews") == 0
+
+
+def test_orphans_are_only_counted_at_first_where_an_index_can_do_it(library: Case) -> None:
+    actual = examine(library.connection, library.sound.contract).actual
+    found = {f.column: f.probe for f in orphan_rows.detect(actual, library.sound.contract)}
+
+    assert [column for column, probe in found.items() if probe and probe.costly] == ["reviewer_id", "book_id"]
 
 
 @pytest.mark.parametrize(
