@@ -44,6 +44,7 @@ class Probe:
     condition: Composable
     show: tuple[Composable, ...] = ()  # what identifies such a row to a person
     shared: bool = True  # whether one scan may answer it together with others of the same source
+    costly: bool = False  # whether its rows are kept once found, because to find them again takes long
 
 
 def rows_where(actual: Schema, table: QName, condition: Composable, *, shared: bool = True) -> Probe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg2
@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.explain import told
 from fixer.findings import Count, Counter, Probe
-from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal, any_of
 
 SAMPLE = 5
 _ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
@@ -56,50 +56,97 @@ def _recover(cursor: Cursor, error: psycopg2.Error) -> None:
 
 def _together(cursor: Cursor, probes: Sequence[Probe]) -> list[Count]:
     counts = [0] * len(probes)
-    for number, rows in _fetch(cursor, _scans(probes)):
-        for each, count in zip(number, rows, strict=True):
-            counts[each] = count
     samples: dict[int, list[tuple[str | None, ...]]] = {}
-    wanted = [_sample(n, probes[n], rows) for n, rows in enumerate(counts) if rows and probes[n].show]
-    for number, cells in _fetch(cursor, wanted):
-        samples.setdefault(number, []).append(tuple(cells))
+    groups = _groups(probes)
+    for stage in (_counted, _sampled):
+        parts = [part for group in groups for part in stage(probes, group, counts)]
+        for numbers, rows, cells in _fetch(cursor, parts):
+            if rows is None:
+                samples.setdefault(numbers[0], []).append(tuple(cells))
+                continue
+            for number, count in zip(numbers, rows, strict=True):
+                counts[number] = count
     return [Count(rows, tuple(samples.get(number, ()))) for number, rows in enumerate(counts)]
 
 
-def _fetch(cursor: Cursor, parts: Sequence[Composable]) -> Iterable[tuple[Any, ...]]:
+def _fetch(cursor: Cursor, parts: Sequence[Composable]) -> Iterator[tuple[Any, ...]]:
+    """Yield counts (numbers of probes, their rows, NULL) and samples (the number of a probe, NULL, cells)."""
     for start in range(0, len(parts), _TOGETHER):
         cursor.execute(_SAVEPOINT + SQL("\nUNION ALL\n").join(parts[start : start + _TOGETHER]))
         yield from cursor.fetchall()
 
 
-def _scans(probes: Sequence[Probe]) -> list[Composed]:
-    """Return one SELECT for all the shared probes of one source, and one for each other probe."""
+def _groups(probes: Sequence[Probe]) -> list[list[int]]:
+    """Return what is asked together: the shared probes of one source, and each other probe by itself."""
     groups: dict[object, list[int]] = {}
     for number, probe in enumerate(probes):
         groups.setdefault(repr(probe.source) if probe.shared else number, []).append(number)
-    return [_scan(probes, numbers) for numbers in groups.values()]
+    return list(groups.values())
 
 
-def _scan(probes: Sequence[Probe], numbers: Sequence[int]) -> Composed:
-    source = probes[numbers[0]].source
-    if len(numbers) == 1:
-        condition = probes[numbers[0]].condition
-        one = SQL("SELECT {}::integer[], ARRAY[count(*)] FROM {} WHERE {}")
-        return one.format(Literal(list(numbers)), source, condition)
-    counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in numbers)
-    return SQL("SELECT {}::integer[], ARRAY[{}] FROM {}").format(Literal(list(numbers)), counts, source)
+def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) -> Iterator[Composed]:
+    """Yield the SELECT that counts the rows behind a group in one scan; with samples where finding is costly."""
+    if probes[group[0]].costly:
+        yield _found(probes, group, _ORDERED, counting=True)
+        return
+    counts = [SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in group]
+    where = SQL("true").format()
+    if len(group) == 1:  # an index may answer it
+        counts, where = [SQL("count(*)").format()], SQL("{}").format(probes[group[0]].condition)
+    yield SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[] FROM {} WHERE {}").format(
+        Literal(list(group)), SQL(", ").join(counts), probes[group[0]].source, where
+    )
 
 
-def _sample(number: int, probe: Probe, rows: int) -> Composed:
-    """Return the first few rows behind a probe.
+def _sampled(probes: Sequence[Probe], group: Sequence[int], counts: Sequence[int]) -> Iterator[Composed]:
+    """Yield the SELECTs that show some rows of a group that was only counted.
 
-    All of them are found first: for a few rows in order PostgreSQL would look up parents one by one, along
-    an index on the order and without one on the parents, which never ends on large tables.
+    One scan shows all that are few. Another shows all that are many: it ends with the first of them, where
+    the scan for the few would have to keep them all.
     """
-    names = [Identifier(f"c{place}") for place in range(len(probe.show))]
-    found = SQL(", ").join(SQL("{} AS {}").format(each, name) for each, name in zip(probe.show, names, strict=True))
-    cells = SQL(", ").join(SQL("{}::text").format(name) for name in names)
-    order = SQL("ORDER BY {}").format(SQL(", ").join(names)) if rows <= _ORDERED else SQL("")
+    wanted = [n for n in group if counts[n] and probes[n].show and not probes[n].costly]
+    few = [n for n in wanted if counts[n] <= _ORDERED]
+    many = [n for n in wanted if counts[n] > _ORDERED]
+    if few:
+        yield _found(probes, few, _ORDERED)
+    if many:
+        yield _found(probes, many, SAMPLE)
+
+
+def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting: bool = False) -> Composed:
+    """Return the SELECT that finds the rows behind a group once, and shows the first in order among `most` of each.
+
+    They are kept as they are found: for a few rows in order PostgreSQL would look up parents one by one,
+    along an index on the order and without one on the parents, which never ends on large tables.
+    """
+    cells = {repr(cell): cell for n in group for cell in probes[n].show}
+    names = {cell: Identifier(f"c{place}") for place, cell in enumerate(cells)}
+    marks = {n: SQL("true") if len(group) == 1 else Identifier(f"is{n}") for n in group}
+    kept = [SQL("{} AS {}").format(cells[cell], name) for cell, name in names.items()]
+    if len(group) > 1:
+        kept += [SQL("{} AS {}").format(probes[n].condition, mark) for n, mark in marks.items()]
+    answers = [_shown(n, [names[repr(c)] for c in probes[n].show], marks[n], most) for n in group if probes[n].show]
+    if counting:
+        counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(mark) for mark in marks.values())
+        numbers = Literal(list(group))
+        answers.insert(0, SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[] FROM found").format(numbers, counts))
+    return SQL("(WITH found AS MATERIALIZED (SELECT {} FROM {} WHERE {}) {})").format(
+        SQL(", ").join(kept),
+        probes[group[0]].source,
+        any_of(SQL("({})").format(probes[n].condition) for n in group),
+        SQL(" UNION ALL ").join(answers),
+    )
+
+
+def _shown(number: int, cells: Sequence[Identifier], mark: Composable, most: int) -> Composed:
     return SQL(
-        "(WITH odd AS MATERIALIZED (SELECT {} FROM {} WHERE {}) SELECT {}, ARRAY[{}]::text[] FROM odd {} LIMIT {})"
-    ).format(found, probe.source, probe.condition, Literal(number), cells, order, Literal(SAMPLE))
+        "(SELECT ARRAY[{}], NULL::bigint[], ARRAY[{}]::text[] FROM (SELECT * FROM found WHERE {} LIMIT {}) AS few"
+        " ORDER BY {} LIMIT {})"
+    ).format(
+        Literal(number),
+        SQL(", ").join(SQL("{}::text").format(cell) for cell in cells),
+        mark,
+        Literal(most),
+        SQL(", ").join(cells),
+        Literal(SAMPLE),
+    )

@@ -188,6 +188,10 @@ class Table:
         """Tell whether the catalogue proves that no two rows agree in exactly these columns."""
         return any(set(key.columns) == set(columns) for key in self.plain_keys)
 
+    def tells_apart(self, columns: tuple[str, ...]) -> bool:
+        """Tell whether the catalogue proves that no two rows agree in these columns, NULLs aside."""
+        return any(set(key.columns) <= set(columns) for key in self.plain_keys)
+
     def with_column(self, column: Column) -> Table:
         """Return this table with a column added or replaced."""
         return replace(self, columns={**self.columns, column.name: column})

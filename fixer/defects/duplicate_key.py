@@ -27,9 +27,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the keys that the catalogue does not prove, with the probe for differing rows."""
     for name, wanted in contract.tables.items():
         key, table = wanted.primary_key, actual.tables.get(name)
-        if key and table and set(key.columns) <= set(table.columns) and not table.has_key_on(key.columns):
+        if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             rivals = q.rivals(q.rows_of(table), table, key.columns)
-            probe = Probe(rivals, SQL("t.rival > 1"), shown(wanted), shared=False)
+            probe = Probe(rivals, SQL("t.rival > 1"), shown(wanted), costly=True)
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
 

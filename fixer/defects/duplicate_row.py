@@ -24,9 +24,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the keys that the catalogue does not prove, with the probe for identical rows."""
     for name, wanted in contract.tables.items():
         key, table = wanted.primary_key, actual.tables.get(name)
-        if key and table and set(key.columns) <= set(table.columns) and not table.has_key_on(key.columns):
-            copies = q.copies(q.rows_of(table), table, key.columns)
-            probe = Probe(copies, SQL("t.copy > 1"), shown(wanted), shared=False)
+        if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
+            rivals = q.rivals(q.rows_of(table), table, key.columns)  # asks as duplicate-key does, in one search
+            probe = Probe(rivals, SQL("t.copy > 1"), shown(wanted), costly=True)
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
 

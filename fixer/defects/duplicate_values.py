@@ -29,7 +29,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             if table is None or not key.unique or key.primary or "" in key.columns or key.partial:
                 continue
             there = [table.columns.get(column) for column in key.columns]
-            if not all(c and not c.mapped for c in there) or table.has_key_on(key.columns):
+            proved = table.has_key_on(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
+            if proved or not all(c and not c.mapped for c in there):
                 continue
             source = _numbered(q.rows_of(table), key, table, wanted)
             yield Finding(
@@ -45,7 +46,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     source,
                     SQL("t.repeat > 1"),
                     (*shown(table), *(q.column(c) for c in key.columns)),
-                    shared=False,
+                    costly=True,
                 ),
             )
 
@@ -54,20 +55,15 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
     """Return the rows, numbered among those that share the values; identical copies of a row count once."""
     primary = wanted.primary_key.columns if wanted.primary_key else ()
     identity = tuple(column for column in primary if column in table.columns)
+    repeating = q.repeating(rows, key.columns, nulls_repeat=key.nulls_not_distinct)
     if identity and not table.has_key_on(identity):
-        rows = SQL(
-            "(SELECT * FROM (SELECT t.*, t.tableoid AS part, t.ctid AS place,"
-            " row_number() OVER (PARTITION BY {}, {} ORDER BY t.tableoid, t.ctid) AS copy"
-            " FROM {}) AS t WHERE t.copy = 1) AS t"
-        ).format(q.columns(identity), q.whole_row(table), rows)
-    else:
-        rows = SQL("(SELECT t.*, t.tableoid AS part, t.ctid AS place FROM {}) AS t").format(rows)
+        copies = q.numbered_copies(repeating, table, identity)
+        repeating = SQL("(SELECT t.* FROM {} WHERE t.copy = 1) AS t").format(copies)
     order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.part, t.place")])
-    values = SQL("true") if key.nulls_not_distinct else q.not_null(key.columns)
     return SQL(
         "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS repeat,"
-        " first_value(t.place) OVER (PARTITION BY {keys} ORDER BY {order}) AS first FROM {rows} WHERE {values}) AS t"
-    ).format(keys=q.columns(key.columns), order=order, rows=rows, values=values)
+        " first_value(t.place) OVER (PARTITION BY {keys} ORDER BY {order}) AS first FROM {rows}) AS t"
+    ).format(keys=q.columns(key.columns), order=order, rows=repeating)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -12,7 +12,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.schema import QName, Schema
+from fixer.schema import QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable
 from fixer.steps import Mover, Phase, Repair, counted, identity, rewrite
 
@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
-    """Yield the nullable columns that should not be, with the probe for NULLs."""
+    """Yield the nullable columns that should not be, with the probe for NULLs; a check may vouch for them."""
     for name, column in open_columns(actual, contract):
         yield Finding(
             SLUG,
@@ -33,7 +33,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             column.name,
             probe=rows_where(actual, name, q.is_null(column.name)),
             only_with_rows=True,
+            vouched=_is_checked(actual.tables[name], column.name),
         )
+
+
+def _is_checked(table: Table, column: str) -> bool:
+    """Tell whether a validated check forbids NULL already, as on the way to SET NOT NULL."""
+    wanted = canonical(f"({column} IS NOT NULL)")
+    return any(c.validated and c.columns == (column,) and canonical(c.expression) == wanted for c in table.checks)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -12,7 +12,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.references import best, pairs_of
-from fixer.schema import ForeignKey, Schema
+from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL
 from fixer.steps import Mover, Repair, orphaned
 
@@ -49,8 +49,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 orphaned(key, _parents(key, actual)),
                 (*shown(table), q.columns(key.columns)),
                 shared=False,
+                costly=not _is_indexed(table, key),
             ),
         )
+
+
+def _is_indexed(table: Table, key: ForeignKey) -> bool:
+    """Tell whether an index alone can count the orphans; to keep them as well, the table would be read."""
+    ahead = [set(i.columns[: len(key.columns)]) for i in table.indexes if i.valid and not i.partial]
+    return set(key.columns) in ahead
 
 
 def _parents(key: ForeignKey, actual: Schema) -> q.Composable:

@@ -41,7 +41,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             table,
             wanted.name,
             found=sequence,
-            probe=rows_where(actual, table, ahead, shared=False),
+            probe=rows_where(actual, table, ahead),
             only_with_rows=True,
         )
 

@@ -55,6 +55,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             _unmatched(column, legacy, parent),
             (*shown(child), q.column(column)),
             shared=False,
+            costly=True,
         )
         yield Finding(SLUG, POINT, where, message, key.table, column, part=key, found=legacy, probe=lost)
         twice = SQL("{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)").format(
@@ -68,7 +69,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             key.table,
             column,
             only_with_rows=True,
-            probe=Probe(q.rows_of(parent), twice, (q.column(legacy),), shared=False),
+            probe=Probe(q.rows_of(parent), twice, (q.column(legacy),), shared=False, costly=True),
         )
 
 
