@@ -318,8 +318,9 @@ class _Online:
             batches.by_pages()
         for _ in range(PASSES):
             places = batches.found()
-            if not places or not batches.by_places(places):
-                break  # clean; or others hold the rows, or something speaks against: the next plan will see
+            written = batches.by_places(places) if places else 0
+            if not written or written == len(places) < LARGEST:
+                break  # clean; or others hold rows, or something speaks against: the next plan will see
         return batches.rows
 
     def breathe(self, step: PlannedStep) -> None:
