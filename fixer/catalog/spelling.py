@@ -86,7 +86,7 @@ class Definitions:
         return {self._keys[c.oid]: self.expressions[c.oid] for c in self._checks if not _LOCAL.search(c.tree)}
 
     def _ask(self, indexes: list[int], checks: list[int]) -> None:
-        for kind, oid, text in self._fetch("definitions", _CHOOSE_DEFINITIONS, indexes, checks):
+        for kind, oid, text in self._fetch("spellings", _CHOOSE_DEFINITIONS, indexes, checks):
             if kind == "word":
                 self._words.add(text)
             else:
