@@ -1,13 +1,16 @@
 """pgmend: proves five things about a PostgreSQL database, repairs what is broken, and loses no row.
 
 ``check`` compares a database with its contract and changes nothing; ``plan`` orders the repairs; ``apply``
-carries them out and rolls everything back unless the contract holds at the end; ``ensure`` is for the
-start of an application, safe from all its workers at once.
+carries them out and rolls everything back unless the contract holds at the end; ``undo`` takes a run back;
+``ensure`` is for the start of an application, safe from all its workers at once.
 """
 
-from fixer.api import apply, check, ensure, plan
-from fixer.apply.atomic import Run
+from fixer.api import apply, check, ensure, plan, undo
+from fixer.apply.online import Pace
+from fixer.apply.progress import Progress
+from fixer.apply.run import Run
+from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.plan import Plan
 
-__all__ = ["Plan", "Report", "Run", "apply", "check", "ensure", "plan"]
+__all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]

@@ -7,20 +7,28 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Engine
 
 from fixer import contract as contracts
-from fixer.apply import atomic
-from fixer.apply.atomic import Progress, Run
+from fixer.apply import atomic, journal, online
+from fixer.apply.online import Pace
+from fixer.apply.preflight import permit
+from fixer.apply.progress import SILENT, Progress
+from fixer.apply.run import Run
+from fixer.apply.undo import Undone
+from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError
-from fixer.examine import Report, examine
-from fixer.plan import Plan, build
+from fixer.examine import Report, examine, snapshot
+from fixer.plan import ATOMIC, MODES, ONLINE, Plan, build
 from fixer.sqltext import Composable
 from fixer.target import DEFAULTS, Target
 
@@ -44,21 +52,27 @@ def check(
     catalogue vouches for them. Raises ContractError when
     no database can satisfy the contract, TargetError when the database cannot be read.
     """
-    with _open(source) as (connection, target, settings):
-        prepared = prepare(contract, connection, schema)
-        return Report(target, examine(connection, prepared, deep=deep, settings=settings))
+    with _open(source) as link:
+        prepared = prepare(contract, link.connection, schema)
+        return Report(link.target, examine(link.connection, prepared, deep=deep, settings=link.settings))
 
 
 def plan(
-    source: Source, contract: ContractSource = contracts.DEFAULT, *, schema: str = "public", deep: bool = False
+    source: Source,
+    contract: ContractSource = contracts.DEFAULT,
+    *,
+    schema: str = "public",
+    deep: bool = False,
+    mode: str = ATOMIC,
 ) -> Plan:
     """Order the repairs that a database needs, and change nothing.
 
-    Takes what `check` takes, and raises what it raises.
+    Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``.
     """
-    with _open(source) as (connection, target, settings):
-        prepared = prepare(contract, connection, schema)
-        return plan_with(connection, target, prepared, settings, deep=deep)
+    _known(mode)
+    with _open(source) as link:
+        prepared = prepare(contract, link.connection, schema)
+        return plan_with(link.connection, link.target, prepared, link.settings, deep=deep, mode=mode)
 
 
 def apply(
@@ -67,23 +81,46 @@ def apply(
     *,
     schema: str = "public",
     plan: Plan | None = None,
+    mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
     deep: bool = False,
-    progress: Progress = lambda step: None,
+    progress: Progress = SILENT,
+    pace: Pace | None = None,
 ) -> Run:
-    """Repair a database in one transaction, and roll everything back unless the contract holds at the end.
+    """Repair a database until the contract holds.
 
-    Carries out `plan`, which is refused when the schema has changed since, or else a fresh one.
-    `allow_hazards` names the hazards that may be taken, or is ``"all"``. Raises NeedsPermission when more
-    would be needed, or a person; PlanRefused, TargetError or ApplyFailed when it could not work. Nothing is
-    changed then.
+    ``"atomic"``, the default mode, does so in one transaction, rolled back unless the contract holds at the
+    end. ``"online"`` keeps nobody waiting: it works in many short transactions, at a `pace`; what is done
+    stands when it is interrupted, and the next call goes on from there.
+
+    Carries out `plan`, in the mode it was made for, which is refused when the schema has changed since; or
+    else a fresh one. `allow_hazards` names the hazards that may be taken, or is ``"all"``. Raises
+    NeedsPermission when more would be needed, or a person; PlanRefused, TargetError or ApplyFailed when it
+    could not work. Nothing is changed then in atomic mode.
     """
+    _known(mode)
     allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
-    with _open(source) as (connection, target, settings):
-        prepared = prepare(contract, connection, schema)
-        chosen = plan or plan_with(connection, target, prepared, settings, deep=deep)
-        atomic.permit(chosen, allowed)
-        return apply_with(connection, target, prepared, settings, chosen, progress=progress)
+    with _open(source) as link:
+        prepared = prepare(contract, link.connection, schema)
+        fresh = partial(plan_with, link.connection, link.target, prepared, link.settings, deep=deep, mode=mode)
+        chosen = plan or fresh()
+        permit(chosen, allowed)
+        return apply_with(link, prepared, chosen, allowed=allowed, fixed=plan is not None, progress=progress, pace=pace)
+
+
+def _known(mode: str) -> None:
+    if mode not in MODES:
+        raise UsageError(f"There is no mode {mode!r}: say {' or '.join(MODES)}.")
+
+
+def undo(source: Source, run: int) -> Undone:
+    """Take a run back: rows, cells and definitions as they were before it, in one transaction.
+
+    Raises UsageError where there is no such run, UndoRefused with the reason where it cannot be taken back,
+    because of later writes or changes, or because what undo needs was pruned. Nothing is changed then.
+    """
+    with _open(source) as link:
+        return take_back(link.connection, run, target=link.target, settings=link.settings)
 
 
 def ensure(
@@ -101,16 +138,16 @@ def ensure(
     """
     allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
     deadline = time.monotonic() + PATIENCE
-    with _open(source) as (connection, target, settings):
-        prepared = prepare(contract, connection, schema)
+    with _open(source) as link:
+        prepared = prepare(contract, link.connection, schema)
         while True:
             try:
-                report = Report(target, examine(connection, prepared, settings=settings))
+                report = Report(link.target, examine(link.connection, prepared, settings=link.settings))
                 if report.ok:
                     return report
-                chosen = _built(connection, report)
-                atomic.permit(chosen, allowed)
-                return apply_with(connection, target, prepared, settings, chosen)
+                chosen = _built(link.connection, report, ATOMIC)
+                permit(chosen, allowed)
+                return apply_with(link, prepared, chosen, allowed=allowed)
             except PgmendError as error:
                 if time.monotonic() > deadline or not _passes(error):
                     raise
@@ -130,39 +167,77 @@ def plan_with(
     settings: Mapping[str, str],
     *,
     deep: bool = False,
+    mode: str = ATOMIC,
 ) -> Plan:
     """Order the repairs that the database behind a connection needs."""
-    return _built(connection, Report(target, examine(connection, contract, deep=deep, settings=settings)))
+    return _built(connection, Report(target, examine(connection, contract, deep=deep, settings=settings)), mode)
 
 
-def _built(connection: Connection, report: Report) -> Plan:
+def _built(connection: Connection, report: Report, mode: str) -> Plan:
     """Return the plan for what a report found, as the server behind the connection spells it."""
 
     def render(statement: Composable) -> str:
         return str(statement.as_string(connection))
 
-    return build(report.comparison, report.target, render)
+    return build(report.comparison, report.target, render, mode=mode)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A psycopg2 connection to a target, the target's name, the settings for each transaction, and a way to another."""
+
+    connection: Connection
+    target: str
+    settings: Mapping[str, str]
+    another: Callable[[], Connection]
 
 
 def apply_with(
-    connection: Connection,
-    target: str,
+    link: Link,
     contract: Contract,
-    settings: Mapping[str, str],
     plan: Plan,
     *,
-    progress: Progress = lambda step: None,
+    allowed: Iterable[str] = (),
+    fixed: bool = False,
+    progress: Progress = SILENT,
+    pace: Pace | None = None,
 ) -> Run:
-    """Carry out a plan that was permitted; where it has no steps, see whether the contract holds indeed."""
-    if not plan.steps:
+    """Carry out a plan that was permitted; where it has no steps, see whether the contract holds indeed.
+
+    A `fixed` plan is carried out as it is; another may be followed by one for what came in meanwhile.
+    """
+    connection, settings = link.connection, link.settings
+    if not plan.steps and not (plan.mode == ONLINE and _interrupted(connection)):
         comparison = examine(connection, contract, settings=settings)
         if comparison.actual.fingerprint != plan.fingerprint:
             raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
-        report = Report(target, comparison)
+        report = Report(link.target, comparison)
         if not report.ok:
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
-        return Run(target, contract.name, plan, report=report)
-    return atomic.run(connection, contract, plan, settings=settings, progress=progress)
+        return Run(link.target, contract.name, plan, report=report)
+    if plan.mode == ATOMIC:
+        return atomic.run(connection, contract, plan, settings=settings, progress=progress)
+
+    def replan(report: Report) -> Plan:
+        return _built(connection, report, ONLINE)
+
+    return online.run(
+        connection,
+        contract,
+        plan,
+        another=link.another,
+        replan=None if fixed else replan,
+        allowed=list(allowed),
+        settings=settings,
+        progress=progress,
+        pace=pace,
+    )
+
+
+def _interrupted(connection: Connection) -> bool:
+    """Tell whether a run was interrupted whose end is still to be entered."""
+    with snapshot(connection) as cursor:
+        return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in journal.history(cursor))
 
 
 def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:
@@ -177,26 +252,41 @@ def prepare(contract: ContractSource, connection: Connection, schema: str = "pub
 
 
 @contextmanager
-def _open(source: Source) -> Iterator[tuple[Connection, str, Mapping[str, str]]]:
-    """Lend a psycopg2 connection, the target's name, and the settings for each transaction."""
+def _open(source: Source) -> Iterator[Link]:
+    """Lend a link to a target."""
     if isinstance(source, Engine) and source.driver != "psycopg2":
         source = Target.of(source)  # an application may use another driver: the fixer connects by its own
     if isinstance(source, Engine):
-        pooled = source.raw_connection()
+        engine, pooled = source, source.raw_connection()
         try:
-            yield pooled.driver_connection, Target.of(source).redacted, _PATIENT  # type: ignore[misc]
+            connection = cast(Connection, pooled.driver_connection)
+            yield Link(connection, Target.of(source).redacted, _PATIENT, partial(_of_its_own, engine))
         finally:
             pooled.close()
     elif isinstance(source, Target):
         connection = source.connect()
         try:
-            yield connection, source.redacted, source.settings
+            yield Link(connection, source.redacted, source.settings, source.connect)
         finally:
             connection.close()
     else:
         if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
             raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
-        yield source, _name_of(source), _PATIENT
+        yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
+
+
+def _of_its_own(engine: Engine) -> Connection:
+    """Return a connection of an engine that the pool gives away for good."""
+    pooled = engine.raw_connection()
+    connection = cast(Connection, pooled.driver_connection)
+    pooled.detach()
+    return connection
+
+
+def _beside(connection: Connection) -> Connection:
+    """Return another connection like this one."""
+    parts = {**connection.info.dsn_parameters, "password": connection.info.password}
+    return psycopg2.connect(make_dsn(**parts))
 
 
 def _name_of(connection: Connection) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,14 +20,20 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from rich.console import Console, RenderableType
 
 from fixer import api, contract
-from fixer.apply import atomic, journal
+from fixer.apply import journal
+from fixer.apply.online import Pace
+from fixer.apply.preflight import permit
+from fixer.apply.progress import Progress
+from fixer.apply.run import Run
+from fixer.apply.transaction import all_or_nothing
+from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError
 from fixer.examine import Report, examine, snapshot
 from fixer.explain import explain
 from fixer.findings import UNREADABLE
 from fixer.interrupt import listen
-from fixer.plan import Plan, PlannedStep, from_json
+from fixer.plan import ATOMIC, MODES, Plan, PlannedStep, from_json
 from fixer.redact import RedactingFilter, redact
 from fixer.report import json as as_json
 from fixer.report import sql as as_sql
@@ -136,6 +143,22 @@ def _logging(settings: Settings) -> Iterator[None]:
             handler.close()
 
 
+class _Seconds(click.ParamType[float]):
+    """A time as PostgreSQL spells it: 500ms, 10s, 2min; a bare number is seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|)\s*", str(value))
+        if not found:
+            self.fail(f"{value!r} is no time: say 500ms, 10s or 2min", param, ctx)
+        return float(found[1]) * {"ms": 0.001, "s": 1, "min": 60, "": 1}[found[2]]
+
+
+SECONDS = _Seconds()
+_MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(journal.package_version(), prog_name="fixer")
 def cli() -> None:
@@ -174,12 +197,15 @@ def check(settings: Settings, deep: bool) -> int:
 @cli.command()
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Keep the plan as JSON, for `fixer apply FILE`.")
 @click.option("--sql", "script", type=click.Path(dir_okay=False), help="Write the plan as a script for psql.")
+@click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
 @click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
 @common
-def plan(settings: Settings, output: str | None, script: str | None, deep: bool) -> int:
+def plan(settings: Settings, output: str | None, script: str | None, mode: str, deep: bool) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _connected(settings, settings.contract_name) as (target, connection, prepared):
-        made = api.plan_with(connection, target.redacted, prepared, target.settings, deep=deep)
+        made = api.plan_with(connection, target.redacted, prepared, target.settings, deep=deep, mode=mode)
+        if script and mode != ATOMIC:
+            raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
             _write(script, as_sql.of_plan(made, lambda s: str(s.as_string(connection))))
     if output:
@@ -207,13 +233,9 @@ def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
 @cli.command()
 @click.argument("plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--mode",
-    type=click.Choice(["atomic"]),
-    default="atomic",
-    show_default=True,
-    help="One transaction, all or nothing.",
-)
+@click.option("--mode", type=click.Choice(MODES), help=_MODES)
+@click.option("--max-lag", type=SECONDS, metavar="TIME", help="Online: pause while a replica lags by more.")
+@click.option("--throttle", type=click.IntRange(min=0), metavar="N", help="Online: pause while more sessions are busy.")
 @click.option(
     "--allow-hazards",
     default="",
@@ -227,34 +249,42 @@ def apply(
     settings: Settings,
     plan_file: str | None,
     yes: bool,
-    mode: str,
+    mode: str | None,
+    max_lag: float | None,
+    throttle: int | None,
     allow_hazards: tuple[str, ...],
     deep: bool,
 ) -> int:
-    """Repair the database, by a fresh plan or by exactly the given one; roll back unless the contract holds."""
+    """Repair the database, by a fresh plan or by exactly the given one, until the contract holds."""
     given = _read_plan(plan_file) if plan_file else None
+    if given and mode not in (None, given.mode):
+        raise PlanRefused(f"The plan was made for the mode {given.mode}, not for {mode}: plan again.")
     name = settings.contract or (given.contract if given else contract.DEFAULT)
     if given and name != given.contract:
         raise PlanRefused(f"The plan was made for the contract {given.contract}, not for {name}: plan again.")
     with _connected(settings, name) as (target, connection, prepared):
-        chosen = given or api.plan_with(connection, target.redacted, prepared, target.settings, deep=deep)
+        chosen = given or api.plan_with(
+            connection, target.redacted, prepared, target.settings, deep=deep, mode=mode or ATOMIC
+        )
         if chosen.steps or chosen.refusals:
             _announce(settings, chosen)
         try:
-            atomic.permit(chosen, allow_hazards)
+            permit(chosen, allow_hazards)
         except NeedsPermission:
             if settings.format == "json":
-                click.echo(as_json.of_run(atomic.Run(target.redacted, prepared.name, chosen)))
+                click.echo(as_json.of_run(Run(target.redacted, prepared.name, chosen)))
             raise
         if chosen.steps and not yes:
-            _ask(settings, target)
+            _ask(f"Apply this plan to {target.redacted}?", "to apply the plan")
+        link = api.Link(connection, target.redacted, target.settings, target.connect)
         run = api.apply_with(
-            connection,
-            target.redacted,
+            link,
             prepared,
-            target.settings,
             chosen,
-            progress=_progress(settings, chosen),
+            allowed=allow_hazards,
+            fixed=given is not None,
+            progress=_Teller(settings),
+            pace=Pace(max_lag, throttle),
         )
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
@@ -274,31 +304,82 @@ def _announce(settings: Settings, chosen: Plan) -> None:
         as_text.show(settings.console(), as_text.of_plan(chosen, verbose=settings.verbose > 0))
 
 
-def _ask(settings: Settings, target: Target) -> None:
+def _ask(question: str, deed: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on: say --yes to apply the plan. Nothing was changed.")
-    if not click.confirm(f"Apply this plan to {target.redacted}?", err=True):
+        raise UsageError(f"There is no terminal to ask on: say --yes {deed}. Nothing was changed.")
+    if not click.confirm(question, err=True):
         raise UsageError("Not confirmed. Nothing was changed.")
 
 
-def _progress(settings: Settings, chosen: Plan) -> Callable[[PlannedStep], None]:
-    notes, count = settings.notes(), len(chosen.steps)
+class _Teller(Progress):
+    """Shows what a run does."""
 
-    def show(step: PlannedStep) -> None:
-        if settings.format == "text" and not settings.quiet:
-            notes.print(f"[{step.number}/{count}] {step.title}", style="dim")
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.notes = settings, settings.notes()
+
+    def _say(self, text: str) -> None:
+        if self.settings.format == "text" and not self.settings.quiet:
+            self.notes.print(text, style="dim")
+
+    def step(self, step: PlannedStep, count: int) -> None:
+        self._say(f"[{step.number}/{count}] {step.title}")
+
+    def waits(self, step: PlannedStep, reason: str) -> None:
+        self._say(f"    waits: {reason}")
+
+    def again(self, reason: str) -> None:
+        self._say(f"planning again: {reason}")
+
+
+@cli.command()
+@click.argument("run", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+def undo(settings: Settings, run: int, yes: bool) -> int:
+    """Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it."""
+    target = settings.target()
+    try:
+        with closing(target.connect()) as connection:
+            if not yes:
+                _ask(f"Take run {run} of {target.redacted} back?", "to take the run back")
+            done = take_back(
+                connection,
+                run,
+                target=target.redacted,
+                settings=target.settings,
+                progress=_tell(settings),
+            )
+    except psycopg2.Error as error:
+        raise explain(error, target) from None
+    settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
+    return 0
+
+
+def _tell(settings: Settings) -> Callable[[str], None]:
+    notes = settings.notes()
+
+    def show(title: str) -> None:
+        if title and settings.format == "text" and not settings.quiet:
+            notes.print(title, style="dim")
 
     return show
 
 
 @cli.command()
+@click.option("--prune", is_flag=True, help="Forget what undo needs of finished runs; the quarantine stays.")
+@click.option("--yes", is_flag=True, help="Do not ask before pruning.")
 @common
-def history(settings: Settings) -> int:
+def history(settings: Settings, prune: bool, yes: bool) -> int:
     """List past runs, the newest first."""
     target = settings.target()
     try:
-        with closing(target.connect()) as connection, snapshot(connection) as cursor:
-            runs = journal.history(cursor)
+        with closing(target.connect()) as connection:
+            if prune:
+                if not yes:
+                    _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
+                all_or_nothing(connection, journal.prune, settings=target.settings)
+            with snapshot(connection) as cursor:
+                runs = journal.history(cursor)
     except psycopg2.Error as error:
         raise explain(error, target) from None
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(target.redacted, runs))

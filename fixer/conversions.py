@@ -9,19 +9,24 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, rows_where
+from fixer.images import cells, image
 from fixer.schema import Check, Column, ForeignKey, QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import (
     JOURNAL,
+    RUN_NUMBER,
+    STEP_NUMBER,
     Hazard,
     Lock,
     Mover,
     Phase,
     Repair,
+    Reversal,
     Step,
     alter,
     drop_constraint,
     drop_foreign_key,
+    identity,
     refuse,
 )
 from fixer.types import Conversion, conversion, family, shape
@@ -77,7 +82,30 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
-    return Repair(tuple(_steps(finding, way, actual, contract)))
+    return Repair(tuple(_in_one_go(list(_steps(finding, way, actual, contract)), name)))
+
+
+def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
+    """Yield the steps, of which online those around the conversion are one: nobody writes between image and cast."""
+    convert = next(step for step in steps if step.phase is Phase.CONVERT)
+    around = [
+        s
+        for s in steps
+        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.moves and not s.restores)
+    ]
+    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(table))
+    whole = replace(
+        convert,
+        sql=SQL(";\n").join([lock, *(step.sql for step in around)]),
+        action=None,
+        respells=tuple(column for step in around for column in step.respells),
+        known_by=next((step.known_by for step in around if step.respells), ()),
+    )
+    for step in steps:
+        if step is convert:
+            yield replace(step, online=(whole,))
+        else:
+            yield replace(step, online=()) if step in around else step
 
 
 def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract) -> Iterator[Step]:
@@ -92,7 +120,7 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
         reason = f"its {column} is no {way.type}"
         yield from Mover(actual, contract).quarantine(Phase.MISFITS, name, odd, reason, rows=finding.rows)
     if not way.reversible:
-        yield _keep_spelling(name, column, way)
+        yield _keep_spelling(actual.tables[name], found, way)
     if found.default is not None and not found.generates:
         action = SQL("ALTER COLUMN {} DROP DEFAULT").format(Identifier(column))
         yield alter(Phase.MISFITS, name, f"drop the default {found.default} of {name.name}.{column}", action)
@@ -116,22 +144,44 @@ def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[St
             yield alter(Phase.RULES, name, f"add the check {check.name} again", add)
 
 
-def _keep_spelling(name: QName, column: str, way: Conversion) -> Step:
-    """Return the step that keeps an image of each row whose value is spelt otherwise afterwards."""
+def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
+    """Return the step that keeps an image of each row whose value is spelt otherwise when it comes back."""
+    name, column = table.name, found.name
+    known_by = identity(table, None, Phase.MISFITS)
+    if column in known_by:
+        known_by = ()
+    whole = image(table, early=True)
+    mark = cells(known_by) if known_by else SQL("{} - {}::text").format(whole, Literal(column))
     statement = SQL(
-        'INSERT INTO {} (run, source, reason, "row")\n'
-        "SELECT current_setting('pgmend.run')::bigint, {}, {}, to_jsonb(t) FROM {} AS t\n"
+        'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
+        "SELECT {}, {}, {}, {}, {}, {} FROM {} AS t\n"
         "WHERE {}::text IS DISTINCT FROM {}::text"
     ).format(
         Identifier(JOURNAL, "before_image"),
+        RUN_NUMBER,
+        STEP_NUMBER,
         Literal(str(name)),
         Literal(f"{column} is converted to {way.type}"),
+        whole,
+        mark,
         q.name(name),
-        SQL("({})").format(way.back if way.back is not None else way.value),
+        _moved(_back(way, column, found), column, way.value),
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
-    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE)
+    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, respells=(column,), known_by=known_by)
+
+
+def _back(way: Conversion, column: str, found: Column) -> Composable:
+    """Return the old value over the new cell: the text of it, unless there is a better way."""
+    text = SQL("{}::text::{}").format(q.column(column), SQL(found.type))
+    return way.back if way.back is not None else text
+
+
+def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal:
+    """Return how undo brings the column's type back."""
+    back = _back(way, found.name, found)
+    return Reversal(found.name, back, forth or _moved(way.value, found.name, back))
 
 
 def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -> Step:
@@ -141,7 +191,7 @@ def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
     rows = actual.tables[name].estimated_rows
     if _exact(finding, actual) and shape(way.type).size is not None:
-        return _convert_exactly(finding, way, title, rows)
+        return _convert_exactly(finding, way, found, title, rows)
     action = SQL("ALTER COLUMN {} TYPE {} USING {}").format(Identifier(column), type_, value)
     return alter(
         Phase.CONVERT,
@@ -152,10 +202,11 @@ def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -
         changes=(column,),
         rows=rows,
         merge=True,
+        reverts=(reversal(way, found),),
     )
 
 
-def _convert_exactly(finding: Finding, way: Conversion, title: str, rows: int) -> Step:
+def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: str, rows: int) -> Step:
     """Return the step that converts to the wanted numeric if all digits fit, else to an unbounded one."""
     name, column = finding.table, str(finding.column)
     action = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}")
@@ -175,6 +226,7 @@ def _convert_exactly(finding: Finding, way: Conversion, title: str, rows: int) -
         hazard=Hazard.REWRITES_VALUES,
         changes=(column,),
         rows=rows,
+        reverts=(reversal(way, found, SQL("{}::text::numeric").format(_back(way, column, found))),),
     )
 
 

@@ -79,7 +79,7 @@ def key_clause(name: str, key: Index) -> Composed:
     if key.nulls_not_distinct:
         kind += " NULLS NOT DISTINCT"
     return SQL("CONSTRAINT {} {} ({}){}").format(
-        Identifier(name), SQL(kind), q.names(key.columns), SQL(_deferral(key.deferrable, key.deferred))
+        Identifier(name), SQL(kind), q.names(key.columns), SQL(deferral(key.deferrable, key.deferred))
     )
 
 
@@ -96,11 +96,12 @@ def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
         q.names(key.columns),
         q.name(key.target),
         q.names(key.target_columns),
-        SQL(match + deeds + _deferral(key.deferrable, key.deferred)),
+        SQL(match + deeds + deferral(key.deferrable, key.deferred)),
     )
 
 
-def _deferral(deferrable: bool, deferred: bool) -> str:
+def deferral(deferrable: bool, deferred: bool) -> str:
+    """Return when a constraint speaks, as its definition ends."""
     if not deferrable:
         return ""
     return " DEFERRABLE INITIALLY DEFERRED" if deferred else " DEFERRABLE"

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fixer import api, servers, snapshot
-from fixer.apply.atomic import Run
+from fixer.apply.run import Run
 from fixer.contract import Contract
 from fixer.explain import told
 from fixer.plan import Plan

@@ -44,6 +44,10 @@ class ApplyFailed(PgmendError):
     """A step failed, or the contract did not hold at the end: everything was rolled back."""
 
 
+class UndoRefused(PgmendError):
+    """The run cannot be taken back, by the reason given: nothing was changed."""
+
+
 class NeedsPermission(PgmendError):
     """The plan needs hazards that were not allowed, or a person: nothing was changed."""
 

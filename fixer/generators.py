@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.schema import Column, QName, Schema, Sequence
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import Lock, Phase, Step, alter
-
-
-def quoted(name: QName) -> str:
-    """Return a name as regclass reads it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
+from fixer.steps import IN_BATCH, Added, Hazard, Lock, Phase, Step, alter, places
 
 
 def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
@@ -28,7 +24,7 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
         yield advance(table, column.name, None)
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
-    name, exists = _choose(QName(table.schema, wanted), table, actual)
+    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
     if exists:
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), SQL(_sequence_type(column)))
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
@@ -40,6 +36,34 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
     yield let_count(table, column.name)
     yield advance(table, column.name, name)
     yield wire(name, table, column.name)
+
+
+def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
+    """Return the steps that add a numbered column to a table that others write to, and number its rows.
+
+    `under` is another name for it, where its own is still taken.
+    """
+    name = under or column.name
+    bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
+    there = actual.with_table(actual.tables[table].with_column(bare))
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.type))
+    added = Added(column.name, counts=True)
+    first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(added,))
+    fill = Step(
+        phase=Phase.KEYS,
+        table=table,
+        title=f"number the rows of {table.name}",
+        sql=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
+            q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+        ),
+        find=places(table, q.is_null(name)),
+        pages=True,
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=actual.tables[table].estimated_rows,
+        changes=(column.name,),
+    )
+    return (first, *give_generator(table, replace(bare, sequence=column.sequence), there), fill)
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
@@ -68,14 +92,16 @@ def let_count(table: QName, column: str) -> Step:
         "    LOOP\n"
         "        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;\n"
         "    END LOOP;\nEND"
-    ).format(table=Literal(quoted(table)), generator=_own_generator(table, column))
+    ).format(table=Literal(q.quoted(table)), generator=_own_generator(table, column))
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
 
 
 def wire(name: QName, table: QName, column: str) -> Step:
     """Return the step that makes a column take its default from a sequence."""
-    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(Identifier(column), Literal(quoted(name)))
+    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
+        Identifier(column), Literal(q.quoted(name))
+    )
     return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action)
 
 
@@ -87,13 +113,16 @@ def advance(table: QName, column: str, name: QName | None) -> Step:
     body = SQL(
         "DECLARE\n    top bigint;\n    next bigint;\n    generator text := {generator};\nBEGIN\n"
         "    SELECT max({column}) INTO top FROM {table};\n"
+        # A change that changes nothing: from here on nobody draws a number in between.
+        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' ||\n"
+        "        (SELECT seqincrement FROM pg_catalog.pg_sequence WHERE seqrelid = generator::regclass);\n"
         "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
         "    IF top >= next THEN\n"
         "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || top;\n"
         "        PERFORM nextval(generator::regclass);\n"
         "    END IF;\nEND"
     ).format(
-        generator=Literal(quoted(name)) if name else _own_generator(table, column),
+        generator=Literal(q.quoted(name)) if name else _own_generator(table, column),
         column=Identifier(column),
         table=q.name(table),
     )
@@ -113,22 +142,26 @@ def anchor(table: QName, column: str) -> Step:
         "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || next;\n"
         "    END IF;\nEND"
     ).format(_own_generator(table, column))
-    return Step(Phase.ANCHOR, table, f"let a rollback reach the numbers of {table.name}.{column}", q.Block(body))
+    title = f"let a rollback reach the numbers of {table.name}.{column}"
+    return Step(Phase.ANCHOR, table, title, q.Block(body), online=())  # online, nothing is rolled back as a whole
 
 
 def _own_generator(table: QName, column: str) -> Composed:
-    return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
+    return SQL("pg_get_serial_sequence({}, {})").format(Literal(q.quoted(table)), Literal(column))
 
 
 def _sequence_type(column: Column) -> str:
     return column.type if column.type in ("smallint", "integer", "bigint") else "bigint"
 
 
-def _choose(wanted: QName, table: QName, actual: Schema) -> tuple[QName, bool]:
-    """Return the sequence to use, and whether it exists: a free one of the wanted name is used again."""
-    sequence = actual.sequences.get(wanted)
-    if sequence and sequence.owned_by is None and not users_of(sequence, actual) and sequence.increment > 0:
-        return wanted, True
+def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:
+    """Return the sequence to use, and whether it exists: the column's own or a free one of the wanted name."""
+    own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
+    for name in (*own, wanted):
+        sequence = actual.sequences.get(name)
+        free = sequence and sequence.owned_by in (None, (table, column)) and not users_of(sequence, actual)
+        if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
+            return name, True
     return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -13,11 +13,12 @@ from fixer import sqltext as q
 from fixer.compare import Comparison
 from fixer.errors import PlanRefused
 from fixer.findings import Finding
-from fixer.schema import QName, Schema
+from fixer.schema import Obstacle, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Hazard, Lock, Phase, Step
 
 VERSION = 1
+ATOMIC, ONLINE = MODES = ("atomic", "online")
 
 Render = Callable[[Composable], str]
 
@@ -41,6 +42,34 @@ class PlannedStep:
     inserts: bool = False
     touches: tuple[QName, ...] = ()
     slug: str = ""
+    restores: tuple[str, ...] = ()
+    respells: tuple[str, ...] = ()
+    known_by: tuple[str, ...] = ()
+    added: tuple[AddedColumn, ...] = ()
+    reverts: tuple[RevertedColumn, ...] = ()
+    find: str | None = None
+    hold: str | None = None
+    pages: bool = False
+    concurrent: bool = False
+    asleep: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class AddedColumn:
+    """A column that a step adds: `kept` is the condition under which undo may drop it."""
+
+    column: str
+    kept: str | None = None
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class RevertedColumn:
+    """A column that a step converts: the old value over the new cell, and the new one over that again."""
+
+    column: str
+    back: str
+    forth: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,7 @@ class Plan:
     schemas: tuple[str, ...]
     fingerprint: str
     steps: tuple[PlannedStep, ...]
+    mode: str = ATOMIC
     findings: tuple[Finding, ...] = ()
     refusals: tuple[str, ...] = ()
 
@@ -63,7 +93,8 @@ class Plan:
     @property
     def identity(self) -> str:
         """A name for exactly this plan."""
-        kept = [VERSION, self.fingerprint, self.contract, self.schemas, self.refusals, [*map(step_to_json, self.steps)]]
+        steps = [*map(step_to_json, self.steps)]
+        kept = [VERSION, self.fingerprint, self.contract, self.mode, self.schemas, self.refusals, steps]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -76,10 +107,10 @@ class Plan:
         return frozenset() if "all" in allowed else self.hazards - frozenset(allowed)
 
 
-def build(comparison: Comparison, target: str, render: Render) -> Plan:
-    """Order the repairs of a comparison into a plan; nothing is executed."""
+def build(comparison: Comparison, target: str, render: Render, *, mode: str = ATOMIC) -> Plan:
+    """Order the repairs of a comparison into a plan for a mode; nothing is executed."""
     actual = comparison.actual
-    ordered = arrange(comparison)
+    ordered = arrange(comparison, mode=mode)
     steps = tuple(_planned(number, step, actual, render) for number, step in enumerate(ordered, start=1))
     broken = [f for f in comparison.findings if f.breaks]
     return Plan(
@@ -88,19 +119,52 @@ def build(comparison: Comparison, target: str, render: Render) -> Plan:
         schemas=comparison.contract.schemas,
         fingerprint=actual.fingerprint,
         steps=steps,
+        mode=mode,
         findings=comparison.findings,
         refusals=tuple(f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal),
     )
 
 
-def arrange(comparison: Comparison) -> list[Step]:
+def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     """Return the steps of all repairs: each once, in order, alterations of one table together."""
     rank = ranks(comparison)
     causes = (*comparison.findings, *comparison.consequences)
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
-    steps = sorted(_once(step for f in findings for step in f.repair.steps), key=lambda step: step.phase)
+    repairs: Iterable[Step] = (step for f in findings for step in f.repair.steps)
+    if mode == ONLINE:
+        repairs = (each for step in repairs for each in _lightly(step))
+    steps = sorted(_once(repairs), key=lambda step: step.phase)
+    if mode == ONLINE:
+        return [_while_asleep(step, comparison.future) for step in _merged(steps)]
     return list(_merged(_quietly(steps, comparison.future)))
+
+
+def _lightly(step: Step) -> tuple[Step, ...]:
+    """Return what stands for a step online; what new rows get and need not bring comes first."""
+    steps = (step,) if step.online is None else tuple(replace(each, slug=step.slug) for each in step.online)
+    early = {Phase.DEFAULTS: Phase.BLEEDING}
+    return tuple(replace(each, phase=early.get(each.phase, each.phase)) for each in steps)
+
+
+def _while_asleep(step: Step, future: Schema) -> Step:
+    """Return the step with the triggers and rules of users asleep around each batch, for its own transaction alone."""
+    if not step.writes_rows:
+        return step
+    switches = [
+        (_switch(step.table, o.kind, o.name, "DISABLE", Phase.RELEASE).sql, _switch(*on, Phase.FINISH).sql)
+        for o, on in _wakeful(step.table, future)
+    ]
+    return replace(step, asleep=tuple(switches))
+
+
+def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QName, str, str, str]]]:
+    """Yield the triggers and rules of a table that act, with what lets each act again."""
+    table = future.tables.get(name)
+    for obstacle in table.obstacles if table else ():
+        if obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A"):
+            how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
+            yield obstacle, (name, obstacle.kind, obstacle.name, how)
 
 
 def _once(steps: Iterable[Step]) -> Iterator[Step]:
@@ -146,6 +210,7 @@ def _goes_with(one: Step, other: Step) -> bool:
         and other.action
         and one.table == other.table
         and one.phase == other.phase
+        and one.lock == other.lock
         and (one.hazard == other.hazard or one.phase is Phase.CONVERT)
     )
 
@@ -165,6 +230,8 @@ def _joined(one: Step, other: Step) -> Step:
         hazard=worst[0] if worst else one.hazard,
         rows=max(one.rows, other.rows),
         changes=one.changes + other.changes,
+        added=one.added + other.added,
+        reverts=one.reverts + other.reverts,
         slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
     )
 
@@ -177,12 +244,9 @@ def _quietly(steps: list[Step], future: Schema) -> list[Step]:
     written = {step.table for step in steps if step.writes_rows}
     before, after = list[Step](), list[Step]()
     for name in sorted(written):
-        table = future.tables.get(name)
-        for obstacle in table.obstacles if table else ():
-            if obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A"):
-                before.append(_switch(name, obstacle.kind, obstacle.name, "DISABLE", Phase.RELEASE))
-                how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
-                after.append(_switch(name, obstacle.kind, obstacle.name, how, Phase.FINISH))
+        for obstacle, on in _wakeful(name, future):
+            before.append(_switch(name, obstacle.kind, obstacle.name, "DISABLE", Phase.RELEASE))
+            after.append(_switch(*on, Phase.FINISH))
     return sorted([*before, *steps, *after], key=lambda step: step.phase)
 
 
@@ -226,6 +290,16 @@ def _planned(number: int, step: Step, actual: Schema, render: Render) -> Planned
         inserts=step.inserts,
         touches=step.touches,
         slug=step.slug,
+        restores=step.restores,
+        respells=step.respells,
+        known_by=step.known_by,
+        added=tuple(AddedColumn(a.column, None if a.kept is None else render(a.kept), a.counts) for a in step.added),
+        reverts=tuple(RevertedColumn(r.column, render(r.back), render(r.forth)) for r in step.reverts),
+        find=None if step.find is None else render(step.find),
+        hold=None if step.hold is None else render(step.hold),
+        pages=step.pages,
+        concurrent=step.concurrent,
+        asleep=tuple((render(off), render(on)) for off, on in step.asleep),
     )
 
 
@@ -240,7 +314,11 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
         "rows": step.rows, "seconds": step.seconds, "changes": list(step.changes),
         "renames": [list(pair) for pair in step.renames], "moves": step.moves, "inserts": step.inserts,
         "touches": [str(name) for name in step.touches], "names": [list(n) for n in (step.table, *step.touches)],
-        "slug": step.slug,
+        "slug": step.slug, "restores": list(step.restores), "respells": list(step.respells),
+        "known_by": list(step.known_by),
+        "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
+        "find": step.find, "hold": step.hold, "pages": step.pages, "concurrent": step.concurrent,
+        "asleep": [list(pair) for pair in step.asleep],
     }  # fmt: skip
 
 
@@ -254,7 +332,8 @@ def from_json(kept: Any) -> Plan:
             contract=kept["contract"],
             schemas=tuple(kept["schemas"]),
             fingerprint=kept["fingerprint"],
-            steps=tuple(_step_from_json(step) for step in kept["steps"]),
+            steps=tuple(step_from_json(step) for step in kept["steps"]),
+            mode=kept["mode"],
             refusals=tuple(kept["refusals"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -264,7 +343,8 @@ def from_json(kept: Any) -> Plan:
     return plan
 
 
-def _step_from_json(kept: Any) -> PlannedStep:
+def step_from_json(kept: Any) -> PlannedStep:
+    """Return the step that JSON kept."""
     table, *touches = (QName(*name) for name in kept["names"])
     return PlannedStep(
         number=kept["number"],
@@ -282,4 +362,14 @@ def _step_from_json(kept: Any) -> PlannedStep:
         inserts=kept["inserts"],
         touches=tuple(touches),
         slug=kept["slug"],
+        restores=tuple(kept["restores"]),
+        respells=tuple(kept["respells"]),
+        known_by=tuple(kept["known_by"]),
+        added=tuple(AddedColumn(**column) for column in kept["added"]),
+        reverts=tuple(RevertedColumn(**column) for column in kept["reverts"]),
+        find=kept["find"],
+        hold=kept["hold"],
+        pages=kept["pages"],
+        concurrent=kept["concurrent"],
+        asleep=tuple((off, on) for off, on in kept["asleep"]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.schema import ForeignKey, Schema
 from fixer.sqltext import SQL
@@ -36,15 +36,30 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
         lock=Lock.SHARE_ROW_EXCLUSIVE,
         touches=(key.target,),
     )
-    return replace(step, rows=table.estimated_rows if table else 0)
+    return replace(
+        step,
+        rows=table.estimated_rows if table else 0,
+        online=online.foreign_key(name, key, actual, title),
+    )
 
 
 def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, actual: Schema) -> Iterator[Step]:
     """Yield the steps that drop foreign keys and add the wanted one in their place."""
     without = actual.without_foreign_keys(frozenset((key.table, key.name) for key in unwanted))
+    add = add_foreign_key(wanted, without)
+    # Online, the old one goes when the new one is proved: until then they need different names.
+    beside = _name(wanted, actual)
+    lightly = online.foreign_key(beside, wanted, actual, add.title)
     for key in unwanted:
-        yield drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
-    yield add_foreign_key(wanted, without)
+        drop = drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
+        yield replace(drop, online=() if lightly else None)
+    if lightly:
+        lightly += tuple(online.replaced(unwanted, beside, _name(wanted, without)))
+    yield replace(add, online=lightly)
+
+
+def _name(key: ForeignKey, actual: Schema) -> str:
+    return ddl.free_constraint_name(actual.tables.get(key.table), actual, key.table, key.name, index=False)
 
 
 def pairs_of(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:

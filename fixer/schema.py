@@ -47,6 +47,7 @@ class Column:
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
+    added: bool = False  # the plan adds it: there is none today
 
     @property
     def generates(self) -> bool:
@@ -174,6 +175,7 @@ class Table:
     stored_as: QName | None = None  # today's name, where the plan renames it
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
+    unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
     leaving: tuple[Composable, ...] = ()  # rows (conditions over the future row) that the plan moves away
 
     @property

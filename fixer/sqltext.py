@@ -19,6 +19,11 @@ def name(qname: QName) -> Identifier:
     return Identifier(qname.schema, qname.name)
 
 
+def quoted(qname: QName) -> str:
+    """Return a schema-qualified name as regclass reads it."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in qname)
+
+
 def names(columns: Iterable[str]) -> Composed:
     """Return column names, separated by commas."""
     return SQL(", ").join(map(Identifier, columns))
@@ -61,9 +66,9 @@ def not_null(of: Iterable[str]) -> Composed:
     return all_of(SQL("{} IS NOT NULL").format(column(each)) for each in of)
 
 
-def whole_row(table: Table) -> Composed:
+def whole_row(table: Table, alias: str = "t") -> Composed:
     """Return all cells of the row as one text, by which identical rows are told from others."""
-    return SQL("ROW({})::text").format(columns(table.columns))
+    return SQL("ROW({})::text").format(columns(table.columns, alias))
 
 
 def stored(table: Table) -> Identifier:
@@ -99,15 +104,15 @@ def rows_of(table: Table) -> Composed:
 
 def next_value(table: QName, of: str) -> Composed:
     """Return the next number of the generator that a column owns."""
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in table)
-    return SQL("nextval(pg_get_serial_sequence({}, {}))").format(Literal(quoted), Literal(of))
+    return SQL("nextval(pg_get_serial_sequence({}, {}))").format(Literal(quoted(table)), Literal(of))
 
 
 def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`copy`)."""
     return SQL(
         "(SELECT t.*, t.tableoid AS part, t.ctid AS place,"
-        " row_number() OVER (PARTITION BY {keys}, {row} ORDER BY t.tableoid, t.ctid) AS copy"
+        " row_number() OVER (PARTITION BY {keys}, {row} ORDER BY t.tableoid, t.ctid) AS copy,"
+        " first_value(t.ctid) OVER (PARTITION BY {keys}, {row} ORDER BY t.tableoid, t.ctid) AS original"
         " FROM {rows} WHERE ({keys}) IN (SELECT {keys} FROM {rows} GROUP BY {keys} HAVING count(*) > 1)) AS t"
     ).format(keys=columns(keys), row=whole_row(table), rows=rows)
 
@@ -123,24 +128,33 @@ def among(source: Composable, condition: Composable) -> Composed:
 def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return a FROM item `t`: the differing rows that share a key, numbered within it (`rival`)."""
     return SQL(
-        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY t.part, t.place) AS rival"
+        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY t.part, t.place) AS rival,"
+        " first_value(t.place) OVER (PARTITION BY {keys} ORDER BY t.part, t.place) AS keeper"
         " FROM {copies} WHERE t.copy = 1) AS t"
     ).format(keys=columns(keys), copies=copies(rows, table, keys))
 
 
-class Block(Composable):
-    """An anonymous block (DO), for statements whose text depends on what they find when they run."""
+class Quoted(Composable):
+    """A body as a dollar-quoted text, under a tag that the body does not contain."""
 
     def __init__(self, body: Composable) -> None:
         super().__init__(body)
 
     def as_string(self, context: Any) -> str:
-        """Return the DO statement, its body dollar-quoted under a tag that the body does not contain."""
+        """Return the quoted body."""
         body = self._wrapped.as_string(context)  # type: ignore[attr-defined]
         tag = "$fixer$"
         while tag in body:
             tag = f"{tag[:-1]}_$"
-        return f"DO {tag}\n{body}\n{tag}"
+        return f"{tag}\n{body}\n{tag}"
+
+
+class Block(Quoted):
+    """An anonymous block (DO), for statements whose text depends on what they find when they run."""
+
+    def as_string(self, context: Any) -> str:
+        """Return the DO statement."""
+        return f"DO {super().as_string(context)}"
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:

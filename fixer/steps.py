@@ -8,17 +8,20 @@ rewritten leaves an image of its row in the journal.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.schema import ForeignKey, QName, Schema
+from fixer.images import cells, image
+from fixer.schema import ForeignKey, QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 
 QUARANTINE = "fixer_quarantine"
 JOURNAL = "fixer_journal"
+RUN_NUMBER = SQL("current_setting('pgmend.run')::bigint")
+STEP_NUMBER = SQL("current_setting('pgmend.step')::integer")
 
 
 class Phase(IntEnum):
@@ -33,15 +36,24 @@ class Phase(IntEnum):
     COPY = 45  # fill new columns from old ones
     GENERATORS = 50  # create, own, wire and advance sequences
     ANCHOR = 52  # let a rollback reach sequences
+    BLEEDING = 53  # online: what new rows get and need not bring, before old ones are touched
     COPIES = 55  # move identical rows that repeat a key
     KEYS = 60  # number rows, map references, settle duplicates
     VALUES = 70  # fill NULLs, settle rows that break checks or uniques
     INDEXES = 80  # primary keys, uniques, indexes
+    KEY_GUARDS = 81  # online: let no NULL into a key
+    KEY_PROOFS = 82  # online: prove that none is in it
+    KEY_COLUMNS = 83  # online: what is proved becomes NOT NULL
+    KEYS_PROMOTED = 84  # online: an index becomes the key
     DEFAULTS = 85  # defaults, and NOT NULLs that have to go
     DEFAULT_ROWS = 90
+    GUARDS = 92  # online: foreign keys that new rows obey
     ORPHANS = 95  # settle rows whose parent is gone
     RULES = 100  # NOT NULL, checks
+    PROOFS = 105  # online: prove that old rows obey them as well
+    PROMOTED = 110  # online: what is proved becomes NOT NULL
     FOREIGN_KEYS = 120
+    REPLACED = 125  # online: drop what another has taken the place of
     FINISH = 130
 
 
@@ -60,8 +72,31 @@ class Lock(StrEnum):
     ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
     SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
     SHARE = "SHARE"
+    SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
     ROW_EXCLUSIVE = "ROW EXCLUSIVE"
     NONE = "none"
+
+
+@dataclass(frozen=True)
+class Added:
+    """A column that a step adds, and what tells that nothing is lost when undo drops it.
+
+    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
+    still is what the step put there.
+    """
+
+    column: str
+    kept: Composable | None = None
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A column that a step converts: the old value over the new cell, and the new one over that again."""
+
+    column: str
+    back: Composable
+    forth: Composable
 
 
 @dataclass(frozen=True)
@@ -82,6 +117,17 @@ class Step:
     touches: tuple[QName, ...] = ()  # other tables that it locks
     action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
     slug: str = ""  # the defect class it repairs
+    restores: tuple[str, ...] = ()  # columns that undo fills again from the images it leaves
+    respells: tuple[str, ...] = ()  # columns whose spelling it keeps, for undo once their types are back
+    known_by: tuple[str, ...] = ()  # columns by which undo finds the rows of its images; none: by the whole row
+    added: tuple[Added, ...] = ()  # columns that undo drops
+    reverts: tuple[Reversal, ...] = ()  # columns whose types undo brings back
+    online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
+    find: Composable | None = None  # online: the places of the rows that it writes, a batch at a time
+    hold: Composable | None = None  # online: locks rows of a batch that must not change meanwhile
+    pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
+    asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
+    concurrent: bool = False  # online: it cannot run in a transaction
 
     @property
     def writes_rows(self) -> bool:
@@ -133,9 +179,13 @@ def alter(
     rows: int = 0,
     touches: tuple[QName, ...] = (),
     merge: bool = False,
+    added: tuple[Added, ...] = (),
+    reverts: tuple[Reversal, ...] = (),
 ) -> Step:
     """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours."""
     return Step(
+        added=added,
+        reverts=reverts,
         phase=phase,
         table=table,
         title=title,
@@ -163,6 +213,79 @@ def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = No
 
 # --- rows -------------------------------------------------------------------------------------------
 
+IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
+MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
+FOUND_AT_ONCE = 20_000  # places that one search gives; the next one goes on
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Rows that have to go because of another: `source` gives the `place` of each that fulfils `where`.
+
+    Its column `keeper` gives the place of the row `k` that stays; `same` is the condition that this one still
+    is a reason for the row `t` to go.
+    """
+
+    source: Composable
+    where: Composable
+    keeper: str
+    same: Composable
+
+    @property
+    def condition(self) -> Composed:
+        """The condition that a row is one of those that go."""
+        return q.among(self.source, self.where)
+
+
+def places(table: QName, condition: Composable) -> Composed:
+    """Return the question where the rows of a condition stand, so many at once."""
+    return SQL("SELECT t.ctid FROM {} AS t WHERE {} LIMIT {}").format(q.name(table), condition, Literal(FOUND_AT_ONCE))
+
+
+def in_batches(
+    step: Step,
+    table: Table,
+    statement: Callable[[Composable], Composable],
+    condition: Composable,
+    *,
+    rivals: Rivals | None = None,
+    guards: Iterable[ForeignKey] = (),
+) -> Step:
+    """Return a step that does its `statement` over a condition in one go, and online a batch at a time.
+
+    Each batch asks the condition again, since others write meanwhile; no row goes while `guards`, the foreign
+    keys that point at it, have rows under it: a delete would cascade to them in silence.
+    """
+    again: Composable = condition
+    keep: Composable = SQL("")
+    find: Composable = places(table.name, condition)
+    if rivals:
+        find = SQL("SELECT t.place, {} FROM {} WHERE {} LIMIT {}").format(
+            q.column(rivals.keeper), rivals.source, rivals.where, Literal(FOUND_AT_ONCE)
+        )
+        again = SQL(
+            "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
+            " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
+            " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
+        ).format(q.name(table.name), rivals.same)
+        stays = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
+        keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table.name), stays)
+    children = [
+        SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(
+            q.name(key.table), q.equal(key.columns, key.target_columns, "c", "t")
+        )
+        for key in guards
+    ]
+    # In a statement of its own: the next one sees every child that came in before the lock was had.
+    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table.name), IN_BATCH) if children else None
+    once_more = q.all_of([IN_BATCH, SQL("({})").format(again), *children])
+    hold = (keep + lock if lock else keep) if rivals else lock
+    step = replace(step, sql=statement(condition))
+    if table.inherits:  # a place means another row in each partition
+        return step
+    pages = step.rows > MANY and not rivals
+    return replace(step, online=(replace(step, sql=statement(once_more), find=find, hold=hold, pages=pages),))
+
 
 def quarantine_table(table: QName) -> QName:
     """Return where the rows of a table go that cannot stay."""
@@ -173,38 +296,74 @@ def quarantine_table(table: QName) -> QName:
     return QName(QUARANTINE, wanted)
 
 
-def move_statement(table: QName, condition: Composable, reason: str) -> Composed:
+def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
     """Return the one statement that takes rows out of a table and into its quarantine."""
     return SQL(
-        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING t.*)\n"
-        'INSERT INTO {quarantine} (run, source, reason, "row")\n'
-        "SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, to_jsonb(moved) FROM moved"
+        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING {image} AS image)\n"
+        'INSERT INTO {quarantine} (run, step, source, reason, "row")\n'
+        "SELECT {run}, {step}, {label}, {reason}, image FROM moved"
     ).format(
-        source=q.name(table),
+        source=q.name(table.name),
         condition=condition,
-        quarantine=q.name(quarantine_table(table)),
-        label=Literal(str(table)),
+        image=image(table, early=early),
+        quarantine=q.name(quarantine_table(table.name)),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
         reason=Literal(reason),
     )
 
 
 def rewrite_statement(
-    table: QName, assignments: Mapping[str, Composable], condition: Composable, reason: str
+    table: Table,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    reason: str,
+    known_by: tuple[str, ...],
+    *,
+    early: bool = False,
 ) -> Composed:
-    """Return the one statement that rewrites cells and keeps an image of each row as it was."""
+    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
+    mark = cells((*known_by, *assignments)) if known_by else image(table, early=early)
     return SQL(
-        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, to_jsonb(t) AS image\n"
+        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
         "  FROM {table} AS t WHERE {condition}),\n"
-        'kept AS (INSERT INTO {journal} (run, source, reason, "row")\n'
-        "         SELECT current_setting('pgmend.run')::bigint, {label}, {reason}, image FROM old)\n"
-        "UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place"
+        "new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place\n"
+        "  RETURNING old.image, {mark} AS mark)\n"
+        'INSERT INTO {journal} (run, step, source, reason, "row", mark)\n'
+        "SELECT {run}, {step}, {label}, {reason}, image, mark FROM new"
     ).format(
-        table=q.name(table),
+        table=q.name(table.name),
         condition=condition,
+        image=image(table, early=early),
+        mark=mark,
         journal=Identifier(JOURNAL, "before_image"),
-        label=Literal(str(table)),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
         reason=Literal(reason),
         cells=assignment_list(assignments),
+    )
+
+
+def insert_statement(table: Table, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
+    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
+    return SQL(
+        "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
+        "  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)\n"
+        "INSERT INTO {journal} (run, step, source, reason, mark)\n"
+        "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
+    ).format(
+        table=q.name(table.name),
+        columns=q.names(row),
+        values=SQL(", ").join(row.values()),
+        match=match,
+        mark=image(table),
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
     )
 
 
@@ -213,26 +372,86 @@ def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
     return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
 
 
+def move(
+    phase: Phase,
+    table: Table,
+    condition: Composable,
+    reason: str,
+    *,
+    rows: int,
+    rivals: Rivals | None = None,
+    guards: Iterable[ForeignKey] = (),
+) -> Step:
+    """Return the step that moves rows to quarantine; what references them has been settled."""
+    step = Step(
+        phase=phase,
+        table=table.name,
+        title=f"move {counted(rows)} of {table.name.name} to quarantine: {reason}",
+        sql=SQL(""),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.MOVES_ROWS,
+        rows=rows,
+        moves=True,
+    )
+
+    def statement(where: Composable) -> Composable:
+        return move_statement(table, where, reason, early=phase < Phase.CONVERT)
+
+    own = [key for key in guards if key.table == table.name]
+    others = [key for key in guards if key.table != table.name]
+    if own:
+        # Rows of one table that reference each other go in one statement, with nobody writing beside.
+        lock = SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE;\n").format(q.name(table.name))
+        whole = replace(step, sql=statement(condition))
+        online = replace(whole, sql=lock + whole.sql, lock=Lock.SHARE_ROW_EXCLUSIVE)
+        return replace(whole, online=(online,))
+    return in_batches(step, table, statement, condition, rivals=rivals, guards=others)
+
+
 def rewrite(
     phase: Phase,
-    table: QName,
+    table: Table,
     title: str,
     assignments: Mapping[str, Composable],
     condition: Composable,
     *,
     rows: int,
+    known_by: tuple[str, ...],
+    hazard: Hazard | None = Hazard.REWRITES_VALUES,
+    rivals: Rivals | None = None,
 ) -> Step:
-    """Return the step that rewrites cells."""
-    return Step(
+    """Return the step that rewrites cells of rows which are known afterwards `by` these columns."""
+    step = Step(
         phase=phase,
-        table=table,
+        table=table.name,
         title=title,
-        sql=rewrite_statement(table, assignments, condition, title),
+        sql=SQL(""),
         lock=Lock.ROW_EXCLUSIVE,
-        hazard=Hazard.REWRITES_VALUES,
+        hazard=hazard,
         rows=rows,
         changes=tuple(assignments),
+        restores=tuple(assignments),
+        known_by=known_by,
     )
+
+    def statement(where: Composable) -> Composable:
+        return rewrite_statement(table, assignments, where, title, known_by, early=phase < Phase.CONVERT)
+
+    return in_batches(step, table, statement, condition, rivals=rivals)
+
+
+def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:
+    """Return the columns by which rows of a table are told apart in a phase; none where nothing proves any."""
+    proved = [
+        key.columns
+        for key in sorted(table.plain_keys, key=lambda key: (not key.primary, key.name))
+        if all(c in table.columns and table.columns[c].not_null and not table.columns[c].added for c in key.columns)
+    ]
+    if proved:
+        return proved[0]
+    if phase > Phase.KEYS and wanted and wanted.primary_key:
+        return wanted.primary_key.columns  # by now each of them stands once
+    return ()
 
 
 @dataclass(frozen=True)
@@ -251,6 +470,7 @@ class Mover:
         *,
         rows: int,
         path: tuple[QName, ...] = (),
+        rivals: Rivals | None = None,
     ) -> Iterator[Step]:
         """Yield the steps that move the rows of a condition over `t` out of a table.
 
@@ -260,7 +480,7 @@ class Mover:
         """
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
-        keys = self.actual.incoming(table)
+        keys, condition_before = self.actual.incoming(table), condition
         for key in keys:
             if key.table == table:
                 condition = _with_descendants(key, condition)
@@ -271,16 +491,8 @@ class Mover:
                 )
                 why = f"its row of {table.name} is in quarantine"
                 yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
-        yield Step(
-            phase=phase,
-            table=table,
-            title=f"move {counted(rows)} of {table.name} to quarantine: {reason}",
-            sql=move_statement(table, condition, reason),
-            lock=Lock.ROW_EXCLUSIVE,
-            hazard=Hazard.MOVES_ROWS,
-            rows=rows,
-            moves=True,
-        )
+        rivals = None if condition_before is not condition else rivals
+        yield move(phase, self.actual.tables[table], condition, reason, rows=rows, rivals=rivals, guards=keys)
         for key in self.contract.foreign_keys():
             if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys):
                 yield from self.orphans(key, rows=0, path=(*path, table))
@@ -322,7 +534,9 @@ class Mover:
         values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
         title = f"{deed} {', '.join(key.columns)} of {counted(rows)} of {key.table.name}: {reason}"
-        yield rewrite(phase, key.table, title, values, condition, rows=rows)
+        table = self.actual.tables[key.table]
+        known_by = identity(table, self.contract.tables.get(key.table), phase)
+        yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by)
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""

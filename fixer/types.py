@@ -134,7 +134,7 @@ class Conversion:
 
     `fits` is the condition on the row under which its value is understood; `value` the new value;
     `reversible` whether the old spelling can be had back from every new value alone; `back` the old value
-    as it is had back from the new one, where that may fail in some rows.
+    over the new cell, where it is not just the text of it.
     """
 
     type: str
@@ -169,10 +169,10 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion 
             wanted.type,
             SQL("{} IN ({})").format(text, labels),
             SQL("{}::{}").format(text, SQL(wanted.type)),
-            True,
+            False,  # blanks around a label go
         )
     if w == "boolean":
-        return _to_boolean(f, text)
+        return _to_boolean(f, found.type, cell, text)
     if w == "integer" and f in ("text", "numeric", "float", "boolean"):
         return _to_integer(f, cell, text, wanted)
     if w == "numeric" and f in ("text", "float", "integer"):
@@ -218,13 +218,14 @@ def _to_text(cell: Composable, wanted: Column) -> Conversion:
     return _plain(wanted.type, fits, SQL("{}::text::{}").format(cell, SQL(wanted.type)), True)
 
 
-def _to_boolean(f: str, text: Composable) -> Conversion | str:
+def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conversion | str:
     if f not in ("text", "integer", "numeric", "float"):
         return "no safe way is known to boolean"
     known = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, (*_TRUE, *_FALSE))))
     value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
     null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(text, value)
-    return _plain("boolean", known, null, f == "integer")
+    back = None if f == "text" else SQL("{}::integer::{}").format(cell, SQL(found))
+    return Conversion("boolean", known, null, f == "integer", back)
 
 
 def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
@@ -237,7 +238,7 @@ def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> C
     fits = SQL(f"CASE WHEN {{text}} ~ {{pattern}} THEN {whole} ELSE false END").format(
         text=text, pattern=Literal(pattern), low=Literal(-top - 1), top=Literal(top)
     )
-    return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.type)), f != "text")
+    return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.type)), False)
 
 
 def _to_numeric(f: str, text: Composable, wanted: Column) -> Conversion:
@@ -265,7 +266,7 @@ def _to_moment(found: str, cell: Composable, text: Composable, wanted: Column, h
     if family(found) != "text":
         value = SQL("({}::timestamp AT TIME ZONE {})::{}").format(cell, zone, type_)
         # Twice a year an hour of the clock is no moment, or two; and a type may keep fewer digits.
-        back = SQL("({} AT TIME ZONE {})::{}").format(value, zone, SQL(found))
+        back = SQL("({} AT TIME ZONE {})::{}").format(cell, zone, SQL(found))
         return Conversion(wanted.type, SQL("true"), value, back=back)
     value = SQL("CASE WHEN {} ~ {} THEN {}::{} ELSE ({}::timestamp AT TIME ZONE {})::{} END").format(
         text, Literal(_ZONED), text, type_, text, zone, type_

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fixer.servers import Server
 
 
-def dump(server: Server, database: str) -> str:
+def dump(server: Server, database: str, *options: str) -> str:
     """Return pg_dump's text of a database: schema, rows, sequence positions and its own settings."""
     assert server.bindir is not None
-    command = [server.bindir / "pg_dump", "--create", "--dbname", server.database_dsn(database)]
+    command = [server.bindir / "pg_dump", "--create", *options, "--dbname", server.database_dsn(database)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return re.sub(r"^\\(un)?restrict .*\n", "", text, flags=re.MULTILINE)
+
+
+def everything(server: Server, database: str) -> Counter[tuple[str, str]]:
+    """Return the lines of a dump, each with the statement it belongs to, without the fixer's own schemas."""
+    found, statement = Counter[tuple[str, str]](), ""
+    for line in dump(server, database, "--exclude-schema=fixer_*").splitlines():
+        if re.match(r"[A-Z]{4,}", line):
+            statement = line
+        if not line.startswith("--"):
+            found[statement, line.removesuffix(",")] += 1
+    return found
 
 
 # ---- the facts

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from dumps import TableFacts, dump, facts, losses
+from dumps import TableFacts, dump, everything, facts, losses
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from sqlalchemy import MetaData, create_engine
@@ -28,7 +28,7 @@ import fixer
 from fixer import contract as contracts
 from fixer import servers, specimens
 from fixer.contract import Contract
-from fixer.errors import NeedsPermission
+from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.findings import Specimen
 from fixer.plan import Plan
 from fixer.servers import Server
@@ -305,7 +305,26 @@ def idempotence(case: Case) -> list[str]:
     return breaches + ([f"the second run changed {sorted(changed)}"] if changed else [])
 
 
-def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool) -> list[str]:
+def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, refusable: bool) -> list[str]:
+    """Law 6: undo gives back what pg_dump showed before, but for the order of rows.
+
+    `refusable` where only a superuser could bring such a database about.
+    """
+    assert run.run is not None
+    untouched = stamps(case.observer)
+    try:
+        fixer.undo(case.connection, run.run)
+    except PgmendError as error:
+        if refusable and isinstance(error, UndoRefused):
+            changed = set(untouched) ^ set(stamps(case.observer))
+            return [f"a refused undo changed {sorted(changed)}"] if changed else []
+        return [f"{type(error).__name__}: {error}"]
+    after = everything(case.server, case.name)
+    lacking = [f"lacks {line!r} of {statement!r}" for statement, line in before - after]
+    return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
+
+
+def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool, mode: str = "atomic") -> list[str]:
     """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes.
 
     Every write leaves a stamp; `dumped` says whether pg_dump is asked as well.
@@ -316,14 +335,14 @@ def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool) -> list
     if not tries:
         return []
     before = (stamps(case.observer), case.dump() if dumped else "")
-    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen)]
+    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen, mode)]
     after = (stamps(case.observer), case.dump() if dumped else "")
     return breaches + (["changed the database"] if before != after else [])
 
 
-def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen) -> list[str]:
+def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:
     try:
-        run = case.apply(allow_hazards=allowed)
+        run = case.apply(allow_hazards=allowed, mode=mode)
     except NeedsPermission as refused:
         wanted = plan.hazards - set(allowed) if not specimen.manual else set()
         return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]

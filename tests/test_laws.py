@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 
 import pytest
-from dumps import facts, losses
+from dumps import everything, facts, losses
 from laws import (
     OWNER,
     ROLES,
@@ -18,6 +19,7 @@ from laws import (
     detection,
     idempotence,
     refusal,
+    return_,
     silence,
     stamps,
     survival,
@@ -35,6 +37,7 @@ SPECIMENS = [(defect.SLUG, specimen) for defect in defects.all_classes() for spe
 NEAR_MISSES = [(defect.SLUG, near) for defect in defects.all_classes() for near in defect.NEAR_MISSES]
 SERVERS = pytest.mark.parametrize("version", VERSIONS)
 DUMPED = {(16, "owner"), (18, "superuser")}  # where pg_dump, which takes its time, watches refusals too
+MODES = {pair: "atomic" if pair in DUMPED else "online" for pair in product(VERSIONS, ROLES)}
 AS = pytest.mark.parametrize("role", ROLES)
 
 
@@ -53,31 +56,38 @@ def test_a_specimen_obeys_the_laws(
     with laboratory.database(version, specimen, role) as case:
         case.break_(specimen.breaks)
 
-        assert "\n".join(trial(case, slug, specimen, dumped=(version, role) in DUMPED)) == ""
+        mode, dumped = MODES[version, role], (version, role) in DUMPED
+
+        assert "\n".join(trial(case, slug, specimen, mode=mode, dumped=dumped)) == ""
 
 
-def trial(case: Case, slug: str, specimen: Specimen, *, dumped: bool = True) -> list[str]:
+def trial(case: Case, slug: str, specimen: Specimen, *, mode: str = "atomic", dumped: bool = True) -> list[str]:
     """Try a broken database by all laws; return the breaches, each with its law."""
-    before, untouched = copy_rows(case.observer), stamps(case.observer)
+    before, untouched, shown = copy_rows(case.observer), stamps(case.observer), everything(case.server, case.name)
     found = [f"1 detection: {b}" for b in detection(case.check(), slug, specimen)]
-    plan = case.plan()
+    plan = case.plan(mode=mode)
     if not specimen.manual and specimen.hazards != plan.hazards - hazards_of_the_owner(case, specimen):
         found.append(f"7 refusal: the plan has the hazards {sorted(plan.hazards)}, not {sorted(specimen.hazards)}")
-    found += [f"7 refusal: {b}" for b in refusal(case, specimen, plan, dumped=dumped)]
+    found += [f"7 refusal: {b}" for b in refusal(case, specimen, plan, dumped=dumped, mode=mode)]
     if untouched != stamps(case.observer):
         found.append("7 refusal: to check or to plan changed the database")
     if specimen.manual:
         return found
     try:
-        run = case.apply(plan=plan, allow_hazards=plan.hazards)
+        run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards=plan.hazards)
     except PgmendError as error:
         return [*found, f"3 cure: {type(error).__name__}: {error}"]
     found += [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
     moved = copy_quarantine(case.observer)
     if len(moved) != specimen.quarantined:
         found.append(f"4 survival: {len(moved)} rows lie in quarantine, not {specimen.quarantined}")
-    found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, plan, run)]
-    return found + [f"5 idempotence: {b}" for b in idempotence(case)]
+    found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, run.plan, run)]
+    found += [f"5 idempotence: {b}" for b in idempotence(case)]
+    return found + [f"6 return: {b}" for b in return_(case, run, shown, refusable=_powerless(case, specimen))]
+
+
+def _powerless(case: Case, specimen: Specimen) -> bool:
+    return specimen.superuser and case.role == OWNER
 
 
 def hazards_of_the_owner(case: Case, specimen: Specimen) -> set[str]:
@@ -122,7 +132,7 @@ def trading() -> MetaData:
 
 def ordeal(case: Case, known: Snapshot) -> list[str]:
     """Try a snapshot by the laws; return the breaches, each with its law."""
-    before, plan = copy_rows(case.observer), case.plan()
+    before, plan, shown = copy_rows(case.observer), case.plan(), everything(case.server, case.name)
     slugs = {finding.slug for finding in plan.findings if finding.severity != "info"}
     found = [] if slugs == known.findings else [f"1 detection: {sorted(slugs)}, not {sorted(known.findings)}"]
     found += [f"7 refusal: {b}" for b in refusal(case, as_specimen(known), plan, dumped=True)]
@@ -135,7 +145,13 @@ def ordeal(case: Case, known: Snapshot) -> list[str]:
     # A warning about the search_path stays: no repair of the database can set what its roles see first.
     found += [f"3 cure: {b}" for b in cure(case, owners=True) if not b.startswith("warning shadowed-table")]
     found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, plan, run)]
-    return found + [f"5 idempotence: {b}" for b in idempotence(case)]
+    found += [f"5 idempotence: {b}" for b in idempotence(case)]
+    powerless = case.role == OWNER and known.name in BY_SUPERUSERS
+    return found + ([f"6 return: {b}" for b in return_(case, run, shown, refusable=powerless)] if run.steps else [])
+
+
+# Only a superuser can bring such a database about, by hand or by undo.
+BY_SUPERUSERS = {"orphans-under-a-valid-key", "sequences-behind-after-restore"}
 
 
 @AS

@@ -7,7 +7,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from dumps import everything
 from laws import (
+    OWNER,
     ROLES,
     VERSIONS,
     Case,
@@ -16,6 +18,7 @@ from laws import (
     copy_rows,
     cure,
     idempotence,
+    return_,
     stamps,
     survival,
 )  # fmt: skip
@@ -44,10 +47,13 @@ LIBRARY = {
 }
 
 
-def mixed(case: Case, breaks: list[str]) -> list[str]:
-    """Break a database in many ways, repair it, and return the breaches of the laws."""
+def mixed(case: Case, breaks: list[str], *, superuser: bool = False) -> list[str]:
+    """Break a database in many ways, repair it, and return the breaches of the laws.
+
+    `superuser` where only one could bring such a database about.
+    """
     case.break_(*breaks, "SELECT")
-    before, untouched = copy_rows(case.observer), stamps(case.observer)
+    before, untouched, shown = copy_rows(case.observer), stamps(case.observer), everything(case.server, case.name)
     plan = case.plan()
     try:
         run = case.apply(plan=plan, allow_hazards="all")
@@ -59,7 +65,9 @@ def mixed(case: Case, breaks: list[str]) -> list[str]:
     found = [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
     after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
     found += [f"4 survival: {b}" for b in survival(before, after, moved, plan, run, whole=False)]
-    return found + [f"5 idempotence: {b}" for b in idempotence(case)]
+    found += [f"5 idempotence: {b}" for b in idempotence(case)]
+    refusable = superuser and case.role == OWNER
+    return found + ([f"6 return: {b}" for b in return_(case, run, shown, refusable=refusable)] if run.steps else [])
 
 
 @MIXTURES
@@ -72,7 +80,8 @@ def test_a_mixture_obeys_the_laws_or_changes_nothing(
     laboratory: Laboratory, version: int, role: str, names: list[str]
 ) -> None:
     with laboratory.database(version, role=role) as case:
-        breaches = mixed(case, [LIBRARY[name].breaks for name in names])
+        superuser = any(LIBRARY[name].superuser for name in names)
+        breaches = mixed(case, [LIBRARY[name].breaks for name in names], superuser=superuser)
 
         assert "\n".join(breaches) == "", " + ".join(names)
 

@@ -7,68 +7,31 @@ the plan was made for; does the steps; lets the ledger add up; looks whether the
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import psycopg2
-from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
 from fixer import sqltext as q
-from fixer.apply import journal, ledger
+from fixer.apply import definitions, journal, ledger
+from fixer.apply.preflight import check_schema, preflight, renamed_tables, watched_tables
+from fixer.apply.progress import SILENT, Progress
+from fixer.apply.run import Run
+from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.contract import Contract
-from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused, TargetError
+from fixer.errors import ApplyFailed, PlanRefused
 from fixer.examine import Report, look
 from fixer.explain import told
-from fixer.plan import Plan, PlannedStep
+from fixer.plan import ATOMIC, Plan
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase
 
-ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
-ATTEMPTS = 4
-_TRANSIENT = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
-
 log = logging.getLogger("pgmend.apply")
-Progress = Callable[[PlannedStep], None]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What `apply` did; no number where there was nothing to do."""
-
-    target: str
-    contract: str
-    plan: Plan
-    run: int | None = None
-    ledger: tuple[ledger.Entry, ...] = ()
-    report: Report | None = None
-
-    @property
-    def steps(self) -> tuple[PlannedStep, ...]:
-        """The steps that were done."""
-        return self.plan.steps
-
-    @property
-    def ok(self) -> bool:
-        """Whether the contract holds now."""
-        return self.report is None or self.report.ok
-
-
-def permit(plan: Plan, allowed: Iterable[str]) -> None:
-    """Raise NeedsPermission when a plan needs a person, or hazards that were not allowed."""
-    if plan.refusals:
-        more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
-        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. Nothing was changed.")
-    lacking = plan.lacks(allowed)
-    if lacking:
-        names = ",".join(sorted(lacking))
-        raise NeedsPermission(f"The plan needs --allow-hazards {names}. Nothing was changed.")
 
 
 def run(
@@ -77,7 +40,7 @@ def run(
     plan: Plan,
     *,
     settings: Mapping[str, str] | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = SILENT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Carry out a plan that was permitted, trying again where a failure is likely to pass.
@@ -85,84 +48,29 @@ def run(
     Raises PlanRefused when the schema has changed since, TargetError when the role lacks a right,
     ApplyFailed when a step failed or the contract did not hold at the end: all is rolled back then.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return _once(connection, contract, plan, settings or {}, progress)
-        except _TRANSIENT as error:
-            log.warning("attempt %s of %s: %s", attempt, ATTEMPTS, told(error))
-            if attempt == ATTEMPTS:
-                raise ApplyFailed(_gave_up(error)) from None
-            sleep(0.2 * 2**attempt * (0.5 + random.random()))
-    raise AssertionError("unreachable")
+
+    def work(cursor: Cursor) -> Run:
+        return _transaction(cursor, contract, plan, progress)
+
+    return all_or_nothing(connection, work, settings=settings, sleep=sleep)
 
 
-def _gave_up(error: psycopg2.Error) -> str:
-    if isinstance(error, pg.LockNotAvailable):
-        return (
-            f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
-            " Try again when the database is quieter, or with a longer --lock-timeout. Nothing was changed."
-        )
-    return f"The database refused {ATTEMPTS} times: {told(error)}. Nothing was changed."
-
-
-def _once(
-    connection: Connection, contract: Contract, plan: Plan, settings: Mapping[str, str], progress: Progress
-) -> Run:
-    connection.rollback()
-    before, connection.autocommit = connection.autocommit, False
-    try:
-        with connection.cursor() as cursor:
-            done = _transaction(cursor, contract, plan, settings, progress)
-    except psycopg2.Error as error:
-        if isinstance(error, _TRANSIENT):
-            raise
-        raise ApplyFailed(f"{told(error)}. Everything was rolled back.") from None
-    else:
-        _commit(connection, done)
-        return done
-    finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.autocommit = before
-
-
-def _commit(connection: Connection, done: Run) -> None:
-    try:
-        connection.commit()
-    except psycopg2.Error as error:
-        raise ApplyFailed(
-            f"The connection broke while run {done.run} was being committed ({told(error)}): it was done whole"
-            f" or not at all, and `fixer history` tells whether run {done.run} is there."
-        ) from None
-
-
-def _transaction(
-    cursor: Cursor, contract: Contract, plan: Plan, settings: Mapping[str, str], progress: Progress
-) -> Run:
-    for setting, value in {**settings, "row_security": "off"}.items():
-        cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
-    _take_the_floor(cursor)
+def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:
     actual = _locked_schema(cursor, contract, plan)
     preflight(actual, plan)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    watched = _watched(plan, actual)
+    watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
-    number = journal.open_run(cursor, plan, "atomic")
+    relations = definitions.oids(cursor, watched | plan.tables)
+    was = definitions.read(cursor, relations, contract.schemas)
+    journal.make(cursor, plan)
+    number = journal.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, progress)
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
-    journal.close_run(cursor, number, [_entry_to_json(entry) for entry in entries])
+    relations |= definitions.oids(cursor, plan.tables)
+    journal.close_run(cursor, number, ledger.to_json(entries), definitions.read(cursor, relations, contract.schemas))
     return Run(plan.target, plan.contract, plan, number, entries, report)
-
-
-def _take_the_floor(cursor: Cursor) -> None:
-    """Let no second fixer work on this database; the lock goes with the transaction."""
-    cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
-    if not (cursor.fetchone() or (False,))[0]:
-        raise ApplyFailed(
-            "Another fixer is at work on this database: wait until it is done. Nothing was changed.",
-            busy=True,
-        )
 
 
 def lock_modes(plan: Plan) -> dict[QName, Lock]:
@@ -180,10 +88,7 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
 
 def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Take all locks in one fixed order, and read the schema that they keep as it is."""
-    actual = catalog.read(cursor, contract.schemas)
-    if actual.fingerprint != plan.fingerprint:
-        raise PlanRefused(_why_not(cursor, plan))
-    preflight(actual, plan)
+    actual = check_schema(cursor, contract, plan)
     for name, mode in sorted(lock_modes(plan).items()):
         if name in actual.tables or name.schema not in contract.schemas:
             cursor.execute(SQL("LOCK TABLE {} IN {} MODE").format(q.name(name), SQL(mode)))
@@ -193,65 +98,16 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     return actual
 
 
-def _why_not(cursor: Cursor, plan: Plan) -> str:
-    done = next((past.run for past in journal.history(cursor) if past.plan == plan.identity and past.finished_at), None)
-    if done is not None:
-        return f"This plan was applied already, as run {done}: nothing was changed."
-    return "The database has changed since the plan was made: plan again. Nothing was changed."
-
-
-def preflight(actual: Schema, plan: Plan) -> None:
-    """Raise TargetError, with the SQL that helps, before the first change where the role lacks a right."""
-    session = actual.session
-    if session is None:
-        return
-    if session.standby:
-        raise TargetError("The target is a standby, which cannot be written: name the primary.")
-    if session.read_only:
-        raise TargetError(
-            "The target only lets this session read (default_transaction_read_only): nothing was changed."
-        )
-    needs: dict[str, None] = {}
-    for name in sorted(plan.tables):
-        table = actual.tables.get(name)
-        if table and not table.owned:
-            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
-    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
-        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
-    if not session.can_create and not session.journaled:
-        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
-    if needs:
-        grants = "\n  ".join(needs)
-        raise TargetError(
-            f"The role {session.role} lacks rights for this plan, and nothing was changed;"
-            f" their owner may say:\n  {grants}"
-        )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _watched(plan: Plan, actual: Schema) -> frozenset[QName]:
-    """Return the tables whose rows are counted: those touched, and all that hang on them."""
-    watched = {name for name in plan.tables if name in actual.tables}
-    grown = True
-    while grown:
-        below = {key.table for key in actual.foreign_keys() if key.target in watched}
-        grown = not below <= watched
-        watched |= below
-    return frozenset(name for name in watched if name in actual.tables)
-
-
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
     for step in plan.steps:
-        progress(step)
+        progress.step(step, len(plan.steps))
         started = time.monotonic()
         try:
+            cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
             cursor.execute(step.sql)
         except psycopg2.Error as error:
-            if isinstance(error, _TRANSIENT):
+            if isinstance(error, TRANSIENT):
                 raise
             log.error("step %s failed: %s: %s", step.number, step.title, told(error))
             raise ApplyFailed(
@@ -283,11 +139,6 @@ def _balance(
     return entries
 
 
-def renamed_tables(plan: Plan) -> dict[QName, QName]:
-    """Return the tables that a plan renames, old name to new."""
-    return {step.table: step.touches[0] for step in plan.steps if step.phase is Phase.TABLES and step.touches}
-
-
 def _verified(cursor: Cursor, contract: Contract, plan: Plan) -> Report:
     """Look again, inside the transaction: the contract must hold now."""
     comparison = look(cursor, contract, deep=True)
@@ -300,10 +151,3 @@ def _verified(cursor: Cursor, contract: Contract, plan: Plan) -> Report:
             f"The contract did not hold after the steps: {broken[0].message}{more}. Everything was rolled back."
         )
     return Report(plan.target, comparison)
-
-
-def _entry_to_json(entry: ledger.Entry) -> dict[str, object]:
-    return {
-        "table": str(entry.table), "before": entry.before, "after": entry.after,
-        "inserted": entry.inserted, "quarantined": entry.quarantined,
-    }  # fmt: skip

@@ -5,19 +5,24 @@ Both are made in the run's own transaction, only when a run needs them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extras import Json
 
 from fixer import sqltext as q
-from fixer.plan import Plan, PlannedStep, step_to_json
+from fixer.apply import definitions
+from fixer.apply.definitions import Definitions
+from fixer.apply.ledger import Entry, count, count_quarantined, entries
+from fixer.errors import ApplyFailed
+from fixer.plan import Plan, PlannedStep, step_from_json, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import JOURNAL, QUARANTINE, quarantine_table
+from fixer.steps import JOURNAL, QUARANTINE, Phase, quarantine_table
 
 RUN = Identifier(JOURNAL, "run")
 STEP = Identifier(JOURNAL, "step")
@@ -30,19 +35,20 @@ def tables(moving: Iterable[QName]) -> list[Composed]:
     statements = [
         SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(JOURNAL)),
         SQL(
-            "CREATE TABLE IF NOT EXISTS {} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+            "CREATE TABLE IF NOT EXISTS {} (id bigint PRIMARY KEY,"
             " plan text NOT NULL, contract text NOT NULL, mode text NOT NULL, version text NOT NULL,"
             " role text NOT NULL DEFAULT current_user, started_at timestamptz NOT NULL DEFAULT now(),"
-            " finished_at timestamptz, hazards text[] NOT NULL, ledger jsonb)"
+            " finished_at timestamptz, hazards text[] NOT NULL, ledger jsonb,"
+            " settings jsonb, before jsonb, after jsonb, undone_by bigint, pruned_at timestamptz)"
         ).format(RUN),
         SQL(
             "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL REFERENCES {}, number integer NOT NULL,"
             " rows bigint, finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), step jsonb NOT NULL,"
-            " PRIMARY KEY (run, number))"
+            " filled jsonb, PRIMARY KEY (run, number))"
         ).format(STEP, RUN),
         SQL(
-            "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, source text NOT NULL, reason text NOT NULL,"
-            ' "row" jsonb NOT NULL)'
+            "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, step integer NOT NULL, source text NOT NULL,"
+            ' reason text NOT NULL, "row" jsonb, mark jsonb)'
         ).format(BEFORE_IMAGE),
     ]
     if moving:
@@ -50,8 +56,8 @@ def tables(moving: Iterable[QName]) -> list[Composed]:
     for table in moving:
         statements.append(
             SQL(
-                "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, reason text NOT NULL, source text NOT NULL,"
-                ' moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL)'
+                "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, step integer NOT NULL, reason text NOT NULL,"
+                ' source text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL)'
             ).format(q.name(quarantine_table(table)))
         )
     return statements
@@ -62,13 +68,27 @@ def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
     return frozenset(step.table for step in steps if step.moves)
 
 
-def open_run(cursor: Cursor, plan: Plan, mode: str) -> int:
-    """Make the journal where it is missing, enter a new run, and let the steps know its number."""
+def make(cursor: Cursor, plan: Plan) -> None:
+    """Make the journal, and a quarantine for each table that rows leave, where they are missing."""
     cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
     for statement in tables(moving_tables(plan.steps)):
         cursor.execute(statement)
+
+
+# How values are spelt: undo must spell them as the run did.
+_SPELLING = ("TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "lc_monetary")
+
+
+def open_run(cursor: Cursor, plan: Plan, mode: str, before: Definitions) -> int:
+    """Enter a new run, and let the steps know its number."""
     cursor.execute(new_run(plan, mode))
     (run,) = cursor.fetchone() or (0,)
+    cursor.execute("SELECT jsonb_object_agg(name, current_setting(name)) FROM unnest(%s) AS name", (list(_SPELLING),))
+    (settings,) = cursor.fetchone() or ({},)
+    cursor.execute(
+        SQL("UPDATE {} SET settings = %s, before = %s WHERE id = %s").format(RUN),
+        (Json(settings), Json(before.to_json()), run),
+    )
     cursor.execute("SELECT set_config('pgmend.run', %s, true)", (str(run),))
     return int(run)
 
@@ -76,7 +96,9 @@ def open_run(cursor: Cursor, plan: Plan, mode: str) -> int:
 def new_run(plan: Plan, mode: str) -> Composed:
     """Return the statement that enters a new run and gives its number."""
     return SQL(
-        "INSERT INTO {} (plan, contract, mode, version, hazards) VALUES ({}, {}, {}, {}, {}::text[]) RETURNING id"
+        # Not by a sequence: a run that is rolled back leaves no trace. Only one fixer works at a time.
+        "INSERT INTO {} (id, plan, contract, mode, version, hazards)"
+        " SELECT coalesce(max(id), 0) + 1, {}, {}, {}, {}, {}::text[] FROM {} RETURNING id"
     ).format(
         RUN,
         Literal(plan.identity),
@@ -84,23 +106,117 @@ def new_run(plan: Plan, mode: str) -> Composed:
         Literal(mode),
         Literal(package_version()),
         Literal(sorted(str(h) for h in plan.hazards)),
+        RUN,
     )
 
 
 def enter_step(cursor: Cursor, run: int, step: PlannedStep, rows: int) -> None:
-    """Enter a step that was done."""
+    """Enter a step that was done, or one more batch of it."""
     cursor.execute(
-        SQL("INSERT INTO {} (run, number, rows, step) VALUES (%s, %s, %s, %s)").format(STEP),
-        (run, step.number, rows, json.dumps(step_to_json(step))),
+        SQL(
+            "INSERT INTO {} AS s (run, number, rows, step, filled) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT (run, number) DO UPDATE SET rows = s.rows + excluded.rows, finished_at = clock_timestamp()"
+        ).format(STEP),
+        (run, step.number, rows, Json(step_to_json(step)), Json(_filled(cursor, step))),
     )
 
 
-def close_run(cursor: Cursor, run: int, ledger: Any) -> None:
-    """Enter the end of a run."""
+def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, str | None]:
+    """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
+    columns = [added.column for added in step.added if not added.counts and added.kept is None]
+    if not columns:
+        return {}
+    texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in columns)
+    cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(step.table)))
+    row = cursor.fetchone()
+    return dict(zip(columns, row, strict=True)) if row else {}
+
+
+def close_run(cursor: Cursor, run: int, ledger: Any, after: Definitions) -> None:
+    """Enter the end of a run, and how everything is defined now."""
     cursor.execute(
-        SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = %s WHERE id = %s").format(RUN),
-        (json.dumps(ledger), run),
+        SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = %s, after = %s WHERE id = %s").format(RUN),
+        (Json(ledger), Json(after.to_json()), run),
     )
+
+
+# --- runs in many transactions
+
+
+def unfinished(cursor: Cursor) -> tuple[int, int] | None:
+    """Return the run that was interrupted, and the number of its last step."""
+    cursor.execute(
+        SQL(
+            "SELECT r.id, (SELECT coalesce(max(s.number), 0) FROM {} s WHERE s.run = r.id) FROM {} r"
+            " WHERE r.mode = 'online' AND r.finished_at IS NULL AND r.undone_by IS NULL ORDER BY r.id DESC LIMIT 1"
+        ).format(STEP, RUN)
+    )
+    row = cursor.fetchone()
+    return (int(row[0]), int(row[1])) if row else None
+
+
+def spelling(connection: Connection, run: int) -> dict[str, str]:
+    """Return how values are spelt in a run, so that all of it spells alike."""
+    with connection.cursor() as cursor:
+        cursor.execute(SQL("SELECT settings FROM {} WHERE id = %s").format(RUN), (run,))
+        row = cursor.fetchone()
+    connection.rollback()
+    return dict(row[0]) if row and row[0] else {}
+
+
+def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> frozenset[int]:
+    """Note how tables were defined that a run has not touched so far, and return those it knows already."""
+    cursor.execute(SQL("SELECT before FROM {} WHERE id = %s").format(RUN), (run,))
+    (kept,) = cursor.fetchone() or (None,)
+    known = definitions.from_json(kept) if kept else Definitions()
+    cursor.execute(
+        SQL(
+            "UPDATE {} SET before = %s, plan = %s, hazards = ARRAY(SELECT DISTINCT unnest(hazards || %s::text[])"
+            " ORDER BY 1) WHERE id = %s"
+        ).format(RUN),
+        (Json(known.with_more(was).to_json()), plan.identity, sorted(str(h) for h in plan.hazards), run),
+    )
+    return known.relations
+
+
+def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
+    """Note how many rows stood in tables that a run has not touched so far."""
+    cursor.execute(
+        SQL("UPDATE {} SET ledger = %s::jsonb || coalesce(ledger, '{{}}') WHERE id = %s").format(RUN),
+        (Json({str(table): count for table, count in rows.items()}), run),
+    )
+
+
+def note(cursor: Cursor, run: int, after: Definitions) -> None:
+    """Note how everything is defined after a step."""
+    cursor.execute(SQL("UPDATE {} SET after = %s WHERE id = %s").format(RUN), (Json(after.to_json()), run))
+
+
+def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Entry, ...]:
+    """Return the ledger of a run beside which others wrote: what they inserted counts as inserted.
+
+    So it adds up by itself, and what is proved is that quarantine holds exactly what the steps moved.
+    """
+    cursor.execute(SQL("SELECT ledger FROM {} WHERE id = %s").format(RUN), (run,))
+    (rows,) = cursor.fetchone() or ({},)
+    renamed = {step.table: step.touches[0] for step in steps if step.phase is Phase.TABLES and step.touches}
+    before = {renamed.get(table, table): rows[str(table)] for table in map(_qname, rows)}
+    created = {step.table for step in steps if step.phase is Phase.TABLES and not step.touches}
+    after = count(cursor, {*before, *created})
+    moved = count_quarantined(cursor, moving_tables(steps), run)
+    cursor.execute(SQL("SELECT number, rows FROM {} WHERE run = %s").format(STEP), (run,))
+    done = dict(cursor.fetchall())
+    for table, quarantined in moved.items():
+        told = sum(done[step.number] for step in steps if step.moves and step.table == table)
+        if told != quarantined:
+            raise ApplyFailed(f"Steps moved {told} rows of {table}, {quarantined} are in quarantine.")
+    inserted = {table: rows + moved.get(table, 0) - before.get(table, 0) for table, rows in after.items()}
+    return entries(before, after, inserted, moved)
+
+
+def _qname(label: str) -> QName:
+    schema, _, table = label.partition(".")
+    return QName(schema, table)
 
 
 @dataclass(frozen=True)
@@ -117,6 +233,8 @@ class PastRun:
     hazards: list[str]
     ledger: Any
     steps: int
+    undone_by: int | None = None
+    undoable: bool = False  # whether what undo needs is there
 
 
 def history(cursor: Cursor) -> list[PastRun]:
@@ -127,10 +245,115 @@ def history(cursor: Cursor) -> list[PastRun]:
     cursor.execute(
         SQL(
             "SELECT r.id, r.plan, r.contract, r.mode, r.role, r.started_at::text, r.finished_at::text, r.hazards,"
-            " r.ledger, (SELECT count(*) FROM {} s WHERE s.run = r.id) FROM {} r ORDER BY r.id DESC"
+            " r.ledger, (SELECT count(*) FROM {} s WHERE s.run = r.id), r.undone_by,"
+            " r.before IS NOT NULL AND r.undone_by IS NULL AND r.mode <> 'undo' FROM {} r ORDER BY r.id DESC"
         ).format(STEP, RUN)
     )
     return [PastRun(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run wrote down so that it can be taken back."""
+
+    run: int
+    plan: str
+    contract: str
+    mode: str
+    finished: bool
+    undone_by: int | None
+    settings: Mapping[str, str]
+    before: Definitions | None
+    after: Definitions | None
+    steps: tuple[DoneStep, ...]
+
+
+@dataclass(frozen=True)
+class DoneStep:
+    """A step that was done, and what it put into the columns that it added."""
+
+    step: PlannedStep
+    filled: Mapping[str, str | None]
+
+
+def account(cursor: Cursor, run: int) -> Account | None:
+    """Return the account of a run; None where there is no such run."""
+    cursor.execute("SELECT to_regclass('fixer_journal.run') IS NOT NULL")
+    if not (cursor.fetchone() or (False,))[0]:
+        return None
+    cursor.execute(
+        SQL(
+            "SELECT plan, contract, mode, finished_at IS NOT NULL, undone_by, settings, before, after"
+            " FROM {} WHERE id = %s"
+        ).format(RUN),
+        (run,),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    cursor.execute(SQL("SELECT number, step, filled FROM {} WHERE run = %s ORDER BY number").format(STEP), (run,))
+    steps = [
+        DoneStep(replace(step_from_json(step), number=number), filled or {})
+        for number, step, filled in cursor.fetchall()
+    ]
+    *facts, settings, before, after = row
+    was, left = (definitions.from_json(each) if each else None for each in (before, after))
+    plan, contract, mode, finished, undone_by = facts
+    return Account(run, plan, contract, mode, finished, undone_by, settings or {}, was, left, tuple(steps))
+
+
+def later_runs(cursor: Cursor, run: int) -> list[tuple[int, Definitions]]:
+    """Return the runs after this one that were not taken back, with what they found before them."""
+    cursor.execute(
+        SQL(
+            "SELECT id, before FROM {} WHERE id > %s AND mode <> 'undo' AND undone_by IS NULL AND before IS NOT NULL"
+            " ORDER BY id"
+        ).format(RUN),
+        (run,),
+    )
+    return [(number, definitions.from_json(before)) for number, before in cursor.fetchall()]
+
+
+def open_undo(cursor: Cursor, done: Account) -> int:
+    """Enter a run that takes another back."""
+    cursor.execute("SET LOCAL client_min_messages = warning")
+    cursor.execute(
+        SQL(
+            "INSERT INTO {} (id, plan, contract, mode, version, hazards)"
+            " SELECT max(id) + 1, %s, %s, 'undo', %s, '{{}}' FROM {} RETURNING id"
+        ).format(RUN, RUN),
+        (done.plan, done.contract, package_version()),
+    )
+    (number,) = cursor.fetchone() or (0,)
+    cursor.execute("SELECT set_config('pgmend.run', %s, true)", (str(number),))
+    return int(number)
+
+
+def close_undo(cursor: Cursor, number: int, done: Account, ledger: Any) -> None:
+    """Enter the end of an undo, and forget what it needed."""
+    cursor.execute(
+        SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = %s WHERE id = %s").format(RUN),
+        (Json(ledger), number),
+    )
+    cursor.execute(
+        SQL("UPDATE {} SET undone_by = %s, before = NULL, after = NULL WHERE id = %s").format(RUN),
+        (number, done.run),
+    )
+    cursor.execute(SQL("DELETE FROM {} WHERE run = %s").format(BEFORE_IMAGE), (done.run,))
+
+
+def prune(cursor: Cursor) -> int:
+    """Forget what undo needs of all finished runs; return how many. The quarantine stays."""
+    cursor.execute(
+        SQL(
+            "WITH pruned AS (UPDATE {} SET before = NULL, after = NULL, pruned_at = clock_timestamp()"
+            " WHERE before IS NOT NULL AND finished_at IS NOT NULL RETURNING id),"
+            " forgotten AS (DELETE FROM {} WHERE run IN (SELECT id FROM pruned))"
+            " SELECT count(*) FROM pruned"
+        ).format(RUN, BEFORE_IMAGE)
+    )
+    (count,) = cursor.fetchone() or (0,)
+    return int(count)
 
 
 def package_version() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -27,6 +27,11 @@ class Entry:
     def adds_up(self) -> bool:
         """Whether no row is lost and none appeared unannounced."""
         return self.before + self.inserted == self.after + self.quarantined
+
+
+def to_json(entries: Iterable[Entry]) -> list[dict[str, object]]:
+    """Return the entries as the journal keeps them."""
+    return [{**asdict(entry), "table": str(entry.table)} for entry in entries]
 
 
 def count(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:

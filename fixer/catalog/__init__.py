@@ -1,9 +1,10 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.schema.Schema`.
 
-Ten queries, however many tables. They lie beside this file and can be pasted into psql. Each reads the
-schemas named by the setting ``pgmend.schemas``, and names are spelt under a search_path that the caller
-sets, so that two databases read in the same way are spelt alike. Tables, columns and types come as numbers
-and are put together in ``assembly``; ``spelling`` asks for definitions where numbers do not tell them.
+Ten queries, however many tables, and one more from version 18 on. They lie beside this file and can be
+pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, and names are spelt under a
+search_path that the caller sets, so that two databases read in the same way are spelt alike. Tables, columns
+and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions where
+numbers do not tell them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,18 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     choose = f"{begin}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(cursor, choose, list(schemas))
     found, _ = _read(cursor, known or {}, _PLAINLY + _SPELL, list(dict.fromkeys([*schemas, "public"])))
-    return replace(found, session=session)
+    found = replace(found, session=session)
+    return _with_unproved(cursor, found) if session.version >= 18 else found
+
+
+def _with_unproved(cursor: Cursor, found: s.Schema) -> s.Schema:
+    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
+    cursor.execute(query("unproved"))
+    for schema, relation, column, constraint in cursor.fetchall():
+        table = found.tables[QName(schema, relation)]
+        open_ = table.with_column(replace(table.columns[column], not_null=False))
+        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
+    return found
 
 
 def read_model(cursor: Cursor) -> s.Schema:

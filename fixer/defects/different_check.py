@@ -7,8 +7,9 @@ Cure: replace it, once the rows that break the right one have been settled (see 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.checks import names_match, spelt, stands
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
@@ -42,7 +43,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         hazard=Hazard.REPLACES_CONSTRAINT,
     )
     action = SQL("ADD {}").format(ddl.check_clause(check.name, check))
-    return Repair((drop, alter(Phase.RULES, name, f"add CHECK {spelt(check)} to {name.name}", action, merge=True)))
+    title = f"add CHECK {spelt(check)} to {name.name}"
+    add = alter(Phase.RULES, name, title, action, merge=True)
+    first, *then = online.check(name, check.name, check, title, instead_of=check.name)
+    exchange = replace(first, title=f"{drop.title}; {first.title}", hazard=Hazard.REPLACES_CONSTRAINT)
+    return Repair((replace(drop, online=()), replace(add, online=(exchange, *then))))
 
 
 BREAK = (

@@ -14,7 +14,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, refuse, rewrite
+from fixer.steps import Phase, Repair, identity, refuse, rewrite
 
 SLUG = "divided-column"
 POINT = 4
@@ -62,7 +62,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     value = SQL("{}::{}").format(q.column(legacy), SQL(contract.tables[finding.table].columns[column].type))
     where = SQL("{} AND {} IS NOT NULL").format(q.is_null(column), q.column(legacy))
     title = f"copy {legacy} to {column} where only {legacy} holds a value"
-    return Repair((rewrite(Phase.KEYS, finding.table, title, {column: value}, where, rows=finding.rows),))
+    table = actual.tables[finding.table]
+    known_by = identity(table, contract.tables[finding.table], Phase.KEYS)
+    return Repair((rewrite(Phase.KEYS, table, title, {column: value}, where, rows=finding.rows, known_by=known_by),))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

@@ -16,7 +16,7 @@ from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, counted, move_statement, rewrite
+from fixer.steps import Phase, Repair, Rivals, counted, move, rewrite
 
 SLUG = "duplicate-key"
 POINT = 1
@@ -36,30 +36,31 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Give all rows but the first of each key a number of their own."""
-    table, key = finding.table, finding.part
-    rivals = q.rivals(SQL("{} AS t").format(q.name(table)), actual.tables[table], key.columns)
-    where = q.among(rivals, SQL("t.rival > 1"))
-    wanted = contract.tables[table].columns
-    numbered = [c for c in key.columns if wanted[c].generates]
-    if numbered:
-        title = (
-            f"give {counted(finding.rows)} of {table.name} new numbers; what references them stays with the first row"
-        )
-        cells = {numbered[0]: q.next_value(table, numbered[0])}
-        step = rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows)
-        return Repair((anchor(table, numbered[0]), step))
-    reason = "its key stands on an earlier, different row"
-    step = Step(
-        phase=Phase.KEYS,
-        table=table,
-        title=f"move {counted(finding.rows)} of {table.name} to quarantine: {reason}",
-        sql=move_statement(table, where, reason),
-        lock=Lock.ROW_EXCLUSIVE,
-        hazard=Hazard.MOVES_ROWS,
-        rows=finding.rows,
-        moves=True,
+    table, key = actual.tables[finding.table], finding.part
+    rivals = Rivals(
+        q.rivals(SQL("{} AS t").format(q.name(table.name)), table, key.columns),
+        SQL("t.rival > 1"),
+        "keeper",
+        q.equal(key.columns, key.columns, "k", "t"),
     )
-    return Repair((step,))
+    where = rivals.condition
+    wanted = contract.tables[finding.table].columns
+    numbered = [c for c in key.columns if wanted[c].generates]
+    if not numbered:
+        reason = "its key stands on an earlier, different row"
+        return Repair((move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals),))
+    step = rewrite(
+        Phase.KEYS,
+        table,
+        f"give {counted(finding.rows)} of {finding.table.name} new numbers;"
+        " what references them stays with the first row",
+        {numbered[0]: q.next_value(finding.table, numbered[0])},
+        where,
+        rows=finding.rows,
+        known_by=key.columns,
+        rivals=rivals,
+    )
+    return Repair((anchor(finding.table, numbered[0]), step))
 
 
 SPECIMENS = (

@@ -13,7 +13,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, counted, move_statement
+from fixer.steps import Phase, Repair, Rivals, move
 
 SLUG = "duplicate-row"
 POINT = 1
@@ -34,21 +34,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Move the copies away; their children stay with the row that is kept."""
     table = actual.tables[finding.table]
-    rows = SQL("{} AS t").format(q.name(finding.table))
-    copies = q.copies(rows, table, finding.part.columns)
-    where = q.among(copies, SQL("t.copy > 1"))
+    keys = finding.part.columns
+    same = SQL("{} AND {} = {}").format(q.equal(keys, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
+    copies = q.copies(SQL("{} AS t").format(q.name(finding.table)), table, keys)
+    rivals = Rivals(copies, SQL("t.copy > 1"), "original", same)
     reason = "an identical copy of a row that stays"
-    step = Step(
-        phase=Phase.COPIES,
-        table=finding.table,
-        title=f"move {counted(finding.rows)} of {finding.table.name} to quarantine: {reason}",
-        sql=move_statement(finding.table, where, reason),
-        lock=Lock.ROW_EXCLUSIVE,
-        hazard=Hazard.MOVES_ROWS,
-        rows=finding.rows,
-        moves=True,
-    )
-    return Repair((step,))
+    return Repair((move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals),))
 
 
 SPECIMENS = (

@@ -14,7 +14,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import Index, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed
-from fixer.steps import Mover, Phase, Repair
+from fixer.steps import Mover, Phase, Repair, Rivals
 
 SLUG = "duplicate-values"
 POINT = 4
@@ -64,18 +64,24 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
         rows = SQL("(SELECT t.*, t.tableoid AS part, t.ctid AS place FROM {}) AS t").format(rows)
     order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.part, t.place")])
     values = SQL("true") if key.nulls_not_distinct else q.not_null(key.columns)
-    return SQL("(SELECT t.*, row_number() OVER (PARTITION BY {} ORDER BY {}) AS repeat FROM {} WHERE {}) AS t").format(
-        q.columns(key.columns), order, rows, values
-    )
+    return SQL(
+        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS repeat,"
+        " first_value(t.place) OVER (PARTITION BY {keys} ORDER BY {order}) AS first FROM {rows} WHERE {values}) AS t"
+    ).format(keys=q.columns(key.columns), order=order, rows=rows, values=values)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Move all but the first to quarantine."""
     name, key = finding.table, finding.part
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
-    where = q.among(source, SQL("t.repeat > 1"))
+    pairs = (
+        SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column, "k"), q.column(column)) for column in key.columns
+    )
+    rivals = Rivals(source, SQL("t.repeat > 1"), "first", q.all_of(pairs))
     reason = f"an earlier row has its ({', '.join(key.columns)})"
-    return Repair(tuple(Mover(actual, contract).quarantine(Phase.VALUES, name, where, reason, rows=finding.rows)))
+    mover = Mover(actual, contract)
+    moves = mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals)
+    return Repair(tuple(moves))
 
 
 SPECIMENS = (

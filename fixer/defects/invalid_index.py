@@ -14,7 +14,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, Step, drop_constraint
+from fixer.steps import Lock, Phase, Repair, Step, drop_constraint
 
 SLUG = "invalid-index"
 POINT = 4
@@ -37,7 +37,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if index.constraint:
         return Repair((drop_constraint(finding.table, index.name, f"drop the invalid constraint {index.name}"),))
     drop = SQL("DROP INDEX {}").format(q.name(QName(finding.table.schema, index.name)))
-    return Repair((Step(Phase.RELEASE, finding.table, f"drop the invalid index {index.name}", drop),))
+    step = Step(Phase.RELEASE, finding.table, f"drop the invalid index {index.name}", drop)
+    lightly = SQL("DROP INDEX CONCURRENTLY {}").format(q.name(QName(finding.table.schema, index.name)))
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    return Repair((replace(step, online=(replace(step, sql=lightly, lock=lock, concurrent=True),)),))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

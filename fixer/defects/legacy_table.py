@@ -50,7 +50,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         SQL("CREATE VIEW {} AS SELECT * FROM {}").format(q.name(old), q.name(new)),
         Lock.NONE,
     )
-    return Repair((replace(rename, touches=(new,)), view))
+    # Online, nobody shall miss the old name for a moment: both in one transaction.
+    both = replace(rename, sql=rename.sql + SQL(";\n") + view.sql, title=f"{rename.title}, and {view.title}")
+    rename = replace(rename, touches=(new,), online=(replace(both, touches=(new,), action=None),))
+    return Repair((rename, replace(view, online=())))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

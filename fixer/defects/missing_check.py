@@ -7,8 +7,9 @@ Cure: add it, once the rows that break it have been settled (see broken-check).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.checks import names_match, spelt, stands
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
@@ -36,7 +37,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name, check = finding.table, finding.part
     free = ddl.free_constraint_name(actual.tables[name], actual, name, check.name, index=False)
     action = SQL("ADD {}").format(ddl.check_clause(free, check))
-    return Repair((alter(Phase.RULES, name, f"add CHECK {spelt(check)} to {name.name}", action, merge=True),))
+    title = f"add CHECK {spelt(check)} to {name.name}"
+    step = alter(Phase.RULES, name, title, action, merge=True)
+    return Repair((replace(step, online=online.check(name, free, check, title)),))
 
 
 SPECIMENS = (Specimen("dropped", "ALTER TABLE books DROP CONSTRAINT books_price_check"),)

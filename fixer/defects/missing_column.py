@@ -15,7 +15,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Lock, Phase, Repair, Step, alter, counted, refuse
+from fixer.steps import Added, Lock, Phase, Repair, Step, alter, counted, refuse
 
 SLUG = "missing-column"
 POINT = 4
@@ -78,6 +78,7 @@ def _steps(finding: Finding, contract: Contract) -> Iterator[Step]:
         f"add {column.name} to {name.name}",
         SQL("ADD COLUMN {}").format(definition),
         merge=True,
+        added=(Added(column.name, counts=column.generates or bool(column.generated)),),
     )
     if value is not None and not column.generated:
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
@@ -94,7 +95,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     now: Composable = SQL("({})::{}").format(value, SQL(column.type))
     if column.labels or column.generated:
         now = SQL("NULL")
-    return actual.with_table(actual.tables[finding.table].with_column(replace(column, now=now)))
+    return actual.with_table(actual.tables[finding.table].with_column(replace(column, now=now, added=True)))
 
 
 SPECIMENS = (

@@ -16,7 +16,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import advance, anchor
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step, identity_of
+from fixer.steps import Lock, Phase, Repair, Step, identity_of, insert_statement
 
 SLUG = "missing-default-row"
 POINT = 3
@@ -48,12 +48,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     row, name = finding.part, finding.table
     # Not by ON CONFLICT, which a deferrable unique forbids: apply keeps other writers out meanwhile.
     match = q.all_of(SQL("{} = {}").format(q.column(c), row[c]) for c in identity_of(contract, name, row))
-    statement = SQL(
-        "INSERT INTO {table} ({columns}) SELECT {values} WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match})"
-    )
-    insert = statement.format(
-        table=q.name(name), columns=q.names(row), values=SQL(", ").join(row.values()), match=match
-    )
+    insert = insert_statement(actual.tables[name], row, match, f"the default row {described(name, row, contract)}")
     numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
     step = Step(
         phase=Phase.DEFAULT_ROWS,
@@ -63,6 +58,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         lock=Lock.ROW_EXCLUSIVE,
         rows=1,
         inserts=True,
+        known_by=identity_of(contract, name, row),
     )
     brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
     ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)

@@ -7,8 +7,9 @@ Cure: CREATE INDEX.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema, canonical
@@ -37,7 +38,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)
     title = f"create the index {free} on {name.name}"
-    return Repair((Step(Phase.INDEXES, name, title, statement, Lock.SHARE, rows=rows),))
+    step = Step(Phase.INDEXES, name, title, statement, Lock.SHARE, rows=rows)
+    return Repair((replace(step, online=online.index(free, actual.tables[name], index, title)),))
 
 
 SPECIMENS = (

@@ -15,10 +15,10 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.generators import give_generator, let_count
+from fixer.generators import give_generator, let_count, numbered_in_batches
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.types import family
 
 SLUG = "missing-key-column"
@@ -90,17 +90,32 @@ def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[
     column = contract.tables[finding.table].columns[str(finding.column)]
     rows = actual.tables[finding.table].estimated_rows
     title = f"add {finding.column} to {finding.table.name} and number its rows"
+    added = Added(column.name, counts=True)
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(column, sequences=contract.schema.sequences))
-    yield alter(Phase.CONVERT, finding.table, title, action, hazard=Hazard.REWRITES_TABLE, rows=rows, merge=True)
-    yield let_count(finding.table, column.name)
+    step = alter(
+        Phase.CONVERT,
+        finding.table,
+        title,
+        action,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=rows,
+        merge=True,
+        added=(added,),
+    )
+    lightly = None if column.identity else numbered_in_batches(finding.table, column, actual)
+    yield replace(step, online=lightly)
+    count = let_count(finding.table, column.name)
+    yield replace(count, online=None if lightly is None else ())
 
 
 def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     name, column = finding.table, contract.tables[finding.table].columns[str(finding.column)]
     old, rows = finding.found, actual.tables[finding.table].estimated_rows
     add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.type))
-    yield alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True)
-    yield Step(
+    same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column.name), q.column(old))
+    added = Added(column.name, kept=same)
+    first = alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True, added=(added,))
+    copy = Step(
         phase=Phase.COPY,
         table=name,
         title=f"take the numbers of {name.name}.{old} over into {column.name}",
@@ -111,7 +126,15 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
         changes=(column.name,),
     )
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
-    yield from give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare)))
+    counting = tuple(give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare))))
+    steps = [first, copy, *counting]
+    # Online as well nobody may write meanwhile: a row would have one number by the old name, another by the new.
+    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(name))
+    whole = SQL(";\n").join([lock, *(step.sql for step in steps)])
+    at_once = replace(copy, phase=Phase.CONVERT, sql=whole, lock=Lock.ACCESS_EXCLUSIVE, added=(added,))
+    yield replace(first, online=())
+    yield replace(copy, online=(at_once,))
+    yield from (replace(step, online=()) for step in counting)
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
@@ -120,9 +143,11 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
         return actual
     table, column = actual.tables[finding.table], contract.tables[finding.table].columns[str(finding.column)]
     if finding.found:
-        taken = replace(column, not_null=False, now=q.today(table.columns[finding.found]))
+        taken = replace(column, not_null=False, now=q.today(table.columns[finding.found]), added=True)
         return actual.with_table(table.with_column(taken))
-    return actual.with_table(table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True)))
+    return actual.with_table(
+        table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True, added=True))
+    )
 
 
 SPECIMENS = (

@@ -7,10 +7,12 @@ Cure: SET NOT NULL, once the rows have been settled (see null-rows).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer.contract import Contract
 from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage
+from fixer.online import FOR_COLUMNS, not_null
 from fixer.schema import Schema
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Phase, Repair, alter
@@ -32,7 +34,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(str(finding.column)))
     title = f"forbid NULL in {finding.table.name}.{finding.column}"
     rows = actual.tables[finding.table].estimated_rows
-    return Repair((alter(Phase.RULES, finding.table, title, action, rows=rows, merge=True),))
+    step = alter(Phase.RULES, finding.table, title, action, rows=rows, merge=True)
+    table = actual.tables[finding.table]
+    return Repair((replace(step, online=tuple(not_null(table, str(finding.column), actual, FOR_COLUMNS))),))
 
 
 SPECIMENS = (

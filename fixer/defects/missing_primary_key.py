@@ -7,12 +7,13 @@ Cure: ADD PRIMARY KEY, on an index that proves it already where there is one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Index, Schema, Table
-from fixer.sqltext import SQL, Composable, Identifier
+from fixer.schema import Index, Schema
+from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair, alter, refuse
 
 SLUG = "missing-primary-key"
@@ -36,16 +37,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if table.inherits and not set(key.columns) <= set(table.columns):
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
     title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
-    return Repair((alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause(key, table, actual))),))
-
-
-def clause(key: Index, table: Table, actual: Schema) -> Composable:
-    """Return the key, on an index that stands already where one proves the same."""
-    ready = [i for i in table.plain_keys if i.columns == key.columns and not i.constraint and i.tail == key.tail]
-    name = ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
-    if ready and not table.inherits:
-        return SQL("CONSTRAINT {} PRIMARY KEY USING INDEX {}").format(Identifier(name), Identifier(ready[0].name))
-    return ddl.key_clause(name, key)
+    ready = online.ready_index(key, table)
+    name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
+    clause = online.using(name, key, ready) if ready else ddl.key_clause(name, key)
+    step = alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause))
+    return Repair((replace(step, online=online.key(name, table, key, actual, title, ready=ready)),))
 
 
 BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"

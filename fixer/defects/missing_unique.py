@@ -7,8 +7,9 @@ Cure: add it, once duplicates have been settled (see duplicate-values).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Index, Schema, Table, canonical
@@ -57,19 +58,13 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         for other in table.indexes
         if other.deferrable and other.constraint and not other.primary and set(other.columns) == set(key.columns)
     )
+    # Online, the late one goes once the other is there.
+    late = tuple(replace(step, online=(replace(step, phase=Phase.REPLACED),)) for step in late)
     if key.constraint:
-        return Repair(
-            (
-                *late,
-                alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key))),
-            )
-        )
-    return Repair(
-        (
-            *late,
-            Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE),
-        )
-    )
+        add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key)))
+        return Repair((*late, replace(add, online=online.key(free, table, key, actual, title))))
+    create = Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE)
+    return Repair((*late, replace(create, online=online.index(free, table, key, title))))
 
 
 SPECIMENS = (

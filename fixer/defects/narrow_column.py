@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import Hazard, Phase, Repair, alter, refuse
+from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
 from fixer.types import fits, rewrites, widened
 
 SLUG = "narrow-column"
@@ -41,6 +42,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
     if views:
         return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
     step = alter(
         Phase.CONVERT,
         name,
@@ -48,6 +50,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(type_)),
         hazard=Hazard.REWRITES_TABLE if rewrites(finding.found.type, type_) else None,
         merge=True,
+        reverts=(Reversal(column, back, SQL("({})::{}").format(back, SQL(type_))),),
     )
     return Repair((step,))
 

@@ -14,8 +14,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
-from fixer.sqltext import SQL
-from fixer.steps import Lock, Mover, Phase, Repair, Step, counted
+from fixer.steps import Mover, Phase, Repair, counted, rewrite
 
 SLUG = "null-key"
 POINT = 1
@@ -42,16 +41,15 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
         return Repair(tuple(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows)))
-    step = Step(
-        phase=Phase.KEYS,
-        table=finding.table,
-        title=f"number {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
-        sql=SQL("UPDATE {} AS t SET {} = {} WHERE {}").format(
-            q.name(finding.table), q.names([column]), q.next_value(finding.table, column), q.is_null(column)
-        ),
-        lock=Lock.ROW_EXCLUSIVE,
+    step = rewrite(
+        Phase.KEYS,
+        actual.tables[finding.table],
+        f"number {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
+        {column: q.next_value(finding.table, column)},
+        q.is_null(column),
         rows=finding.rows,
-        changes=(column,),
+        known_by=(column,),  # its new number is nobody else's
+        hazard=None,  # nothing can have pointed at NULL
     )
     return Repair((anchor(finding.table, column), step))
 

@@ -14,7 +14,7 @@ from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Composable
-from fixer.steps import Mover, Phase, Repair, counted, rewrite
+from fixer.steps import Mover, Phase, Repair, counted, identity, rewrite
 
 SLUG = "null-rows"
 POINT = 4
@@ -45,7 +45,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
-    return Repair((rewrite(Phase.VALUES, name, title, {column: value}, empty, rows=finding.rows),))
+    table = actual.tables[name]
+    known_by = identity(table, contract.tables[name], Phase.VALUES)
+    step = rewrite(Phase.VALUES, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
+    return Repair((step,))
 
 
 def contract_value(table: QName, column: str, contract: Contract) -> Composable | None:

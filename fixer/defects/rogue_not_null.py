@@ -7,6 +7,7 @@ Cure: DROP NOT NULL. The column and its values stay.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
@@ -40,7 +41,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if key and column in key.columns and contract.tables[name].primary_key is None:
         return refuse(f"{column} is the primary key of {name.name}, and the contract has no other")
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
-    return Repair((alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action),))
+    step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
+    if key and column in key.columns:  # online, another key takes its place first
+        step = replace(step, online=(replace(step, phase=Phase.REPLACED),))
+    return Repair((step,))
 
 
 SPECIMENS = (

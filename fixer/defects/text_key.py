@@ -14,10 +14,10 @@ from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.generators import let_count
+from fixer.generators import let_count, numbered_in_batches
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
-from fixer.steps import Hazard, Phase, Repair, alter
+from fixer.steps import Added, Hazard, Phase, Repair, alter
 from fixer.types import family
 
 SLUG = "text-key"
@@ -72,8 +72,18 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         hazard=Hazard.REWRITES_TABLE,
         rows=actual.tables[name].estimated_rows,
         merge=True,
+        added=(Added(column, counts=True),),
     )
-    return Repair((replace(aside, renames=((column, legacy),)), add, let_count(name, column)))
+    aside = replace(aside, renames=((column, legacy),), online=())
+    # Online, the number stands under another name until all rows have one.
+    wanted = contract.tables[name].columns[column]
+    under = q.free_name(f"pgmend_{column}", contract.tables[name].columns)
+    swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
+        q.name(name), Identifier(column), Identifier(legacy), q.name(name), Identifier(under), Identifier(column)
+    )
+    exchange = replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
+    lightly = (*numbered_in_batches(name, wanted, actual, under=under), exchange)
+    return Repair((aside, replace(add, online=lightly), replace(let_count(name, column), online=())))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
@@ -81,7 +91,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     name, column = finding.table, str(finding.column)
     legacy = legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
-    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True)
+    wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 

@@ -10,12 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer import online
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier
-from fixer.steps import Hazard, Lock, Mover, Phase, Repair, Step, alter, counted, drop_foreign_key, refuse, rewrite
+from fixer.steps import (
+    IN_BATCH,
+    Added,
+    Hazard,
+    Lock,
+    Mover,
+    Phase,
+    Repair,
+    Step,
+    alter,
+    counted,
+    drop_foreign_key,
+    identity,
+    places,
+    refuse,
+    rewrite,
+)
 from fixer.types import family
 
 SLUG = "text-reference"
@@ -96,6 +113,71 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     key: ForeignKey = finding.part
+    for step in _at_once(finding, actual, contract):
+        if step.phase is Phase.ORPHANS:
+            yield step
+        elif step.phase is Phase.KEYS:
+            before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in s.online or (s,)]
+            lost = (each for each in before if each.phase is not Phase.ORPHANS)
+            yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
+        else:
+            yield replace(step, online=())
+
+
+def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps that map a column to which others write: beside it, with a trigger for new rows, then swap."""
+    key: ForeignKey = finding.part
+    name, column, legacy = key.table, key.columns[0], finding.found
+    table, aside = actual.tables[name], aside_name(actual.tables[name], column)
+    beside = q.free_name(f"pgmend_{column}", table.columns.keys() - {f"pgmend_{column}"})
+    type_ = SQL(contract.tables[name].columns[column].type)
+    found = SQL("SELECT {} FROM {} AS p WHERE {}::text = {}::text").format(
+        q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
+    )
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
+    yield alter(Phase.KEYS, name, f"add {beside} to {name.name}, for the numbers", add)
+    yield online.synced(Phase.KEYS, name, beside, SQL("({})").format(found))
+    unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
+    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
+    yield replace(
+        mapping,
+        sql=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {} AND {} AND {}").format(
+            q.name(name),
+            Identifier(beside),
+            q.column(key.target_columns[0], "p"),
+            q.name(key.target),
+            _match(column, legacy),
+            IN_BATCH,
+            q.is_null(beside),
+        ),
+        find=places(name, SQL("{} AND {}").format(unmapped, known)),
+        pages=True,
+    )
+    swap = [online.unsynced(name, beside)]
+    swap += [
+        SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(old.table), Identifier(old.name))
+        for old in table.foreign_keys
+        if old.columns == key.columns
+    ]
+    rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
+    swap.append(rename.format(q.name(name), Identifier(column), Identifier(aside)))
+    swap.append(rename.format(q.name(name), Identifier(beside), Identifier(column)))
+    if table.columns[column].not_null:
+        loose = SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
+        swap.append(loose.format(q.name(name), Identifier(aside)))
+    yield Step(
+        Phase.KEYS,
+        name,
+        f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
+        SQL(";\n").join(swap),
+        renames=((column, aside),),
+        added=(Added(column, kept=_told_by(aside, key, legacy)),),
+        touches=tuple({old.target for old in table.foreign_keys if old.columns == key.columns}),
+    )
+
+
+def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+    key: ForeignKey = finding.part
     name, column, legacy = key.table, key.columns[0], finding.found
     aside = aside_name(actual.tables[name], column)
     for old in actual.tables[name].foreign_keys:
@@ -113,7 +195,8 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
     type_ = SQL(contract.tables[name].columns[column].type)
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
-    yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True)
+    added = Added(column, kept=_told_by(aside, key, legacy))
+    yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
     yield from _orphans(finding, aside, actual, contract)
     yield Step(
         phase=Phase.KEYS,
@@ -133,6 +216,17 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     )
 
 
+def _told_by(aside: str, key: ForeignKey, legacy: str) -> Composed:
+    """Return the condition that the text beside a number still says which row it means."""
+    other = SQL("EXISTS (SELECT FROM {} AS p WHERE {} AND {} <> {})").format(
+        q.name(key.target),
+        _match(aside, legacy),
+        q.column(key.target_columns[0], "p"),
+        q.column(key.columns[0]),
+    )
+    return SQL("{} IS NULL OR ({} IS NOT NULL AND NOT {})").format(q.column(key.columns[0]), q.column(aside), other)
+
+
 def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield what becomes of texts that map to nothing."""
     key: ForeignKey = finding.part
@@ -148,13 +242,15 @@ def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -
         yield from mover.quarantine(Phase.MISFITS, key.table, nowhere, reason, rows=finding.rows)
     elif policy == "adopt":
         cells: dict[str, Composable] = mover.adopter(key)
+        table = actual.tables[key.table]
         yield rewrite(
             Phase.ORPHANS,
-            key.table,
+            table,
             f"give {counted(finding.rows)} of {key.table.name} to the default row: {reason}",
             cells,
             nowhere,
             rows=finding.rows,
+            known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
         )
 
 
@@ -178,6 +274,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
         not_null=False,
         default=None,
         mapped=aside,
+        added=True,
         now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
     )
     return renamed.with_table(table.with_column(texts).with_column(numbers))

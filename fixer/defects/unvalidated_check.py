@@ -7,8 +7,9 @@ Cure: add it again with its proof, once the rows have been settled (see broken-c
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer.checks import spelt, stands
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
@@ -37,9 +38,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name, found = finding.table, finding.found.name
     drop = drop_constraint(name, found, f"drop the check {found}, to be added again with its proof")
     action = SQL("ADD {}").format(ddl.check_clause(found, finding.part))
-    return Repair(
-        (drop, alter(Phase.RULES, name, f"add CHECK {spelt(finding.part)} to {name.name}", action, merge=True))
-    )
+    title = f"add CHECK {spelt(finding.part)} to {name.name}"
+    add = alter(Phase.RULES, name, title, action, merge=True)
+    return Repair((drop, replace(add, online=online.check(name, found, finding.part, title))))
 
 
 BREAK = (

@@ -7,7 +7,9 @@ Cure: VALIDATE, once the rows under it have been settled.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from fixer import online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.references import arrow, best, pairs_of
@@ -42,7 +44,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         touches=(key.target,),
         rows=actual.tables[key.table].estimated_rows,
     )
-    return Repair((step,))
+    lightly = online.proved(key.table, key.name, key.target, step.title, step.rows)
+    return Repair((replace(step, online=(lightly,)),))
 
 
 AGAIN = (

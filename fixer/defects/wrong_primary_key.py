@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
+from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import ForeignKey, Index, Schema
-from fixer.sqltext import SQL
+from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
 
 SLUG = "wrong-primary-key"
@@ -43,10 +44,24 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 
 def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    key: Index = finding.part
     old: Index = finding.found
     name, table = finding.table, actual.tables[finding.table]
     dependents = [k for k in actual.incoming(name) if set(k.target_columns) == set(old.columns)]
+    again = [key for key in dependents if not _replaced(key, contract)]
+    lightly = _online(finding, actual, dependents, again)
+    steps = list(_at_once(finding, actual, dependents, again))
+    if table.inherits or lightly is None:
+        yield from steps
+        return
+    first, *rest = steps
+    yield replace(first, online=lightly)
+    for step in rest:
+        yield replace(step, online=())
+
+
+def _at_once(finding: Finding, actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]) -> Iterator[Step]:
+    key, old, name = finding.part, finding.found, finding.table
+    table = actual.tables[name]
     for each in dependents:
         yield drop_foreign_key(each, "to be added again after the key it uses", hazard=Hazard.REPLACES_CONSTRAINT)
     yield drop_constraint(
@@ -56,14 +71,65 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     new = ddl.key_clause(ddl.free_constraint_name(table, actual, name, key.name, index=True), key)
     yield alter(Phase.INDEXES, name, f"add PRIMARY KEY ({columns}) to {name.name}", SQL("ADD {}").format(new))
     if set(old.columns) != set(key.columns):
-        unique = replace(old, primary=False, deferrable=False, deferred=False)
-        kept = ddl.key_clause(ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique)
+        kept = ddl.key_clause(*_old_key(finding, actual))
         title = f"keep UNIQUE ({', '.join(old.columns)}) on {name.name}"
         yield alter(Phase.INDEXES, name, title, SQL("ADD {}").format(kept))
-    for each in (key for key in dependents if not _replaced(key, contract)):
+    for each in again:
         title = f"add the foreign key {each.name} again"
         add = SQL("ADD {}").format(ddl.foreign_key_clause(each.name, each))
         yield alter(Phase.FOREIGN_KEYS, each.table, title, add, touches=(name,))
+
+
+def _old_key(finding: Finding, actual: Schema) -> tuple[str, Index]:
+    """Return the name under which the old key stays, and what it is then."""
+    name, table = finding.table, actual.tables[finding.table]
+    unique = replace(finding.found, primary=False, deferrable=False, deferred=False)
+    return ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique
+
+
+def _online(
+    finding: Finding, actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+) -> tuple[Step, ...] | None:
+    """Return the swap that locks for a moment: both indexes are built before it, references are proved after it."""
+    key, old, name = finding.part, finding.found, finding.table
+    table = actual.tables[name]
+    ready = online.ready_index(key, table)
+    new = ready or ddl.free_constraint_name(table, actual, name, key.name, index=True)
+    steps = online.key(new, table, key, actual, "", ready=ready)
+    if steps is None:
+        return None
+    *built, promoted = steps
+    actions = [SQL("DROP CONSTRAINT {}").format(Identifier(old.name)), SQL("ADD {}").format(online.using(new, key))]
+    if set(old.columns) != set(key.columns):
+        kept, unique = _old_key(finding, actual)
+        stands = online.ready_index(unique, table)
+        kept = stands or kept
+        built += () if stands else online.index(kept, table, unique, f"build the index of {kept}") or ()
+        actions.append(SQL("ADD {}").format(online.using(kept, unique)))
+    swap: list[Composable] = [
+        SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
+        for each in dependents
+    ]
+    # The dropped constraint's own name may be the new one's: in two statements, not in one.
+    swap += [SQL("ALTER TABLE {} {}").format(q.name(name), action) for action in actions]
+    swap += [
+        SQL("ALTER TABLE {} ADD {} NOT VALID").format(q.name(each.table), ddl.foreign_key_clause(each.name, each))
+        for each in again
+    ]
+    columns = ", ".join(key.columns)
+    title = f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({columns})"
+    exchange = replace(
+        promoted,
+        title=title,
+        sql=SQL(";\n").join(swap),
+        action=None,
+        hazard=Hazard.REPLACES_CONSTRAINT,
+        touches=tuple(dict.fromkeys(each.table for each in dependents)),
+    )
+    proofs = [
+        online.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0) for each in again
+    ]
+    return (*built, exchange, *proofs)
 
 
 def _replaced(key: ForeignKey, contract: Contract) -> bool:

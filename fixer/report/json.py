@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fixer.apply.atomic import Run
+from fixer.apply import ledger
 from fixer.apply.journal import PastRun
+from fixer.apply.run import Run
+from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.findings import POINTS, Finding
 from fixer.plan import VERSION, Plan, step_to_json
@@ -28,6 +30,7 @@ def plan_body(plan: Plan) -> dict[str, Any]:
     """Return what a plan has beyond the head that all share."""
     return {
         "identity": plan.identity,
+        "mode": plan.mode,
         "fingerprint": plan.fingerprint,
         "schemas": list(plan.schemas),
         "hazards": sorted(str(hazard) for hazard in plan.hazards),
@@ -44,18 +47,15 @@ def of_run(run: Run) -> str:
             **head(run.target, run.contract, findings),
             "run": run.run,
             "steps": [step_to_json(step) for step in run.steps],
-            "ledger": [
-                {
-                    "table": str(entry.table),
-                    "before": entry.before,
-                    "after": entry.after,
-                    "inserted": entry.inserted,
-                    "quarantined": entry.quarantined,
-                }
-                for entry in run.ledger
-            ],
+            "ledger": ledger.to_json(run.ledger),
         }
     )
+
+
+def of_undone(done: Undone) -> str:
+    """Return what `undo` did."""
+    entries = ledger.to_json(done.ledger)
+    return _text({"version": VERSION, "target": done.target, "undone": done.undone, "run": done.run, "ledger": entries})
 
 
 def of_history(target: str, runs: Sequence[PastRun]) -> str:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 from fixer.apply import journal
-from fixer.apply.atomic import ADVISORY_LOCK, lock_modes
+from fixer.apply.atomic import lock_modes
+from fixer.apply.transaction import ADVISORY_LOCK
 from fixer.plan import Plan, PlannedStep, Render, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Block, Composable, Literal, name
@@ -76,6 +77,7 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
         yield from _statement(render, count)
     for step in plan.steps:
         yield f"\n-- {step.number}. {_comment(step)}"
+        yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
         yield f"{step.sql};"
         entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
         kept = Literal(json.dumps(step_to_json(step)))

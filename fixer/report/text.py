@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fixer.apply import ledger
-from fixer.apply.atomic import Run
 from fixer.apply.journal import PastRun
+from fixer.apply.run import Run
+from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.findings import Finding
 from fixer.plan import Plan
@@ -153,6 +154,12 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     return Group(*parts, Text(), Text(done, style="bold green"))
 
 
+def of_undone(done: Undone) -> RenderableType:
+    """Return what `undo` did: the ledger, and what comes next."""
+    words = f"Run {done.undone} is taken back, by run {done.run}: the database is defined as it was before it."
+    return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
+
+
 def of_ledger(entries: Iterable[ledger.Entry]) -> Table:
     """Return the ledger: every row that was there is accounted for."""
     table = Table(title="ledger: before + inserted = after + quarantined", box=box.SIMPLE_HEAD, title_justify="left")
@@ -170,7 +177,7 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
     if not runs:
         return Text("No runs: the fixer has not changed this database.")
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "contract", "plan"):
+    for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan"):
         table.add_column(name)
     for run in runs:
         moved = sum(entry["quarantined"] for entry in run.ledger or ())
@@ -183,11 +190,19 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
             run.role,
             run.steps,
             moved,
+            _undo(run),
             run.contract,
             run.plan,
         )
         table.add_row(*map(str, cells))
     return table
+
+
+def _undo(run: PastRun) -> str:
+    """Say whether a run can be taken back, or was."""
+    if run.undone_by:
+        return f"by run {run.undone_by}"
+    return "possible" if run.undoable else ""
 
 
 def show(console: Console, text: RenderableType) -> None:

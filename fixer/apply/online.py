@@ -1,0 +1,480 @@
+"""Online mode: many short transactions, none of which keeps anybody waiting for long.
+
+Strong locks are asked for with a short timeout, again and again, since who waits for one makes all others wait
+behind; rows are written in batches; indexes are built concurrently. What others write meanwhile is met by
+planning again from the catalogue, as after a crash: to resume is to plan again. The journal keeps one run for
+all of it, unfinished until the contract holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import catalog
+from fixer import sqltext as q
+from fixer.apply import definitions, journal, ledger
+from fixer.apply.definitions import Definitions
+from fixer.apply.preflight import check_schema, permit, watched_tables
+from fixer.apply.progress import SILENT, Progress
+from fixer.apply.run import Run
+from fixer.apply.transaction import TRANSIENT, configure, take_the_floor
+from fixer.contract import Contract
+from fixer.errors import ApplyFailed
+from fixer.examine import Report, examine
+from fixer.explain import told
+from fixer.plan import ONLINE, Plan, PlannedStep
+from fixer.sqltext import SQL, Literal
+from fixer.steps import Lock
+
+ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
+LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
+ROW_TIMEOUT = 0.1  # seconds; below deadlock_timeout, so that it is never the application that gives way
+PATIENCE = 600.0  # seconds for which a lock is tried for
+TARGET = 0.02  # seconds that a batch should take: so long may others wait for its rows
+SMALLEST, FIRST, LARGEST = 20, 200, 20_000  # rows of a batch
+ROWS_OF_A_PAGE = 291  # line pointers that fit on a page of 8 kB (PostgreSQL manual, 73.6)
+_WEAK = (Lock.NONE, Lock.ROW_EXCLUSIVE, Lock.SHARE_UPDATE_EXCLUSIVE)
+# What others wrote or changed meanwhile: the next plan will meet it.
+_OVERTAKEN = (
+    psycopg2.IntegrityError,
+    psycopg2.DataError,
+    pg.UndefinedObject,
+    pg.UndefinedColumn,
+    pg.UndefinedTable,
+    pg.DuplicateObject,
+    pg.DuplicateTable,
+    pg.DuplicateColumn,
+    pg.InvalidForeignKey,
+    pg.ObjectNotInPrerequisiteState,
+)
+
+log = logging.getLogger("pgmend.apply")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When to hold back: `max_lag` of a replica in seconds, `throttle` at so many busy sessions of others."""
+
+    max_lag: float | None = None
+    throttle: int | None = None
+
+
+class _OvertakenError(Exception):
+    """Raised where others wrote or changed something meanwhile that the plan does not know."""
+
+
+def run(
+    connection: Connection,
+    contract: Contract,
+    plan: Plan,
+    *,
+    another: Callable[[], Connection],
+    replan: Callable[[Report], Plan] | None,
+    allowed: Sequence[str],
+    settings: Mapping[str, str] | None = None,
+    progress: Progress = SILENT,
+    pace: Pace | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Run:
+    """Carry out a plan that was permitted, and those that `replan` makes of what came in meanwhile.
+
+    `another` opens a second connection, which keeps other fixers out. Raises what atomic mode raises; what was
+    done until then stands, and the next run goes on from there.
+    """
+    with floor(another):
+        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), sleep)
+        before, connection.autocommit = connection.autocommit, False
+        try:
+            return work.carry_out(replan, allowed)
+        finally:
+            if not connection.closed:
+                connection.rollback()
+                connection.autocommit = before
+
+
+@contextmanager
+def floor(another: Callable[[], Connection]) -> Iterator[None]:
+    """Keep other fixers out for as long as this lasts: by a transaction of its own, as a pooler demands.
+
+    It holds no snapshot, so that CREATE INDEX CONCURRENTLY does not wait for it.
+    """
+    guard = another()
+    try:
+        guard.autocommit = False
+        with guard.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            take_the_floor(cursor)
+        yield
+    finally:
+        guard.close()
+
+
+class _Online:
+    """One run in online mode."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        contract: Contract,
+        plan: Plan,
+        settings: Mapping[str, str],
+        progress: Progress,
+        pace: Pace,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.connection, self.contract, self.plan = connection, contract, plan
+        self.settings, self.progress, self.pace, self.sleep = dict(settings), progress, pace, sleep
+        self.path = ", ".join(f'"{s}"' for s in dict.fromkeys([*contract.schemas, "public"]))
+        self.number = 0  # of the run
+        self.offset = 0  # of its steps that were done before
+        self.relations: frozenset[int] = frozenset()
+        self.looked = 0.0  # when replicas and load were last looked at
+
+    # --- the whole
+
+    def carry_out(self, replan: Callable[[Report], Plan] | None, allowed: Sequence[str]) -> Run:
+        """Carry out plan after plan until the contract holds."""
+        self._begin()
+        for _ in range(ROUNDS):
+            reason = self._round()
+            report = Report(self.plan.target, examine(self.connection, self.contract, settings=self.settings))
+            if report.ok and (replan is None or not replan(report).steps):
+                return self._finish(report)
+            if replan is None:
+                raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
+            self.plan = replan(report)
+            self.progress.again(reason or _broken(report))
+            permit(self.plan, allowed)
+            self._widen()
+        raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {self._stands()}")
+
+    def _stands(self) -> str:
+        return f"What was done stands as run {self.number}: `fixer apply --mode online` goes on from there."
+
+    def _round(self) -> str:
+        """Carry out one plan; return what overtook it, if anything did."""
+        count = len(self.plan.steps)
+        for step in self.plan.steps:
+            numbered = replace(step, number=self.offset + step.number)
+            self.progress.step(step, count)
+            started = time.monotonic()
+            try:
+                rows = self._step(numbered)
+            except _OvertakenError as overtaken:
+                log.info("step %s: %s: %s: planning again", step.number, step.title, overtaken)
+                self.offset += count
+                return f"{step.title}: {overtaken}"
+            log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
+        self.offset += count
+        return ""
+
+    def _begin(self) -> None:
+        """Open a run, or take up the one that was interrupted."""
+        with self._transaction() as cursor:
+            check_schema(cursor, self.contract, self.plan)
+            self._choose_path(cursor)
+            journal.make(cursor, self.plan)
+            unfinished = journal.unfinished(cursor)
+            if unfinished is None:
+                self.number = journal.open_run(cursor, self.plan, ONLINE, Definitions())
+            else:
+                self.number, self.offset = unfinished
+                log.info("run %s was interrupted: going on", self.number)
+        self.settings |= journal.spelling(self.connection, self.number)
+        self._widen()
+
+    def _widen(self) -> None:
+        """Note what the run has not touched so far: how it is defined, for undo, and how many rows there are."""
+        with self._transaction() as cursor:
+            actual = catalog.read(cursor, self.contract.schemas)
+            self._choose_path(cursor)
+            journal.make(cursor, self.plan)
+            watched = watched_tables(self.plan, actual)
+            relations = definitions.oids(cursor, watched | self.plan.tables)
+            was = definitions.read(cursor, relations, self.contract.schemas)
+            known = journal.widen(cursor, self.number, self.plan, was)
+            journal.note_rows(cursor, self.number, ledger.count(cursor, watched))
+            self.relations |= relations | known
+            self._note_definitions(cursor)
+
+    def _finish(self, report: Report) -> Run:
+        """Let the ledger add up, and close the run."""
+        with self._transaction() as cursor:
+            done = journal.account(cursor, self.number)
+            assert done is not None
+            steps = tuple(each.step for each in done.steps)
+            entries = journal.balance(cursor, self.number, steps)
+            for entry in entries:
+                if not entry.adds_up:
+                    raise ApplyFailed(f"The rows of {entry.table} do not add up: {entry}. {self._stands()}")
+            after = definitions.read(cursor, self.relations, self.contract.schemas)
+            journal.close_run(cursor, self.number, ledger.to_json(entries), after)
+        plan = replace(self.plan, steps=steps)
+        return Run(self.plan.target, self.plan.contract, plan, self.number, entries, report)
+
+    def _note_definitions(self, cursor: Cursor) -> None:
+        journal.note(cursor, self.number, definitions.read(cursor, self.relations, self.contract.schemas))
+
+    # --- one step
+
+    def _step(self, step: PlannedStep) -> int:
+        if step.concurrent:
+            return self._concurrently(step)
+        if step.find:
+            return self._in_batches(step)
+        return self._at_once(step)
+
+    def _at_once(self, step: PlannedStep) -> int:
+        """Do a step in one short transaction, trying for its lock until it is had."""
+        strong = step.lock not in _WEAK
+        begun = time.monotonic()
+        for attempt in range(1_000_000):
+            try:
+                with self._transaction(step, LOCK_TIMEOUT if strong else None) as cursor:
+                    rows = self._execute(cursor, step)
+                    journal.enter_step(cursor, self.number, step, rows)
+                    self.relations |= definitions.oids(cursor, [step.table, *step.touches])
+                    self._note_definitions(cursor)
+                return rows
+            except TRANSIENT as error:
+                waited = time.monotonic() - begun
+                if waited > PATIENCE:
+                    raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self._stands()}") from None
+                if waited > 1.0:
+                    self.progress.waits(step, self._blockers(step) or told(error))
+                self.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
+            except psycopg2.Error as error:
+                raise self._failed(step, error) from None
+        raise AssertionError("unreachable")
+
+    def _execute(self, cursor: Cursor, step: PlannedStep) -> int:
+        for off, _ in step.asleep:
+            cursor.execute(off)
+        cursor.execute(step.sql)
+        rows = max(cursor.rowcount, 0)
+        for _, on in step.asleep:
+            cursor.execute(on)
+        return rows
+
+    def _failed(self, step: PlannedStep, error: psycopg2.Error) -> Exception:
+        """Return what a failure means: somebody was faster, or it cannot work."""
+        if isinstance(error, _OVERTAKEN):
+            return _OvertakenError(told(error))
+        log.error("step %s failed: %s: %s", step.number, step.title, told(error))
+        return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {self._stands()}")
+
+    def _concurrently(self, step: PlannedStep) -> int:
+        """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it."""
+        self.connection.rollback()
+        self.connection.autocommit = True
+        try:
+            with self.connection.cursor() as cursor:
+                # Not by SET: behind a pooler the next client would have it. What waits here holds nobody up.
+                cursor.execute("SELECT current_setting('lock_timeout'), current_setting('search_path')")
+                was = cursor.fetchone() or ("0", "")
+                cursor.execute("SELECT set_config('lock_timeout', '0', false), set_config('search_path', %s, false)",
+                               (self.path,))  # fmt: skip
+                try:
+                    cursor.execute(step.sql)
+                finally:
+                    if not self.connection.closed:
+                        restore = "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false)"
+                        cursor.execute(restore, was)
+        except psycopg2.Error as error:
+            if isinstance(error, TRANSIENT):
+                raise _OvertakenError(told(error)) from None
+            raise self._failed(step, error) from None
+        finally:
+            if not self.connection.closed:
+                self.connection.autocommit = False
+        with self._transaction(step) as cursor:
+            journal.enter_step(cursor, self.number, step, 0)
+            self._note_definitions(cursor)
+        return 0
+
+    # --- batches
+
+    def _in_batches(self, step: PlannedStep) -> int:
+        """Write the rows of a step a batch at a time, until none is found any more."""
+        batches = _Batches(self, step)
+        if step.pages:
+            batches.by_pages()
+        while places := batches.found():
+            if not batches.by_places(places):
+                break  # others hold them, or something speaks against: the next plan will see
+        return batches.rows
+
+    def breathe(self, step: PlannedStep) -> None:
+        """Hold back while a replica lags or others are busy."""
+        if self.pace == Pace() or time.monotonic() - self.looked < 0.5:
+            return
+        while reason := self._strained():
+            self.progress.waits(step, reason)
+            self.sleep(0.5)
+        self.looked = time.monotonic()
+
+    def _strained(self) -> str:
+        with self._transaction() as cursor:
+            if self.pace.max_lag is not None:
+                cursor.execute(
+                    "SELECT extract(epoch FROM max(replay_lag)), (array_agg(application_name ORDER BY replay_lag DESC"
+                    " NULLS LAST))[1] FROM pg_catalog.pg_stat_replication"
+                )
+                lag, replica = cursor.fetchone() or (None, "")
+                if lag is not None and lag > self.pace.max_lag:
+                    return f"the replica {replica} lags by {lag:.1f} s"
+            if self.pace.throttle is not None:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE state = 'active'"
+                    " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+                )
+                (busy,) = cursor.fetchone() or (0,)
+                if busy > self.pace.throttle:
+                    return f"{busy} other sessions are busy"
+        return ""
+
+    def _blockers(self, step: PlannedStep) -> str:
+        """Say who holds locks on the tables of a step."""
+        tables = [f'"{n.schema}"."{n.name}"' for n in (step.table, *step.touches)]
+        with self._transaction() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.query_start)::text"
+                "  FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+                " WHERE l.relation = ANY (SELECT to_regclass(n)::oid FROM unnest(%s) AS n) AND l.granted"
+                "   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
+                "   AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND a.pid <> pg_backend_pid()"
+                " ORDER BY 4 LIMIT 3",
+                (tables,),
+            )
+            found = cursor.fetchall()
+        told_ = ", ".join(f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in found)
+        return f"a lock on {step.table.name} is held by {told_}" if found else ""
+
+    # --- transactions
+
+    @contextmanager
+    def _transaction(self, step: PlannedStep | None = None, lock_timeout: float | None = None) -> Iterator[Cursor]:
+        """Lend a cursor for one short transaction, committed at the end."""
+        self.connection.rollback()
+        chosen = dict(self.settings)
+        if lock_timeout is not None:
+            chosen["lock_timeout"] = f"{int(lock_timeout * 1000)}ms"
+        if self.number:
+            chosen["pgmend.run"] = str(self.number)
+        if step is not None:
+            chosen["pgmend.step"] = str(step.number)
+        with self.connection.cursor() as cursor:
+            configure(cursor, {**chosen, "search_path": self.path, "client_min_messages": "warning"})
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            yield cursor
+        self.connection.commit()
+
+    def _choose_path(self, cursor: Cursor) -> None:
+        cursor.execute("SELECT set_config('search_path', %s, true)", (self.path,))
+
+
+class _Batches:
+    """The rows of one step, written a batch at a time whose size follows the time that one takes."""
+
+    def __init__(self, work: _Online, step: PlannedStep) -> None:
+        self.work, self.step = work, step
+        self.size, self.rows = FIRST, 0
+
+    def found(self) -> list[tuple[str, ...]]:
+        """Return places of rows that are to be written, each with its keeper where it has one."""
+        with self.work._transaction(self.step) as cursor:
+            try:
+                cursor.execute(self.step.find or "")
+                return cursor.fetchall()
+            except psycopg2.Error as error:
+                raise self.work._failed(self.step, error) from None
+
+    def by_places(self, places: Sequence[tuple[str, ...]]) -> int:
+        """Write the rows at these places; return how many were written."""
+        before, at = self.rows, 0
+        while at < len(places):
+            part = places[at : at + self.size]
+            at += len(part)
+            keepers = [place[1] for place in part] if len(part[0]) > 1 else []
+            self._batch([place[0] for place in part], keepers)
+        return self.rows - before
+
+    def by_pages(self) -> None:
+        """Go through the whole table once, by ranges of pages."""
+        with self.work._transaction() as cursor:
+            cursor.execute(
+                SQL("SELECT pg_relation_size({}::regclass) / current_setting('block_size')::bigint").format(
+                    Literal(q.quoted(self.step.table))
+                )
+            )
+            (pages,) = cursor.fetchone() or (0,)
+        page, at_once = 0, 4
+        while page < pages:
+            until = min(page + at_once, pages)
+            seconds = self._batch([], [], pages=(page, until))
+            page = until
+            at_once = max(1, min(int(at_once * _faster(seconds)), 512))
+
+    def _batch(self, places: Sequence[str], keepers: Sequence[str], *, pages: tuple[int, int] | None = None) -> float:
+        """Write one batch in a transaction of its own; return the seconds it took."""
+        self.work.breathe(self.step)
+        for attempt in range(20):
+            started = time.monotonic()
+            try:
+                with self.work._transaction(self.step, ROW_TIMEOUT) as cursor:
+                    self._point(cursor, places, keepers, pages)
+                    if self.step.hold:
+                        cursor.execute(self.step.hold)
+                    rows = self.work._execute(cursor, self.step)
+                    journal.enter_step(cursor, self.work.number, self.step, rows)
+                break
+            except TRANSIENT:
+                self.size = max(SMALLEST, self.size // 2)
+                self.work.sleep(0.02 * (attempt + 1) * (0.5 + random.random()))
+            except psycopg2.Error as error:
+                raise self.work._failed(self.step, error) from None
+        else:
+            return TARGET  # somebody holds one of these rows: they will be found again
+        seconds = time.monotonic() - started
+        if pages is None:
+            self.size = max(SMALLEST, min(int(self.size * _faster(seconds)), LARGEST))
+        self.rows += rows
+        self.work.progress.rows(self.step, self.rows)
+        return seconds
+
+    def _point(
+        self, cursor: Cursor, places: Sequence[str], keepers: Sequence[str], pages: tuple[int, int] | None
+    ) -> None:
+        """Tell the statement where its rows stand."""
+        if pages is None:
+            settings = "SELECT set_config('pgmend.places', %s, true), set_config('pgmend.keepers', %s, true)"
+            cursor.execute(settings, (_array(places), _array(keepers)))
+            return
+        cursor.execute(
+            "SELECT set_config('pgmend.places', (SELECT array_agg(format('(%%s,%%s)', p, o)::tid)::text"
+            " FROM generate_series(%s, %s) AS p, generate_series(1, %s) AS o), true)",
+            (pages[0], pages[1] - 1, ROWS_OF_A_PAGE),
+        )
+
+
+def _array(places: Sequence[str]) -> str:
+    return "{" + ",".join(f'"{place}"' for place in places) + "}"
+
+
+def _faster(seconds: float) -> float:
+    """Return by how much the next batch may be larger."""
+    return max(0.5, min(TARGET / max(seconds, 0.001), 2.0))
+
+
+def _broken(report: Report) -> str:
+    return next((finding.message for finding in report.findings if finding.breaks), "steps are left")

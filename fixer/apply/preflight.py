@@ -1,0 +1,93 @@
+"""What has to hold before the first change: permission, rights, and the schema that the plan was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import catalog
+from fixer.apply import journal
+from fixer.contract import Contract
+from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.plan import Plan
+from fixer.schema import QName, Schema
+from fixer.steps import Phase
+
+
+def permit(plan: Plan, allowed: Iterable[str]) -> None:
+    """Raise NeedsPermission when a plan needs a person, or hazards that were not allowed."""
+    if plan.refusals:
+        more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
+        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. Nothing was changed.")
+    lacking = plan.lacks(allowed)
+    if lacking:
+        names = ",".join(sorted(lacking))
+        raise NeedsPermission(f"The plan needs --allow-hazards {names}. Nothing was changed.")
+
+
+def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
+    """Return the schema as it is, if it is the one that a plan was made for and the role may change it."""
+    actual = catalog.read(cursor, contract.schemas)
+    if actual.fingerprint != plan.fingerprint:
+        raise PlanRefused(_why_not(cursor, plan))
+    preflight(actual, plan)
+    return actual
+
+
+def _why_not(cursor: Cursor, plan: Plan) -> str:
+    runs = journal.history(cursor)
+    done = next(
+        (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
+    )
+    if done is not None:
+        return f"This plan was applied already, as run {done}: nothing was changed."
+    return "The database has changed since the plan was made: plan again. Nothing was changed."
+
+
+def preflight(actual: Schema, plan: Plan) -> None:
+    """Raise TargetError, with the SQL that helps, before the first change where the role lacks a right."""
+    session = actual.session
+    if session is None:
+        return
+    if session.standby:
+        raise TargetError("The target is a standby, which cannot be written: name the primary.")
+    if session.read_only:
+        raise TargetError(
+            "The target only lets this session read (default_transaction_read_only): nothing was changed."
+        )
+    needs: dict[str, None] = {}
+    for name in sorted(plan.tables):
+        table = actual.tables.get(name)
+        if table and not table.owned:
+            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
+    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
+        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
+    if not session.can_create and not session.journaled:
+        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
+    if needs:
+        grants = "\n  ".join(needs)
+        raise TargetError(
+            f"The role {session.role} lacks rights for this plan, and nothing was changed;"
+            f" their owner may say:\n  {grants}"
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
+    """Return the tables whose rows are counted: those touched, and all that hang on them."""
+    watched = {name for name in plan.tables if name in actual.tables}
+    grown = True
+    while grown:
+        below = {key.table for key in actual.foreign_keys() if key.target in watched}
+        grown = not below <= watched
+        watched |= below
+    return frozenset(name for name in watched if name in actual.tables)
+
+
+def renamed_tables(plan: Plan) -> dict[QName, QName]:
+    """Return the tables that a plan renames, old name to new."""
+    return {step.table: step.touches[0] for step in plan.steps if step.phase is Phase.TABLES and step.touches}

@@ -1,0 +1,258 @@
+"""From definitions as they are to definitions as they were: the statements, in an order in which they work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import sqltext as q
+from fixer.apply.definitions import Definitions, Item
+from fixer.schema import QName
+from fixer.sqltext import SQL, Composable, Identifier, Literal
+
+Titled = tuple[str, Composable]
+
+
+def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield the statements that drop what was not there, or not so: constraints, indexes, defaults, views."""
+    for view in (view for view in now.of_kind("view") if view.key not in then.items):
+        yield SQL("DROP VIEW {}").format(Identifier(view.detail["schema"], view.detail["name"]))
+    changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n")
+    constraints = [key for key in changed if key.key not in then.items or _differs(key, then.items[key.key])]
+    going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
+    leaning = [key for key in now.of_kind("constraint") if key.by in going and key not in constraints]
+    for key in sorted([*constraints, *leaning], key=lambda item: item.detail["type"] != "f"):
+        if key.of in now.relations:
+            yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
+    for index in _changed(now, then, "index"):
+        yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
+    for column in _changed(now, then, "column"):
+        was = then.items.get(column.key)
+        name, is_ = Identifier(column.name), column.detail
+        if was is None:  # it goes as a whole, once rows are back that may have had no value for it
+            if is_["not_null"] and not is_["identity"] and column.of in now.relations & then.relations:
+                yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+            continue
+        old = was.detail
+        if is_["identity"] and not old["identity"]:
+            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP IDENTITY").format(name))
+        if is_["default"] is not None and is_["default"] != old["default"] and not is_["generated"]:
+            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name))
+        if is_["not_null"] and not old["not_null"]:
+            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+
+
+def renamed(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield the statements that bring the names of columns and tables back; by way of others where they swap."""
+    moved = [c for c in _changed(now, then, "column") if c.key in then.items and then.items[c.key].name != c.name]
+    for number, column in enumerate(moved):
+        yield _alter(now, column.of, _rename(column.name, f"pgmend_{number}"))
+    for number, column in enumerate(moved):
+        yield _alter(now, column.of, _rename(f"pgmend_{number}", then.items[column.key].name))
+    for table in _changed(now, then, "table"):
+        if table.key in then.items and then.items[table.key].name != table.name:
+            yield _alter(now, table.of, SQL("RENAME TO {}").format(Identifier(then.items[table.key].name)))
+
+
+def _rename(old: str, new: str) -> Composable:
+    return SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
+
+
+def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield what brings all the rest back as it was; what the run `made`, and only that, is dropped."""
+    for table in now.of_kind("table"):
+        if table.key not in then.items:
+            yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
+    yield from _sequences(now, then, made)
+    for type_ in now.of_kind("type"):
+        if type_.key not in then.items:
+            yield f"drop the type {type_.name}", SQL("DROP TYPE {}").format(_full(type_))
+    yield from _columns(now, then)
+    yield from _constraints(now, then)
+    for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
+        for item in then.of_kind(kind):
+            is_ = now.items.get(item.key)
+            if is_ and is_.detail["enabled"] != item.detail["enabled"]:
+                action = SQL(f"{_SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
+                yield f"{kind} {item.name} as it was", _alter(then, item.of, action)
+
+
+_SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
+
+
+def _columns(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    for column in then.of_kind("column"):
+        is_ = now.items.get(column.key)
+        if is_ is None or is_ == column:
+            continue
+        name, old, new = Identifier(column.name), column.detail, is_.detail
+        actions: list[Composable] = []
+        if old["storage"] != new["storage"]:
+            actions.append(SQL(f"ALTER COLUMN {{}} SET STORAGE {_STORAGE[old['storage']]}").format(name))
+        if old["statistics"] != new["statistics"]:
+            target = SQL(str(-1 if old["statistics"] is None else int(old["statistics"])))
+            actions.append(SQL("ALTER COLUMN {} SET STATISTICS {}").format(name, target))
+        if old["default"] is not None and old["default"] != new["default"] and not old["generated"]:
+            actions.append(SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"])))
+        if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
+            how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
+            actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
+        if old["not_null"] and not new["not_null"] and not _named_not_null(then, column):
+            actions.append(SQL("ALTER COLUMN {} SET NOT NULL").format(name))
+        if actions:
+            yield f"bring the column {column.name} back", _alter(then, column.of, SQL(", ").join(actions))
+
+
+_STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+
+
+def _named_not_null(then: Definitions, column: Item) -> bool:
+    """Tell whether a NOT NULL comes back as a constraint, as of PostgreSQL 18."""
+    return any(
+        key.detail["type"] == "n" and key.of == column.of and key.detail["columns"] == [column.name]
+        for key in then.of_kind("constraint")
+    )
+
+
+def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    for key in _changed(now, then, "constraint"):
+        # NOT NULL of PostgreSQL 18 under another name: one column has one.
+        if key.detail["type"] == "n" and key.key not in then.items and _same_column(key, then):
+            new = _same_column(key, then)
+            assert new is not None
+            rename = SQL("RENAME CONSTRAINT {} TO {}").format(Identifier(key.name), Identifier(new.name))
+            yield f"bring the name {new.name} back", _alter(then, key.of, rename)
+    names = {(k.of, tuple(k.detail["columns"] or ())) for k in now.of_kind("constraint") if k.detail["type"] == "n"}
+    lacking = [key for key in then.of_kind("constraint") if now.items.get(key.key) != key]
+    order = {"n": 0, "p": 1, "u": 1, "x": 1, "c": 2}
+    for key in sorted(lacking, key=lambda key: order.get(key.detail["type"], 4)):
+        if key.key in now.items and not _differs(now.items[key.key], key):
+            continue
+        if key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in names:
+            continue
+        if key.detail["type"] == "f":
+            continue
+        yield from _constraint(then, key)
+    for index in (i for i in then.of_kind("index") if now.items.get(i.key) != i):
+        yield f"create the index {index.name}", SQL(index.detail["definition"])
+        if index.detail["comment"]:
+            name = Identifier(then.table(index.of).schema, index.name)
+            yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(index.detail["comment"]))
+    for key in lacking:
+        if key.detail["type"] == "f" and (key.key not in now.items or _differs(now.items[key.key], key)):
+            yield from _constraint(then, key)
+
+
+def _constraint(then: Definitions, key: Item) -> Iterator[Titled]:
+    add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
+    yield f"add the constraint {key.name}", _alter(then, key.of, add)
+    if key.detail["comment"]:
+        name, table = Identifier(key.name), _name(then, key.of)
+        comment = SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
+        yield "", comment
+
+
+def _same_column(key: Item, then: Definitions) -> Item | None:
+    return next(
+        (
+            other
+            for other in then.of_kind("constraint")
+            if other.detail["type"] == "n" and other.of == key.of and other.detail["columns"] == key.detail["columns"]
+        ),
+        None,
+    )
+
+
+def _differs(key: Item, other: Item) -> bool:
+    """Tell whether two constraints differ in more than the triggers that are asleep."""
+    return {**key.detail, "asleep": None} != {**other.detail, "asleep": None}
+
+
+def replaced(cursor: Cursor, now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield what puts the triggers of foreign keys to sleep again, as they were; a superuser's affair."""
+    for key in then.of_kind("constraint"):
+        is_ = now.items.get(key.key)
+        if is_ is None or is_.detail["asleep"] == key.detail["asleep"]:
+            continue
+        cursor.execute(
+            "SELECT g.tgrelid::bigint, g.tgtype, g.tgname, n.nspname, c.relname FROM pg_catalog.pg_trigger g"
+            " JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint"
+            " JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE k.conrelid = %s AND k.conname = %s",
+            (key.of, key.name),
+        )
+        wanted = {(oid, type_): state for oid, type_, state in key.detail["asleep"] or ()}
+        for oid, type_, name, *table in cursor.fetchall():
+            action = SQL(f"{_SWITCH[wanted.get((oid, type_), 'O')]} TRIGGER {{}}").format(Identifier(name))
+            alter = SQL("ALTER TABLE {} {}").format(Identifier(*table), action)
+            yield f"disable triggers of the foreign key {key.name}", alter
+
+
+def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    for sequence in now.of_kind("sequence"):
+        was = then.items.get(sequence.key)
+        if was is None:
+            if not sequence.detail["internal"]:
+                yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(_full(sequence))
+            continue
+        yield from _sequence(then, was, sequence)
+        given = made.positions.get(sequence.id)
+        wanted = then.positions.get(sequence.id)
+        # Numbers that were given since stay given.
+        if wanted and now.positions.get(sequence.id) == given and given != wanted:
+            last, called = wanted
+            title = f"set {sequence.name} back to {last}"
+            yield title, SQL("ALTER SEQUENCE {} RESTART WITH {}").format(_full(sequence), Literal(last))
+            if called:
+                yield (
+                    title,
+                    SQL("SELECT nextval({}::regclass)").format(
+                        Literal(q.quoted(QName(sequence.detail["schema"], sequence.name)))
+                    ),
+                )
+
+
+def _sequence(then: Definitions, was: Item, is_: Item) -> Iterator[Titled]:
+    title, name, old, new = f"bring the sequence {was.name} back", _full(was), was.detail, is_.detail
+    facts = ("type", "increment", "minimum", "maximum", "start", "cache", "cycle")
+    if any(old[fact] != new[fact] for fact in facts):
+        yield (
+            title,
+            SQL("ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} CACHE {} {}").format(
+                name,
+                SQL(old["type"]),
+                *(Literal(old[fact]) for fact in ("increment", "minimum", "maximum", "start", "cache")),
+                SQL("CYCLE" if old["cycle"] else "NO CYCLE"),
+            ),
+        )
+    if old["owned_by"] != new["owned_by"]:
+        owner: Composable = SQL("NONE")
+        if old["owned_by"]:
+            column = then.items["column", old["owned_by"]]
+            owner = Identifier(*then.table(column.of), column.name)
+        yield title, SQL("ALTER SEQUENCE {} OWNED BY {}").format(name, owner)
+    if old["owner"] != new["owner"]:
+        yield title, SQL("ALTER SEQUENCE {} OWNER TO {}").format(name, Identifier(old["owner"]))
+    before = {tuple(grant) for grant in old["grants"] or ()}
+    for role, right in sorted({tuple(grant) for grant in new["grants"] or ()} - before):
+        grantee = SQL("PUBLIC") if role == "public" else Identifier(role)
+        yield title, SQL("REVOKE {} ON SEQUENCE {} FROM {}").format(SQL(right), name, grantee)
+
+
+def _changed(now: Definitions, then: Definitions, kind: str) -> list[Item]:
+    """Return what of a kind was not there then, or not so."""
+    return [item for item in now.of_kind(kind) if then.items.get(item.key) != item]
+
+
+def _full(item: Item) -> Identifier:
+    return Identifier(item.detail["schema"], item.detail["name"])
+
+
+def _name(where: Definitions, oid: int) -> Composable:
+    return q.name(where.table(oid))
+
+
+def _alter(where: Definitions, oid: int, action: Composable) -> Composable:
+    return SQL("ALTER TABLE {} {}").format(_name(where, oid), action)

@@ -1,0 +1,467 @@
+"""Takes a run back, in one transaction: rows, cells, then every definition as it was; or refuses with the reason.
+
+Backwards through what the run wrote down: what it added and constrained goes first, so that rows may come back;
+then rows and cells, the last step first; then types, added columns, names; at last all that was there before.
+Nothing is assumed: at the end the definitions are read again, and have to equal those of before the run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import sqltext as q
+from fixer.apply import definitions, journal, ledger
+from fixer.apply.definitions import Definitions, Item
+from fixer.apply.journal import Account, DoneStep
+from fixer.apply.restore import created, dropped, renamed, replaced
+from fixer.apply.transaction import TRANSIENT, all_or_nothing
+from fixer.errors import ApplyFailed, UndoRefused, UsageError
+from fixer.explain import told
+from fixer.images import cell, whole
+from fixer.plan import PlannedStep
+from fixer.schema import QName
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.steps import Phase, quarantine_table
+
+log = logging.getLogger("pgmend.undo")
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What `undo` did."""
+
+    target: str
+    undone: int
+    run: int
+    ledger: tuple[ledger.Entry, ...] = ()
+
+
+def undo(
+    connection: Connection,
+    number: int,
+    *,
+    target: str = "",
+    settings: Mapping[str, str] | None = None,
+    progress: Callable[[str], None] = lambda title: None,
+) -> Undone:
+    """Take a run back.
+
+    Raises UsageError where there is no such run, UndoRefused with the reason where it cannot be taken back
+    (later writes or changes, data that was pruned), ApplyFailed when the database failed. Nothing is changed
+    then.
+    """
+
+    def work(cursor: Cursor) -> Undone:
+        done = _account(cursor, number)
+        entries, run = _Undo(cursor, done, progress).carry_out()
+        return Undone(target, number, run, entries)
+
+    return all_or_nothing(connection, work, settings=settings)
+
+
+def _account(cursor: Cursor, number: int) -> Account:
+    """Return what the run wrote down, if it can be taken back at all."""
+    done = journal.account(cursor, number)
+    if done is None:
+        raise UsageError(f"There is no run {number}: see `fixer history`.")
+    if done.mode == "undo":
+        raise UndoRefused(f"Run {number} took another run back: apply the plan again instead.")
+    if done.undone_by:
+        raise UndoRefused(f"Run {number} was taken back already, by run {done.undone_by}.")
+    if done.before is None or done.after is None:
+        why = "it ran as a script, which keeps no account of it" if done.mode == "script" else "it was pruned"
+        raise UndoRefused(f"What undo needs of run {number} is not there: {why}.")
+    for later, before in journal.later_runs(cursor, number):
+        shared = before.relations & done.before.relations
+        if shared:
+            names = ", ".join(sorted(str(before.table(oid)) for oid in shared))
+            raise UndoRefused(f"Run {later} came after and changed {names}: take that one back first.")
+    return done
+
+
+class _Undo:
+    """One run on its way back."""
+
+    def __init__(self, cursor: Cursor, done: Account, progress: Callable[[str], None]) -> None:
+        assert done.before is not None
+        assert done.after is not None
+        self.cursor, self.done, self.progress = cursor, done, progress
+        self.before, self.left = done.before, done.after  # what the run found, and what it left
+        self.relations = self.before.relations | self.left.relations
+        self.schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
+        keys = self.before.items.keys() | self.left.items.keys()
+        self.ours = {key for key in keys if self.before.items.get(key) != self.left.items.get(key)}
+        self.after = self.then = Definitions()  # what is there now, and what shall be
+        self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
+
+    def carry_out(self) -> tuple[tuple[ledger.Entry, ...], int]:
+        """Take the run back; return the ledger and the number of the run that did so."""
+        for setting, value in self.done.settings.items():
+            self.cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
+        self._lock()
+        self._look_for_changes()
+        stays = self.before.relations
+        named = self.after
+        before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
+        number = journal.open_undo(self.cursor, self.done)
+        self._let_go()
+        self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
+        self._look_for_losses()
+        self._shapes()
+        self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
+        self._bring_back()
+        self._prove()
+        after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
+        entries = tuple(
+            ledger.Entry(
+                self.before.table(oid),
+                before[named.table(oid)],
+                after[self.before.table(oid)],
+                self.back[oid],
+                self.gone[oid],
+            )
+            for oid in sorted(stays, key=lambda oid: self.before.table(oid))
+        )
+        for entry in entries:
+            if not entry.adds_up:
+                raise ApplyFailed(f"The rows of {entry.table} do not add up: {entry}. Everything was rolled back.")
+        journal.close_undo(self.cursor, number, self.done, ledger.to_json(entries))
+        return entries, number
+
+    # --- what stands in the way
+
+    def _lock(self) -> None:
+        for name in sorted(self.left.table(oid) for oid in self.left.relations):
+            self._do(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(name)), "lock it")
+        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def _now(self) -> Definitions:
+        return definitions.read(self.cursor, self.relations, self.schemas)
+
+    def _look_for_changes(self) -> None:
+        """Refuse where somebody changed since what the run made or found."""
+        self.after = now = self._now()
+        for key in sorted(self.ours):
+            left, is_ = self.left.items.get(key), now.items.get(key)
+            if left != is_:
+                deed = "changed" if left and is_ else "dropped" if left else "created"
+                item = left or is_
+                assert item is not None
+                raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {self.done.run}.")
+        theirs = {key: item for key, item in now.items.items() if key not in self.ours}
+        back = {key: item for key, item in self.before.items.items() if key in self.ours}
+        self.then = Definitions({**theirs, **back}, self.before.positions)
+
+    def _look_for_losses(self) -> None:
+        """Refuse where a column that is to go, or to be converted back, holds what was written since."""
+        odd: dict[QName, list[tuple[str, Composable]]] = {}
+        for done in self.done.steps:
+            for column, condition in self._losses(done):
+                odd.setdefault(done.step.table, []).append((column, condition))
+        for table, questions in odd.items():
+            counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(condition) for _, condition in questions)
+            try:
+                self.cursor.execute(SQL("SELECT {} FROM {} AS t").format(counts, q.name(table)))
+            except psycopg2.DataError as error:
+                raise UndoRefused(f"Values of {table} do not go back to their old type: {told(error)}.") from None
+            for (column, _), rows in zip(questions, self.cursor.fetchone() or (), strict=True):
+                if rows:
+                    raise UndoRefused(
+                        f"{rows} rows of {table} hold in {column} what was written since run {self.done.run}"
+                        " and would be lost."
+                    )
+
+    def _losses(self, done: DoneStep) -> Iterator[tuple[str, Composable]]:
+        columns = self._columns(done.step)
+        for added in done.step.added:
+            if added.counts or added.column not in columns or self._was_there(columns[added.column]):
+                continue
+            if added.kept is not None:
+                yield added.column, SQL("({}) IS NOT TRUE").format(SQL(added.kept))
+            else:
+                filled = Literal(done.filled.get(added.column))
+                yield added.column, SQL("{}::text IS DISTINCT FROM {}").format(q.column(added.column), filled)
+        for reverted in done.step.reverts:
+            if reverted.column in columns:
+                cell_, type_ = q.column(reverted.column), SQL(columns[reverted.column].detail["type"])
+                again = SQL("({})::{}").format(SQL(reverted.forth), type_)
+                yield reverted.column, SQL("{}::text IS DISTINCT FROM {}::text").format(again, cell_)
+
+    def _columns(self, step: PlannedStep) -> dict[str, Item]:
+        oid = self.after.oid(str(step.table))
+        return self.after.columns(oid) if oid else {}
+
+    def _was_there(self, column: Item) -> bool:
+        return column.key in self.then.items
+
+    # --- definitions
+
+    def _let_go(self) -> None:
+        """Drop what the run added or changed, and put triggers to sleep while rows come back."""
+        for statement in dropped(self.after, self.then):
+            self._do(statement, "drop what the run added")
+        for oid in sorted(self.relations & self.after.relations):
+            if any(item.of == oid for kind in ("trigger", "rule") for item in self.after.of_kind(kind)):
+                self._do(SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(q.name(self.after.table(oid))), "")
+            for rule in (item for item in self.after.of_kind("rule") if item.of == oid):
+                disable = SQL("ALTER TABLE {} DISABLE RULE {}")
+                self._do(disable.format(q.name(self.after.table(oid)), Identifier(rule.name)), "")
+
+    def _shapes(self) -> None:
+        """Bring types back and drop what was added, in one statement a table, so that it is written anew once."""
+        for oid in sorted(self.before.relations):
+            then, columns = self.then, self.after.columns(oid)
+            actions: list[Composable] = []
+            for name, item in columns.items():
+                if not self._was_there(item):
+                    actions.append(SQL("DROP COLUMN {}").format(Identifier(name)))
+                elif then.items[item.key].detail["type"] != item.detail["type"]:
+                    old = SQL(then.items[item.key].detail["type"])
+                    value = SQL(self._reversal(oid, name)) if self._reversal(oid, name) else Identifier(name)
+                    actions.append(SQL("ALTER COLUMN {} TYPE {} USING {}").format(Identifier(name), old, value))
+            if actions:
+                self.progress(f"bring the columns of {self.after.table(oid)} back")
+                alter = SQL("ALTER TABLE {} {}").format(q.name(self.after.table(oid)), SQL(", ").join(actions))
+                self._do(alter, f"bring the columns of {self.after.table(oid)} back")
+
+    def _reversal(self, oid: int, column: str) -> str:
+        """Return the old value of a column over its new cell, for USING, where columns stand by themselves."""
+        name = str(self.after.table(oid))
+        found = [r.back for done in self.done.steps for r in done.step.reverts
+                 if str(done.step.table) == name and r.column == column]  # fmt: skip
+        bare = q.column(column).as_string(self.cursor)
+        return found[-1].replace(bare, Identifier(column).as_string(self.cursor)) if found else ""
+
+    def _bring_back(self) -> None:
+        """Bring names back, then every definition that is not as it was."""
+        for statement in renamed(self.after, self.then):
+            self._do(statement, "bring a name back")
+        now = self._now()
+        for oid in sorted(now.relations - self.then.relations):
+            self._empty(now.table(oid))
+        for title, statement in created(now, self.then, self.left):
+            self.progress(title)
+            self._do(statement, title)
+        superuser = self._is_superuser()
+        for title, statement in replaced(self.cursor, self._now(), self.then):
+            if not superuser:
+                raise UndoRefused(f"Only a superuser may {title}, as it was before run {self.done.run}.")
+            self._do(statement, title)
+
+    def _empty(self, table: QName) -> None:
+        self.cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(q.name(table)))
+        if (self.cursor.fetchone() or (False,))[0]:
+            raise UndoRefused(f"The table {table}, which run {self.done.run} created, holds rows by now.")
+
+    def _prove(self) -> None:
+        """Read the definitions once more: they have to be those of before the run."""
+        now = self._now()
+        for key in sorted(self.ours):
+            was, is_ = self.before.items.get(key), now.items.get(key)
+            if was != is_:
+                item = was or is_
+                assert item is not None
+                log.error("%s %s: was %s, is %s", item.kind, item.name, was and was.detail, is_ and is_.detail)
+                raise UndoRefused(f"The {item.kind} {item.name} could not be brought back as it was.")
+
+    def _is_superuser(self) -> bool:
+        self.cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
+        return bool((self.cursor.fetchone() or (False,))[0])
+
+    # --- rows
+
+    def _rows(self, steps: Iterable[DoneStep]) -> None:
+        """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
+        written = (done.step for done in steps)
+        touching = [s for s in written if s.moves or s.restores or s.respells or s.inserts]
+        if not touching:
+            return
+        if self._is_superuser():
+            self.cursor.execute("SET LOCAL session_replication_role = replica")
+        for step in reversed(touching):
+            oid = self.after.oid(str(step.table))
+            if oid is None:
+                continue
+            self.progress(f"take back: {step.title}")
+            if step.moves:
+                self._return_rows(oid, step)
+            elif step.inserts:
+                self._remove_rows(oid, step)
+            else:
+                self._return_cells(oid, step)
+        if self._is_superuser():
+            self.cursor.execute("SET LOCAL session_replication_role TO DEFAULT")
+
+    def _types(self, oid: int) -> dict[str, str]:
+        """Return the columns of a table as they are at this moment, with their types."""
+        now = definitions.read(self.cursor, [oid], [])
+        return {n: c.detail["type"] for n, c in now.columns(oid).items() if not c.detail["generated"]}
+
+    def _return_rows(self, oid: int, step: PlannedStep) -> None:
+        """Move rows from quarantine back to their table."""
+        table, place = self.after.table(oid), q.name(quarantine_table(step.table))
+        mine = SQL("run = {} AND step = {}").format(Literal(self.done.run), Literal(step.number))
+        self.cursor.execute(SQL('SELECT "row" FROM {} WHERE {} LIMIT 1').format(place, mine))
+        first = self.cursor.fetchone()
+        if first is None:
+            return
+        types = self._types(oid)
+        named = {self._known_as(oid, kept, types): kept for kept in first[0]}
+        back = SQL(
+            'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
+            " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
+        ).format(
+            place,
+            mine,
+            q.name(table),
+            q.names(name for name in named if name in types),
+            SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
+        )
+        self.back[oid] += self._do(back, f"bring rows back to {table}")
+
+    def _known_as(self, oid: int, kept: str, types: Mapping[str, str]) -> str:
+        """Return how a column is called now whose cells an image keeps, perhaps by the name of before the run."""
+        if kept in types:
+            return kept
+        was = self.then.columns(oid).get(kept) if oid in self.then.relations else None
+        return self.after.items[was.key].name if was and was.key in self.after.items else kept
+
+    def _return_cells(self, oid: int, step: PlannedStep) -> None:
+        """Give cells back what they held, in rows that nobody wrote since."""
+        table, types = self.after.table(oid), self._types(oid)
+        restores = [column for column in step.restores or step.respells if column in types]
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
+        (rows,) = self.cursor.fetchone() or (0,)
+        if not rows or not restores:
+            return
+        values = {column: cell(SQL('i."row"'), column, types[column]) for column in restores}
+        if step.known_by:
+            statement = self._by_key(table, step, types, values)
+        else:
+            statement = self._by_whole_row(table, step, types, values)
+        done = self._do(statement, f"give cells of {table} back what they held")
+        if done != rows:
+            raise UndoRefused(
+                f"{rows - done} of {rows} rows of {table} whose {', '.join(restores)} run {self.done.run} rewrote"
+                " were changed or deleted since, or look like others by now."
+            )
+
+    def _mine(self, step: PlannedStep) -> Composed:
+        return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
+
+    def _by_key(
+        self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
+    ) -> Composed:
+        """Return the statement that finds each row by its key, and only if its cells are still those of the run."""
+        mark = SQL("i.mark")
+        match = [SQL("{} = {}").format(q.column(c), cell(mark, c, types[c])) for c in step.known_by]
+        match += [
+            SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(c), cell(mark, c, types[c]))
+            for c in values
+            if step.restores
+        ]
+        return SQL(
+            "WITH i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {}) UPDATE {} AS t SET {} FROM i WHERE {}"
+        ).format(journal.BEFORE_IMAGE, self._mine(step), q.name(table), _assigned(values), q.all_of(match))
+
+    def _by_whole_row(
+        self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
+    ) -> Composed:
+        """Return the statement that finds each row by all its cells: rows that are alike are as good as each other."""
+        aside = [] if step.restores else self._respelt(step)
+        now = SQL("({} - {}::text[])").format(whole(types), Literal(aside))
+        mark = SQL("(b.mark - {}::text[])").format(Literal(aside))
+        return SQL(
+            "WITH i AS MATERIALIZED (SELECT b.row, {mark} AS mark, row_number() OVER (PARTITION BY {mark}) AS n,\n"
+            "    min(b.row::text) OVER (PARTITION BY {mark}) = max(b.row::text) OVER (PARTITION BY {mark}) AS alike\n"
+            "    FROM {images} AS b WHERE {mine}),\n"
+            "r AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {now} AS mark,\n"
+            "    row_number() OVER (PARTITION BY {now} ORDER BY t.tableoid, t.ctid) AS n FROM {table} AS t\n"
+            "    WHERE {now} IN (SELECT i.mark FROM i)),\n"
+            "p AS MATERIALIZED (SELECT i.row, r.part, r.place FROM i JOIN r ON r.mark = i.mark AND r.n = i.n"
+            " WHERE i.alike OR {changes})\n"
+            "UPDATE {table} AS t SET {cells} FROM p AS i WHERE t.tableoid = i.part AND t.ctid = i.place"
+        ).format(
+            mark=mark,
+            now=now,
+            images=journal.BEFORE_IMAGE,
+            mine=self._mine(step),
+            table=q.name(table),
+            cells=_assigned(values),
+            changes=Literal(bool(step.restores)),
+        )
+
+    def _respelt(self, step: PlannedStep) -> list[str]:
+        """Return the columns of a table whose spelling steps kept: until all are back, none tells rows apart."""
+        return sorted(
+            {column for done in self.done.steps if done.step.table == step.table for column in done.step.respells}
+        )
+
+    def _remove_rows(self, oid: int, step: PlannedStep) -> None:
+        """Move rows that the run inserted to quarantine, if nobody changed or referenced them since."""
+        table, types = self.after.table(oid), self._types(oid)
+        all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
+        match = q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("b.mark"), c, types[c])) for c in step.known_by)
+        same = SQL("{} AND {} AND {} = b.mark").format(self._mine(step), match, whole(all_types))
+        self._look_for_references(oid, same)
+        for statement in journal.tables({table}):
+            self.cursor.execute(statement)
+        remove = SQL(
+            "WITH gone AS (DELETE FROM {} AS t USING {} AS b WHERE {} RETURNING b.mark)"
+            ' INSERT INTO {} (run, step, source, reason, "row")'
+            " SELECT current_setting('pgmend.run')::bigint, {}, {}, {}, mark FROM gone"
+        ).format(
+            q.name(table),
+            journal.BEFORE_IMAGE,
+            same,
+            q.name(quarantine_table(table)),
+            Literal(step.number),
+            Literal(str(table)),
+            Literal(f"run {self.done.run} had inserted it"),
+        )
+        done = self._do(remove, f"take inserted rows out of {table}")
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
+        (rows,) = self.cursor.fetchone() or (0,)
+        if done != rows:
+            raise UndoRefused(f"A row that run {self.done.run} inserted into {table} was changed or deleted since.")
+        self.gone[oid] += done
+
+    def _look_for_references(self, oid: int, same: Composable) -> None:
+        for key in self.after.of_kind("constraint"):
+            if key.detail["type"] != "f" or key.detail["target"] != oid or key.of not in self.after.relations:
+                continue
+            child = self.after.table(key.of)
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
+            self.cursor.execute(
+                question.format(q.name(child), q.name(self.after.table(oid)), journal.BEFORE_IMAGE, match, same)
+            )
+            (rows,) = self.cursor.fetchone() or (0,)
+            if rows:
+                raise UndoRefused(
+                    f"{rows} rows of {child} reference a row that run {self.done.run} inserted into"
+                    f" {self.after.table(oid)}."
+                )
+
+    def _do(self, statement: Composable, title: str) -> int:
+        """Execute a statement; what the database refuses is the reason why the run cannot be taken back."""
+        try:
+            self.cursor.execute(statement)
+        except TRANSIENT:
+            raise
+        except psycopg2.OperationalError:
+            raise
+        except psycopg2.Error as error:
+            raise UndoRefused(f"Run {self.done.run} cannot be taken back ({title}): {told(error)}.") from None
+        return max(self.cursor.rowcount, 0)
+
+
+def _assigned(values: Mapping[str, Composable]) -> Composed:
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(column), value) for column, value in values.items())

@@ -1,0 +1,103 @@
+-- What undo has to bring back: everything that a repair may change of these relations, each by a name that outlives
+-- its change, with its definition. Paste into psql after:  SET search_path = pg_catalog;
+-- SET pgmend.relations = '{16384}';  SET pgmend.schemas = '{public}';
+WITH wanted AS (
+     SELECT c.oid, c.relname, c.relkind, c.relnamespace, c.relowner, c.relpersistence
+       FROM pg_catalog.pg_class c
+      WHERE c.oid = ANY (current_setting('pgmend.relations')::oid[]))
+SELECT 'table' AS kind, c.oid::text AS id, c.oid::bigint AS of, c.relname::text AS name,
+       jsonb_build_object('schema', n.nspname, 'name', c.relname, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+                          'persistence', c.relpersistence) AS detail, '' AS by
+  FROM wanted c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ UNION ALL
+SELECT 'column', c.oid || '.' || a.attnum, c.oid::bigint, a.attname::text,
+       jsonb_build_object(
+           'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+           'default', pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity,
+           'generated', a.attgenerated, 'storage', a.attstorage, 'own_storage', a.attstorage <> t.typstorage,
+           'statistics', nullif((to_jsonb(a) ->> 'attstattarget')::integer, -1),
+           'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END), ''
+  FROM wanted c
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+ UNION ALL
+SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conname::text,
+       jsonb_build_object(
+           'type', k.contype, 'definition', pg_catalog.pg_get_constraintdef(k.oid),
+           'target', k.confrelid::bigint, 'comment', pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           'columns', (SELECT jsonb_agg(a.attname ORDER BY u.pos)
+                         FROM unnest(k.conkey) WITH ORDINALITY u (num, pos)
+                         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num),
+           'target_columns', (SELECT jsonb_agg(a.attname ORDER BY u.pos)
+                                FROM unnest(k.confkey) WITH ORDINALITY u (num, pos)
+                                JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
+           'asleep', (SELECT jsonb_agg(jsonb_build_array(g.tgrelid::bigint, g.tgtype, g.tgenabled)
+                                       ORDER BY g.tgrelid, g.tgtype)
+                        FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O')),
+       CASE WHEN k.contype = 'f' THEN coalesce((SELECT x.relname FROM pg_catalog.pg_class x WHERE x.oid = k.conindid), '')
+            ELSE '' END
+  FROM pg_catalog.pg_constraint k
+ WHERE k.conparentid = 0 AND k.contype IN ('c', 'f', 'n', 'p', 'u', 'x')
+   AND (k.conrelid IN (SELECT oid FROM wanted) OR k.confrelid IN (SELECT oid FROM wanted))
+   AND (k.coninhcount = 0 OR k.conislocal)
+ UNION ALL
+SELECT 'index', i.indrelid || '.' || x.relname, i.indrelid::bigint, x.relname::text,
+       jsonb_build_object(
+           'definition', pg_catalog.pg_get_indexdef(x.oid),
+           'comment', pg_catalog.obj_description(x.oid, 'pg_class')), ''
+  FROM wanted c
+  JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
+ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = x.oid AND k.contype IN ('p', 'u', 'x'))
+ UNION ALL
+SELECT 'trigger', g.tgrelid || '.' || g.tgname, g.tgrelid::bigint, g.tgname::text,
+       jsonb_build_object('enabled', g.tgenabled), ''
+  FROM wanted c
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = c.oid AND NOT g.tgisinternal
+ UNION ALL
+SELECT 'rule', r.ev_class || '.' || r.rulename, r.ev_class::bigint, r.rulename::text,
+       jsonb_build_object('enabled', r.ev_enabled), ''
+  FROM wanted c
+  JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND c.relkind IN ('r', 'p')
+ UNION ALL
+SELECT 'view', n.nspname || '.' || v.relname, d.of, v.relname::text,
+       jsonb_build_object('schema', n.nspname, 'name', v.relname, 'definition', pg_catalog.pg_get_viewdef(v.oid)), ''
+  FROM (SELECT r.ev_class AS view, min(d.refobjid::bigint) AS of
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1'
+         WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+           AND d.refobjid IN (SELECT oid FROM wanted) AND d.refobjid <> r.ev_class
+         GROUP BY r.ev_class) d
+  JOIN pg_catalog.pg_class v ON v.oid = d.view
+  JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
+ UNION ALL
+SELECT 'sequence', n.nspname || '.' || c.relname, coalesce(p.refobjid, 0)::bigint, c.relname::text,
+       jsonb_build_object(
+           'schema', n.nspname, 'name', c.relname, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+           'type', pg_catalog.format_type(s.seqtypid, NULL), 'start', s.seqstart, 'increment', s.seqincrement,
+           'minimum', s.seqmin, 'maximum', s.seqmax, 'cache', s.seqcache, 'cycle', s.seqcycle,
+           'owned_by', p.refobjid || '.' || p.refobjsubid, 'internal', coalesce(p.deptype = 'i', false),
+           'grants', (SELECT jsonb_agg(jsonb_build_array(coalesce(r.rolname, 'public'), a.privilege_type)
+                                       ORDER BY r.rolname, a.privilege_type)
+                        FROM pg_catalog.aclexplode(c.relacl) a
+                        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee)), ''
+  FROM pg_catalog.pg_sequence s
+  JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_depend p ON p.classid = 'pg_catalog.pg_class'::regclass AND p.objid = c.oid
+        AND p.refclassid = 'pg_catalog.pg_class'::regclass AND p.deptype IN ('a', 'i')
+ WHERE CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT') END
+   AND (p.refobjid IN (SELECT oid FROM wanted)
+    OR (p.refobjid IS NULL AND n.nspname = ANY (current_setting('pgmend.schemas')::text[]))
+    -- A sequence may be called by the default of one column, and owned by that of another.
+    OR EXISTS (SELECT FROM pg_catalog.pg_depend u
+                 JOIN pg_catalog.pg_attrdef d ON d.oid = u.objid AND u.classid = 'pg_catalog.pg_attrdef'::regclass
+                WHERE u.refobjid = c.oid AND d.adrelid IN (SELECT oid FROM wanted)))
+ UNION ALL
+SELECT 'type', n.nspname || '.' || t.typname, 0, t.typname::text,
+       jsonb_build_object('schema', n.nspname, 'name', t.typname), ''
+  FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+ WHERE t.typtype = 'e' AND n.nspname = ANY (current_setting('pgmend.schemas')::text[])

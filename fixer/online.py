@@ -1,0 +1,202 @@
+"""What stands for a step in online mode, where nobody is kept waiting: builders for the defect classes.
+
+A constraint first holds for new rows (NOT VALID, under a strong lock for a moment), then old rows are proved
+(VALIDATE, under a lock that lets writers in); an index is built CONCURRENTLY and then becomes the key. The
+locks are those of the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on versions 13 to 18.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from fixer import ddl
+from fixer import sqltext as q
+from fixer.schema import Check, ForeignKey, Index, QName, Schema, Table
+from fixer.sqltext import SQL, Composable, Identifier, Literal
+from fixer.steps import JOURNAL, Hazard, Lock, Phase, Step, alter
+
+# Phases of a proof that a column holds no NULL: guard, proof, NOT NULL.
+FOR_KEYS = (Phase.KEY_GUARDS, Phase.KEY_PROOFS, Phase.KEY_COLUMNS)
+FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
+
+
+def helper(column: str) -> str:
+    """Return the name of the check that proves a column NOT NULL for a while (PostgreSQL 17 and older)."""
+    return q.free_name(f"pgmend_{column}_not_null", ())
+
+
+def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Phase, Phase]) -> Iterator[Step]:
+    """Yield the steps that forbid NULL in a column; they take up where an interrupted run left them."""
+    guard, proof, promote = phases
+    name, where = table.name, f"{table.name.name}.{column}"
+    if actual.version >= 18:
+        if column not in table.unproved:
+            # Without a name: PostgreSQL gives it the one that it would have had from the first.
+            add = SQL("ADD NOT NULL {} NOT VALID").format(Identifier(column))
+            yield alter(guard, name, f"let no NULL into {where}", add, merge=True)
+        yield _prove_all(proof, name)
+        return
+    constraint = helper(column)
+    there = next((check for check in table.checks if check.name == constraint), None)
+    if there is None:
+        check_ = SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID")
+        action = check_.format(Identifier(constraint), Identifier(column))
+        yield alter(guard, name, f"let no NULL into {where}", action, merge=True)
+    if there is None or not there.validated:
+        yield validate(proof, name, constraint, f"prove that {where} holds no NULL")
+    # Each in a statement of its own: together with the drop of its proof, SET NOT NULL would read the table.
+    action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
+    yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
+    drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
+    yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
+
+
+def _prove_all(phase: Phase, table: QName) -> Step:
+    """Return the step that proves all NOT NULLs of a table that are NOT VALID, in one scan."""
+    body = SQL(
+        "DECLARE\n    proofs text;\nBEGIN\n"
+        "    SELECT string_agg(format('VALIDATE CONSTRAINT %I', conname), ', ') INTO proofs\n"
+        "      FROM pg_catalog.pg_constraint\n"
+        "     WHERE conrelid = {0}::regclass AND contype = 'n' AND NOT convalidated;\n"
+        "    IF proofs IS NOT NULL THEN\n"
+        "        EXECUTE 'ALTER TABLE ' || {0} || ' ' || proofs;\n"
+        "    END IF;\nEND"
+    ).format(Literal(q.quoted(table)))
+    title = f"prove that columns of {table.name} hold no NULL"
+    return Step(phase, table, title, q.Block(body), Lock.SHARE_UPDATE_EXCLUSIVE)
+
+
+def validate(phase: Phase, table: QName, constraint: str, title: str, touches: tuple[QName, ...] = ()) -> Step:
+    """Return the step that proves a constraint for old rows, while others write."""
+    action = SQL("VALIDATE CONSTRAINT {}").format(Identifier(constraint))
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    return alter(phase, table, title, action, lock=lock, merge=not touches, touches=touches)
+
+
+def check(table: QName, name: str, wanted: Check, title: str, *, instead_of: str | None = None) -> tuple[Step, ...]:
+    """Return the steps that add a check, in the place of another where one is named."""
+    action: Composable = SQL("ADD {} NOT VALID").format(ddl.check_clause(name, wanted))
+    if instead_of:
+        action = SQL("DROP CONSTRAINT {},\n    {}").format(Identifier(instead_of), action)
+    add = alter(Phase.RULES, table, f"{title}, for new rows", action, merge=True)
+    return add, validate(Phase.PROOFS, table, name, f"{title}, for old rows")
+
+
+def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...] | None:
+    """Return the step that builds an index while others write; None where that cannot be, over partitions."""
+    if table.inherits:
+        return None
+    statement = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
+        SQL("UNIQUE " if wanted.unique else ""), Identifier(name), q.name(table.name), SQL(wanted.tail)
+    )
+    rows, lock = table.estimated_rows, Lock.SHARE_UPDATE_EXCLUSIVE
+    return (Step(Phase.INDEXES, table.name, title, statement, lock, rows=rows, concurrent=True),)
+
+
+def ready_index(wanted: Index, table: Table) -> str | None:
+    """Return the index that proves a key already and backs no constraint, if one does."""
+    ready = (i for i in table.plain_keys if i.columns == wanted.columns and not i.constraint and i.tail == wanted.tail)
+    return next((index.name for index in ready if not table.inherits), None)
+
+
+def key(
+    name: str, table: Table, wanted: Index, actual: Schema, title: str, *, ready: str | None = None
+) -> tuple[Step, ...] | None:
+    """Return the steps that add a primary key or unique constraint, on an index that is `ready` or built first."""
+    if table.inherits:
+        return None
+    steps: list[Step] = []
+    if ready is None:
+        built = index(name, table, replace(wanted, unique=True), f"build the index of {name}")
+        steps += built or ()
+    open_ = [c for c in wanted.columns if wanted.primary and not _holds_value(table, c)]
+    for column in open_:
+        steps += not_null(table, column, actual, FOR_KEYS)
+    steps.append(alter(Phase.KEYS_PROMOTED, table.name, title, SQL("ADD {}").format(using(name, wanted, ready))))
+    return tuple(steps)
+
+
+def _holds_value(table: Table, column: str) -> bool:
+    """Tell whether the database vouches that a column holds no NULL; not of one that is numbered batch by batch."""
+    there = table.columns[column]
+    return there.not_null and not (there.added and there.numbered)
+
+
+def using(name: str, wanted: Index, ready: str | None = None) -> Composable:
+    """Return a key on an index that stands, as ADD takes it."""
+    kind = "PRIMARY KEY" if wanted.primary else "UNIQUE"
+    late = SQL(ddl.deferral(wanted.deferrable, wanted.deferred))
+    return SQL("CONSTRAINT {} {} USING INDEX {}{}").format(Identifier(name), SQL(kind), Identifier(ready or name), late)
+
+
+def foreign_key(name: str, wanted: ForeignKey, actual: Schema, title: str) -> tuple[Step, ...] | None:
+    """Return the steps that add a foreign key; None where it cannot be NOT VALID, on partitions before 18."""
+    table = actual.tables.get(wanted.table)
+    if table is None or (table.inherits and actual.version < 18):
+        return None
+    add = alter(
+        Phase.GUARDS,
+        wanted.table,
+        f"{title}, for new rows",
+        SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(name, wanted)),
+        lock=Lock.SHARE_ROW_EXCLUSIVE,
+        touches=(wanted.target,),
+    )
+    return add, proved(wanted.table, name, wanted.target, f"{title}, for old rows", table.estimated_rows)
+
+
+def proved(table: QName, constraint: str, target: QName, title: str, rows: int) -> Step:
+    """Return the step that proves a foreign key for old rows."""
+    step = validate(Phase.FOREIGN_KEYS, table, constraint, title, touches=(target,))
+    return replace(step, rows=rows)
+
+
+def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:
+    """Yield the steps that drop foreign keys which a new one has replaced, and give it the name it was wanted by."""
+    for each in old:
+        drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
+        title = f"drop the foreign key {each.name}, which another has replaced"
+        if each.name == wanted != new:
+            rename = SQL(";\nALTER TABLE {} RENAME CONSTRAINT {} TO {}")
+            drop += rename.format(q.name(each.table), Identifier(new), Identifier(wanted))
+        yield Step(
+            Phase.REPLACED,
+            each.table,
+            title,
+            drop,
+            hazard=Hazard.REPLACES_CONSTRAINT,
+            touches=(each.target,),
+        )
+
+
+def synced(phase: Phase, table: QName, column: str, value: Composable) -> Step:
+    """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`."""
+    name = _syncing(table, column)
+    # It runs with its owner's rights: who writes to this table need not read what the value is made of.
+    statement = SQL(
+        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+        " SET search_path = pg_catalog, pg_temp AS {body};\n"
+        "DROP TRIGGER IF EXISTS {name} ON {table};\n"
+        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+    ).format(
+        function=Identifier(JOURNAL, name),
+        body=q.Quoted(SQL("BEGIN\n    new.{} := {};\n    RETURN new;\nEND").format(Identifier(column), value)),
+        name=Identifier(name),
+        table=q.name(table),
+    )
+    return Step(phase, table, f"keep {table.name}.{column} in step with what others write", statement)
+
+
+def unsynced(table: QName, column: str) -> Composable:
+    """Return the statements that end what `synced` began."""
+    name = _syncing(table, column)
+    return SQL("DROP TRIGGER {} ON {};\nDROP FUNCTION {}()").format(
+        Identifier(name), q.name(table), Identifier(JOURNAL, name)
+    )
+
+
+def _syncing(table: QName, column: str) -> str:
+    digest = hashlib.sha256(f"{table} {column}".encode()).hexdigest()[:12]
+    return f"pgmend_sync_{digest}"
