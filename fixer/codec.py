@@ -30,6 +30,11 @@ def decode(kind: Any, kept: Mapping[str, Any]) -> Any:
     return _decoder(kind, columns.__getitem__)(kept["value"])
 
 
+def form(*kinds: type) -> str:
+    """Return all that the kept form of these dataclasses depends on, by which forms of other versions are told."""
+    return repr([(kind.__name__, [(f.name, str(f.type), repr(_default(f))) for f in fields(kind)]) for kind in kinds])
+
+
 def _encode(value: Any, columns: dict[Column, int]) -> Any:
     if isinstance(value, Column):
         return columns.setdefault(value, len(columns))

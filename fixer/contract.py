@@ -33,14 +33,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import catalog
-from fixer.codec import decode, encode
+from fixer.codec import decode, encode, form
 from fixer.errors import ContractError
 from fixer.memory import undisturbed
-from fixer.schema import ForeignKey, QName, Schema, Table
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 
 DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
 _KEPT_FORMAT = 2  # changes whenever the values of fixer.schema mean something else
+_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
 
 log = logging.getLogger("pgmend.contract")
 _DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
@@ -163,7 +164,8 @@ def _kept_at(metadata: MetaData, name: str, connection: Connection, schema: str)
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     ddl = set(_ddl(metadata, name, [[table] for table in metadata.tables.values()]))
-    parts = [str(_KEPT_FORMAT), str(connection.server_version // 10000), schema, *sorted(ddl), *catalog.queries()]
+    version = str(connection.server_version // 10000)
+    parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *catalog.queries()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 
