@@ -2,24 +2,27 @@
 
 Stage by stage: what a stage finds and can repair is foreseen, so that the next stage looks at the schema as
 it will be. A renamed column is then compared under its new name, and a column that will be mapped to
-another key loses its indexes today. Rows are counted through `count`; nothing here touches a database.
+another key loses its indexes today. Rows are counted through `count`, tables measured through `measure`;
+nothing here touches a database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from fixer import defects
 from fixer.contract import Contract
 from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
-from fixer.schema import Schema
+from fixer.schema import QName, Schema
 from fixer.steps import RefusalError, Repair, refuse
 
 # What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
 CHEAP_BYTES = 32 * 1024 * 1024
 CHEAP_PROBES = 64
+
+Measure = Callable[[Iterable[QName]], Mapping[QName, int]]  # the bytes that tables occupy today
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class Comparison:
         return not any(finding.breaks for finding in self.findings)
 
 
-def compare(actual: Schema, contract: Contract, count: Counter, *, deep: bool = False) -> Comparison:
+def compare(actual: Schema, contract: Contract, count: Counter, measure: Measure, *, deep: bool = False) -> Comparison:
     """Compare a database with its contract; `deep` reads rows even where the catalogue vouches for them."""
     future, findings = actual, list[Finding]()
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
-        found = _stage(list(stage), future, contract, count, deep)
+        found = _stage(list(stage), future, contract, count, measure, deep)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)
@@ -55,7 +58,16 @@ def compare(actual: Schema, contract: Contract, count: Counter, *, deep: bool = 
     today = _seen_today(findings, actual, contract) if future is not actual else None
     visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
     consequences = [f for f in findings if not any(f is other for other in visible)]
+    actual = _measured(actual, {finding.table for finding in findings}, measure)
     return Comparison(actual, future, contract, _ordered(_told_once(visible)), _ordered(consequences))
+
+
+def _measured(actual: Schema, tables: set[QName], measure: Measure) -> Schema:
+    """Return the schema with the true size of these tables, of which a plan tells the cost."""
+    there = sorted(tables & actual.tables.keys())
+    found = measure(there) if there else {}
+    measured = {name: replace(actual.tables[name], bytes=size) for name, size in found.items()}
+    return replace(actual, tables={**actual.tables, **measured}) if measured else actual
 
 
 def _told_once(findings: Sequence[Finding]) -> list[Finding]:
@@ -84,10 +96,10 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _stage(
-    classes: Sequence[DefectClass], future: Schema, contract: Contract, count: Counter, deep: bool
+    classes: Sequence[DefectClass], future: Schema, contract: Contract, count: Counter, measure: Measure, deep: bool
 ) -> list[tuple[DefectClass, Finding]]:
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
-    worth = worth_reading([finding for _, finding in candidates], future, deep)
+    worth = worth_reading([finding for _, finding in candidates], future, measure, deep)
     candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
     asked = [f.probe for _, f in candidates if f.probe]
     answers = iter(count(asked) if asked else ())
@@ -99,18 +111,21 @@ def _stage(
     ]
 
 
-def worth_reading(candidates: Sequence[Finding], future: Schema, deep: bool) -> set[int]:
+def worth_reading(candidates: Sequence[Finding], future: Schema, measure: Measure, deep: bool) -> set[int]:
     """Return the identities of the vouched candidates whose rows are read all the same."""
     vouched = [finding for finding in candidates if finding.vouched]
-    if deep:
+    if deep or not vouched:
         return {id(finding) for finding in vouched}
-    size: Callable[[Finding], int] = lambda finding: future.tables[finding.table].bytes  # noqa: E731
-    chosen, budget = set[int](), CHEAP_BYTES
-    for finding in sorted(vouched, key=size)[:CHEAP_PROBES]:
-        budget -= size(finding)
+    # The catalogue's sizes may be old: they choose whom to ask, and those who are asked decide.
+    chosen = sorted(vouched, key=lambda finding: future.tables[finding.table].bytes)[:CHEAP_PROBES]
+    today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
+    sizes = measure(sorted(set(today.values())))
+    worth, budget = set[int](), CHEAP_BYTES
+    for finding in sorted(chosen, key=lambda finding: sizes.get(today[finding.table], 0)):
+        budget -= sizes.get(today[finding.table], 0)
         if budget >= 0:
-            chosen.add(id(finding))
-    return chosen
+            worth.add(id(finding))
+    return worth
 
 
 def _answered(finding: Finding, answer: Count) -> Finding:

@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,13 +33,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import catalog
-from fixer.codec import decode, encode
+from fixer.codec import decode, encode, form
 from fixer.errors import ContractError
-from fixer.schema import ForeignKey, QName, Schema, Table
+from fixer.memory import undisturbed
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 
 DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
-_KEPT_FORMAT = 1  # changes whenever the values of fixer.schema mean something else
+_KEPT_FORMAT = 2  # changes whenever the values of fixer.schema mean something else
+_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
 
 log = logging.getLogger("pgmend.contract")
 _DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
@@ -143,20 +145,27 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     places = {table.name: QName(table.schema or schema, table.name) for table in metadata.tables.values()}
     if len(places) < len(metadata.tables):
         raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
-    hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
-    ddl = _ddl(metadata, name)
-    kept = _kept_at(ddl, connection, schema)
-    wanted = _recall(kept)
-    if wanted is None:
-        wanted = _settle(_scratch_read(";\n".join(ddl), connection, name, schema), places, schema)
-        _keep(kept, wanted)
+    with undisturbed():
+        hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
+        kept = _kept_at(metadata, name, connection, schema)
+        wanted = _recall(kept)
+        if wanted is None:
+            ddl = _ddl(metadata, name, [[*metadata.tables.values()]])
+            wanted = _settle(_scratch_read(";\n".join(ddl), connection, name, schema), places, schema)
+            _keep(kept, wanted)
     return Contract(name, wanted, hints, metadata)
 
 
-def _kept_at(ddl: list[str], connection: Connection, schema: str) -> Path:
-    """Return where this contract is kept, once read: by its content, its place and the server's version."""
+def _kept_at(metadata: MetaData, name: str, connection: Connection, schema: str) -> Path:
+    """Return where this contract is kept, once read: by its content, its place and the server's version.
+
+    Its content is all the DDL that creates it, so that whatever changes this makes another contract. Table
+    by table, because to sort tables by their references takes longer than to spell them.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parts = [str(_KEPT_FORMAT), str(connection.server_version // 10000), schema, *sorted(ddl), *catalog.queries()]
+    ddl = set(_ddl(metadata, name, [[table] for table in metadata.tables.values()]))
+    version = str(connection.server_version // 10000)
+    parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *catalog.queries()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 
@@ -165,7 +174,7 @@ def _recall(kept: Path) -> Schema | None:
     """Return the contract that was kept; None where there is none, or none that can be read."""
     try:
         schema: Schema = decode(Schema, json.loads(kept.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
     return schema
 
@@ -175,14 +184,14 @@ def _keep(kept: Path, wanted: Schema) -> None:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
-            json.dump(encode(wanted), file)
+            json.dump(encode(wanted), file, separators=(",", ":"))
         Path(file.name).replace(kept)
     except OSError as error:
         log.info("the contract is not kept for the next time: %s", error.strerror)
 
 
-def _ddl(metadata: MetaData, name: str) -> list[str]:
-    """Return the statements that create the contract in the session's temporary schema."""
+def _ddl(metadata: MetaData, name: str, groups: Iterable[list[SATable]]) -> list[str]:
+    """Return the statements that create groups of tables in the session's temporary schema, each group in order."""
     schemas: dict[str | None, str] = dict.fromkeys([None, *{t.schema for t in metadata.tables.values()}], "pg_temp")
     statements: list[str] = []
 
@@ -191,7 +200,9 @@ def _ddl(metadata: MetaData, name: str) -> list[str]:
         statements.append(str(compiled).strip())
 
     try:
-        metadata.create_all(create_mock_engine("postgresql+psycopg2://", keep), checkfirst=False)
+        engine = create_mock_engine("postgresql+psycopg2://", keep)
+        for tables in groups:
+            metadata.create_all(engine, tables, checkfirst=False)
     except SQLAlchemyError as error:
         raise ContractError(f"The contract {name} cannot be satisfied: {error}.") from None
     return statements
@@ -263,7 +274,8 @@ def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
     for table in wanted.tables.values():
         home = place(table.name).schema
         columns = {
-            c.name: replace(c, sequence=c.sequence and QName(home, c.sequence.name)) for c in table.columns.values()
+            c.name: replace(c, sequence=QName(home, c.sequence.name)) if c.sequence else c
+            for c in table.columns.values()
         }
         keys = tuple(replace(k, table=place(k.table), target=place(k.target)) for k in table.foreign_keys)
         tables[place(table.name)] = replace(
@@ -275,7 +287,7 @@ def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
         home = owned_by[0].schema if owned_by else schema
         name = QName(home, sequence.name.name)
         sequences[name] = replace(sequence, name=name, owned_by=owned_by)
-    return Schema(tables=tables, sequences=sequences)
+    return Schema(tables=tables, sequences=sequences, spellings=wanted.spellings)
 
 
 def _hints(table: SATable) -> TableHints:

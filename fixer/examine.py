@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg2
 from psycopg2 import errors as pg
@@ -17,6 +18,7 @@ from fixer.contract import Contract
 from fixer.errors import TargetError
 from fixer.explain import told
 from fixer.findings import POINTS, Finding
+from fixer.memory import undisturbed
 from fixer.rows import counter
 from fixer.sqltext import SQL, Literal
 
@@ -64,12 +66,13 @@ def examine(
 
 def look(cursor: Cursor, contract: Contract, *, deep: bool = False, begin: str = "") -> Comparison:
     """Compare as the cursor's transaction sees the database, `begin` opening it first where given."""
-    actual = catalog.read(cursor, contract.schemas, begin)
+    actual = catalog.read(cursor, contract.schemas, begin, contract.schema.spellings)
     there = actual.session.schemas if actual.session else frozenset()
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
-    return compare(actual, contract, counter(cursor), deep=deep)
+    with undisturbed():
+        return compare(actual, contract, counter(cursor), partial(catalog.sizes, cursor), deep=deep)
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

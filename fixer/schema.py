@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from psycopg2.sql import Composable
@@ -24,6 +25,9 @@ class QName(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
+
+
+Spellings = Mapping[tuple[str, tuple[str, ...]], str]  # of checks, by the digest of their trees and their columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ class Sequence:
     owner: str
     owned_by: tuple[QName, str] | None = None
     readable: bool = True  # whether its own row may be read, which alone tells where a restart put it
-    last_value: int | None = None  # None: not called since it was made or restarted, or no right to know
+    last_value: int | None = None  # only where the sequence cannot be read itself, and the role may know
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ class Table:
     inherits: bool = False
     row_security: bool = False
     forced_row_security: bool = False
-    bytes: int = 0
+    bytes: int = 0  # as last measured by VACUUM or ANALYZE
     estimated_rows: int = 0
     columns: Mapping[str, Column] = field(default_factory=dict)
     indexes: tuple[Index, ...] = ()
@@ -224,6 +228,7 @@ class Schema:
     outside: tuple[ForeignKey, ...] = ()  # foreign keys of tables elsewhere that point into this schema
     names: frozenset[QName] = frozenset()  # every relation's name, so that new names stay clear of them
     session: Session | None = None
+    spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask
 
     def with_table(self, table: Table) -> Schema:
         """Return this schema with a table added or replaced."""
@@ -324,6 +329,7 @@ def _respelt(text: str, old: str, new: str) -> str:
     return re.sub(rf'(?<![\w"\']){re.escape(old)}(?![\w"\'])|"{re.escape(old)}"', lambda _: new, text)
 
 
+@lru_cache(maxsize=65536)  # the same few are compared again and again
 def canonical(expression: str) -> str:
     """Return an expression in a form in which spelling does not count: without casts and idle parentheses.
 

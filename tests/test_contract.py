@@ -14,6 +14,7 @@ import pytest
 from dumps import TableFacts, facts
 from laws import Laboratory
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     create_engine,
+    event,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
@@ -368,3 +370,101 @@ def test_preparing_a_contract_spends_no_sequence_and_writes_no_row(empty: Databa
         contract.prepare(serials(), connection)
 
     assert before == empty.dump()
+
+
+# ---- what is kept
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "pgmend"
+
+
+def prepared(database: Database, made: MetaData) -> contract.Contract:
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        return contract.prepare(made, connection)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_kept_contract_equals_a_fresh_one(
+    empty: Database, cache: Path, monkeypatch: pytest.MonkeyPatch, shape: type[MetaData]
+) -> None:
+    made = shape()
+    fresh = prepared(empty, made)
+    monkeypatch.setattr(contract, "_scratch_read", None)
+    kept = prepared(empty, made)
+
+    assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", "{}", '{"columns": [], "value": [[[]]]}'])
+def test_a_kept_contract_that_cannot_be_read_is_prepared_anew(empty: Database, cache: Path, spoilt: str) -> None:
+    fresh = prepared(empty, serials())
+    (file,) = cache.iterdir()
+    file.write_text(spoilt)
+
+    assert fresh.schema == prepared(empty, serials()).schema
+
+
+def orders(**changes: object) -> MetaData:
+    facts = {
+        "type": Integer(),
+        "nullable": False,
+        "default": "1",
+        "unique": False,
+        "index": False,
+        "check": "amount > 0",
+        "ondelete": None,
+        "name": "orders",
+    } | changes
+    made = MetaData()
+    Table("users", made, Column("id", Integer, primary_key=True))
+    Table(
+        facts["name"],
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("user", Integer, ForeignKey("users.id", ondelete=facts["ondelete"])),
+        Column(
+            "amount",
+            facts["type"],
+            CheckConstraint(facts["check"]),
+            nullable=facts["nullable"],
+            server_default=text(facts["default"]),
+            unique=facts["unique"],
+            index=facts["index"],
+        ),
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": BigInteger()},
+        {"type": Numeric(10, 2)},
+        {"nullable": True},
+        {"default": "2"},
+        {"unique": True},
+        {"index": True},
+        {"check": "amount >= 0"},
+        {"ondelete": "CASCADE"},
+        {"name": "Orders"},
+    ],
+    ids=str,
+)
+def test_a_changed_metadata_is_another_contract(empty: Database, cache: Path, change: dict[str, object]) -> None:
+    prepared(empty, orders())
+    changed = prepared(empty, orders(**change))
+    for file in cache.iterdir():
+        file.unlink()
+
+    assert changed.schema == prepared(empty, orders(**change)).schema != prepared(empty, orders()).schema
+
+
+def test_an_event_that_adds_ddl_makes_another_contract(empty: Database, cache: Path) -> None:
+    made = serials()
+    before = prepared(empty, made)
+    event.listen(made.tables["p"], "after_create", DDL("ALTER TABLE p ADD CHECK (n > 7)"))
+
+    assert before.schema != prepared(empty, made).schema

@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns whose default means something else than the contract's."""
     for name, wanted, found in columns_with_default(actual, contract):
-        if found.default is not None and canonical(found.default) != canonical(wanted.default or ""):
+        if found.default not in (None, wanted.default) and canonical(found.default) != canonical(wanted.default or ""):
             message = f"{name.name}.{wanted.name} should default to {wanted.default}, defaults to {found.default}"
             yield Finding(SLUG, POINT, f"{name}.{wanted.name}", message, name, wanted.name, part=wanted)
 

@@ -68,8 +68,9 @@ def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) ->
     referenced = (
         old.target_columns[0]
         for key in contract.foreign_keys()
+        if key.target == name
         for old in actual.incoming(name)
-        if key.target == name and key.table == old.table and key.columns == old.columns and len(old.columns) == 1
+        if key.table == old.table and key.columns == old.columns and len(old.columns) == 1
     )
     primary = table.primary_key.columns if table.primary_key and len(table.primary_key.columns) == 1 else ()
     candidates = (c for c in (*declared, *referenced, *primary) if c in table.columns)

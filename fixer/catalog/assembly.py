@@ -1,0 +1,183 @@
+"""Puts a schema together from what the catalogue queries answered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from fixer import schema as s
+from fixer.catalog import spelling
+from fixer.catalog.spelling import Columns, Definitions, Fetch, Rows, WantedCheck, WantedIndex
+from fixer.schema import QName, Spellings
+
+Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
+HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
+_SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
+_BY_NAME = attrgetter("name")
+_NO_DEFAULTS: Mapping[int, tuple[str, QName | None]] = {}
+
+
+@dataclass(frozen=True)
+class Raw:
+    """The answers to the queries, each row in the order in which its query names the columns."""
+
+    relations: Rows
+    columns: Rows
+    defaults: Rows
+    indexes: Rows
+    constraints: Rows
+    sequences: Rows
+    obstacles: Rows
+
+
+class Assembly:
+    """The parts of a schema, by the numbers of their tables."""
+
+    def __init__(self, raw: Raw, fetch: Fetch, known: Spellings) -> None:
+        self._raw = raw
+        self._names = {row[0]: QName(row[1], row[2]) for row in raw.relations}
+        self._columns: dict[int, dict[int, list[Any]]] = defaultdict(dict)  # facts by table and place
+        for relation, number, *facts in sorted(raw.columns):
+            self._columns[relation][number] = facts
+        sequences = {(row[2], -1, 0) for row in raw.sequences}
+        self._types = spelling.types(fetch, sequences | {row[3:6] for row in raw.columns})
+        self._indexes = self._wanted_indexes()
+        checks = [
+            WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in raw.constraints if row[1] == "c"
+        ]
+        self.definitions = Definitions(fetch, self._indexes, checks, known)
+
+    def schema(self) -> s.Schema:
+        """Return the schema."""
+        columns, indexes, obstacles = self._read_columns(), self._read_indexes(), self._read_obstacles()
+        checks, keys = self._read_checks(), self._read_foreign_keys()
+        tables = {}
+        for oid, _, _, kind, *facts in self._raw.relations:
+            if kind in HOLDING:
+                name = self._names[oid]
+                parts = [tuple(group.pop(oid, ())) for group in (indexes, checks, keys, obstacles)]
+                whole: list[Any] = [name, kind, *facts, columns.get(oid, {}), *parts]
+                tables[name] = s.Table(*whole)
+        sequences = self._read_sequences()
+        outside = sorted((key for group in keys.values() for key in group), key=lambda key: (key.table, key.name))
+        return s.Schema(tables, sequences, tuple(outside), frozenset(self._every_name()))
+
+    def _every_name(self) -> list[QName]:
+        indexes = [QName(self._names[row[0]].schema, row[2]) for row in self._raw.indexes]
+        return [*self._names.values(), *indexes, *(QName(row[0], row[1]) for row in self._raw.sequences)]
+
+    def _named(self, relation: int, places: list[int]) -> Columns:
+        """Return the names of columns; that of an expression is empty."""
+        columns = self._columns[relation]
+        return tuple([columns[place][0] if place in columns else "" for place in places])
+
+    def _checked(self, relation: int, places: list[int] | None) -> Columns:
+        """Return the names of the columns in a check, which may be none, or PostgreSQL's own."""
+        columns = self._columns[relation]
+        return tuple([columns[place][0] if place > 0 else _SYSTEM[place] for place in places or () if place])
+
+    def _wanted_indexes(self) -> list[WantedIndex]:
+        placed = cache(lambda places, keys: [int(place) for place in places.split()[:keys]])
+        wanted = []
+        for relation, oid, _, places, keys, plain, classes, collations, options, *_ in self._raw.indexes:
+            columns, numbers, shape = self._columns[relation], placed(places, keys), None
+            if plain:
+                shape = (classes, collations, options, *[(columns[n][1], columns[n][3]) for n in numbers])
+            wanted.append(WantedIndex(oid, self._named(relation, numbers), shape))
+        return wanted
+
+    def _read_columns(self) -> dict[int, dict[str, s.Column]]:
+        defaults, identities = self._read_defaults(), self._read_identities()
+        same: dict[Hashable, s.Column] = {}  # most columns have their like in other tables
+        tables: dict[int, dict[str, s.Column]] = {}
+        for relation, columns in self._columns.items():
+            mine = defaults.get(relation, _NO_DEFAULTS)
+            table = tables[relation] = {}
+            for number, facts in columns.items():
+                default, counter = mine.get(number, (None, None))
+                name, *_, identity, _ = facts
+                if identity:
+                    counter = counter or identities.get((relation, number))
+                key = (*facts, default, counter)
+                column = same.get(key)
+                if column is None:
+                    column = same[key] = self._column(key)
+                table[name] = column
+        return tables
+
+    def _column(self, facts: tuple[Any, ...]) -> s.Column:
+        name, type_, modifier, collation, not_null, identity, generated, default, counter = facts
+        spelt = self._types[type_, modifier, collation]
+        return s.Column(
+            name, spelt.name, not_null, default, identity, generated, spelt.collation, counter, spelt.labels
+        )
+
+    def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None]]]:
+        tables: dict[int, dict[int, tuple[str, QName | None]]] = defaultdict(dict)
+        for relation, number, expression, schema, sequence in self._raw.defaults:
+            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None)
+        return tables
+
+    def _read_identities(self) -> dict[tuple[int, int], QName]:
+        return {row[3:5]: QName(row[0], row[1]) for row in self._raw.sequences if row[5] == "i"}
+
+    def _read_indexes(self) -> dict[int, list[s.Index]]:
+        tables: dict[int, list[s.Index]] = defaultdict(list)
+        tails = self.definitions.tails
+        for row, (oid, columns, _) in zip(self._raw.indexes, self._indexes, strict=True):
+            tables[row[0]].append(s.Index(row[2], columns, tails[oid], *row[9:]))
+        return _by_name(tables)
+
+    def _read_checks(self) -> dict[int, list[s.Check]]:
+        tables: dict[int, list[s.Check]] = defaultdict(list)
+        expressions = self.definitions.expressions
+        for oid, type_, name, relation, places, *_, validated, _, _, _, _ in self._raw.constraints:
+            if type_ == "c":
+                tables[relation].append(s.Check(name, expressions[oid], self._checked(relation, places), validated))
+        return _by_name(tables)
+
+    def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
+        disabled: dict[int, list[tuple[QName, str]]] = defaultdict(list)
+        for kind, _, trigger, _, _, key, table in self._raw.obstacles:
+            if kind == "disabled":
+                disabled[key].append((QName(*table), trigger))
+        tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
+        for oid, type_, name, relation, places, target, targets, *facts, _, here, there in self._raw.constraints:
+            if type_ == "f":
+                ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
+                silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
+                whole: list[Any] = [name, *ends, *facts, silent]
+                tables[relation].append(s.ForeignKey(*whole))
+        return _by_name(tables)
+
+    def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:
+        if elsewhere:
+            return QName(elsewhere[0], elsewhere[1]), tuple(elsewhere[2:])
+        return self._names[relation], self._named(relation, places)
+
+    def _read_obstacles(self) -> dict[int, list[s.Obstacle]]:
+        tables: dict[int, list[s.Obstacle]] = defaultdict(list)
+        for kind, relation, name, columns, enabled, *_ in self._raw.obstacles:
+            if kind != "disabled":
+                tables[relation].append(s.Obstacle(kind, name, tuple(sorted(columns)), enabled))
+        return tables
+
+    def _read_sequences(self) -> dict[QName, s.Sequence]:
+        sequences = {}
+        for schema, name, type_, relation, number, _, *figures, readable, last_value in self._raw.sequences:
+            owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
+            spelt = self._types[type_, -1, 0].name
+            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value]
+            sequences[whole[0]] = s.Sequence(*whole)
+        return sequences
+
+
+def _by_name(tables: dict[int, list[Part]]) -> dict[int, list[Part]]:
+    """Return the parts of each table in the order of their names."""
+    for parts in tables.values():
+        parts.sort(key=_BY_NAME)
+    return tables

@@ -1,0 +1,114 @@
+"""Types and definitions as PostgreSQL spells them, asking for as few as can be.
+
+To spell one definition PostgreSQL opens the table, which costs more than reading all else about it. So a
+type is asked for once; of the indexes that differ in nothing but their columns one speaks for all; and a
+check whose tree was spelt before, over columns of the same names, is not asked for again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from fixer.schema import Spellings
+
+Rows = list[tuple[Any, ...]]
+Fetch = Callable[..., Rows]
+TypeKey = tuple[int, int, int]  # type, modifier, collation
+Columns = tuple[str, ...]
+
+# Where in a statement a part of the tree stood, which servers from 17 on do not keep.
+_PLACE = re.compile(r" :location -?\d+")
+# What another database may mean otherwise: numbers of its own, and the row as a whole, which bears its table's name.
+_LOCAL = re.compile(r":(?!\w*typmod |constlen |location )\w+ \d{5,}|:varattno 0 ")
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+_CHOOSE_TYPES = "SELECT set_config('pgmend.types', %s, true);\n"
+_CHOOSE_DEFINITIONS = """
+SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.checks', %s::oid[]::text, true);
+"""
+
+
+class SpeltType(NamedTuple):
+    """A type, its collation where that is not the type's own, and the labels of an enum."""
+
+    name: str
+    collation: str | None
+    labels: tuple[str, ...]
+
+
+class WantedIndex(NamedTuple):
+    """An index of which the definition is wanted; its shape is all that this depends on besides names, or None."""
+
+    oid: int
+    columns: Columns
+    shape: Hashable
+
+
+class WantedCheck(NamedTuple):
+    """A check of which the expression is wanted."""
+
+    oid: int
+    columns: Columns
+    tree: str
+
+
+def types(fetch: Fetch, wanted: Iterable[TypeKey]) -> dict[TypeKey, SpeltType]:
+    """Return how types are spelt."""
+    asked = json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted])
+    rows = fetch("types", _CHOOSE_TYPES, asked)
+    return {(a, b, c): SpeltType(name, collation, tuple(labels or ())) for a, b, c, name, collation, labels in rows}
+
+
+class Definitions:
+    """How indexes and checks are spelt: `tails` of those, `expressions` of these, by their numbers."""
+
+    def __init__(
+        self, fetch: Fetch, indexes: Sequence[WantedIndex], checks: Sequence[WantedCheck], known: Spellings
+    ) -> None:
+        self._fetch, self._words = fetch, set[str]()
+        self._keys = {check.oid: (_digest(check.tree), check.columns) for check in checks}
+        self._checks = checks
+        self.expressions = {oid: known[key] for oid, key in self._keys.items() if key in known}
+        self.tails: dict[int, str] = {}
+        speakers = {index.shape: index for index in indexes if index.shape is not None}
+        self._ask(
+            [*(index.oid for index in indexes if index.shape is None), *(index.oid for index in speakers.values())],
+            [check.oid for check in checks if check.oid not in self.expressions],
+        )
+        self._spell_plain(indexes, speakers)
+
+    def spellings(self) -> Spellings:
+        """Return how the checks are spelt in every database of this version."""
+        return {self._keys[c.oid]: self.expressions[c.oid] for c in self._checks if not _LOCAL.search(c.tree)}
+
+    def _ask(self, indexes: list[int], checks: list[int]) -> None:
+        for kind, oid, text in self._fetch("spellings", _CHOOSE_DEFINITIONS, indexes, checks):
+            if kind == "word":
+                self._words.add(text)
+            else:
+                (self.tails if kind == "index" else self.expressions)[oid] = text
+
+    def _spell_plain(self, indexes: Sequence[WantedIndex], speakers: Mapping[Hashable, WantedIndex]) -> None:
+        """Spell the indexes in whose like there is nothing but columns, and ask for the others."""
+        plainly = cache(self._plainly)
+        plain = {shape for shape, (oid, columns, _) in speakers.items() if self.tails[oid] == plainly(columns)}
+        others = [oid for oid, _, shape in indexes if shape not in plain and oid not in self.tails]
+        if others:
+            self._ask(others, [])
+        self.tails.update({oid: plainly(columns) for oid, columns, shape in indexes if shape in plain})
+
+    def _plainly(self, columns: Columns) -> str:
+        return f"USING btree ({', '.join(map(self._quoted, columns))})"
+
+    def _quoted(self, name: str) -> str:
+        if _PLAIN_NAME.fullmatch(name) and name not in self._words:
+            return name
+        return '"' + name.replace('"', '""') + '"'
+
+
+def _digest(tree: str) -> str:
+    return hashlib.sha256(_PLACE.sub("", tree).encode() if ":location " in tree else tree.encode()).hexdigest()
