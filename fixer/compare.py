@@ -8,8 +8,9 @@ nothing here touches a database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 from fixer import defects
@@ -45,11 +46,26 @@ class Comparison:
         return not any(finding.breaks for finding in self.findings)
 
 
-def compare(actual: Schema, contract: Contract, count: Counter, measure: Measure, *, deep: bool = False) -> Comparison:
-    """Compare a database with its contract; `deep` reads rows even where the catalogue vouches for them."""
+Doubts = Set[tuple[str, QName]]  # defect classes and tables
+
+
+def compare(
+    actual: Schema,
+    contract: Contract,
+    count: Counter,
+    measure: Measure,
+    *,
+    deep: bool = False,
+    doubts: Doubts = frozenset(),
+) -> Comparison:
+    """Compare a database with its contract.
+
+    `deep` reads rows even where the catalogue vouches for them, `doubts` for some defect classes and tables.
+    """
     future, findings = actual, list[Finding]()
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
-        found = _stage(list(stage), future, contract, count, measure, deep)
+        chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
+        found = _stage(list(stage), future, contract, count, chosen)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)
@@ -96,10 +112,14 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _stage(
-    classes: Sequence[DefectClass], future: Schema, contract: Contract, count: Counter, measure: Measure, deep: bool
+    classes: Sequence[DefectClass],
+    future: Schema,
+    contract: Contract,
+    count: Counter,
+    chosen: Callable[[Sequence[Finding], Schema], set[int]],
 ) -> list[tuple[DefectClass, Finding]]:
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
-    worth = worth_reading([finding for _, finding in candidates], future, measure, deep)
+    worth = chosen([finding for _, finding in candidates], future)
     candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
     asked = [f.probe for _, f in candidates if f.probe]
     answers = iter(count(asked) if asked else ())
@@ -111,11 +131,14 @@ def _stage(
     ]
 
 
-def worth_reading(candidates: Sequence[Finding], future: Schema, measure: Measure, deep: bool) -> set[int]:
+def worth_reading(
+    candidates: Sequence[Finding], future: Schema, *, measure: Measure, deep: bool, doubts: Doubts = frozenset()
+) -> set[int]:
     """Return the identities of the vouched candidates whose rows are read all the same."""
     vouched = [finding for finding in candidates if finding.vouched]
     if deep or not vouched:
         return {id(finding) for finding in vouched}
+    doubted = {id(finding) for finding in vouched if (finding.slug, finding.table) in doubts}
     # The catalogue's sizes may be old: they choose whom to ask, and those who are asked decide.
     chosen = sorted(vouched, key=lambda finding: future.tables[finding.table].bytes)[:CHEAP_PROBES]
     today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
@@ -125,7 +148,7 @@ def worth_reading(candidates: Sequence[Finding], future: Schema, measure: Measur
         budget -= sizes.get(today[finding.table], 0)
         if budget >= 0:
             worth.add(id(finding))
-    return worth
+    return worth | doubted
 
 
 def _answered(finding: Finding, answer: Count) -> Finding:

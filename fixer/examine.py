@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
-from fixer.compare import Comparison, compare
+from fixer.compare import Comparison, Doubts, compare
 from fixer.contract import Contract
 from fixer.errors import TargetError
 from fixer.explain import told
@@ -57,14 +57,17 @@ def examine(
     contract: Contract,
     *,
     deep: bool = False,
+    doubts: Doubts = frozenset(),
     settings: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare the database behind a connection with a contract; nothing is written."""
     with snapshot(connection) as cursor:
-        return look(cursor, contract, deep=deep, begin=beginning(connection, settings))
+        return look(cursor, contract, deep=deep, doubts=doubts, begin=beginning(connection, settings))
 
 
-def look(cursor: Cursor, contract: Contract, *, deep: bool = False, begin: str = "") -> Comparison:
+def look(
+    cursor: Cursor, contract: Contract, *, deep: bool = False, doubts: Doubts = frozenset(), begin: str = ""
+) -> Comparison:
     """Compare as the cursor's transaction sees the database, `begin` opening it first where given."""
     actual = catalog.read(cursor, contract.schemas, begin, contract.schema.spellings)
     there = actual.session.schemas if actual.session else frozenset()
@@ -72,7 +75,7 @@ def look(cursor: Cursor, contract: Contract, *, deep: bool = False, begin: str =
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
     with undisturbed():
-        return compare(actual, contract, counter(cursor), partial(catalog.sizes, cursor), deep=deep)
+        return compare(actual, contract, counter(cursor), partial(catalog.sizes, cursor), deep=deep, doubts=doubts)
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

@@ -103,6 +103,11 @@ class Plan:
         """The tables that its steps touch."""
         return frozenset(name for step in self.steps for name in (step.table, *step.touches))
 
+    @property
+    def doubts(self) -> frozenset[tuple[str, QName]]:
+        """The defect classes and tables whose rows it settles: there the catalogue's word is not enough."""
+        return frozenset((slug, step.table) for step in self.steps if step.rows for slug in step.slug.split(","))
+
     def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
         """Return the hazards that it needs and that were not allowed."""
         return frozenset() if "all" in allowed else self.hazards - frozenset(allowed)

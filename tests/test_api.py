@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from typing import ClassVar
 
 import psycopg2
 import pytest
@@ -20,7 +21,7 @@ import fixer
 from contracts.trading import metadata
 from fixer import api
 from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused
-from fixer.plan import from_json
+from fixer.plan import PlannedStep, from_json
 from fixer.report import json as as_json
 
 NOTHING_OF_OURS = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'fixer%'"
@@ -211,20 +212,26 @@ def test_an_engine_of_another_database_is_refused() -> None:
 
 
 def test_progress_is_told_step_by_step(broken: Database) -> None:
-    told: list[object] = []
-    with engine_of(broken) as engine:
-        run = api.apply(engine, metadata, allow_hazards="all", progress=told.append)
+    class Listener(fixer.Progress):
+        heard: ClassVar[list[object]] = []
 
-    assert list(run.steps) == told
+        def step(self, step: PlannedStep, count: int) -> None:
+            self.heard.append(step)
+
+    with engine_of(broken) as engine:
+        run = api.apply(engine, metadata, allow_hazards="all", progress=Listener())
+
+    assert list(run.steps) == Listener.heard
 
 
 def test_a_progress_that_raises_leaves_nothing_half_done(broken: Database) -> None:
-    def stop(step: object) -> None:
-        if getattr(step, "number", 0) == 6:
-            raise ZeroDivisionError
+    class Stopper(fixer.Progress):
+        def step(self, step: PlannedStep, count: int) -> None:
+            if step.number == 6:
+                raise ZeroDivisionError
 
     before = broken.dump()
     with engine_of(broken) as engine, pytest.raises(ZeroDivisionError):
-        fixer.apply(engine, metadata, allow_hazards="all", progress=stop)
+        fixer.apply(engine, metadata, allow_hazards="all", progress=Stopper())
 
     assert before == broken.dump()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from dumps import everything
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from dumps import everything
 from laws import (
     OWNER,
     ROLES,
