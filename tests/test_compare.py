@@ -18,7 +18,7 @@ def read(sizes: Mapping[QName, int], known: Mapping[QName, int] | None = None, *
     def measure(tables: Iterable[QName]) -> dict[QName, int]:
         return {name: sizes[name] for name in tables}
 
-    chosen = worth_reading(findings, Schema(tables), measure, deep)
+    chosen = worth_reading(findings, Schema(tables), measure=measure, deep=deep)
     return sorted(finding.table for finding in findings if id(finding) in chosen)
 
 

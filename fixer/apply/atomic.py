@@ -7,11 +7,13 @@ the plan was made for; does the steps; lets the ledger add up; looks whether the
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -35,11 +37,7 @@ from fixer.steps import Lock, Phase
 
 FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
 
-_BRIEFLY = """
-SELECT setting || 'ms', set_config('lock_timeout',
-       CASE WHEN setting::integer BETWEEN 1 AND 300 THEN setting ELSE '300' END || 'ms', true)
-  FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'
-"""
+BRIEFLY = 0.3  # seconds to wait for a lock while others are held: below deadlock_timeout, so that nobody is killed
 
 log = logging.getLogger("pgmend.apply")
 
@@ -100,17 +98,35 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
 def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Take all locks in one fixed order, and read the schema that they keep as it is."""
     actual = check_schema(cursor, contract, plan)
-    # Who waits for a second lock while others wait for the first one gives way before the server kills somebody.
-    cursor.execute(_BRIEFLY)
-    (configured, _) = cursor.fetchone() or ("0", "")
-    for name, mode in sorted(lock_modes(plan).items()):
-        if name in actual.tables or name.schema not in contract.schemas:
-            cursor.execute(SQL("LOCK TABLE {} IN {} MODE").format(q.name(name), SQL(mode)))
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (configured,))
+    wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
+    _lock(cursor, wanted)
     actual = catalog.read(cursor, contract.schemas)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual
+
+
+def _lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
+    """Lock tables; where one cannot be had at once, give back the others, lest somebody wait for us in a circle."""
+    cursor.execute("SELECT setting::integer / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
+    (patience,) = cursor.fetchone() or (0,)
+    begun = time.monotonic()
+    cursor.execute("SAVEPOINT pgmend_locks")
+    briefly = min(BRIEFLY, float(patience) or BRIEFLY)
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
+    while True:
+        try:
+            for table, mode in sorted(modes.items()):
+                cursor.execute(SQL("LOCK TABLE {} IN {} MODE").format(q.name(table), SQL(mode)))
+            break
+        except pg.LockNotAvailable as error:
+            if patience and time.monotonic() - begun >= patience:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_locks")
+            log.info("locks are given back and tried for again: %s", told(error))
+            time.sleep(0.1 * (0.5 + random.random()))
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(patience * 1000)}ms",))
 
 
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:

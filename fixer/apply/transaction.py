@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -36,35 +35,25 @@ def all_or_nothing(
 
     Raises what the work raises, and ApplyFailed where the database failed: all is rolled back then.
     """
-    patience = ATTEMPTS * seconds((settings or {}).get("lock_timeout", "0"))
-    begun = time.monotonic()
-    for attempt in range(1, 1_000_000):
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             return _once(connection, work, settings or {})
         except TRANSIENT as error:
-            log.warning("attempt %s: %s", attempt, told(error))
-            waited = time.monotonic() - begun
-            if attempt >= ATTEMPTS and (waited > patience or not isinstance(error, pg.LockNotAvailable)):
-                raise ApplyFailed(gave_up(error, attempt)) from None
-            sleep(min(0.2 * 2**attempt, 2.0) * (0.5 + random.random()))
+            log.warning("attempt %s of %s: %s", attempt, ATTEMPTS, told(error))
+            if attempt == ATTEMPTS:
+                raise ApplyFailed(gave_up(error)) from None
+            sleep(0.2 * 2**attempt * (0.5 + random.random()))
     raise AssertionError("unreachable")
 
 
-def seconds(time_: str) -> float:
-    """Return a time as PostgreSQL spells it, in seconds; a bare number is milliseconds."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d|)\s*", time_)
-    units = {"us": 1e-6, "ms": 1e-3, "": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400}
-    return float(found[1]) * units[found[2]] if found else 0.0
-
-
-def gave_up(error: psycopg2.Error, attempts: int) -> str:
+def gave_up(error: psycopg2.Error) -> str:
     """Say that a failure which should pass did not."""
     if isinstance(error, pg.LockNotAvailable):
         return (
-            f"A lock could not be had in time, {attempts} times over: {told(error)}."
+            f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
             " Try again when the database is quieter, or with a longer --lock-timeout. Nothing was changed."
         )
-    return f"The database refused {attempts} times: {told(error)}. Nothing was changed."
+    return f"The database refused {ATTEMPTS} times: {told(error)}. Nothing was changed."
 
 
 def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapping[str, str]) -> Done:
