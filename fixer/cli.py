@@ -23,7 +23,6 @@ from fixer import api, contract
 from fixer.apply import journal
 from fixer.apply.online import Pace
 from fixer.apply.preflight import permit
-from fixer.apply.progress import Progress
 from fixer.apply.run import Run
 from fixer.apply.transaction import all_or_nothing
 from fixer.apply.undo import undo as take_back
@@ -33,11 +32,12 @@ from fixer.examine import Report, examine, snapshot
 from fixer.explain import explain
 from fixer.findings import UNREADABLE
 from fixer.interrupt import listen
-from fixer.plan import ATOMIC, MODES, Plan, PlannedStep, from_json
+from fixer.plan import ATOMIC, MODES, Plan, from_json
 from fixer.redact import RedactingFilter, redact
 from fixer.report import json as as_json
 from fixer.report import sql as as_sql
 from fixer.report import text as as_text
+from fixer.report.progress import progress_of
 from fixer.steps import Hazard
 from fixer.target import Target, resolve
 
@@ -277,15 +277,17 @@ def apply(
         if chosen.steps and not yes:
             _ask(f"Apply this plan to {target.redacted}?", "to apply the plan")
         link = api.Link(connection, target.redacted, target.settings, target.connect)
-        run = api.apply_with(
-            link,
-            prepared,
-            chosen,
-            allowed=allow_hazards,
-            fixed=given is not None,
-            progress=_Teller(settings),
-            pace=Pace(max_lag, throttle),
-        )
+        loud = settings.format == "text" and not settings.quiet
+        with progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
+            run = api.apply_with(
+                link,
+                prepared,
+                chosen,
+                allowed=allow_hazards,
+                fixed=given is not None,
+                progress=progress,
+                pace=Pace(max_lag, throttle),
+            )
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
 
@@ -309,26 +311,6 @@ def _ask(question: str, deed: str) -> None:
         raise UsageError(f"There is no terminal to ask on: say --yes {deed}. Nothing was changed.")
     if not click.confirm(question, err=True):
         raise UsageError("Not confirmed. Nothing was changed.")
-
-
-class _Teller(Progress):
-    """Shows what a run does."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings, self.notes = settings, settings.notes()
-
-    def _say(self, text: str) -> None:
-        if self.settings.format == "text" and not self.settings.quiet:
-            self.notes.print(text, style="dim")
-
-    def step(self, step: PlannedStep, count: int) -> None:
-        self._say(f"[{step.number}/{count}] {step.title}")
-
-    def waits(self, step: PlannedStep, reason: str) -> None:
-        self._say(f"    waits: {reason}")
-
-    def again(self, reason: str) -> None:
-        self._say(f"planning again: {reason}")
 
 
 @cli.command()

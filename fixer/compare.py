@@ -174,4 +174,5 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
         repair = defect.repair(finding, future, contract)
     except RefusalError as reason:
         return refuse(str(reason))
-    return replace(repair, steps=tuple(replace(step, slug=finding.slug) for step in repair.steps))
+    told = partial(replace, slug=finding.slug, doubted=finding.vouched and finding.rows > 0)
+    return replace(repair, steps=tuple(told(step) for step in repair.steps))

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from fixer import sqltext as q
 from fixer.compare import Comparison
 from fixer.errors import PlanRefused
+from fixer.estimate import cost
 from fixer.findings import Finding
 from fixer.schema import Obstacle, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
@@ -36,12 +38,17 @@ class PlannedStep:
     hazard: Hazard | None = None
     rows: int = 0
     seconds: float = 0.0
+    reads: int = 0  # bytes, as are those below
+    writes: int = 0
+    disk: int = 0  # that it needs room for, some of it for a while
     changes: tuple[str, ...] = ()
     renames: tuple[tuple[str, str], ...] = ()
     moves: bool = False
     inserts: bool = False
     touches: tuple[QName, ...] = ()
     slug: str = ""
+    doubted: bool = False
+    kind: str = ""
     restores: tuple[str, ...] = ()
     respells: tuple[str, ...] = ()
     known_by: tuple[str, ...] = ()
@@ -53,6 +60,11 @@ class PlannedStep:
     pages: bool = False
     concurrent: bool = False
     asleep: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether it moves, inserts or rewrites rows."""
+        return self.moves or self.inserts or bool(self.changes)
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,7 @@ class Plan:
     @property
     def doubts(self) -> frozenset[tuple[str, QName]]:
         """The defect classes and tables whose rows it settles: there the catalogue's word is not enough."""
-        return frozenset((slug, step.table) for step in self.steps if step.rows for slug in step.slug.split(","))
+        return frozenset((step.slug, step.table) for step in self.steps if step.doubted)
 
     def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
         """Return the hazards that it needs and that were not allowed."""
@@ -148,7 +160,8 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
 
 def _lightly(step: Step) -> tuple[Step, ...]:
     """Return what stands for a step online; what new rows get and need not bring comes first."""
-    steps = (step,) if step.online is None else tuple(replace(each, slug=step.slug) for each in step.online)
+    inherit = partial(replace, slug=step.slug, doubted=step.doubted)
+    steps = (step,) if step.online is None else tuple(inherit(each) for each in step.online)
     early = {Phase.DEFAULTS: Phase.BLEEDING}
     return tuple(replace(each, phase=early.get(each.phase, each.phase)) for each in steps)
 
@@ -269,18 +282,9 @@ def _switch(table: QName, kind: str, name: str, how: str, phase: Phase) -> Step:
     )
 
 
-# Bytes a second, measured at five million rows with PostgreSQL's default settings; a guide, not a promise.
-_RATES = {
-    Phase.CONVERT: 65e6, Phase.INDEXES: 300e6, Phase.FOREIGN_KEYS: 80e6, Phase.RULES: 1e9,
-    Phase.COPIES: 100e6, Phase.KEYS: 60e6, Phase.VALUES: 300e6, Phase.ORPHANS: 100e6, Phase.MISFITS: 300e6,
-}  # fmt: skip
-
-
 def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str) -> PlannedStep:
-    size = actual.tables[step.table].bytes if step.table in actual.tables else 0
-    cheap = step.phase is Phase.CONVERT and not step.hazard
     batch = step.batch if mode == ONLINE else step.at_places
-    seconds = 0.0 if cheap else size / _RATES.get(step.phase, float("inf"))
+    expected = cost(step, actual, online=mode == ONLINE)
     return PlannedStep(
         number=number,
         title=step.title,
@@ -290,13 +294,18 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         lock=step.lock,
         hazard=step.hazard,
         rows=step.rows,
-        seconds=round(0.001 + seconds + 0.0005 * step.rows * step.moves, 3),
+        seconds=expected.seconds,
+        reads=expected.reads,
+        writes=expected.writes,
+        disk=expected.disk,
         changes=step.changes,
         renames=step.renames,
         moves=step.moves,
         inserts=step.inserts,
         touches=step.touches,
         slug=step.slug,
+        doubted=step.doubted,
+        kind=step.kind,
         restores=step.restores,
         respells=step.respells,
         known_by=step.known_by,
@@ -319,10 +328,12 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
     return {
         "number": step.number, "title": step.title, "table": str(step.table), "phase": step.phase.name.lower(),
         "sql": step.sql, "lock": str(step.lock), "hazard": str(step.hazard) if step.hazard else None,
-        "rows": step.rows, "seconds": step.seconds, "changes": list(step.changes),
+        "rows": step.rows, "seconds": step.seconds, "reads": step.reads, "writes": step.writes,
+        "disk": step.disk, "changes": list(step.changes),
         "renames": [list(pair) for pair in step.renames], "moves": step.moves, "inserts": step.inserts,
         "touches": [str(name) for name in step.touches], "names": [list(n) for n in (step.table, *step.touches)],
-        "slug": step.slug, "restores": list(step.restores), "respells": list(step.respells),
+        "slug": step.slug, "doubted": step.doubted, "kind": step.kind,
+        "restores": list(step.restores), "respells": list(step.respells),
         "known_by": list(step.known_by),
         "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
         "find": step.find, "batch": step.batch, "hold": step.hold, "pages": step.pages, "concurrent": step.concurrent,
@@ -364,12 +375,17 @@ def step_from_json(kept: Any) -> PlannedStep:
         hazard=Hazard(kept["hazard"]) if kept["hazard"] else None,
         rows=kept["rows"],
         seconds=kept["seconds"],
+        reads=kept["reads"],
+        writes=kept["writes"],
+        disk=kept["disk"],
         changes=tuple(kept["changes"]),
         renames=tuple((old, new) for old, new in kept["renames"]),
         moves=kept["moves"],
         inserts=kept["inserts"],
         touches=tuple(touches),
         slug=kept["slug"],
+        doubted=kept["doubted"],
+        kind=kept["kind"],
         restores=tuple(kept["restores"]),
         respells=tuple(kept["respells"]),
         known_by=tuple(kept["known_by"]),

@@ -156,6 +156,14 @@ def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     ).format(keys=columns(keys), copies=copies(rows, table, keys))
 
 
+def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+    """Return the question where copies and rivals stand, each with the row that stays, and which of both it is."""
+    return SQL(
+        "SELECT t.place, CASE WHEN t.copy > 1 THEN t.original ELSE t.keeper END AS keeper,"
+        " CASE WHEN t.copy > 1 THEN 'copy' ELSE 'rival' END AS kind FROM {} WHERE t.copy > 1 OR t.rival > 1"
+    ).format(rivals(rows, table, keys))
+
+
 class Quoted(Composable):
     """A body as a dollar-quoted text, under a tag that the body does not contain."""
 

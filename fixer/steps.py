@@ -117,6 +117,8 @@ class Step:
     touches: tuple[QName, ...] = ()  # other tables that it locks
     action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
     slug: str = ""  # the defect class it repairs
+    doubted: bool = False  # whether it settles rows that a constraint forbids and that stand all the same
+    kind: str = ""  # which of the rows that it finds are its own, where another step finds its own with them
     restores: tuple[str, ...] = ()  # columns that undo fills again from the images it leaves
     respells: tuple[str, ...] = ()  # columns whose spelling it keeps, for undo once their types are back
     known_by: tuple[str, ...] = ()  # columns by which undo finds the rows of its images; none: by the whole row
@@ -231,6 +233,8 @@ class Rivals:
     where: Composable
     keeper: str
     same: Composable
+    search: Composable | None = None  # gives place, keeper and kind of these rows and of others
+    kind: str = ""  # which of them these are
 
     @property
     def condition(self) -> Composed:
@@ -262,6 +266,8 @@ def in_batches(
     find: Composable = places(table.name, condition)
     if rivals:
         find = SQL("SELECT t.place, {} FROM {} WHERE {}").format(q.column(rivals.keeper), rivals.source, rivals.where)
+        if rivals.search is not None:
+            find, step = rivals.search, replace(step, kind=rivals.kind)
         again = SQL(
             "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
             " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"

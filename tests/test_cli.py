@@ -277,13 +277,14 @@ def test_colour_is_left_out_where_it_is_not_wanted(broken: Database, words: list
 # ---- plan and apply
 
 
-def test_plan_shows_lock_hazard_rows_and_time_of_its_steps(broken: Database) -> None:
+def test_plan_shows_lock_hazard_rows_bytes_and_time_of_its_steps(broken: Database) -> None:
     ended = fixer("plan", "--dsn", broken.dsn)
     moving = next(line for line in ended.stdout.splitlines() if "to quarantine" in line)
 
-    assert (ended.returncode, " ".join(moving.split()[-8:]).removeprefix("row of users ")[-31:]) == (
-        1,
-        "row exclusive moves-rows 7 7 ms",
+    words = " ".join(moving.split())
+    assert (1, True) == (
+        ended.returncode,
+        bool(re.search(r" row exclusive moves-rows 7 \d+ kB \d+ kB \d+ ms$", words)),
     )
 
 

@@ -20,7 +20,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
-from fixer.apply.places import point
+from fixer.apply.places import Searches, point
 from fixer.apply.preflight import check_schema, preflight, renamed_tables, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
@@ -131,12 +131,14 @@ def _lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
 
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
+    searches = Searches(FOUND_AT_ONCE)
     for step in plan.steps:
         progress.step(step, len(plan.steps))
         started = time.monotonic()
         try:
             cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
-            rows = _execute(cursor, step)
+            rows = _execute(cursor, step, searches)
+            searches.forget(step)
         except psycopg2.Error as error:
             if isinstance(error, TRANSIENT):
                 raise
@@ -151,7 +153,7 @@ def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Count
     return inserted
 
 
-def _execute(cursor: Cursor, step: PlannedStep) -> int:
+def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
     """Do a step; its rows are found first and written by their places, which is much faster than both in one."""
     if not step.find or not step.batch:
         with planned_for(cursor, step):
@@ -159,8 +161,7 @@ def _execute(cursor: Cursor, step: PlannedStep) -> int:
         return max(cursor.rowcount, 0)
     written = 0
     while True:
-        cursor.execute(f"{step.find} LIMIT {FOUND_AT_ONCE}")
-        found = cursor.fetchall()
+        found = searches.places(cursor, step)
         point(cursor, found)
         cursor.execute(step.batch)
         written += max(cursor.rowcount, 0)

@@ -24,7 +24,7 @@ from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions
-from fixer.apply.places import Place, point, point_at_pages
+from fixer.apply.places import Place, point, point_at_pages, search
 from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
@@ -258,7 +258,7 @@ class _Online:
                 if waited > PATIENCE:
                     raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self._stands()}") from None
                 if waited > 1.0:
-                    self.progress.waits(step, self._blockers(step) or told(error))
+                    self.progress.waits(self._blockers(step) or told(error))
                 self.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
             except psycopg2.Error as error:
                 raise self._failed(step, error) from None
@@ -328,7 +328,7 @@ class _Online:
         if self.pace == Pace() or time.monotonic() - self.looked < 0.5:
             return
         while reason := self._strained():
-            self.progress.waits(step, reason)
+            self.progress.waits(reason)
             self.sleep(0.5)
         self.looked = time.monotonic()
 
@@ -403,7 +403,7 @@ class _Batches:
         """Return places of rows that are to be written, each with its keeper where it has one."""
         with self.work._transaction(self.step) as cursor:
             try:
-                cursor.execute(f"{self.step.find} LIMIT {LARGEST}")
+                cursor.execute(search(self.step, LARGEST))
                 return cursor.fetchall()
             except psycopg2.Error as error:
                 raise self.work._failed(self.step, error) from None

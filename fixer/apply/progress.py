@@ -14,8 +14,11 @@ class Progress:
     def rows(self, step: PlannedStep, done: int) -> None:
         """Hear how many rows a step has written so far."""
 
-    def waits(self, step: PlannedStep, reason: str) -> None:
-        """Hear what a step waits for."""
+    def builds(self, done: int, total: int) -> None:
+        """Hear how far the build of an index is, in blocks or rows."""
+
+    def waits(self, reason: str) -> None:
+        """Hear what the step waits for."""
 
     def again(self, reason: str) -> None:
         """Hear why a new plan is made."""

@@ -37,11 +37,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Give all rows but the first of each key a number of their own."""
     table, key = actual.tables[finding.table], finding.part
+    rows = SQL("{} AS t").format(q.name(table.name))
     rivals = Rivals(
-        q.rivals(SQL("{} AS t").format(q.name(table.name)), table, key.columns),
+        q.rivals(rows, table, key.columns),
         SQL("t.rival > 1"),
         "keeper",
         q.equal(key.columns, key.columns, "k", "t"),
+        q.copies_and_rivals(rows, table, key.columns),
+        "rival",
     )
     where = rivals.condition
     wanted = contract.tables[finding.table].columns

@@ -36,8 +36,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     table = actual.tables[finding.table]
     keys = finding.part.columns
     same = SQL("{} AND {} = {}").format(q.equal(keys, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
-    copies = q.copies(SQL("{} AS t").format(q.name(finding.table)), table, keys)
-    rivals = Rivals(copies, SQL("t.copy > 1"), "original", same)
+    rows = SQL("{} AS t").format(q.name(finding.table))
+    search = q.copies_and_rivals(rows, table, keys)  # as duplicate-key does
+    rivals = Rivals(q.copies(rows, table, keys), SQL("t.copy > 1"), "original", same, search, "copy")
     reason = "an identical copy of a row that stays"
     return Repair((move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals),))
 

@@ -16,7 +16,7 @@ from fixer.apply.run import Run
 from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.findings import Finding
-from fixer.plan import Plan
+from fixer.plan import ATOMIC, Plan
 from fixer.steps import Hazard
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
@@ -94,15 +94,24 @@ def _steps(plan: Plan, verbose: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
     table.add_column("step", overflow="fold", ratio=1)
-    table.add_column("lock", style="dim")
+    table.add_column("lock", style="dim", no_wrap=True)
     table.add_column("hazard", style="yellow", no_wrap=True)
     table.add_column("rows", justify="right")
+    table.add_column("reads", justify="right", no_wrap=True)
+    table.add_column("writes", justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
     for step in plan.steps:
         title: RenderableType = Group(Text(step.title), Text(step.sql, style="dim")) if verbose else Text(step.title)
         rows = str(step.rows) if step.rows else ""
         table.add_row(
-            str(step.number), title, str(step.lock).lower(), str(step.hazard or ""), rows, _time(step.seconds)
+            str(step.number),
+            title,
+            str(step.lock).lower(),
+            str(step.hazard or ""),
+            rows,
+            _bytes(step.reads),
+            _bytes(step.writes),
+            _time(step.seconds),
         )
     return table
 
@@ -113,6 +122,15 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+def _bytes(number: float) -> str:
+    """Say a number of bytes; nothing where there is nothing to say."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            return f"{number:.0f} {unit}" if number else ""
+        number /= 1000
+    raise AssertionError("unreachable")
+
+
 def plan_verdict(plan: Plan) -> Text:
     """Return what to do with a plan."""
     if plan.refusals:
@@ -121,8 +139,11 @@ def plan_verdict(plan: Plan) -> Text:
         return Text("Nothing to do: the contract holds.", style="bold green")
     total = _time(sum(step.seconds for step in plan.steps))
     noun = "step" if len(plan.steps) == 1 else "steps"
-    words = f"{len(plan.steps)} {noun}, about {total}, in one transaction. "
-    command = "fixer apply"
+    how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
+    disk = _bytes(sum(step.disk for step in plan.steps))
+    room = f", with room for {disk} on disk" if disk else ""
+    words = f"{len(plan.steps)} {noun}, about {total}, {how}{room}. "
+    command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
     return Text.assemble(

@@ -1,0 +1,93 @@
+"""What a person sees of a run: lines, and on a terminal a bar with rate and remaining time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from fixer.apply.progress import SILENT, Progress
+from fixer.apply.watch import watched
+from fixer.plan import PlannedStep
+
+REPEATED = 5.0  # seconds after which a reason to wait is said again
+
+
+@contextmanager
+def progress_of(
+    console: Console, another: Callable[[], Connection], connection: Connection, *, loud: bool
+) -> Iterator[Progress]:
+    """Lend what shows the progress of a run on this connection; nothing is shown unless `loud`."""
+    if not loud:
+        yield SILENT
+        return
+    teller = Teller(console) if not console.is_terminal else BarTeller(console)
+    with teller.shown(), watched(another, connection, teller):
+        yield teller
+
+
+class Teller(Progress):
+    """Says what a run does, line by line."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.said, self.when = console, "", 0.0
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show it for as long as this lasts."""
+        yield
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        self.console.print(text, style="dim")
+
+    def step(self, step: PlannedStep, count: int) -> None:
+        """Say which step begins."""
+        self.say(f"[{step.number}/{count}] {step.title}")
+
+    def waits(self, reason: str) -> None:
+        """Say what the step waits for, and again after a while."""
+        if reason != self.said or time.monotonic() - self.when > REPEATED:
+            self.said, self.when = reason, time.monotonic()
+            self.say(f"    waits {reason}")
+
+    def again(self, reason: str) -> None:
+        """Say why a new plan is made."""
+        self.say(f"planning again: {reason}")
+
+
+class BarTeller(Teller):
+    """Says what a run does, above a bar that shows how far the step is."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        columns = (TextColumn("    {task.completed:,.0f}{task.fields[unit]}"), BarColumn(), TaskProgressColumn())
+        rate = TextColumn("{task.fields[rate]}")
+        self.bar = Bar(*columns, rate, TimeRemainingColumn(), console=console, transient=True)
+        self.task = self.bar.add_task("", total=None, unit=" rows", rate="")
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the bar for as long as this lasts."""
+        with self.bar:
+            yield
+
+    def step(self, step: PlannedStep, count: int) -> None:
+        """Say which step begins, and begin a new bar."""
+        super().step(step, count)
+        self.bar.reset(self.task, total=step.rows or None, unit=" rows", rate="")
+
+    def rows(self, step: PlannedStep, done: int) -> None:
+        """Move the bar as rows are written."""
+        speed = self.bar.tasks[0].speed
+        rate = f"{speed:,.0f}/s" if speed else ""
+        self.bar.update(self.task, completed=done, total=max(done, step.rows) or None, unit=" rows", rate=rate)
+
+    def builds(self, done: int, total: int) -> None:
+        """Move the bar as an index is built."""
+        self.bar.update(self.task, completed=done, total=total or None, unit=" blocks", rate="")
