@@ -22,6 +22,10 @@ FOR_KEYS = (Phase.KEY_GUARDS, Phase.KEY_PROOFS, Phase.KEY_COLUMNS)
 FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
 
+BESIDE = "pgmend_"  # begins the name of a column that is filled beside the one whose place it will take
+_SYNC = "pgmend_sync_"
+
+
 def helper(column: str) -> str:
     """Return the name of the check that proves a column NOT NULL for a while (PostgreSQL 17 and older)."""
     return q.free_name(f"pgmend_{column}_not_null", ())
@@ -173,7 +177,7 @@ def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]
 
 def synced(phase: Phase, table: QName, column: str, value: Composable) -> Step:
     """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`."""
-    name = _syncing(table, column)
+    name = syncing(table, column)
     # It runs with its owner's rights: who writes to this table need not read what the value is made of.
     statement = SQL(
         "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
@@ -191,12 +195,18 @@ def synced(phase: Phase, table: QName, column: str, value: Composable) -> Step:
 
 def unsynced(table: QName, column: str) -> Composable:
     """Return the statements that end what `synced` began."""
-    name = _syncing(table, column)
+    name = syncing(table, column)
     return SQL("DROP TRIGGER {} ON {};\nDROP FUNCTION {}()").format(
         Identifier(name), q.name(table), Identifier(JOURNAL, name)
     )
 
 
-def _syncing(table: QName, column: str) -> str:
+def syncing(table: QName, column: str) -> str:
+    """Return the name of the trigger that fills a column."""
     digest = hashlib.sha256(f"{table} {column}".encode()).hexdigest()[:12]
-    return f"pgmend_sync_{digest}"
+    return f"{_SYNC}{digest}"
+
+
+def is_syncing(trigger: str) -> bool:
+    """Tell whether a trigger is one of those that fill a column."""
+    return trigger.startswith(_SYNC)

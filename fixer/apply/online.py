@@ -258,7 +258,7 @@ class _Online:
                 if waited > PATIENCE:
                     raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self._stands()}") from None
                 if waited > 1.0:
-                    self.progress.waits(self._blockers(step) or told(error))
+                    self.progress.waits(self._blockers(step) or f"for a lock: {told(error)}")
                 self.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
             except psycopg2.Error as error:
                 raise self._failed(step, error) from None
@@ -341,7 +341,7 @@ class _Online:
                 )
                 lag, replica = cursor.fetchone() or (None, "")
                 if lag is not None and lag > self.pace.max_lag:
-                    return f"the replica {replica} lags by {lag:.1f} s"
+                    return f"for the replica {replica}, which lags by {lag:.1f} s"
             if self.pace.throttle is not None:
                 cursor.execute(
                     "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE state = 'active'"
@@ -349,7 +349,7 @@ class _Online:
                 )
                 (busy,) = cursor.fetchone() or (0,)
                 if busy > self.pace.throttle:
-                    return f"{busy} other sessions are busy"
+                    return f"while {busy} other sessions are busy"
         return ""
 
     def _blockers(self, step: PlannedStep) -> str:
@@ -367,7 +367,7 @@ class _Online:
             )
             found = cursor.fetchall()
         told_ = ", ".join(f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in found)
-        return f"a lock on {step.table.name} is held by {told_}" if found else ""
+        return f"for a lock on {step.table.name}, held by {told_}" if found else ""
 
     # --- transactions
 

@@ -15,6 +15,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import let_count, numbered_in_batches
+from fixer.online import BESIDE
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Added, Hazard, Phase, Repair, alter
@@ -77,7 +78,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     aside = replace(aside, renames=((column, legacy),), online=())
     # Online, the number stands under another name until all rows have one.
     wanted = contract.tables[name].columns[column]
-    under = q.free_name(f"pgmend_{column}", contract.tables[name].columns)
+    under = q.free_name(f"{BESIDE}{column}", ())
     swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
         q.name(name), Identifier(column), Identifier(legacy), q.name(name), Identifier(under), Identifier(column)
     )
