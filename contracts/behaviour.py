@@ -31,9 +31,9 @@ from contracts.places import Place
 from contracts.rows import Array, Bad, Insertion, Ref, Row, Swallowed
 from fixer import sqltext as q
 from fixer.errors import ContractError, TargetError
+from fixer.mover import identity_of
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
-from fixer.steps import identity_of
 from fixer.target import Target
 
 PROCESSES = 8  # that create the default row at the same time

@@ -14,9 +14,9 @@ from fixer.contract import Contract
 from fixer.errors import ContractError
 from fixer.examine import Report
 from fixer.findings import Finding
+from fixer.mover import identity_of
 from fixer.schema import Check, ForeignKey, Index, QName, Table
 from fixer.sqltext import Literal
-from fixer.steps import identity_of
 
 # Words in a slug that say that it speaks of what fills a key column, not of the key.
 _GENERATOR_WORDS = ("generator", "sequence", "identity")

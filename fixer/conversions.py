@@ -10,6 +10,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, rows_where
 from fixer.images import cells, image
+from fixer.mover import Mover
 from fixer.schema import Check, Column, ForeignKey, QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import (
@@ -18,7 +19,6 @@ from fixer.steps import (
     STEP_NUMBER,
     Hazard,
     Lock,
-    Mover,
     Phase,
     Repair,
     Reversal,
@@ -26,10 +26,10 @@ from fixer.steps import (
     alter,
     drop_constraint,
     drop_foreign_key,
-    identity,
     refuse,
 )
 from fixer.types import Conversion, conversion, family, shape
+from fixer.writes import identity
 
 
 def misfits(finding: Finding, actual: Schema, contract: Contract) -> Finding:

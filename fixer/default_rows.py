@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from fixer import sqltext as q
 from fixer.contract import Contract
+from fixer.mover import identity_of
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Composable, Composed, Literal
-from fixer.steps import identity_of
 
 DefaultRow = Mapping[str, Composable]
 

@@ -10,7 +10,8 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.schema import Column, QName, Schema, Sequence
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import IN_BATCH, Added, Hazard, Lock, Phase, Step, alter, places
+from fixer.steps import Added, Hazard, Lock, Phase, Step, alter
+from fixer.writes import IN_BATCH, places
 
 
 def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:

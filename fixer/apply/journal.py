@@ -22,7 +22,8 @@ from fixer.errors import ApplyFailed
 from fixer.plan import Plan, PlannedStep, step_from_json, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import JOURNAL, QUARANTINE, Phase, quarantine_table
+from fixer.steps import JOURNAL, QUARANTINE, Phase
+from fixer.writes import quarantine_table
 
 RUN = Identifier(JOURNAL, "run")
 STEP = Identifier(JOURNAL, "step")

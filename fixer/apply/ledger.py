@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import sqltext as q
 from fixer.schema import QName
 from fixer.sqltext import SQL, Literal
-from fixer.steps import quarantine_table
+from fixer.writes import quarantine_table
 
 
 @dataclass(frozen=True)

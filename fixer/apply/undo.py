@@ -28,7 +28,8 @@ from fixer.images import cell, whole
 from fixer.plan import PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import Phase, quarantine_table
+from fixer.steps import Phase
+from fixer.writes import quarantine_table
 
 log = logging.getLogger("pgmend.undo")
 

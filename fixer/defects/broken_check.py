@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from fixer.checks import spelt, stands
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.mover import Mover
 from fixer.schema import Check, Schema
 from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL, Composed
-from fixer.steps import Mover, Phase, Repair
+from fixer.steps import Phase, Repair
 
 SLUG = "broken-check"
 POINT = 4

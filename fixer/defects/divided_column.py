@@ -14,7 +14,8 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, identity, refuse, rewrite
+from fixer.steps import Phase, Repair, refuse
+from fixer.writes import identity, rewrite
 
 SLUG = "divided-column"
 POINT = 4

@@ -16,7 +16,8 @@ from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, Rivals, counted, move, rewrite
+from fixer.steps import Phase, Repair
+from fixer.writes import Rivals, counted, move, rewrite
 
 SLUG = "duplicate-key"
 POINT = 1

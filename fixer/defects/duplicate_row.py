@@ -13,7 +13,8 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, Rivals, move
+from fixer.steps import Phase, Repair
+from fixer.writes import Rivals, move
 
 SLUG = "duplicate-row"
 POINT = 1

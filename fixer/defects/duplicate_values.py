@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.mover import Mover
 from fixer.schema import Index, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed
-from fixer.steps import Mover, Phase, Repair, Rivals
+from fixer.steps import Phase, Repair
+from fixer.writes import Rivals
 
 SLUG = "duplicate-values"
 POINT = 4

@@ -15,7 +15,8 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Added, Lock, Phase, Repair, Step, alter, counted, refuse
+from fixer.steps import Added, Lock, Phase, Repair, Step, alter, refuse
+from fixer.writes import counted
 
 SLUG = "missing-column"
 POINT = 4

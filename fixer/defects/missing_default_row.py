@@ -14,9 +14,11 @@ from fixer.contract import Contract
 from fixer.default_rows import absent, clashing, described
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import advance, anchor
+from fixer.mover import identity_of
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step, identity_of, insert_statement
+from fixer.steps import Lock, Phase, Repair, Step
+from fixer.writes import insert_statement
 
 SLUG = "missing-default-row"
 POINT = 3

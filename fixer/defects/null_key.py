@@ -12,9 +12,11 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import anchor
+from fixer.mover import Mover
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
-from fixer.steps import Mover, Phase, Repair, counted, rewrite
+from fixer.steps import Phase, Repair
+from fixer.writes import counted, rewrite
 
 SLUG = "null-key"
 POINT = 1

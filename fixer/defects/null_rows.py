@@ -12,9 +12,11 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.mover import Mover
 from fixer.schema import QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable
-from fixer.steps import Mover, Phase, Repair, counted, identity, rewrite
+from fixer.steps import Phase, Repair
+from fixer.writes import counted, identity, rewrite
 
 SLUG = "null-rows"
 POINT = 4

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.mover import Mover, orphaned
 from fixer.references import best, pairs_of
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL
-from fixer.steps import Mover, Repair, orphaned
+from fixer.steps import Repair
 
 SLUG = "orphan-rows"
 POINT = 2

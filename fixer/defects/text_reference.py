@@ -14,26 +14,12 @@ from fixer import online
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.mover import Mover
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier
-from fixer.steps import (
-    IN_BATCH,
-    Added,
-    Hazard,
-    Lock,
-    Mover,
-    Phase,
-    Repair,
-    Step,
-    alter,
-    counted,
-    drop_foreign_key,
-    identity,
-    places,
-    refuse,
-    rewrite,
-)
+from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
 from fixer.types import family
+from fixer.writes import IN_BATCH, counted, identity, places, rewrite
 
 SLUG = "text-reference"
 POINT = 2

@@ -11,7 +11,8 @@ from fixer.apply.transaction import ADVISORY_LOCK
 from fixer.plan import Plan, PlannedStep, Render, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Block, Composable, Literal, name
-from fixer.steps import Phase, quarantine_table
+from fixer.steps import Phase
+from fixer.writes import quarantine_table
 
 
 def of_plan(plan: Plan, render: Render) -> str:

@@ -1,0 +1,157 @@
+"""Moves rows to quarantine as a contract wants it, and settles first what references them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.schema import ForeignKey, QName, Schema
+from fixer.sqltext import SQL, Composable, Composed, Identifier
+from fixer.steps import Phase, RefusalError, Step
+from fixer.writes import Rivals, counted, identity, move, rewrite
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Moves rows to quarantine, and settles their children first."""
+
+    actual: Schema
+    contract: Contract
+
+    def quarantine(
+        self,
+        phase: Phase,
+        table: QName,
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        path: tuple[QName, ...] = (),
+        rivals: Rivals | None = None,
+    ) -> Iterator[Step]:
+        """Yield the steps that move the rows of a condition over `t` out of a table.
+
+        Rows that reference them under an existing foreign key are settled first, as the contract says of
+        orphans, because a DELETE would cascade to them in silence. Where the foreign key is only wanted,
+        they are settled later, before it is added. Raises RefusalError where references run in a circle.
+        """
+        if table in path:
+            raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
+        keys, condition_before = self.actual.incoming(table), condition
+        for key in keys:
+            if key.table == table:
+                condition = _with_descendants(key, condition)
+        for key in keys:
+            if key.table != table:
+                leaving = SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
+                    q.columns(key.columns), q.columns(key.target_columns), q.name(table), condition
+                )
+                why = f"its row of {table.name} is in quarantine"
+                yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
+        rivals = None if condition_before is not condition else rivals
+        yield move(phase, self.actual.tables[table], condition, reason, rows=rows, rivals=rivals, guards=keys)
+        for key in self.contract.foreign_keys():
+            if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys):
+                yield from self.orphans(key, rows=0, path=(*path, table))
+
+    def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
+        """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
+        reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
+        yield from self.settle(Phase.ORPHANS, key, self._orphaned(key), reason, rows=rows, path=path)
+
+    def _orphaned(self, key: ForeignKey) -> Composable:
+        """Return the condition that the row has no parent, or a text that was mapped to none."""
+        table = self.actual.tables.get(key.table)
+        column = table.columns.get(key.columns[0]) if table else None
+        if column and column.mapped:
+            unmapped = SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
+            return SQL("(({}) OR ({}))").format(unmapped, orphaned(key))
+        return orphaned(key)
+
+    def settle(
+        self,
+        phase: Phase,
+        key: ForeignKey,
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        path: tuple[QName, ...] = (),
+    ) -> Iterator[Step]:
+        """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
+        if key.table in path and key.table != key.target:
+            raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")
+        policy = self.policy(key)
+        if policy == "adopt" and phase < Phase.ORPHANS:
+            policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
+        if policy == "quarantine":
+            others = tuple(table for table in path if table != key.table)
+            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others)
+            return
+        values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
+        deed = "give to the default row" if policy == "adopt" else "set to NULL"
+        title = f"{deed} {', '.join(key.columns)} of {counted(rows)} of {key.table.name}: {reason}"
+        table = self.actual.tables[key.table]
+        known_by = identity(table, self.contract.tables.get(key.table), phase)
+        yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by)
+
+    def policy(self, key: ForeignKey) -> str:
+        """Return what the contract says of orphans under a foreign key."""
+        wanted = self.contract.tables.get(key.table)
+        if wanted is None or not any(k.pairs == key.pairs for k in wanted.foreign_keys):
+            return "quarantine"
+        policy = self.contract.hints[key.table].of(key.columns[0]).orphans
+        if policy == "null" and any(wanted.columns[c].not_null for c in key.columns):
+            return "quarantine"
+        return policy
+
+    def adopter(self, key: ForeignKey) -> dict[str, Composable]:
+        """Return the key of the default row that takes orphans in, column by column."""
+        rows = self.contract.hints[key.target].default_rows
+        if not rows:
+            raise RefusalError(f"orphans of {key.table} should be adopted, but {key.target} declares no default row")
+        identity = identity_of(self.contract, key.target, rows[0])
+        match = q.all_of(SQL("p.{} = {}").format(Identifier(c), rows[0][c]) for c in identity)
+        return {
+            column: SQL("(SELECT {} FROM {} AS p WHERE {})").format(q.column(target, "p"), q.name(key.target), match)
+            for column, target in zip(key.columns, key.target_columns, strict=True)
+        }
+
+
+def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
+    """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
+    return SQL("{} AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
+        q.not_null(key.columns),
+        parents or SQL("{} AS p").format(q.name(key.target)),
+        q.equal(key.target_columns, key.columns, "p", "t"),
+    )
+
+
+def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable]) -> tuple[str, ...]:
+    """Return the columns by which a default row is known: the first key of the table that it fills."""
+    keys = sorted(
+        contract.tables[table].plain_keys,
+        key=lambda key: (
+            not key.primary,
+            list(row).index(key.columns[0]) if key.columns[0] in row else len(row),
+        ),
+    )
+    for key in keys:
+        if set(key.columns) <= set(row):
+            return key.columns
+    return tuple(row)
+
+
+def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
+    """Return the condition for these rows and all that reference them within the same table."""
+    return SQL(
+        "t.ctid IN (WITH RECURSIVE gone AS (SELECT t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
+        " UNION SELECT t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT place FROM gone)"
+    ).format(
+        keys=q.columns(key.target_columns),
+        table=q.name(key.table),
+        condition=condition,
+        link=q.equal(key.columns, key.target_columns, "t", "gone"),
+    )

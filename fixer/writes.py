@@ -1,0 +1,265 @@
+"""Steps that write rows, so that there is one way to do it.
+
+A row that leaves its table goes to quarantine in the same statement; a cell that is rewritten leaves an image of
+its row in the journal. Each is found first and written by its place, online a batch at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from fixer import sqltext as q
+from fixer.images import cells, image
+from fixer.schema import ForeignKey, QName, Table
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.steps import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Hazard, Lock, Phase, Step
+
+IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
+MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Rows that have to go because of another: `source` gives the `place` of each that fulfils `where`.
+
+    Its column `keeper` gives the place of the row `k` that stays; `same` is the condition that this one still
+    is a reason for the row `t` to go.
+    """
+
+    source: Composable
+    where: Composable
+    keeper: str
+    same: Composable
+    search: Composable | None = None  # gives place, keeper and kind of these rows and of others
+    kind: str = ""  # which of them these are
+
+    @property
+    def condition(self) -> Composed:
+        """The condition that a row is one of those that go."""
+        return q.among(self.source, self.where)
+
+
+def places(table: QName, condition: Composable) -> Composed:
+    """Return the question where the rows of a condition stand."""
+    return SQL("SELECT t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
+
+
+def in_batches(
+    step: Step,
+    table: Table,
+    statement: Callable[[Composable], Composable],
+    condition: Composable,
+    *,
+    rivals: Rivals | None = None,
+    guards: Iterable[ForeignKey] = (),
+) -> Step:
+    """Return a step that does its `statement` over a condition in one go, and online a batch at a time.
+
+    Each batch asks the condition again, since others write meanwhile; no row goes while `guards`, the foreign
+    keys that point at it, have rows under it: a delete would cascade to them in silence.
+    """
+    again: Composable = condition
+    keep: Composable = SQL("")
+    find: Composable = places(table.name, condition)
+    if rivals:
+        find = SQL("SELECT t.place, {} FROM {} WHERE {}").format(q.column(rivals.keeper), rivals.source, rivals.where)
+        if rivals.search is not None:
+            find, step = rivals.search, replace(step, kind=rivals.kind)
+        again = SQL(
+            "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
+            " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
+            " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
+        ).format(q.name(table.name), rivals.same)
+        stays = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
+        keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table.name), stays)
+    children = [
+        SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(
+            q.name(key.table), q.equal(key.columns, key.target_columns, "c", "t")
+        )
+        for key in guards
+    ]
+    # In a statement of its own: the next one sees every child that came in before the lock was had.
+    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table.name), IN_BATCH) if children else None
+    once_more = q.all_of([IN_BATCH, SQL("({})").format(again), *children])
+    hold = (keep + lock if lock else keep) if rivals else lock
+    step = replace(step, sql=statement(condition))
+    if table.inherits:  # a place means another row in each partition
+        return step
+    pages = step.rows > MANY and not rivals
+    return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
+
+
+def quarantine_table(table: QName) -> QName:
+    """Return where the rows of a table go that cannot stay."""
+    wanted = table.name if table.schema == "public" else f"{table.schema}__{table.name}"
+    if len(wanted.encode()) > 63:
+        digest = hashlib.sha256(wanted.encode()).hexdigest()[:8]
+        wanted = f"{wanted.encode()[:54].decode(errors='ignore')}_{digest}"
+    return QName(QUARANTINE, wanted)
+
+
+def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
+    """Return the one statement that takes rows out of a table and into its quarantine."""
+    return SQL(
+        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING {image} AS image)\n"
+        'INSERT INTO {quarantine} (run, step, source, reason, "row")\n'
+        "SELECT {run}, {step}, {label}, {reason}, image FROM moved"
+    ).format(
+        source=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        quarantine=q.name(quarantine_table(table.name)),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+    )
+
+
+def rewrite_statement(
+    table: Table,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    reason: str,
+    known_by: tuple[str, ...],
+    *,
+    early: bool = False,
+) -> Composed:
+    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
+    mark = cells((*known_by, *assignments)) if known_by else image(table, early=early)
+    return SQL(
+        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
+        "  FROM {table} AS t WHERE {condition}),\n"
+        "new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place\n"
+        "  RETURNING old.image, {mark} AS mark)\n"
+        'INSERT INTO {journal} (run, step, source, reason, "row", mark)\n'
+        "SELECT {run}, {step}, {label}, {reason}, image, mark FROM new"
+    ).format(
+        table=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        mark=mark,
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+        cells=assignment_list(assignments),
+    )
+
+
+def insert_statement(table: Table, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
+    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
+    return SQL(
+        "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
+        "  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)\n"
+        "INSERT INTO {journal} (run, step, source, reason, mark)\n"
+        "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
+    ).format(
+        table=q.name(table.name),
+        columns=q.names(row),
+        values=SQL(", ").join(row.values()),
+        match=match,
+        mark=image(table),
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+    )
+
+
+def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
+    """Return what follows SET in an UPDATE."""
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
+
+
+def move(
+    phase: Phase,
+    table: Table,
+    condition: Composable,
+    reason: str,
+    *,
+    rows: int,
+    rivals: Rivals | None = None,
+    guards: Iterable[ForeignKey] = (),
+) -> Step:
+    """Return the step that moves rows to quarantine; what references them has been settled."""
+    step = Step(
+        phase=phase,
+        table=table.name,
+        title=f"move {counted(rows)} of {table.name.name} to quarantine: {reason}",
+        sql=SQL(""),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.MOVES_ROWS,
+        rows=rows,
+        moves=True,
+    )
+
+    def statement(where: Composable) -> Composable:
+        return move_statement(table, where, reason, early=phase < Phase.CONVERT)
+
+    own = [key for key in guards if key.table == table.name]
+    others = [key for key in guards if key.table != table.name]
+    if own:
+        # Rows of one table that reference each other go in one statement, with nobody writing beside.
+        lock = SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE;\n").format(q.name(table.name))
+        whole = replace(step, sql=statement(condition))
+        online = replace(whole, sql=lock + whole.sql, lock=Lock.SHARE_ROW_EXCLUSIVE)
+        return replace(whole, online=(online,))
+    return in_batches(step, table, statement, condition, rivals=rivals, guards=others)
+
+
+def rewrite(
+    phase: Phase,
+    table: Table,
+    title: str,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    *,
+    rows: int,
+    known_by: tuple[str, ...],
+    hazard: Hazard | None = Hazard.REWRITES_VALUES,
+    rivals: Rivals | None = None,
+) -> Step:
+    """Return the step that rewrites cells of rows which are known afterwards `by` these columns."""
+    step = Step(
+        phase=phase,
+        table=table.name,
+        title=title,
+        sql=SQL(""),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=hazard,
+        rows=rows,
+        changes=tuple(assignments),
+        restores=tuple(assignments),
+        known_by=known_by,
+    )
+
+    def statement(where: Composable) -> Composable:
+        return rewrite_statement(table, assignments, where, title, known_by, early=phase < Phase.CONVERT)
+
+    return in_batches(step, table, statement, condition, rivals=rivals)
+
+
+def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:
+    """Return the columns by which rows of a table are told apart in a phase; none where nothing proves any."""
+    proved = [
+        key.columns
+        for key in sorted(table.plain_keys, key=lambda key: (not key.primary, key.name))
+        if all(c in table.columns and table.columns[c].not_null and not table.columns[c].added for c in key.columns)
+    ]
+    if proved:
+        return proved[0]
+    if phase > Phase.KEYS and wanted and wanted.primary_key:
+        return wanted.primary_key.columns  # by now each of them stands once
+    return ()
+
+
+def counted(rows: int) -> str:
+    """Return a number of rows in words."""
+    if not rows:
+        return "the rows"
+    return "one row" if rows == 1 else f"{rows} rows"
