@@ -21,10 +21,11 @@ def dump(server: Server, database: str, *options: str) -> str:
 
 def everything(server: Server, database: str) -> Counter[tuple[str, str]]:
     """Return the lines of a dump, each with the statement it belongs to, without the fixer's own schemas."""
-    found, statement = Counter[tuple[str, str]](), ""
+    found, statement, among_rows = Counter[tuple[str, str]](), "", False
     for line in dump(server, database, "--exclude-schema=fixer_*").splitlines():
-        if re.match(r"[A-Z]{4,}", line):
+        if re.match(r"[A-Z]{4,}", line) and not among_rows:
             statement = line
+        among_rows = line != "\\." and (among_rows or line.startswith("COPY "))
         if not line.startswith("--"):
             found[statement, line.removesuffix(",")] += 1
     return found

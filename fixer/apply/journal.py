@@ -345,6 +345,9 @@ def close_undo(cursor: Cursor, number: int, done: Account, ledger: Any) -> None:
 
 def prune(cursor: Cursor) -> int:
     """Forget what undo needs of all finished runs; return how many. The quarantine stays."""
+    cursor.execute("SELECT to_regclass('fixer_journal.run') IS NOT NULL")
+    if not (cursor.fetchone() or (False,))[0]:
+        return 0
     cursor.execute(
         SQL(
             "WITH pruned AS (UPDATE {} SET before = NULL, after = NULL, pruned_at = clock_timestamp()"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -136,9 +137,7 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
         yield from _constraint(then, key)
     for index in (i for i in then.of_kind("index") if now.items.get(i.key) != i):
         yield f"create the index {index.name}", SQL(index.detail["definition"])
-        if index.detail["comment"]:
-            name = Identifier(then.table(index.of).schema, index.name)
-            yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(index.detail["comment"]))
+        yield from _marks(then, index, index.detail)
     for key in lacking:
         if key.detail["type"] == "f" and (key.key not in now.items or _differs(now.items[key.key], key)):
             yield from _constraint(then, key)
@@ -151,6 +150,23 @@ def _constraint(then: Definitions, key: Item) -> Iterator[Titled]:
         name, table = Identifier(key.name), _name(then, key.of)
         comment = SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
         yield "", comment
+    if key.detail.get("index"):
+        yield from _marks(then, key, key.detail["index"])
+
+
+def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator[Titled]:
+    """Yield what the definition of an index, or of a constraint on one, does not say."""
+    name = Identifier(then.table(index.of).schema, index.name)
+    if marks.get("options"):
+        pairs = [option.partition("=") for option in marks["options"]]
+        options = SQL(", ").join(SQL("{} = {}").format(Identifier(o), Literal(value)) for o, _, value in pairs)
+        yield "", SQL("ALTER INDEX {} SET ({})").format(name, options)
+    if marks.get("comment"):
+        yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(marks["comment"]))
+    if marks.get("clustered"):
+        yield "", _alter(then, index.of, SQL("CLUSTER ON {}").format(Identifier(index.name)))
+    if marks.get("identity"):
+        yield "", _alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
 
 
 def _same_column(key: Item, then: Definitions) -> Item | None:

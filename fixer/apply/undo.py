@@ -202,6 +202,11 @@ class _Undo:
     def _was_there(self, column: Item) -> bool:
         return column.key in self.then.items
 
+    def _unknown(self, oid: int) -> list[str]:
+        """Return the columns that others added since: what the run kept of rows knows nothing of them."""
+        known = self.left.items.keys() | self.before.items.keys()
+        return [name for name, column in self.after.columns(oid).items() if column.key not in known]
+
     # --- definitions
 
     def _let_go(self) -> None:
@@ -377,7 +382,8 @@ class _Undo:
     ) -> Composed:
         """Return the statement that finds each row by all its cells: rows that are alike are as good as each other."""
         aside = [] if step.restores else self._respelt(step)
-        now = SQL("({} - {}::text[])").format(whole(types), Literal(aside))
+        others = self._unknown(self.after.oid(str(table)) or 0)
+        now = SQL("({} - {}::text[])").format(whole(types), Literal([*aside, *others]))
         mark = SQL("(b.mark - {}::text[])").format(Literal(aside))
         return SQL(
             "WITH i AS MATERIALIZED (SELECT b.row, {mark} AS mark, row_number() OVER (PARTITION BY {mark}) AS n,\n"
@@ -410,18 +416,20 @@ class _Undo:
         table, types = self.after.table(oid), self._types(oid)
         all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
         match = q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("b.mark"), c, types[c])) for c in step.known_by)
-        same = SQL("{} AND {} AND {} = b.mark").format(self._mine(step), match, whole(all_types))
+        now = SQL("({} - {}::text[])").format(whole(all_types), Literal(self._unknown(oid)))
+        same = SQL("{} AND {} AND {} = b.mark").format(self._mine(step), match, now)
         self._look_for_references(oid, same)
         for statement in journal.tables({table}):
             self.cursor.execute(statement)
         remove = SQL(
-            "WITH gone AS (DELETE FROM {} AS t USING {} AS b WHERE {} RETURNING b.mark)"
+            'WITH gone AS (DELETE FROM {} AS t USING {} AS b WHERE {} RETURNING {} AS "row")'
             ' INSERT INTO {} (run, step, source, reason, "row")'
-            " SELECT current_setting('pgmend.run')::bigint, {}, {}, {}, mark FROM gone"
+            " SELECT current_setting('pgmend.run')::bigint, {}, {}, {}, \"row\" FROM gone"
         ).format(
             q.name(table),
             journal.BEFORE_IMAGE,
             same,
+            whole(all_types),
             q.name(quarantine_table(table)),
             Literal(step.number),
             Literal(str(table)),

@@ -35,7 +35,13 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
                                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
            'asleep', (SELECT jsonb_agg(jsonb_build_array(g.tgrelid::bigint, g.tgtype, g.tgenabled)
                                        ORDER BY g.tgrelid, g.tgtype)
-                        FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O')),
+                        FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O'),
+           'index', (SELECT jsonb_build_object('comment', pg_catalog.obj_description(x.oid, 'pg_class'),
+                                               'options', x.reloptions, 'clustered', i.indisclustered,
+                                               'identity', i.indisreplident)
+                       FROM pg_catalog.pg_index i
+                       JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+                      WHERE i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x'))),
        CASE WHEN k.contype = 'f' THEN coalesce((SELECT x.relname FROM pg_catalog.pg_class x WHERE x.oid = k.conindid), '')
             ELSE '' END
   FROM pg_catalog.pg_constraint k
@@ -46,7 +52,8 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
 SELECT 'index', i.indrelid || '.' || x.relname, i.indrelid::bigint, x.relname::text,
        jsonb_build_object(
            'definition', pg_catalog.pg_get_indexdef(x.oid),
-           'comment', pg_catalog.obj_description(x.oid, 'pg_class')), ''
+           'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
+           'clustered', i.indisclustered, 'identity', i.indisreplident), ''
   FROM wanted c
   JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
