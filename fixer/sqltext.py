@@ -19,8 +19,8 @@ def name(qname: QName) -> Identifier:
     return Identifier(qname.schema, qname.name)
 
 
-def quoted(qname: QName) -> str:
-    """Return a schema-qualified name as regclass reads it."""
+def quoted(qname: Sequence[str]) -> str:
+    """Return a name, qualified or not, as regclass reads it."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in qname)
 
 

@@ -61,6 +61,11 @@ class Definitions:
         """Return these definitions with those of others, where these say nothing."""
         return Definitions({**others.items, **self.items}, {**others.positions, **self.positions})
 
+    def followed_by(self, later: Definitions) -> Definitions:
+        """Return these definitions as they are once others of some of their tables are read again."""
+        kept = {key: item for key, item in self.items.items() if item.of not in later.relations}
+        return Definitions({**kept, **later.items}, {**self.positions, **later.positions})
+
     def table(self, oid: int) -> QName:
         """Return the name of a table."""
         detail = self.items["table", str(oid)].detail

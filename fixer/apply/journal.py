@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -45,7 +46,7 @@ def tables(moving: Iterable[QName]) -> list[Composed]:
         SQL(
             "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL REFERENCES {}, number integer NOT NULL,"
             " rows bigint, finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), step jsonb NOT NULL,"
-            " filled jsonb, PRIMARY KEY (run, number))"
+            " filled jsonb, left_behind jsonb, PRIMARY KEY (run, number))"
         ).format(STEP, RUN),
         SQL(
             "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, step integer NOT NULL, source text NOT NULL,"
@@ -111,14 +112,16 @@ def new_run(plan: Plan, mode: str) -> Composed:
     )
 
 
-def enter_step(cursor: Cursor, run: int, step: PlannedStep, rows: int) -> None:
-    """Enter a step that was done, or one more batch of it."""
+def enter_step(cursor: Cursor, run: int, step: PlannedStep, rows: int, left: Definitions | None = None) -> None:
+    """Enter a step that was done, or one more batch of it; `left` are the definitions after it, of its tables."""
+    kept = Json(left.to_json()) if left else None
     cursor.execute(
         SQL(
-            "INSERT INTO {} AS s (run, number, rows, step, filled) VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT (run, number) DO UPDATE SET rows = s.rows + excluded.rows, finished_at = clock_timestamp()"
+            "INSERT INTO {} AS s (run, number, rows, step, filled, left_behind) VALUES (%s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (run, number) DO UPDATE SET rows = s.rows + excluded.rows, finished_at = clock_timestamp(),"
+            " left_behind = coalesce(excluded.left_behind, s.left_behind)"
         ).format(STEP),
-        (run, step.number, rows, Json(step_to_json(step)), Json(_filled(cursor, step))),
+        (run, step.number, rows, Json(step_to_json(step)), Json(_filled(cursor, step)), kept),
     )
 
 
@@ -186,11 +189,6 @@ def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
         SQL("UPDATE {} SET ledger = %s::jsonb || coalesce(ledger, '{{}}') WHERE id = %s").format(RUN),
         (Json({str(table): count for table, count in rows.items()}), run),
     )
-
-
-def note(cursor: Cursor, run: int, after: Definitions) -> None:
-    """Note how everything is defined after a step."""
-    cursor.execute(SQL("UPDATE {} SET after = %s WHERE id = %s").format(RUN), (Json(after.to_json()), run))
 
 
 def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Entry, ...]:
@@ -292,13 +290,17 @@ def account(cursor: Cursor, run: int) -> Account | None:
     row = cursor.fetchone()
     if row is None:
         return None
-    cursor.execute(SQL("SELECT number, step, filled FROM {} WHERE run = %s ORDER BY number").format(STEP), (run,))
+    query = SQL("SELECT number, step, filled, left_behind FROM {} WHERE run = %s ORDER BY number")
+    cursor.execute(query.format(STEP), (run,))
+    entered = cursor.fetchall()
     steps = [
-        DoneStep(replace(step_from_json(step), number=number), filled or {})
-        for number, step, filled in cursor.fetchall()
+        DoneStep(replace(step_from_json(step), number=number), filled or {}) for number, step, filled, _ in entered
     ]
     *facts, settings, before, after = row
     was, left = (definitions.from_json(each) if each else None for each in (before, after))
+    if was and left is None:  # interrupted: what its steps left, one after the other
+        parts = (definitions.from_json(part) for *_, part in entered if part)
+        left = reduce(Definitions.followed_by, parts, was)
     plan, contract, mode, finished, undone_by = facts
     return Account(run, plan, contract, mode, finished, undone_by, settings or {}, was, left, tuple(steps))
 

@@ -35,6 +35,7 @@ from fixer.errors import ApplyFailed
 from fixer.examine import Report, examine
 from fixer.explain import told
 from fixer.plan import ONLINE, Plan, PlannedStep
+from fixer.schema import QName
 from fixer.sqltext import SQL, Literal
 from fixer.steps import Lock
 
@@ -141,10 +142,11 @@ class _Online:
     ) -> None:
         self.connection, self.contract, self.plan = connection, contract, plan
         self.settings, self.progress, self.pace, self.sleep = dict(settings), progress, pace, sleep
-        self.path = ", ".join(f'"{s}"' for s in dict.fromkeys([*contract.schemas, "public"]))
+        self.path = ", ".join(q.quoted([s]) for s in dict.fromkeys([*contract.schemas, "public"]))
         self.number = 0  # of the run
         self.offset = 0  # of its steps that were done before
         self.relations: frozenset[int] = frozenset()
+        self.doubts: frozenset[tuple[str, QName]] = frozenset()
         self.looked = 0.0  # when replicas and load were last looked at
 
     # --- the whole
@@ -154,7 +156,9 @@ class _Online:
         self._begin()
         for _ in range(ROUNDS):
             reason = self._round()
-            report = Report(self.plan.target, examine(self.connection, self.contract, settings=self.settings))
+            self.doubts |= self.plan.doubts
+            found = examine(self.connection, self.contract, doubts=self.doubts, settings=self.settings)
+            report = Report(self.plan.target, found)
             if report.ok and (replan is None or not replan(report).steps):
                 return self._finish(report)
             if replan is None:
@@ -212,7 +216,6 @@ class _Online:
             known = journal.widen(cursor, self.number, self.plan, was)
             journal.note_rows(cursor, self.number, ledger.count(cursor, watched))
             self.relations |= relations | known
-            self._note_definitions(cursor)
 
     def _finish(self, report: Report) -> Run:
         """Let the ledger add up, and close the run."""
@@ -229,8 +232,12 @@ class _Online:
         plan = replace(self.plan, steps=steps)
         return Run(self.plan.target, self.plan.contract, plan, self.number, entries, report)
 
-    def _note_definitions(self, cursor: Cursor) -> None:
-        journal.note(cursor, self.number, definitions.read(cursor, self.relations, self.contract.schemas))
+    def _enter(self, cursor: Cursor, step: PlannedStep, rows: int) -> None:
+        """Enter a step that was done, with the definitions that it left."""
+        touched = definitions.oids(cursor, [step.table, *step.touches])
+        self.relations |= touched
+        left = definitions.read(cursor, touched, self.contract.schemas)
+        journal.enter_step(cursor, self.number, step, rows, left)
 
     # --- one step
 
@@ -249,9 +256,7 @@ class _Online:
             try:
                 with self._transaction(step, LOCK_TIMEOUT if strong else None) as cursor:
                     rows = self._execute(cursor, step)
-                    journal.enter_step(cursor, self.number, step, rows)
-                    self.relations |= definitions.oids(cursor, [step.table, *step.touches])
-                    self._note_definitions(cursor)
+                    self._enter(cursor, step, rows)
                 return rows
             except TRANSIENT as error:
                 waited = time.monotonic() - begun
@@ -305,8 +310,7 @@ class _Online:
             if not self.connection.closed:
                 self.connection.autocommit = False
         with self._transaction(step) as cursor:
-            journal.enter_step(cursor, self.number, step, 0)
-            self._note_definitions(cursor)
+            self._enter(cursor, step, 0)
         return 0
 
     # --- batches
