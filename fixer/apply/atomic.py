@@ -158,10 +158,11 @@ def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
     if not step.find or not step.batch:
         with planned_for(cursor, step):
             cursor.execute(step.sql)
-        return max(cursor.rowcount, 0)
+            return max(cursor.rowcount, 0)
     written = 0
     while True:
-        found = searches.places(cursor, step)
+        with planned_for(cursor, step):
+            found = searches.places(cursor, step)
         point(cursor, found)
         cursor.execute(step.batch)
         written += max(cursor.rowcount, 0)

@@ -31,8 +31,8 @@ def generously(cursor: Cursor, *, local: bool = True) -> None:
 
 @contextmanager
 def planned_for(cursor: Cursor, step: PlannedStep) -> Iterator[None]:
-    """Let a foreign key be proved along the indexes: to hash both tables took four times as long."""
-    if step.phase is not Phase.FOREIGN_KEYS:
+    """Let orphans be found and a foreign key be proved along the indexes: to hash both tables took four times as long."""
+    if step.phase not in (Phase.ORPHANS, Phase.FOREIGN_KEYS):
         yield
         return
     cursor.execute("SET LOCAL enable_hashjoin = off")

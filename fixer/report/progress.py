@@ -69,7 +69,7 @@ class BarTeller(Teller):
         columns = (TextColumn("    {task.completed:,.0f}{task.fields[unit]}"), BarColumn(), TaskProgressColumn())
         rate = TextColumn("{task.fields[rate]}")
         self.bar = Bar(*columns, rate, TimeRemainingColumn(), console=console, transient=True)
-        self.task = self.bar.add_task("", total=None, unit=" rows", rate="")
+        self.task = self.bar.add_task("", total=None, visible=False, unit=" rows", rate="")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -80,14 +80,14 @@ class BarTeller(Teller):
     def step(self, step: PlannedStep, count: int) -> None:
         """Say which step begins, and begin a new bar."""
         super().step(step, count)
-        self.bar.reset(self.task, total=step.rows or None, unit=" rows", rate="")
+        self.bar.reset(self.task, total=step.rows or None, visible=False, unit=" rows", rate="")
 
     def rows(self, step: PlannedStep, done: int) -> None:
         """Move the bar as rows are written."""
         speed = self.bar.tasks[0].speed
         rate = f"{speed:,.0f}/s" if speed else ""
-        self.bar.update(self.task, completed=done, total=max(done, step.rows) or None, unit=" rows", rate=rate)
+        self.bar.update(self.task, completed=done, total=max(done, step.rows) or None, visible=True, rate=rate)
 
     def builds(self, done: int, total: int) -> None:
         """Move the bar as an index is built."""
-        self.bar.update(self.task, completed=done, total=total or None, unit=" blocks", rate="")
+        self.bar.update(self.task, completed=done, total=total or None, visible=True, unit=" blocks", rate="")
