@@ -7,16 +7,24 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from fixer.servers import Server
+from fixer.servers import Server, binaries
 
 
 def dump(server: Server, database: str, *options: str) -> str:
     """Return pg_dump's text of a database: schema, rows, sequence positions and its own settings."""
-    assert server.bindir is not None
-    command = [server.bindir / "pg_dump", "--create", *options, "--dbname", server.database_dsn(database)]
+    command = [_tool(server), "--create", *options, "--dbname", server.database_dsn(database)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return re.sub(r"^\\(un)?restrict .*\n", "", text, flags=re.MULTILINE)
+
+
+def _tool(server: Server) -> Path:
+    """Return the server's own pg_dump, or a newer one, which reads older servers as well."""
+    assert server.bindir is not None
+    own = server.bindir / "pg_dump"
+    newest = (bindir / "pg_dump" for _, bindir in sorted(binaries().items(), reverse=True))
+    return own if own.exists() else next(tool for tool in newest if tool.exists())
 
 
 def everything(server: Server, database: str) -> Counter[tuple[str, str]]:

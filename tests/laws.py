@@ -6,6 +6,7 @@ A law takes what was seen before and after, and returns its breaches as sentence
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,7 +36,8 @@ from fixer.servers import Server
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
-VERSIONS = (16, 18)
+# The wheel brings these; others by PGMEND_LAWS=13,17 and PGMEND_BINDIRS.
+VERSIONS = tuple(map(int, os.environ.get("PGMEND_LAWS", "16,18").split(",")))
 ROLES = {"superuser": "postgres", "owner": OWNER}
 PEOPLE = f"""
 DO $$ BEGIN

@@ -31,7 +31,7 @@ def generously(cursor: Cursor, *, local: bool = True) -> None:
 
 @contextmanager
 def planned_for(cursor: Cursor, step: PlannedStep) -> Iterator[None]:
-    """Let orphans be found and foreign keys be proved along the indexes: to hash both tables takes four times longer."""
+    """Let orphans be found and references be proved along the indexes: to hash both tables takes four times as long."""
     if step.phase not in (Phase.ORPHANS, Phase.FOREIGN_KEYS):
         yield
         return
