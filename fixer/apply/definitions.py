@@ -58,8 +58,16 @@ class Definitions:
         yield from sorted((item for item in self.items.values() if item.kind == kind), key=lambda item: item.id)
 
     def with_more(self, others: Definitions) -> Definitions:
-        """Return these definitions with those of others, where these say nothing."""
-        return Definitions({**others.items, **self.items}, {**others.positions, **self.positions})
+        """Return these definitions with those of others about tables of which these know nothing.
+
+        What others say of tables that are known, and of what belongs to none, came about since.
+        """
+        if not self.items:
+            return others
+        known = {0, *self.relations}
+        items = {key: item for key, item in others.items.items() if item.of not in known}
+        positions = {name: place for name, place in others.positions.items() if ("sequence", name) in items}
+        return Definitions({**items, **self.items}, {**positions, **self.positions})
 
     def followed_by(self, later: Definitions) -> Definitions:
         """Return these definitions as they are once others of some of their tables are read again."""

@@ -365,9 +365,9 @@ class _Online:
                 "  FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
                 " WHERE l.relation = ANY (SELECT to_regclass(n)::oid FROM unnest(%s) AS n) AND l.granted"
                 "   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())"
-                "   AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND a.pid <> pg_backend_pid()"
+                "   AND (l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR %s) AND a.pid <> pg_backend_pid()"
                 " ORDER BY 4 LIMIT 3",
-                (tables,),
+                (tables, step.lock is Lock.ACCESS_EXCLUSIVE),  # which alone keeps readers out, and waits for them
             )
             found = cursor.fetchall()
         told_ = ", ".join(f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in found)

@@ -201,7 +201,7 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
     for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan"):
         table.add_column(name)
     for run in runs:
-        moved = sum(entry["quarantined"] for entry in run.ledger or ())
+        moved = sum(entry["quarantined"] for entry in run.ledger or ()) if run.finished_at else ""
         finished = run.finished_at or "unfinished"
         cells = (
             run.run,
