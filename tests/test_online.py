@@ -143,7 +143,8 @@ def test_no_table_is_read_under_a_lock_that_keeps_writers_out(laboratory: Labora
     "name", [KEYLESS, STORY, FILLED, DOUBLED, "orphans-under-a-valid-key", "users-old-left-behind"]
 )
 def test_no_table_is_rewritten(laboratory: Laboratory, name: str) -> None:
-    files = "SELECT relname, pg_relation_filenode(oid) FROM pg_class WHERE oid IN ('users'::regclass, 'paper_trades'::regclass)"
+    both = "('users'::regclass, 'paper_trades'::regclass)"
+    files = f"SELECT relname, pg_relation_filenode(oid) FROM pg_class WHERE oid IN {both}"
     with lent(laboratory.server(18), name) as database:
         before = database.run(files)
         ended = fixer(*APPLY, "-q", "--dsn", database.dsn)

@@ -64,7 +64,12 @@ _OVERTAKEN = (
 _BORROWED = ("lock_timeout", "search_path", "maintenance_work_mem", "work_mem", "max_parallel_maintenance_workers")
 _KEPT = "SELECT " + ", ".join(f"current_setting('{name}')" for name in _BORROWED)
 _RESTORED = "SELECT " + ", ".join(f"set_config('{name}', %s, false)" for name in _BORROWED)
-_SET = "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false)"
+_SET = (
+    "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false),"
+    " set_config('max_parallel_maintenance_workers', '0', false)"
+)
+# One processor and no more: the others are for those who work beside.
+_MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_workers": "0"}
 
 log = logging.getLogger("pgmend.apply")
 
@@ -387,7 +392,7 @@ class _Online:
         if step is not None:
             chosen["pgmend.step"] = str(step.number)
         with self.connection.cursor() as cursor:
-            configure(cursor, {**chosen, "search_path": self.path, "client_min_messages": "warning"})
+            configure(cursor, {**chosen, **_MODESTLY, "search_path": self.path, "client_min_messages": "warning"})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             yield cursor
         self.connection.commit()
