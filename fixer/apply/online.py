@@ -170,7 +170,7 @@ class _Online:
                 raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
             self.plan = replan(report)
             self.progress.again(reason or _broken(report))
-            permit(self.plan, allowed)
+            permit(self.plan, allowed, so_far=self._stands())
             self._widen()
         raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {self._stands()}")
 

@@ -15,15 +15,15 @@ from fixer.schema import QName, Schema
 from fixer.steps import Phase
 
 
-def permit(plan: Plan, allowed: Iterable[str]) -> None:
+def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
     """Raise NeedsPermission when a plan needs a person, or hazards that were not allowed."""
     if plan.refusals:
         more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
-        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. Nothing was changed.")
+        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. {so_far}")
     lacking = plan.lacks(allowed)
     if lacking:
         names = ",".join(sorted(lacking))
-        raise NeedsPermission(f"The plan needs --allow-hazards {names}. Nothing was changed.")
+        raise NeedsPermission(f"The plan needs --allow-hazards {names}. {so_far}")
 
 
 def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
