@@ -190,6 +190,7 @@ class Link:
     target: str
     settings: Mapping[str, str]
     another: Callable[[], Connection]
+    pooled: bool = False  # whether a pooler stands between, so that nothing may be set for a session
 
 
 def apply_with(
@@ -231,6 +232,7 @@ def apply_with(
         settings=settings,
         progress=progress,
         pace=pace,
+        pooled=link.pooled,
     )
 
 
@@ -260,13 +262,14 @@ def _open(source: Source) -> Iterator[Link]:
         engine, pooled = source, source.raw_connection()
         try:
             connection = cast(Connection, pooled.driver_connection)
-            yield Link(connection, Target.of(source).redacted, _PATIENT, partial(_of_its_own, engine))
+            target = Target.of(engine)
+            yield Link(connection, target.redacted, _PATIENT, partial(_of_its_own, engine), target.pooled)
         finally:
             pooled.close()
     elif isinstance(source, Target):
         connection = source.connect()
         try:
-            yield Link(connection, source.redacted, source.settings, source.connect)
+            yield Link(connection, source.redacted, source.settings, source.connect, source.pooled)
         finally:
             connection.close()
     else:

@@ -276,7 +276,7 @@ def apply(
             raise
         if chosen.steps and not yes:
             _ask(f"Apply this plan to {target.redacted}?", "to apply the plan")
-        link = api.Link(connection, target.redacted, target.settings, target.connect)
+        link = api.Link(connection, target.redacted, target.settings, target.connect, target.pooled)
         loud = settings.format == "text" and not settings.quiet
         with progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
             run = api.apply_with(

@@ -97,6 +97,7 @@ def run(
     settings: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
     pace: Pace | None = None,
+    pooled: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Carry out a plan that was permitted, and those that `replan` makes of what came in meanwhile.
@@ -105,7 +106,7 @@ def run(
     done until then stands, and the next run goes on from there.
     """
     with floor(another):
-        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), sleep)
+        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), pooled, sleep)
         before, connection.autocommit = connection.autocommit, False
         try:
             return work.carry_out(replan, allowed)
@@ -143,9 +144,10 @@ class _Online:
         settings: Mapping[str, str],
         progress: Progress,
         pace: Pace,
+        pooled: bool,
         sleep: Callable[[float], None],
     ) -> None:
-        self.connection, self.contract, self.plan = connection, contract, plan
+        self.connection, self.contract, self.plan, self.pooled = connection, contract, plan, pooled
         self.settings, self.progress, self.pace, self.sleep = dict(settings), progress, pace, sleep
         self.path = ", ".join(q.quoted([s]) for s in dict.fromkeys([*contract.schemas, "public"]))
         self.number = 0  # of the run
@@ -297,16 +299,10 @@ class _Online:
         self.connection.autocommit = True
         try:
             with self.connection.cursor() as cursor:
-                # Restored at once: behind a pooler the next client would have them. What waits here holds nobody up.
-                cursor.execute(_KEPT)
-                was = cursor.fetchone() or ()
-                generously(cursor, local=False)
-                cursor.execute(_SET, ("0", self.path))
-                try:
+                if self.pooled:  # what is set for a session there is set for the next client
                     cursor.execute(step.sql)
-                finally:
-                    if not self.connection.closed:
-                        cursor.execute(_RESTORED, was)
+                else:
+                    self._with_settings(cursor, step)
         except psycopg2.Error as error:
             if isinstance(error, TRANSIENT):
                 raise _OvertakenError(told(error)) from None
@@ -317,6 +313,18 @@ class _Online:
         with self._transaction(step) as cursor:
             self._enter(cursor, step, 0)
         return 0
+
+    def _with_settings(self, cursor: Cursor, step: PlannedStep) -> None:
+        """Execute outside a transaction, where settings are the session's: they are restored at once."""
+        cursor.execute(_KEPT)
+        was = cursor.fetchone() or ()
+        generously(cursor, local=False)
+        cursor.execute(_SET, ("0", self.path))  # what waits here holds nobody up
+        try:
+            cursor.execute(step.sql)
+        finally:
+            if not self.connection.closed:
+                cursor.execute(_RESTORED, was)
 
     # --- batches
 
