@@ -298,7 +298,8 @@ class _Online:
                     if not self.connection.closed:
                         cursor.execute(_RESTORED, was)
         except psycopg2.Error as error:
-            if isinstance(error, TRANSIENT):
+            # "tuple concurrently updated": the backend of a fixer that was killed builds the same index still.
+            if isinstance(error, (*TRANSIENT, pg.InternalError_)):
                 raise _OvertakenError(told(error)) from None
             raise self._failed(step, error) from None
         finally:
