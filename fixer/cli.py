@@ -32,7 +32,7 @@ from fixer.examine import Report, examine, snapshot
 from fixer.explain import explain
 from fixer.findings import UNREADABLE
 from fixer.interrupt import listen
-from fixer.plan import ATOMIC, MODES, Plan, from_json
+from fixer.plan import ATOMIC, MODES, ONLINE, Plan, from_json
 from fixer.redact import RedactingFilter, redact
 from fixer.report import json as as_json
 from fixer.report import sql as as_sql
@@ -277,8 +277,10 @@ def apply(
         if chosen.steps and not yes:
             _ask(f"Apply this plan to {target.redacted}?", "to apply the plan")
         link = api.Link(connection, target.redacted, target.settings, target.connect, target.pooled)
+        if chosen.mode == ATOMIC and (max_lag, throttle) != (None, None):
+            raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
         loud = settings.format == "text" and not settings.quiet
-        with progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
+        with _goes_on(chosen.mode), progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
             run = api.apply_with(
                 link,
                 prepared,
@@ -290,6 +292,17 @@ def apply(
             )
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
+
+
+@contextmanager
+def _goes_on(mode: str) -> Iterator[None]:
+    """Say after Ctrl-C what becomes of an online run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if mode == ONLINE:
+            _complain("What was committed stands: `fixer apply --mode online` goes on from there.")
+        raise
 
 
 def _read_plan(path: str) -> Plan:

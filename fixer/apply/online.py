@@ -304,7 +304,8 @@ class _Online:
                 else:
                     self._with_settings(cursor, step)
         except psycopg2.Error as error:
-            if isinstance(error, TRANSIENT):
+            # "tuple concurrently updated": the backend of a fixer that was killed builds the same index still.
+            if isinstance(error, (*TRANSIENT, pg.InternalError_)):
                 raise _OvertakenError(told(error)) from None
             raise self._failed(step, error) from None
         finally:
