@@ -421,9 +421,9 @@ class _Batches:
         """Return places of rows that are to be written, each with its keeper where it has one."""
         with self.work._transaction(self.step) as cursor:
             try:
-                with planned_for(cursor, self.step):
-                    cursor.execute(search(self.step, LARGEST))
-                    return cursor.fetchall()
+                # Not along the indexes, as in atomic mode: that pays only where workers share the sort.
+                cursor.execute(search(self.step, LARGEST))
+                return cursor.fetchall()
             except psycopg2.Error as error:
                 raise self.work._failed(self.step, error) from None
 
