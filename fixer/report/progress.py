@@ -35,7 +35,7 @@ class Teller(Progress):
     """Says what a run does, line by line."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.said, self.when = console, "", 0.0
+        self.console, self.said = console, dict[str, float]()
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -52,8 +52,9 @@ class Teller(Progress):
 
     def waits(self, reason: str) -> None:
         """Say what the step waits for, and again after a while."""
-        if reason != self.said or time.monotonic() - self.when > REPEATED:
-            self.said, self.when = reason, time.monotonic()
+        now = time.monotonic()
+        if now - self.said.get(reason, -REPEATED) >= REPEATED:
+            self.said[reason] = now
             self.say(f"    waits {reason}")
 
     def again(self, reason: str) -> None:
