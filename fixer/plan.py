@@ -116,6 +116,16 @@ class Plan:
         return frozenset(name for step in self.steps for name in (step.table, *step.touches))
 
     @property
+    def renamed(self) -> dict[QName, QName]:
+        """The tables that it renames, old name to new."""
+        return renamed_tables(self.steps)
+
+    @property
+    def created(self) -> frozenset[QName]:
+        """The tables that it creates, or whose types it does."""
+        return created_tables(self.steps)
+
+    @property
     def doubts(self) -> frozenset[tuple[str, QName]]:
         """The defect classes and tables whose rows it settles: there the catalogue's word is not enough."""
         return frozenset((step.slug, step.table) for step in self.steps if step.doubted)
@@ -123,6 +133,16 @@ class Plan:
     def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
         """Return the hazards that it needs and that were not allowed."""
         return frozenset() if "all" in allowed else self.hazards - frozenset(allowed)
+
+
+def renamed_tables(steps: Iterable[PlannedStep]) -> dict[QName, QName]:
+    """Return the tables that steps rename, old name to new."""
+    return {step.table: step.touches[0] for step in steps if step.phase is Phase.TABLES and step.touches}
+
+
+def created_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
+    """Return the tables that steps create, or whose types they do."""
+    return frozenset(step.table for step in steps if step.phase is Phase.TABLES) - set(renamed_tables(steps))
 
 
 def build(comparison: Comparison, target: str, render: Render, *, mode: str = ATOMIC) -> Plan:

@@ -21,7 +21,7 @@ from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.places import Searches, point
-from fixer.apply.preflight import check_schema, preflight, renamed_tables, watched_tables
+from fixer.apply.preflight import check_schema, preflight, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.apply.settings import generously, planned_for
@@ -173,11 +173,10 @@ def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
 def _balance(
     cursor: Cursor, plan: Plan, number: int, before: Mapping[QName, int], inserted: Mapping[QName, int]
 ) -> tuple[ledger.Entry, ...]:
-    renamed = renamed_tables(plan)
+    renamed = plan.renamed
     old = {renamed.get(name, name): rows for name, rows in before.items()}
-    created = {step.table for step in plan.steps if step.phase is Phase.TABLES} - set(renamed)
     moved = ledger.count_quarantined(cursor, journal.moving_tables(plan.steps), number)
-    after = ledger.count(cursor, {*old, *created})
+    after = ledger.count(cursor, {*old, *plan.created})
     entries = ledger.entries(old, after, inserted, moved)
     for entry in entries:
         if not entry.adds_up:

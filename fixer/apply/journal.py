@@ -20,10 +20,10 @@ from fixer.apply import definitions
 from fixer.apply.definitions import Definitions
 from fixer.apply.ledger import Entry, count, count_quarantined, entries
 from fixer.errors import ApplyFailed
-from fixer.plan import Plan, PlannedStep, step_from_json, step_to_json
+from fixer.plan import Plan, PlannedStep, created_tables, renamed_tables, step_from_json, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composed, Identifier, Literal
-from fixer.steps import JOURNAL, QUARANTINE, Phase
+from fixer.steps import JOURNAL, QUARANTINE
 from fixer.writes import quarantine_table
 
 RUN = Identifier(JOURNAL, "run")
@@ -198,10 +198,9 @@ def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Ent
     """
     cursor.execute(SQL("SELECT ledger FROM {} WHERE id = %s").format(RUN), (run,))
     (rows,) = cursor.fetchone() or ({},)
-    renamed = {step.table: step.touches[0] for step in steps if step.phase is Phase.TABLES and step.touches}
+    renamed = renamed_tables(steps)
     before = {renamed.get(table, table): rows[str(table)] for table in map(_qname, rows)}
-    created = {step.table for step in steps if step.phase is Phase.TABLES and not step.touches}
-    after = count(cursor, {*before, *created})
+    after = count(cursor, {*before, *created_tables(steps)})
     moved = count_quarantined(cursor, moving_tables(steps), run)
     cursor.execute(SQL("SELECT number, rows FROM {} WHERE run = %s").format(STEP), (run,))
     done = dict(cursor.fetchall())

@@ -166,11 +166,12 @@ class _Online:
             self.doubts |= self.plan.doubts
             found = examine(self.connection, self.contract, doubts=self.doubts, settings=self.settings)
             report = Report(self.plan.target, found)
-            if report.ok and (replan is None or not replan(report).steps):
+            further = replan(report) if replan else None
+            if report.ok and not (further and further.steps):
                 return self._finish(report)
-            if replan is None:
+            if further is None:
                 raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
-            self.plan = replan(report)
+            self.plan = further
             self.progress.again(reason or _broken(report))
             permit(self.plan, allowed, so_far=self._stands())
             self._widen()
@@ -231,9 +232,6 @@ class _Online:
             assert done is not None
             steps = tuple(each.step for each in done.steps)
             entries = journal.balance(cursor, self.number, steps)
-            for entry in entries:
-                if not entry.adds_up:
-                    raise ApplyFailed(f"The rows of {entry.table} do not add up: {entry}. {self._stands()}")
             after = definitions.read(cursor, self.relations, self.contract.schemas)
             journal.close_run(cursor, self.number, ledger.to_json(entries), after)
         plan = replace(self.plan, steps=steps)

@@ -12,7 +12,6 @@ from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
 from fixer.plan import Plan
 from fixer.schema import QName, Schema
-from fixer.steps import Phase
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -86,8 +85,3 @@ def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
         grown = not below <= watched
         watched |= below
     return frozenset(name for name in watched if name in actual.tables)
-
-
-def renamed_tables(plan: Plan) -> dict[QName, QName]:
-    """Return the tables that a plan renames, old name to new."""
-    return {step.table: step.touches[0] for step in plan.steps if step.phase is Phase.TABLES and step.touches}

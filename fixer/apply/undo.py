@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -255,9 +256,8 @@ class _Undo:
         for title, statement in created(now, self.then, self.left):
             self.progress(title)
             self._do(statement, title)
-        superuser = self._is_superuser()
         for title, statement in replaced(self.cursor, self._now(), self.then):
-            if not superuser:
+            if not self.superuser:
                 raise UndoRefused(f"Only a superuser may {title}, as it was before run {self.done.run}.")
             self._do(statement, title)
 
@@ -277,7 +277,9 @@ class _Undo:
                 log.error("%s %s: was %s, is %s", item.kind, item.name, was and was.detail, is_ and is_.detail)
                 raise UndoRefused(f"The {item.kind} {item.name} could not be brought back as it was.")
 
-    def _is_superuser(self) -> bool:
+    @cached_property
+    def superuser(self) -> bool:
+        """Whether the role is a superuser."""
         self.cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
         return bool((self.cursor.fetchone() or (False,))[0])
 
@@ -289,7 +291,7 @@ class _Undo:
         touching = [s for s in written if s.moves or s.restores or s.respells or s.inserts]
         if not touching:
             return
-        if self._is_superuser():
+        if self.superuser:
             self.cursor.execute("SET LOCAL session_replication_role = replica")
         for step in reversed(touching):
             oid = self.after.oid(str(step.table))
@@ -302,7 +304,7 @@ class _Undo:
                 self._remove_rows(oid, step)
             else:
                 self._return_cells(oid, step)
-        if self._is_superuser():
+        if self.superuser:
             self.cursor.execute("SET LOCAL session_replication_role TO DEFAULT")
 
     def _types(self, oid: int) -> dict[str, str]:

@@ -129,15 +129,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     yield replace(
         mapping,
         sql=SQL(""),
-        batch=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {} AND {} AND {}").format(
-            q.name(name),
-            Identifier(beside),
-            q.column(key.target_columns[0], "p"),
-            q.name(key.target),
-            _match(column, legacy),
-            IN_BATCH,
-            q.is_null(beside),
-        ),
+        batch=_mapped(key, beside, [_match(column, legacy), IN_BATCH, q.is_null(beside)]),
         find=places(name, SQL("{} AND {}").format(unmapped, known)),
         pages=True,
     )
@@ -190,17 +182,19 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
         phase=Phase.KEYS,
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
-        sql=SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {}").format(
-            q.name(name),
-            Identifier(column),
-            q.column(key.target_columns[0], "p"),
-            q.name(key.target),
-            _match(aside, legacy),
-        ),
+        sql=_mapped(key, column, [_match(aside, legacy)]),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_VALUES,
         rows=actual.tables[name].estimated_rows,
         changes=(column,),
+    )
+
+
+def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> Composed:
+    """Return the statement that gives a column the number of the parent `p`."""
+    number = q.column(key.target_columns[0], "p")
+    return SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {}").format(
+        q.name(key.table), Identifier(column), number, q.name(key.target), q.all_of(conditions)
     )
 
 

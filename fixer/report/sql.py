@@ -11,7 +11,6 @@ from fixer.apply.transaction import ADVISORY_LOCK
 from fixer.plan import Plan, PlannedStep, Render, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Block, Composable, Literal, name
-from fixer.steps import Phase
 from fixer.writes import quarantine_table
 
 
@@ -51,9 +50,8 @@ def _guard(plan: Plan, render: Render) -> Iterator[str]:
 
 
 def _body(plan: Plan, render: Render) -> Iterator[str]:
-    renamed = {step.touches[0]: step.table for step in plan.steps if step.phase is Phase.TABLES and step.touches}
-    created = {step.table for step in plan.steps if step.phase is Phase.TABLES} - set(renamed.values())
-    modes = {t: m for t, m in lock_modes(plan).items() if t not in created and t not in renamed}
+    renamed = {new: old for old, new in plan.renamed.items()}
+    modes = {t: m for t, m in lock_modes(plan).items() if t not in plan.created and t not in renamed}
     busy = Literal("Another fixer is at work on this database.")
     yield from _statement(
         render,
