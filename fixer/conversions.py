@@ -11,7 +11,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, rows_where
 from fixer.images import cells, image
 from fixer.mover import Mover
-from fixer.schema import Check, Column, ForeignKey, QName, Schema, Table, canonical
+from fixer.schema import Column, QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import (
     JOURNAL,
@@ -77,7 +77,7 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
     if views:
         return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
-    for key in keys_over(actual, name, column):
+    for key in actual.keys_over(name, column):
         if not any(k.table == key.table and k.pairs == key.pairs for k in contract.foreign_keys()):
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
@@ -112,7 +112,7 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
     name, column = finding.table, str(finding.column)
     found = actual.tables[name].columns[column]
     wanted = contract.tables[name].columns[column]
-    for key in keys_over(actual, name, column):
+    for key in actual.keys_over(name, column):
         yield drop_foreign_key(key, "the type of its column changes")
     yield from _checks(finding, actual, contract)
     if finding.rows:
@@ -133,7 +133,7 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
 def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the steps for checks that speak of the old type: the contract's are made anew, others go."""
     name, wanted = finding.table, contract.tables[finding.table].checks
-    for check in checks_over(actual.tables[name], str(finding.column)):
+    for check in actual.tables[name].checks_over(str(finding.column)):
         same = next((w for w in wanted if canonical(w.expression) == canonical(check.expression)), None)
         if same is None:
             title = f"drop the check {check.name}: it speaks of the old type of {finding.column}"
@@ -240,27 +240,13 @@ def _bare(value: Composable, column: str) -> Composable:
     return value
 
 
-def keys_over(actual: Schema, name: QName, column: str) -> tuple[ForeignKey, ...]:
-    """Return the foreign keys in which a column takes part, at either end."""
-    return tuple(
-        key
-        for key in actual.foreign_keys()
-        if (key.table == name and column in key.columns) or (key.target == name and column in key.target_columns)
-    )
-
-
-def checks_over(table: Table, column: str) -> tuple[Check, ...]:
-    """Return the checks that speak of a column."""
-    return tuple(check for check in table.checks if column in check.columns)
-
-
 def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column converted, and without what is dropped for it."""
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return actual
     name, column = finding.table, str(finding.column)
-    gone = frozenset((key.table, key.name) for key in keys_over(actual, name, column))
+    gone = frozenset((key.table, key.name) for key in actual.keys_over(name, column))
     schema = actual.without_foreign_keys(gone)
     table = schema.tables[name]
     found = table.columns[column]

@@ -196,6 +196,10 @@ class Table:
         """Tell whether the catalogue proves that no two rows agree in these columns, NULLs aside."""
         return any(set(key.columns) <= set(columns) for key in self.plain_keys)
 
+    def checks_over(self, column: str) -> tuple[Check, ...]:
+        """Return the checks that speak of a column."""
+        return tuple(check for check in self.checks if column in check.columns)
+
     def with_column(self, column: Column) -> Table:
         """Return this table with a column added or replaced."""
         return replace(self, columns={**self.columns, column.name: column})
@@ -243,6 +247,14 @@ class Schema:
     def incoming(self, target: QName) -> tuple[ForeignKey, ...]:
         """Return the foreign keys that point at a table."""
         return tuple(key for key in self.foreign_keys() if key.target == target)
+
+    def keys_over(self, table: QName, column: str) -> tuple[ForeignKey, ...]:
+        """Return the foreign keys in which a column takes part, at either end."""
+        return tuple(
+            key
+            for key in self.foreign_keys()
+            if (key.table == table and column in key.columns) or (key.target == table and column in key.target_columns)
+        )
 
     def without_foreign_keys(self, unwanted: frozenset[tuple[QName, str]]) -> Schema:
         """Return this schema without the foreign keys of these tables and names."""
