@@ -74,6 +74,8 @@ class AddedColumn:
     column: str
     kept: str | None = None
     counts: bool = False
+    aside: str = ""  # the column whose place it took
+    back: str | None = None  # and the value of that one over the new cell
 
 
 @dataclass(frozen=True)
@@ -329,15 +331,22 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         restores=step.restores,
         respells=step.respells,
         known_by=step.known_by,
-        added=tuple(AddedColumn(a.column, None if a.kept is None else render(a.kept), a.counts) for a in step.added),
+        added=tuple(
+            AddedColumn(a.column, _rendered(a.kept, render), a.counts, a.aside, _rendered(a.back, render))
+            for a in step.added
+        ),
         reverts=tuple(RevertedColumn(r.column, render(r.back), render(r.forth)) for r in step.reverts),
-        find=None if step.find is None else render(step.find),
-        batch=None if batch is None else render(batch),
-        hold=None if step.hold is None else render(step.hold),
+        find=_rendered(step.find, render),
+        batch=_rendered(batch, render),
+        hold=_rendered(step.hold, render),
         pages=step.pages,
         concurrent=step.concurrent,
         asleep=tuple((render(off), render(on)) for off, on in step.asleep),
     )
+
+
+def _rendered(part: Composable | None, render: Render) -> str | None:
+    return None if part is None else render(part)
 
 
 # --- a plan on disk ---------------------------------------------------------------------------------

@@ -71,6 +71,15 @@ def whole_row(table: Table, alias: str = "t") -> Composed:
     return SQL("ROW({})::text").format(columns(table.columns, alias))
 
 
+def over(value: Composable, of: str, cell: Composable) -> Composable:
+    """Return an expression over the row in which `cell` stands for one of its columns."""
+    if value == column(of):
+        return cell
+    if isinstance(value, Composed):
+        return Composed([over(part, of, cell) for part in value])
+    return value
+
+
 def stored(table: Table) -> Identifier:
     """Return the name under which a table of the future is found today."""
     return name(table.stored_as or table.name)

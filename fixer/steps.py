@@ -76,12 +76,15 @@ class Added:
     """A column that a step adds, and what tells that nothing is lost when undo drops it.
 
     Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
-    still is what the step put there.
+    still is what the step put there. Where it took the place of a column that stays `aside`, undo brings the
+    cells of that one up to date first: `back` is the old value over the new cell.
     """
 
     column: str
     kept: Composable | None = None
     counts: bool = False
+    aside: str = ""
+    back: Composable | None = None
 
 
 @dataclass(frozen=True)

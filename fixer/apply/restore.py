@@ -28,6 +28,11 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
     for index in _changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
+    for sequence in _changed(now, then, "sequence"):
+        owner = sequence.detail["owned_by"]
+        if sequence.key in then.items and owner and ("column", owner) not in then.items:
+            # It was there before the column that owns it now, and must not go with that one.
+            yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(_full(sequence))
     for column in _changed(now, then, "column"):
         was = then.items.get(column.key)
         name, is_ = Identifier(column.name), column.detail

@@ -115,6 +115,7 @@ class _Undo:
         number = journal.open_undo(self.cursor, self.done)
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
+        self._bring_up_to_date()
         self._look_for_losses()
         self._shapes()
         self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
@@ -160,6 +161,19 @@ class _Undo:
         theirs = {key: item for key, item in now.items.items() if key not in self.ours}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
+
+    def _bring_up_to_date(self) -> None:
+        """Give columns whose place others took the cells of rows that were written since."""
+        for done in self.done.steps:
+            for added in done.step.added:
+                columns = self._columns(done.step)
+                if added.back is None or added.kept is None or added.column not in columns:
+                    continue
+                self.progress(f"bring {added.aside} of {done.step.table} up to date")
+                statement = SQL("UPDATE {} AS t SET {} = {} WHERE ({}) IS NOT TRUE").format(
+                    q.name(done.step.table), Identifier(added.aside), SQL(added.back), SQL(added.kept)
+                )
+                self._do(statement, f"give {added.column} of {done.step.table} its old type")
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""

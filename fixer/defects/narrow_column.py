@@ -13,6 +13,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
+from fixer.shadow import Shadow, exchanged, is_guard
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
 from fixer.types import fits, rewrites, widened
@@ -39,20 +40,34 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Widen the column."""
     name, column, type_ = finding.table, str(finding.column), finding.part
-    views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
-    if views:
-        return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if what := actual.tables[name].binds(column):
+        return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
     back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
+    rewrite = rewrites(finding.found.type, type_)
     step = alter(
         Phase.CONVERT,
         name,
         f"widen {name.name}.{column} from {finding.found.type} to {type_}",
         SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(type_)),
-        hazard=Hazard.REWRITES_TABLE if rewrites(finding.found.type, type_) else None,
+        hazard=Hazard.REWRITES_TABLE if rewrite else None,
         merge=True,
         reverts=(Reversal(column, back, SQL("({})::{}").format(back, SQL(type_))),),
     )
-    return Repair((step,))
+    if not rewrite:
+        return Repair((step,))
+    table = actual.tables[name]
+    shadow = Shadow(
+        table=table,
+        column=finding.found,
+        type=type_,
+        value=SQL("{}::{}").format(q.column(column), SQL(type_)),
+        understood=SQL("true"),
+        back=back,
+        default=finding.found.default,
+        checks=tuple((check, check) for check in table.checks_over(column) if not is_guard(check.name)),
+        keys=actual.keys_over(name, column),
+    )
+    return Repair((replace(step, online=exchanged(shadow, step, actual)),))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
