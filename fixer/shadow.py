@@ -40,11 +40,12 @@ class Shadow:
     default: str | None = None
     checks: tuple[tuple[Check, Check], ...] = ()  # those that speak of it, each with what takes its place
     keys: tuple[ForeignKey, ...] = ()  # the foreign keys at either end, to be had again
+    name: str = ""  # of the second column in the end, where it is not that of the first
 
     @property
     def beside(self) -> str:
         """The name of the second column until the change."""
-        return q.free_name(f"{online.BESIDE}{self.column.name}", ())
+        return q.free_name(f"{online.BESIDE}{self.name or self.column.name}", ())
 
     @property
     def kept(self) -> str:
@@ -104,6 +105,7 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
     wrong = SQL("({}) AND {} IS DISTINCT FROM {}").format(shadow.understood, q.column(beside), shadow.value)
     yield replace(
         fill,
+        phase=Phase.CONVERT,
         title=f"{fill.title}, in {beside}",
         sql=SQL(""),
         batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
@@ -118,6 +120,15 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
         action=None,
     )
     yield _alone(online.validate(Phase.CONVERT, name, _guard(shadow), f"prove that {beside} is filled in every row"))
+
+
+def named(shadow: Shadow, title: str) -> Step:
+    """Return the step that gives the second column its name beside the first, which keeps its own."""
+    table = shadow.table.name
+    rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(shadow.beside), Identifier(shadow.name))
+    same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(shadow.name), shadow.value)
+    sql = [online.unsynced(table, shadow.beside), _dropped(table, _guard(shadow)), _altered(table, rename)]
+    return Step(Phase.CONVERT, table, title, SQL(";\n").join(sql), added=(Added(shadow.name, kept=same),))
 
 
 def _alone(step: Step) -> Step:

@@ -11,14 +11,18 @@ from fixer import sqltext as q
 from fixer.apply.definitions import Definitions, Item
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
+from fixer.steps import JOURNAL
 
 Titled = tuple[str, Composable]
 
 
 def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that drop what was not there, or not so: constraints, indexes, defaults, views."""
+    """Yield the statements that drop what was not there, or not so: views, triggers, constraints, indexes, defaults."""
     for view in (view for view in now.of_kind("view") if view.key not in then.items):
         yield SQL("DROP VIEW {}").format(Identifier(view.detail["schema"], view.detail["name"]))
+    for trigger in (trigger for trigger in now.of_kind("trigger") if trigger.key not in then.items):
+        yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
+        yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
     changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n")
     constraints = [key for key in changed if key.key not in then.items or _differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}

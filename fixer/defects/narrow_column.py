@@ -86,6 +86,33 @@ SPECIMENS = (
         hazards=REWRITE,
     ),
     Specimen("a smaller integer", "ALTER TABLE books ALTER COLUMN pages TYPE smallint", hazards=REWRITE),
+    Specimen(
+        "smaller integers in keys and in what references them",
+        "ALTER TABLE books ALTER COLUMN id TYPE smallint, ALTER COLUMN author_id TYPE smallint;"
+        "ALTER TABLE reviews ALTER COLUMN book_id TYPE smallint; ALTER TABLE authors ALTER COLUMN id TYPE smallint;"
+        'CREATE INDEX odd ON books (author_id DESC NULLS LAST, title); COMMENT ON COLUMN books.id IS $$it\'s a "key"$$;'
+        "ALTER TABLE books ADD CHECK (author_id > 0), ADD CONSTRAINT twice UNIQUE (id, author_id) DEFERRABLE;"
+        "GRANT SELECT (id), UPDATE (id) ON books TO PUBLIC; ALTER TABLE books ALTER COLUMN id SET STATISTICS 50",
+        hazards=REWRITE,
+    ),
+    Specimen(
+        "a smaller integer under an index over an expression",
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint; CREATE INDEX odd ON books ((pages + 1)) WHERE pages > 0",
+        hazards=REWRITE,
+    ),
+    Specimen(
+        "a smaller integer under a check with a comment",
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint, ADD CONSTRAINT c CHECK (pages > 0);"
+        "COMMENT ON CONSTRAINT c ON books IS 'c'",
+        hazards=REWRITE,
+    ),
+    Specimen(
+        "a trigger watches the column",
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint;"
+        "CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER idle BEFORE UPDATE OF pages ON books FOR EACH ROW EXECUTE FUNCTION idle()",
+        manual=True,
+    ),
 )
 NEAR_MISSES = (
     Specimen("a longer varchar", "ALTER TABLE books ALTER COLUMN title TYPE varchar(80)"),
