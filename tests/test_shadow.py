@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from laws import Laboratory
 from test_apply import session, wait_for
 from test_cli import Database, fixer, started
 from test_online import APPLY, STRENGTHS, WATCH, Writer, ends, heard, runs
+from test_script import psql
 from test_undo import all_of
 
 LIBRARY = ("--contract", "fixer.specimens:library")
@@ -201,6 +203,21 @@ WRITERS = {
 }
 
 
+def watch_the_change(database: Database, table: str, column: str, wrong: str) -> None:
+    """Let the database count the rows, and those that are wrong, in the moment in which two columns change names."""
+    database.run(f"""
+        CREATE TABLE changes (rows bigint, wrong bigint);
+        CREATE FUNCTION changed() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF current_query() ~ 'RENAME COLUMN "{column}"' AND NOT EXISTS (SELECT FROM public.changes) THEN
+                INSERT INTO public.changes SELECT count(*), count(*) FILTER (WHERE {wrong}) FROM public.{table};
+            END IF;
+        EXCEPTION WHEN undefined_column THEN NULL;  -- one of the two has changed its name as yet
+        END $$;
+        CREATE EVENT TRIGGER changed ON ddl_command_end EXECUTE FUNCTION changed()
+    """)
+
+
 @pytest.mark.parametrize("kind", WRITERS)
 def test_what_others_write_meanwhile_is_in_the_new_column(narrow: Database, kind: str) -> None:
     # The last of all triggers, by its name, that changes a cell after others have.
@@ -208,18 +225,12 @@ def test_what_others_write_meanwhile_is_in_the_new_column(narrow: Database, kind
         "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS"
         " 'BEGIN new.pages := new.pages + 1; RETURN new; END';"
         "CREATE TRIGGER zzz BEFORE INSERT OR UPDATE ON books FOR EACH ROW EXECUTE FUNCTION late();"
-        "CREATE TABLE swaps (rows bigint, wrong bigint);"
-        "CREATE FUNCTION swapped() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " IF current_query() ~ 'RENAME COLUMN \"pages\"' AND NOT EXISTS (SELECT FROM public.swaps) THEN"
-        "  EXECUTE 'INSERT INTO public.swaps SELECT count(*), count(*) FILTER (WHERE pages <> pgmend_was_pages"
-        "   OR (pages IS NULL) <> (pgmend_was_pages IS NULL)) FROM public.books'; END IF;"
-        " EXCEPTION WHEN undefined_column THEN NULL; END $$;"
-        "CREATE EVENT TRIGGER swapped ON ddl_command_end EXECUTE FUNCTION swapped()"
     )
+    watch_the_change(narrow, "books", "pages", "pages IS DISTINCT FROM pgmend_was_pages")
     with Writer(narrow, WRITERS[kind]) as writer:
         wait_for(lambda: writer.went_in > 50)
         ended = apply(narrow, "-q")
-    rows, wrong = narrow.run("SELECT * FROM swaps")[0]
+    rows, wrong = narrow.run("SELECT * FROM changes")[0]
 
     assert (ended.returncode, ended.stderr, wrong, holds(narrow)) == (0, "", 0, True)
     assert rows >= 24
@@ -245,13 +256,35 @@ def test_a_value_that_the_new_type_does_not_understand_is_refused_from_the_first
 def test_others_who_write_under_other_settings_are_understood_alike(odd: Database) -> None:
     for setting in ("timezone = 'Asia/Kolkata'", "datestyle = 'German'", "extra_float_digits = -5"):
         odd.run(f"ALTER DATABASE {odd.name} SET {setting}")
+    watch_the_change(odd, "authors", "rating", "rating IS DISTINCT FROM pgmend_was_rating::text::numeric")
     write = "UPDATE authors SET joined = '2026-02-03 04:05:06Z', rating = 0.123456789012345 WHERE id = 5"
     with Writer(odd, write) as writer:
         wait_for(lambda: writer.went_in > 20)
         ended = apply(odd, "-q")
-    found = odd.run("SELECT joined AT TIME ZONE 'UTC' = '2026-02-03 04:05:06', rating::text FROM authors WHERE id = 5")
 
-    assert (ended.returncode, found) == (0, [(True, "0.123456789012345")])
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (odd.run("SELECT * FROM changes"), holds(odd)) == ([(12, 0)], True)
+
+
+PRECISE = ("0.30000000000000004", "1.0000000000000002")
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online", "script"])
+def test_no_digit_is_lost_where_sessions_round(odd: Database, mode: str, tmp_path: Path) -> None:
+    odd.run(
+        f"UPDATE authors SET rating = {PRECISE[0]} WHERE id = 5; ALTER DATABASE {odd.name} SET extra_float_digits = -5;"
+        f"INSERT INTO authors (id, name, rating, joined) VALUES (99, 'x', {PRECISE[1]}, 'no moment')"
+    )
+    if mode == "script":
+        file = tmp_path / "repair.sql"
+        fixer("plan", "--sql", file, *LIBRARY, "--dsn", odd.dsn)
+        assert psql(odd, file).returncode == 0
+    else:
+        apply(odd, "--mode", mode)
+    odd.run(f"ALTER DATABASE {odd.name} RESET extra_float_digits")
+
+    assert odd.ask("SELECT rating::text FROM authors WHERE id = 5") == PRECISE[0]
+    assert odd.ask("""SELECT "row" ->> 'rating' FROM fixer_quarantine.authors""") == PRECISE[1]
 
 
 # ---- ends that come too early
