@@ -12,7 +12,7 @@ from fixer.findings import Finding, rows_where
 from fixer.images import cells, image
 from fixer.mover import Mover
 from fixer.schema import Check, Column, QName, Schema, Table, canonical
-from fixer.shadow import Shadow, exchanged, is_guard
+from fixer.shadow import Shadow, cleared, exchanged, is_guard
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import (
     JOURNAL,
@@ -82,7 +82,7 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
-    steps = list(_steps(finding, way, actual, contract))
+    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, actual, contract)]
     lightly = _beside(finding, way, actual, contract, next(step for step in steps if step.phase is Phase.CONVERT))
     return Repair(tuple(_in_one_go(steps, name) if lightly is None else _exchanged(steps, lightly)))
 

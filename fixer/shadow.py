@@ -16,9 +16,9 @@ from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import Added, Lock, Phase, Step
+from fixer.steps import Added, Fill, Lock, Phase, Step
 from fixer.types import family
-from fixer.writes import IN_BATCH, places
+from fixer.writes import filling
 
 _GUARD = f"{online.BESIDE}filled_"
 KEPT = "pgmend_was_"  # begins the name under which the old column stays
@@ -76,7 +76,7 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
             steps.append(_index(built, index, tail, shadow))
     others = tuple(sorted({t for key in shadow.keys for t in (key.table, key.target)} - {name}))
     change = Step(
-        Phase.CONVERT,
+        Phase.EXCHANGES,
         name,
         f"let {shadow.beside} take the place of {name.name}.{shadow.column.name}, which stays as {shadow.kept}",
         SQL(";\n").join(_change(shadow, actual.version, others)),
@@ -99,27 +99,19 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
     new = q.over(shadow.value, column, q.column(column, "new"))
     understood = q.over(shadow.understood, column, q.column(column, "new"))
     value = SQL("CASE WHEN {} THEN {} END").format(understood, new)
-    sync = online.synced(Phase.CONVERT, name, beside, value, reads_others=False)
+    sync = online.synced(Phase.SHADOWS, name, beside, value, reads_others=False)
     begin = f"add {beside} to {name.name}; others fill it from now on when they write {column}"
     yield replace(sync, title=begin, sql=SQL(";\n").join([add, sync.sql, guard]))
-    wrong = SQL("({}) AND {} IS DISTINCT FROM {}").format(shadow.understood, q.column(beside), shadow.value)
-    yield replace(
-        fill,
-        phase=Phase.CONVERT,
-        title=f"{fill.title}, in {beside}",
-        sql=SQL(""),
-        batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
-            q.name(name), Identifier(beside), shadow.value, IN_BATCH, wrong
-        ),
-        find=places(name, wrong),
-        pages=True,
-        lock=Lock.ROW_EXCLUSIVE,
-        rows=shadow.table.estimated_rows,
-        changes=(beside,),
-        reverts=(),
-        action=None,
+    # In CASE, so that a value which is not understood is never converted to be compared.
+    wrong = SQL("CASE WHEN {} THEN {} IS DISTINCT FROM {} ELSE false END").format(
+        shadow.understood, q.column(beside), shadow.value
     )
-    yield _alone(online.validate(Phase.CONVERT, name, _guard(shadow), f"prove that {beside} is filled in every row"))
+    title = f"{fill.title}, in {beside}"
+    fill = replace(fill, phase=Phase.FILLS, title=title, rows=shadow.table.estimated_rows, reverts=(), action=None)
+    yield filling(fill, (Fill(beside, shadow.value, wrong),))
+    yield _alone(
+        online.validate(Phase.FILL_PROOFS, name, _guard(shadow), f"prove that {beside} is filled in every row")
+    )
 
 
 def named(shadow: Shadow, title: str) -> Step:
@@ -128,7 +120,21 @@ def named(shadow: Shadow, title: str) -> Step:
     rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(shadow.beside), Identifier(shadow.name))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(shadow.name), shadow.value)
     sql = [online.unsynced(table, shadow.beside), _dropped(table, _guard(shadow)), _altered(table, rename)]
-    return Step(Phase.CONVERT, table, title, SQL(";\n").join(sql), added=(Added(shadow.name, kept=same),))
+    return Step(Phase.EXCHANGES, table, title, SQL(";\n").join(sql), added=(Added(shadow.name, kept=same),))
+
+
+def cleared(table: Table, column: str) -> Iterator[Step]:
+    """Yield the step that drops the second column of an interrupted run, where a column is converted in place."""
+    beside = q.free_name(f"{online.BESIDE}{column}", ())
+    if beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles):
+        yield dropped_beside(table.name, beside)
+
+
+def dropped_beside(table: QName, beside: str) -> Step:
+    """Return the step that drops a second column, and all that hangs on it."""
+    drop = _altered(table, SQL("DROP COLUMN {}").format(Identifier(beside)))
+    title = f"drop {table.name}.{beside}, which an interrupted repair left behind"
+    return Step(Phase.RELEASE, table, title, SQL(";\n").join([online.unsynced(table, beside), drop]), online=())
 
 
 def _alone(step: Step) -> Step:
@@ -224,7 +230,7 @@ def _index(built: str, index: Index, tail: Composable, shadow: Shadow) -> Step:
         SQL("UNIQUE " if index.unique else ""), Identifier(built), q.name(shadow.table.name), tail
     )
     return Step(
-        Phase.CONVERT,
+        Phase.FITTINGS,
         shadow.table.name,
         f"build the index {index.name} over {shadow.beside}",
         statement,
@@ -348,9 +354,9 @@ def _proofs(shadow: Shadow) -> Iterator[Step]:
     for old, new in shadow.checks:
         if old.validated:
             title = f"prove the check {new.name} of {name.name} again"
-            yield _alone(online.validate(Phase.CONVERT, name, new.name, title))
+            yield _alone(online.validate(Phase.EXCHANGE_PROOFS, name, new.name, title))
     for key in shadow.keys:
         if key.validated:
             title, rows = f"prove the foreign key {key.name} of {key.table.name} again", shadow.table.estimated_rows
             proof = online.proved(key.table, key.name, key.target, title, rows)
-            yield replace(proof, phase=Phase.CONVERT)
+            yield replace(proof, phase=Phase.EXCHANGE_PROOFS)

@@ -14,7 +14,7 @@ from fixer import sqltext as q
 from fixer.images import cells, image
 from fixer.schema import ForeignKey, QName, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Hazard, Lock, Phase, Step
+from fixer.steps import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Fill, Hazard, Lock, Phase, Step
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
 MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
@@ -89,6 +89,26 @@ def in_batches(
         return step
     pages = step.rows > MANY and not rivals
     return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
+
+
+def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
+    """Return the step that fills columns of a table to which others write, in one pass over it."""
+    wrong = q.any_of(SQL("({})").format(fill.wrong) for fill in fills)
+    values = [fill.value for fill in fills]
+    if len(fills) > 1:  # a value is only made where it is wanted: what is not understood may have none
+        values = [SQL("CASE WHEN {} THEN {} ELSE {} END").format(f.wrong, f.value, q.column(f.column)) for f in fills]
+    cells_ = assignment_list({fill.column: value for fill, value in zip(fills, values, strict=True)})
+    batch = SQL("UPDATE {} AS t SET {} WHERE {} AND ({})").format(q.name(step.table), cells_, IN_BATCH, wrong)
+    return replace(
+        step,
+        sql=SQL(""),
+        batch=batch,
+        find=places(step.table, wrong),
+        pages=True,
+        lock=Lock.ROW_EXCLUSIVE,
+        fills=fills,
+        changes=tuple(fill.column for fill in fills),
+    )
 
 
 def quarantine_table(table: QName) -> QName:

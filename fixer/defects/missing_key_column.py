@@ -144,7 +144,7 @@ def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Sch
     shadow = Shadow(table, table.columns[old], column.type, value, SQL("true"), back=value, name=column.name)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
-    counting = (replace(step, phase=Phase.CONVERT, action=None) for step in give_generator(name, under, there))
+    counting = (replace(step, phase=Phase.FITTINGS, action=None) for step in give_generator(name, under, there))
     swap = named(shadow, f"let {shadow.beside} be {name.name}.{column.name}")
     return (*filled(shadow, copy, actual.version), *counting, swap)
 

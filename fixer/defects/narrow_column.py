@@ -13,7 +13,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
-from fixer.shadow import Shadow, exchanged, is_guard
+from fixer.shadow import Shadow, cleared, exchanged, is_guard
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
 from fixer.types import fits, rewrites, widened
@@ -67,7 +67,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         checks=tuple((check, check) for check in table.checks_over(column) if not is_guard(check.name)),
         keys=actual.keys_over(name, column),
     )
-    return Repair((replace(step, online=exchanged(shadow, step, actual)),))
+    return Repair((*cleared(table, column), replace(step, online=exchanged(shadow, step, actual))))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
