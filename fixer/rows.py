@@ -11,11 +11,11 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.explain import told
 from fixer.findings import Count, Counter, Probe
+from fixer.sessions import Session, together
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal, any_of
 
 SAMPLE = 5
 _ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
-_SAVEPOINT = SQL("SAVEPOINT pgmend_rows;\n")
 _TOGETHER = 1_000  # so many scans in one statement
 
 log = logging.getLogger("pgmend.rows")
@@ -27,40 +27,35 @@ def counter(cursor: Cursor) -> Counter:
     A probe that fails (no right to read, a value that does not cast) is answered with its error and hides
     no other answer. A lost connection is raised.
     """
+    session = Session(cursor)
 
     def count(probes: Sequence[Probe]) -> Sequence[Count]:
         try:
-            return _together(cursor, probes)
+            return _together(session, probes)
         except psycopg2.Error as error:
-            _recover(cursor, error)
+            session.recover(error)
         log.info("some rows cannot be read together with others: reading them one by one")
-        return [_alone(cursor, probe) for probe in probes]
+        return [_alone(session, probe) for probe in probes]
 
     return count
 
 
-def _alone(cursor: Cursor, probe: Probe) -> Count:
+def _alone(session: Session, probe: Probe) -> Count:
     try:
-        return _together(cursor, [probe])[0]
+        return _together(session, [probe])[0]
     except psycopg2.Error as error:
-        _recover(cursor, error)
+        session.recover(error)
         log.warning("rows cannot be read: %s", told(error))
         return Count(error=told(error))
 
 
-def _recover(cursor: Cursor, error: psycopg2.Error) -> None:
-    if cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
-        raise error
-    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
-
-
-def _together(cursor: Cursor, probes: Sequence[Probe]) -> list[Count]:
+def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:
     counts = [0] * len(probes)
     samples: dict[int, list[tuple[str | None, ...]]] = {}
     groups = _groups(probes)
     for stage in (_counted, _sampled):
         parts = [part for group in groups for part in stage(probes, group, counts)]
-        for numbers, rows, cells in _fetch(cursor, parts):
+        for numbers, rows, cells in _fetch(session, parts, long=any(probe.costly for probe in probes)):
             if rows is None:
                 samples.setdefault(numbers[0], []).append(tuple(cells))
                 continue
@@ -69,11 +64,11 @@ def _together(cursor: Cursor, probes: Sequence[Probe]) -> list[Count]:
     return [Count(rows, tuple(samples.get(number, ()))) for number, rows in enumerate(counts)]
 
 
-def _fetch(cursor: Cursor, parts: Sequence[Composable]) -> Iterator[tuple[Any, ...]]:
+def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[tuple[Any, ...]]:
     """Yield counts (numbers of probes, their rows, NULL) and samples (the number of a probe, NULL, cells)."""
     for start in range(0, len(parts), _TOGETHER):
-        cursor.execute(_SAVEPOINT + SQL("\nUNION ALL\n").join(parts[start : start + _TOGETHER]))
-        yield from cursor.fetchall()
+        some = parts[start : start + _TOGETHER]
+        yield from session.ask_all(some) if long else session.ask(together(some))
 
 
 def _groups(probes: Sequence[Probe]) -> list[list[int]]:
