@@ -54,15 +54,17 @@ def in_batches(
     *,
     rivals: Rivals | None = None,
     guards: Iterable[ForeignKey] = (),
+    find: Composable | None = None,
 ) -> Step:
     """Return a step that does its `statement` over a condition in one go, and online a batch at a time.
 
-    Each batch asks the condition again, since others write meanwhile; no row goes while `guards`, the foreign
-    keys that point at it, have rows under it: a delete would cascade to them in silence.
+    `find` is asked where the rows stand, if that is quicker than the condition. Each batch asks the condition
+    again, since others write meanwhile; no row goes while `guards`, the foreign keys that point at it, have rows
+    under it: a delete would cascade to them in silence.
     """
     again: Composable = condition
     keep: Composable = SQL("")
-    find: Composable = places(table.name, condition)
+    find = find or places(table.name, condition)
     if rivals:
         find = SQL("SELECT t.place, {} FROM {} WHERE {}").format(q.column(rivals.keeper), rivals.source, rivals.where)
         if rivals.search is not None:
@@ -205,6 +207,7 @@ def move(
     rows: int,
     rivals: Rivals | None = None,
     guards: Iterable[ForeignKey] = (),
+    find: Composable | None = None,
 ) -> Step:
     """Return the step that moves rows to quarantine; what references them has been settled."""
     step = Step(
@@ -229,7 +232,7 @@ def move(
         whole = replace(step, sql=statement(condition))
         online = replace(whole, sql=lock + whole.sql, lock=Lock.SHARE_ROW_EXCLUSIVE)
         return replace(whole, online=(online,))
-    return in_batches(step, table, statement, condition, rivals=rivals, guards=others)
+    return in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
 
 
 def rewrite(
@@ -243,6 +246,7 @@ def rewrite(
     known_by: tuple[str, ...],
     hazard: Hazard | None = Hazard.REWRITES_VALUES,
     rivals: Rivals | None = None,
+    find: Composable | None = None,
 ) -> Step:
     """Return the step that rewrites cells of rows which are known afterwards `by` these columns."""
     step = Step(
@@ -261,7 +265,7 @@ def rewrite(
     def statement(where: Composable) -> Composable:
         return rewrite_statement(table, assignments, where, title, known_by, early=phase < Phase.CONVERT)
 
-    return in_batches(step, table, statement, condition, rivals=rivals)
+    return in_batches(step, table, statement, condition, rivals=rivals, find=find)
 
 
 def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
 
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
-    searches = Searches(FOUND_AT_ONCE)
+    searches = Searches(FOUND_AT_ONCE, {f.table: f.places for f in plan.findings if f.places})
     for step in plan.steps:
         progress.step(step, len(plan.steps))
         started = time.monotonic()
