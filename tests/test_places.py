@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 import pytest
 from laws import Case, Laboratory
+from test_apply import wait_for
 
 from fixer import api, rows
 from fixer.apply import atomic, places
@@ -33,6 +34,7 @@ def library(laboratory: Laboratory) -> Iterator[Case]:
     """A library whose reviews have no key, and repeat."""
     with laboratory.database(18) as case:
         case.break_(BROKEN)
+        settle(case)
         yield case
 
 
@@ -48,6 +50,18 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
     monkeypatch.setattr(places, "_untouched", spied)
     return found
+
+
+def settle(case: Case) -> None:
+    """Wait until no transaction is at work that is older than the rows: else they might be of one that is."""
+    cursor = case.observer.cursor()
+
+    def settled() -> bool:
+        oldest = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        cursor.execute(f"SELECT max(xmin::text::bigint) < {oldest} FROM reviews")
+        return bool(cursor.fetchone()[0])
+
+    wait_for(settled)
 
 
 def planned(library: Case) -> Plan:
