@@ -77,9 +77,9 @@ class Count:
 class Finding:
     """One occurrence of a defect class.
 
-    `rows` and `sample` come from the probe, where there is one. `only_with_rows` marks a finding that is
-    none when no row is behind it; `vouched` one whose rows the catalogue vouches for, so that they are
-    read only where reading is cheap or was asked for.
+    `rows` and `sample` come from the probe, where there is one; `asks` composes it, which is only done when
+    it is asked. `only_with_rows` marks a finding that is none when no row is behind it; `vouched` one whose
+    rows the catalogue vouches for, so that they are read only where reading is cheap or was asked for.
     """
 
     slug: str
@@ -91,12 +91,17 @@ class Finding:
     severity: str = "error"
     part: Any = None  # the wanted key, foreign key, check, index or row it speaks of
     found: Any = None  # what stands in its place
-    probe: Probe | None = None
+    asks: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     repair: Repair = field(default_factory=Repair)
+
+    @property
+    def probe(self) -> Probe | None:
+        """The question about its rows, composed anew."""
+        return self.asks() if self.asks else None
 
     @property
     def breaks(self) -> bool:

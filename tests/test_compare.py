@@ -42,3 +42,15 @@ def test_those_that_were_small_when_last_measured_are_chosen() -> None:
 
 def test_deep_reads_all() -> None:
     assert read(dict.fromkeys(NAMES, CHEAP_BYTES), deep=True) == NAMES
+
+
+def test_no_probe_is_composed_for_rows_that_are_not_read(monkeypatch: pytest.MonkeyPatch, contract: Contract) -> None:
+    name = next(iter(contract.tables))
+    composed: list[QName] = []
+    asks = partial(composed.append, name)
+    vouched = Finding("vouched", 2, "", "", name, asks=asks, only_with_rows=True, vouched=True)  # type: ignore[arg-type]
+    monkeypatch.setattr(defects, "all_classes", lambda: [SimpleNamespace(STAGE=Stage.PARTS, detect=lambda *_: [vouched])])
+
+    compare(contract.schema, contract, lambda _: [], lambda tables: dict.fromkeys(tables, 2 * CHEAP_BYTES))
+
+    assert [] == composed

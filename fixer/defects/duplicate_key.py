@@ -8,6 +8,7 @@ Without a generator the others go to quarantine.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -30,9 +31,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             rivals = q.rivals(q.rows_of(table), table, key.columns)
-            probe = Probe(rivals, SQL("t.rival > 1"), shown(wanted), costly=True)
+            asks = partial(Probe, rivals, SQL("t.rival > 1"), shown(wanted), costly=True)
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
+            yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
