@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -45,12 +45,20 @@ class Probe:
     show: tuple[Composable, ...] = ()  # what identifies such a row to a person
     shared: bool = True  # whether one scan may answer it together with others of the same source
     costly: bool = False  # whether its rows are kept once found, because to find them again takes long
+    table: QName | None = None  # the table that a repair finds its rows in, by the same search as it is asked by
+    places: tuple[Composable, ...] = ()  # what that search gives of each
 
 
 def rows_where(actual: Schema, table: QName, condition: Composable, *, shared: bool = True) -> Probe:
     """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
     future = actual.tables[table]
     return Probe(q.rows_of(future), condition, shown(future), shared)
+
+
+def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
+    """Return the probe for rows that share a key with others, asked once for whoever asks with the same keys."""
+    probe = Probe(q.rivals(q.rows_of(table), table, keys), condition, show, costly=True)
+    return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
 
 
 def shown(table: Table) -> tuple[Composable, ...]:
@@ -65,12 +73,27 @@ def _unordered(table: Table, column: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where rows stood at a moment, and what tells the same session later whether they still stand there.
+
+    Nothing was added to a table in the meantime if its `file` is the same and no row of it was written by a
+    transaction that was at work at this moment or came later: one from `horizon` on.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    session: str
+    horizon: int
+    file: int
+
+
+@dataclass(frozen=True)
 class Count:
     """The answer to a probe; `error` where it could not be answered."""
 
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     error: str | None = None
+    places: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,7 @@ class Finding:
     vouched: bool = False
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
+    places: Places | None = field(default=None, compare=False, repr=False)
     repair: Repair = field(default_factory=Repair)
 
     @property

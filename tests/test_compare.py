@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from fixer.compare import CHEAP_BYTES, CHEAP_PROBES, worth_reading
-from fixer.findings import Finding
+import pytest
+from laws import Laboratory
+
+from fixer.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
+from fixer.defects import orphan_rows
+from fixer.findings import Count, Finding, Probe
 from fixer.schema import QName, Schema, Table
 
 NAMES = [QName("public", f"t{number:03}") for number in range(CHEAP_PROBES + 10)]
@@ -44,13 +48,15 @@ def test_deep_reads_all() -> None:
     assert read(dict.fromkeys(NAMES, CHEAP_BYTES), deep=True) == NAMES
 
 
-def test_no_probe_is_composed_for_rows_that_are_not_read(monkeypatch: pytest.MonkeyPatch, contract: Contract) -> None:
-    name = next(iter(contract.tables))
-    composed: list[QName] = []
-    asks = partial(composed.append, name)
-    vouched = Finding("vouched", 2, "", "", name, asks=asks, only_with_rows=True, vouched=True)  # type: ignore[arg-type]
-    monkeypatch.setattr(defects, "all_classes", lambda: [SimpleNamespace(STAGE=Stage.PARTS, detect=lambda *_: [vouched])])
+def test_no_probe_is_composed_for_rows_that_are_not_read(
+    monkeypatch: pytest.MonkeyPatch, laboratory: Laboratory
+) -> None:
+    contract, composed = laboratory.sound(18).contract, list[object]()
+    monkeypatch.setattr(orphan_rows, "_orphans", lambda key, actual: composed.append(key))
 
-    compare(contract.schema, contract, lambda _: [], lambda tables: dict.fromkeys(tables, 2 * CHEAP_BYTES))
+    def none(probes: Sequence[Probe]) -> list[Count]:
+        return [Count()] * len(probes)
 
-    assert [] == composed
+    compare(contract.schema, contract, none, lambda tables: dict.fromkeys(tables, 2 * CHEAP_BYTES))
+
+    assert composed == []

@@ -12,7 +12,7 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
@@ -30,8 +30,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.tables.items():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            rivals = q.rivals(q.rows_of(table), table, key.columns)
-            asks = partial(Probe, rivals, SQL("t.rival > 1"), shown(wanted), costly=True)
+            asks = partial(rivals_where, table, key.columns, SQL("t.rival > 1"), shown(wanted))
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.schema import Schema
 from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair
@@ -27,8 +27,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.tables.items():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            rivals = q.rivals(q.rows_of(table), table, key.columns)  # asks as duplicate-key does, in one search
-            asks = partial(Probe, rivals, SQL("t.copy > 1"), shown(wanted), costly=True)
+            asks = partial(rivals_where, table, key.columns, SQL("t.copy > 1"), shown(wanted))
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
 
