@@ -121,9 +121,9 @@ def _stage(
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
     worth = chosen([finding for _, finding in candidates], future)
     candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
-    asked = [f.probe for _, f in candidates if f.probe]
+    asked = [f.asks() for _, f in candidates if f.asks]
     answers = iter(count(asked) if asked else ())
-    counted = [(d, _answered(f, next(answers)) if f.probe else f) for d, f in candidates]
+    counted = [(d, _answered(f, next(answers)) if f.asks else f) for d, f in candidates]
     return [
         (defect, replace(finding, repair=_repair(defect, finding, future, contract)))
         for defect, finding in counted

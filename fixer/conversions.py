@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, rows_where
+from fixer.findings import Finding, Probe, rows_where
 from fixer.images import cells, image
 from fixer.mover import Mover
 from fixer.schema import Check, Column, QName, Schema, Table, canonical
@@ -38,10 +39,14 @@ def misfits(finding: Finding, actual: Schema, contract: Contract) -> Finding:
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return replace(finding, repair=refuse(way))
+    return replace(finding, asks=partial(_misfits, finding, way, actual))
+
+
+def _misfits(finding: Finding, way: Conversion, actual: Schema) -> Probe:
     column = q.column(str(finding.column))
     odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
     probe = rows_where(actual, finding.table, odd)
-    return replace(finding, probe=replace(probe, show=(*probe.show, column)))
+    return replace(probe, show=(*probe.show, column))
 
 
 def way_of(finding: Finding, actual: Schema, contract: Contract) -> Conversion | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -55,6 +55,12 @@ def rows_where(actual: Schema, table: QName, condition: Composable, *, shared: b
     return Probe(q.rows_of(future), condition, shown(future), shared)
 
 
+def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
+    """Return the probe for rows that share a key with others, asked once for whoever asks with the same keys."""
+    probe = Probe(q.rivals(q.rows_of(table), table, keys), condition, show, costly=True)
+    return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
+
+
 def shown(table: Table) -> tuple[Composable, ...]:
     """Return what identifies a row of this table to a person: its key, else its first columns."""
     keys = sorted(table.plain_keys, key=lambda key: (not key.primary, len(key.columns)))
@@ -94,9 +100,9 @@ class Count:
 class Finding:
     """One occurrence of a defect class.
 
-    `rows` and `sample` come from the probe, where there is one. `only_with_rows` marks a finding that is
-    none when no row is behind it; `vouched` one whose rows the catalogue vouches for, so that they are
-    read only where reading is cheap or was asked for.
+    `rows` and `sample` come from the probe, where there is one; `asks` composes it, which is only done when
+    it is asked. `only_with_rows` marks a finding that is none when no row is behind it; `vouched` one whose
+    rows the catalogue vouches for, so that they are read only where reading is cheap or was asked for.
     """
 
     slug: str
@@ -108,13 +114,18 @@ class Finding:
     severity: str = "error"
     part: Any = None  # the wanted key, foreign key, check, index or row it speaks of
     found: Any = None  # what stands in its place
-    probe: Probe | None = None
+    asks: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     places: Places | None = field(default=None, compare=False, repr=False)
     repair: Repair = field(default_factory=Repair)
+
+    @property
+    def probe(self) -> Probe | None:
+        """The question about its rows, composed anew."""
+        return self.asks() if self.asks else None
 
     @property
     def breaks(self) -> bool:

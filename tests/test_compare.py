@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from fixer.compare import CHEAP_BYTES, CHEAP_PROBES, worth_reading
-from fixer.findings import Finding
+import pytest
+from laws import Laboratory
+
+from fixer.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
+from fixer.defects import orphan_rows
+from fixer.findings import Count, Finding, Probe
 from fixer.schema import QName, Schema, Table
 
 NAMES = [QName("public", f"t{number:03}") for number in range(CHEAP_PROBES + 10)]
@@ -42,3 +46,17 @@ def test_those_that_were_small_when_last_measured_are_chosen() -> None:
 
 def test_deep_reads_all() -> None:
     assert read(dict.fromkeys(NAMES, CHEAP_BYTES), deep=True) == NAMES
+
+
+def test_no_probe_is_composed_for_rows_that_are_not_read(
+    monkeypatch: pytest.MonkeyPatch, laboratory: Laboratory
+) -> None:
+    contract, composed = laboratory.sound(18).contract, list[object]()
+    monkeypatch.setattr(orphan_rows, "_orphans", lambda key, actual: composed.append(key))
+
+    def none(probes: Sequence[Probe]) -> list[Count]:
+        return [Count()] * len(probes)
+
+    compare(contract.schema, contract, none, lambda tables: dict.fromkeys(tables, 2 * CHEAP_BYTES))
+
+    assert composed == []

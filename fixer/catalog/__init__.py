@@ -10,7 +10,7 @@ numbers do not tell them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -93,12 +93,19 @@ def _read(cursor: Cursor, known: Spellings, before: str, *parameters: object) ->
         return cursor.fetchall()
 
     with undisturbed():
-        raw = Raw(
-            fetch("relations", before, *parameters),
-            *map(fetch, ("columns", "defaults", "indexes", "constraints", "sequences", "obstacles")),
-        )
-        assembly = Assembly(raw, fetch, known)
-        return assembly.schema(), assembly.definitions
+        return _put_together(fetch, known, before, *parameters)
+
+
+def _put_together(
+    fetch: Callable[..., Rows], known: Spellings, before: str, *parameters: object
+) -> tuple[s.Schema, Definitions]:
+    """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
+    raw = Raw(
+        fetch("relations", before, *parameters),
+        *map(fetch, ("columns", "defaults", "indexes", "constraints", "sequences", "obstacles")),
+    )
+    assembly = Assembly(raw, fetch, known)
+    return assembly.schema(), assembly.definitions
 
 
 def _session(cursor: Cursor, choose: str, schemas: list[str]) -> s.Session:

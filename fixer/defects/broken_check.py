@@ -7,12 +7,13 @@ Cure: they go to quarantine with what hangs on them: no value of theirs can be g
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer.checks import spelt, stands
 from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.findings import Finding, Probe, Specimen, Stage, rows_where
 from fixer.mover import Mover
-from fixer.schema import Check, Schema
+from fixer.schema import Check, QName, Schema
 from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL, Composed
 from fixer.steps import Phase, Repair
@@ -41,11 +42,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 part=check,
                 only_with_rows=True,
                 vouched=bool(found and found.validated),
-                probe=rows_where(actual, name, _broken(check)),
+                asks=partial(_broken, check, name, actual),
             )
 
 
-def _broken(check: Check) -> Composed:
+def _broken(check: Check, table: QName, actual: Schema) -> Probe:
+    return rows_where(actual, table, _breaks(check))
+
+
+def _breaks(check: Check) -> Composed:
     return SQL("NOT ({})").format(SQL(check.expression))
 
 
@@ -54,7 +59,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     reason = f"it breaks CHECK {spelt(finding.part)}"
     mover = Mover(actual, contract)
     return Repair(
-        tuple(mover.quarantine(Phase.VALUES, finding.table, _broken(finding.part), reason, rows=finding.rows))
+        tuple(mover.quarantine(Phase.VALUES, finding.table, _breaks(finding.part), reason, rows=finding.rows))
     )
 
 

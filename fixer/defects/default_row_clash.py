@@ -7,6 +7,7 @@ Cure: a person decides whose it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
@@ -41,7 +42,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     name,
                     part=row,
                     only_with_rows=True,
-                    probe=Probe(SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
+                    asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
                 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -50,7 +51,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     column,
                     part=clash,
                     found=legacy[0],
-                    probe=rows_where(actual, name, where),
+                    asks=partial(rows_where, actual, name, where),
                     only_with_rows=True,
                 )
 

@@ -8,11 +8,11 @@ Without a generator the others go to quarantine.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, shown
+from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.generators import anchor
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
@@ -30,12 +30,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.tables.items():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            rivals = q.rivals(q.rows_of(table), table, key.columns)
-            probe = Probe(rivals, SQL("t.rival > 1"), shown(wanted), costly=True)
-            if q.is_stored(table):
-                probe = replace(probe, table=name, places=q.PLACES)
+            asks = partial(rivals_where, table, key.columns, SQL("t.rival > 1"), shown(wanted))
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
+            yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

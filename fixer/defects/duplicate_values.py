@@ -8,6 +8,7 @@ merged: nobody but a person can tell whether two accounts are one.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -44,7 +45,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 key.columns[0],
                 part=key,
                 only_with_rows=True,
-                probe=Probe(
+                asks=partial(
+                    Probe,
                     source,
                     SQL("t.repeat > 1"),
                     (*shown(table), *(q.column(c) for c in key.columns)),

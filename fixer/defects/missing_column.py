@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer import ddl
 from fixer import sqltext as q
@@ -30,12 +31,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         for column in wanted.columns.values() if table else ():
             if table and column.name not in table.columns:
                 message = f"{name.name}.{column.name} should be {column.type}, is missing"
-                probe = None
+                asks = None
                 if needs_value(column) and value_of(column, name, contract) is None:
-                    probe = Probe(q.rows_of(table), SQL("true"), shown_of(table.columns))
-                yield Finding(
-                    SLUG, POINT, f"{name}.{column.name}", message, name, column.name, part=column, probe=probe
-                )
+                    asks = partial(Probe, q.rows_of(table), SQL("true"), shown_of(table.columns))
+                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name, part=column, asks=asks)
 
 
 def shown_of(columns: Iterable[str]) -> tuple[Composable, ...]:

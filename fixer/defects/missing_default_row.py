@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -41,7 +42,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 name,
                 part=row,
                 only_with_rows=True,
-                probe=Probe(SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
+                asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
             )
 
 

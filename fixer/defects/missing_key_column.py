@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer import ddl
 from fixer import sqltext as q
@@ -57,7 +58,7 @@ def _stranded(name: QName, column: str, actual: Schema, contract: Contract) -> I
                 key.table,
                 here.name,
                 part=key,
-                probe=rows_where(actual, key.table, held),
+                asks=partial(rows_where, actual, key.table, held),
                 only_with_rows=True,
             )
 

@@ -7,6 +7,7 @@ Cure: number them above the maximum; nothing can have pointed at NULL. Without a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -30,9 +31,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         for column in wanted.primary_key.columns if wanted.primary_key and table else ():
             if table and column in table.columns and not table.columns[column].not_null:
                 show = tuple(q.column(c) for c in list(table.columns)[:3] if c != column)
-                probe = Probe(q.rows_of(table), q.is_null(column), show)
+                asks = partial(Probe, q.rows_of(table), q.is_null(column), show)
                 message = f"{name.name}.{column} should be a key, is NULL"
-                yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, probe=probe, only_with_rows=True)
+                yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, asks=asks, only_with_rows=True)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

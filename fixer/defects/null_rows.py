@@ -7,6 +7,7 @@ Cure: fill them with the contract's value: its backfill, else its default. Where
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -33,7 +34,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             f"{name.name}.{column.name} should hold a value, is NULL",
             name,
             column.name,
-            probe=rows_where(actual, name, q.is_null(column.name)),
+            asks=partial(rows_where, actual, name, q.is_null(column.name)),
             only_with_rows=True,
             vouched=_is_checked(actual.tables[name], column.name),
         )

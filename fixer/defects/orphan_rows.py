@@ -7,6 +7,7 @@ Cure: as the contract says: quarantine them, give them to the default row, or se
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -45,14 +46,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             part=key,
             only_with_rows=True,
             vouched=bool(right and right.holds),
-            probe=Probe(
-                q.rows_of(table),
-                orphaned(key, _parents(key, actual)),
-                (*shown(table), q.columns(key.columns)),
-                shared=False,
-                costly=not _is_indexed(table, key),
-            ),
+            asks=partial(_orphans, key, actual),
         )
+
+
+def _orphans(key: ForeignKey, actual: Schema) -> Probe:
+    table = actual.tables[key.table]
+    return Probe(
+        q.rows_of(table),
+        orphaned(key, _parents(key, actual)),
+        (*shown(table), q.columns(key.columns)),
+        shared=False,
+        costly=not _is_indexed(table, key),
+    )
 
 
 def _is_indexed(table: Table, key: ForeignKey) -> bool:

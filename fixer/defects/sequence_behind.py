@@ -8,12 +8,13 @@ survives a rollback, and the trial would hide what it looks for.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.findings import Finding, Probe, Specimen, Stage, rows_where
 from fixer.generators import advance, own_sequences
-from fixer.schema import Schema, Sequence
+from fixer.schema import QName, Schema, Sequence
 from fixer.sqltext import SQL, Composable, Literal
 from fixer.steps import Repair
 
@@ -25,10 +26,8 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that count by a sequence, with the probe for rows at or above its next value."""
     for table, wanted, sequence in own_sequences(actual, contract):
-        position = _position(sequence)
-        if sequence.increment < 0 or position is None:
+        if sequence.increment < 0 or not (sequence.readable or sequence.last_value is not None):
             continue
-        ahead = SQL("{} >= {}").format(q.column(wanted.name), position)
         message = (
             f"{table.name}.{wanted.name} should be numbered from above its maximum,"
             f" {sequence.name.name} gives numbers that stand in the table"
@@ -41,16 +40,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             table,
             wanted.name,
             found=sequence,
-            probe=rows_where(actual, table, ahead),
+            asks=partial(_ahead, actual, table, wanted.name, sequence),
             only_with_rows=True,
         )
 
 
-def _position(sequence: Sequence) -> Composable | None:
-    """Return the number that nextval gives next, as the sequence itself knows it, or None where nobody may know."""
-    if sequence.readable:
+def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence) -> Probe:
+    return rows_where(actual, table, SQL("{} >= {}").format(q.column(column), _position(sequence)))
+
+
+def _position(sequence: Sequence) -> Composable:
+    """Return the number that nextval gives next, as the sequence itself knows it where it may be read."""
+    if sequence.readable or sequence.last_value is None:
         return SQL("(SELECT s.last_value + s.is_called::integer FROM {} AS s)").format(q.name(sequence.name))
-    return None if sequence.last_value is None else Literal(sequence.last_value + 1)
+    return Literal(sequence.last_value + 1)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from fixer import ddl
 from fixer import sqltext as q
@@ -46,7 +47,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 column,
                 found=found,
                 only_with_rows=True,
-                probe=Probe(q.rows_of(table), no_number, (q.column(column),)),
+                asks=partial(Probe, q.rows_of(table), no_number, (q.column(column),)),
             )
 
 

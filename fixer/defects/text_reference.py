@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer import online
 from fixer import sqltext as q
@@ -36,14 +37,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         column, where = key.columns[0], f"{key.table}.{key.columns[0]}"
         wanted = contract.tables[key.table].columns[column].type
         message = f"{key.table.name}.{column} should be the {wanted} of {key.target.name}, holds its {legacy}"
-        lost = Probe(
+        lost = partial(
+            Probe,
             q.rows_of(child),
             _unmatched(column, legacy, parent),
             (*shown(child), q.column(column)),
             shared=False,
             costly=True,
         )
-        yield Finding(SLUG, POINT, where, message, key.table, column, part=key, found=legacy, probe=lost)
+        yield Finding(SLUG, POINT, where, message, key.table, column, part=key, found=legacy, asks=lost)
         twice = SQL("{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)").format(
             column=q.column(legacy), rows=q.rows_of(parent)
         )
@@ -55,7 +57,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             key.table,
             column,
             only_with_rows=True,
-            probe=Probe(q.rows_of(parent), twice, (q.column(legacy),), shared=False, costly=True),
+            asks=partial(Probe, q.rows_of(parent), twice, (q.column(legacy),), shared=False, costly=True),
         )
 
 
