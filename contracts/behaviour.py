@@ -9,9 +9,10 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Barrier, BrokenBarrierError
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg2
@@ -37,7 +38,7 @@ from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.target import Target
 
 PROCESSES = 8  # that create the default row at the same time
-PATIENCE = "400ms"  # how long each of them waits for the others: so long one of them holds the row
+PATIENCE = 0.4  # seconds that each of them waits for the others at most: so long one of them holds the row
 WORD = "BANKNIFTY26JAN59100PE"  # a real option symbol, a character longer than many a column
 
 _INTEGRITY = "23"  # the SQLSTATE class of a row that a constraint refuses
@@ -483,20 +484,23 @@ def _connections(target: Target) -> list[Connection]:
 def _at_once(connections: Sequence[Connection], target: Target, statement: Composable) -> list[_Attempt]:
     """Run a statement on all connections at the same moment; none lets go before all have an answer."""
     together = Barrier(len(connections))
+    waiting = set[int]()  # the backends that have no answer yet
 
     def attempt(connection: Connection) -> _Attempt:
         try:
             with connection.cursor() as cursor:
                 _begin(cursor, target)
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", (PATIENCE,))
+                patience = f"{PATIENCE * 1000:.0f}ms"
+                cursor.execute("SELECT pg_backend_pid(), set_config('lock_timeout', %s, true)", (patience,))
+                backend, _ = cursor.fetchone() or (0, "")
+                waiting.add(backend)
                 together.wait(60)
-                try:
-                    cursor.execute(statement)
-                    return _Attempt(holds=cursor.fetchone() is not None)
-                except psycopg2.Error as error:
-                    return _Attempt(error=error)
-                finally:
-                    together.wait(60)
+                answer = _answer(cursor, statement)
+                waiting.discard(backend)
+                if answer.holds:
+                    _turn_away(cursor, waiting)
+                together.wait(60)
+                return answer
         except psycopg2.Error as error:
             together.abort()
             return _Attempt(error=error)
@@ -508,3 +512,29 @@ def _at_once(connections: Sequence[Connection], target: Target, statement: Compo
 
     with ThreadPoolExecutor(len(connections)) as pool:
         return list(pool.map(attempt, connections))
+
+
+def _answer(cursor: Cursor, statement: Composable) -> _Attempt:
+    try:
+        cursor.execute(statement)
+        return _Attempt(holds=cursor.fetchone() is not None)
+    except psycopg2.Error as error:
+        return _Attempt(error=error)
+
+
+def _turn_away(cursor: Cursor, waiting: set[int]) -> None:
+    """Cancel each one that waits for this transaction, which holds the row: it has its answer.
+
+    Where that is not allowed, they wait until their patience ends.
+    """
+    end = monotonic() + PATIENCE
+    with suppress(psycopg2.Error):
+        cursor.execute("SAVEPOINT pgmend_holder")  # an error must not let the row go
+        cursor.execute("SELECT set_config('role', 'none', true)")  # they are of the role that logged in
+        while waiting and monotonic() < end:
+            cursor.execute(
+                "SELECT pg_cancel_backend(pid) FROM unnest(%s) AS pid"
+                " WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+                (list(waiting),),
+            )
+            sleep(0.005)
