@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg2
-from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import DataObject, SearchStrategy
@@ -91,27 +91,27 @@ def example(cursor: Cursor) -> Iterator[None]:
 def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
     """Try examples, and raise what the simplest one raises that fails."""
 
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        print_blob=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def try_one(value: Any) -> None:
+    def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
         prove(value)
 
     try:
-        try_one()
+        seed(0)(settings(_SETTINGS, max_examples=count)(given(strategy)(try_one)))()
     except Unsatisfiable:
         raise NotApplicable("no row could be made that a check of its own would take") from None
     except ContractError as error:
         raise NotApplicable(str(error)) from None
     except BaseExceptionGroup as group:
         raise next(_leaves(group)) from None
+
+
+_SETTINGS = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    print_blob=False,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
