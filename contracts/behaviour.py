@@ -1,6 +1,6 @@
 """Behaviour: rows are written into a place as an application writes them, and always rolled back.
 
-One transaction for each item, one savepoint for each example. Rows that were there are never touched.
+One transaction for each item, taken back to one savepoint after each example. Rows that were there are never touched.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
     try:
         with connection.cursor() as cursor:
             _begin(cursor, place.target())
+            cursor.execute("SAVEPOINT pgmend_example")
             yield cursor
     finally:
         if connection.closed:
@@ -73,14 +74,13 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
 
 def _begin(cursor: Cursor, target: Target) -> None:
     """Say what this transaction may wait for, and as whom it writes."""
-    for name, value in target.settings.items():
-        cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
+    calls = [SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in target.settings.items()]
+    cursor.execute(SQL("SELECT {}").format(SQL(", ").join(calls)))
 
 
 @contextmanager
 def example(cursor: Cursor) -> Iterator[None]:
-    """Let one example be written, and take it back."""
-    cursor.execute("SAVEPOINT pgmend_example")
+    """Let one example be written, and take it back; its savepoint stays for the next."""
     try:
         yield
     finally:
@@ -296,7 +296,6 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
     bad = rows.edges(table_of(place.contract_and_cases[0], case.table))[case.number]
 
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
-        types = _types(cursor, case.table)
         try:
             returned = rows.insert(cursor, family, place.schema)
         except Swallowed as error:
@@ -310,7 +309,7 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
             if isinstance(error, pg.NotNullViolation):
                 raise Broken(f"a row is refused for another reason: {_said(error)}: {_shown(family)}") from None
             return
-        _compare(cursor, bad.table, case.table, types, family, returned)
+        _compare(cursor, bad.table, case.table, _types(cursor, case.table), family, returned)
 
     strategy = rows.bad_example(bad)
     length = getattr(bad.table.c[bad.columns[0]].type, "length", None)

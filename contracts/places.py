@@ -160,6 +160,10 @@ class Repaired(Place):
 
     def target(self) -> Target:
         """Return the database."""
+        return self._target
+
+    @cached_property
+    def _target(self) -> Target:
         return self.session.lab.repaired(self.snapshot).target()
 
     @cached_property
