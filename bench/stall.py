@@ -35,7 +35,7 @@ def run(options: Options) -> Result:
             run_sql(dsn, "CREATE INDEX ON users (id)", "CREATE INDEX ON paper_trades (user_id)", "VACUUM (ANALYZE)")
             waited = {name: _under_load(own.server, template, users, name, work) for name, work in ways.items()}
             for place, kind in enumerate(("writer", "reader")):
-                _compare(result, users, kind, {name: each[place] for name, each in waited.items()})
+                compare(result, users, kind, {name: each[place] for name, each in waited.items()})
     return result
 
 
@@ -53,7 +53,8 @@ def _under_load(
         return writer, reader
 
 
-def _compare(result: Result, users: int, kind: str, waited: dict[str, Waits]) -> None:
+def compare(result: Result, users: int, kind: str, waited: dict[str, Waits]) -> None:
+    """Add the waits of a kind of client, each against those of a database that nobody repairs."""
     quiet = waited[QUIET]
     for name, waits in waited.items():
         errors = ", ".join(f"{count} × {code}" for code, count in waits.errors.items())

@@ -23,8 +23,8 @@ from fixer import api, contract
 from fixer.apply import journal
 from fixer.apply.online import Pace
 from fixer.apply.preflight import permit
+from fixer.apply.prune import prune as forget
 from fixer.apply.run import Run
-from fixer.apply.transaction import all_or_nothing
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError
@@ -372,7 +372,7 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
             if prune:
                 if not yes:
                     _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
-                all_or_nothing(connection, journal.prune, settings=target.settings)
+                forget(connection, settings=target.settings)
             with snapshot(connection) as cursor:
                 runs = journal.history(cursor)
     except psycopg2.Error as error:

@@ -164,7 +164,7 @@ def _answered(finding: Finding, answer: Count) -> Finding:
             only_with_rows=False,
             repair=why,
         )
-    return replace(finding, rows=answer.rows, sample=answer.sample)
+    return replace(finding, rows=answer.rows, sample=answer.sample, places=answer.places)
 
 
 def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Contract) -> Repair:

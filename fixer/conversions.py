@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixer import ddl
+from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, rows_where
 from fixer.images import cells, image
 from fixer.mover import Mover
-from fixer.schema import Check, Column, ForeignKey, QName, Schema, Table, canonical
-from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.schema import Check, Column, QName, Schema, Table, canonical
+from fixer.shadow import Shadow, cleared, exchanged, is_guard
+from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import (
     JOURNAL,
     RUN_NUMBER,
@@ -74,15 +75,50 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if isinstance(way, str):
         return refuse(way)
     name, column = finding.table, str(finding.column)
-    views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
-    if views:
-        return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
-    for key in keys_over(actual, name, column):
+    if what := actual.tables[name].binds(column):
+        return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    for key in actual.keys_over(name, column):
         if not any(k.table == key.table and k.pairs == key.pairs for k in contract.foreign_keys()):
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
-    return Repair(tuple(_in_one_go(list(_steps(finding, way, actual, contract)), name)))
+    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, actual, contract)]
+    lightly = _beside(finding, way, actual, contract, next(step for step in steps if step.phase is Phase.CONVERT))
+    return Repair(tuple(_in_one_go(steps, name) if lightly is None else _exchanged(steps, lightly)))
+
+
+def _beside(
+    finding: Finding, way: Conversion, actual: Schema, contract: Contract, convert: Step
+) -> tuple[Step, ...] | None:
+    """Return what stands online for the conversion itself: a column beside. None where there is no such way."""
+    name, found = finding.table, actual.tables[finding.table].columns[str(finding.column)]
+    wanted = contract.tables[name].columns[found.name]
+    if found.generates:
+        return None
+    # The digits of floats that are yet to be written are not known: online the column takes them all.
+    exactly = _exact(finding, actual)
+    shadow = Shadow(
+        table=actual.tables[name],
+        column=found,
+        type="numeric" if exactly else way.type,
+        value=SQL("{}::text::numeric").format(q.column(found.name)) if exactly else way.value,
+        understood=_understood(finding, way, actual),
+        back=_back(way, found.name, found),
+        default=None if found.default is None or wanted.sequence else wanted.default,
+        checks=tuple((old, new) for old, new in _wanted_checks(finding, actual, contract) if new),
+    )
+    return exchanged(shadow, replace(convert, title=f"convert {name.name}.{found.name} to {shadow.type}"), actual)
+
+
+def _exchanged(steps: list[Step], lightly: tuple[Step, ...]) -> Iterator[Step]:
+    """Yield the steps, of which online only those stay that make room for the column beside."""
+    for step in steps:
+        if step.phase is Phase.CONVERT:
+            yield replace(step, online=lightly)
+        elif step.phase is Phase.UNLINK or step.hazard or step.moves or step.restores:
+            yield step
+        else:
+            yield replace(step, online=())
 
 
 def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
@@ -112,7 +148,7 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
     name, column = finding.table, str(finding.column)
     found = actual.tables[name].columns[column]
     wanted = contract.tables[name].columns[column]
-    for key in keys_over(actual, name, column):
+    for key in actual.keys_over(name, column):
         yield drop_foreign_key(key, "the type of its column changes")
     yield from _checks(finding, actual, contract)
     if finding.rows:
@@ -132,16 +168,25 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
 
 def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the steps for checks that speak of the old type: the contract's are made anew, others go."""
-    name, wanted = finding.table, contract.tables[finding.table].checks
-    for check in checks_over(actual.tables[name], str(finding.column)):
-        same = next((w for w in wanted if canonical(w.expression) == canonical(check.expression)), None)
-        if same is None:
+    name = finding.table
+    for check, new in _wanted_checks(finding, actual, contract):
+        if new is None:
             title = f"drop the check {check.name}: it speaks of the old type of {finding.column}"
             yield drop_constraint(name, check.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
         else:
             yield drop_constraint(name, check.name, f"drop the check {check.name}, to be added again for the new type")
-            add = SQL("ADD {}").format(ddl.check_clause(check.name, same))
-            yield alter(Phase.RULES, name, f"add the check {check.name} again", add)
+            title = f"add the check {check.name} again"
+            add = alter(Phase.RULES, name, title, SQL("ADD {}").format(ddl.check_clause(check.name, new)))
+            yield replace(add, online=online.check(name, check.name, new, title))
+
+
+def _wanted_checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[tuple[Check, Check | None]]:
+    """Yield the checks that speak of the column, each with what the contract wants in its place."""
+    wanted = contract.tables[finding.table].checks
+    for check in actual.tables[finding.table].checks_over(str(finding.column)):
+        if not is_guard(check.name):
+            same = next((w for w in wanted if canonical(w.expression) == canonical(check.expression)), None)
+            yield check, replace(same, name=check.name) if same else None
 
 
 def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
@@ -165,7 +210,7 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         whole,
         mark,
         q.name(name),
-        _moved(_back(way, column, found), column, way.value),
+        q.over(_back(way, column, found), column, way.value),
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
@@ -181,13 +226,13 @@ def _back(way: Conversion, column: str, found: Column) -> Composable:
 def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal:
     """Return how undo brings the column's type back."""
     back = _back(way, found.name, found)
-    return Reversal(found.name, back, forth or _moved(way.value, found.name, back))
+    return Reversal(found.name, back, forth or q.over(way.value, found.name, back))
 
 
 def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -> Step:
     name, column = finding.table, str(finding.column)
     type_: Composable = SQL(way.type)
-    value = _bare(way.value, column)
+    value = q.over(way.value, column, Identifier(column))
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
     rows = actual.tables[name].estimated_rows
     if _exact(finding, actual) and shape(way.type).size is not None:
@@ -210,7 +255,9 @@ def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: st
     """Return the step that converts to the wanted numeric if all digits fit, else to an unbounded one."""
     name, column = finding.table, str(finding.column)
     action = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}")
-    exact = action.format(q.name(name), Identifier(column), SQL(way.type), _bare(way.value, column))
+    exact = action.format(
+        q.name(name), Identifier(column), SQL(way.type), q.over(way.value, column, Identifier(column))
+    )
     wide = action.format(
         q.name(name), Identifier(column), SQL("numeric"), SQL("{}::text::numeric").format(Identifier(column))
     )
@@ -230,47 +277,23 @@ def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: st
     )
 
 
-def _bare(value: Composable, column: str) -> Composable:
-    """Return an expression over the row `t` for USING, where columns stand by themselves."""
-    wanted, bare = q.column(column), Identifier(column)
-    if value == wanted:
-        return bare
-    if isinstance(value, Composed):
-        return Composed([_bare(part, column) for part in value])
-    return value
-
-
-def keys_over(actual: Schema, name: QName, column: str) -> tuple[ForeignKey, ...]:
-    """Return the foreign keys in which a column takes part, at either end."""
-    return tuple(
-        key
-        for key in actual.foreign_keys()
-        if (key.table == name and column in key.columns) or (key.target == name and column in key.target_columns)
-    )
-
-
-def checks_over(table: Table, column: str) -> tuple[Check, ...]:
-    """Return the checks that speak of a column."""
-    return tuple(check for check in table.checks if column in check.columns)
-
-
 def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column converted, and without what is dropped for it."""
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return actual
     name, column = finding.table, str(finding.column)
-    gone = frozenset((key.table, key.name) for key in keys_over(actual, name, column))
+    gone = frozenset((key.table, key.name) for key in actual.keys_over(name, column))
     schema = actual.without_foreign_keys(gone)
     table = schema.tables[name]
     found = table.columns[column]
     cell = q.today(found)
     now = SQL("CASE WHEN {} THEN {} END").format(
-        _moved(_understood(finding, way, actual), column, cell), _moved(way.value, column, cell)
+        q.over(_understood(finding, way, actual), column, cell), q.over(way.value, column, cell)
     )
     if _exact(finding, actual):
         now = SQL("CASE WHEN {} THEN {}::text::numeric END").format(
-            _moved(_understood(finding, way, actual), column, cell), cell
+            q.over(_understood(finding, way, actual), column, cell), cell
         )
     wanted = contract.tables[name].columns[column]
     default = wanted.default if found.default is not None else None
@@ -280,12 +303,3 @@ def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> 
         check for check in table.checks if column not in check.columns or canonical(check.expression) in kept
     )
     return schema.with_table(replace(table.with_column(after), checks=checks))
-
-
-def _moved(value: Composable, column: str, cell: Composable) -> Composable:
-    """Return an expression over the future row as one over today's."""
-    if value == q.column(column):
-        return cell
-    if isinstance(value, Composed):
-        return Composed([_moved(part, column, cell) for part in value])
-    return value

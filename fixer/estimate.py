@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fixer.schema import QName, Schema
-from fixer.steps import Hazard, Phase, Step
+from fixer.steps import Hazard, Lock, Phase, Step
 
 _READ, _SORT, _PROBE, _WRITE = 1e9, 300e6, 80e6, 65e6  # bytes a second
 _INDEX_ENTRY = 24  # bytes, of a number and its place with what a page wastes
@@ -31,18 +31,18 @@ class Cost:
 def cost(step: Step, actual: Schema, *, online: bool) -> Cost:
     """Return what a step will cost."""
     size, rows = _size(step.table, actual), _rows(step.table, actual)
-    if _rewrites(step):
-        return _cost(size, size, size / _WRITE, disk=2 * size)
     if step.pages and online:
         return _cost(size, size, size / _WRITE, disk=size)
-    if step.phase in _INDEXES and _builds(step, online):
+    if _rewrites(step):
+        return _cost(size, size, size / _WRITE, disk=2 * size)
+    if (step.concurrent and step.phase is not Phase.RELEASE) or (step.phase in _INDEXES and not online):
         times = 2 if step.concurrent else 1
         written = rows * _INDEX_ENTRY
         return _cost(times * size, written, times * size / _SORT, disk=written)
-    if step.phase is Phase.FOREIGN_KEYS and step.touches:
+    if step.touches and (step.phase is Phase.FOREIGN_KEYS or _proves(step)):
         read = size + sum(_size(parent, actual) for parent in step.touches)
         return _cost(read, 0, read / _PROBE)
-    if step.phase in _PROOFS and not _guards(step, online):
+    if _proves(step) or (step.phase in _PROOFS and not online):
         return _cost(size, 0, size / _READ)
     if step.writes_rows and not step.inserts:
         width = size // rows if rows else _ROW
@@ -60,14 +60,9 @@ def _rewrites(step: Step) -> bool:
     return converts or (step.hazard is Hazard.REWRITES_TABLE and not step.pages)
 
 
-def _builds(step: Step, online: bool) -> bool:
-    """Tell whether a step builds an index; online, a key takes one that stands."""
-    return step.concurrent or not online
-
-
-def _guards(step: Step, online: bool) -> bool:
-    """Tell whether a rule is for new rows alone, as every first one online."""
-    return online and step.phase is Phase.RULES
+def _proves(step: Step) -> bool:
+    """Tell whether a step reads what is there to prove a constraint, as VALIDATE does."""
+    return step.lock is Lock.SHARE_UPDATE_EXCLUSIVE and not step.concurrent
 
 
 def _size(table: QName, actual: Schema) -> int:

@@ -18,6 +18,7 @@ from fixer.contract import Contract
 from fixer.errors import TargetError
 from fixer.explain import told
 from fixer.findings import POINTS, Finding
+from fixer.images import EXACTLY
 from fixer.memory import undisturbed
 from fixer.rows import counter
 from fixer.sqltext import SQL, Literal
@@ -80,7 +81,7 @@ def look(
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
     """Return what opens the read-only transaction; row security that hides rows becomes an error."""
-    chosen = {"row_security": "off", **(settings or {})}
+    chosen = {"row_security": "off", **EXACTLY, **(settings or {})}
     each = SQL(", ").join(SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in chosen.items())
     return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT {each.as_string(connection)};\n"
 

@@ -45,6 +45,8 @@ class Probe:
     show: tuple[Composable, ...] = ()  # what identifies such a row to a person
     shared: bool = True  # whether one scan may answer it together with others of the same source
     costly: bool = False  # whether its rows are kept once found, because to find them again takes long
+    table: QName | None = None  # the table that a repair finds its rows in, by the same search as it is asked by
+    places: tuple[Composable, ...] = ()  # what that search gives of each
 
 
 def rows_where(actual: Schema, table: QName, condition: Composable, *, shared: bool = True) -> Probe:
@@ -65,12 +67,27 @@ def _unordered(table: Table, column: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where rows stood at a moment, and what tells the same session later whether they still stand there.
+
+    Nothing was added to a table in the meantime if its `file` is the same and no row of it was written by a
+    transaction that was at work at this moment or came later: one from `horizon` on.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    session: str
+    horizon: int
+    file: int
+
+
+@dataclass(frozen=True)
 class Count:
     """The answer to a probe; `error` where it could not be answered."""
 
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     error: str | None = None
+    places: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,7 @@ class Finding:
     vouched: bool = False
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
+    places: Places | None = field(default=None, compare=False, repr=False)
     repair: Repair = field(default_factory=Repair)
 
     @property

@@ -10,7 +10,7 @@ from fixer.contract import Contract
 from fixer.schema import ForeignKey, QName, Schema
 from fixer.sqltext import SQL, Composable, Composed, Identifier
 from fixer.steps import Phase, RefusalError, Step
-from fixer.writes import Rivals, counted, identity, move, rewrite
+from fixer.writes import Rivals, counted, identity, move, places, rewrite
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Mover:
         rows: int,
         path: tuple[QName, ...] = (),
         rivals: Rivals | None = None,
+        find: Composable | None = None,
     ) -> Iterator[Step]:
-        """Yield the steps that move the rows of a condition over `t` out of a table.
+        """Yield the steps that move the rows of a condition over `t` out of a table; `find` tells best where they are.
 
         Rows that reference them under an existing foreign key are settled first, as the contract says of
         orphans, because a DELETE would cascade to them in silence. Where the foreign key is only wanted,
@@ -50,8 +51,10 @@ class Mover:
                 )
                 why = f"its row of {table.name} is in quarantine"
                 yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
-        rivals = None if condition_before is not condition else rivals
-        yield move(phase, self.actual.tables[table], condition, reason, rows=rows, rivals=rivals, guards=keys)
+        if condition_before is not condition:
+            rivals = find = None
+        there = self.actual.tables[table]
+        yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=keys, find=find)
         for key in self.contract.foreign_keys():
             if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys):
                 yield from self.orphans(key, rows=0, path=(*path, table))
@@ -59,7 +62,8 @@ class Mover:
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
-        yield from self.settle(Phase.ORPHANS, key, self._orphaned(key), reason, rows=rows, path=path)
+        condition, find = self._orphaned(key), self._parentless(key)
+        yield from self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find)
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or a text that was mapped to none."""
@@ -70,6 +74,18 @@ class Mover:
             return SQL("(({}) OR ({}))").format(unmapped, orphaned(key))
         return orphaned(key)
 
+    def _parentless(self, key: ForeignKey) -> Composable | None:
+        """Return the question where orphans stand, by the values that no parent has, if an index leads from them."""
+        tables = (self.actual.tables.get(key.table), self.contract.tables.get(key.table))
+        indexes = [index for table in tables if table for index in table.indexes if index.valid and not index.partial]
+        mapped = tables[0] and any(c in tables[0].columns and tables[0].columns[c].mapped for c in key.columns)
+        if mapped or not any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes):
+            return None
+        among = SQL("({columns}) IN (SELECT {columns} FROM {table} AS t WHERE {condition})").format(
+            columns=q.columns(key.columns), table=q.name(key.table), condition=orphaned(key)
+        )
+        return places(key.table, among)
+
     def settle(
         self,
         phase: Phase,
@@ -79,6 +95,7 @@ class Mover:
         *,
         rows: int,
         path: tuple[QName, ...] = (),
+        find: Composable | None = None,
     ) -> Iterator[Step]:
         """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
         if key.table in path and key.table != key.target:
@@ -88,14 +105,14 @@ class Mover:
             policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
         if policy == "quarantine":
             others = tuple(table for table in path if table != key.table)
-            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others)
+            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
             return
         values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
         title = f"{deed} {', '.join(key.columns)} of {counted(rows)} of {key.table.name}: {reason}"
         table = self.actual.tables[key.table]
         known_by = identity(table, self.contract.tables.get(key.table), phase)
-        yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by)
+        yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by, find=find)
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""

@@ -23,7 +23,11 @@ FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
 
 BESIDE = "pgmend_"  # begins the name of a column that is filled beside the one whose place it will take
-_SYNC = "pgmend_sync_"
+_SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
+
+
+# Settings that say how a value is spelt as text, and which names are seen.
+_SPELLING = ("search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output")
 
 
 def helper(column: str) -> str:
@@ -175,17 +179,25 @@ def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]
         )
 
 
-def synced(phase: Phase, table: QName, column: str, value: Composable) -> Step:
-    """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`."""
+def synced(phase: Phase, table: QName, column: str, value: Composable, *, reads_others: bool) -> Step:
+    """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`.
+
+    It fires whoever writes, a replica's worker too. Where it `reads_others`, tables that is, it runs with its
+    owner's rights: who writes to this table need not read what the value is made of. Else it sees the row alone,
+    under the settings of this session, so that it spells every value as the batches do.
+    """
     name = syncing(table, column)
-    # It runs with its owner's rights: who writes to this table need not read what the value is made of.
+    settings: Composable = SQL("SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
+    if not reads_others:
+        settings = SQL(" ").join(SQL("SET {} FROM CURRENT").format(Identifier(setting)) for setting in _SPELLING)
     statement = SQL(
-        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-        " SET search_path = pg_catalog, pg_temp AS {body};\n"
+        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql {settings} AS {body};\n"
         "DROP TRIGGER IF EXISTS {name} ON {table};\n"
-        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();\n"
+        "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
     ).format(
         function=Identifier(JOURNAL, name),
+        settings=settings,
         body=q.Quoted(SQL("BEGIN\n    new.{} := {};\n    RETURN new;\nEND").format(Identifier(column), value)),
         name=Identifier(name),
         table=q.name(table),

@@ -18,6 +18,7 @@ from fixer.findings import Finding
 from fixer.schema import Obstacle, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Hazard, Lock, Phase, Step
+from fixer.writes import filling
 
 VERSION = 1
 ATOMIC, ONLINE = MODES = ("atomic", "online")
@@ -74,6 +75,8 @@ class AddedColumn:
     column: str
     kept: str | None = None
     counts: bool = False
+    aside: str = ""  # the column whose place it took
+    back: str | None = None  # and the value of that one over the new cell
 
 
 @dataclass(frozen=True)
@@ -236,6 +239,9 @@ def _merged(steps: Iterable[Step]) -> Iterator[Step]:
         if waiting and _goes_with(waiting, step):
             waiting = _joined(waiting, step)
             continue
+        if waiting and waiting.fills and step.fills and waiting.table == step.table:
+            waiting = _filled_together(waiting, step)
+            continue
         if waiting:
             yield waiting
         waiting = step
@@ -258,19 +264,30 @@ def _joined(one: Step, other: Step) -> Step:
     assert one.action is not None
     assert other.action is not None
     action = SQL("{},\n    {}").format(one.action, other.action)
+    return replace(
+        _both(one, other),
+        sql=SQL("ALTER TABLE {}\n    {}").format(q.name(one.table), action),
+        action=action,
+        changes=one.changes + other.changes,
+        added=one.added + other.added,
+        reverts=one.reverts + other.reverts,
+    )
+
+
+def _filled_together(one: Step, other: Step) -> Step:
+    return filling(_both(one, other), one.fills + other.fills)
+
+
+def _both(one: Step, other: Step) -> Step:
+    """Return a step under the titles of both, with the worse of their hazards."""
     worst = [
         hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)
     ]
     return replace(
         one,
         title=f"{one.title}; {other.title}",
-        sql=SQL("ALTER TABLE {}\n    {}").format(q.name(one.table), action),
-        action=action,
         hazard=worst[0] if worst else one.hazard,
         rows=max(one.rows, other.rows),
-        changes=one.changes + other.changes,
-        added=one.added + other.added,
-        reverts=one.reverts + other.reverts,
         slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
     )
 
@@ -329,15 +346,22 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         restores=step.restores,
         respells=step.respells,
         known_by=step.known_by,
-        added=tuple(AddedColumn(a.column, None if a.kept is None else render(a.kept), a.counts) for a in step.added),
+        added=tuple(
+            AddedColumn(a.column, _rendered(a.kept, render), a.counts, a.aside, _rendered(a.back, render))
+            for a in step.added
+        ),
         reverts=tuple(RevertedColumn(r.column, render(r.back), render(r.forth)) for r in step.reverts),
-        find=None if step.find is None else render(step.find),
-        batch=None if batch is None else render(batch),
-        hold=None if step.hold is None else render(step.hold),
+        find=_rendered(step.find, render),
+        batch=_rendered(batch, render),
+        hold=_rendered(step.hold, render),
         pages=step.pages,
         concurrent=step.concurrent,
         asleep=tuple((render(off), render(on)) for off, on in step.asleep),
     )
+
+
+def _rendered(part: Composable | None, render: Render) -> str | None:
+    return None if part is None else render(part)
 
 
 # --- a plan on disk ---------------------------------------------------------------------------------

@@ -9,14 +9,19 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer import sqltext as q
 from fixer.explain import told
-from fixer.findings import Count, Counter, Probe
+from fixer.findings import Count, Counter, Places, Probe
+from fixer.sessions import Session, together
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal, any_of
 
 SAMPLE = 5
+PLACES = 20_000  # rows of which a repair is told where they stand; it looks for more by itself
 _ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
-_SAVEPOINT = SQL("SAVEPOINT pgmend_rows;\n")
 _TOGETHER = 1_000  # so many scans in one statement
+_MOMENT = """
+SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_relation_filenode({table}::text::regclass)
+"""
 
 log = logging.getLogger("pgmend.rows")
 
@@ -27,53 +32,61 @@ def counter(cursor: Cursor) -> Counter:
     A probe that fails (no right to read, a value that does not cast) is answered with its error and hides
     no other answer. A lost connection is raised.
     """
+    session = Session(cursor)
 
     def count(probes: Sequence[Probe]) -> Sequence[Count]:
         try:
-            return _together(cursor, probes)
+            return _together(session, probes)
         except psycopg2.Error as error:
-            _recover(cursor, error)
+            session.recover(error)
         log.info("some rows cannot be read together with others: reading them one by one")
-        return [_alone(cursor, probe) for probe in probes]
+        return [_alone(session, probe) for probe in probes]
 
     return count
 
 
-def _alone(cursor: Cursor, probe: Probe) -> Count:
+def _alone(session: Session, probe: Probe) -> Count:
     try:
-        return _together(cursor, [probe])[0]
+        return _together(session, [probe])[0]
     except psycopg2.Error as error:
-        _recover(cursor, error)
+        session.recover(error)
         log.warning("rows cannot be read: %s", told(error))
         return Count(error=told(error))
 
 
-def _recover(cursor: Cursor, error: psycopg2.Error) -> None:
-    if cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
-        raise error
-    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
-
-
-def _together(cursor: Cursor, probes: Sequence[Probe]) -> list[Count]:
+def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:
     counts = [0] * len(probes)
     samples: dict[int, list[tuple[str | None, ...]]] = {}
+    places: dict[int, Places] = {}
     groups = _groups(probes)
     for stage in (_counted, _sampled):
         parts = [part for group in groups for part in stage(probes, group, counts)]
-        for numbers, rows, cells in _fetch(cursor, parts):
+        for numbers, rows, cells, found in _fetch(session, parts, long=any(probe.costly for probe in probes)):
             if rows is None:
                 samples.setdefault(numbers[0], []).append(tuple(cells))
                 continue
             for number, count in zip(numbers, rows, strict=True):
                 counts[number] = count
-    return [Count(rows, tuple(samples.get(number, ()))) for number, rows in enumerate(counts)]
+            if found and len(found) <= PLACES:
+                places |= dict.fromkeys(numbers, _seen(session, probes[numbers[0]], found))
+    return [
+        Count(rows, tuple(samples.get(number, ())), places=places.get(number)) for number, rows in enumerate(counts)
+    ]
 
 
-def _fetch(cursor: Cursor, parts: Sequence[Composable]) -> Iterator[tuple[Any, ...]]:
-    """Yield counts (numbers of probes, their rows, NULL) and samples (the number of a probe, NULL, cells)."""
+def _seen(session: Session, probe: Probe, found: Sequence[Sequence[str]]) -> Places:
+    """Return the places that were found in a table, with the moment at which they were."""
+    assert probe.table
+    table = Literal(q.quoted(probe.table))
+    ((name, horizon, file),) = session.ask(SQL(_MOMENT).format(session=q.THIS_SESSION, table=table))
+    return Places(tuple(map(tuple, found)), name, horizon, file)
+
+
+def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[tuple[Any, ...]]:
+    """Yield counts (numbers of probes, their rows, NULL, places) and samples (number of a probe, NULL, cells, NULL)."""
     for start in range(0, len(parts), _TOGETHER):
-        cursor.execute(_SAVEPOINT + SQL("\nUNION ALL\n").join(parts[start : start + _TOGETHER]))
-        yield from cursor.fetchall()
+        some = parts[start : start + _TOGETHER]
+        yield from session.ask_all(some) if long else session.ask(together(some))
 
 
 def _groups(probes: Sequence[Probe]) -> list[list[int]]:
@@ -93,7 +106,7 @@ def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) ->
     where = SQL("true").format()
     if len(group) == 1:  # an index may answer it
         counts, where = [SQL("count(*)").format()], SQL("{}").format(probes[group[0]].condition)
-    yield SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[] FROM {} WHERE {}").format(
+    yield SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[], NULL::text[] FROM {} WHERE {}").format(
         Literal(list(group)), SQL(", ").join(counts), probes[group[0]].source, where
     )
 
@@ -125,11 +138,15 @@ def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting
     kept = [SQL("{} AS {}").format(cells[cell], name) for cell, name in names.items()]
     if len(group) > 1:
         kept += [SQL("{} AS {}").format(probes[n].condition, mark) for n, mark in marks.items()]
+    places = probes[group[0]].places if counting else ()
+    stand = [Identifier(f"p{place}") for place in range(len(places))]
+    kept += [SQL("{} AS {}").format(cell, name) for cell, name in zip(places, stand, strict=True)]
     answers = [_shown(n, [names[repr(c)] for c in probes[n].show], marks[n], most) for n in group if probes[n].show]
     if counting:
         counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(mark) for mark in marks.values())
         numbers = Literal(list(group))
-        answers.insert(0, SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[] FROM found").format(numbers, counts))
+        told = SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[], {} FROM found")
+        answers.insert(0, told.format(numbers, counts, _placed(stand)))
     return SQL("(WITH found AS MATERIALIZED (SELECT {} FROM {} WHERE {}) {})").format(
         SQL(", ").join(kept),
         probes[group[0]].source,
@@ -138,10 +155,20 @@ def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting
     )
 
 
+def _placed(stand: Sequence[Identifier]) -> Composable:
+    """Return the expression for the places of what was found: one more than are told, where there are too many."""
+    if not stand:
+        return SQL("NULL::text[]")
+    cells = SQL(", ").join(SQL("{}::text").format(cell) for cell in stand)
+    return SQL("(SELECT array_agg(ARRAY[{}]) FROM (SELECT * FROM found LIMIT {}) AS f)").format(
+        cells, Literal(PLACES + 1)
+    )
+
+
 def _shown(number: int, cells: Sequence[Identifier], mark: Composable, most: int) -> Composed:
     return SQL(
-        "(SELECT ARRAY[{}], NULL::bigint[], ARRAY[{}]::text[] FROM (SELECT * FROM found WHERE {} LIMIT {}) AS few"
-        " ORDER BY {} LIMIT {})"
+        "(SELECT ARRAY[{}], NULL::bigint[], ARRAY[{}]::text[], NULL::text[]"
+        " FROM (SELECT * FROM found WHERE {} LIMIT {}) AS few ORDER BY {} LIMIT {})"
     ).format(
         Literal(number),
         SQL(", ").join(SQL("{}::text").format(cell) for cell in cells),

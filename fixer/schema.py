@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from psycopg2.sql import Composable
@@ -127,11 +128,15 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What stands beside a table and acts on its rows or hinders its change: trigger, rule, policy, view."""
+    """What stands beside a table and acts on its rows or hinders its change.
 
-    kind: str  # 'trigger', 'rule', 'policy', 'view'
+    Its kind is trigger, rule, policy or view; `bound` to columns whose types it forbids to change; or
+    `dependent` on columns, and follows them.
+    """
+
+    kind: str
     name: str
-    columns: tuple[str, ...] = ()  # the columns a view depends on
+    columns: tuple[str, ...] = ()  # the columns that it hangs on
     enabled: str = "O"  # as tgenabled or ev_enabled
 
 
@@ -196,6 +201,16 @@ class Table:
         """Tell whether the catalogue proves that no two rows agree in these columns, NULLs aside."""
         return any(set(key.columns) <= set(columns) for key in self.plain_keys)
 
+    def binds(self, column: str) -> str | None:
+        """Return what forbids that the type of a column changes, if anything does."""
+        views = (f"view {o.name}" for o in self.obstacles if o.kind == "view" and column in o.columns)
+        others = (o.name for o in self.obstacles if o.kind == "bound" and column in o.columns)
+        return next(chain(views, others), None)
+
+    def checks_over(self, column: str) -> tuple[Check, ...]:
+        """Return the checks that speak of a column."""
+        return tuple(check for check in self.checks if column in check.columns)
+
     def with_column(self, column: Column) -> Table:
         """Return this table with a column added or replaced."""
         return replace(self, columns={**self.columns, column.name: column})
@@ -243,6 +258,14 @@ class Schema:
     def incoming(self, target: QName) -> tuple[ForeignKey, ...]:
         """Return the foreign keys that point at a table."""
         return tuple(key for key in self.foreign_keys() if key.target == target)
+
+    def keys_over(self, table: QName, column: str) -> tuple[ForeignKey, ...]:
+        """Return the foreign keys in which a column takes part, at either end."""
+        return tuple(
+            key
+            for key in self.foreign_keys()
+            if (key.table == table and column in key.columns) or (key.target == table and column in key.target_columns)
+        )
 
     def without_foreign_keys(self, unwanted: frozenset[tuple[QName, str]]) -> Schema:
         """Return this schema without the foreign keys of these tables and names."""

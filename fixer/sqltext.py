@@ -13,6 +13,11 @@ from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
 from fixer.schema import Column, QName, Table
 
+# A session of the server, by which one knows itself again.
+THIS_SESSION = SQL(
+    "(SELECT pid || ' ' || backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid())"
+)
+
 
 def name(qname: QName) -> Identifier:
     """Return a schema-qualified name."""
@@ -71,6 +76,15 @@ def whole_row(table: Table, alias: str = "t") -> Composed:
     return SQL("ROW({})::text").format(columns(table.columns, alias))
 
 
+def over(value: Composable, of: str, cell: Composable) -> Composable:
+    """Return an expression over the row in which `cell` stands for one of its columns."""
+    if value == column(of):
+        return cell
+    if isinstance(value, Composed):
+        return Composed([over(part, of, cell) for part in value])
+    return value
+
+
 def stored(table: Table) -> Identifier:
     """Return the name under which a table of the future is found today."""
     return name(table.stored_as or table.name)
@@ -100,6 +114,11 @@ def rows_of(table: Table) -> Composed:
             columns(table.columns), rows, any_of(table.leaving)
         )
     return rows
+
+
+def is_stored(table: Table) -> bool:
+    """Tell whether the plan so far leaves the rows of a table as they stand."""
+    return rows_of(table) == SQL("{} AS t").format(name(table.name))
 
 
 def next_value(table: QName, of: str) -> Composed:
@@ -156,12 +175,19 @@ def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     ).format(keys=columns(keys), copies=copies(rows, table, keys))
 
 
+# Of each row that `rivals` numbers: its place, that of the row that stays, and which of both it is.
+PLACES = (
+    SQL("t.place"),
+    SQL("CASE WHEN t.copy > 1 THEN t.original ELSE t.keeper END"),
+    SQL("CASE WHEN t.copy > 1 THEN 'copy' ELSE 'rival' END"),
+)
+
+
 def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return the question where copies and rivals stand, each with the row that stays, and which of both it is."""
-    return SQL(
-        "SELECT t.place, CASE WHEN t.copy > 1 THEN t.original ELSE t.keeper END AS keeper,"
-        " CASE WHEN t.copy > 1 THEN 'copy' ELSE 'rival' END AS kind FROM {} WHERE t.copy > 1 OR t.rival > 1"
-    ).format(rivals(rows, table, keys))
+    return SQL("SELECT {} AS place, {} AS keeper, {} AS kind FROM {} WHERE t.copy > 1 OR t.rival > 1").format(
+        *PLACES, rivals(rows, table, keys)
+    )
 
 
 class Quoted(Composable):

@@ -27,7 +27,13 @@ class Phase(IntEnum):
     NAMES = 30  # rename columns
     MISFITS = 35  # move rows whose values do not fit the coming type
     CONVERT = 40  # add columns, change types
+    SHADOWS = 41  # online: columns beside those that are to be converted, filled by whoever writes
+    FILLS = 42  # online: fill them where nobody writes
+    FILL_PROOFS = 43  # online: prove that none was left out
+    FITTINGS = 44  # online: build on them what hangs on the old ones
     COPY = 45  # fill new columns from old ones
+    EXCHANGES = 46  # online: each takes the place of the old one
+    EXCHANGE_PROOFS = 47  # online: prove that what went over holds for old rows
     GENERATORS = 50  # create, own, wire and advance sequences
     ANCHOR = 52  # let a rollback reach sequences
     BLEEDING = 53  # online: what new rows get and need not bring, before old ones are touched
@@ -76,12 +82,15 @@ class Added:
     """A column that a step adds, and what tells that nothing is lost when undo drops it.
 
     Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
-    still is what the step put there.
+    still is what the step put there. Where it took the place of a column that stays `aside`, undo brings the
+    cells of that one up to date first: `back` is the old value over the new cell.
     """
 
     column: str
     kept: Composable | None = None
     counts: bool = False
+    aside: str = ""
+    back: Composable | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,15 @@ class Reversal:
     column: str
     back: Composable
     forth: Composable
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What a step writes into a column, over the row `t`, wherever it is `wrong`."""
+
+    column: str
+    value: Composable
+    wrong: Composable
 
 
 @dataclass(frozen=True)
@@ -126,6 +144,7 @@ class Step:
     pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
     asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
     concurrent: bool = False  # online: it cannot run in a transaction
+    fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them
 
     @property
     def writes_rows(self) -> bool:

@@ -14,7 +14,7 @@ from fixer import sqltext as q
 from fixer.images import cells, image
 from fixer.schema import ForeignKey, QName, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Hazard, Lock, Phase, Step
+from fixer.steps import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Fill, Hazard, Lock, Phase, Step
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
 MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
@@ -54,15 +54,17 @@ def in_batches(
     *,
     rivals: Rivals | None = None,
     guards: Iterable[ForeignKey] = (),
+    find: Composable | None = None,
 ) -> Step:
     """Return a step that does its `statement` over a condition in one go, and online a batch at a time.
 
-    Each batch asks the condition again, since others write meanwhile; no row goes while `guards`, the foreign
-    keys that point at it, have rows under it: a delete would cascade to them in silence.
+    `find` is asked where the rows stand, if that is quicker than the condition. Each batch asks the condition
+    again, since others write meanwhile; no row goes while `guards`, the foreign keys that point at it, have rows
+    under it: a delete would cascade to them in silence.
     """
     again: Composable = condition
     keep: Composable = SQL("")
-    find: Composable = places(table.name, condition)
+    find = find or places(table.name, condition)
     if rivals:
         find = SQL("SELECT t.place, {} FROM {} WHERE {}").format(q.column(rivals.keeper), rivals.source, rivals.where)
         if rivals.search is not None:
@@ -89,6 +91,26 @@ def in_batches(
         return step
     pages = step.rows > MANY and not rivals
     return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
+
+
+def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
+    """Return the step that fills columns of a table to which others write, in one pass over it."""
+    wrong = q.any_of(SQL("({})").format(fill.wrong) for fill in fills)
+    values = [fill.value for fill in fills]
+    if len(fills) > 1:  # a value is only made where it is wanted: what is not understood may have none
+        values = [SQL("CASE WHEN {} THEN {} ELSE {} END").format(f.wrong, f.value, q.column(f.column)) for f in fills]
+    cells_ = assignment_list({fill.column: value for fill, value in zip(fills, values, strict=True)})
+    batch = SQL("UPDATE {} AS t SET {} WHERE {} AND ({})").format(q.name(step.table), cells_, IN_BATCH, wrong)
+    return replace(
+        step,
+        sql=SQL(""),
+        batch=batch,
+        find=places(step.table, wrong),
+        pages=True,
+        lock=Lock.ROW_EXCLUSIVE,
+        fills=fills,
+        changes=tuple(fill.column for fill in fills),
+    )
 
 
 def quarantine_table(table: QName) -> QName:
@@ -185,6 +207,7 @@ def move(
     rows: int,
     rivals: Rivals | None = None,
     guards: Iterable[ForeignKey] = (),
+    find: Composable | None = None,
 ) -> Step:
     """Return the step that moves rows to quarantine; what references them has been settled."""
     step = Step(
@@ -209,7 +232,7 @@ def move(
         whole = replace(step, sql=statement(condition))
         online = replace(whole, sql=lock + whole.sql, lock=Lock.SHARE_ROW_EXCLUSIVE)
         return replace(whole, online=(online,))
-    return in_batches(step, table, statement, condition, rivals=rivals, guards=others)
+    return in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
 
 
 def rewrite(
@@ -223,6 +246,7 @@ def rewrite(
     known_by: tuple[str, ...],
     hazard: Hazard | None = Hazard.REWRITES_VALUES,
     rivals: Rivals | None = None,
+    find: Composable | None = None,
 ) -> Step:
     """Return the step that rewrites cells of rows which are known afterwards `by` these columns."""
     step = Step(
@@ -241,7 +265,7 @@ def rewrite(
     def statement(where: Composable) -> Composable:
         return rewrite_statement(table, assignments, where, title, known_by, early=phase < Phase.CONVERT)
 
-    return in_batches(step, table, statement, condition, rivals=rivals)
+    return in_batches(step, table, statement, condition, rivals=rivals, find=find)
 
 
 def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:

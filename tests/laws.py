@@ -33,6 +33,7 @@ from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.findings import Specimen
 from fixer.plan import Plan
 from fixer.servers import Server
+from fixer.shadow import KEPT
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
@@ -433,7 +434,8 @@ class _Passage:
             if heir in (None, number) or number not in self.new.columns:
                 continue
             pairs = ((row[number][1], row[heir][1]) for row in self.new.cells)
-            lost = [pair for pair in pairs if pair[0] is not None and not self._maps(*pair)]
+            means = self._converts(heir) if self.new.columns[number][0].startswith(KEPT) else self._maps
+            lost = [pair for pair in pairs if pair[0] is not None and not means(*pair)]
             yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
 
     def _columns(self) -> Iterator[str]:
@@ -510,6 +512,11 @@ class _Passage:
             groups.setdefault(self._key(kept), ([], []))[1].append(kept[column])
         for olds, news in groups.values():
             yield from _matched(olds, news, lambda cell: self._value(column, cell))
+
+    def _converts(self, heir: int) -> Callable[[Any, Any], bool]:
+        """Return whether a new cell is the old one, by the type of the column that took the place of the old."""
+        type_ = self.new.columns[heir][1]
+        return lambda old, new: bool(normal(old, type_) == normal(new, type_))
 
     def _maps(self, old: Any, new: Any) -> bool:
         """Tell whether a new reference points at the one row that bears the old text."""

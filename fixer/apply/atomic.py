@@ -99,14 +99,14 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Take all locks in one fixed order, and read the schema that they keep as it is."""
     actual = check_schema(cursor, contract, plan)
     wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
-    _lock(cursor, wanted)
+    lock(cursor, wanted)
     actual = catalog.read(cursor, contract.schemas)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual
 
 
-def _lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
+def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
     """Lock tables; where one cannot be had at once, give back the others, lest somebody wait for us in a circle."""
     cursor.execute("SELECT setting::integer / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
     (patience,) = cursor.fetchone() or (0,)
@@ -131,7 +131,7 @@ def _lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
 
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
-    searches = Searches(FOUND_AT_ONCE)
+    searches = Searches(FOUND_AT_ONCE, {f.table: f.places for f in plan.findings if f.places})
     for step in plan.steps:
         progress.step(step, len(plan.steps))
         started = time.monotonic()

@@ -5,7 +5,7 @@ Both are made in the run's own transaction, only when a run needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
@@ -342,6 +342,13 @@ def close_undo(cursor: Cursor, number: int, done: Account, ledger: Any) -> None:
         (number, done.run),
     )
     cursor.execute(SQL("DELETE FROM {} WHERE run = %s").format(BEFORE_IMAGE), (done.run,))
+
+
+def prunable(cursor: Cursor) -> Iterator[Account]:
+    """Yield the accounts of the finished runs that can still be taken back."""
+    for past in history(cursor):
+        if past.undoable and past.finished_at and (done := account(cursor, past.run)):
+            yield done
 
 
 def prune(cursor: Cursor) -> int:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer import sqltext as q
+from fixer.findings import Places
 from fixer.plan import PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composed, Literal
 
 Place = tuple[str, ...]  # of a row, and of the one that stays in its stead where there is one
+FAR = 1_000_000_000  # transactions: half of what their numbers can be told apart by
+# Places mean what they meant, no row came in or changed, and those that repeated and the ones that stay are all there.
+_UNTOUCHED = """
+SELECT {session} = {same} AND pg_relation_filenode({name}::text::regclass) = {file}
+   AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon} < {far}
+   AND NOT EXISTS (SELECT FROM {table} AS t WHERE age(t.xmin) <= age({xid}::xid))
+   AND (SELECT count(*) FROM {table} AS t WHERE t.ctid = ANY ({places}::tid[])) = {count}
+"""
 ROWS_OF_A_PAGE = 291  # line pointers that fit on a page of 8 kB (PostgreSQL manual, 73.6)
 
 
@@ -23,10 +33,14 @@ def search(step: PlannedStep, limit: int) -> Composed:
 
 
 class Searches:
-    """Searches that answer for several steps, kept while nothing moves the rows that they found."""
+    """Searches that answer for several steps, kept while nothing moves the rows that they found.
 
-    def __init__(self, limit: int) -> None:
+    What was `seen` before the tables were locked answers for a search if nobody wrote since.
+    """
+
+    def __init__(self, limit: int, seen: Mapping[QName, Places]) -> None:
         self.limit = limit
+        self._seen = dict(seen)
         self._kept: dict[QName, tuple[str, list[Place]]] = {}
 
     def places(self, cursor: Cursor, step: PlannedStep) -> list[Place]:
@@ -36,18 +50,44 @@ class Searches:
             cursor.execute(search(step, self.limit))
             return cursor.fetchall()
         if query != step.find:
-            cursor.execute(f"{step.find} LIMIT {self.limit}")
-            found = cursor.fetchall()
+            found = self._still_there(cursor, step.table)
+            if not found:
+                cursor.execute(f"{step.find} LIMIT {self.limit}")
+                found = cursor.fetchall()
             if len(found) == self.limit:  # too many to keep for the next step
                 cursor.execute(search(step, self.limit))
                 return cursor.fetchall()
             self._kept[step.table] = (step.find or "", found)
         return [place for place in found if place[2] == step.kind]
 
+    def _still_there(self, cursor: Cursor, table: QName) -> list[Place]:
+        """Return the places that were seen, if a search would give the same."""
+        seen = self._seen.pop(table, None)
+        return list(seen.rows) if seen and _untouched(cursor, table, seen) else []
+
     def forget(self, step: PlannedStep) -> None:
         """Forget what was found in a table whose rows a step has moved to other places."""
         if step.changes or not step.writes_rows:
             self._kept.pop(step.table, None)
+
+
+def _untouched(cursor: Cursor, table: QName, seen: Places) -> bool:
+    places = {place for row in seen.rows for place in row[:2]}
+    cursor.execute(
+        SQL(_UNTOUCHED).format(
+            session=q.THIS_SESSION,
+            same=Literal(seen.session),
+            name=Literal(q.quoted(table)),
+            file=Literal(seen.file),
+            horizon=Literal(seen.horizon),
+            far=Literal(FAR),
+            table=q.name(table),
+            xid=Literal(str(seen.horizon % 2**32)),
+            places=Literal(_array(sorted(places))),
+            count=Literal(len(places)),
+        )
+    )
+    return bool((cursor.fetchone() or (False,))[0])
 
 
 def point(cursor: Cursor, places: Sequence[Place]) -> None:

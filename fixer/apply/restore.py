@@ -11,14 +11,18 @@ from fixer import sqltext as q
 from fixer.apply.definitions import Definitions, Item
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
+from fixer.steps import JOURNAL
 
 Titled = tuple[str, Composable]
 
 
 def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that drop what was not there, or not so: constraints, indexes, defaults, views."""
+    """Yield the statements that drop what was not there, or not so: views, triggers, constraints, indexes, defaults."""
     for view in (view for view in now.of_kind("view") if view.key not in then.items):
         yield SQL("DROP VIEW {}").format(Identifier(view.detail["schema"], view.detail["name"]))
+    for trigger in (trigger for trigger in now.of_kind("trigger") if trigger.key not in then.items):
+        yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
+        yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
     changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n")
     constraints = [key for key in changed if key.key not in then.items or _differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
@@ -28,6 +32,11 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
     for index in _changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
+    for sequence in _changed(now, then, "sequence"):
+        owner = sequence.detail["owned_by"]
+        if sequence.key in then.items and owner and ("column", owner) not in then.items:
+            # It was there before the column that owns it now, and must not go with that one.
+            yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(_full(sequence))
     for column in _changed(now, then, "column"):
         was = then.items.get(column.key)
         name, is_ = Identifier(column.name), column.detail

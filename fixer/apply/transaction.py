@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed
 from fixer.explain import told
+from fixer.images import EXACTLY
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
 ATTEMPTS = 4
@@ -79,7 +80,7 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
 
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
     """Set what holds for this transaction alone; row security that would hide rows becomes an error."""
-    for setting, value in {**settings, "row_security": "off"}.items():
+    for setting, value in {**settings, **EXACTLY, "row_security": "off"}.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
 
 

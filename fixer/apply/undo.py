@@ -19,15 +19,17 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
-from fixer.apply.definitions import Definitions, Item
+from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account, DoneStep
 from fixer.apply.restore import created, dropped, renamed, replaced
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
 from fixer.explain import told
 from fixer.images import cell, whole
+from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
 from fixer.schema import QName
+from fixer.shadow import KEPT
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import Phase
 from fixer.writes import quarantine_table
@@ -100,6 +102,8 @@ class _Undo:
         self.schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
         keys = self.before.items.keys() | self.left.items.keys()
         self.ours = {key for key in keys if self.before.items.get(key) != self.left.items.get(key)}
+        # What an interrupted run had left and this one cleared away does not come back.
+        self.ours -= _helpers(self.before) - self.left.items.keys()
         self.after = self.then = Definitions()  # what is there now, and what shall be
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
 
@@ -115,6 +119,7 @@ class _Undo:
         number = journal.open_undo(self.cursor, self.done)
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
+        self._bring_up_to_date()
         self._look_for_losses()
         self._shapes()
         self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
@@ -150,16 +155,34 @@ class _Undo:
     def _look_for_changes(self) -> None:
         """Refuse where somebody changed since what the run made or found."""
         self.after = now = self._now()
-        for key in sorted(self.ours):
+        cleared = _helpers(self.left) - now.items.keys()
+        for key in sorted(self.ours - cleared):
             left, is_ = self.left.items.get(key), now.items.get(key)
             if left != is_:
                 deed = "changed" if left and is_ else "dropped" if left else "created"
                 item = left or is_
                 assert item is not None
                 raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {self.done.run}.")
-        theirs = {key: item for key, item in now.items.items() if key not in self.ours}
+        # An index that was finished when the fixer was there no more is not entered, and ours all the same.
+        unentered = {
+            i.key for i in now.of_kind("index") if i.name.startswith(BESIDE) and i.key not in self.before.items
+        }
+        theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
+
+    def _bring_up_to_date(self) -> None:
+        """Give columns whose place others took the cells of rows that were written since."""
+        for done in self.done.steps:
+            for added in done.step.added:
+                columns = self._columns(done.step)
+                if added.back is None or added.kept is None or added.column not in columns:
+                    continue
+                self.progress(f"bring {added.aside} of {done.step.table} up to date")
+                statement = SQL("UPDATE {} AS t SET {} = {} WHERE ({}) IS NOT TRUE").format(
+                    q.name(done.step.table), Identifier(added.aside), SQL(added.back), SQL(added.kept)
+                )
+                self._do(statement, f"give {added.column} of {done.step.table} its old type")
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
@@ -472,6 +495,17 @@ class _Undo:
         except psycopg2.Error as error:
             raise UndoRefused(f"Run {self.done.run} cannot be taken back ({title}): {told(error)}.") from None
         return max(self.cursor.rowcount, 0)
+
+
+def _helpers(where: Definitions) -> set[Key]:
+    """Return the second columns that a repair fills, and what hangs on them."""
+    kinds = ("column", "trigger", "index")
+    found = {
+        i.key for i in where.items.values() if i.kind in kinds and (i.name.startswith(BESIDE) or is_syncing(i.name))
+    }
+    columns = {where.items[key].name for key in found if key[0] == "column"}
+    guards = {key.key for key in where.of_kind("constraint") if columns & set(key.detail["columns"] or ())}
+    return {key for key in found | guards if not where.items[key].name.startswith(KEPT)}
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:

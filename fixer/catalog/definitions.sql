@@ -26,7 +26,7 @@ SELECT 'column', c.oid || '.' || a.attnum, c.oid::bigint, a.attname::text,
 SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conname::text,
        jsonb_build_object(
            'type', k.contype, 'definition', pg_catalog.pg_get_constraintdef(k.oid),
-           'target', k.confrelid::bigint, 'comment', pg_catalog.obj_description(k.oid, 'pg_constraint'),
+           'numbers', jsonb_build_array(k.conkey, k.confkey), 'target', k.confrelid::bigint, 'comment', pg_catalog.obj_description(k.oid, 'pg_constraint'),
            'columns', (SELECT jsonb_agg(a.attname ORDER BY u.pos)
                          FROM unnest(k.conkey) WITH ORDINALITY u (num, pos)
                          JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num),
@@ -51,7 +51,7 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
  UNION ALL
 SELECT 'index', i.indrelid || '.' || x.relname, i.indrelid::bigint, x.relname::text,
        jsonb_build_object(
-           'definition', pg_catalog.pg_get_indexdef(x.oid),
+           'definition', pg_catalog.pg_get_indexdef(x.oid), 'numbers', i.indkey::text,
            'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
            'clustered', i.indisclustered, 'identity', i.indisreplident), ''
   FROM wanted c

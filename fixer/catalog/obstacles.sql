@@ -1,11 +1,21 @@
--- What acts on the rows of a table, or hinders its change: triggers of users, rules, policies, dependent views; and
--- the triggers of foreign keys that do not fire, whose foreign key is `key`.
+-- What acts on the rows of a table, or hinders its change: triggers of users, rules, policies, dependent views; what
+-- is bound to a column so that its type cannot change, or depends on it and has to follow; and the triggers of foreign
+-- keys that do not fire, whose foreign key is `key`.
   WITH wanted AS MATERIALIZED (
        SELECT c.oid, c.relkind
          FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
-          AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
+          AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
+       hanging AS MATERIALIZED (
+       SELECT d.classid, d.objid, d.refobjid AS relation, d.refobjsubid AS number, r.ev_class AS ruled
+         FROM pg_catalog.pg_depend d
+         JOIN wanted c ON c.oid = d.refobjid
+         LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+        WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
+          AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_trigger'::regclass,
+                            'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
+                            'pg_catalog.pg_publication_rel'::regclass, 'pg_catalog.pg_statistic_ext'::regclass))
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name, ARRAY[]::text[] AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
@@ -28,11 +38,33 @@ SELECT 'policy', c.oid, p.polname::text, ARRAY[]::text[], 'O', 0, NULL
   FROM pg_catalog.pg_policy p
   JOIN wanted c ON c.oid = p.polrelid
  UNION ALL
-SELECT 'view', a.attrelid, v.oid::regclass::text, array_agg(DISTINCT a.attname::text), 'O', 0, NULL
-  FROM pg_catalog.pg_depend d
-  JOIN wanted c ON c.oid = d.refobjid
-  JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_class <> c.oid
-  JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm')
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
- WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
- GROUP BY a.attrelid, v.oid
+SELECT 'view', h.relation, v.oid::regclass::text, array_agg(DISTINCT a.attname::text), 'O', 0, NULL
+  FROM hanging h
+  JOIN pg_catalog.pg_class v ON v.oid = h.ruled AND v.oid <> h.relation AND v.relkind IN ('v', 'm')
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
+ GROUP BY h.relation, v.oid
+ UNION ALL
+SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'dependent' ELSE 'bound' END,
+       h.relation, pg_catalog.pg_describe_object(h.classid, h.objid, 0), array_agg(DISTINCT a.attname::text), 'O', 0, NULL
+  FROM hanging h
+  JOIN pg_catalog.pg_class c ON c.oid = h.relation AND c.relkind IN ('r', 'p')
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
+ WHERE h.ruled IS NULL OR h.ruled = h.relation
+ GROUP BY h.classid, h.objid, h.relation
+ UNION ALL
+SELECT 'dependent', k.conrelid, 'comment on constraint ' || k.conname,
+       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)), 'O', 0, NULL
+  FROM pg_catalog.pg_description d
+  JOIN pg_catalog.pg_constraint k ON k.oid = d.objoid
+  JOIN wanted c ON c.oid = k.conrelid
+ WHERE d.classoid = 'pg_catalog.pg_constraint'::regclass
+ UNION ALL
+SELECT 'dependent', i.indrelid, 'marks of index ' || i.indexrelid::regclass,
+       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)), 'O', 0, NULL
+  FROM pg_catalog.pg_index i
+  JOIN wanted c ON c.oid = i.indrelid
+ WHERE i.indisreplident OR i.indisclustered
+    OR i.indexrelid IN (SELECT d.objoid FROM pg_catalog.pg_description d
+                         WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0)

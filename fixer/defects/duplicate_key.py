@@ -8,6 +8,7 @@ Without a generator the others go to quarantine.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -31,6 +32,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             rivals = q.rivals(q.rows_of(table), table, key.columns)
             probe = Probe(rivals, SQL("t.rival > 1"), shown(wanted), costly=True)
+            if q.is_stored(table):
+                probe = replace(probe, table=name, places=q.PLACES)
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
 

@@ -7,6 +7,7 @@ Cure: keep the first, move its copies to quarantine. What references the key kee
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -28,6 +29,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             rivals = q.rivals(q.rows_of(table), table, key.columns)  # asks as duplicate-key does, in one search
             probe = Probe(rivals, SQL("t.copy > 1"), shown(wanted), costly=True)
+            if q.is_stored(table):
+                probe = replace(probe, table=name, places=q.PLACES)
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, probe=probe, only_with_rows=True)
 

@@ -16,7 +16,8 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.generators import give_generator, let_count, numbered_in_batches
-from fixer.schema import QName, Schema
+from fixer.schema import Column, QName, Schema
+from fixer.shadow import Shadow, filled, named
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.types import family
@@ -125,16 +126,27 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
         rows=rows,
         changes=(column.name,),
     )
-    bare = replace(column, default=None, sequence=None, identity="", not_null=False)
-    counting = tuple(give_generator(name, column, actual.with_table(actual.tables[name].with_column(bare))))
-    steps = [first, copy, *counting]
-    # Online as well nobody may write meanwhile: a row would have one number by the old name, another by the new.
-    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(name))
-    whole = SQL(";\n").join([lock, *(step.sql for step in steps)])
-    at_once = replace(copy, phase=Phase.CONVERT, sql=whole, lock=Lock.ACCESS_EXCLUSIVE, added=(added,))
+    table, bare = actual.tables[name], replace(column, default=None, sequence=None, identity="", not_null=False)
+    counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))
+    lightly = _taken_over_beside(finding, column, copy, actual)
     yield replace(first, online=())
-    yield replace(copy, online=(at_once,))
+    yield replace(copy, online=lightly)
     yield from (replace(step, online=()) for step in counting)
+
+
+def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Schema) -> tuple[Step, ...]:
+    """Return the steps that take numbers over while others write: beside, filled by a trigger too, until all have one.
+
+    The generator is wired before the column gets its name, so that no row is without a number then.
+    """
+    name, old = finding.table, str(finding.found)
+    table, value = actual.tables[name], q.column(old)
+    shadow = Shadow(table, table.columns[old], column.type, value, SQL("true"), back=value, name=column.name)
+    under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
+    there = actual.with_table(table.with_column(replace(under, sequence=None)))
+    counting = (replace(step, phase=Phase.FITTINGS, action=None) for step in give_generator(name, under, there))
+    swap = named(shadow, f"let {shadow.beside} be {name.name}.{column.name}")
+    return (*filled(shadow, copy, actual.version), *counting, swap)
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

@@ -13,6 +13,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
+from fixer.shadow import Shadow, cleared, exchanged, is_guard
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
 from fixer.types import fits, rewrites, widened
@@ -39,20 +40,34 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Widen the column."""
     name, column, type_ = finding.table, str(finding.column), finding.part
-    views = [o.name for o in actual.tables[name].obstacles if o.kind == "view" and column in o.columns]
-    if views:
-        return refuse(f"the view {views[0]} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if what := actual.tables[name].binds(column):
+        return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
     back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
+    rewrite = rewrites(finding.found.type, type_)
     step = alter(
         Phase.CONVERT,
         name,
         f"widen {name.name}.{column} from {finding.found.type} to {type_}",
         SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(type_)),
-        hazard=Hazard.REWRITES_TABLE if rewrites(finding.found.type, type_) else None,
+        hazard=Hazard.REWRITES_TABLE if rewrite else None,
         merge=True,
         reverts=(Reversal(column, back, SQL("({})::{}").format(back, SQL(type_))),),
     )
-    return Repair((step,))
+    if not rewrite:
+        return Repair((step,))
+    table = actual.tables[name]
+    shadow = Shadow(
+        table=table,
+        column=finding.found,
+        type=type_,
+        value=SQL("{}::{}").format(q.column(column), SQL(type_)),
+        understood=SQL("true"),
+        back=back,
+        default=finding.found.default,
+        checks=tuple((check, check) for check in table.checks_over(column) if not is_guard(check.name)),
+        keys=actual.keys_over(name, column),
+    )
+    return Repair((*cleared(table, column), replace(step, online=exchanged(shadow, step, actual))))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
@@ -71,6 +86,33 @@ SPECIMENS = (
         hazards=REWRITE,
     ),
     Specimen("a smaller integer", "ALTER TABLE books ALTER COLUMN pages TYPE smallint", hazards=REWRITE),
+    Specimen(
+        "smaller integers in keys and in what references them",
+        "ALTER TABLE books ALTER COLUMN id TYPE smallint, ALTER COLUMN author_id TYPE smallint;"
+        "ALTER TABLE reviews ALTER COLUMN book_id TYPE smallint; ALTER TABLE authors ALTER COLUMN id TYPE smallint;"
+        'CREATE INDEX odd ON books (author_id DESC NULLS LAST, title); COMMENT ON COLUMN books.id IS $$it\'s a "key"$$;'
+        "ALTER TABLE books ADD CHECK (author_id > 0), ADD CONSTRAINT twice UNIQUE (id, author_id) DEFERRABLE;"
+        "GRANT SELECT (id), UPDATE (id) ON books TO PUBLIC; ALTER TABLE books ALTER COLUMN id SET STATISTICS 50",
+        hazards=REWRITE,
+    ),
+    Specimen(
+        "a smaller integer under an index over an expression",
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint; CREATE INDEX odd ON books ((pages + 1)) WHERE pages > 0",
+        hazards=REWRITE,
+    ),
+    Specimen(
+        "a smaller integer under a check with a comment",
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint, ADD CONSTRAINT c CHECK (pages > 0);"
+        "COMMENT ON CONSTRAINT c ON books IS 'c'",
+        hazards=REWRITE,
+    ),
+    Specimen(
+        "a trigger watches the column",
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint;"
+        "CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER idle BEFORE UPDATE OF pages ON books FOR EACH ROW EXECUTE FUNCTION idle()",
+        manual=True,
+    ),
 )
 NEAR_MISSES = (
     Specimen("a longer varchar", "ALTER TABLE books ALTER COLUMN title TYPE varchar(80)"),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
+from fixer.online import BESIDE
 from fixer.schema import Schema
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Phase, Repair, alter, refuse
@@ -25,7 +26,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.tables.items():
         table = actual.tables.get(name)
         for column in table.columns.values() if table else ():
-            fills_itself = column.default is not None or column.generates or column.generated
+            fills_itself = bool(column.default is not None or column.generates or column.generated)
+            fills_itself = fills_itself or column.name.startswith(BESIDE)  # by a trigger, while a repair is under way
             if column.name not in wanted.columns and column.not_null and not fills_itself:
                 message = (
                     f"{name.name}.{column.name} is unknown to the contract and should not demand a value,"

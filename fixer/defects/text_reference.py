@@ -123,7 +123,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     )
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
     yield alter(Phase.KEYS, name, f"add {beside} to {name.name}, for the numbers", add)
-    yield online.synced(Phase.KEYS, name, beside, SQL("({})").format(found))
+    yield online.synced(Phase.KEYS, name, beside, SQL("({})").format(found), reads_others=True)
     unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
     known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
     yield replace(

@@ -1,48 +1,80 @@
-"""A helper of an online repair was left behind: the run was interrupted just before it dropped it.
+"""A helper of an online repair was left behind: the run was interrupted, and nobody needs it any longer.
 
-Costs: every write is checked once more, by a check or a trigger that nobody needs any longer.
-Cure: drop it.
+Costs: every write is checked or written once more, by a check, a trigger or a second column that is never read.
+Cure: drop it. A second column holds nothing but what is made of the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fixer import online
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
+from fixer.schema import QName, Schema, Table
+from fixer.shadow import dropped_beside
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Phase, Repair, Step, drop_constraint
+from fixer.types import fits
 
 SLUG = "unfinished-repair"
 POINT = 4
-STAGE = Stage.PARTS
+STAGE = Stage.COLUMNS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
-    """Yield the checks that prove a NOT NULL which stands by now, and the triggers that fill no column any more."""
-    for name in contract.tables:
+    """Yield the helpers of tables for which nothing is left to do."""
+    for name, wanted in contract.tables.items():
         table = actual.tables.get(name)
-        if table is None:
-            continue
-        proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null}
-        filled = {online.syncing(name, column) for column in table.columns if column.startswith(online.BESIDE)}
-        checks = (check.name for check in table.checks if check.name in proofs)
-        triggers = (each.name for each in table.obstacles if online.is_syncing(each.name) and each.name not in filled)
-        for kind, left in (*(("check", check) for check in checks), *(("trigger", trigger) for trigger in triggers)):
+        for kind, left in _left_behind(name, table, wanted) if table else ():
             message = f"{name.name} should not have the {kind} {left}, which an interrupted repair left behind"
             yield Finding(SLUG, POINT, f"{name}.{left}", message, name, severity="warning", part=kind, found=left)
 
 
+def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
+    """Yield checks that prove a NOT NULL which stands, filled columns that none waits for, triggers that fill none."""
+    proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null}
+    yield from (("check", check.name) for check in table.checks if check.name in proofs)
+    triggers = {obstacle.name for obstacle in table.obstacles if online.is_syncing(obstacle.name)}
+    for column in table.columns:
+        trigger = online.syncing(name, column)
+        if column.startswith(online.BESIDE) and trigger in triggers:
+            triggers.remove(trigger)
+            if _has_come_true(column.removeprefix(online.BESIDE), table, wanted):
+                yield "column", column
+    yield from (("trigger", trigger) for trigger in sorted(triggers))
+
+
+def _has_come_true(column: str, table: Table, wanted: Table) -> bool:
+    """Tell whether a column is what another was to be made of it."""
+    found, sought = table.columns.get(column), wanted.columns.get(column)
+    return found is not None and sought is not None and fits(found.type, sought.type)
+
+
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Drop it."""
-    title = f"drop the {finding.part} {finding.found}"
+    table, left = finding.table, str(finding.found)
+    title = f"drop the {finding.part} {left}"
     if finding.part == "check":
-        return Repair((drop_constraint(finding.table, finding.found, title),))
-    drop = SQL("DROP TRIGGER {} ON {}").format(Identifier(finding.found), q.name(finding.table))
-    return Repair((Step(Phase.RELEASE, finding.table, title, drop),))
+        return Repair((drop_constraint(table, left, title),))
+    if finding.part == "column":
+        return Repair((replace(dropped_beside(table, left), online=None),))
+    drop = SQL("DROP TRIGGER {} ON {}").format(Identifier(left), q.name(table))
+    return Repair((Step(Phase.RELEASE, table, title, drop),))
+
+
+def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema without the column."""
+    table, left = actual.tables[finding.table], str(finding.found)
+    if finding.part != "column":
+        return actual
+    kept = {name: column for name, column in table.columns.items() if name != left}
+    checks = tuple(check for check in table.checks if left not in check.columns)
+    indexes = tuple(index for index in table.indexes if left not in index.columns)
+    obstacles = tuple(o for o in table.obstacles if o.name != online.syncing(finding.table, left))
+    return actual.with_table(replace(table, columns=kept, checks=checks, indexes=indexes, obstacles=obstacles))
 
 
 LEFT = "ALTER TABLE books ADD CONSTRAINT pgmend_title_not_null CHECK (title IS NOT NULL)"

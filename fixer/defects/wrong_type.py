@@ -90,6 +90,17 @@ SPECIMENS = (
         rows=1,
         quarantined=1,
     ),
+    Specimen(
+        "floats for money, with a default, under a check and an index",
+        "ALTER TABLE books ALTER COLUMN price TYPE real, ALTER COLUMN price SET DEFAULT 9.99;"
+        "CREATE INDEX odd ON books (price, title); UPDATE books SET price = 1.1 WHERE id < 5",
+        hazards=BOTH,
+    ),
+    Specimen(
+        "a view shows the column",
+        "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; CREATE VIEW best AS SELECT rating FROM authors",
+        manual=True,
+    ),
     Specimen("numbers for text", "ALTER TABLE reviews ALTER COLUMN body TYPE integer USING id", hazards=BOTH),
 )
 NEAR_MISSES = (

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fixer.apply import journal
 from fixer.apply.atomic import lock_modes
 from fixer.apply.transaction import ADVISORY_LOCK
+from fixer.images import EXACTLY
 from fixer.plan import Plan, PlannedStep, Render, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Block, Composable, Literal, name
@@ -28,6 +29,7 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     yield "BEGIN;"
     yield "SET LOCAL lock_timeout = '5s';"
     yield "SET LOCAL row_security = off;"
+    yield from (f"SET LOCAL {setting} = {value};" for setting, value in EXACTLY.items())
     yield "SET LOCAL client_min_messages = warning;"
     yield from _guard(plan, render)
     yield "\\if :applied"

@@ -1,0 +1,362 @@
+"""The shadow column: how a column gets other values or another type online, while others read and write.
+
+A second column stands beside. A trigger fills it for what others write, batches for what is there, a check proves
+that no row was left out; indexes are built on it CONCURRENTLY. Then, for one moment under ACCESS EXCLUSIVE, the two
+change names, and keys, defaults and checks go over. The old column stays with its cells as they were: undo takes it
+back, `fixer history --prune` drops it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fixer import ddl, online
+from fixer import sqltext as q
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.steps import Added, Fill, Lock, Phase, Step
+from fixer.types import family
+from fixer.writes import filling
+
+_GUARD = f"{online.BESIDE}filled_"
+KEPT = "pgmend_was_"  # begins the name under which the old column stays
+_PLAIN = re.compile(r"(USING \w+) \(([^()]*)\)((?: NULLS NOT DISTINCT)?)")
+_ELEMENT = re.compile(r'("(?:[^"]|"")+"|\w+)([^,]*)(?:, |$)')
+_INCOMPARABLE = ("json",)  # types without equality: nobody could tell whether a cell is filled
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """What is to stand in a column: `value` over the row `t`, for every row that is `understood`."""
+
+    table: Table
+    column: Column  # as it is found
+    type: str
+    value: Composable
+    understood: Composable
+    back: Composable  # the old value over the new cell, for rows that are written once the new one stands
+    default: str | None = None
+    checks: tuple[tuple[Check, Check], ...] = ()  # those that speak of it, each with what takes its place
+    keys: tuple[ForeignKey, ...] = ()  # the foreign keys at either end, to be had again
+    name: str = ""  # of the second column in the end, where it is not that of the first
+
+    @property
+    def beside(self) -> str:
+        """The name of the second column until the change."""
+        return q.free_name(f"{online.BESIDE}{self.name or self.column.name}", ())
+
+    @property
+    def kept(self) -> str:
+        """The name of the old column after it."""
+        return q.free_name(f"{KEPT}{self.column.name}", self.table.columns)
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """The indexes over the column."""
+        return tuple(index for index in self.table.indexes if _mentions(index, self.column.name))
+
+
+def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...] | None:
+    """Return the steps that stand online for the step which converts a column in place.
+
+    None where something hangs on the column that a second one cannot take over: then it is converted in place.
+    """
+    table, name = shadow.table, shadow.table.name
+    if _is_tied(shadow, actual):
+        return None
+    steps = [*filled(shadow, convert, actual.version)]
+    there = {index.name for index in table.indexes if index.valid}
+    for index in shadow.indexes:
+        tail, built = _tail_on(index, shadow), _helper(index.name)
+        if tail is None:
+            return None
+        if built not in there:
+            steps.append(_index(built, index, tail, shadow))
+    others = tuple(sorted({t for key in shadow.keys for t in (key.table, key.target)} - {name}))
+    change = Step(
+        Phase.EXCHANGES,
+        name,
+        f"let {shadow.beside} take the place of {name.name}.{shadow.column.name}, which stays as {shadow.kept}",
+        SQL(";\n").join(_change(shadow, actual.version, others)),
+        renames=((shadow.column.name, shadow.kept),),
+        touches=others,
+        added=(Added(shadow.column.name, kept=_same(shadow), aside=shadow.kept, back=shadow.back),),
+    )
+    return (*steps, change, *_proofs(shadow))
+
+
+def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
+    """Yield the steps that add the second column, fill it for others and for what is there, and prove it filled."""
+    name, beside, column = shadow.table.name, shadow.beside, shadow.column.name
+    guard = SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}, ADD {} NOT VALID").format(
+        q.name(name), Identifier(_guard(shadow)), _guard_clause(shadow, version)
+    )
+    add = SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(
+        q.name(name), Identifier(beside), SQL(_definition(shadow))
+    )
+    new = q.over(shadow.value, column, q.column(column, "new"))
+    understood = q.over(shadow.understood, column, q.column(column, "new"))
+    value = SQL("CASE WHEN {} THEN {} END").format(understood, new)
+    sync = online.synced(Phase.SHADOWS, name, beside, value, reads_others=False)
+    begin = f"add {beside} to {name.name}; others fill it from now on when they write {column}"
+    yield replace(sync, title=begin, sql=SQL(";\n").join([add, sync.sql, guard]))
+    # In CASE, so that a value which is not understood is never converted to be compared.
+    wrong = SQL("CASE WHEN {} THEN {} IS DISTINCT FROM {} ELSE false END").format(
+        shadow.understood, q.column(beside), shadow.value
+    )
+    title = f"{fill.title}, in {beside}"
+    fill = replace(fill, phase=Phase.FILLS, title=title, rows=shadow.table.estimated_rows, reverts=(), action=None)
+    yield filling(fill, (Fill(beside, shadow.value, wrong),))
+    yield _alone(
+        online.validate(Phase.FILL_PROOFS, name, _guard(shadow), f"prove that {beside} is filled in every row")
+    )
+
+
+def named(shadow: Shadow, title: str) -> Step:
+    """Return the step that gives the second column its name beside the first, which keeps its own."""
+    table = shadow.table.name
+    rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(shadow.beside), Identifier(shadow.name))
+    same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(shadow.name), shadow.value)
+    sql = [online.unsynced(table, shadow.beside), _dropped(table, _guard(shadow)), _altered(table, rename)]
+    return Step(Phase.EXCHANGES, table, title, SQL(";\n").join(sql), added=(Added(shadow.name, kept=same),))
+
+
+def cleared(table: Table, column: str) -> Iterator[Step]:
+    """Yield the step that drops the second column of an interrupted run, where a column is converted in place."""
+    beside = q.free_name(f"{online.BESIDE}{column}", ())
+    if beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles):
+        yield dropped_beside(table.name, beside)
+
+
+def dropped_beside(table: QName, beside: str) -> Step:
+    """Return the step that drops a second column, and all that hangs on it."""
+    drop = _altered(table, SQL("DROP COLUMN {}").format(Identifier(beside)))
+    title = f"drop {table.name}.{beside}, which an interrupted repair left behind"
+    return Step(Phase.RELEASE, table, title, SQL(";\n").join([online.unsynced(table, beside), drop]), online=())
+
+
+def _alone(step: Step) -> Step:
+    """Return the step so that no other shares its statement."""
+    return replace(step, action=None)
+
+
+def _definition(shadow: Shadow) -> str:
+    """Return type and collation of the second column."""
+    collation = shadow.column.collation
+    return f'{shadow.type} COLLATE "{collation}"' if collation and family(shadow.type) == "text" else shadow.type
+
+
+def _helper(name: str) -> str:
+    return q.free_name(f"{online.BESIDE}{name}", ())
+
+
+def _guard(shadow: Shadow) -> str:
+    """Return the name of the constraint that proves the second column filled."""
+    digest = online.syncing(shadow.table.name, shadow.beside)[-12:]
+    return f"{_GUARD}{digest}"
+
+
+def is_guard(check: str) -> bool:
+    """Tell whether a check is one of those that prove a second column filled."""
+    return check.startswith(_GUARD)
+
+
+def _guard_clause(shadow: Shadow, version: int) -> Composed:
+    beside = Identifier(shadow.beside)
+    if shadow.column.not_null and version >= 18:
+        return SQL("CONSTRAINT {} NOT NULL {}").format(Identifier(_guard(shadow)), beside)
+    filled = SQL("{} IS NOT NULL").format(beside)
+    if not shadow.column.not_null:
+        filled = SQL("{} OR {} IS NULL").format(filled, Identifier(shadow.column.name))
+    return SQL("CONSTRAINT {} CHECK ({})").format(Identifier(_guard(shadow)), filled)
+
+
+def _same(shadow: Shadow) -> Composed:
+    """Return the condition, once names are changed, that the new cell still says what the old one says."""
+    column = shadow.column.name
+    old = q.over(shadow.value, column, q.column(shadow.kept))
+    return SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column), old)
+
+
+# --- what hangs on the column
+
+
+def _is_tied(shadow: Shadow, actual: Schema) -> bool:
+    """Tell whether something hangs on the column that cannot go over to another."""
+    table, column = shadow.table, shadow.column
+    near = {t for key in shadow.keys for t in (key.table, key.target)} | {table.name}
+    return bool(
+        column.identity
+        or any(each.generated for each in table.columns.values())
+        or shadow.type.startswith(_INCOMPARABLE)
+        or any(o.kind in ("bound", "dependent") and column.name in o.columns for o in table.obstacles)
+        or any(not key.enforced or key.disabled_triggers for key in shadow.keys)
+        or any(t not in actual.tables or actual.tables[t].inherits or not actual.tables[t].owned for t in near)
+    )
+
+
+def _mentions(index: Index, column: str) -> bool:
+    if column in index.columns:
+        return True
+    if _PLAIN.fullmatch(index.tail) and "" not in index.columns:
+        return False
+    word = rf'(?<![\w"]){re.escape(column)}(?![\w"])|"{re.escape(column)}"'
+    return re.search(word, index.tail) is not None
+
+
+def _tail_on(index: Index, shadow: Shadow) -> Composable | None:
+    """Return the tail of an index as it is over the second column; None where that is not plain to see."""
+    found = _PLAIN.fullmatch(index.tail)
+    if found is None or not index.valid or (index.constraint and not index.unique):
+        return None
+    elements = [(_unquoted(each[1]), each[2]) for each in _ELEMENT.finditer(found[2])]
+    if tuple(name for name, _ in elements) != index.columns:
+        return None
+    new = [
+        SQL("{}{}").format(Identifier(shadow.beside if name == shadow.column.name else name), SQL(rest))
+        for name, rest in elements
+    ]
+    return SQL("{} ({}){}").format(SQL(found[1]), SQL(", ").join(new), SQL(found[3]))
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _index(built: str, index: Index, tail: Composable, shadow: Shadow) -> Step:
+    statement = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
+        SQL("UNIQUE " if index.unique else ""), Identifier(built), q.name(shadow.table.name), tail
+    )
+    return Step(
+        Phase.FITTINGS,
+        shadow.table.name,
+        f"build the index {index.name} over {shadow.beside}",
+        statement,
+        Lock.SHARE_UPDATE_EXCLUSIVE,
+        rows=shadow.table.estimated_rows,
+        concurrent=True,
+    )
+
+
+# --- the change of names
+
+
+def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator[Composable]:
+    """Yield the statements of the moment in which the second column takes the place of the first."""
+    table, name, column = shadow.table, shadow.table.name, shadow.column.name
+    for each in sorted({name, *others}):
+        yield SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(each))
+    for key in shadow.keys:
+        yield _dropped(key.table, key.name)
+    for index in shadow.indexes:
+        if index.constraint:
+            yield _dropped(name, index.name)
+        else:
+            yield SQL("DROP INDEX {}").format(Identifier(name.schema, index.name))
+    for old, _ in shadow.checks:
+        yield _dropped(name, old.name)
+    yield online.unsynced(name, shadow.beside)
+    if shadow.column.not_null and version < 18:  # proved by the guard: no row is read
+        yield _altered(name, SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(shadow.beside)))
+    if not (shadow.column.not_null and version >= 18):
+        yield _dropped(name, _guard(shadow))
+    if shadow.column.default is not None:
+        yield _altered(name, SQL("ALTER COLUMN {} DROP DEFAULT").format(Identifier(column)))
+    yield _handed_over(shadow)
+    for old_name, new_name in ((column, shadow.kept), (shadow.beside, column)):
+        yield _altered(name, SQL("RENAME COLUMN {} TO {}").format(Identifier(old_name), Identifier(new_name)))
+    if shadow.default is not None:
+        yield _altered(name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(shadow.default)))
+    for index in table.indexes:
+        if index not in shadow.indexes:
+            continue
+        if index.constraint:
+            yield _altered(name, SQL("ADD {}").format(online.using(index.name, index, _helper(index.name))))
+        else:
+            built = Identifier(name.schema, _helper(index.name))
+            yield SQL("ALTER INDEX {} RENAME TO {}").format(built, Identifier(index.name))
+    for _, new in shadow.checks:
+        yield _altered(name, SQL("ADD {} NOT VALID").format(ddl.check_clause(new.name, new)))
+    for key in shadow.keys:
+        yield _altered(key.table, SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(key.name, key)))
+
+
+def _dropped(table: QName, constraint: str) -> Composable:
+    return _altered(table, SQL("DROP CONSTRAINT {}").format(Identifier(constraint)))
+
+
+def _altered(table: QName, action: Composable) -> Composable:
+    return SQL("ALTER TABLE {} {}").format(q.name(table), action)
+
+
+def _handed_over(shadow: Shadow) -> Composable:
+    """Return the block that hands over what is not told apart here.
+
+    That is comment, grants, statistics target, owned sequences and the name of the NOT NULL.
+    """
+    body = SQL(
+        "DECLARE\n    home regclass := {table};\n    old smallint;\n    new smallint;\n"
+        "    held name;\n    each record;\n"
+        "BEGIN\n"
+        "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
+        "    SELECT attnum INTO new FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {beside};\n"
+        "    IF col_description(home, old) IS NOT NULL THEN\n"
+        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {beside}, col_description(home, old));\n"
+        "    END IF;\n"
+        "    FOR each IN\n"
+        "        SELECT a.privilege_type AS deed, a.is_grantable AS further,\n"
+        "               CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
+        "                    ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom\n"
+        "          FROM pg_catalog.pg_attribute c, pg_catalog.aclexplode(c.attacl) a\n"
+        "         WHERE c.attrelid = home AND c.attnum = old\n"
+        "    LOOP\n"
+        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {beside}, home, each.whom)\n"
+        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
+        "    END LOOP;\n"
+        "    FOR each IN\n"
+        "        SELECT nullif(attstattarget, -1) AS target FROM pg_catalog.pg_attribute\n"
+        "         WHERE attrelid = home AND attnum = old AND nullif(attstattarget, -1) IS NOT NULL\n"
+        "    LOOP\n"
+        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', home, {beside}, each.target);\n"
+        "    END LOOP;\n"
+        "    FOR each IN\n"
+        "        SELECT objid::regclass AS counter FROM pg_catalog.pg_depend\n"
+        "         WHERE classid = 'pg_catalog.pg_class'::regclass AND refclassid = 'pg_catalog.pg_class'::regclass\n"
+        "           AND refobjid = home AND refobjsubid = old AND deptype = 'a'\n"
+        "           AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)\n"
+        "    LOOP\n"
+        "        EXECUTE format('ALTER SEQUENCE %s OWNED BY %s.%I', each.counter, home, {beside});\n"
+        "    END LOOP;\n"
+        "    SELECT conname INTO held FROM pg_catalog.pg_constraint\n"
+        "     WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[old];\n"
+        "    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', home, {column});\n"
+        "    IF held IS NOT NULL THEN\n"
+        "        FOR each IN\n"
+        "            SELECT conname FROM pg_catalog.pg_constraint\n"
+        "             WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[new]\n"
+        "        LOOP\n"
+        "            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', home, each.conname, held);\n"
+        "        END LOOP;\n"
+        "    END IF;\nEND"
+    ).format(
+        table=Literal(q.quoted(shadow.table.name)),
+        column=Literal(shadow.column.name),
+        beside=Literal(shadow.beside),
+    )
+    return q.Block(body)
+
+
+def _proofs(shadow: Shadow) -> Iterator[Step]:
+    """Yield the steps that prove for old rows what is wanted of new ones since the change."""
+    name = shadow.table.name
+    for old, new in shadow.checks:
+        if old.validated:
+            title = f"prove the check {new.name} of {name.name} again"
+            yield _alone(online.validate(Phase.EXCHANGE_PROOFS, name, new.name, title))
+    for key in shadow.keys:
+        if key.validated:
+            title, rows = f"prove the foreign key {key.name} of {key.table.name} again", shadow.table.estimated_rows
+            proof = online.proved(key.table, key.name, key.target, title, rows)
+            yield replace(proof, phase=Phase.EXCHANGE_PROOFS)
