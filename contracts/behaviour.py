@@ -16,9 +16,8 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg2
-from hypothesis import HealthCheck, Phase, given, reject, seed, settings
+from hypothesis import reject
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import DataObject, SearchStrategy
 from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -30,8 +29,9 @@ from contracts import rows
 from contracts.cases import Case, table_of
 from contracts.places import Place
 from contracts.rows import Array, Bad, Insertion, Ref, Row, Swallowed
+from contracts.trials import Broken, NotApplicable, for_all
 from fixer import sqltext as q
-from fixer.errors import ContractError, TargetError
+from fixer.errors import TargetError
 from fixer.mover import identity_of
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
@@ -42,14 +42,6 @@ PATIENCE = 0.4  # seconds that each of them waits for the others at most: so lon
 WORD = "BANKNIFTY26JAN59100PE"  # a real option symbol, a character longer than many a column
 
 _INTEGRITY = "23"  # the SQLSTATE class of a row that a constraint refuses
-
-
-class Broken(Exception):
-    """A claim does not hold; its text is the evidence."""
-
-
-class NotApplicable(Exception):
-    """A claim cannot be tried here; its text is the reason."""
 
 
 # --- transactions -----------------------------------------------------------------------------------
@@ -86,40 +78,6 @@ def example(cursor: Cursor) -> Iterator[None]:
     finally:
         if not cursor.connection.closed:
             cursor.execute("ROLLBACK TO SAVEPOINT pgmend_example")
-
-
-def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
-    """Try examples, and raise what the simplest one raises that fails."""
-
-    def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
-        prove(value)
-
-    try:
-        seed(0)(settings(_SETTINGS, max_examples=count)(given(strategy)(try_one)))()
-    except Unsatisfiable:
-        raise NotApplicable("no row could be made that a check of its own would take") from None
-    except ContractError as error:
-        raise NotApplicable(str(error)) from None
-    except BaseExceptionGroup as group:
-        raise next(_leaves(group)) from None
-
-
-_SETTINGS = settings(
-    deadline=None,
-    database=None,
-    derandomize=True,
-    print_blob=False,
-    phases=(Phase.generate, Phase.shrink),
-    suppress_health_check=list(HealthCheck),
-)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
 
 
 # --- good rows --------------------------------------------------------------------------------------
