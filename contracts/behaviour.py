@@ -5,6 +5,7 @@ One transaction for each item, taken back to one savepoint after each example. R
 
 from __future__ import annotations
 
+import functools
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,9 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg2
-from hypothesis import reject
 from hypothesis import strategies as st
-from hypothesis.strategies import DataObject, SearchStrategy
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import DrawFn, SearchStrategy
 from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -90,17 +91,28 @@ def good_rows_live(place: Place, case: Case) -> None:
     with rolled_back(place) as cursor:
         types = _types(cursor, case.table)
 
-        def prove(data: DataObject) -> None:
-            family = data.draw(rows.example_for(table))
+        def prove(chosen: tuple[Sequence[Insertion], Row]) -> None:
+            family, change = chosen
             with example(cursor):
                 returned = _insert_good(cursor, family, place, excused)
                 _compare(cursor, table, case.table, types, family, returned)
                 key = _key(place, case.table, returned[-1])
                 if key is not None:
-                    _change(cursor, case.table, types, key, data.draw(rows.changes(table)), excused)
+                    _change(cursor, case.table, types, key, change, excused)
                     _remove(cursor, case.table, key)
 
-        for_all(st.data(), place.examples[0], prove)
+        for_all(_lives(table), place.examples[0], prove)
+
+
+@functools.cache
+def _lives(table: Any) -> SearchStrategy[tuple[Sequence[Insertion], Row]]:
+    """Give good rows, and a good change of the last of them."""
+    return _family_and_change(table)
+
+
+@st.composite
+def _family_and_change(draw: DrawFn, table: Any) -> tuple[Sequence[Insertion], Row]:
+    return draw(rows.example_for(table)), draw(rows.changes(table))
 
 
 def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place, excused: frozenset[str]) -> list[Row]:
@@ -116,7 +128,7 @@ def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place, excu
 def _excuse(error: psycopg2.Error, excused: frozenset[str]) -> None:
     """Give up an example that a check refused which only the database understands."""
     if isinstance(error, pg.CheckViolation) and excused:
-        reject()
+        raise UnsatisfiedAssumption
     if isinstance(error, psycopg2.OperationalError) and not isinstance(error, pg.QueryCanceled | pg.LockNotAvailable):
         raise error
 
@@ -269,11 +281,17 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
             return
         _compare(cursor, bad.table, case.table, _types(cursor, case.table), family, returned)
 
+    _try_bad(place, _oversized(bad), prove)
+
+
+@functools.cache
+def _oversized(bad: Bad) -> SearchStrategy[tuple[Insertion, ...]]:
+    """Give families whose last row oversteps a type, by a real symbol where that is enough."""
     strategy = rows.bad_example(bad)
     length = getattr(bad.table.c[bad.columns[0]].type, "length", None)
     if bad.kind == "too-long" and length is not None and length < len(WORD):
-        strategy = strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
-    _try_bad(place, strategy, prove)
+        return strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
+    return strategy
 
 
 def nul_is_refused(place: Place, case: Case) -> None:

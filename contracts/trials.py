@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis.errors import Unsatisfiable, UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
 from fixer.errors import ContractError
@@ -30,10 +30,40 @@ class NotApplicable(Exception):
 
 
 def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
-    """Try examples, and raise what the simplest one raises that fails."""
+    """Try examples, and raise what the simplest one raises that fails.
+
+    A strategy gives the same examples each time, so those that passed are kept, to be tried elsewhere as they are.
+    """
+    known = strategy, count
+    broken = _try_again(known, prove) if known in _PASSED else None
+    if known in _PASSED and broken is None:
+        return
+    passed = _try_new(strategy, count, prove)
+    if isinstance(broken, Broken):
+        raise broken  # though it cannot be shown again
+    _PASSED[known] = passed
+
+
+_PASSED: dict[tuple[SearchStrategy[Any], int], tuple[Any, ...]] = {}
+
+
+def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], None]) -> Exception | None:
+    """Return what is in the way of examples that passed elsewhere."""
+    try:
+        for value in _PASSED[known]:
+            prove(value)
+    except (Broken, UnsatisfiedAssumption) as error:
+        return error
+    return None
+
+
+def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> tuple[Any, ...]:
+    """Let hypothesis make examples and simplify what fails; return those that passed."""
+    passed: list[Any] = []
 
     def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
         prove(value)
+        passed.append(value)
 
     try:
         seed(0)(settings(_SETTINGS, max_examples=count)(given(strategy)(try_one)))()
@@ -42,7 +72,8 @@ def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], No
     except ContractError as error:
         raise NotApplicable(str(error)) from None
     except BaseExceptionGroup as group:
-        raise next(_leaves(group)) from None
+        raise [*_leaves(group)][-1] from None  # the simplest comes last
+    return tuple(passed)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
