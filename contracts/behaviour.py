@@ -1,24 +1,25 @@
 """Behaviour: rows are written into a place as an application writes them, and always rolled back.
 
-One transaction for each item, one savepoint for each example. Rows that were there are never touched.
+One transaction for each item, taken back to one savepoint after each example. Rows that were there are never touched.
 """
 
 from __future__ import annotations
 
+import functools
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Barrier, BrokenBarrierError
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg2
-from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
-from hypothesis.strategies import DataObject, SearchStrategy
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import DrawFn, SearchStrategy
 from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -29,26 +30,19 @@ from contracts import rows
 from contracts.cases import Case, table_of
 from contracts.places import Place
 from contracts.rows import Array, Bad, Insertion, Ref, Row, Swallowed
+from contracts.trials import Broken, NotApplicable, for_all
 from fixer import sqltext as q
-from fixer.errors import ContractError, TargetError
+from fixer.errors import TargetError
 from fixer.mover import identity_of
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.target import Target
 
 PROCESSES = 8  # that create the default row at the same time
-PATIENCE = "400ms"  # how long each of them waits for the others: so long one of them holds the row
+PATIENCE = 0.4  # seconds that each of them waits for the others at most: so long one of them holds the row
 WORD = "BANKNIFTY26JAN59100PE"  # a real option symbol, a character longer than many a column
 
 _INTEGRITY = "23"  # the SQLSTATE class of a row that a constraint refuses
-
-
-class Broken(Exception):
-    """A claim does not hold; its text is the evidence."""
-
-
-class NotApplicable(Exception):
-    """A claim cannot be tried here; its text is the reason."""
 
 
 # --- transactions -----------------------------------------------------------------------------------
@@ -62,6 +56,7 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
     try:
         with connection.cursor() as cursor:
             _begin(cursor, place.target())
+            cursor.execute("SAVEPOINT pgmend_example")
             yield cursor
     finally:
         if connection.closed:
@@ -72,53 +67,18 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
 
 def _begin(cursor: Cursor, target: Target) -> None:
     """Say what this transaction may wait for, and as whom it writes."""
-    for name, value in target.settings.items():
-        cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
+    calls = [SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in target.settings.items()]
+    cursor.execute(SQL("SELECT {}").format(SQL(", ").join(calls)))
 
 
 @contextmanager
 def example(cursor: Cursor) -> Iterator[None]:
-    """Let one example be written, and take it back."""
-    cursor.execute("SAVEPOINT pgmend_example")
+    """Let one example be written, and take it back; its savepoint stays for the next."""
     try:
         yield
     finally:
         if not cursor.connection.closed:
             cursor.execute("ROLLBACK TO SAVEPOINT pgmend_example")
-
-
-def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
-    """Try examples, and raise what the simplest one raises that fails."""
-
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        print_blob=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def try_one(value: Any) -> None:
-        prove(value)
-
-    try:
-        try_one()
-    except Unsatisfiable:
-        raise NotApplicable("no row could be made that a check of its own would take") from None
-    except ContractError as error:
-        raise NotApplicable(str(error)) from None
-    except BaseExceptionGroup as group:
-        raise next(_leaves(group)) from None
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error
 
 
 # --- good rows --------------------------------------------------------------------------------------
@@ -131,17 +91,28 @@ def good_rows_live(place: Place, case: Case) -> None:
     with rolled_back(place) as cursor:
         types = _types(cursor, case.table)
 
-        def prove(data: DataObject) -> None:
-            family = data.draw(rows.example_for(table))
+        def prove(chosen: tuple[Sequence[Insertion], Row]) -> None:
+            family, change = chosen
             with example(cursor):
                 returned = _insert_good(cursor, family, place, excused)
                 _compare(cursor, table, case.table, types, family, returned)
                 key = _key(place, case.table, returned[-1])
                 if key is not None:
-                    _change(cursor, case.table, types, key, data.draw(rows.changes(table)), excused)
+                    _change(cursor, case.table, types, key, change, excused)
                     _remove(cursor, case.table, key)
 
-        for_all(st.data(), place.examples[0], prove)
+        for_all(_lives(table), place.examples[0], prove)
+
+
+@functools.cache
+def _lives(table: Any) -> SearchStrategy[tuple[Sequence[Insertion], Row]]:
+    """Give good rows, and a good change of the last of them."""
+    return _family_and_change(table)
+
+
+@st.composite
+def _family_and_change(draw: DrawFn, table: Any) -> tuple[Sequence[Insertion], Row]:
+    return draw(rows.example_for(table)), draw(rows.changes(table))
 
 
 def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place, excused: frozenset[str]) -> list[Row]:
@@ -157,7 +128,7 @@ def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place, excu
 def _excuse(error: psycopg2.Error, excused: frozenset[str]) -> None:
     """Give up an example that a check refused which only the database understands."""
     if isinstance(error, pg.CheckViolation) and excused:
-        reject()
+        raise UnsatisfiedAssumption
     if isinstance(error, psycopg2.OperationalError) and not isinstance(error, pg.QueryCanceled | pg.LockNotAvailable):
         raise error
 
@@ -295,7 +266,6 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
     bad = rows.edges(table_of(place.contract_and_cases[0], case.table))[case.number]
 
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
-        types = _types(cursor, case.table)
         try:
             returned = rows.insert(cursor, family, place.schema)
         except Swallowed as error:
@@ -309,13 +279,19 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
             if isinstance(error, pg.NotNullViolation):
                 raise Broken(f"a row is refused for another reason: {_said(error)}: {_shown(family)}") from None
             return
-        _compare(cursor, bad.table, case.table, types, family, returned)
+        _compare(cursor, bad.table, case.table, _types(cursor, case.table), family, returned)
 
+    _try_bad(place, _oversized(bad), prove)
+
+
+@functools.cache
+def _oversized(bad: Bad) -> SearchStrategy[tuple[Insertion, ...]]:
+    """Give families whose last row oversteps a type, by a real symbol where that is enough."""
     strategy = rows.bad_example(bad)
     length = getattr(bad.table.c[bad.columns[0]].type, "length", None)
     if bad.kind == "too-long" and length is not None and length < len(WORD):
-        strategy = strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
-    _try_bad(place, strategy, prove)
+        return strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
+    return strategy
 
 
 def nul_is_refused(place: Place, case: Case) -> None:
@@ -483,20 +459,23 @@ def _connections(target: Target) -> list[Connection]:
 def _at_once(connections: Sequence[Connection], target: Target, statement: Composable) -> list[_Attempt]:
     """Run a statement on all connections at the same moment; none lets go before all have an answer."""
     together = Barrier(len(connections))
+    waiting = set[int]()  # the backends that have no answer yet
 
     def attempt(connection: Connection) -> _Attempt:
         try:
             with connection.cursor() as cursor:
                 _begin(cursor, target)
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", (PATIENCE,))
+                patience = f"{PATIENCE * 1000:.0f}ms"
+                cursor.execute("SELECT pg_backend_pid(), set_config('lock_timeout', %s, true)", (patience,))
+                backend, _ = cursor.fetchone() or (0, "")
+                waiting.add(backend)
                 together.wait(60)
-                try:
-                    cursor.execute(statement)
-                    return _Attempt(holds=cursor.fetchone() is not None)
-                except psycopg2.Error as error:
-                    return _Attempt(error=error)
-                finally:
-                    together.wait(60)
+                answer = _answer(cursor, statement)
+                waiting.discard(backend)
+                if answer.holds:
+                    _turn_away(cursor, waiting)
+                together.wait(60)
+                return answer
         except psycopg2.Error as error:
             together.abort()
             return _Attempt(error=error)
@@ -508,3 +487,29 @@ def _at_once(connections: Sequence[Connection], target: Target, statement: Compo
 
     with ThreadPoolExecutor(len(connections)) as pool:
         return list(pool.map(attempt, connections))
+
+
+def _answer(cursor: Cursor, statement: Composable) -> _Attempt:
+    try:
+        cursor.execute(statement)
+        return _Attempt(holds=cursor.fetchone() is not None)
+    except psycopg2.Error as error:
+        return _Attempt(error=error)
+
+
+def _turn_away(cursor: Cursor, waiting: set[int]) -> None:
+    """Cancel each one that waits for this transaction, which holds the row: it has its answer.
+
+    Where that is not allowed, they wait until their patience ends.
+    """
+    end = monotonic() + PATIENCE
+    with suppress(psycopg2.Error):
+        cursor.execute("SAVEPOINT pgmend_holder")  # an error must not let the row go
+        cursor.execute("SELECT set_config('role', 'none', true)")  # they are of the role that logged in
+        while waiting and monotonic() < end:
+            cursor.execute(
+                "SELECT pg_cancel_backend(pid) FROM unnest(%s) AS pid"
+                " WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+                (list(waiting),),
+            )
+            sleep(0.005)

@@ -22,7 +22,7 @@ def assert_nothing_found(place: Place, case: Case) -> None:
 
 def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Case) -> None:
     """Fail when a claim is broken that only writing can prove; all that is written is rolled back."""
-    from contracts.behaviour import Broken, NotApplicable  # hypothesis comes only where it is needed
+    from contracts.trials import Broken, NotApplicable  # hypothesis comes only where it is needed
 
     if place.session.writes == "none":
         pytest.skip("--writes none: nothing is written")

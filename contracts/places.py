@@ -160,6 +160,10 @@ class Repaired(Place):
 
     def target(self) -> Target:
         """Return the database."""
+        return self._target
+
+    @cached_property
+    def _target(self) -> Target:
         return self.session.lab.repaired(self.snapshot).target()
 
     @cached_property
@@ -330,8 +334,8 @@ class Outcome:
     database: str
     dsn: str
     quarantined: Mapping[str, int]
-    left: tuple[str, ...] = ()  # findings of a deep check afterwards
-    steps: tuple[str, ...] = ()  # of a second plan
+    left: tuple[str, ...] = ()  # findings of a second plan, a deep one
+    steps: tuple[str, ...] = ()  # of that plan
     trouble: str = ""
 
     def target(self) -> Target:
@@ -403,26 +407,29 @@ class Lab:
         name = f"pgmend_{kind}_{place}_{secrets.token_hex(3)}_{self.token}"[:63]
         return self.session.once(f"database-{kind}-{known.name}", lambda: name)
 
-    def _template(self, known: Snapshot) -> str:
-        def make() -> str:
+    def _template(self, known: Snapshot) -> tuple[str, tuple[str, ...]]:
+        """Return a database with a snapshot in it, and the settings of that database."""
+
+        def make() -> tuple[str, tuple[str, ...]]:
             name = self.server.create_database(name=self._name("template", known))
-            with closing(self.target(name).connect()) as connection:
+            with closing(self.target(name).connect()) as connection, connection.cursor() as cursor:
                 snapshot.load(known, connection)
-            return name
+                cursor.execute(
+                    "SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase"
+                    " WHERE setrole = 0 AND datname = current_database()"
+                )
+                return name, tuple(setting for (setting,) in cursor.fetchall())
 
         return self.session.once(f"template-{known.name}", make)
 
     def _copy(self, known: Snapshot, name: str | None) -> str:
         """Copy a snapshot with the settings of its database, which a template does not hand on."""
-        template = self._template(known)
+        template, settings = self._template(known)
         name = self.server.create_database(template, name)
+        if not settings:
+            return name
         with closing(self.target(name).connect(autocommit=True)) as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT unnest(setconfig) FROM pg_db_role_setting JOIN pg_database AS d ON d.oid = setdatabase"
-                " WHERE setrole = 0 AND datname = %s",
-                (template,),
-            )
-            for (setting,) in cursor.fetchall():
+            for setting in settings:
                 key, _, value = setting.partition("=")
                 cursor.execute("SELECT set_config(%s, %s, false)", (key, value))
                 cursor.execute(SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(Identifier(name), Identifier(key)))
@@ -435,12 +442,11 @@ class Lab:
         prepared, _ = self.contract_and_cases(known.contract, known.schema)
         try:
             run = fixer.apply(target, prepared, schema=known.schema, allow_hazards=known.hazards)
-            report = fixer.check(target, prepared, schema=known.schema, deep=True)
-            second = fixer.plan(target, prepared, schema=known.schema)
+            second = fixer.plan(target, prepared, schema=known.schema, deep=True)
         except PgmendError as error:
             return Outcome(name, dsn, {}, trouble=str(error))
         moved = {str(entry.table): entry.quarantined for entry in run.ledger if entry.quarantined}
-        left = tuple(_told(finding) for finding in report.findings if finding.breaks)
+        left = tuple(_told(finding) for finding in second.findings if finding.breaks)
         return Outcome(name, dsn, moved, left, tuple(step.title for step in second.steps))
 
 

@@ -24,6 +24,7 @@ from urllib.parse import quote, urlencode
 import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import parse_dsn
 
 from fixer import _supervise
@@ -34,6 +35,9 @@ GUISES = ["namespace", "nobody"]
 
 # Seconds that a new database waits for others to leave its template.
 PATIENCE = 30.0
+
+# Seconds in which a session that was closed has left its database.
+LEAVING = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,18 @@ class Server:
         name = name or f"pgmend_{os.urandom(6).hex()}"
         words = "CREATE DATABASE {} TEMPLATE {}" + (" STRATEGY file_copy" if self.version >= 15 else "")
         statement = sql.SQL(words).format(sql.Identifier(name), sql.Identifier(template or "template0"))
-        self._execute(statement, PATIENCE)
+        self._execute(statement, template or "", PATIENCE)
         return name
 
     def drop_database(self, name: str) -> None:
         """Drop a database whoever is in it; one that is absent is fine."""
-        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)), name)
 
-    def _execute(self, statement: sql.Composed, patience: float = 0.0) -> None:
-        """Run a statement, and again while what it needs is in use."""
+    def _execute(self, statement: sql.Composed, database: str, patience: float = 0.0) -> None:
+        """Run a statement on a database that nobody may be in, and again while somebody is."""
         end = time.monotonic() + patience
         with closing(_connect(self.dsn)) as connection, connection.cursor() as cursor:
+            _let_go(cursor, database)
             while True:
                 try:
                     cursor.execute(statement)
@@ -78,6 +83,16 @@ class Server:
                     time.sleep(0.05)
                 except psycopg2.Error as error:
                     raise ServerError(_sentence(error)) from error
+
+
+def _let_go(cursor: Cursor, database: str) -> None:
+    """Wait a moment for sessions that are ending: PostgreSQL itself looks again after a tenth of a second only."""
+    end = time.monotonic() + LEAVING
+    while time.monotonic() < end:
+        cursor.execute("SELECT FROM pg_stat_activity WHERE datname = %s", (database,))
+        if not cursor.rowcount:
+            return
+        time.sleep(0.001)
 
 
 # ---- binaries

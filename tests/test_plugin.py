@@ -281,6 +281,13 @@ def test_without_a_key_many_processes_create_the_default_row(database: Database)
     assert ask(dsn, CONTENT) == before
 
 
+def test_what_one_target_takes_another_may_refuse(database: Database) -> None:
+    shown = run(f"--dsn={database()}", f"--dsn={database(statements=SWALLOW)}", "-k", "operation and paper_trades")
+    outcomes = re.findall(r"^(PASSED|FAILED) .*good_rows_go_in_change_and_go_out", shown.text, re.M)
+
+    assert sorted(outcomes) == ["FAILED", "PASSED"]
+
+
 def test_a_wider_column_keeps_a_long_value_whole(database: Database) -> None:
     dsn = database(statements="ALTER TABLE paper_trades ALTER symbol TYPE varchar(50)")
     shown = prove(dsn, "-k", "too-long-symbol")

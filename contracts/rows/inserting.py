@@ -20,11 +20,12 @@ def insert(cursor: Cursor, example: Iterable[Insertion], schema: str) -> list[Ro
     Tables without a schema of their own stand in `schema`. Deferred constraints speak at once. Errors of
     psycopg2 come as they are; Swallowed is raised where an insert returns no row.
     """
-    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     returned: list[Row] = []
+    before = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; ")  # in one round trip with the first
     for insertion in example:
         row = {name: _resolve(value, returned) for name, value in insertion.row.items()}
-        cursor.execute(_statement(insertion.table, row, schema))
+        cursor.execute(before + _statement(insertion.table, row, schema))
+        before = sql.SQL("")
         record = cursor.fetchone()
         if record is None:
             raise Swallowed(insertion.table)

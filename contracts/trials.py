@@ -1,0 +1,84 @@
+"""Trials: a claim is tried with generated examples, and fails with what the simplest of them says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable, UnsatisfiedAssumption
+from hypothesis.strategies import SearchStrategy
+
+from fixer.errors import ContractError
+
+_SETTINGS = settings(
+    deadline=None,
+    database=None,
+    derandomize=True,
+    print_blob=False,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class Broken(Exception):
+    """A claim does not hold; its text is the evidence."""
+
+
+class NotApplicable(Exception):
+    """A claim cannot be tried here; its text is the reason."""
+
+
+def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
+    """Try examples, and raise what the simplest one raises that fails.
+
+    A strategy gives the same examples each time, so those that passed are kept, to be tried elsewhere as they are.
+    """
+    known = strategy, count
+    broken = _try_again(known, prove) if known in _PASSED else None
+    if known in _PASSED and broken is None:
+        return
+    passed = _try_new(strategy, count, prove)
+    if isinstance(broken, Broken):
+        raise broken  # though it cannot be shown again
+    _PASSED[known] = passed
+
+
+_PASSED: dict[tuple[SearchStrategy[Any], int], tuple[Any, ...]] = {}
+
+
+def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], None]) -> Exception | None:
+    """Return what is in the way of examples that passed elsewhere."""
+    try:
+        for value in _PASSED[known]:
+            prove(value)
+    except (Broken, UnsatisfiedAssumption) as error:
+        return error
+    return None
+
+
+def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> tuple[Any, ...]:
+    """Let hypothesis make examples and simplify what fails; return those that passed."""
+    passed: list[Any] = []
+
+    def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
+        prove(value)
+        passed.append(value)
+
+    try:
+        seed(0)(settings(_SETTINGS, max_examples=count)(given(strategy)(try_one)))()
+    except Unsatisfiable:
+        raise NotApplicable("no row could be made that a check of its own would take") from None
+    except ContractError as error:
+        raise NotApplicable(str(error)) from None
+    except BaseExceptionGroup as group:
+        raise [*_leaves(group)][-1] from None  # the simplest comes last
+    return tuple(passed)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
