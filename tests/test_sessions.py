@@ -109,7 +109,7 @@ def test_the_second_session_reads_with_the_settings_of_the_first(reader: Cursor)
 
 
 def test_the_second_session_answers_nothing_where_it_is_somebody_else(library: Case, reader: Cursor) -> None:
-    reader.execute("SET LOCAL ROLE pg_read_all_data")
+    reader.execute("SET LOCAL ROLE pg_monitor")
 
     assert second(reader, BOOKS) == {}
 
