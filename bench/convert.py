@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from bench import data
-from bench.harness import Options, Result, database, fixer, own_server, run_sql, say
-from bench.load import load
-from bench.stall import QUIET, QUIET_SECONDS, compare
+from bench.harness import Options, Result, own_server, run_sql, say, seconds
+from bench.stall import QUIET, QUIET_SECONDS, apply, compare, under_load
 
 SMALL, FULL = (100_000,), (5_000_000,)
+WIDE = ("--contract", "bench.wide:metadata")
 NAIVE = (
     "ALTER TABLE users ALTER COLUMN id TYPE bigint",
     "ALTER TABLE paper_trades ALTER COLUMN id TYPE bigint",
@@ -25,8 +26,8 @@ def run(options: Options) -> Result:
     result = Result("convert")
     ways: dict[str, Callable[[str], object]] = {
         QUIET: lambda dsn: time.sleep(QUIET_SECONDS),
-        "online": lambda dsn: _apply("online", dsn),
-        "atomic": lambda dsn: _apply("atomic", dsn),
+        "online": lambda dsn: apply("online", dsn, *WIDE),
+        "atomic": lambda dsn: apply("atomic", dsn, *WIDE),
         "naive ALTERs": lambda dsn: run_sql(dsn, *NAIVE),
     }
     with own_server(options.settings(), options.version) as own:
@@ -34,14 +35,11 @@ def run(options: Options) -> Result:
             say(f"{users:,} users, {2 * users:,} trades: filling the template")
             template = own.server.create_database()
             data.healthy(own.server.database_dsn(template), users)
-            waited, taken = {}, {}
-            for name, work in ways.items():
-                say(f"{users:,} users, a writer and a reader at work: {name}")
-                with database(own.server, template) as dsn, load(dsn, users) as waits:
-                    started = time.perf_counter()
-                    work(dsn)
-                    taken[name] = time.perf_counter() - started
-                    waited[name] = waits
+            taken = dict[str, float]()
+            waited = {
+                name: under_load(own.server, template, users, name, partial(_timed, taken, name, work))
+                for name, work in ways.items()
+            }
             for place, kind in enumerate(("writer", "reader")):
                 compare(result, users, kind, {name: each[place] for name, each in waited.items()})
             del taken[QUIET]
@@ -49,6 +47,5 @@ def run(options: Options) -> Result:
     return result
 
 
-def _apply(mode: str, dsn: str) -> None:
-    words = ("apply", "--yes", "--allow-hazards", "all", "--mode", mode, "--contract", "bench.wide:metadata")
-    fixer(*words, dsn=dsn)
+def _timed(taken: dict[str, float], name: str, work: Callable[[str], object], dsn: str) -> None:
+    taken[name] = seconds(partial(work, dsn))

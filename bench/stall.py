@@ -20,10 +20,10 @@ def run(options: Options) -> Result:
     result = Result("stall")
     ways: dict[str, Callable[[str], object]] = {QUIET: lambda dsn: time.sleep(QUIET_SECONDS)}
     if offers("apply", "online"):
-        ways["online"] = lambda dsn: _apply("online", dsn)
+        ways["online"] = lambda dsn: apply("online", dsn)
     else:
         result.note("Left out, as this fixer has none: apply --mode online.")
-    ways["atomic"] = lambda dsn: _apply("atomic", dsn)
+    ways["atomic"] = lambda dsn: apply("atomic", dsn)
     ways["naive ALTERs"] = lambda dsn: psql(dsn, HERE / "naive_alters.sql")
     with own_server(options.settings(), options.version) as own:
         for users in options.pick(SMALL, FULL):
@@ -33,19 +33,21 @@ def run(options: Options) -> Result:
             data.broken(dsn, users)
             # The application has its indexes, and no key: else it would be slow already.
             run_sql(dsn, "CREATE INDEX ON users (id)", "CREATE INDEX ON paper_trades (user_id)", "VACUUM (ANALYZE)")
-            waited = {name: _under_load(own.server, template, users, name, work) for name, work in ways.items()}
+            waited = {name: under_load(own.server, template, users, name, work) for name, work in ways.items()}
             for place, kind in enumerate(("writer", "reader")):
                 compare(result, users, kind, {name: each[place] for name, each in waited.items()})
     return result
 
 
-def _apply(mode: str, dsn: str) -> None:
-    fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, dsn=dsn)
+def apply(mode: str, dsn: str, *words: str) -> None:
+    """Repair a database."""
+    fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, *words, dsn=dsn)
 
 
-def _under_load(
+def under_load(
     server: Server, template: str, users: int, name: str, work: Callable[[str], object]
 ) -> tuple[Waits, Waits]:
+    """Do some work on a copy of a template under load; return what the writer and the reader waited."""
     say(f"{users:,} users, a writer and a reader at work: {name}")
     with database(server, template) as dsn:
         with load(dsn, users) as (writer, reader):

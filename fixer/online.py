@@ -24,15 +24,18 @@ FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
 BESIDE = "pgmend_"  # begins the name of a column that is filled beside the one whose place it will take
 _SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
-
-
 # Settings that say how a value is spelt as text, and which names are seen.
 _SPELLING = ("search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output")
 
 
+def beside(name: str) -> str:
+    """Return the name of what stands for a while beside a column, a constraint or an index of this name."""
+    return q.free_name(f"{BESIDE}{name}", ())
+
+
 def helper(column: str) -> str:
     """Return the name of the check that proves a column NOT NULL for a while (PostgreSQL 17 and older)."""
-    return q.free_name(f"pgmend_{column}_not_null", ())
+    return beside(f"{column}_not_null")
 
 
 def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Phase, Phase]) -> Iterator[Step]:

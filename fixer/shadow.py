@@ -16,7 +16,7 @@ from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import Added, Fill, Lock, Phase, Step
+from fixer.steps import Added, Fill, Phase, Step
 from fixer.types import family
 from fixer.writes import filling
 
@@ -45,7 +45,7 @@ class Shadow:
     @property
     def beside(self) -> str:
         """The name of the second column until the change."""
-        return q.free_name(f"{online.BESIDE}{self.name or self.column.name}", ())
+        return online.beside(self.name or self.column.name)
 
     @property
     def kept(self) -> str:
@@ -69,11 +69,12 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
     steps = [*filled(shadow, convert, actual.version)]
     there = {index.name for index in table.indexes if index.valid}
     for index in shadow.indexes:
-        tail, built = _tail_on(index, shadow), _helper(index.name)
+        tail, built = _tail_on(index, shadow), online.beside(index.name)
         if tail is None:
             return None
-        if built not in there:
-            steps.append(_index(built, index, tail, shadow))
+        title = f"build the index {index.name} over {shadow.beside}"
+        build = online.index(built, table, replace(index, tail=tail), title) if built not in there else None
+        steps += [replace(step, phase=Phase.FITTINGS) for step in build or ()]
     others = tuple(sorted({t for key in shadow.keys for t in (key.table, key.target)} - {name}))
     change = Step(
         Phase.EXCHANGES,
@@ -125,7 +126,7 @@ def named(shadow: Shadow, title: str) -> Step:
 
 def cleared(table: Table, column: str) -> Iterator[Step]:
     """Yield the step that drops the second column of an interrupted run, where a column is converted in place."""
-    beside = q.free_name(f"{online.BESIDE}{column}", ())
+    beside = online.beside(column)
     if beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles):
         yield dropped_beside(table.name, beside)
 
@@ -146,10 +147,6 @@ def _definition(shadow: Shadow) -> str:
     """Return type and collation of the second column."""
     collation = shadow.column.collation
     return f'{shadow.type} COLLATE "{collation}"' if collation and family(shadow.type) == "text" else shadow.type
-
-
-def _helper(name: str) -> str:
-    return q.free_name(f"{online.BESIDE}{name}", ())
 
 
 def _guard(shadow: Shadow) -> str:
@@ -206,7 +203,7 @@ def _mentions(index: Index, column: str) -> bool:
     return re.search(word, index.tail) is not None
 
 
-def _tail_on(index: Index, shadow: Shadow) -> Composable | None:
+def _tail_on(index: Index, shadow: Shadow) -> str | None:
     """Return the tail of an index as it is over the second column; None where that is not plain to see."""
     found = _PLAIN.fullmatch(index.tail)
     if found is None or not index.valid or (index.constraint and not index.unique):
@@ -214,30 +211,12 @@ def _tail_on(index: Index, shadow: Shadow) -> Composable | None:
     elements = [(_unquoted(each[1]), each[2]) for each in _ELEMENT.finditer(found[2])]
     if tuple(name for name, _ in elements) != index.columns:
         return None
-    new = [
-        SQL("{}{}").format(Identifier(shadow.beside if name == shadow.column.name else name), SQL(rest))
-        for name, rest in elements
-    ]
-    return SQL("{} ({}){}").format(SQL(found[1]), SQL(", ").join(new), SQL(found[3]))
+    new = {**dict(zip(index.columns, index.columns, strict=True)), shadow.column.name: shadow.beside}
+    return f"{found[1]} ({', '.join(q.quoted([new[name]]) + rest for name, rest in elements)}){found[3]}"
 
 
 def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
-
-
-def _index(built: str, index: Index, tail: Composable, shadow: Shadow) -> Step:
-    statement = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
-        SQL("UNIQUE " if index.unique else ""), Identifier(built), q.name(shadow.table.name), tail
-    )
-    return Step(
-        Phase.FITTINGS,
-        shadow.table.name,
-        f"build the index {index.name} over {shadow.beside}",
-        statement,
-        Lock.SHARE_UPDATE_EXCLUSIVE,
-        rows=shadow.table.estimated_rows,
-        concurrent=True,
-    )
 
 
 # --- the change of names
@@ -245,7 +224,7 @@ def _index(built: str, index: Index, tail: Composable, shadow: Shadow) -> Step:
 
 def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator[Composable]:
     """Yield the statements of the moment in which the second column takes the place of the first."""
-    table, name, column = shadow.table, shadow.table.name, shadow.column.name
+    name, column = shadow.table.name, shadow.column.name
     for each in sorted({name, *others}):
         yield SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(each))
     for key in shadow.keys:
@@ -269,13 +248,11 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
         yield _altered(name, SQL("RENAME COLUMN {} TO {}").format(Identifier(old_name), Identifier(new_name)))
     if shadow.default is not None:
         yield _altered(name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(shadow.default)))
-    for index in table.indexes:
-        if index not in shadow.indexes:
-            continue
+    for index in shadow.indexes:
         if index.constraint:
-            yield _altered(name, SQL("ADD {}").format(online.using(index.name, index, _helper(index.name))))
+            yield _altered(name, SQL("ADD {}").format(online.using(index.name, index, online.beside(index.name))))
         else:
-            built = Identifier(name.schema, _helper(index.name))
+            built = Identifier(name.schema, online.beside(index.name))
             yield SQL("ALTER INDEX {} RENAME TO {}").format(built, Identifier(index.name))
     for _, new in shadow.checks:
         yield _altered(name, SQL("ADD {} NOT VALID").format(ddl.check_clause(new.name, new)))

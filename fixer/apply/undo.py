@@ -164,9 +164,7 @@ class _Undo:
                 assert item is not None
                 raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {self.done.run}.")
         # An index that was finished when the fixer was there no more is not entered, and ours all the same.
-        unentered = {
-            i.key for i in now.of_kind("index") if i.name.startswith(BESIDE) and i.key not in self.before.items
-        }
+        unentered = {key for key in _helpers(now) if key[0] == "index"} - self.before.items.keys()
         theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
@@ -499,13 +497,14 @@ class _Undo:
 
 def _helpers(where: Definitions) -> set[Key]:
     """Return the second columns that a repair fills, and what hangs on them."""
-    kinds = ("column", "trigger", "index")
-    found = {
-        i.key for i in where.items.values() if i.kind in kinds and (i.name.startswith(BESIDE) or is_syncing(i.name))
-    }
-    columns = {where.items[key].name for key in found if key[0] == "column"}
-    guards = {key.key for key in where.of_kind("constraint") if columns & set(key.detail["columns"] or ())}
-    return {key for key in found | guards if not where.items[key].name.startswith(KEPT)}
+    found = [item for kind in ("column", "trigger", "index") for item in where.of_kind(kind) if _is_helper(item.name)]
+    columns = {item.name for item in found if item.kind == "column"}
+    guards = (key for key in where.of_kind("constraint") if columns & set(key.detail["columns"] or ()))
+    return {item.key for item in (*found, *guards)}
+
+
+def _is_helper(name: str) -> bool:
+    return is_syncing(name) or (name.startswith(BESIDE) and not name.startswith(KEPT))
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:

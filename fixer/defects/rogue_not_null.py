@@ -26,8 +26,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.tables.items():
         table = actual.tables.get(name)
         for column in table.columns.values() if table else ():
-            fills_itself = bool(column.default is not None or column.generates or column.generated)
-            fills_itself = fills_itself or column.name.startswith(BESIDE)  # by a trigger, while a repair is under way
+            fills_itself = (
+                column.default is not None
+                or column.generates
+                or column.generated
+                or column.name.startswith(BESIDE)  # by a trigger, while a repair is under way
+            )
             if column.name not in wanted.columns and column.not_null and not fills_itself:
                 message = (
                     f"{name.name}.{column.name} is unknown to the contract and should not demand a value,"

@@ -16,7 +16,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import let_count, numbered_in_batches
-from fixer.online import BESIDE
+from fixer.online import beside
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Added, Hazard, Phase, Repair, alter
@@ -79,7 +79,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     aside = replace(aside, renames=((column, legacy),), online=())
     # Online, the number stands under another name until all rows have one.
     wanted = contract.tables[name].columns[column]
-    under = q.free_name(f"{BESIDE}{column}", ())
+    under = beside(column)
     swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
         q.name(name), Identifier(column), Identifier(legacy), q.name(name), Identifier(under), Identifier(column)
     )

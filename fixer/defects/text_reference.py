@@ -118,7 +118,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     key: ForeignKey = finding.part
     name, column, legacy = key.table, key.columns[0], finding.found
     table, aside = actual.tables[name], aside_name(actual.tables[name], column)
-    beside = q.free_name(f"{online.BESIDE}{column}", ())
+    beside = online.beside(column)
     type_ = SQL(contract.tables[name].columns[column].type)
     found = SQL("SELECT {} FROM {} AS p WHERE {}::text = {}::text").format(
         q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
