@@ -23,6 +23,8 @@ ALTER TABLE books ALTER COLUMN id TYPE smallint, ALTER COLUMN author_id TYPE sma
 ALTER TABLE reviews ALTER COLUMN book_id TYPE smallint;
 ALTER TABLE authors ALTER COLUMN id TYPE smallint;
 CREATE INDEX odd ON books (pages DESC NULLS LAST, title);
+ALTER TABLE books ALTER COLUMN pages SET DEFAULT 7;
+ALTER TABLE reviews ADD COLUMN author smallint REFERENCES authors (id);
 ALTER TABLE books ADD CONSTRAINT long CHECK (pages > 0);
 COMMENT ON COLUMN books.pages IS 'how ''many''';
 ALTER TABLE books ALTER COLUMN pages SET STATISTICS 50;
@@ -316,6 +318,15 @@ def test_what_was_interrupted_can_be_taken_back(narrow: Database, part: str) -> 
 
     assert ended.stderr == ""
     assert (all_of(narrow), narrow.run(HANGING["functions"])) == (before, [])
+
+
+def test_an_index_that_was_finished_when_the_fixer_was_gone_is_taken_back_as_well(narrow: Database) -> None:
+    before = all_of(narrow)
+    ends(narrow, dozing(narrow, "build the index"), "kill -9")
+    narrow.run("DROP EVENT TRIGGER doze; DROP FUNCTION doze; CREATE INDEX pgmend_odd ON books (pgmend_pages, title)")
+    ended = undo(narrow)
+
+    assert (ended.stderr, all_of(narrow)) == ("", before)
 
 
 @pytest.mark.parametrize("part", PARTS[:4])
