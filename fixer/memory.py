@@ -15,5 +15,8 @@ def undisturbed() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # nobody's objects but these: they are old now, without a walk
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()

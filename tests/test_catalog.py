@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
-from psycopg2.extensions import parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, parse_dsn
 from test_cli import HEALTHY, HOUSE, Database, fixer, lent, role
 
 from fixer import catalog, servers
+from fixer.catalog.questions import Answer, Ask, asking
+from fixer.memory import undisturbed
 from fixer.schema import QName, Schema
 from fixer.servers import Server
 
@@ -239,3 +243,44 @@ def test_rows_do_not_change_the_fingerprint(server: Server) -> None:
         database.run("DELETE FROM paper_trades; SELECT nextval('users_id_seq')")
 
         assert before == read(database).fingerprint
+
+
+def test_a_question_that_fails_fails_those_behind_it_alike(server: Server) -> None:
+    with lent(server, HEALTHY) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        with connection.cursor() as cursor, asking(cursor) as ask:
+            answers = [ask("session", "SELECT 1 / 0;"), ask("session")]
+            said = []
+            for answer in answers:
+                with pytest.raises(psycopg2.Error) as caught:
+                    answer()
+                said.append(type(caught.value))
+
+        assert said == [psycopg2.errors.DivisionByZero] * 2
+
+
+def test_questions_that_nobody_waits_for_are_not_asked(server: Server) -> None:
+    slowly = "SELECT pg_sleep(0.2), set_config('pgmend.schemas', '{public}', true);"
+    answers: list[Answer] = []
+
+    def interrupted(ask: Ask) -> None:
+        answers.extend([ask("session", slowly), ask("session")])
+        raise KeyboardInterrupt
+
+    with lent(server, HEALTHY) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        with connection.cursor() as cursor, pytest.raises(KeyboardInterrupt), asking(cursor) as ask:
+            interrupted(ask)
+
+        assert answers[0]()
+        with pytest.raises(CancelledError):
+            answers[1]()
+        connection.rollback()  # nothing is under way any more
+        assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+
+def test_values_that_stay_are_old_at_once() -> None:
+    with undisturbed():
+        made = [[] for _ in range(10_000)]
+
+    assert gc.isenabled()
+    assert len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1)) < len(made)
+    assert not gc.get_freeze_count()

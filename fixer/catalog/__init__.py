@@ -4,42 +4,25 @@ Ten queries, however many tables, and one more from version 18 on. They lie besi
 pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, and names are spelt under a
 search_path that the caller sets, so that two databases read in the same way are spelt alike. Tables, columns
 and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions where
-numbers do not tell them.
+numbers do not tell them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import schema as s
-from fixer.catalog.assembly import Assembly, Raw
-from fixer.catalog.spelling import Definitions, Rows
+from fixer.catalog.assembly import Assembly
+from fixer.catalog.questions import Rows, asking, queries, query
+from fixer.catalog.spelling import Definitions
 from fixer.memory import undisturbed
 from fixer.schema import QName, Spellings
 
-
-@cache
-def query(name: str) -> str:
-    """Return the text of the catalogue query `name`."""
-    return (files(__package__) / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def queries() -> list[str]:
-    """Return the texts of all the queries, by which what was read with others is told."""
-    return [query(file.name.removesuffix(".sql")) for file in _files()]
-
-
-@cache
-def _files() -> tuple[Any, ...]:
-    """Return the query files, by name."""
-    return tuple(sorted((f for f in files(__package__).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name))
+__all__ = ["queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -51,24 +34,14 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     """
     choose = f"{begin}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(cursor, choose, list(schemas))
-    found, _ = _read(cursor, known or {}, _PLAINLY + _SPELL, list(dict.fromkeys([*schemas, "public"])))
-    found = replace(found, session=session)
-    return _with_unproved(cursor, found) if session.version >= 18 else found
-
-
-def _with_unproved(cursor: Cursor, found: s.Schema) -> s.Schema:
-    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
-    cursor.execute(query("unproved"))
-    for schema, relation, column, constraint in cursor.fetchall():
-        table = found.tables[QName(schema, relation)]
-        open_ = table.with_column(replace(table.columns[column], not_null=False))
-        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
-    return found
+    path = list(dict.fromkeys([*schemas, "public"]))
+    found, _ = _read(cursor, known or {}, session.version >= 18, _PLAINLY + _SPELL, path)
+    return replace(found, session=session)
 
 
 def read_model(cursor: Cursor) -> s.Schema:
     """Read what the setting `pgmend.schemas` names as a model: its shape alone, under the search_path as it is."""
-    found, definitions = _read(cursor, {}, _PLAINLY)
+    found, definitions = _read(cursor, {}, False, _PLAINLY)
     tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
     return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
 
@@ -87,25 +60,30 @@ _SPELL = (
 )
 
 
-def _read(cursor: Cursor, known: Spellings, before: str, *parameters: object) -> tuple[s.Schema, Definitions]:
-    def fetch(name: str, before: str = "", *parameters: object) -> Rows:
-        cursor.execute(before + query(name), parameters or None)
-        return cursor.fetchall()
-
+def _read(
+    cursor: Cursor, known: Spellings, doubtful: bool, before: str, *parameters: object
+) -> tuple[s.Schema, Definitions]:
     with undisturbed():
-        return _put_together(fetch, known, before, *parameters)
+        return _put_together(cursor, known, doubtful, before, *parameters)
 
 
 def _put_together(
-    fetch: Callable[..., Rows], known: Spellings, before: str, *parameters: object
+    cursor: Cursor, known: Spellings, doubtful: bool, before: str, *parameters: object
 ) -> tuple[s.Schema, Definitions]:
     """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
-    raw = Raw(
-        fetch("relations", before, *parameters),
-        *map(fetch, ("columns", "defaults", "indexes", "constraints", "sequences", "obstacles")),
-    )
-    assembly = Assembly(raw, fetch, known)
-    return assembly.schema(), assembly.definitions
+    with asking(cursor) as ask:
+        assembly = Assembly(ask, known, before, *parameters)
+        unproved = ask("unproved") if doubtful else list
+        return _with_unproved(assembly.schema(), unproved()), assembly.definitions
+
+
+def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
+    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
+    for schema, relation, column, constraint in rows:
+        table = found.tables[QName(schema, relation)]
+        open_ = table.with_column(replace(table.columns[column], not_null=False))
+        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
+    return found
 
 
 def _session(cursor: Cursor, choose: str, schemas: list[str]) -> s.Session:

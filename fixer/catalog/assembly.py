@@ -4,71 +4,71 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from fixer import schema as s
 from fixer.catalog import spelling
-from fixer.catalog.spelling import Columns, Definitions, Fetch, Rows, WantedCheck, WantedIndex
+from fixer.catalog.questions import Ask, Rows
+from fixer.catalog.spelling import Columns, Definitions, WantedCheck, WantedIndex
 from fixer.schema import QName, Spellings
 
+Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
+_IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
 _BY_NAME = attrgetter("name")
 _NO_DEFAULTS: Mapping[int, tuple[str, QName | None]] = {}
 
 
-@dataclass(frozen=True)
-class Raw:
-    """The answers to the queries, each row in the order in which its query names the columns."""
-
-    relations: Rows
-    columns: Rows
-    defaults: Rows
-    indexes: Rows
-    constraints: Rows
-    sequences: Rows
-    obstacles: Rows
-
-
 class Assembly:
-    """The parts of a schema, by the numbers of their tables."""
+    """The parts of a schema, by the numbers of their tables.
 
-    def __init__(self, raw: Raw, fetch: Fetch, known: Spellings) -> None:
-        self._raw = raw
-        self._names = {row[0]: QName(row[1], row[2]) for row in raw.relations}
-        self._columns: dict[int, dict[int, list[Any]]] = defaultdict(dict)  # facts by table and place
-        for relation, number, *facts in sorted(raw.columns):
-            self._columns[relation][number] = facts
-        sequences = {(row[2], -1, 0) for row in raw.sequences}
-        self._types = spelling.types(fetch, sequences | {row[3:6] for row in raw.columns})
-        self._indexes = self._wanted_indexes()
-        checks = [
-            WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in raw.constraints if row[1] == "c"
-        ]
-        self.definitions = Definitions(fetch, self._indexes, checks, known)
+    It asks all its questions ahead, and puts together what is there while the server answers the next.
+    """
+
+    def __init__(self, ask: Ask, known: Spellings, before: str, *parameters: object) -> None:
+        relations, columns, sequences = ask("relations", before, *parameters), ask("columns"), ask("sequences")
+        self._relations, rows, self._counters = relations(), columns(), sequences()
+        spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
+        obstacles, constraints, indexes = ask("obstacles"), ask("constraints"), ask("indexes")
+        self._defaults = ask("defaults")
+        self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
+        self._columns = _by_place(rows)
+        self._types = spelling.types(spelt())
+        self._sequences = self._read_sequences()
+        self._hindering, self._constraints = obstacles(), constraints()
+        self._keys = self._read_foreign_keys()
+        checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
+        self._indexes = indexes()
+        self._wanted = self._wanted_indexes()
+        self.definitions = Definitions(ask, self._wanted, checks, known)
 
     def schema(self) -> s.Schema:
         """Return the schema."""
-        columns, indexes, obstacles = self._read_columns(), self._read_indexes(), self._read_obstacles()
-        checks, keys = self._read_checks(), self._read_foreign_keys()
+        columns, obstacles, names = self._read_columns(), self._read_obstacles(), frozenset(self._every_name())
+        self.definitions.read()
+        groups = (self._read_indexes(), self._read_checks(), self._keys, obstacles)
         tables = {}
-        for oid, _, _, kind, *facts in self._raw.relations:
+        for oid, _, _, kind, *facts in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
-                parts = [tuple(group.pop(oid, ())) for group in (indexes, checks, keys, obstacles)]
+                parts = [tuple(group.get(oid, ())) for group in groups]
                 whole: list[Any] = [name, kind, *facts, columns.get(oid, {}), *parts]
                 tables[name] = s.Table(*whole)
-        sequences = self._read_sequences()
-        outside = sorted((key for group in keys.values() for key in group), key=lambda key: (key.table, key.name))
-        return s.Schema(tables, sequences, tuple(outside), frozenset(self._every_name()))
+        elsewhere = (key for oid, keys in self._keys.items() if oid not in self._names for key in keys)
+        outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
+        return s.Schema(tables, self._sequences, tuple(outside), names)
+
+    def _of_type(self, wanted: str) -> Rows:
+        """Return the constraints of one type."""
+        return [row for row in self._constraints if row[1] == wanted]
 
     def _every_name(self) -> list[QName]:
-        indexes = [QName(self._names[row[0]].schema, row[2]) for row in self._raw.indexes]
-        return [*self._names.values(), *indexes, *(QName(row[0], row[1]) for row in self._raw.sequences)]
+        indexes = [QName(self._names[row[0]].schema, row[2]) for row in self._indexes]
+        return [*self._names.values(), *indexes, *(QName(row[0], row[1]) for row in self._counters)]
 
     def _named(self, relation: int, places: list[int]) -> Columns:
         """Return the names of columns; that of an expression is empty."""
@@ -83,7 +83,7 @@ class Assembly:
     def _wanted_indexes(self) -> list[WantedIndex]:
         placed = cache(lambda places, keys: [int(place) for place in places.split()[:keys]])
         wanted = []
-        for relation, oid, _, places, keys, plain, classes, collations, options, *_ in self._raw.indexes:
+        for relation, oid, _, places, keys, plain, classes, collations, options, *_ in self._indexes:
             columns, numbers, shape = self._columns[relation], placed(places, keys), None
             if plain:
                 shape = (classes, collations, options, *[(columns[n][1], columns[n][3]) for n in numbers])
@@ -99,18 +99,17 @@ class Assembly:
             table = tables[relation] = {}
             for number, facts in columns.items():
                 default, counter = mine.get(number, (None, None))
-                name, *_, identity, _ = facts
-                if identity:
+                if facts[_IDENTITY]:
                     counter = counter or identities.get((relation, number))
-                key = (*facts, default, counter)
+                key = (facts, default, counter)
                 column = same.get(key)
                 if column is None:
-                    column = same[key] = self._column(key)
-                table[name] = column
+                    column = same[key] = self._column(*key)
+                table[facts[0]] = column
         return tables
 
-    def _column(self, facts: tuple[Any, ...]) -> s.Column:
-        name, type_, modifier, collation, not_null, identity, generated, default, counter = facts
+    def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None) -> s.Column:
+        name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
         return s.Column(
             name, spelt.name, not_null, default, identity, generated, spelt.collation, counter, spelt.labels
@@ -118,40 +117,38 @@ class Assembly:
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None]]]:
         tables: dict[int, dict[int, tuple[str, QName | None]]] = defaultdict(dict)
-        for relation, number, expression, schema, sequence in self._raw.defaults:
+        for relation, number, expression, schema, sequence in self._defaults():
             tables[relation][number] = (expression, QName(schema, sequence) if sequence else None)
         return tables
 
     def _read_identities(self) -> dict[tuple[int, int], QName]:
-        return {row[3:5]: QName(row[0], row[1]) for row in self._raw.sequences if row[5] == "i"}
+        return {row[3:5]: QName(row[0], row[1]) for row in self._counters if row[5] == "i"}
 
     def _read_indexes(self) -> dict[int, list[s.Index]]:
         tables: dict[int, list[s.Index]] = defaultdict(list)
         tails = self.definitions.tails
-        for row, (oid, columns, _) in zip(self._raw.indexes, self._indexes, strict=True):
+        for row, (oid, columns, _) in zip(self._indexes, self._wanted, strict=True):
             tables[row[0]].append(s.Index(row[2], columns, tails[oid], *row[9:]))
         return _by_name(tables)
 
     def _read_checks(self) -> dict[int, list[s.Check]]:
         tables: dict[int, list[s.Check]] = defaultdict(list)
         expressions = self.definitions.expressions
-        for oid, type_, name, relation, places, *_, validated, _, _, _, _ in self._raw.constraints:
-            if type_ == "c":
-                tables[relation].append(s.Check(name, expressions[oid], self._checked(relation, places), validated))
+        for oid, _, name, relation, places, *_, validated, _, _, _, _ in self._of_type("c"):
+            tables[relation].append(s.Check(name, expressions[oid], self._checked(relation, places), validated))
         return _by_name(tables)
 
     def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
         disabled: dict[int, list[tuple[QName, str]]] = defaultdict(list)
-        for kind, _, trigger, _, _, key, table in self._raw.obstacles:
+        for kind, _, trigger, _, _, key, table in self._hindering:
             if kind == "disabled":
                 disabled[key].append((QName(*table), trigger))
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
-        for oid, type_, name, relation, places, target, targets, *facts, _, here, there in self._raw.constraints:
-            if type_ == "f":
-                ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
-                silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
-                whole: list[Any] = [name, *ends, *facts, silent]
-                tables[relation].append(s.ForeignKey(*whole))
+        for oid, _, name, relation, places, target, targets, *facts, _, here, there in self._of_type("f"):
+            ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
+            silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
+            whole: list[Any] = [name, *ends, *facts, silent]
+            tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
 
     def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:
@@ -161,19 +158,27 @@ class Assembly:
 
     def _read_obstacles(self) -> dict[int, list[s.Obstacle]]:
         tables: dict[int, list[s.Obstacle]] = defaultdict(list)
-        for kind, relation, name, columns, enabled, *_ in self._raw.obstacles:
+        for kind, relation, name, columns, enabled, *_ in self._hindering:
             if kind != "disabled":
                 tables[relation].append(s.Obstacle(kind, name, tuple(sorted(columns)), enabled))
         return tables
 
     def _read_sequences(self) -> dict[QName, s.Sequence]:
         sequences = {}
-        for schema, name, type_, relation, number, _, *figures, readable, last_value in self._raw.sequences:
+        for schema, name, type_, relation, number, _, *figures, readable, last_value in self._counters:
             owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
             spelt = self._types[type_, -1, 0].name
             whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
+
+
+def _by_place(rows: Rows) -> Facts:
+    """Return what is known of columns, by table and place."""
+    columns: Facts = defaultdict(dict)
+    for row in sorted(rows):
+        columns[row[0]][row[1]] = row[2:]
+    return columns
 
 
 def _by_name(tables: dict[int, list[Part]]) -> dict[int, list[Part]]:

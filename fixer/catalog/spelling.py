@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from fixer.catalog.questions import Answer, Ask, Rows
 from fixer.schema import Spellings
 
-Rows = list[tuple[Any, ...]]
-Fetch = Callable[..., Rows]
 TypeKey = tuple[int, int, int]  # type, modifier, collation
 Columns = tuple[str, ...]
 
@@ -56,50 +55,60 @@ class WantedCheck(NamedTuple):
     tree: str
 
 
-def types(fetch: Fetch, wanted: Iterable[TypeKey]) -> dict[TypeKey, SpeltType]:
+def ask_types(ask: Ask, wanted: Iterable[TypeKey]) -> Answer:
+    """Ask how types are spelt."""
+    return ask("types", _CHOOSE_TYPES, json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted]))
+
+
+def types(rows: Rows) -> dict[TypeKey, SpeltType]:
     """Return how types are spelt."""
-    asked = json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted])
-    rows = fetch("types", _CHOOSE_TYPES, asked)
     return {(a, b, c): SpeltType(name, collation, tuple(labels or ())) for a, b, c, name, collation, labels in rows}
 
 
 class Definitions:
-    """How indexes and checks are spelt: `tails` of those, `expressions` of these, by their numbers."""
+    """How indexes and checks are spelt: `tails` of those, `expressions` of these, by their numbers.
+
+    They are asked for at once, and are there once they are `read`.
+    """
 
     def __init__(
-        self, fetch: Fetch, indexes: Sequence[WantedIndex], checks: Sequence[WantedCheck], known: Spellings
+        self, ask: Ask, indexes: Sequence[WantedIndex], checks: Sequence[WantedCheck], known: Spellings
     ) -> None:
-        self._fetch, self._words = fetch, set[str]()
+        self._ask, self._words = ask, set[str]()
         self._keys = {check.oid: (_digest(check.tree), check.columns) for check in checks}
-        self._checks = checks
+        self._indexes, self._checks = indexes, checks
         self.expressions = {oid: known[key] for oid, key in self._keys.items() if key in known}
         self.tails: dict[int, str] = {}
-        speakers = {index.shape: index for index in indexes if index.shape is not None}
-        self._ask(
-            [*(index.oid for index in indexes if index.shape is None), *(index.oid for index in speakers.values())],
+        self._speakers = {index.shape: index for index in indexes if index.shape is not None}
+        singular = (index.oid for index in indexes if index.shape is None)
+        self._answer = self._asked(
+            [*singular, *(index.oid for index in self._speakers.values())],
             [check.oid for check in checks if check.oid not in self.expressions],
         )
-        self._spell_plain(indexes, speakers)
+
+    def read(self) -> None:
+        """Wait for the answers, and spell by them what was not asked for."""
+        self._take(self._answer())
+        plainly = cache(self._plainly)
+        plain = {shape for shape, (oid, columns, _) in self._speakers.items() if self.tails[oid] == plainly(columns)}
+        others = [oid for oid, _, shape in self._indexes if shape not in plain and oid not in self.tails]
+        if others:
+            self._take(self._asked(others, [])())
+        self.tails.update({oid: plainly(columns) for oid, columns, shape in self._indexes if shape in plain})
 
     def spellings(self) -> Spellings:
         """Return how the checks are spelt in every database of this version."""
         return {self._keys[c.oid]: self.expressions[c.oid] for c in self._checks if not _LOCAL.search(c.tree)}
 
-    def _ask(self, indexes: list[int], checks: list[int]) -> None:
-        for kind, oid, text in self._fetch("spellings", _CHOOSE_DEFINITIONS, indexes, checks):
+    def _asked(self, indexes: list[int], checks: list[int]) -> Answer:
+        return self._ask("spellings", _CHOOSE_DEFINITIONS, indexes, checks)
+
+    def _take(self, rows: Rows) -> None:
+        for kind, oid, text in rows:
             if kind == "word":
                 self._words.add(text)
             else:
                 (self.tails if kind == "index" else self.expressions)[oid] = text
-
-    def _spell_plain(self, indexes: Sequence[WantedIndex], speakers: Mapping[Hashable, WantedIndex]) -> None:
-        """Spell the indexes in whose like there is nothing but columns, and ask for the others."""
-        plainly = cache(self._plainly)
-        plain = {shape for shape, (oid, columns, _) in speakers.items() if self.tails[oid] == plainly(columns)}
-        others = [oid for oid, _, shape in indexes if shape not in plain and oid not in self.tails]
-        if others:
-            self._ask(others, [])
-        self.tails.update({oid: plainly(columns) for oid, columns, shape in indexes if shape in plain})
 
     def _plainly(self, columns: Columns) -> str:
         return f"USING btree ({', '.join(map(self._quoted, columns))})"

@@ -1,0 +1,67 @@
+"""Asks the catalogue queries one after another, beside the thread that puts the answers together.
+
+So the server works on the next question while the last answer is read, and neither waits for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+Rows = list[tuple[Any, ...]]
+Answer = Callable[[], Rows]  # waits for it, and raises what the question raised
+Ask = Callable[..., Answer]  # the query's name, statements to go before it, and their parameters
+
+
+@cache
+def query(name: str) -> str:
+    """Return the text of the catalogue query `name`."""
+    return (files(__package__) / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def queries() -> list[str]:
+    """Return the texts of all the queries, by which what was read with others is told."""
+    return [query(file.name.removesuffix(".sql")) for file in _files()]
+
+
+@contextmanager
+def asking(cursor: Cursor) -> Iterator[Ask]:
+    """Lend a way to ask questions ahead, each answered after those before it.
+
+    The cursor's connection is busy until all of them are answered: at the end of this context. Where one
+    fails, those behind it fail alike.
+    """
+    failures: list[BaseException] = []
+
+    def fetch(text: str, parameters: tuple[object, ...]) -> Rows:
+        if failures:
+            raise failures[0]
+        try:
+            cursor.execute(text, parameters or None)
+            return cursor.fetchall()
+        except BaseException as failure:
+            failures.append(failure)
+            raise
+
+    with ThreadPoolExecutor(1, "pgmend-catalog") as beside:
+
+        def ask(name: str, before: str = "", *parameters: object) -> Answer:
+            return beside.submit(fetch, before + query(name), parameters).result
+
+        try:
+            yield ask
+        except BaseException:
+            beside.shutdown(cancel_futures=True)
+            raise
+
+
+@cache
+def _files() -> tuple[Any, ...]:
+    """Return the query files, by name."""
+    return tuple(sorted((f for f in files(__package__).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name))
