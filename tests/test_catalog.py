@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import closing
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, parse_dsn
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE, parse_dsn
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from test_cli import HEALTHY, HOUSE, Database, fixer, lent, role
 
 from fixer import catalog, servers
@@ -258,19 +260,23 @@ def test_a_question_that_fails_fails_those_behind_it_alike(server: Server) -> No
         assert said == [psycopg2.errors.DivisionByZero] * 2
 
 
-def test_questions_that_nobody_waits_for_are_not_asked(server: Server) -> None:
-    slowly = "SELECT pg_sleep(0.2), set_config('pgmend.schemas', '{public}', true);"
+def test_ctrl_c_cancels_the_question_under_way_and_those_behind_it(server: Server) -> None:
     answers: list[Answer] = []
 
-    def interrupted(ask: Ask) -> None:
-        answers.extend([ask("session", slowly), ask("session")])
+    def interrupted(ask: Ask, cursor: Cursor) -> None:
+        answers.extend([ask("session", "SELECT pg_sleep(30);"), ask("session")])
+        while cursor.connection.info.transaction_status != TRANSACTION_STATUS_ACTIVE:
+            time.sleep(0.01)
         raise KeyboardInterrupt
 
     with lent(server, HEALTHY) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        before = time.monotonic()
         with connection.cursor() as cursor, pytest.raises(KeyboardInterrupt), asking(cursor) as ask:
-            interrupted(ask)
+            interrupted(ask, cursor)
 
-        assert answers[0]()
+        assert time.monotonic() - before < 10
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            answers[0]()
         with pytest.raises(CancelledError):
             answers[1]()
         connection.rollback()  # nothing is under way any more

@@ -35,7 +35,8 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
     """Lend a way to ask questions ahead, each answered after those before it.
 
     The cursor's connection is busy until all of them are answered: at the end of this context. Where one
-    fails, those behind it fail alike.
+    fails, those behind it fail alike; where the context is left early, they are not asked, and Ctrl-C cancels
+    the one that is under way.
     """
     failures: list[BaseException] = []
 
@@ -56,7 +57,9 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
 
         try:
             yield ask
-        except BaseException:
+        except BaseException as reason:
+            if isinstance(reason, KeyboardInterrupt):
+                cursor.connection.cancel()
             beside.shutdown(cancel_futures=True)
             raise
 
