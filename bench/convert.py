@@ -8,7 +8,7 @@ from functools import partial
 
 from bench import data
 from bench.harness import Options, Result, own_server, run_sql, say, seconds
-from bench.stall import QUIET, QUIET_SECONDS, apply, compare, under_load
+from bench.stall import BUSY, QUIET, QUIET_SECONDS, apply, compare, compute, under_load
 
 SMALL, FULL = (100_000,), (5_000_000,)
 WIDE = ("--contract", "bench.wide:metadata")
@@ -26,6 +26,7 @@ def run(options: Options) -> Result:
     result = Result("convert")
     ways: dict[str, Callable[[str], object]] = {
         QUIET: lambda dsn: time.sleep(QUIET_SECONDS),
+        BUSY: compute,
         "online": lambda dsn: apply("online", dsn, *WIDE),
         "atomic": lambda dsn: apply("atomic", dsn, *WIDE),
         "naive ALTERs": lambda dsn: run_sql(dsn, *NAIVE),
@@ -42,7 +43,7 @@ def run(options: Options) -> Result:
             }
             for place, kind in enumerate(("writer", "reader")):
                 compare(result, users, kind, {name: each[place] for name, each in waited.items()})
-            del taken[QUIET]
+            del taken[QUIET], taken[BUSY]
             result.compare(users, taken, "naive ALTERs")
     return result
 

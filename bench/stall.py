@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
+from contextlib import closing
+
+import psycopg2
 
 from bench import data
 from bench.harness import HERE, Options, Result, database, fixer, offers, own_server, psql, run_sql, say
@@ -12,13 +16,14 @@ from fixer.servers import Server
 
 SMALL, FULL = (100_000,), (5_000_000,)
 QUIET = "no repair"
+BUSY = "no repair, one busy session"  # what it costs that a processor is taken, without a lock or a table
 QUIET_SECONDS = 8.0
 
 
 def run(options: Options) -> Result:
     """Measure each way of repair under load, on its own copy of one template."""
     result = Result("stall")
-    ways: dict[str, Callable[[str], object]] = {QUIET: lambda dsn: time.sleep(QUIET_SECONDS)}
+    ways: dict[str, Callable[[str], object]] = {QUIET: lambda dsn: time.sleep(QUIET_SECONDS), BUSY: compute}
     if offers("apply", "online"):
         ways["online"] = lambda dsn: apply("online", dsn)
     else:
@@ -39,6 +44,14 @@ def run(options: Options) -> Result:
     return result
 
 
+def compute(dsn: str) -> None:
+    """Let one session compute and touch nothing."""
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = '{QUIET_SECONDS}s'")
+        with contextlib.suppress(psycopg2.errors.QueryCanceled):
+            cursor.execute("SELECT count(*) FROM generate_series(1, 1000000000)")
+
+
 def apply(mode: str, dsn: str, *words: str) -> None:
     """Repair a database."""
     fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, *words, dsn=dsn)
@@ -57,7 +70,7 @@ def under_load(
 
 def compare(result: Result, users: int, kind: str, waited: dict[str, Waits]) -> None:
     """Add the waits of a kind of client, each against those of a database that nobody repairs."""
-    quiet = waited[QUIET]
+    quiet, busy = waited[QUIET], waited[BUSY]
     for name, waits in waited.items():
         errors = ", ".join(f"{count} × {code}" for code, count in waits.errors.items())
         for word, mine, reference, bound in (
@@ -70,3 +83,7 @@ def compare(result: Result, users: int, kind: str, waited: dict[str, Waits]) -> 
                 bound=bound if name == "online" and kind == "writer" else "",
                 note=f"{len(waits.taken):,} transactions{'; ' + errors if errors else ''}",
             )  # fmt: skip
+        if name == "online":
+            result.add(
+                f"{kind}, p99: {name}", users, waits.p99 * 1000, unit="ms", reference=BUSY, ratio=waits.p99 / busy.p99
+            )

@@ -23,6 +23,7 @@ from fixer.apply.online import Pace
 from fixer.apply.preflight import permit
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
+from fixer.apply.settings import MODESTLY
 from fixer.apply.undo import Undone
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
@@ -170,6 +171,8 @@ def plan_with(
     mode: str = ATOMIC,
 ) -> Plan:
     """Order the repairs that the database behind a connection needs."""
+    if mode == ONLINE:
+        settings = {**settings, **MODESTLY}
     return _built(connection, Report(target, examine(connection, contract, deep=deep, settings=settings)), mode)
 
 

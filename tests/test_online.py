@@ -650,3 +650,17 @@ def test_an_online_run_leaves_nothing_of_its_own_in_the_tables(laboratory: Labor
                 ended = fixer(*APPLY, "-q", "--dsn", database.dsn)
 
                 assert (ended.returncode, database.run(own)) == (0, [])
+
+
+def test_a_table_is_locked_once_for_what_takes_a_moment_and_apart_for_what_reads(large: Database) -> None:
+    columns = "role, status, risk_tolerance, updated_at".split(", ")
+    large.run("ALTER TABLE users " + ", ".join(f"ALTER COLUMN {column} DROP DEFAULT" for column in columns))
+
+    assert fixer(*APPLY, "--allow-hazards", "all", "--dsn", large.dsn).returncode == 0
+
+    done = large.run("SELECT xmin::text, step ->> 'title' FROM fixer_journal.step WHERE step ->> 'table' ~ 'users'")
+    defaults = {xmin for xmin, title in done if " default to " in title}
+    reading = {xmin for xmin, title in done if "ahead of the data" in title}
+    assert len(defaults) == 1
+    assert reading
+    assert all(sum(xmin == each for each, _ in done) == 1 for xmin in reading)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -28,7 +28,7 @@ from fixer.apply.places import Place, point, point_at_pages, search
 from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
-from fixer.apply.settings import generously, planned_for
+from fixer.apply.settings import MODESTLY, generously, planned_for
 from fixer.apply.transaction import TRANSIENT, configure, take_the_floor
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed
@@ -37,11 +37,12 @@ from fixer.explain import told
 from fixer.plan import ONLINE, Plan, PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Literal
-from fixer.steps import Lock
+from fixer.steps import Lock, Phase
 
 ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
 LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
 ROW_TIMEOUT = 0.1  # seconds; below deadlock_timeout, so that it is never the application that gives way
+MOMENTS = 16  # steps under one strong lock, each of them a fraction of a millisecond
 PASSES = 10_000  # searches for the rows of one step
 PATIENCE = 600.0  # seconds for which a lock is tried for
 TARGET = 0.02  # seconds that a batch should take: so long may others wait for its rows
@@ -68,9 +69,6 @@ _SET = (
     "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false),"
     " set_config('max_parallel_maintenance_workers', '0', false)"
 )
-# One processor and no more: the others are for those who work beside.
-_MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_workers": "0"}
-
 log = logging.getLogger("pgmend.apply")
 
 
@@ -164,7 +162,7 @@ class _Online:
         for _ in range(ROUNDS):
             reason = self._round()
             self.doubts |= self.plan.doubts
-            found = examine(self.connection, self.contract, doubts=self.doubts, settings=self.settings)
+            found = examine(self.connection, self.contract, doubts=self.doubts, settings=self.settings | MODESTLY)
             report = Report(self.plan.target, found)
             further = replan(report) if replan else None
             if report.ok and not (further and further.steps):
@@ -183,17 +181,18 @@ class _Online:
     def _round(self) -> str:
         """Carry out one plan; return what overtook it, if anything did."""
         count = len(self.plan.steps)
-        for step in self.plan.steps:
-            numbered = replace(step, number=self.offset + step.number)
-            self.progress.step(step, count)
+        for group in _side_by_side(self.plan.steps):
+            for step in group:
+                self.progress.step(step, count)
             started = time.monotonic()
+            titles = "; ".join(step.title for step in group)
             try:
-                rows = self._step(numbered)
+                rows = self._do([replace(step, number=self.offset + step.number) for step in group])
             except _OvertakenError as overtaken:
-                log.info("step %s: %s: %s: planning again", step.number, step.title, overtaken)
+                log.info("step %s: %s: %s: planning again", group[0].number, titles, overtaken)
                 self.offset += count
-                return f"{step.title}: {overtaken}"
-            log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
+                return f"{titles}: {overtaken}"
+            log.info("step %s: %s: %s rows in %.3f s", group[0].number, titles, rows, time.monotonic() - started)
         self.offset += count
         return ""
 
@@ -246,21 +245,24 @@ class _Online:
 
     # --- one step
 
-    def _step(self, step: PlannedStep) -> int:
-        if step.concurrent:
-            return self._concurrently(step)
-        if step.find:
-            return self._in_batches(step)
-        return self._at_once(step)
+    def _do(self, steps: Sequence[PlannedStep]) -> int:
+        if steps[0].concurrent:
+            return self._concurrently(steps[0])
+        if steps[0].find:
+            return self._in_batches(steps[0])
+        return self._at_once(steps)
 
-    def _at_once(self, step: PlannedStep) -> int:
-        """Do a step in one short transaction, trying for its lock until it is had."""
-        strong = step.lock not in _WEAK
+    def _at_once(self, steps: Sequence[PlannedStep]) -> int:
+        """Do steps in one short transaction, trying for their lock until it is had."""
+        step, strong = steps[0], steps[0].lock not in _WEAK
         begun = time.monotonic()
         for attempt in range(1_000_000):
             try:
                 with self._transaction(step, LOCK_TIMEOUT if strong else None) as cursor:
-                    rows = self._execute(cursor, step)
+                    for step in steps[:-1]:  # before the lock, since they are known to touch no rows
+                        journal.enter_step(cursor, self.number, step, 0)
+                    for step in steps:
+                        rows = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
                 return rows
             except TRANSIENT as error:
@@ -399,7 +401,7 @@ class _Online:
         if step is not None:
             chosen["pgmend.step"] = str(step.number)
         with self.connection.cursor() as cursor:
-            configure(cursor, {**chosen, **_MODESTLY, "search_path": self.path, "client_min_messages": "warning"})
+            configure(cursor, {**chosen, **MODESTLY, "search_path": self.path, "client_min_messages": "warning"})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             yield cursor
         self.connection.commit()
@@ -479,6 +481,30 @@ class _Batches:
         self.rows += rows
         self.work.progress.rows(self.step, self.rows)
         return seconds
+
+
+def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
+    """Yield steps that are done in one transaction: those that follow each other and change one table for a moment.
+
+    So others wait once for its lock, and their sessions read once how it is defined now.
+    """
+    group: list[PlannedStep] = []
+    for step in steps:
+        if group and not (_is_brief(step) and _is_brief(group[0]) and step.table == group[0].table):
+            yield group
+            group = []
+        group.append(step)
+        if len(group) == MOMENTS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _is_brief(step: PlannedStep) -> bool:
+    """Tell whether a step changes a definition, and reads no rows to do so, as a generator's does."""
+    apart = step.concurrent or step.find or step.writes_rows or step.reads or step.writes or step.touches or step.added
+    return step.lock is Lock.ACCESS_EXCLUSIVE and step.phase is not Phase.GENERATORS and not apart
 
 
 def _faster(seconds: float) -> float:

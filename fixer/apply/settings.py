@@ -10,6 +10,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.plan import PlannedStep
 from fixer.steps import Phase
 
+# Beside others: one processor and no more, and no second session.
+MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_workers": "0"}
 # At least what the server has; at most what its shared buffers are worth, since nobody knows more of its memory.
 _GENEROUS = """
 WITH server AS (SELECT pg_size_bytes(current_setting('shared_buffers')) AS buffers)
