@@ -653,7 +653,7 @@ def test_an_online_run_leaves_nothing_of_its_own_in_the_tables(laboratory: Labor
 
 
 def test_a_table_is_locked_once_for_what_takes_a_moment_and_apart_for_what_reads(large: Database) -> None:
-    columns = "role, status, risk_tolerance, updated_at".split(", ")
+    columns = ["role", "status", "risk_tolerance", "updated_at"]
     large.run("ALTER TABLE users " + ", ".join(f"ALTER COLUMN {column} DROP DEFAULT" for column in columns))
 
     assert fixer(*APPLY, "--allow-hazards", "all", "--dsn", large.dsn).returncode == 0
