@@ -13,7 +13,7 @@ from fixer.findings import Finding, Probe, rows_where
 from fixer.images import cells, image
 from fixer.mover import Mover
 from fixer.schema import Check, Column, QName, Schema, Table, canonical
-from fixer.shadow import Shadow, cleared, exchanged, is_guard
+from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import (
     JOURNAL,
@@ -87,7 +87,8 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
-    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, actual, contract)]
+    bare = actual.with_table(without_beside(actual.tables[name], column))
+    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, bare, contract)]
     lightly = _beside(finding, way, actual, contract, next(step for step in steps if step.phase is Phase.CONVERT))
     return Repair(tuple(_in_one_go(steps, name) if lightly is None else _exchanged(steps, lightly)))
 
@@ -290,7 +291,7 @@ def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> 
     name, column = finding.table, str(finding.column)
     gone = frozenset((key.table, key.name) for key in actual.keys_over(name, column))
     schema = actual.without_foreign_keys(gone)
-    table = schema.tables[name]
+    table = without_beside(schema.tables[name], column)
     found = table.columns[column]
     cell = q.today(found)
     now = SQL("CASE WHEN {} THEN {} END").format(

@@ -12,10 +12,11 @@ from fixer.apply import journal
 from fixer.apply.atomic import lock
 from fixer.apply.journal import Account
 from fixer.apply.transaction import all_or_nothing
+from fixer.online import is_syncing
 from fixer.schema import QName
 from fixer.shadow import KEPT
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import Lock
+from fixer.steps import JOURNAL, Lock
 
 
 def prune(connection: Connection, *, settings: Mapping[str, str] | None = None) -> int:
@@ -30,8 +31,23 @@ def _forget(cursor: Cursor) -> int:
     going = [each for done in journal.prunable(cursor) for each in _kept_columns(cursor, done)]
     lock(cursor, {table: Lock.ACCESS_EXCLUSIVE for table, _ in going})
     for table, column in going:
+        for trigger in _watching(cursor, table, column):
+            cursor.execute(SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger), q.name(table)))
+            cursor.execute(SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger)))
         cursor.execute(SQL("ALTER TABLE {} DROP COLUMN {}").format(q.name(table), Identifier(column)))
     return journal.prune(cursor)
+
+
+def _watching(cursor: Cursor, table: QName, column: str) -> list[str]:
+    """Return the triggers of ours that look after a column."""
+    cursor.execute(
+        "SELECT g.tgname FROM pg_catalog.pg_trigger g"
+        "  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid"
+        "  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+        " WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND a.attrelid = %s::regclass AND a.attname = %s",
+        (q.quoted(table), column),
+    )
+    return [trigger for (trigger,) in cursor.fetchall() if is_syncing(trigger)]
 
 
 def _kept_columns(cursor: Cursor, done: Account) -> Iterator[tuple[QName, str]]:

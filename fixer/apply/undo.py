@@ -29,7 +29,6 @@ from fixer.images import cell, whole
 from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
 from fixer.schema import QName
-from fixer.shadow import KEPT
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import Phase
 from fixer.writes import quarantine_table
@@ -504,7 +503,7 @@ def _helpers(where: Definitions) -> set[Key]:
 
 
 def _is_helper(name: str) -> bool:
-    return is_syncing(name) or (name.startswith(BESIDE) and not name.startswith(KEPT))
+    return is_syncing(name) or name.startswith(BESIDE)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:

@@ -13,7 +13,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
-from fixer.shadow import Shadow, cleared, exchanged, is_guard
+from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
 from fixer.types import fits, rewrites, widened
@@ -72,7 +72,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column widened."""
-    table = actual.tables[finding.table]
+    table = without_beside(actual.tables[finding.table], str(finding.column))
     return actual.with_table(table.with_column(replace(finding.found, type=finding.part)))
 
 
