@@ -14,6 +14,7 @@ from functools import partial
 from itertools import groupby
 
 from fixer import defects
+from fixer.alike import alike, still_alike
 from fixer.contract import Contract
 from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
 from fixer.schema import QName, Schema
@@ -62,10 +63,11 @@ def compare(
 
     `deep` reads rows even where the catalogue vouches for them, `doubts` for some defect classes and tables.
     """
-    future, findings = actual, list[Finding]()
+    future, findings, same = actual, list[Finding](), alike(actual, contract)
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
-        found = _stage(list(stage), future, contract, count, chosen)
+        known = replace(contract, alike=still_alike(same, actual, future))
+        found = _stage(list(stage), future, known, count, chosen)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)

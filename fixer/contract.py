@@ -79,6 +79,7 @@ class Contract:
     schema: Schema
     hints: Mapping[QName, TableHints]
     metadata: MetaData = field(repr=False)
+    alike: frozenset[QName] = frozenset()  # the tables that stand in the actual schema just as they are wanted
 
     @property
     def tables(self) -> Mapping[QName, Table]:
@@ -93,6 +94,15 @@ class Contract:
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Yield every wanted foreign key."""
         for table in self.tables.values():
+            yield from table.foreign_keys
+
+    def differing(self) -> Iterator[tuple[QName, Table]]:
+        """Yield the wanted tables that may stand otherwise: all in which a comparison of shapes can find anything."""
+        return (item for item in self.tables.items() if item[0] not in self.alike)
+
+    def differing_foreign_keys(self) -> Iterator[ForeignKey]:
+        """Yield the wanted foreign keys of tables that may stand otherwise."""
+        for _, table in self.differing():
             yield from table.foreign_keys
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer import ddl
 from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.schema import Column, QName, Schema, Sequence
+from fixer.schema import Column, QName, Schema, Sequence, Table
 from fixer.sqltext import SQL, Composed, Identifier, Literal
 from fixer.steps import Added, Hazard, Lock, Phase, Step, alter
 from fixer.writes import IN_BATCH, places
+
+Wanted = Iterable[tuple[QName, Table]]  # of a contract
 
 
 def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
@@ -187,17 +188,17 @@ def is_shared(table: QName, column: Column, actual: Schema) -> bool:
     return len(users_of(sequence, actual)) > 1
 
 
-def own_sequences(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Sequence]]:
-    """Yield the numbered columns of the contract with the sequence that is theirs alone."""
-    for table, wanted, found in generated_columns(actual, contract):
+def own_sequences(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Sequence]]:
+    """Yield the numbered columns of wanted tables with the sequence that is theirs alone."""
+    for table, wanted, found in generated_columns(actual, tables):
         sequence = actual.sequences.get(found.sequence) if found.sequence else None
         if sequence and not is_shared(table, found, actual):
             yield table, wanted, sequence
 
 
-def generated_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Column]]:
-    """Yield the columns that the contract wants numbered and that are there: table, wanted, found."""
-    for name, wanted in contract.tables.items():
+def generated_columns(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Column]]:
+    """Yield the columns that are wanted numbered and that are there: table, wanted, found."""
+    for name, wanted in tables:
         table = actual.tables.get(name)
         for column in wanted.columns.values():
             found = table.columns.get(column.name) if table and not table.created else None

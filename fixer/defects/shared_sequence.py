@@ -21,7 +21,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that count by a sequence which is not theirs alone."""
-    for table, wanted, found in generated_columns(actual, contract):
+    for table, wanted, found in generated_columns(actual, contract.differing()):
         if found.sequence and is_shared(table, found, actual) and not is_shared(table, wanted, contract.schema):
             sequence = actual.sequences[found.sequence]
             users = [user for user in users_of(sequence, actual) if user != (table, wanted.name)]
