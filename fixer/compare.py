@@ -125,12 +125,14 @@ def _stage(
     candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
     asked = [f.asks() for _, f in candidates if f.asks]
     answers = iter(count(asked) if asked else ())
-    counted = [(d, _answered(f, next(answers)) if f.asks else f) for d, f in candidates]
-    return [
-        (defect, replace(finding, repair=_repair(defect, finding, future, contract)))
-        for defect, finding in counted
-        if finding.rows or not finding.only_with_rows
-    ]
+    told = [(d, f, next(answers) if f.asks else Count(f.rows)) for d, f in candidates]
+    counted = [(d, _answered(f, answer) if f.asks else f) for d, f, answer in told if _stands(f, answer)]
+    return [(defect, replace(f, repair=_repair(defect, f, future, contract))) for defect, f in counted]
+
+
+def _stands(finding: Finding, answer: Count) -> bool:
+    """Tell whether a finding is one, by the rows that are behind it or could not be read."""
+    return bool(answer.rows or answer.error or not finding.only_with_rows)
 
 
 def worth_reading(
