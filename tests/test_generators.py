@@ -52,4 +52,4 @@ def test_a_sequence_that_nothing_owns_is_shared_by_all_that_count_by_it() -> Non
     actual = numbered(NAMES[0], NAMES[0], NAMES[2])
     users = Users(actual)
 
-    assert [True, True, False] == [users.share(name, actual.tables[name].columns["id"]) for name in NAMES]
+    assert [users.share(name, actual.tables[name].columns["id"]) for name in NAMES] == [True, True, False]
