@@ -2,7 +2,8 @@
 
 Stage by stage: what a stage finds and can repair is foreseen, so that the next stage looks at the schema as
 it will be. A renamed column is then compared under its new name, and a column that will be mapped to
-another key loses its indexes today. Rows are counted through `count`, tables measured through `measure`;
+another key loses its indexes today. Tables that stand just as they are wanted, and that no repair so far
+changes, are only asked for their rows. Rows are counted through `count`, tables measured through `measure`;
 nothing here touches a database.
 """
 
