@@ -380,6 +380,7 @@ def canonical(expression: str) -> str:
     return bare[1:-1] if _OUTER.fullmatch(bare) else bare
 
 
+@lru_cache(maxsize=65536)  # as `canonical`
 def plain(expression: str) -> str:
     """Return an expression as a person would write it: without casts, in one pair of parentheses."""
     bare = re.sub(r"(?<!\w)\((\w+|'[^']*')\)", r"\1", _CAST.sub("", expression))

@@ -24,7 +24,7 @@ STAGE = Stage.COLUMNS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the referencing columns of another family of types than the contract's."""
     seen = set()
-    for key in contract.foreign_keys():
+    for key in contract.differing_foreign_keys():
         table, wanted = actual.tables.get(key.table), contract.tables[key.table]
         for column in key.columns if table and not table.created else ():
             found = table.columns.get(column) if table else None

@@ -25,7 +25,7 @@ STAGE = Stage.COLUMNS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns of the wanted family of types that do not take all its values."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.columns.values() if table and not table.created else ():
             found = table.columns.get(column.name) if table else None

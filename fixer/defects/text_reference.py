@@ -29,7 +29,7 @@ STAGE = Stage.REFERENCES
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns to be mapped, with probes for texts that map to nothing or to several rows."""
-    for key in contract.foreign_keys():
+    for key in contract.differing_foreign_keys():
         legacy = _legacy_key(key, actual, contract)
         if legacy is None:
             continue

@@ -35,11 +35,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
     """Yield checks that prove a NOT NULL which stands, filled columns that none waits for, triggers that fill none."""
-    proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null}
-    yield from (("check", check.name) for check in table.checks if check.name in proofs)
-    beside = {online.beside(column): column for column in table.columns}
+    helpers = [check.name for check in table.checks if check.name.startswith(online.BESIDE)]
+    proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null} if helpers else set()
+    yield from (("check", check) for check in helpers if check in proofs)
     triggers = {obstacle.name for obstacle in table.obstacles if online.is_syncing(obstacle.name)}
-    for column in table.columns:
+    beside = {online.beside(column): column for column in table.columns} if triggers else {}
+    for column in table.columns if triggers else ():
         trigger = online.syncing(name, column)
         if trigger in triggers:
             triggers.remove(trigger)

@@ -23,8 +23,8 @@ STAGE = Stage.COLUMNS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns of another family of types, with the probe for values that are not understood."""
-    referencing = {(key.table, column) for key in contract.foreign_keys() for column in key.columns}
-    for name, wanted in contract.tables.items():
+    referencing = {(key.table, column) for key in contract.differing_foreign_keys() for column in key.columns}
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.columns.values() if table and not table.created else ():
             found = table.columns.get(column.name) if table else None
