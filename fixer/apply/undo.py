@@ -25,7 +25,7 @@ from fixer.apply.restore import created, dropped, renamed, replaced
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
 from fixer.explain import told
-from fixer.images import cell, whole
+from fixer.images import cell, cells, whole
 from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
 from fixer.schema import QName
@@ -88,6 +88,15 @@ def _account(cursor: Cursor, number: int) -> Account:
             names = ", ".join(sorted(str(before.table(oid)) for oid in shared))
             raise UndoRefused(f"Run {later} came after and changed {names}: take that one back first.")
     return done
+
+
+@dataclass(frozen=True)
+class _Found:
+    """How the rows of a step's images are found: common table expressions, what joins to the row `t`, and how."""
+
+    rows: Composable
+    source: Composable
+    condition: Composable
 
 
 class _Undo:
@@ -308,13 +317,14 @@ class _Undo:
 
     def _rows(self, steps: Iterable[DoneStep]) -> None:
         """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
-        written = (done.step for done in steps)
-        touching = [s for s in written if s.moves or s.restores or s.respells or s.inserts]
+        written = [done.step for done in steps]
+        touching = [s for s in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
         if not touching:
             return
         if self.superuser:
             self.cursor.execute("SET LOCAL session_replication_role = replica")
-        for step in reversed(touching):
+        # A key may be spelt as it was only once its own step is taken back.
+        for step in sorted(touching, key=lambda step: bool(step.respells and step.known_by)):
             oid = self.after.oid(str(step.table))
             if oid is None:
                 continue
@@ -363,52 +373,60 @@ class _Undo:
         return self.after.items[was.key].name if was and was.key in self.after.items else kept
 
     def _return_cells(self, oid: int, step: PlannedStep) -> None:
-        """Give cells back what they held, in rows that nobody wrote since."""
+        """Give cells back what they held, in rows that nobody wrote since.
+
+        A cell that is only respelt and was written since keeps its new value, which its type has brought back.
+        """
         table, types = self.after.table(oid), self._types(oid)
-        restores = [column for column in step.restores or step.respells if column in types]
+        columns = [column for column in step.restores or step.respells if column in types]
         self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
-        if not rows or not restores:
+        if not rows or not columns:
             return
-        values = {column: cell(SQL('i."row"'), column, types[column]) for column in restores}
-        if step.known_by:
-            statement = self._by_key(table, step, types, values)
-        else:
-            statement = self._by_whole_row(table, step, types, values)
-        done = self._do(statement, f"give cells of {table} back what they held")
-        if done != rows:
+        values = {column: cell(SQL('i."row"'), column, types[column]) for column in columns}
+        found = self._by_key(step, types, columns) if step.known_by else self._by_whole_row(table, step, types)
+        written = self._written_since(table, step, types, columns) if step.respells and step.known_by else 0
+        update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
+            found.rows, q.name(table), _assigned(values), found.source, found.condition
+        )
+        done = self._do(update, f"give cells of {table} back what they held")
+        lacking = rows - done - written
+        if step.respells and not step.known_by:
+            lacking = self._lacking(table, step, types)
+        if lacking:
             raise UndoRefused(
-                f"{rows - done} of {rows} rows of {table} whose {', '.join(restores)} run {self.done.run} rewrote"
+                f"{lacking} of {rows} rows of {table} whose {', '.join(columns)} run {self.done.run} rewrote"
                 " were changed or deleted since, or look like others by now."
             )
 
     def _mine(self, step: PlannedStep) -> Composed:
         return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
 
-    def _by_key(
-        self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
-    ) -> Composed:
-        """Return the statement that finds each row by its key, and only if its cells are still those of the run."""
-        mark = SQL("i.mark")
-        match = [SQL("{} = {}").format(q.column(c), cell(mark, c, types[c])) for c in step.known_by]
-        match += [
-            SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(c), cell(mark, c, types[c]))
-            for c in values
-            if step.restores
-        ]
-        return SQL(
-            "WITH i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {}) UPDATE {} AS t SET {} FROM i WHERE {}"
-        ).format(journal.BEFORE_IMAGE, self._mine(step), q.name(table), _assigned(values), q.all_of(match))
+    def _images(self, step: PlannedStep) -> Composed:
+        return SQL("i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {})").format(
+            journal.BEFORE_IMAGE, self._mine(step)
+        )
 
-    def _by_whole_row(
-        self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
-    ) -> Composed:
-        """Return the statement that finds each row by all its cells: rows that are alike are as good as each other."""
-        aside = [] if step.restores else self._respelt(step)
-        others = self._unknown(self.after.oid(str(table)) or 0)
-        now = SQL("({} - {}::text[])").format(whole(types), Literal([*aside, *others]))
-        mark = SQL("(b.mark - {}::text[])").format(Literal(aside))
-        return SQL(
+    def _by_key(self, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> _Found:
+        """Return how each row is found by its key, and only if its cells are still those of the run."""
+        same = [_key_of(step, types), *(_as_left(column, types) for column in columns)]
+        return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
+
+    def _written_since(self, table: QName, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> int:
+        """Return how many rows have their key still, and another value than the one whose spelling is kept."""
+        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column)) for column in columns)
+        other = SQL("({}) IS NOT TRUE").format(q.all_of(_as_left(column, types) for column in columns))
+        self.cursor.execute(
+            SQL("WITH {} SELECT count(*) FROM {} AS t, i WHERE {}").format(
+                self._images(step), q.name(table), q.all_of([_key_of(step, types), kept, other])
+            )
+        )
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _by_whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> _Found:
+        """Return how each row is found by all its cells: rows that are alike are as good as each other."""
+        now, mark = self._whole_row(table, step, types)
+        rows = SQL(
             "WITH i AS MATERIALIZED (SELECT b.row, {mark} AS mark, row_number() OVER (PARTITION BY {mark}) AS n,\n"
             "    min(b.row::text) OVER (PARTITION BY {mark}) = max(b.row::text) OVER (PARTITION BY {mark}) AS alike\n"
             "    FROM {images} AS b WHERE {mine}),\n"
@@ -416,17 +434,46 @@ class _Undo:
             "    row_number() OVER (PARTITION BY {now} ORDER BY t.tableoid, t.ctid) AS n FROM {table} AS t\n"
             "    WHERE {now} IN (SELECT i.mark FROM i)),\n"
             "p AS MATERIALIZED (SELECT i.row, r.part, r.place FROM i JOIN r ON r.mark = i.mark AND r.n = i.n"
-            " WHERE i.alike OR {changes})\n"
-            "UPDATE {table} AS t SET {cells} FROM p AS i WHERE t.tableoid = i.part AND t.ctid = i.place"
+            " WHERE i.alike OR {changes})"
         ).format(
             mark=mark,
             now=now,
             images=journal.BEFORE_IMAGE,
             mine=self._mine(step),
             table=q.name(table),
-            cells=_assigned(values),
             changes=Literal(bool(step.restores)),
         )
+        return _Found(rows, SQL("p AS i"), SQL("t.tableoid = i.part AND t.ctid = i.place"))
+
+    def _whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> tuple[Composed, Composed]:
+        """Return by what a row is told from others, now and in its image: cells that may be spelt otherwise do not."""
+        aside = self._respelt(step) if step.respells else []
+        others = self._unknown(self.after.oid(str(table)) or 0)
+        now = SQL("(({} - {}::text[]) || {})").format(whole(types), Literal([*aside, *others]), cells(step.respells))
+        mark = SQL("(b.mark - {}::text[])").format(Literal([column for column in aside if column not in step.respells]))
+        return now, mark
+
+    def _lacking(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> int:
+        """Return how many of the rows that are known by all their cells do not stand as they were."""
+        now, mark = self._whole_row(table, step, types)
+        was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.respells]
+        self.cursor.execute(
+            SQL(
+                "WITH i AS MATERIALIZED (SELECT {mark} || jsonb_build_object({was}) AS mark, count(*) AS n"
+                " FROM {images} AS b WHERE {mine} GROUP BY 1),\n"
+                "r AS MATERIALIZED (SELECT {now} AS mark, count(*) AS n FROM {table} AS t"
+                " WHERE {now} IN (SELECT i.mark FROM i) GROUP BY 1)\n"
+                "SELECT coalesce(sum(greatest(i.n - coalesce(r.n, 0), 0)), 0)::bigint FROM i LEFT JOIN r USING (mark)"
+            ).format(
+                mark=mark,
+                was=SQL(", ").join(was),
+                images=journal.BEFORE_IMAGE,
+                mine=self._mine(step),
+                now=now,
+                table=q.name(table),
+            )
+        )
+        return int((self.cursor.fetchone() or (0,))[0])
 
     def _respelt(self, step: PlannedStep) -> list[str]:
         """Return the columns of a table whose spelling steps kept: until all are back, none tells rows apart."""
@@ -505,6 +552,18 @@ def _helpers(where: Definitions) -> set[Key]:
 
 def _is_helper(name: str) -> bool:
     return is_syncing(name) or (name.startswith(BESIDE) and not name.startswith(KEPT))
+
+
+def _key_of(step: PlannedStep, types: Mapping[str, str]) -> Composed:
+    """Return the condition that the row `t` has the key by which the image `i` knows it."""
+    return q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("i.mark"), c, types[c])) for c in step.known_by)
+
+
+def _as_left(column: str, types: Mapping[str, str]) -> Composed:
+    """Return the condition that a cell of the row `t` is still the one that the image `i` knows."""
+    kept = cell(SQL("i.mark"), column, types[column])
+    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column), kept)
+    return SQL("i.mark ? {} AND {}").format(Literal(column), same)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:

@@ -1,0 +1,130 @@
+"""undo, prune: what others wrote and made since a run is kept, or it is the reason why the run is not taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from laws import Laboratory
+from test_cli import Database, fixer, lent
+from test_undo import all_of, differences, undo, written
+
+CONTRACT = """
+from sqlalchemy import Column, MetaData, Table, Text, types
+
+def items(*columns):
+    metadata = MetaData()
+    Table("items", metadata, Column("id", types.Integer, primary_key=True), *columns, Column("title", Text))
+    return metadata
+
+moments = items(Column("v", types.TIMESTAMP(timezone=True), info={"timezone": "UTC"}))
+flags = items(Column("v", types.Boolean))
+amounts = items(Column("v", types.Numeric(10, 2)))
+numbers = items(Column("v", types.Integer))
+both = items(Column("v", types.Integer), Column("w", types.Numeric))
+titled = MetaData()
+Table("items", titled, Column("id", types.Integer, primary_key=True), Column("title", Text, nullable=False))
+"""
+
+
+@contextmanager
+def items(
+    laboratory: Laboratory, tmp_path: Path, wanted: str, made: str, mode: str = "atomic", version: int = 18
+) -> Iterator[Database]:
+    """Lend a database that was made so, and repaired by one of the contracts."""
+    with lent(laboratory.server(version), None) as database:
+        database.run(made)
+        repair(database, tmp_path, wanted, mode)
+        yield database
+
+
+def repair(database: Database, tmp_path: Path, wanted: str, mode: str) -> None:
+    (tmp_path / "some_items.py").write_text(CONTRACT)
+    words = ("--allow-hazards", "all", "--contract", f"some_items:{wanted}", "--dsn", database.dsn)
+    ended = fixer("apply", "--yes", "-q", "--mode", mode, *words, cwd=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def prune(database: Database) -> CompletedProcess[str]:
+    return fixer("history", "--prune", "--yes", "--dsn", database.dsn)
+
+
+# ---- cells that were converted, and written since
+
+
+RESPELT = {  # type, a cell, what is written since, and what that is in the old type
+    "moments": ("text", "2026-01-01T00:00Z", "2026-06-06 06:06Z", "2026-06-06 06:06:00+00"),
+    "flags": ("text", "yes", "false", "false"),
+    "amounts": ("text", "01.50", "9.75", "9.75"),
+    "numbers": ("text", " 7", "8", "8"),
+}
+TABLE = """
+CREATE TABLE items (id serial {}, v {}, title text);
+INSERT INTO items (v, title) VALUES ('{}', 'one'), ('{}', 'two')
+"""
+SINCE = {
+    "changed": "UPDATE items SET v = '{}' WHERE id = 1",
+    "deleted and inserted again": "DELETE FROM items WHERE id = 1; INSERT INTO items VALUES (1, '{}', 'one')",
+}
+
+
+@pytest.mark.parametrize("since", SINCE)
+@pytest.mark.parametrize("wanted", RESPELT)
+def test_what_was_written_since_is_not_overwritten(
+    laboratory: Laboratory, tmp_path: Path, wanted: str, since: str
+) -> None:
+    type_, was, new, back = RESPELT[wanted]
+    with items(laboratory, tmp_path, wanted, TABLE.format("PRIMARY KEY", type_, was, was)) as database:
+        database.run(SINCE[since].format(new))
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert database.run("SELECT v FROM items ORDER BY id") == [(back,), (was,)]
+
+
+@pytest.mark.parametrize("wanted", RESPELT)
+def test_a_row_without_a_key_that_was_written_since_is_the_reason_why_not(
+    laboratory: Laboratory, tmp_path: Path, wanted: str
+) -> None:
+    type_, was, new, _ = RESPELT[wanted]
+    made = TABLE.format("NOT NULL", type_, was, was) + "; ALTER TABLE items ADD UNIQUE (title, v)"
+    with items(laboratory, tmp_path, wanted, made) as database:
+        database.run(f"UPDATE items SET v = '{new}' WHERE id = 1")
+        before = written(database)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, "1 of 2 rows" in ended.stderr, written(database)) == (2, True, before)
+
+
+def test_a_float_that_its_rounded_value_was_written_over_stays_rounded(laboratory: Laboratory, tmp_path: Path) -> None:
+    made = TABLE.format("PRIMARY KEY", "real", "1.125", "2.5")
+    with items(laboratory, tmp_path, "amounts", made) as database:
+        database.run("UPDATE items SET v = 1.13 WHERE id = 1")
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert database.run("SELECT v FROM items ORDER BY id") == [(1.13,), (2.5,)]
+
+
+KEYS = ("PRIMARY KEY", "NOT NULL")
+SPELT = """
+CREATE TABLE items (id text {}, v text, w text, title json);
+INSERT INTO items VALUES ('01', ' 1', '1.0', '{{"a" :1}}'), ('+2', '02', 'odd', '1'), ('3', '3', '3', '2')
+"""
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_spellings_of_many_columns_come_back_with_the_rows_that_went(
+    laboratory: Laboratory, tmp_path: Path, key: str
+) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run(SPELT.format(key))
+        before = all_of(database)
+        repair(database, tmp_path, "both", "atomic")
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr, differences(before, database)) == (0, "", [])
