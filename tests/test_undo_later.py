@@ -9,8 +9,10 @@ from subprocess import CompletedProcess
 
 import pytest
 from laws import Laboratory
-from test_cli import Database, fixer, lent
-from test_undo import all_of, differences, undo, written
+from test_cli import HEALTHY, Database, fixer, lent
+from test_shadow import LIBRARY, library
+from test_undo import all_of, apply, differences, undo, written
+from test_undo import mode as mode
 
 CONTRACT = """
 from sqlalchemy import Column, MetaData, Table, Text, types
@@ -128,3 +130,38 @@ def test_spellings_of_many_columns_come_back_with_the_rows_that_went(
         ended = undo(database, 1, "-q")
 
         assert (ended.returncode, ended.stderr, differences(before, database)) == (0, "", [])
+
+
+# ---- rows that came since, and reference what a run gave a number
+
+
+UNKEYED = """
+ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;
+ALTER TABLE books DROP CONSTRAINT books_pkey, ALTER id DROP NOT NULL;
+INSERT INTO books SELECT {}, author_id, editor_id, reviewer_id, 'twin', price, pages FROM books WHERE id = 8
+"""
+@pytest.mark.parametrize("number", ["7", "NULL"])
+def test_a_row_keeps_the_number_that_rows_reference_since(laboratory: Laboratory, mode: str, number: str) -> None:
+    with library(laboratory, 18, UNKEYED.format(number)) as database:
+        apply(database, *LIBRARY, mode=mode)
+        database.run("INSERT INTO reviews (book_id, body) SELECT id, 'since' FROM books WHERE title = 'twin'")
+        before = written(database)
+        ended = undo(database, 1, "-q")
+        named = "1 rows of public.reviews reference" in ended.stderr
+
+        assert (ended.returncode, named, written(database)) == (2, True, before), ended.stderr
+        database.run("DELETE FROM reviews WHERE body = 'since'")
+        assert undo(database, 1, "-q").stderr == ""
+
+
+def test_rows_of_a_table_that_others_made_since_count_as_well(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), HEALTHY) as database:
+        database.run("DELETE FROM users WHERE username = 'PAPER_TRADER_001'")
+        apply(database)
+        database.run("CREATE TABLE notes (who int REFERENCES users ON DELETE CASCADE)")
+        database.run("INSERT INTO notes SELECT id FROM users WHERE username = 'PAPER_TRADER_001'")
+        before = written(database)
+        ended = undo(database, 1, "-q")
+        named = "1 rows of public.notes reference" in ended.stderr
+
+        assert (ended.returncode, named, written(database)) == (2, True, before), ended.stderr

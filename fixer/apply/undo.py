@@ -385,6 +385,7 @@ class _Undo:
             return
         values = {column: cell(SQL('i."row"'), column, types[column]) for column in columns}
         found = self._by_key(step, types, columns) if step.known_by else self._by_whole_row(table, step, types)
+        self._look_for_children(oid, step, found)
         written = self._written_since(table, step, types, columns) if step.respells and step.known_by else 0
         update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
             found.rows, q.name(table), _assigned(values), found.source, found.condition
@@ -513,10 +514,8 @@ class _Undo:
         self.gone[oid] += done
 
     def _look_for_references(self, oid: int, same: Composable) -> None:
-        for key in self.after.of_kind("constraint"):
-            if key.detail["type"] != "f" or key.detail["target"] != oid or key.of not in self.after.relations:
-                continue
-            child = self.after.table(key.of)
+        """Refuse where rows reference one that the run inserted and that is to go."""
+        for child, key in self._references(oid):
             match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
             question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
             self.cursor.execute(
@@ -528,6 +527,57 @@ class _Undo:
                     f"{rows} rows of {child} reference a row that run {self.done.run} inserted into"
                     f" {self.after.table(oid)}."
                 )
+
+    def _look_for_children(self, oid: int, step: PlannedStep, found: _Found) -> None:
+        """Refuse where rows reference a key that the run gave a row, and that the row is to lose."""
+        table = self.after.table(oid)
+        for child, key in self._references(oid):
+            if not set(step.restores) & set(key.detail["target_columns"]):
+                continue
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            question = SQL("{} SELECT count(*) FROM {} AS c, {} AS t, {} WHERE {} AND {}")
+            self.cursor.execute(
+                question.format(found.rows, q.name(child), q.name(table), found.source, found.condition, match)
+            )
+            (rows,) = self.cursor.fetchone() or (0,)
+            if rows:
+                raise UndoRefused(
+                    f"{rows} rows of {child} reference by {', '.join(key.detail['columns'])} a row of {table}"
+                    f" whose {', '.join(step.restores)} run {self.done.run} rewrote."
+                )
+
+    def _references(self, oid: int) -> Iterator[tuple[QName, Item]]:
+        """Yield the foreign keys that point at a table, each with its own, which others may have made since.
+
+        Not those by a column that goes: whether it holds what was written since is looked at by itself.
+        """
+        for key in self.after.of_kind("constraint"):
+            if key.detail["type"] == "f" and key.detail["target"] == oid and not self._goes(key):
+                yield self._table(key.of), key
+
+    def _goes(self, key: Item) -> bool:
+        """Tell whether a foreign key is by a column that the run added, and in no other's place."""
+        if key.of not in self.after.relations:
+            return False
+        columns, exchanged = self.after.columns(key.of), self._exchanged(key.of)
+        return any(not self._was_there(columns[name]) and name not in exchanged for name in key.detail["columns"])
+
+    def _exchanged(self, oid: int) -> dict[str, str]:
+        """Return the columns of a table that took the place of others, with the names of those."""
+        table = str(self.after.table(oid))
+        steps = (done.step for done in self.done.steps if str(done.step.table) == table)
+        return {added.column: added.aside for step in steps for added in step.added if added.aside}
+
+    def _table(self, oid: int) -> QName:
+        """Return the name of a table, of one that the run knew nothing of as well."""
+        if oid in self.after.relations:
+            return self.after.table(oid)
+        self.cursor.execute(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s",
+            (oid,),
+        )
+        return QName(*(self.cursor.fetchone() or ("", "")))
 
     def _do(self, statement: Composable, title: str) -> int:
         """Execute a statement; what the database refuses is the reason why the run cannot be taken back."""
