@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -165,3 +165,72 @@ def test_rows_of_a_table_that_others_made_since_count_as_well(laboratory: Labora
         named = "1 rows of public.notes reference" in ended.stderr
 
         assert (ended.returncode, named, written(database)) == (2, True, before), ended.stderr
+
+
+# ---- what was written by position, once another column has taken the place of the first
+
+
+NARROW = """
+CREATE TABLE items (id serial PRIMARY KEY, v smallint {}, title text);
+INSERT INTO items (v, title) SELECT n, 't' FROM generate_series(1, 5) AS n
+"""
+Way = Callable[[Database], CompletedProcess[str]]
+WAYS: dict[str, Way] = {"undo": lambda database: undo(database, 1, "-q"), "prune": lambda database: prune(database)}
+
+
+@pytest.fixture(params=WAYS)
+def back_or_done(request: pytest.FixtureRequest) -> Way:
+    return WAYS[request.param]
+
+
+@pytest.mark.parametrize("default", ["", "DEFAULT 7", "DEFAULT (random() * 100)::int"])
+def test_what_was_written_by_position_is_the_reason_why_not(
+    laboratory: Laboratory, tmp_path: Path, back_or_done: Way, default: str
+) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format(default), "online") as database:
+        database.run("INSERT INTO items VALUES (100, 777, 'by position')")
+        before = written(database)
+        ended = back_or_done(database)
+        said = "1 rows of public.items hold in pgmend_was_v what v does not" in ended.stderr
+
+        assert (ended.returncode, said, written(database)) == (2, True, before), ended.stderr
+        database.run("UPDATE items SET v = pgmend_was_v WHERE id = 100")
+        assert (back_or_done(database).stderr, database.ask("SELECT v FROM items WHERE id = 100")) == ("", 777)
+
+
+def test_what_was_written_by_name_is_no_reason(laboratory: Laboratory, tmp_path: Path, back_or_done: Way) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format("DEFAULT 7"), "online") as database:
+        database.run(
+            "INSERT INTO items (title) VALUES ('since'); INSERT INTO items (v) VALUES (NULL);"
+            "UPDATE items SET v = 99 WHERE id = 2; UPDATE items SET v = NULL WHERE id = 3"
+        )
+        rows = database.run("SELECT id, v, title FROM items ORDER BY id")
+        ended = back_or_done(database)
+
+        assert (ended.returncode, database.run("SELECT id, v, title FROM items ORDER BY id")) == (0, rows)
+
+
+def test_what_was_emptied_since_is_no_reason_where_a_trigger_keeps_writes_by_position_out(
+    laboratory: Laboratory, tmp_path: Path, back_or_done: Way
+) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format(""), "online") as database:
+        database.run("UPDATE items SET v = NULL WHERE id = 3")
+        refused = back_or_done(database).returncode
+        database.run(
+            "CREATE FUNCTION fixer_journal.guard() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN IF new.pgmend_was_v IS NOT NULL THEN RAISE ''by position''; END IF; RETURN new; END';"
+            "CREATE TRIGGER guard BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION fixer_journal.guard()"
+        )
+        ended = back_or_done(database)
+
+        assert (refused, ended.returncode, database.run("SELECT v FROM items WHERE id = 3")) == (2, 0, [(None,)])
+
+
+def test_a_column_that_was_given_another_name_since_is_looked_at_all_the_same(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format(""), "online") as database:
+        database.run("INSERT INTO items VALUES (100, 777, 'by position'); ALTER TABLE items RENAME v TO value")
+        ended = prune(database)
+
+        assert (ended.returncode, "pgmend_was_v what value does not" in ended.stderr) == (2, True)

@@ -22,6 +22,7 @@ from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account, DoneStep
 from fixer.apply.restore import created, dropped, renamed, replaced
+from fixer.apply.strays import strays
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
 from fixer.explain import told
@@ -126,6 +127,7 @@ class _Undo:
         named = self.after
         before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
         number = journal.open_undo(self.cursor, self.done)
+        self._look_for_strays()
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
         self._bring_up_to_date()
@@ -177,6 +179,16 @@ class _Undo:
         theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
+
+    def _look_for_strays(self) -> None:
+        """Refuse where a column whose place another took holds what that one does not."""
+        for done in self.done.steps:
+            columns = self._columns(done.step)
+            for added in done.step.added:
+                if added.column in columns and added.aside in columns:
+                    new, kept = columns[added.column], columns[added.aside]
+                    if why := strays(self.cursor, done.step.table, added, new, kept):
+                        raise UndoRefused(f"{why}.")
 
     def _bring_up_to_date(self) -> None:
         """Give columns whose place others took the cells of rows that were written since."""
