@@ -234,3 +234,51 @@ def test_a_column_that_was_given_another_name_since_is_looked_at_all_the_same(
         ended = prune(database)
 
         assert (ended.returncode, "pgmend_was_v what value does not" in ended.stderr) == (2, True)
+
+
+# ---- constraints that old rows may break
+
+
+LATE = "ALTER TABLE items ADD CONSTRAINT late NOT NULL {} NOT VALID"
+
+
+def test_a_not_null_that_was_not_valid_is_so_again(laboratory: Laboratory, tmp_path: Path, mode: str) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE items (id int PRIMARY KEY, title text); INSERT INTO items VALUES (1, 'one')")
+        database.run(LATE.format("title") + "; COMMENT ON CONSTRAINT late ON items IS 'mine'")
+        before = all_of(database)
+        repair(database, tmp_path, "titled", mode)
+        changed = differences(before, database) != []
+        ended = undo(database, 1, "-q")
+
+        assert (ended.stderr, changed, differences(before, database)) == ("", True, [])
+
+
+def test_a_not_null_that_was_not_valid_is_so_again_under_a_key(laboratory: Laboratory, tmp_path: Path) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE items (id int, title text NOT NULL); INSERT INTO items VALUES (1, 'one')")
+        database.run(LATE.format("id"))
+        before = all_of(database)
+        repair(database, tmp_path, "titled", "online")
+        ended = undo(database, 1, "-q")
+
+        assert (ended.stderr, differences(before, database)) == ("", [])
+
+
+# ---- what others made since
+
+
+@pytest.mark.parametrize("name", ["seen", "Seen by \"all\""])
+def test_a_view_that_keeps_a_column_is_named(
+    laboratory: Laboratory, tmp_path: Path, back_or_done: Way, name: str
+) -> None:
+    quoted = '"' + name.replace('"', '""') + '"'
+    with items(laboratory, tmp_path, "numbers", NARROW.format(""), "online") as database:
+        database.run(f"CREATE VIEW {quoted} AS SELECT * FROM items")
+        before = written(database)
+        ended = back_or_done(database)
+        named = f"view {name if name == 'seen' else quoted} depends on column" in ended.stderr
+
+        assert (2, 1, True, before) == (
+            ended.returncode, len(ended.stderr.splitlines()), named, written(database),
+        ), ended.stderr  # fmt: skip

@@ -14,6 +14,7 @@ from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import JOURNAL
 
 Titled = tuple[str, Composable]
+UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
 
 
 def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
@@ -23,11 +24,12 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
     for trigger in (trigger for trigger in now.of_kind("trigger") if trigger.key not in then.items):
         yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
-    changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n")
+    changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n" or _is_proved(key, then))
     constraints = [key for key in changed if key.key not in then.items or _differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
     leaning = [key for key in now.of_kind("constraint") if key.by in going and key not in constraints]
-    for key in sorted([*constraints, *leaning], key=lambda item: item.detail["type"] != "f"):
+    # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns.
+    for key in sorted([*constraints, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
         if key.of in now.relations:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
     for index in _changed(now, then, "index"):
@@ -187,6 +189,12 @@ def _same_column(key: Item, then: Definitions) -> Item | None:
         ),
         None,
     )
+
+
+def _is_proved(key: Item, then: Definitions) -> bool:
+    """Tell whether a NOT NULL of PostgreSQL 18 that was NOT VALID is proved by now."""
+    was = then.items.get(key.key)
+    return was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
 
 
 def _differs(key: Item, other: Item) -> bool:
