@@ -282,3 +282,76 @@ def test_a_view_that_keeps_a_column_is_named(
         assert (2, 1, True, before) == (
             ended.returncode, len(ended.stderr.splitlines()), named, written(database),
         ), ended.stderr  # fmt: skip
+
+
+ON_A_COLUMN = {
+    "comment": ("COMMENT ON COLUMN items.v IS 'it''s since'", "COMMENT ON COLUMN items.v IS 'it''s before'"),
+    "a comment that went": ("COMMENT ON COLUMN items.v IS NULL", "COMMENT ON COLUMN items.v IS 'before'"),
+    "grants": (
+        "GRANT UPDATE (v) ON items TO PUBLIC; GRANT SELECT (v) ON items TO pg_monitor WITH GRANT OPTION",
+        "GRANT SELECT (v) ON items TO pg_monitor",
+    ),
+    "grants that went": ("REVOKE SELECT (v) ON items FROM PUBLIC", "GRANT SELECT (v), UPDATE (v) ON items TO PUBLIC"),
+    "options": ("ALTER TABLE items ALTER v SET (n_distinct = 7)", ""),
+    "statistics": (
+        "CREATE STATISTICS st (ndistinct) ON v, title FROM items; COMMENT ON STATISTICS st IS 'mine';"
+        "ALTER STATISTICS st SET STATISTICS 50",
+        "",
+    ),
+    "statistics of before": (
+        "COMMENT ON COLUMN items.v IS 'since'",
+        "CREATE STATISTICS st ON v, title FROM items; ALTER STATISTICS st SET STATISTICS 50",
+    ),
+    "index": ("CREATE UNIQUE INDEX mine ON items (v, title) WHERE v > 0; COMMENT ON INDEX mine IS 'mine'", ""),
+    "constraints": (
+        "ALTER TABLE items ADD CONSTRAINT small CHECK (v < 1000), ADD CONSTRAINT once UNIQUE (v),"
+        " ADD CONSTRAINT own FOREIGN KEY (v) REFERENCES items",
+        "",
+    ),
+    "sequence": ("CREATE SEQUENCE mine; SELECT nextval('mine'); ALTER SEQUENCE mine OWNED BY items.v", ""),
+}
+
+
+def unnamed(database: Database) -> set[str]:
+    """Give the lines of a dump, but for the name of the database."""
+    return {line.replace(database.name, "") for line, _ in all_of(database)}
+
+
+@pytest.mark.parametrize("what", ON_A_COLUMN)
+def test_what_others_put_on_a_column_since_is_on_the_old_one(
+    laboratory: Laboratory, tmp_path: Path, mode: str, what: str
+) -> None:
+    since, before = ON_A_COLUMN[what]
+    with lent(laboratory.server(18), None) as database, lent(laboratory.server(18), None) as other:
+        for each in (database, other):
+            each.run(NARROW.format("") + ";" + before)
+        repair(database, tmp_path, "numbers", mode)
+        for each in (database, other):
+            each.run(since)
+        ended = undo(database, 1, "-q")
+        if what == "sequence" and mode == "online":
+            other.run("ALTER SEQUENCE mine OWNED BY NONE")
+
+        assert (ended.stderr, unnamed(database)) == ("", unnamed(other))
+
+
+ON_AN_ADDED_COLUMN = {
+    "comment": "COMMENT ON COLUMN items.v IS 'mine'",
+    "grants": "GRANT SELECT (v) ON items TO PUBLIC",
+    "options": "ALTER TABLE items ALTER v SET (n_distinct = 7)",
+    "statistics": "CREATE STATISTICS mine ON v, title FROM items",
+    "index": "CREATE INDEX mine ON items (v)",
+}
+
+
+@pytest.mark.parametrize("what", ON_AN_ADDED_COLUMN)
+def test_what_others_put_on_a_column_that_goes_is_the_reason_why_not(
+    laboratory: Laboratory, tmp_path: Path, mode: str, what: str
+) -> None:
+    made = "CREATE TABLE items (id int PRIMARY KEY, title text)"
+    with items(laboratory, tmp_path, "numbers", made, mode) as database:
+        database.run(ON_AN_ADDED_COLUMN[what])
+        before = written(database)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr

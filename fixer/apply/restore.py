@@ -34,10 +34,10 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
     for index in _changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
-    for sequence in _changed(now, then, "sequence"):
-        owner = sequence.detail["owned_by"]
-        if sequence.key in then.items and owner and ("column", owner) not in then.items:
-            # It was there before the column that owns it now, and must not go with that one.
+    for sequence in now.of_kind("sequence"):
+        owner, internal = sequence.detail["owned_by"], sequence.detail["internal"]
+        if sequence.key in then.items and owner and ("column", owner) not in then.items and not internal:
+            # It is not the run's as the column is that owns it now, and must not go with that one.
             yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(_full(sequence))
     for column in _changed(now, then, "column"):
         was = then.items.get(column.key)
@@ -82,6 +82,8 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
             yield f"drop the type {type_.name}", SQL("DROP TYPE {}").format(_full(type_))
     yield from _columns(now, then)
     yield from _constraints(now, then)
+    for statistics in then.of_kind("statistics"):
+        yield from _statistics(statistics, now.items.get(statistics.key))
     for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
         for item in then.of_kind(kind):
             is_ = now.items.get(item.key)
@@ -180,6 +182,60 @@ def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator
         yield "", _alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
 
 
+def _statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
+    """Yield what brings statistics back that went with a column; PostgreSQL forgets a target with the old type."""
+    name, old = _full(item), item.detail
+    new = is_.detail if is_ else {"owner": None, "target": None, "comment": None}
+    if is_ is None:
+        yield f"create the statistics {item.name}", SQL(old["definition"])
+    if old["owner"] != new["owner"]:
+        yield "", SQL("ALTER STATISTICS {} OWNER TO {}").format(name, Identifier(old["owner"]))
+    if old["target"] != new["target"]:
+        target = Literal(-1 if old["target"] is None else old["target"])
+        yield "", SQL("ALTER STATISTICS {} SET STATISTICS {}").format(name, target)
+    if old["comment"] != new["comment"]:
+        yield "", SQL("COMMENT ON STATISTICS {} IS {}").format(name, Literal(old["comment"]))
+
+
+def handed_back(table: QName, new: str, kept: str) -> Composable:
+    """Return the block by which a kept column gets comment, grants and options as the new one has them."""
+    body = SQL(
+        "DECLARE\n    home regclass := {table};\n    old record;\n    new record;\n    each record;\nBEGIN\n"
+        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO old\n"
+        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {kept};\n"
+        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO new\n"
+        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {new};\n"
+        "    IF new.comment IS DISTINCT FROM old.comment THEN\n"
+        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {kept}, new.comment);\n"
+        "    END IF;\n"
+        "    FOR each IN {gone} LOOP\n"
+        "        EXECUTE format('REVOKE %s (%I) ON %s FROM %s', each.deed, {kept}, home, each.whom);\n"
+        "    END LOOP;\n"
+        "    FOR each IN {come} LOOP\n"
+        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {kept}, home, each.whom)\n"
+        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
+        "    END LOOP;\n"
+        "    IF new.attoptions IS NOT NULL AND new.attoptions IS DISTINCT FROM old.attoptions THEN\n"
+        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {kept},\n"
+        "                       array_to_string(new.attoptions, ', '));\n"
+        "    END IF;\nEND"
+    )
+    grants = (
+        "SELECT privilege_type AS deed, is_grantable AS further, CASE WHEN grantee = 0 THEN 'PUBLIC'"
+        " ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom FROM pg_catalog.aclexplode({}.attacl)"
+    )
+    old_grants, new_grants = SQL(grants.format("old")), SQL(grants.format("new"))
+    return q.Block(
+        body.format(
+            table=Literal(q.quoted(table)),
+            new=Literal(new),
+            kept=Literal(kept),
+            gone=SQL("{} EXCEPT {}").format(old_grants, new_grants),
+            come=SQL("{} EXCEPT {}").format(new_grants, old_grants),
+        )
+    )
+
+
 def _same_column(key: Item, then: Definitions) -> Item | None:
     return next(
         (
@@ -262,8 +318,7 @@ def _sequence(then: Definitions, was: Item, is_: Item) -> Iterator[Titled]:
         )
     if old["owned_by"] != new["owned_by"]:
         owner: Composable = SQL("NONE")
-        if old["owned_by"]:
-            column = then.items["column", old["owned_by"]]
+        if column := then.items.get(("column", old["owned_by"] or "")):
             owner = Identifier(*then.table(column.of), column.name)
         yield title, SQL("ALTER SEQUENCE {} OWNED BY {}").format(name, owner)
     if old["owner"] != new["owner"]:

@@ -21,7 +21,7 @@ from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account, DoneStep
-from fixer.apply.restore import created, dropped, renamed, replaced
+from fixer.apply.restore import created, dropped, handed_back, renamed, replaced
 from fixer.apply.strays import strays
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
@@ -115,6 +115,7 @@ class _Undo:
         # What an interrupted run had left and this one cleared away does not come back.
         self.ours -= _helpers(self.before) - self.left.items.keys()
         self.after = self.then = Definitions()  # what is there now, and what shall be
+        self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
 
     def carry_out(self) -> tuple[tuple[ledger.Entry, ...], int]:
@@ -131,6 +132,7 @@ class _Undo:
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
         self._bring_up_to_date()
+        self._hand_back()
         self._look_for_losses()
         self._shapes()
         self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
@@ -176,7 +178,7 @@ class _Undo:
                 raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {self.done.run}.")
         # An index that was finished when the fixer was there no more is not entered, and ours all the same.
         unentered = {key for key in _helpers(now) if key[0] == "index"} - self.before.items.keys()
-        theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
+        self.theirs = theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
 
@@ -202,6 +204,30 @@ class _Undo:
                     q.name(done.step.table), Identifier(added.aside), SQL(added.back), SQL(added.kept)
                 )
                 self._do(statement, f"give {added.column} of {done.step.table} its old type")
+
+    def _hand_back(self) -> None:
+        """Give what others put on a column since to the one whose place it took; refuse where there is none."""
+        for oid in sorted(self.relations & self.after.relations):
+            table, exchanged = self.after.table(oid), self._exchanged(oid)
+            for name, column in self.after.columns(oid).items():
+                if self._was_there(column) or oid not in self.then.relations:
+                    continue
+                if name in exchanged:
+                    self._do(handed_back(table, name, exchanged[name]), f"hand over what is on {name} of {table}")
+                elif what := self._put_on(column):
+                    raise UndoRefused(
+                        f"The {what} of {name} of {table}, which run {self.done.run} added, would be lost."
+                    )
+
+    def _put_on(self, column: Item) -> str:
+        """Return what others put on a column that goes, and that goes with it."""
+        self.cursor.execute(
+            "SELECT CASE WHEN col_description(attrelid, attnum) IS NOT NULL THEN 'comment'"
+            " WHEN attacl IS NOT NULL THEN 'grants' WHEN attoptions IS NOT NULL THEN 'options' ELSE '' END"
+            " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum = %s",
+            (column.of, column.number),
+        )
+        return str((self.cursor.fetchone() or ("",))[0])
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
@@ -309,8 +335,11 @@ class _Undo:
             raise UndoRefused(f"The table {table}, which run {self.done.run} created, holds rows by now.")
 
     def _prove(self) -> None:
-        """Read the definitions once more: they have to be those of before the run."""
+        """Read the definitions once more: they have to be those of before the run, with what others made since."""
         now = self._now()
+        for key in sorted(self.theirs.keys() - now.items.keys()):
+            lost = self.theirs[key]
+            raise UndoRefused(f"The {lost.kind} {lost.name}, which is not of run {self.done.run}, would be lost.")
         for key in sorted(self.ours):
             was, is_ = self.before.items.get(key), now.items.get(key)
             if was != is_:
