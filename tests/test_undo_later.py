@@ -11,7 +11,7 @@ import pytest
 from laws import Laboratory
 from test_cli import HEALTHY, Database, fixer, lent
 from test_shadow import LIBRARY, library
-from test_undo import all_of, apply, differences, undo, written
+from test_undo import FILLED, all_of, apply, differences, lent_repaired, undo, written
 from test_undo import mode as mode
 
 CONTRACT = """
@@ -355,3 +355,35 @@ def test_what_others_put_on_a_column_that_goes_is_the_reason_why_not(
         ended = undo(database, 1, "-q")
 
         assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr
+
+
+GUARDS = {
+    "a check": "ADD CONSTRAINT late CHECK (title <> 't' AND title ~ '[)]|^[a-z]$') NOT VALID",
+    "a NOT NULL": "ADD CONSTRAINT late NOT NULL title NOT VALID",
+}
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_a_row_that_breaks_what_others_guard_since_goes_back_all_the_same(
+    laboratory: Laboratory, tmp_path: Path, guard: str
+) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format(""), "online") as database:
+        database.run("UPDATE items SET v = 9, title = NULL WHERE id = 2; UPDATE items SET v = 8 WHERE id = 3")
+        database.run(f"ALTER TABLE items {GUARDS[guard]}; COMMENT ON CONSTRAINT late ON items IS 'mine'")
+        late = "SELECT pg_get_constraintdef(oid), obj_description(oid) FROM pg_constraint WHERE conname = 'late'"
+        before = database.run(late)
+        ended = undo(database, 1, "-q")
+        rows = database.run("SELECT v, title, pg_typeof(v)::text FROM items WHERE id IN (2, 3) ORDER BY id")
+
+        assert (ended.stderr, rows) == ("", [(9, None, "smallint"), (8, "t", "smallint")])
+        assert database.run(late) == before
+
+
+def test_no_row_comes_back_that_would_break_what_others_guard_since(laboratory: Laboratory, mode: str) -> None:
+    with lent_repaired(laboratory, FILLED, mode) as database:
+        database.run("ALTER TABLE users ADD CONSTRAINT late CHECK (status IS NOT NULL) NOT VALID")
+        before = written(database)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, "would break the constraint late" in ended.stderr) == (2, True), ended.stderr
+        assert written(database) == before

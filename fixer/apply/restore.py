@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from fixer.steps import JOURNAL
 
 Titled = tuple[str, Composable]
 UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
+_CHECK = re.compile(r"CHECK \((.*)\)(?: NO INHERIT)? NOT VALID", re.DOTALL)
 
 
 def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
@@ -245,6 +247,18 @@ def _same_column(key: Item, then: Definitions) -> Item | None:
         ),
         None,
     )
+
+
+def is_unproved(key: Item) -> bool:
+    """Tell whether a constraint is NOT VALID: old rows may break it."""
+    return str(key.detail["definition"]).endswith(f" {UNPROVED}")
+
+
+def condition_of(check: Item) -> str:
+    """Return the condition of a check, as its definition says it."""
+    found = _CHECK.match(check.detail["definition"])
+    assert found is not None
+    return found[1]
 
 
 def _is_proved(key: Item, then: Definitions) -> bool:

@@ -21,7 +21,7 @@ from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account, DoneStep
-from fixer.apply.restore import created, dropped, handed_back, renamed, replaced
+from fixer.apply.restore import condition_of, created, dropped, handed_back, is_unproved, renamed, replaced
 from fixer.apply.strays import strays
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
@@ -127,6 +127,7 @@ class _Undo:
         stays = self.before.relations
         named = self.after
         before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
+        broken = [(key, self._breaches(key)) for key in self._unproved()]
         number = journal.open_undo(self.cursor, self.done)
         self._look_for_strays()
         self._let_go()
@@ -138,6 +139,7 @@ class _Undo:
         self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
         self._bring_back()
         self._prove()
+        self._look_for_breaches(broken)
         after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
         entries = tuple(
             ledger.Entry(
@@ -276,12 +278,46 @@ class _Undo:
         known = self.left.items.keys() | self.before.items.keys()
         return [name for name, column in self.after.columns(oid).items() if column.key not in known]
 
+    # --- what others made that old rows may break
+
+    def _unproved(self) -> list[Item]:
+        """Return the NOT VALID constraints, none of the run's, of tables in which undo rewrites rows."""
+        written = {
+            self.after.oid(str(done.step.table))
+            for done in self.done.steps
+            if done.step.restores or done.step.respells or any(added.aside for added in done.step.added)
+        }
+        constraints = (item for item in self.theirs.values() if item.kind == "constraint" and item.of in written)
+        return [key for key in constraints if key.detail["type"] in ("c", "n") and is_unproved(key)]
+
+    def _breaches(self, key: Item) -> int:
+        """Return how many rows break a constraint."""
+        if key.detail["type"] == "n":
+            broken: Composable = q.is_null(key.detail["columns"][0])
+        else:
+            broken = SQL("NOT ({})").format(SQL(condition_of(key)))
+        table = q.name(self._now().table(key.of))
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS t WHERE {}").format(table, broken))
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _look_for_breaches(self, before: Iterable[tuple[Item, int]]) -> None:
+        """Refuse where more rows break a constraint than broke it."""
+        for key, rows in before:
+            if (more := self._breaches(key) - rows) > 0:
+                raise UndoRefused(
+                    f"{more} rows of {self.before.table(key.of)} would break the constraint {key.name},"
+                    f" which is not of run {self.done.run}."
+                )
+
     # --- definitions
 
     def _let_go(self) -> None:
         """Drop what the run added or changed, and put triggers to sleep while rows come back."""
         for statement in dropped(self.after, self.then):
             self._do(statement, "drop what the run added")
+        for key in self._unproved():  # it would keep back a row that breaks it anyway; it comes back as it is
+            drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+            self._do(drop.format(q.name(self.after.table(key.of)), Identifier(key.name)), "")
         for oid in sorted(self.relations & self.after.relations):
             if any(item.of == oid for kind in ("trigger", "rule") for item in self.after.of_kind(kind)):
                 self._do(SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(q.name(self.after.table(oid))), "")
