@@ -202,7 +202,11 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
     if column in known_by:
         known_by = ()
     whole = image(table, early=True)
-    mark = cells(known_by) if known_by else SQL("{} - {}::text").format(whole, Literal(column))
+    # As undo will find the cell, unless somebody wrote it since.
+    reverted = q.over(_back(way, column, found), column, _left(way, found))
+    mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
+        cells(known_by) if known_by else whole, Literal(column), reverted
+    )
     statement = SQL(
         'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
         "SELECT {}, {}, {}, {}, {}, {} FROM {} AS t\n"
@@ -216,11 +220,18 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         whole,
         mark,
         q.name(name),
-        q.over(_back(way, column, found), column, way.value),
+        reverted,
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
     return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, respells=(column,), known_by=known_by)
+
+
+def _left(way: Conversion, found: Column) -> Composable:
+    """Return the new value as the run leaves it: a float keeps all its digits, whatever size is wanted."""
+    if family(found.type) == "float" and shape(way.type).size is not None:
+        return SQL("{}::text::numeric").format(q.column(found.name))
+    return way.value
 
 
 def _back(way: Conversion, column: str, found: Column) -> Composable:
