@@ -105,7 +105,7 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     for step in _at_once(finding, actual, contract):
         if step.phase is Phase.ORPHANS:
             yield step
-        elif step.phase is Phase.KEYS:
+        elif step.phase is Phase.REFERENCES:
             before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in (s.online or (s,))]
             lost = (each for each in before if each.phase is not Phase.ORPHANS)
             yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
@@ -124,8 +124,8 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
     )
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
-    yield alter(Phase.KEYS, name, f"add {beside} to {name.name}, for the numbers", add)
-    yield online.synced(Phase.KEYS, name, beside, SQL("({})").format(found), reads_others=True)
+    yield alter(Phase.REFERENCES, name, f"add {beside} to {name.name}, for the numbers", add)
+    yield online.synced(Phase.REFERENCES, name, beside, SQL("({})").format(found), reads_others=True)
     unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
     known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
     yield replace(
@@ -148,7 +148,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         loose = SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
         swap.append(loose.format(q.name(name), Identifier(aside)))
     yield Step(
-        Phase.KEYS,
+        Phase.REFERENCES,
         name,
         f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
         SQL(";\n").join(swap),
@@ -181,7 +181,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
     yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
     yield from _orphans(finding, aside, actual, contract)
     yield Step(
-        phase=Phase.KEYS,
+        phase=Phase.REFERENCES,
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
         sql=_mapped(key, column, [_match(aside, legacy)]),
