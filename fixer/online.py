@@ -208,6 +208,13 @@ def synced(phase: Phase, table: QName, column: str, value: Composable, *, reads_
     return Step(phase, table, f"keep {table.name}.{column} in step with what others write", statement)
 
 
+def unfilled(table: QName, column: str) -> Composable:
+    """Return the statement after which the trigger fills nothing any more; it stays, and says that work is left."""
+    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}").format(
+        Identifier(JOURNAL, syncing(table, column)), q.Quoted(SQL("BEGIN\n    RETURN new;\nEND"))
+    )
+
+
 def unsynced(table: QName, column: str) -> Composable:
     """Return the statements that end what `synced` began."""
     name = syncing(table, column)

@@ -15,6 +15,7 @@ from fixer.compare import Comparison
 from fixer.errors import PlanRefused
 from fixer.estimate import cost
 from fixer.findings import Finding
+from fixer.online import is_syncing
 from fixer.schema import Obstacle, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Hazard, Lock, Phase, Step
@@ -204,7 +205,8 @@ def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QNam
     """Yield the triggers and rules of a table that act, with what lets each act again."""
     table = future.tables.get(name)
     for obstacle in table.obstacles if table else ():
-        if obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A"):
+        acts = obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A")
+        if acts and not is_syncing(obstacle.name):
             how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
             yield obstacle, (name, obstacle.kind, obstacle.name, how)
 

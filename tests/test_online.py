@@ -374,6 +374,15 @@ def test_a_child_that_comes_in_under_a_parent_that_is_moved_is_not_cascaded_away
         assert (process.returncode, database.ask(kept)) == (0, 48 + 1 + writer.went_in)
 
 
+def test_a_step_that_fails_twice_though_nobody_did_anything_is_told_at_once(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), FILLED) as database:
+        database.run("ALTER TABLE users ADD CONSTRAINT odd CHECK (id < 0) NOT VALID")
+        ended = fixer(*APPLY, "--dsn", database.dsn)
+        told = [word in ended.stderr for word in ("failed twice", "odd", "goes on from there")]
+
+        assert (ended.returncode, told, ended.stderr.count("planning again")) == (2, [True] * 3, 1)
+
+
 # ---- triggers of users
 
 

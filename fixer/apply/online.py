@@ -81,7 +81,14 @@ class Pace:
 
 
 class _OvertakenError(Exception):
-    """Raised where others wrote or changed something meanwhile that the plan does not know."""
+    """Raised where others wrote or changed something meanwhile that the plan does not know.
+
+    The reason is the failure of a step; where it `passes` by itself, nobody need have written or changed anything.
+    """
+
+    def __init__(self, reason: str, *, passes: bool = False) -> None:
+        super().__init__(reason)
+        self.passes = passes
 
 
 def run(
@@ -152,6 +159,8 @@ class _Online:
         self.offset = 0  # of its steps that were done before
         self.relations: frozenset[int] = frozenset()
         self.doubts: frozenset[tuple[str, QName]] = frozenset()
+        self.failed = ""  # what overtook the plan, unless that passes by itself
+        self.written = 0  # rows, by this plan
         self.looked = 0.0  # when replicas and load were last looked at
 
     # --- the whole
@@ -159,6 +168,7 @@ class _Online:
     def carry_out(self, replan: Callable[[Report], Plan] | None, allowed: Sequence[str]) -> Run:
         """Carry out plan after plan until the contract holds."""
         self._begin()
+        failed = ""
         for _ in range(ROUNDS):
             reason = self._round()
             self.doubts |= self.plan.doubts
@@ -169,7 +179,9 @@ class _Online:
                 return self._finish(report)
             if further is None:
                 raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
-            self.plan = further
+            if self.failed == failed != "" and (self.written, self.plan.fingerprint) == (0, further.fingerprint):
+                raise ApplyFailed(f"A step failed twice, and nothing had changed meanwhile: {failed}. {self._stands()}")
+            failed, self.plan = self.failed, further
             self.progress.again(reason or _broken(report))
             permit(self.plan, allowed, so_far=self._stands())
             self._widen()
@@ -181,6 +193,7 @@ class _Online:
     def _round(self) -> str:
         """Carry out one plan; return what overtook it, if anything did."""
         count = len(self.plan.steps)
+        self.failed, self.written = "", 0
         for group in _side_by_side(self.plan.steps):
             for step in group:
                 self.progress.step(step, count)
@@ -191,7 +204,9 @@ class _Online:
             except _OvertakenError as overtaken:
                 log.info("step %s: %s: %s: planning again", group[0].number, titles, overtaken)
                 self.offset += count
-                return f"{titles}: {overtaken}"
+                reason = f"{titles}: {overtaken}"
+                self.failed = "" if overtaken.passes else reason
+                return reason
             log.info("step %s: %s: %s rows in %.3f s", group[0].number, titles, rows, time.monotonic() - started)
         self.offset += count
         return ""
@@ -264,6 +279,7 @@ class _Online:
                     for step in steps:
                         rows = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
+                self.written += rows if step.writes_rows else 0
                 return rows
             except TRANSIENT as error:
                 waited = time.monotonic() - begun
@@ -306,7 +322,7 @@ class _Online:
         except psycopg2.Error as error:
             # "tuple concurrently updated": the backend of a fixer that was killed builds the same index still.
             if isinstance(error, (*TRANSIENT, pg.InternalError_)):
-                raise _OvertakenError(told(error)) from None
+                raise _OvertakenError(told(error), passes=True) from None
             raise self._failed(step, error) from None
         finally:
             if not self.connection.closed:
@@ -479,6 +495,7 @@ class _Batches:
         if pages is None:
             self.size = max(SMALLEST, min(int(self.size * _faster(seconds)), LARGEST))
         self.rows += rows
+        self.work.written += rows
         self.work.progress.rows(self.step, self.rows)
         return seconds
 
