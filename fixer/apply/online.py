@@ -131,7 +131,7 @@ def floor(another: Callable[[], Connection]) -> Iterator[None]:
     try:
         guard.autocommit = False
         with guard.cursor() as cursor:
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            configure(cursor, {"idle_in_transaction_session_timeout": "0"})
             take_the_floor(cursor)
         yield
     finally:

@@ -79,7 +79,12 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
 
 
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
-    """Set what holds for this transaction alone; row security that would hide rows becomes an error."""
+    """Begin a transaction: set what holds for it alone; row security that would hide rows becomes an error.
+
+    Each statement sees what is committed by then, whatever the session's default: a snapshot from before a lock
+    was had would not show what came in while it was waited for.
+    """
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
     for setting, value in {**settings, **EXACTLY, "row_security": "off"}.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
 
