@@ -145,6 +145,22 @@ def test_names_are_names_where_the_server_quotes_them_all(
     assert (undone.returncode, undone.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("words", [("check",), ("plan",), ("plan", "--mode", "online"), APPLY])
+def test_rows_that_a_table_of_another_schema_references_are_left_to_a_person(
+    laboratory: Laboratory, words: tuple[str, ...]
+) -> None:
+    with lent(laboratory.server(18), "orphans-under-a-valid-key") as database:
+        database.run(
+            "CREATE SCHEMA other; CREATE TABLE other.notes (trade int REFERENCES paper_trades ON DELETE CASCADE);"
+            "INSERT INTO other.notes SELECT id FROM paper_trades"
+        )
+        before = database.run("SELECT count(*) FROM other.notes")
+        ended = fixer(*words, "--deep", "--dsn", database.dsn)
+        told = "other.notes" in " ".join((ended.stdout + ended.stderr).split())
+
+        assert (ended.returncode, told, before) == (1, True, database.run("SELECT count(*) FROM other.notes"))
+
+
 def test_check_does_not_wait_for_a_lock_for_ever(broken: Database) -> None:
     with session(broken, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"):
         ended = fixer("check", "--lock-timeout", "100ms", "--dsn", broken.dsn)
