@@ -24,12 +24,13 @@ from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions
+from fixer.apply.floor import Floor, floor
 from fixer.apply.places import Place, point, point_at_pages, search
 from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.apply.settings import MODESTLY, generously, planned_for
-from fixer.apply.transaction import TRANSIENT, configure, take_the_floor
+from fixer.apply.transaction import TRANSIENT, configure
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed
 from fixer.examine import Report, examine
@@ -38,6 +39,7 @@ from fixer.plan import ONLINE, Plan, PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Literal
 from fixer.steps import Lock, Phase
+from fixer.target import unhurried
 
 ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
 LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
@@ -62,13 +64,7 @@ _OVERTAKEN = (
     pg.ObjectNotInPrerequisiteState,
 )
 
-_BORROWED = ("lock_timeout", "search_path", "maintenance_work_mem", "work_mem", "max_parallel_maintenance_workers")
-_KEPT = "SELECT " + ", ".join(f"current_setting('{name}')" for name in _BORROWED)
-_RESTORED = "SELECT " + ", ".join(f"set_config('{name}', %s, false)" for name in _BORROWED)
-_SET = (
-    "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false),"
-    " set_config('max_parallel_maintenance_workers', '0', false)"
-)
+_BORROWED = ("maintenance_work_mem", "work_mem", "max_parallel_maintenance_workers")
 log = logging.getLogger("pgmend.apply")
 
 
@@ -110,8 +106,8 @@ def run(
     `another` opens a second connection, which keeps other fixers out. Raises what atomic mode raises; what was
     done until then stands, and the next run goes on from there.
     """
-    with floor(another):
-        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), pooled, sleep)
+    with floor(another) as held:
+        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), pooled, sleep, held)
         before, connection.autocommit = connection.autocommit, False
         try:
             return work.carry_out(replan, allowed)
@@ -119,23 +115,6 @@ def run(
             if not connection.closed:
                 connection.rollback()
                 connection.autocommit = before
-
-
-@contextmanager
-def floor(another: Callable[[], Connection]) -> Iterator[None]:
-    """Keep other fixers out for as long as this lasts: by a transaction of its own, as a pooler demands.
-
-    It holds no snapshot, so that CREATE INDEX CONCURRENTLY does not wait for it.
-    """
-    guard = another()
-    try:
-        guard.autocommit = False
-        with guard.cursor() as cursor:
-            configure(cursor, {"idle_in_transaction_session_timeout": "0"})
-            take_the_floor(cursor)
-        yield
-    finally:
-        guard.close()
 
 
 class _Online:
@@ -151,9 +130,11 @@ class _Online:
         pace: Pace,
         pooled: bool,
         sleep: Callable[[float], None],
+        held: Floor,
     ) -> None:
         self.connection, self.contract, self.plan, self.pooled = connection, contract, plan, pooled
         self.settings, self.progress, self.pace, self.sleep = dict(settings), progress, pace, sleep
+        self.held = held
         self.path = ", ".join(q.quoted([s]) for s in dict.fromkeys([*contract.schemas, "public"]))
         self.number = 0  # of the run
         self.offset = 0  # of its steps that were done before
@@ -187,6 +168,12 @@ class _Online:
             self._widen()
         raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {self._stands()}")
 
+    def _keep_the_floor(self, *, ask: bool = True) -> None:
+        """Stop where nothing keeps other fixers out any longer."""
+        if reason := self.held.lost(ask=ask):
+            lost = f"The connection that keeps other fixers out was lost ({reason})"
+            raise ApplyFailed(f"{lost}, and nothing more is done without it. {self._stands()}")
+
     def _stands(self) -> str:
         return f"What was done stands as run {self.number}: `fixer apply --mode online` goes on from there."
 
@@ -197,6 +184,7 @@ class _Online:
         for group in _side_by_side(self.plan.steps):
             for step in group:
                 self.progress.step(step, count)
+            self._keep_the_floor()
             started = time.monotonic()
             titles = "; ".join(step.title for step in group)
             try:
@@ -333,15 +321,19 @@ class _Online:
 
     def _with_settings(self, cursor: Cursor, step: PlannedStep) -> None:
         """Execute outside a transaction, where settings are the session's: they are restored at once."""
-        cursor.execute(_KEPT)
-        was = cursor.fetchone() or ()
+        bound = {name: value for name, value in self.settings.items() if name == "statement_timeout"}
+        # What waits here holds nobody up.
+        chosen = {**unhurried(self.connection), **bound, "lock_timeout": "0", "search_path": self.path}
+        names = [*chosen, *_BORROWED]
+        cursor.execute("SELECT " + ", ".join(["current_setting(%s)"] * len(names)), names)
+        was = dict(zip(names, cursor.fetchone() or (), strict=True))
         generously(cursor, local=False)
-        cursor.execute(_SET, ("0", self.path))  # what waits here holds nobody up
+        _set(cursor, {**chosen, "max_parallel_maintenance_workers": "0"})
         try:
             cursor.execute(step.sql)
         finally:
             if not self.connection.closed:
-                cursor.execute(_RESTORED, was)
+                _set(cursor, was)
 
     # --- batches
 
@@ -358,7 +350,8 @@ class _Online:
         return batches.rows
 
     def breathe(self, step: PlannedStep) -> None:
-        """Hold back while a replica lags or others are busy."""
+        """Hold back while a replica lags or others are busy; stop where the floor is lost."""
+        self._keep_the_floor(ask=False)
         if self.pace == Pace() or time.monotonic() - self.looked < 0.5:
             return
         while reason := self._strained():
@@ -498,6 +491,12 @@ class _Batches:
         self.work.written += rows
         self.work.progress.rows(self.step, self.rows)
         return seconds
+
+
+def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:
+    """Set these for the session."""
+    each = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    cursor.execute(f"SELECT {each}", [part for setting in settings.items() for part in setting])
 
 
 def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:

@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.explain import told
 from fixer.images import EXACTLY
+from fixer.target import unhurried
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
 ATTEMPTS = 4
@@ -85,7 +86,8 @@ def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
     was had would not show what came in while it was waited for.
     """
     cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    for setting, value in {**settings, **EXACTLY, "row_security": "off"}.items():
+    chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), "row_security": "off"}
+    for setting, value in chosen.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
 
 
