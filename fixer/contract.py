@@ -159,7 +159,7 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
         hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
         kept = _kept_at(metadata, name, connection, schema)
         wanted = _recall(kept)
-        if wanted is None:
+        if wanted is None or len(wanted.tables) < len(places):
             ddl = ";\n".join(_temporary_ddl(metadata, name))
             wanted = _settle(_scratch_read(ddl, connection, name, schema), places, schema)
             _keep(kept, wanted)
@@ -253,7 +253,8 @@ def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
 
 _OPEN = """
 BEGIN;
-SELECT set_config('search_path', quote_ident(%s) || ', public', true);
+SELECT set_config('quote_all_identifiers', 'off', true),
+       set_config('search_path', quote_ident(%s) || ', public', true);
 """
 _CHOOSE = """;
 SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)

@@ -15,8 +15,8 @@ from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.types import family
 
 # What a transaction sets so that the text of a value is the whole value: 0 and less would round floats
-# (PostgreSQL manual, 20.11.2).
-EXACTLY = {"extra_float_digits": "1"}
+# (PostgreSQL manual, 20.11.2); and that of a name no more than the name: quoted without need it is another.
+EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off"}
 # Types whose cells jsonb keeps to the last digit (PostgreSQL manual, 8.14: numbers are kept as numeric).
 _EXACT = frozenset({"boolean", "integer", "numeric", "text", "uuid", "date", "timestamptz", "timestamp", "bytea"})
 _IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each

@@ -241,6 +241,13 @@ def _function(name: str, settings: Composable, body: Composable) -> Composable:
     )
 
 
+def unfilled(table: QName, column: str) -> Composable:
+    """Return the statement after which the trigger fills nothing any more; it stays, and says that work is left."""
+    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}").format(
+        Identifier(JOURNAL, syncing(table, column)), q.Quoted(SQL("BEGIN\n    RETURN new;\nEND"))
+    )
+
+
 def unsynced(table: QName, column: str) -> Composable:
     """Return the statements that end what `synced` began."""
     name = syncing(table, column)

@@ -205,8 +205,8 @@ def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QNam
     """Yield the triggers and rules of a table that act, with what lets each act again."""
     table = future.tables.get(name)
     for obstacle in table.obstacles if table else ():
-        ours = is_syncing(obstacle.name)
-        if obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A") and not ours:
+        acts = obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A")
+        if acts and not is_syncing(obstacle.name):
             how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
             yield obstacle, (name, obstacle.kind, obstacle.name, how)
 

@@ -213,6 +213,16 @@ class Table:
         """Return the checks that speak of a column."""
         return tuple(check for check in self.checks if column in check.columns)
 
+    def before_mapping(self) -> Table:
+        """Return this table as it is until the texts of references are mapped: under the names that they have today."""
+        texts = {column.mapped: column.name for column in self.columns.values() if column.mapped}
+        columns = (
+            replace(column, name=texts.get(column.name, column.name))
+            for column in self.columns.values()
+            if not column.mapped
+        )
+        return replace(self, columns={column.name: column for column in columns}) if texts else self
+
     def with_column(self, column: Column) -> Table:
         """Return this table with a column added or replaced."""
         return replace(self, columns={**self.columns, column.name: column})

@@ -38,7 +38,8 @@ class Phase(IntEnum):
     ANCHOR = 52  # let a rollback reach sequences
     BLEEDING = 53  # online: what new rows get and need not bring, before old ones are touched
     COPIES = 55  # move identical rows that repeat a key
-    KEYS = 60  # number rows, map references, settle duplicates
+    KEYS = 60  # number rows, settle duplicates
+    REFERENCES = 65  # map references, now that every row has the number that stays
     VALUES = 70  # fill NULLs, settle rows that break checks or uniques
     INDEXES = 80  # primary keys, uniques, indexes
     KEY_GUARDS = 81  # online: let no NULL into a key

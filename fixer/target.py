@@ -512,3 +512,8 @@ def _spread(ports: list[str], hosts: list[str]) -> list[str]:
 
 def _place(host: str, port: str) -> str:
     return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+
+
+def unhurried(connection: Connection) -> dict[str, str]:
+    """Return what lets a transaction last as long as its work takes, however role or database are set."""
+    return {"transaction_timeout": "0"} if connection.server_version >= 170000 else {}

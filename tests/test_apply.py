@@ -110,6 +110,57 @@ def test_the_fixer_gives_way_before_the_application_is_killed_in_a_deadlock(brok
     assert (process.returncode, "40P01" in log, "55P03" in log) == (0, False, True)
 
 
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_what_is_committed_while_the_fixer_waits_is_seen_whatever_the_isolation(
+    broken: Database, mode: str, level: str
+) -> None:
+    broken.run(f"ALTER DATABASE {broken.name} SET default_transaction_isolation = '{level}'")
+    trade = "INSERT INTO paper_trades (user_id, symbol, action, quantity, price) VALUES (99999, 'M&M', 'SELL', 1, 1)"
+    with session(broken, trade) as other:
+        process = started(*APPLY, "--mode", mode, "--dsn", broken.dsn)
+        wait_for(lambda: waiting(broken) or process.poll() is not None)
+        other.commit()
+        told = process.communicate(timeout=60)
+    moved = broken.ask("""SELECT count(*) FROM fixer_quarantine.paper_trades WHERE "row" ->> 'user_id' = '99999'""")
+
+    assert (process.returncode, moved) == (0, 1), told
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_names_are_names_where_the_server_quotes_them_all(
+    broken: Database, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    seen = fixer("check", "--deep", "--format", "json", "--dsn", broken.dsn).stdout
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    broken.run(f"ALTER DATABASE {broken.name} SET quote_all_identifiers = on")
+    again = fixer("check", "--deep", "--format", "json", "--dsn", broken.dsn).stdout
+    ended = fixer(*APPLY, "--mode", mode, "-q", "--dsn", broken.dsn)
+    holds = fixer("check", "--deep", "-q", "--dsn", broken.dsn)
+    undone = fixer("undo", 1, "--yes", "-q", "--dsn", broken.dsn)
+
+    assert json.loads(seen)["findings"] == json.loads(again)["findings"] != []
+    assert (ended.stderr, holds.returncode) == ("", 0)
+    assert (undone.returncode, undone.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [("check",), ("plan",), ("plan", "--mode", "online"), APPLY])
+def test_rows_that_a_table_of_another_schema_references_are_left_to_a_person(
+    laboratory: Laboratory, words: tuple[str, ...]
+) -> None:
+    with lent(laboratory.server(18), "orphans-under-a-valid-key") as database:
+        database.run(
+            "CREATE SCHEMA other; CREATE TABLE other.notes (trade int REFERENCES paper_trades ON DELETE CASCADE);"
+            "INSERT INTO other.notes SELECT id FROM paper_trades"
+        )
+        before = database.run("SELECT count(*) FROM other.notes")
+        ended = fixer(*words, "--deep", "--dsn", database.dsn)
+        told = "other.notes" in " ".join((ended.stdout + ended.stderr).split())
+
+        assert (ended.returncode, told, before) == (1, True, database.run("SELECT count(*) FROM other.notes"))
+
+
 def test_check_does_not_wait_for_a_lock_for_ever(broken: Database) -> None:
     with session(broken, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"):
         ended = fixer("check", "--lock-timeout", "100ms", "--dsn", broken.dsn)

@@ -270,6 +270,62 @@ def test_a_fixer_online_refuses_where_another_works(broken: Database) -> None:
     assert (2, True, before) == (ended.returncode, "Another fixer" in ended.stderr, broken.dump())
 
 
+def dozing(database: Database, query: str, seconds: float) -> subprocess.Popen[str]:
+    """Start an apply that sleeps in such statements, and return it as it does."""
+    database.run(
+        "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF current_query() ~ '{query}' THEN PERFORM pg_sleep({seconds}); END IF; END $$;"
+        "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
+    )
+    process = started(*APPLY, "--dsn", database.dsn)
+    asleep = f"SELECT count(*) FROM pg_stat_activity WHERE query ~ '{query}' AND wait_event = 'PgSleep'"
+    wait_for(lambda: database.ask(asleep) or process.poll() is not None)
+    return process
+
+
+END_THE_GUARD = """
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+ WHERE l.locktype = 'advisory' AND d.datname = current_database()
+"""
+
+
+def test_without_its_guard_an_online_run_stops_and_can_be_gone_on_with(broken: Database) -> None:
+    process = dozing(broken, "NOT VALID", 1)
+    broken.run(END_THE_GUARD)
+    told = process.communicate(timeout=60)[1]
+    broken.run("DROP EVENT TRIGGER doze")
+    left = runs(broken)
+    resumed = fixer(*APPLY, "-q", "--dsn", broken.dsn)
+
+    assert (process.returncode, "keeps other fixers out was lost" in told, left) == (2, True, [(1, False)])
+    assert (resumed.returncode, holds(broken), runs(broken)) == (0, True, [(1, True)])
+
+
+def test_a_batch_is_not_written_without_the_guard(large: Database) -> None:
+    with session(large, "SELECT FROM paper_trades WHERE user_id = 17 FOR UPDATE") as other:
+        process = at(large, "move .* to quarantine")
+        wait_for(lambda: large.ask("SELECT count(*) FROM fixer_quarantine.paper_trades"))
+        large.run(END_THE_GUARD)
+        ended = process.communicate(timeout=60)
+        other.rollback()
+
+    assert (process.returncode, "keeps other fixers out was lost" in ended[1]) == (2, True)
+
+
+TIMEOUTS = ("transaction_timeout", "idle_in_transaction_session_timeout", "statement_timeout")
+
+
+def test_timeouts_of_the_database_end_no_online_run(broken: Database) -> None:
+    for timeout in TIMEOUTS:
+        broken.run(f"ALTER DATABASE {broken.name} SET {timeout} = '700ms'")
+    process = dozing(broken, "VALIDATE CONSTRAINT|CREATE INDEX CONCURRENTLY", 1)
+    told = process.communicate(timeout=60)[1]
+    for timeout in TIMEOUTS:
+        broken.run(f"ALTER DATABASE {broken.name} RESET {timeout}")
+
+    assert (process.returncode, holds(broken)) == (0, True), told
+
+
 # ---- others who write
 
 
@@ -374,6 +430,15 @@ def test_a_child_that_comes_in_under_a_parent_that_is_moved_is_not_cascaded_away
             process.communicate(timeout=60)
 
         assert (process.returncode, database.ask(kept)) == (0, 48 + 1 + writer.went_in)
+
+
+def test_a_step_that_fails_twice_though_nobody_did_anything_is_told_at_once(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), FILLED) as database:
+        database.run("ALTER TABLE users ADD CONSTRAINT odd CHECK (id < 0) NOT VALID")
+        ended = fixer(*APPLY, "--dsn", database.dsn)
+        told = [word in ended.stderr for word in ("failed twice", "odd", "goes on from there")]
+
+        assert (ended.returncode, told, ended.stderr.count("planning again")) == (2, [True] * 3, 1)
 
 
 # ---- triggers of users

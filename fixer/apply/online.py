@@ -24,12 +24,13 @@ from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions, Item
+from fixer.apply.floor import Floor, floor
 from fixer.apply.places import Place, point, point_at_pages, search
 from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.apply.settings import MODESTLY, generously, planned_for
-from fixer.apply.transaction import TRANSIENT, configure, take_the_floor
+from fixer.apply.transaction import TRANSIENT, configure
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed
 from fixer.examine import Report, examine
@@ -38,6 +39,7 @@ from fixer.plan import ONLINE, Plan, PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Lock, Phase
+from fixer.target import unhurried
 
 ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
 LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
@@ -62,13 +64,7 @@ _OVERTAKEN = (
     pg.ObjectNotInPrerequisiteState,
 )
 
-_BORROWED = ("lock_timeout", "search_path", "maintenance_work_mem", "work_mem", "max_parallel_maintenance_workers")
-_KEPT = "SELECT " + ", ".join(f"current_setting('{name}')" for name in _BORROWED)
-_RESTORED = "SELECT " + ", ".join(f"set_config('{name}', %s, false)" for name in _BORROWED)
-_SET = (
-    "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false),"
-    " set_config('max_parallel_maintenance_workers', '0', false)"
-)
+_BORROWED = ("maintenance_work_mem", "work_mem", "max_parallel_maintenance_workers")
 log = logging.getLogger("pgmend.apply")
 
 
@@ -81,7 +77,14 @@ class Pace:
 
 
 class _OvertakenError(Exception):
-    """Raised where others wrote or changed something meanwhile that the plan does not know."""
+    """Raised where others wrote or changed something meanwhile that the plan does not know.
+
+    The reason is the failure of a step; where it `passes` by itself, nobody need have written or changed anything.
+    """
+
+    def __init__(self, reason: str, *, passes: bool = False) -> None:
+        super().__init__(reason)
+        self.passes = passes
 
 
 def run(
@@ -103,8 +106,8 @@ def run(
     `another` opens a second connection, which keeps other fixers out. Raises what atomic mode raises; what was
     done until then stands, and the next run goes on from there.
     """
-    with floor(another):
-        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), pooled, sleep)
+    with floor(another) as held:
+        work = _Online(connection, contract, plan, settings or {}, progress, pace or Pace(), pooled, sleep, held)
         before, connection.autocommit = connection.autocommit, False
         try:
             return work.carry_out(replan, allowed)
@@ -112,23 +115,6 @@ def run(
             if not connection.closed:
                 connection.rollback()
                 connection.autocommit = before
-
-
-@contextmanager
-def floor(another: Callable[[], Connection]) -> Iterator[None]:
-    """Keep other fixers out for as long as this lasts: by a transaction of its own, as a pooler demands.
-
-    It holds no snapshot, so that CREATE INDEX CONCURRENTLY does not wait for it.
-    """
-    guard = another()
-    try:
-        guard.autocommit = False
-        with guard.cursor() as cursor:
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            take_the_floor(cursor)
-        yield
-    finally:
-        guard.close()
 
 
 class _Online:
@@ -144,14 +130,18 @@ class _Online:
         pace: Pace,
         pooled: bool,
         sleep: Callable[[float], None],
+        held: Floor,
     ) -> None:
         self.connection, self.contract, self.plan, self.pooled = connection, contract, plan, pooled
         self.settings, self.progress, self.pace, self.sleep = dict(settings), progress, pace, sleep
+        self.held = held
         self.path = ", ".join(q.quoted([s]) for s in dict.fromkeys([*contract.schemas, "public"]))
         self.number = 0  # of the run
         self.offset = 0  # of its steps that were done before
         self.relations: frozenset[int] = frozenset()
         self.doubts: frozenset[tuple[str, QName]] = frozenset()
+        self.failed = ""  # what overtook the plan, unless that passes by itself
+        self.written = 0  # rows, by this plan
         self.looked = 0.0  # when replicas and load were last looked at
 
     # --- the whole
@@ -159,6 +149,7 @@ class _Online:
     def carry_out(self, replan: Callable[[Report], Plan] | None, allowed: Sequence[str]) -> Run:
         """Carry out plan after plan until the contract holds."""
         self._begin()
+        failed = ""
         for _ in range(ROUNDS):
             reason = self._round()
             self.doubts |= self.plan.doubts
@@ -170,11 +161,19 @@ class _Online:
                 return self._finish(report)
             if further is None:
                 raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
-            self.plan = further
+            if self.failed == failed != "" and (self.written, self.plan.fingerprint) == (0, further.fingerprint):
+                raise ApplyFailed(f"A step failed twice, and nothing had changed meanwhile: {failed}. {self._stands()}")
+            failed, self.plan = self.failed, further
             self.progress.again(reason or _broken(report))
             permit(self.plan, allowed, so_far=self._stands())
             self._widen()
         raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {self._stands()}")
+
+    def _keep_the_floor(self, *, ask: bool = True) -> None:
+        """Stop where nothing keeps other fixers out any longer."""
+        if reason := self.held.lost(ask=ask):
+            lost = f"The connection that keeps other fixers out was lost ({reason})"
+            raise ApplyFailed(f"{lost}, and nothing more is done without it. {self._stands()}")
 
     def _stands(self) -> str:
         return f"What was done stands as run {self.number}: `fixer apply --mode online` goes on from there."
@@ -182,9 +181,11 @@ class _Online:
     def _round(self) -> str:
         """Carry out one plan; return what overtook it, if anything did."""
         count = len(self.plan.steps)
+        self.failed, self.written = "", 0
         for group in _side_by_side(self.plan.steps):
             for step in group:
                 self.progress.step(step, count)
+            self._keep_the_floor()
             started = time.monotonic()
             titles = "; ".join(step.title for step in group)
             try:
@@ -192,7 +193,9 @@ class _Online:
             except _OvertakenError as overtaken:
                 log.info("step %s: %s: %s: planning again", group[0].number, titles, overtaken)
                 self.offset += count
-                return f"{titles}: {overtaken}"
+                reason = f"{titles}: {overtaken}"
+                self.failed = "" if overtaken.passes else reason
+                return reason
             log.info("step %s: %s: %s rows in %.3f s", group[0].number, titles, rows, time.monotonic() - started)
         self.offset += count
         return ""
@@ -287,6 +290,7 @@ class _Online:
                     for step in steps:
                         rows = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
+                self.written += rows if step.writes_rows else 0
                 return rows
             except TRANSIENT as error:
                 waited = time.monotonic() - begun
@@ -329,7 +333,7 @@ class _Online:
         except psycopg2.Error as error:
             # "tuple concurrently updated": the backend of a fixer that was killed builds the same index still.
             if isinstance(error, (*TRANSIENT, pg.InternalError_)):
-                raise _OvertakenError(told(error)) from None
+                raise _OvertakenError(told(error), passes=True) from None
             raise self._failed(step, error) from None
         finally:
             if not self.connection.closed:
@@ -340,15 +344,19 @@ class _Online:
 
     def _with_settings(self, cursor: Cursor, step: PlannedStep) -> None:
         """Execute outside a transaction, where settings are the session's: they are restored at once."""
-        cursor.execute(_KEPT)
-        was = cursor.fetchone() or ()
+        bound = {name: value for name, value in self.settings.items() if name == "statement_timeout"}
+        # What waits here holds nobody up.
+        chosen = {**unhurried(self.connection), **bound, "lock_timeout": "0", "search_path": self.path}
+        names = [*chosen, *_BORROWED]
+        cursor.execute("SELECT " + ", ".join(["current_setting(%s)"] * len(names)), names)
+        was = dict(zip(names, cursor.fetchone() or (), strict=True))
         generously(cursor, local=False)
-        cursor.execute(_SET, ("0", self.path))  # what waits here holds nobody up
+        _set(cursor, {**chosen, "max_parallel_maintenance_workers": "0"})
         try:
             cursor.execute(step.sql)
         finally:
             if not self.connection.closed:
-                cursor.execute(_RESTORED, was)
+                _set(cursor, was)
 
     # --- batches
 
@@ -365,7 +373,8 @@ class _Online:
         return batches.rows
 
     def breathe(self, step: PlannedStep) -> None:
-        """Hold back while a replica lags or others are busy."""
+        """Hold back while a replica lags or others are busy; stop where the floor is lost."""
+        self._keep_the_floor(ask=False)
         if self.pace == Pace() or time.monotonic() - self.looked < 0.5:
             return
         while reason := self._strained():
@@ -502,6 +511,7 @@ class _Batches:
         if pages is None:
             self.size = max(SMALLEST, min(int(self.size * _faster(seconds)), LARGEST))
         self.rows += rows
+        self.work.written += rows
         self.work.progress.rows(self.step, self.rows)
         return seconds
 
@@ -509,6 +519,12 @@ class _Batches:
 def _is_open(constraint: Item) -> bool:
     """Tell whether a constraint is not proved for old rows."""
     return str(constraint.detail["definition"]).endswith(" NOT VALID")
+
+
+def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:
+    """Set these for the session."""
+    each = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    cursor.execute(f"SELECT {each}", [part for setting in settings.items() for part in setting])
 
 
 def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:

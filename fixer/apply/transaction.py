@@ -16,6 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.explain import told
 from fixer.images import EXACTLY
+from fixer.target import unhurried
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
 ATTEMPTS = 4
@@ -79,8 +80,14 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
 
 
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
-    """Set what holds for this transaction alone; row security that would hide rows becomes an error."""
-    for setting, value in {**settings, **EXACTLY, "row_security": "off"}.items():
+    """Begin a transaction: set what holds for it alone; row security that would hide rows becomes an error.
+
+    Each statement sees what is committed by then, whatever the session's default: a snapshot from before a lock
+    was had would not show what came in while it was waited for.
+    """
+    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), "row_security": "off"}
+    for setting, value in chosen.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
 
 

@@ -428,7 +428,8 @@ class _Undo:
         if first is None:
             return
         types = self._types(oid)
-        named = {self._known_as(oid, kept, types): kept for kept in first[0]}
+        aside = self._set_aside_since(step)
+        named = {aside.get(kept) or self._known_as(oid, kept, types): kept for kept in first[0]}
         back = SQL(
             'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
             " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
@@ -440,6 +441,12 @@ class _Undo:
             SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
         )
         self.back[oid] += self._do(back, f"bring rows back to {table}")
+
+    def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
+        """Return the columns that held texts when a step was done, each under its name since they were mapped."""
+        later = (done.step for done in self.done.steps if done.step.number > step.number)
+        mappings = (s for s in later if s.phase in (Phase.KEYS, Phase.REFERENCES) and s.table == step.table)
+        return dict(rename for mapping in mappings for rename in mapping.renames)
 
     def _known_as(self, oid: int, kept: str, types: Mapping[str, str]) -> str:
         """Return how a column is called now whose cells an image keeps, perhaps by the name of before the run."""

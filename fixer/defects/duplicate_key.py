@@ -8,16 +8,17 @@ Without a generator the others go to quarantine.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.generators import anchor
-from fixer.schema import Schema
+from fixer.schema import Schema, Table
 from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair
+from fixer.steps import Phase, Repair, Step
 from fixer.writes import Rivals, counted, move, rewrite
 
 SLUG = "duplicate-key"
@@ -37,8 +38,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Give all rows but the first of each key a number of their own."""
-    table, key = actual.tables[finding.table], finding.part
-    rows = SQL("{} AS t").format(q.name(table.name))
+    table = actual.tables[finding.table]
+    wanted = contract.tables[finding.table].columns
+    numbered = next((c for c in finding.part.columns if wanted[c].generates), None)
+    step = _settled(finding, table, numbered)
+    step = replace(step, online=(_settled(finding, table.before_mapping(), numbered),))
+    return Repair((anchor(finding.table, numbered), step) if numbered else (step,))
+
+
+def _settled(finding: Finding, table: Table, numbered: str | None) -> Step:
+    key, rows = finding.part, SQL("{} AS t").format(q.name(table.name))
     rivals = Rivals(
         q.rivals(rows, table, key.columns),
         SQL("t.rival > 1"),
@@ -48,23 +57,20 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         "rival",
     )
     where = rivals.condition
-    wanted = contract.tables[finding.table].columns
-    numbered = [c for c in key.columns if wanted[c].generates]
-    if not numbered:
+    if numbered is None:
         reason = "its key stands on an earlier, different row"
-        return Repair((move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals),))
-    step = rewrite(
+        return move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals)
+    return rewrite(
         Phase.KEYS,
         table,
         f"give {counted(finding.rows)} of {finding.table.name} new numbers;"
         " what references them stays with the first row",
-        {numbered[0]: q.next_value(finding.table, numbered[0])},
+        {numbered: q.next_value(finding.table, numbered)},
         where,
         rows=finding.rows,
         known_by=key.columns,
         rivals=rivals,
     )
-    return Repair((anchor(finding.table, numbered[0]), step))
 
 
 SPECIMENS = (

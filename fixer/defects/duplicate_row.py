@@ -7,14 +7,15 @@ Cure: keep the first, move its copies to quarantine. What references the key kee
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
-from fixer.schema import Schema
+from fixer.schema import Schema, Table
 from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair
+from fixer.steps import Phase, Repair, Step
 from fixer.writes import Rivals, move
 
 SLUG = "duplicate-row"
@@ -35,13 +36,18 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Move the copies away; their children stay with the row that is kept."""
     table = actual.tables[finding.table]
+    step = _moved(finding, table)
+    return Repair((replace(step, online=(_moved(finding, table.before_mapping()),)),))
+
+
+def _moved(finding: Finding, table: Table) -> Step:
     keys = finding.part.columns
     same = SQL("{} AND {} = {}").format(q.equal(keys, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     rows = SQL("{} AS t").format(q.name(finding.table))
     search = q.copies_and_rivals(rows, table, keys)  # as duplicate-key does
     rivals = Rivals(q.copies(rows, table, keys), SQL("t.copy > 1"), "original", same, search, "copy")
     reason = "an identical copy of a row that stays"
-    return Repair((move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals),))
+    return move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals)
 
 
 SPECIMENS = (

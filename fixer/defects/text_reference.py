@@ -7,8 +7,9 @@ not exist appears; the texts stay in a column beside. What maps to nothing is an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer import online
@@ -27,8 +28,21 @@ POINT = 2
 STAGE = Stage.REFERENCES
 
 
+@dataclass(frozen=True)
+class Half:
+    """What an online run left that was interrupted between the change of names and the last search: where texts are."""
+
+    aside: str
+    legacy: str
+
+
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns to be mapped, with probes for texts that map to nothing or to several rows."""
+    for key in contract.foreign_keys():
+        if half := _half(key, actual, contract):
+            message = f"{key.table.name}.{key.columns[0]} should be mapped in every row, its repair was interrupted"
+            where = f"{key.table}.{key.columns[0]}"
+            yield Finding(SLUG, POINT, where, message, key.table, key.columns[0], part=key, found=half)
     for key in contract.differing_foreign_keys():
         legacy = _legacy_key(key, actual, contract)
         if legacy is None:
@@ -70,17 +84,38 @@ def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | No
     wanted = contract.tables[key.table].columns[key.columns[0]]
     if found is None or family(found.type) not in ("text", "uuid") or family(wanted.type) != "integer":
         return None
-    hints = contract.hints[key.target].of(key.target_columns[0])
-    referenced = [
-        k.target_columns[0] for k in child.foreign_keys if k.columns == key.columns and k.target == key.target
-    ]
+    return _old_key(key, key.columns[0], actual, contract)
+
+
+def _old_key(key: ForeignKey, column: str, actual: Schema, contract: Contract) -> str | None:
+    """Return the old key of the parent whose texts a column of the child holds."""
+    child, parent = actual.tables[key.table], actual.tables[key.target]
+    new = key.target_columns[0]
+    referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == (column,) and k.target == key.target]
     candidates = [
         parent.legacy_key,
         *(c for c in referenced if c not in key.target_columns),
-        *hints.legacy_keys,
+        *contract.hints[key.target].of(new).legacy_keys,
+        f"legacy_{new}",  # where text-key left it, before it was interrupted
     ]
     texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
     return next((candidate for candidate in candidates if candidate in texts), None)
+
+
+def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
+    """Return what is half done: the trigger still stands, the column that it filled has its name already."""
+    child, column = actual.tables.get(key.table), key.columns[0]
+    if child is None or key.target not in actual.tables or len(key.columns) != 1:
+        return None
+    beside = online.beside(column)
+    if all(obstacle.name != online.syncing(key.table, beside) for obstacle in child.obstacles):
+        return None
+    asides = [name for name in child.columns if re.fullmatch(rf"legacy_{re.escape(column)}(_\d+)?", name)]
+    if beside in child.columns or not asides:
+        return None
+    aside = max(asides, key=lambda name: (len(name), name))  # the last of the names that were free
+    legacy = _old_key(key, aside, actual, contract)
+    return Half(aside, legacy) if legacy else None
 
 
 def _unmatched(column: str, legacy: str, parent: Table) -> Composed:
@@ -97,6 +132,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Map the references; or refuse where a text means several rows."""
     if finding.part is None:
         return refuse("nobody but a person can tell which of them a reference means")
+    if isinstance(finding.found, Half):
+        return Repair(tuple(_to_the_last(finding.part, finding.found, actual)))
     return Repair(tuple(_steps(finding, actual, contract)))
 
 
@@ -105,7 +142,7 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     for step in _at_once(finding, actual, contract):
         if step.phase is Phase.ORPHANS:
             yield step
-        elif step.phase is Phase.KEYS:
+        elif step.phase is Phase.REFERENCES:
             before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in (s.online or (s,))]
             lost = (each for each in before if each.phase is not Phase.ORPHANS)
             yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
@@ -124,8 +161,8 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
     )
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
-    yield alter(Phase.KEYS, name, f"add {beside} to {name.name}, for the numbers", add)
-    yield online.synced(Phase.KEYS, name, beside, SQL("({})").format(found), reads_others=True)
+    yield alter(Phase.REFERENCES, name, f"add {beside} to {name.name}, for the numbers", add)
+    yield online.synced(Phase.REFERENCES, name, beside, SQL("({})").format(found), reads_others=True)
     unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
     known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
     yield replace(
@@ -135,12 +172,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         find=places(name, SQL("{} AND {}").format(unmapped, known)),
         pages=True,
     )
-    swap = [online.unsynced(name, beside)]
-    swap += [
-        SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(old.table), Identifier(old.name))
-        for old in table.foreign_keys
-        if old.columns == key.columns
-    ]
+    swap: list[Composable] = [online.unfilled(name, beside)]
     rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
     swap.append(rename.format(q.name(name), Identifier(column), Identifier(aside)))
     swap.append(rename.format(q.name(name), Identifier(beside), Identifier(column)))
@@ -148,13 +180,44 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         loose = SQL("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL")
         swap.append(loose.format(q.name(name), Identifier(aside)))
     yield Step(
-        Phase.KEYS,
+        Phase.REFERENCES,
         name,
         f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
         SQL(";\n").join(swap),
         renames=((column, aside),),
         added=(Added(column, kept=_told_by(aside, key, legacy)),),
-        touches=tuple({old.target for old in table.foreign_keys if old.columns == key.columns}),
+    )
+    yield from _to_the_last(key, Half(aside, legacy), actual)
+
+
+def _to_the_last(key: ForeignKey, half: Half, actual: Schema) -> Iterator[Step]:
+    """Yield the steps that map what the trigger could not, and end what only the mapping needed.
+
+    A writer whose snapshot is older than the numbers sees a parent without one; another was there before its parent
+    was. Until the trigger goes, who finds it knows that this is not done.
+    """
+    name, column, beside = key.table, key.columns[0], online.beside(key.columns[0])
+    missed = [q.is_null(column), _match(half.aside, half.legacy)]
+    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), missed[1])
+    yield Step(
+        Phase.REFERENCES,
+        name,
+        f"map {name.name}.{column} where its row came in before the number of its {key.target.name} was to be seen",
+        _mapped(key, column, missed),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_VALUES,
+        changes=(column,),
+        find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
+        batch=_mapped(key, column, [*missed, IN_BATCH]),
+    )
+    old = [k for k in actual.tables[name].foreign_keys if k.columns in (key.columns, (half.aside,))]
+    drop = [SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(name), Identifier(k.name)) for k in old]
+    yield Step(
+        Phase.REFERENCES,
+        name,
+        f"let go of what held {name.name}.{column} in step",
+        SQL(";\n").join([online.unsynced(name, beside), *drop]),
+        touches=tuple({k.target for k in old}),
     )
 
 
@@ -181,7 +244,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
     yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
     yield from _orphans(finding, aside, actual, contract)
     yield Step(
-        phase=Phase.KEYS,
+        phase=Phase.REFERENCES,
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
         sql=_mapped(key, column, [_match(aside, legacy)]),
@@ -247,6 +310,8 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the texts beside and the numbers in their place, bare of keys and indexes."""
     key: ForeignKey = finding.part
     name, column = key.table, key.columns[0]
+    if isinstance(finding.found, Half):
+        return _without_mark(key, finding.found, actual)
     aside = aside_name(actual.tables[name], column)
     gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
     renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)
@@ -262,6 +327,20 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
         now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
     )
     return renamed.with_table(table.with_column(texts).with_column(numbers))
+
+
+def _without_mark(key: ForeignKey, half: Half, actual: Schema) -> Schema:
+    """Return the schema as it is when the last row is mapped: nobody needs to clear anything away."""
+    over = actual.tables[key.table].foreign_keys
+    actual = actual.without_foreign_keys(frozenset((k.table, k.name) for k in over if k.columns == (half.aside,)))
+    table, parent, column = actual.tables[key.table], actual.tables[key.target], key.columns[0]
+    mark = online.syncing(key.table, online.beside(column))
+    kept = tuple(obstacle for obstacle in table.obstacles if obstacle.name != mark)
+    number = SQL("coalesce({}, (SELECT {} FROM {} AS p WHERE {} LIMIT 1))").format(
+        q.column(column), q.column(key.target_columns[0], "p"), q.stored(parent), _match(half.aside, half.legacy)
+    )
+    mapped = replace(table.columns[column], now=number)
+    return actual.with_table(replace(table, obstacles=kept).with_column(mapped))
 
 
 TEXTS = (

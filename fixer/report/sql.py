@@ -26,7 +26,7 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     for step in plan.steps:
         yield f"--   {step.number}. {_comment(step)}"
     yield "\\set ON_ERROR_STOP on"
-    yield "BEGIN;"
+    yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
     yield "SET LOCAL lock_timeout = '5s';"
     yield "SET LOCAL row_security = off;"
     yield from (f"SET LOCAL {setting} = {value};" for setting, value in EXACTLY.items())
