@@ -9,7 +9,7 @@ from functools import partial
 from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Probe, rows_where
+from fixer.findings import Finding, Probe, ordered, rows_where
 from fixer.images import cells, image
 from fixer.mover import Mover
 from fixer.schema import Check, Column, QName, Schema, Table, canonical
@@ -46,7 +46,7 @@ def _misfits(finding: Finding, way: Conversion, actual: Schema) -> Probe:
     column = q.column(str(finding.column))
     odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
     probe = rows_where(actual, finding.table, odd)
-    return replace(probe, show=(*probe.show, column))
+    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], str(finding.column))))
 
 
 def way_of(finding: Finding, actual: Schema, contract: Contract) -> Conversion | str:

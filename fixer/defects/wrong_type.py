@@ -1,8 +1,8 @@
 """A column is of another kind of type: 0/1 for boolean, text for moments, float for money.
 
 Costs: comparisons that fail or round, values that no code expects.
-Cure: convert where every value is understood; what is not goes to quarantine first. Floats go through text
-and into a column that holds all their digits: nothing is rounded. No zone declared, no conversion.
+Cure: convert where the new type holds every value exactly; what it does not goes to quarantine first. Floats go
+through text and into a column that holds all their digits: nothing is rounded. No zone declared, no conversion.
 """
 
 from __future__ import annotations
@@ -100,6 +100,14 @@ SPECIMENS = (
         "a view shows the column",
         "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; CREATE VIEW best AS SELECT rating FROM authors",
         manual=True,
+    ),
+    Specimen(
+        "a moment with more digits than the type keeps",
+        "ALTER TABLE authors ALTER COLUMN joined TYPE text USING to_char(joined, 'YYYY-MM-DD HH24:MI:SSOF');"
+        "INSERT INTO authors (name, joined) VALUES ('x', '2026-01-01T00:00:00.123456789Z')",
+        hazards=BOTH | {"moves-rows"},
+        rows=1,
+        quarantined=1,
     ),
     Specimen("numbers for text", "ALTER TABLE reviews ALTER COLUMN body TYPE integer USING id", hazards=BOTH),
 )
