@@ -15,9 +15,9 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laws import Case, Laboratory, copy_quarantine
+from laws import Case, Laboratory, copy_quarantine, stamps
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
-from sqlalchemy import BigInteger, Column, Date, Double, Integer, MetaData, Numeric, Table
+from sqlalchemy import BigInteger, Column, Date, Double, Integer, MetaData, Numeric, String, Table
 from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
 from test_types import column, converted, text
 
@@ -315,3 +315,113 @@ def test_integers_come_back_from_types_that_spell_them_otherwise(
 
         assert held
         assert [*values, "3"] == [v for (v,) in ask(case, "SELECT v::text FROM items ORDER BY id")]
+
+
+# ---- texts that differ, and values that do not
+
+
+ALIKE = {
+    "a unique constraint": "ADD UNIQUE (v)",
+    "a primary key": "DROP CONSTRAINT items_pkey, ALTER v SET NOT NULL, ADD PRIMARY KEY (v)",
+    "a unique constraint over two": "ADD UNIQUE (v, w)",
+    "a unique index over an expression": "ADD x text; CREATE UNIQUE INDEX ON items (v, lower(x || ',') DESC)",
+}
+PAIRED = items(Column("v", Integer), Column("w", Integer))
+
+
+@MODES
+@pytest.mark.parametrize("what", ALIKE)
+def test_texts_that_would_become_one_number_are_told_before_anything_is_changed(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    with laboratory.database(18, Specimen("", "", contract=PAIRED)) as case:
+        case.break_(
+            f"ALTER TABLE items ALTER v TYPE text, ALTER w TYPE text, {ALIKE[what]};"
+            "INSERT INTO items (v, w) VALUES ('1', '01'), ('01', '1'), ('2', '1'), ('x', '1')"
+        )
+        if "expression" in what:
+            case.break_("UPDATE items SET x = 'X'")
+        before = stamps(case.observer)
+        (told,) = (f for f in case.check().findings if "alike" in f.message)
+        with pytest.raises(NeedsPermission, match="alike: nobody but a person"):
+            case.apply(mode=mode, allow_hazards="all")
+
+        assert (2, before) == (told.rows, stamps(case.observer))
+        assert {"1", "01"} == {row[-1 if "two" not in what else -2] for row in told.sample}
+
+
+APART = {
+    "NULLs": "INSERT INTO items (v) VALUES (NULL), (NULL), ('1')",
+    "misfits that leave": "INSERT INTO items (v) VALUES ('x'), ('y'), ('1')",
+    "rows outside of the index": "INSERT INTO items (v, w) VALUES ('1', 0), ('01', 0), ('1', 1)",
+}
+
+
+@MODES
+@pytest.mark.parametrize("what", APART)
+def test_what_stays_apart_is_converted(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(18, Specimen("", "", contract=PAIRED)) as case:
+        where = " WHERE w > 0 AND v IS NOT NULL" if "outside" in what else ""
+        case.break_(f"ALTER TABLE items ALTER v TYPE text; CREATE UNIQUE INDEX odd ON items (v){where}; {APART[what]}")
+        case.apply(mode=mode, allow_hazards="all")
+
+        assert case.check(deep=True).ok
+
+
+# ---- indexes that need the old type
+
+CLINGING = {
+    "an operator class": "CREATE INDEX odd ON items (v text_pattern_ops)",
+    "an operator class among others": "CREATE INDEX odd ON items (id, v varchar_pattern_ops DESC) WHERE w > 0",
+    "a collation": 'CREATE INDEX odd ON items (v COLLATE "C" DESC)',
+    "an expression": "CREATE INDEX odd ON items (lower(v))",
+    "an expression that is more": "CREATE INDEX odd ON items (w, (v || ''))",
+    "a condition": "CREATE INDEX odd ON items (v) WHERE v <> ''",
+}
+
+
+@MODES
+@pytest.mark.parametrize("what", CLINGING)
+def test_an_index_that_needs_the_old_type_is_named_before_anything_is_changed(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    with laboratory.database(18, Specimen("", "", contract=PAIRED)) as case:
+        case.break_(
+            f"ALTER TABLE items ALTER v TYPE varchar(9); {CLINGING[what]}; INSERT INTO items (v, w) VALUES ('7', 1)"
+        )
+        before = stamps(case.observer)
+        with pytest.raises(NeedsPermission, match=r"the index odd depends on the type of items\.v"):
+            case.apply(mode=mode, allow_hazards="all")
+
+        assert before == stamps(case.observer)
+
+
+LOOSE = {
+    "an order": "CREATE INDEX odd ON items (v DESC NULLS LAST, w)",
+    "what asks for NULL alone": "CREATE INDEX odd ON items (v) WHERE v IS NOT NULL AND w > 0",
+    "what it includes": "CREATE INDEX odd ON items (w) INCLUDE (v)",
+    "another column": "CREATE INDEX odd ON items (v, (w + 1))",
+    "a hash": "CREATE INDEX odd ON items USING hash (v)",
+}
+
+
+@MODES
+@pytest.mark.parametrize("what", LOOSE)
+def test_any_other_index_goes_over(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(18, Specimen("", "", contract=PAIRED)) as case:
+        case.break_(f"ALTER TABLE items ALTER v TYPE text; {LOOSE[what]}; INSERT INTO items (v, w) VALUES ('7', 1)")
+        index = ask(case, "SELECT pg_get_indexdef('odd'::regclass)")
+        case.apply(mode=mode, allow_hazards="all")
+
+        assert (index, True) == (ask(case, "SELECT pg_get_indexdef('odd'::regclass)"), case.check(deep=True).ok)
+
+
+@MODES
+def test_an_operator_class_of_padded_texts_forbids_another_kind_of_text(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18, Specimen("", "", contract=items(Column("v", String(40))))) as case:
+        case.break_("ALTER TABLE items ALTER v TYPE char(5); CREATE INDEX odd ON items (v bpchar_pattern_ops)")
+        before = stamps(case.observer)
+        with pytest.raises(NeedsPermission, match=r"the index odd depends on the type of items\.v"):
+            case.apply(mode=mode, allow_hazards="all")
+
+        assert before == stamps(case.observer)
