@@ -11,7 +11,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, ordered, rows_where
 from fixer.images import cells, image
-from fixer.indexes import clinging, merging
+from fixer.indexes import clinging, merging, refused
 from fixer.mover import Mover
 from fixer.schema import Check, Column, Index, QName, Schema, Table, canonical
 from fixer.shadow import Shadow, cleared, exchanged, is_guard
@@ -100,6 +100,8 @@ def _exact(finding: Finding, actual: Schema) -> bool:
 
 def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Return the steps that convert the column, or the reason why a person has to."""
+    if left := refused(finding):
+        return left
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return refuse(way)

@@ -11,8 +11,9 @@ from fixer import sqltext as q
 from fixer.findings import Finding, Probe, ordered, shown
 from fixer.schema import Index, Table
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import refuse
+from fixer.steps import Repair, refuse
 from fixer.types import Conversion, shape
+from fixer.writes import counted
 
 _NUMBERS = frozenset({"integer", "numeric", "float"})
 _ORDER = r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?"
@@ -51,7 +52,16 @@ def merging(finding: Finding, table: Table, index: Index, ways: Mapping[str, Con
         message=f"{finding.message}; rows that {index.name} tells apart would be alike",
         asks=partial(_alike, table, index, ways),
         only_with_rows=True,
-        repair=refuse("nobody but a person can tell which of them keeps its value"),
+        part=index,
+    )
+
+
+def refused(finding: Finding) -> Repair | None:
+    """Return why rows that would be alike are left to a person, where the finding speaks of such."""
+    if not isinstance(finding.part, Index):
+        return None
+    return refuse(
+        f"{counted(finding.rows)} would share a value, and nobody but a person can tell which of them keeps it"
     )
 
 
