@@ -263,6 +263,8 @@ def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conve
         return "no safe way is known to boolean"
     known = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, (*_TRUE, *_FALSE))))
     value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
+    if f != "text":  # 1.00 is 1
+        known, value = SQL("{} IN (0, 1)").format(cell), SQL("{} = 1").format(cell)
     null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(text, value)
     back = None if f == "text" else SQL("{}::integer::{}").format(cell, SQL(found))
     return Conversion("boolean", known, null, f == "integer", back)

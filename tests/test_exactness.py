@@ -154,6 +154,16 @@ def test_a_json_fits_if_no_key_of_it_is_lost(cursor: Cursor, value: str) -> None
     assert (told(value) == told(cursor.fetchone()[0])) == (new is not None)  # type: ignore[index]
 
 
+ODD = st.text(st.sampled_from("0123456789-+:. TZeE\t\n\u00a0\u2003\u0663{}abxyt"), max_size=40)
+
+
+@OFTEN
+@given(value=ODD | moments | texts | st.text().filter(lambda text: "\0" not in text))
+def test_no_text_is_cast_that_no_cast_takes(cursor: Cursor, value: str) -> None:
+    for wanted in (*WANTED, *CLOCKS, *MOMENTS, "boolean", "uuid", "character varying(5)"):
+        converted(cursor, "text", wanted, value, ZONE)
+
+
 # ---- what is sound goes on converting, what is not does not
 
 BIG = 2**60
@@ -183,6 +193,8 @@ FITS = [
     ("bigint", "double precision", str(BIG), None, "1.152921504606847e+18"),
     ("bigint", "double precision", str(-(2**63)), None, "-9.223372036854776e+18"),
     ("json", "jsonb", '{"b": [{"a": 1}, {"a": 2}], "a": "a:\\u00e4"}', None, '{"a": "a:ä", "b": [{"a": 1}, {"a": 2}]}'),
+    ("numeric", "boolean", "1.00", None, "true"),
+    ("double precision", "boolean", "0", None, "false"),
     ("text", "uuid", "{A0EEBC999C0B4EF8BB6D6BB9BD380A11}", None, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
 ]  # fmt: skip
 
@@ -229,6 +241,8 @@ MISFITS = [
     ("json", "jsonb", "1e200000", None),
     ("text", "uuid", "{A0EEBC999C0B4EF8BB6D6BB9BD380A11", None),
     ("text", "integer", "\u00a07", None),
+    ("numeric", "boolean", "0.5", None),
+    ("double precision", "boolean", "NaN", None),
     ("text", "name", "x" * 64, None),
 ]
 
