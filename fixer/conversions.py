@@ -9,10 +9,11 @@ from functools import partial
 from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Probe, rows_where
+from fixer.findings import Finding, Probe, ordered, rows_where
 from fixer.images import cells, image
+from fixer.indexes import clinging, merging, refused
 from fixer.mover import Mover
-from fixer.schema import Check, Column, QName, Schema, Table, canonical
+from fixer.schema import Check, Column, Index, QName, Schema, Table, canonical
 from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import (
@@ -34,19 +35,42 @@ from fixer.types import Conversion, conversion, family, shape
 from fixer.writes import identity
 
 
-def misfits(finding: Finding, actual: Schema, contract: Contract) -> Finding:
-    """Return the finding with the probe for values that the conversion does not understand."""
+def misfits(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Finding]:
+    """Yield the finding with the probe for values that the conversion does not understand, and what stands in its way.
+
+    That is each unique index under which texts that differ would become one value.
+    """
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
-        return replace(finding, repair=refuse(way))
-    return replace(finding, asks=partial(_misfits, finding, way, actual))
+        yield replace(finding, repair=refuse(way))
+        return
+    yield replace(finding, asks=partial(_misfits, finding, way, actual))
+    table = actual.tables[finding.table]
+    for index in table.indexes:
+        ways = _ways_under(index, finding, actual, contract)
+        if next(iter(ways), None) == finding.column:
+            yield merging(finding, table, index, ways)
+
+
+def _ways_under(index: Index, finding: Finding, actual: Schema, contract: Contract) -> dict[str, Conversion]:
+    """Return the columns under a unique index whose texts are converted, each with its way."""
+    ways: dict[str, Conversion] = {}
+    if not index.unique or not index.valid:
+        return ways
+    columns, wanted = actual.tables[finding.table].columns, contract.tables[finding.table].columns
+    for column in filter(None, index.columns):
+        text = family(columns[column].type) == "text" and columns[column].now is None
+        if text and column in wanted and family(wanted[column].type) != "text":
+            way = way_of(replace(finding, column=column), actual, contract)
+            ways |= {} if isinstance(way, str) else {column: way}
+    return ways
 
 
 def _misfits(finding: Finding, way: Conversion, actual: Schema) -> Probe:
     column = q.column(str(finding.column))
     odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
     probe = rows_where(actual, finding.table, odd)
-    return replace(probe, show=(*probe.show, column))
+    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], str(finding.column))))
 
 
 def way_of(finding: Finding, actual: Schema, contract: Contract) -> Conversion | str:
@@ -76,12 +100,19 @@ def _exact(finding: Finding, actual: Schema) -> bool:
 
 def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Return the steps that convert the column, or the reason why a person has to."""
+    if left := refused(finding):
+        return left
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return refuse(way)
     name, column = finding.table, str(finding.column)
     if what := actual.tables[name].binds(column):
         return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if index := clinging(actual.tables[name], column, way.type):
+        return refuse(
+            f"the index {index.name} depends on the type of {name.name}.{column}:"
+            " drop it, and create it again afterwards"
+        )
     for key in actual.keys_over(name, column):
         if not any(k.table == key.table and k.pairs == key.pairs for k in contract.foreign_keys()):
             return refuse(

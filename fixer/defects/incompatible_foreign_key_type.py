@@ -37,7 +37,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     f" to reference {key.target.name}, is {found.type}"
                 )
                 finding = Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column)
-                yield misfits(finding, actual, contract)
+                yield from misfits(finding, actual, contract)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
+from fixer.indexes import clinging
 from fixer.schema import Schema
 from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sqltext import SQL, Identifier
@@ -42,6 +43,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name, column, type_ = finding.table, str(finding.column), finding.part
     if what := actual.tables[name].binds(column):
         return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if index := clinging(actual.tables[name], column, type_):
+        return refuse(
+            f"the index {index.name} depends on the type of {name.name}.{column}:"
+            " drop it, and create it again afterwards"
+        )
     back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
     rewrite = rewrites(finding.found.type, type_)
     step = alter(
