@@ -280,7 +280,7 @@ def reversal(way: Conversion, found: Column, forth: Composable | None = None) ->
 def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -> Step:
     name, column = finding.table, str(finding.column)
     type_: Composable = SQL(way.type)
-    value = q.over(way.value, column, Identifier(column))
+    value = _only_what_fits(finding, way, actual)
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
     rows = actual.tables[name].estimated_rows
     if _exact(finding, actual) and shape(way.type).size is not None:
@@ -297,6 +297,21 @@ def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -
         merge=True,
         reverts=(reversal(way, found),),
     )
+
+
+def _only_what_fits(finding: Finding, way: Conversion, actual: Schema) -> Composable:
+    """Return the new value for USING; one that came in since the plan was made and does not fit is an error.
+
+    A cast would cut or round it, and nobody would have been told.
+    """
+    cell = Identifier(str(finding.column))
+    understood, value = (
+        q.over(each, str(finding.column), cell) for each in (_understood(finding, way, actual), way.value)
+    )
+    why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
+    # Over the cell, or else the error would be raised when the statement is planned.
+    failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.type))
+    return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, understood, value, failing)
 
 
 def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: str, rows: int) -> Step:

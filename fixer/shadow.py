@@ -67,7 +67,7 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
     if _is_tied(shadow, actual):
         return None
     steps = [*filled(shadow, convert, actual.version)]
-    there = {index.name for index in table.indexes if index.valid}
+    there = {index.name for index in table.indexes if index.valid and not _is_stale(shadow)}
     for index in shadow.indexes:
         tail, built = _tail_on(index, shadow), online.beside(index.name)
         if tail is None:
@@ -91,6 +91,8 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
 def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
     """Yield the steps that add the second column, fill it for others and for what is there, and prove it filled."""
     name, beside, column = shadow.table.name, shadow.beside, shadow.column.name
+    if _is_stale(shadow):
+        yield replace(dropped_beside(name, beside), online=None)
     guard = SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}, ADD {} NOT VALID").format(
         q.name(name), Identifier(_guard(shadow)), _guard_clause(shadow, version)
     )
@@ -148,6 +150,12 @@ def without_beside(table: Table, column: str) -> Table:
 def _is_ours(table: Table, beside: str) -> bool:
     """Tell whether a column is one that an online repair fills."""
     return beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles)
+
+
+def _is_stale(shadow: Shadow) -> bool:
+    """Tell whether an interrupted run fills a second column of another type: the contract was another then."""
+    table, beside = shadow.table, shadow.beside
+    return _is_ours(table, beside) and table.columns[beside].type != shadow.type
 
 
 def dropped_beside(table: QName, beside: str) -> Step:

@@ -5,8 +5,9 @@ So the server works on the next question while the last answer is read, and neit
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,7 @@ from typing import Any
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+CANCEL_AGAIN = 0.1  # seconds; a server to which a question has not come yet has nothing to cancel
 Rows = list[tuple[Any, ...]]
 Answer = Callable[[], Rows]  # waits for it, and raises what the question raised
 Ask = Callable[..., Answer]  # the query's name, statements to go before it, and their parameters
@@ -39,6 +41,7 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
     the one that is under way.
     """
     failures: list[BaseException] = []
+    asked: list[Future[Rows]] = []
 
     def fetch(text: str, parameters: tuple[object, ...]) -> Rows:
         if failures:
@@ -53,14 +56,16 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
     with ThreadPoolExecutor(1, "pgmend-catalog") as beside:
 
         def ask(name: str, before: str = "", *parameters: object) -> Answer:
-            return beside.submit(fetch, before + query(name), parameters).result
+            asked.append(beside.submit(fetch, before + query(name), parameters))
+            return asked[-1].result
 
         try:
             yield ask
         except BaseException as reason:
-            if isinstance(reason, KeyboardInterrupt):
+            beside.shutdown(wait=False, cancel_futures=True)
+            while isinstance(reason, KeyboardInterrupt) and any(future.running() for future in asked):
                 cursor.connection.cancel()
-            beside.shutdown(cancel_futures=True)
+                time.sleep(CANCEL_AGAIN)
             raise
 
 
