@@ -190,7 +190,7 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
     yield from _checks(finding, actual, contract)
     if finding.rows:
         odd = SQL("{} IS NOT NULL AND NOT ({})").format(q.column(column), _understood(finding, way, actual))
-        reason = f"its {column} is no {way.type}"
+        reason = f"its {column} does not fit {way.type}"
         yield from Mover(actual, contract).quarantine(Phase.MISFITS, name, odd, reason, rows=finding.rows)
     if not way.reversible:
         yield _keep_spelling(actual.tables[name], found, way)
