@@ -387,3 +387,62 @@ def test_no_row_comes_back_that_would_break_what_others_guard_since(laboratory: 
 
         assert (ended.returncode, "would break the constraint late" in ended.stderr) == (2, True), ended.stderr
         assert written(database) == before
+
+
+HANGING = {
+    "index mine": "CREATE INDEX mine ON items (title) WHERE pgmend_was_v > 0",
+    "constraint mine on table items": "ALTER TABLE items ADD CONSTRAINT mine CHECK (pgmend_was_v > 0) NOT VALID",
+    "statistics object mine": "CREATE STATISTICS mine ON pgmend_was_v, title FROM items",
+    "sequence mine": "CREATE SEQUENCE mine OWNED BY items.pgmend_was_v",
+}
+
+
+@pytest.mark.parametrize("what", HANGING)
+def test_what_hangs_on_a_kept_column_does_not_go_with_it(laboratory: Laboratory, tmp_path: Path, what: str) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format(""), "online") as database:
+        database.run(HANGING[what])
+        before = written(database)
+        ended = prune(database)
+
+        assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr
+
+
+ON_A_VIEW = {
+    "comment": "COMMENT ON VIEW writers IS 'mine'",
+    "grants": "GRANT SELECT ON writers TO PUBLIC",
+    "trigger": "CREATE TRIGGER mine INSTEAD OF DELETE ON writers FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+}
+
+
+@pytest.mark.parametrize("what", ON_A_VIEW)
+def test_what_others_put_on_a_view_of_the_run_is_the_reason_why_not(
+    laboratory: Laboratory, mode: str, what: str
+) -> None:
+    with library(laboratory, 18, "ALTER TABLE authors RENAME TO writers") as database:
+        apply(database, *LIBRARY, mode=mode)
+        database.run(ON_A_VIEW[what])
+        before = written(database)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr
+
+
+# ---- rows in quarantine
+
+
+ORPHANS = """
+ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey, ADD COLUMN mine text;
+INSERT INTO reviews (book_id, mine) VALUES (900, NULL), (901, 'kept'), (902, NULL)
+"""
+
+
+def test_a_value_whose_column_was_dropped_since_stays_in_quarantine(laboratory: Laboratory, mode: str) -> None:
+    with library(laboratory, 18, ORPHANS) as database:
+        apply(database, *LIBRARY, mode=mode)
+        database.run("ALTER TABLE reviews DROP COLUMN mine")
+        before = written(database)
+        ended = undo(database, 1, "-q")
+        said = "1 rows that go back to public.reviews have a value in mine" in ended.stderr
+
+        assert (ended.returncode, said, written(database)) == (2, True, before), ended.stderr

@@ -130,6 +130,7 @@ class _Undo:
         broken = [(key, self._breaches(key)) for key in self._unproved()]
         number = journal.open_undo(self.cursor, self.done)
         self._look_for_strays()
+        self._look_at_views()
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
         self._bring_up_to_date()
@@ -230,6 +231,23 @@ class _Undo:
             (column.of, column.number),
         )
         return str((self.cursor.fetchone() or ("",))[0])
+
+    def _look_at_views(self) -> None:
+        """Refuse where others put something on a view of the run's, which goes as a whole."""
+        for view in self.after.of_kind("view"):
+            if view.key in self.then.items:
+                continue
+            self.cursor.execute(
+                "SELECT CASE WHEN obj_description(c.oid, 'pg_class') IS NOT NULL THEN 'comment'"
+                " WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid) THEN 'trigger'"
+                # Grants that a new view has by itself tell nothing.
+                " WHEN c.relacl IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl) THEN 'grants'"
+                " ELSE '' END FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = %s AND c.relname = %s",
+                (view.detail["schema"], view.name),
+            )
+            if what := (self.cursor.fetchone() or ("",))[0]:
+                raise UndoRefused(f"The {what} of the view {view.name}, which run {self.done.run} made, would be lost.")
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
@@ -424,12 +442,22 @@ class _Undo:
         """Move rows from quarantine back to their table."""
         table, place = self.after.table(oid), q.name(quarantine_table(step.table))
         mine = SQL("run = {} AND step = {}").format(Literal(self.done.run), Literal(step.number))
-        self.cursor.execute(SQL('SELECT "row" FROM {} WHERE {} LIMIT 1').format(place, mine))
-        first = self.cursor.fetchone()
-        if first is None:
+        self.cursor.execute(
+            SQL(
+                "SELECT e.key, count(*) FILTER (WHERE e.value <> 'null') FROM {}, jsonb_each(\"row\") AS e WHERE {}"
+                " GROUP BY e.key"
+            ).format(place, mine)
+        )
+        cells_ = dict(self.cursor.fetchall())
+        if not cells_:
             return
         types = self._types(oid)
-        named = {self._known_as(oid, kept, types): kept for kept in first[0]}
+        named = {self._known_as(oid, kept, types): kept for kept in cells_}
+        for name, kept in named.items():
+            if name not in types and cells_[kept] and not self._may_go(oid, name):
+                raise UndoRefused(
+                    f"{cells_[kept]} rows that go back to {table} have a value in {kept}, which is not there any more."
+                )
         back = SQL(
             'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
             " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
@@ -441,6 +469,11 @@ class _Undo:
             SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
         )
         self.back[oid] += self._do(back, f"bring rows back to {table}")
+
+    def _may_go(self, oid: int, column: str) -> bool:
+        """Tell whether a cell in quarantine need not go back: it is computed, or was a copy of another."""
+        there = self.after.columns(oid).get(column) or self.then.columns(oid).get(column)
+        return column.startswith(BESIDE) or bool(there and there.detail["generated"])
 
     def _known_as(self, oid: int, kept: str, types: Mapping[str, str]) -> str:
         """Return how a column is called now whose cells an image keeps, perhaps by the name of before the run."""
