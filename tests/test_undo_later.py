@@ -446,3 +446,22 @@ def test_a_value_whose_column_was_dropped_since_stays_in_quarantine(laboratory: 
         said = "1 rows that go back to public.reviews have a value in mine" in ended.stderr
 
         assert (ended.returncode, said, written(database)) == (2, True, before), ended.stderr
+
+
+@pytest.mark.parametrize("broken", ["reviewer_id", "reviewer_id, id"])
+def test_a_cell_that_was_emptied_before_its_column_was_exchanged_comes_back(
+    laboratory: Laboratory, mode: str, broken: str
+) -> None:
+    narrow = ", ".join(f"ALTER {column} TYPE smallint" for column in broken.split(", "))
+    with library(laboratory, 18, f"ALTER TABLE books {narrow}") as database:
+        database.run(
+            "ALTER TABLE authors ALTER joined TYPE text;"
+            "INSERT INTO authors (id, name, joined) VALUES (77, 'x', 'no moment');"
+            "UPDATE books SET reviewer_id = 77 WHERE id IN (3, 4)"
+        )
+        before = all_of(database)
+        apply(database, *LIBRARY, mode=mode)
+        emptied = database.ask("SELECT count(*) FROM books WHERE id IN (3, 4) AND reviewer_id IS NULL")
+        ended = undo(database, 1, "-q")
+
+        assert (emptied, ended.stderr, differences(before, database)) == (2, "", [])

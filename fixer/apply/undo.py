@@ -92,6 +92,15 @@ def _account(cursor: Cursor, number: int) -> Account:
 
 
 @dataclass(frozen=True)
+class _Cell:
+    """A column as images keep its cells, as it is called now, and its type."""
+
+    kept: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
 class _Found:
     """How the rows of a step's images are found: common table expressions, what joins to the row `t`, and how."""
 
@@ -488,15 +497,16 @@ class _Undo:
         A cell that is only respelt and was written since keeps its new value, which its type has brought back.
         """
         table, types = self.after.table(oid), self._types(oid)
-        columns = [column for column in step.restores or step.respells if column in types]
+        names = step.restores or step.respells
         self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
-        if not rows or not columns:
+        if not rows:
             return
-        values = {column: cell(SQL('i."row"'), column, types[column]) for column in columns}
-        found = self._by_key(step, types, columns) if step.known_by else self._by_whole_row(table, step, types)
+        columns, key = self._kept(oid, names, types), self._kept(oid, step.known_by, types)
+        values = {column.name: cell(SQL('i."row"'), column.kept, column.type) for column in columns}
+        found = self._by_key(step, key, columns) if key else self._by_whole_row(table, step, types)
         self._look_for_children(oid, step, found)
-        written = self._written_since(table, step, types, columns) if step.respells and step.known_by else 0
+        written = self._written_since(table, step, key, columns) if step.respells and key else 0
         update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
             found.rows, q.name(table), _assigned(values), found.source, found.condition
         )
@@ -506,9 +516,20 @@ class _Undo:
             lacking = self._lacking(table, step, types)
         if lacking:
             raise UndoRefused(
-                f"{lacking} of {rows} rows of {table} whose {', '.join(columns)} run {self.done.run} rewrote"
+                f"{lacking} of {rows} rows of {table} whose {', '.join(names)} run {self.done.run} rewrote"
                 " were changed or deleted since, or look like others by now."
             )
+
+    def _kept(self, oid: int, names: Iterable[str], types: Mapping[str, str]) -> list[_Cell]:
+        """Return columns whose cells images keep, as they are called now; refuse where one is not there any more."""
+        found = [(kept, self._known_as(oid, kept, types)) for kept in names]
+        for kept, name in found:
+            if name not in types:
+                raise UndoRefused(
+                    f"The column {kept} of {self.after.table(oid)}, of which run {self.done.run} rewrote cells"
+                    " or by which it knows them, is not there any more."
+                )
+        return [_Cell(kept, name, types[name]) for kept, name in found]
 
     def _mine(self, step: PlannedStep) -> Composed:
         return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
@@ -518,18 +539,18 @@ class _Undo:
             journal.BEFORE_IMAGE, self._mine(step)
         )
 
-    def _by_key(self, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> _Found:
+    def _by_key(self, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> _Found:
         """Return how each row is found by its key, and only if its cells are still those of the run."""
-        same = [_key_of(step, types), *(_as_left(column, types) for column in columns)]
+        same = [_key_of(key), *map(_as_left, columns)]
         return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
 
-    def _written_since(self, table: QName, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> int:
+    def _written_since(self, table: QName, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> int:
         """Return how many rows have their key still, and another value than the one whose spelling is kept."""
-        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column)) for column in columns)
-        other = SQL("({}) IS NOT TRUE").format(q.all_of(_as_left(column, types) for column in columns))
+        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column.kept)) for column in columns)
+        other = SQL("({}) IS NOT TRUE").format(q.all_of(map(_as_left, columns)))
         self.cursor.execute(
             SQL("WITH {} SELECT count(*) FROM {} AS t, i WHERE {}").format(
-                self._images(step), q.name(table), q.all_of([_key_of(step, types), kept, other])
+                self._images(step), q.name(table), q.all_of([_key_of(key), kept, other])
             )
         )
         return int((self.cursor.fetchone() or (0,))[0])
@@ -714,16 +735,16 @@ def _is_helper(name: str) -> bool:
     return is_syncing(name) or (name.startswith(BESIDE) and not name.startswith(KEPT))
 
 
-def _key_of(step: PlannedStep, types: Mapping[str, str]) -> Composed:
+def _key_of(key: Iterable[_Cell]) -> Composed:
     """Return the condition that the row `t` has the key by which the image `i` knows it."""
-    return q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("i.mark"), c, types[c])) for c in step.known_by)
+    return q.all_of(SQL("{} = {}").format(q.column(c.name), cell(SQL("i.mark"), c.kept, c.type)) for c in key)
 
 
-def _as_left(column: str, types: Mapping[str, str]) -> Composed:
+def _as_left(column: _Cell) -> Composed:
     """Return the condition that a cell of the row `t` is still the one that the image `i` knows."""
-    kept = cell(SQL("i.mark"), column, types[column])
-    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column), kept)
-    return SQL("i.mark ? {} AND {}").format(Literal(column), same)
+    kept = cell(SQL("i.mark"), column.kept, column.type)
+    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), kept)
+    return SQL("i.mark ? {} AND {}").format(Literal(column.kept), same)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:
