@@ -387,3 +387,81 @@ def test_no_row_comes_back_that_would_break_what_others_guard_since(laboratory: 
 
         assert (ended.returncode, "would break the constraint late" in ended.stderr) == (2, True), ended.stderr
         assert written(database) == before
+
+
+HANGING = {
+    "index mine": "CREATE INDEX mine ON items (title) WHERE pgmend_was_v > 0",
+    "constraint mine on table items": "ALTER TABLE items ADD CONSTRAINT mine CHECK (pgmend_was_v > 0) NOT VALID",
+    "statistics object mine": "CREATE STATISTICS mine ON pgmend_was_v, title FROM items",
+    "sequence mine": "CREATE SEQUENCE mine OWNED BY items.pgmend_was_v",
+}
+
+
+@pytest.mark.parametrize("what", HANGING)
+def test_what_hangs_on_a_kept_column_does_not_go_with_it(laboratory: Laboratory, tmp_path: Path, what: str) -> None:
+    with items(laboratory, tmp_path, "numbers", NARROW.format(""), "online") as database:
+        database.run(HANGING[what])
+        before = written(database)
+        ended = prune(database)
+
+        assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr
+
+
+ON_A_VIEW = {
+    "comment": "COMMENT ON VIEW writers IS 'mine'",
+    "grants": "GRANT SELECT ON writers TO PUBLIC",
+    "trigger": "CREATE TRIGGER mine INSTEAD OF DELETE ON writers FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+}
+
+
+@pytest.mark.parametrize("what", ON_A_VIEW)
+def test_what_others_put_on_a_view_of_the_run_is_the_reason_why_not(
+    laboratory: Laboratory, mode: str, what: str
+) -> None:
+    with library(laboratory, 18, "ALTER TABLE authors RENAME TO writers") as database:
+        apply(database, *LIBRARY, mode=mode)
+        database.run(ON_A_VIEW[what])
+        before = written(database)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr
+
+
+# ---- rows in quarantine
+
+
+ORPHANS = """
+ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey, ADD COLUMN mine text;
+INSERT INTO reviews (book_id, mine) VALUES (900, NULL), (901, 'kept'), (902, NULL)
+"""
+
+
+def test_a_value_whose_column_was_dropped_since_stays_in_quarantine(laboratory: Laboratory, mode: str) -> None:
+    with library(laboratory, 18, ORPHANS) as database:
+        apply(database, *LIBRARY, mode=mode)
+        database.run("ALTER TABLE reviews DROP COLUMN mine")
+        before = written(database)
+        ended = undo(database, 1, "-q")
+        said = "1 rows that go back to public.reviews have a value in mine" in ended.stderr
+
+        assert (ended.returncode, said, written(database)) == (2, True, before), ended.stderr
+
+
+@pytest.mark.parametrize("broken", ["reviewer_id", "reviewer_id, id"])
+def test_a_cell_that_was_emptied_before_its_column_was_exchanged_comes_back(
+    laboratory: Laboratory, mode: str, broken: str
+) -> None:
+    narrow = ", ".join(f"ALTER {column} TYPE smallint" for column in broken.split(", "))
+    with library(laboratory, 18, f"ALTER TABLE books {narrow}") as database:
+        database.run(
+            "ALTER TABLE authors ALTER joined TYPE text;"
+            "INSERT INTO authors (id, name, joined) VALUES (77, 'x', 'no moment');"
+            "UPDATE books SET reviewer_id = 77 WHERE id IN (3, 4)"
+        )
+        before = all_of(database)
+        apply(database, *LIBRARY, mode=mode)
+        emptied = database.ask("SELECT count(*) FROM books WHERE id IN (3, 4) AND reviewer_id IS NULL")
+        ended = undo(database, 1, "-q")
+
+        assert (emptied, ended.stderr, differences(before, database)) == (2, "", [])

@@ -49,6 +49,11 @@ def _forget(cursor: Cursor) -> int:
     for each in going:
         if each.new and (why := strays(cursor, each.table, each.added, each.new, each.column)):
             raise ApplyFailed(f"{why}. Nothing was forgotten.")
+        for what in _hanging_on(cursor, each.column):
+            raise ApplyFailed(
+                f"{what} hangs on {each.column.name} of {each.table} and would go with it: drop it first, or make it"
+                f" anew for {each.added.column}. Nothing was forgotten."
+            )
     for each in going:
         for trigger in _watching(cursor, each.column):
             cursor.execute(SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger), q.name(each.table)))
@@ -81,3 +86,14 @@ def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
         kept, new = (now.items.get(left[name].key) if name in left else None for name in (added.aside, added.column))
         if kept and kept.name.startswith(KEPT):
             yield _Kept(now.table(oid), kept, new, added)
+
+
+def _hanging_on(cursor: Cursor, column: Item) -> list[str]:
+    """Return what others made that would go with a column without a word."""
+    cursor.execute(
+        "SELECT DISTINCT pg_catalog.pg_describe_object(classid, objid, objsubid) FROM pg_catalog.pg_depend"
+        " WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = %s AND refobjsubid = %s"
+        " AND deptype = 'a' ORDER BY 1",
+        (column.of, column.number),
+    )
+    return [what for (what,) in cursor.fetchall()]

@@ -91,6 +91,15 @@ def _account(cursor: Cursor, number: int) -> Account:
 
 
 @dataclass(frozen=True)
+class _Cell:
+    """A column as images keep its cells, as it is called now, and its type."""
+
+    kept: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
 class _Found:
     """How the rows of a step's images are found: common table expressions, what joins to the row `t`, and how."""
 
@@ -129,6 +138,7 @@ class _Undo:
         broken = [(key, self._breaches(key)) for key in self._unproved()]
         number = journal.open_undo(self.cursor, self.done)
         self._look_for_strays()
+        self._look_at_views()
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
         self._bring_up_to_date()
@@ -229,6 +239,23 @@ class _Undo:
             (column.of, column.number),
         )
         return str((self.cursor.fetchone() or ("",))[0])
+
+    def _look_at_views(self) -> None:
+        """Refuse where others put something on a view of the run's, which goes as a whole."""
+        for view in self.after.of_kind("view"):
+            if view.key in self.then.items:
+                continue
+            self.cursor.execute(
+                "SELECT CASE WHEN obj_description(c.oid, 'pg_class') IS NOT NULL THEN 'comment'"
+                " WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid) THEN 'trigger'"
+                # Grants that a new view has by itself tell nothing.
+                " WHEN c.relacl IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl) THEN 'grants'"
+                " ELSE '' END FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = %s AND c.relname = %s",
+                (view.detail["schema"], view.name),
+            )
+            if what := (self.cursor.fetchone() or ("",))[0]:
+                raise UndoRefused(f"The {what} of the view {view.name}, which run {self.done.run} made, would be lost.")
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
@@ -423,13 +450,23 @@ class _Undo:
         """Move rows from quarantine back to their table."""
         table, place = self.after.table(oid), q.name(quarantine_table(step.table))
         mine = SQL("run = {} AND step = {}").format(Literal(self.done.run), Literal(step.number))
-        self.cursor.execute(SQL('SELECT "row" FROM {} WHERE {} LIMIT 1').format(place, mine))
-        first = self.cursor.fetchone()
-        if first is None:
+        self.cursor.execute(
+            SQL(
+                "SELECT e.key, count(*) FILTER (WHERE e.value <> 'null') FROM {}, jsonb_each(\"row\") AS e WHERE {}"
+                " GROUP BY e.key"
+            ).format(place, mine)
+        )
+        cells_ = dict(self.cursor.fetchall())
+        if not cells_:
             return
         types = self._types(oid)
         aside = self._set_aside_since(step)
-        named = {aside.get(kept) or self._known_as(oid, kept, types): kept for kept in first[0]}
+        named = {aside.get(kept) or self._known_as(oid, kept, types): kept for kept in cells_}
+        for name, kept in named.items():
+            if name not in types and cells_[kept] and not self._may_go(oid, name):
+                raise UndoRefused(
+                    f"{cells_[kept]} rows that go back to {table} have a value in {kept}, which is not there any more."
+                )
         back = SQL(
             'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
             " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
@@ -448,6 +485,11 @@ class _Undo:
         mappings = (s for s in later if s.phase in (Phase.KEYS, Phase.REFERENCES) and s.table == step.table)
         return dict(rename for mapping in mappings for rename in mapping.renames)
 
+    def _may_go(self, oid: int, column: str) -> bool:
+        """Tell whether a cell in quarantine need not go back: it is computed, or was a copy of another."""
+        there = self.after.columns(oid).get(column) or self.then.columns(oid).get(column)
+        return column.startswith(BESIDE) or bool(there and there.detail["generated"])
+
     def _known_as(self, oid: int, kept: str, types: Mapping[str, str]) -> str:
         """Return how a column is called now whose cells an image keeps, perhaps by the name of before the run."""
         if kept in types:
@@ -461,15 +503,16 @@ class _Undo:
         A cell that is only respelt and was written since keeps its new value, which its type has brought back.
         """
         table, types = self.after.table(oid), self._types(oid)
-        columns = [column for column in step.restores or step.respells if column in types]
+        names = step.restores or step.respells
         self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
-        if not rows or not columns:
+        if not rows:
             return
-        values = {column: cell(SQL('i."row"'), column, types[column]) for column in columns}
-        found = self._by_key(step, types, columns) if step.known_by else self._by_whole_row(table, step, types)
+        columns, key = self._kept(oid, names, types), self._kept(oid, step.known_by, types)
+        values = {column.name: cell(SQL('i."row"'), column.kept, column.type) for column in columns}
+        found = self._by_key(step, key, columns) if key else self._by_whole_row(table, step, types)
         self._look_for_children(oid, step, found)
-        written = self._written_since(table, step, types, columns) if step.respells and step.known_by else 0
+        written = self._written_since(table, step, key, columns) if step.respells and key else 0
         update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
             found.rows, q.name(table), _assigned(values), found.source, found.condition
         )
@@ -479,9 +522,20 @@ class _Undo:
             lacking = self._lacking(table, step, types)
         if lacking:
             raise UndoRefused(
-                f"{lacking} of {rows} rows of {table} whose {', '.join(columns)} run {self.done.run} rewrote"
+                f"{lacking} of {rows} rows of {table} whose {', '.join(names)} run {self.done.run} rewrote"
                 " were changed or deleted since, or look like others by now."
             )
+
+    def _kept(self, oid: int, names: Iterable[str], types: Mapping[str, str]) -> list[_Cell]:
+        """Return columns whose cells images keep, as they are called now; refuse where one is not there any more."""
+        found = [(kept, self._known_as(oid, kept, types)) for kept in names]
+        for kept, name in found:
+            if name not in types:
+                raise UndoRefused(
+                    f"The column {kept} of {self.after.table(oid)}, of which run {self.done.run} rewrote cells"
+                    " or by which it knows them, is not there any more."
+                )
+        return [_Cell(kept, name, types[name]) for kept, name in found]
 
     def _mine(self, step: PlannedStep) -> Composed:
         return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
@@ -491,18 +545,18 @@ class _Undo:
             journal.BEFORE_IMAGE, self._mine(step)
         )
 
-    def _by_key(self, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> _Found:
+    def _by_key(self, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> _Found:
         """Return how each row is found by its key, and only if its cells are still those of the run."""
-        same = [_key_of(step, types), *(_as_left(column, types) for column in columns)]
+        same = [_key_of(key), *map(_as_left, columns)]
         return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
 
-    def _written_since(self, table: QName, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> int:
+    def _written_since(self, table: QName, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> int:
         """Return how many rows have their key still, and another value than the one whose spelling is kept."""
-        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column)) for column in columns)
-        other = SQL("({}) IS NOT TRUE").format(q.all_of(_as_left(column, types) for column in columns))
+        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column.kept)) for column in columns)
+        other = SQL("({}) IS NOT TRUE").format(q.all_of(map(_as_left, columns)))
         self.cursor.execute(
             SQL("WITH {} SELECT count(*) FROM {} AS t, i WHERE {}").format(
-                self._images(step), q.name(table), q.all_of([_key_of(step, types), kept, other])
+                self._images(step), q.name(table), q.all_of([_key_of(key), kept, other])
             )
         )
         return int((self.cursor.fetchone() or (0,))[0])
@@ -687,16 +741,16 @@ def _is_helper(name: str) -> bool:
     return is_syncing(name) or name.startswith(BESIDE)
 
 
-def _key_of(step: PlannedStep, types: Mapping[str, str]) -> Composed:
+def _key_of(key: Iterable[_Cell]) -> Composed:
     """Return the condition that the row `t` has the key by which the image `i` knows it."""
-    return q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("i.mark"), c, types[c])) for c in step.known_by)
+    return q.all_of(SQL("{} = {}").format(q.column(c.name), cell(SQL("i.mark"), c.kept, c.type)) for c in key)
 
 
-def _as_left(column: str, types: Mapping[str, str]) -> Composed:
+def _as_left(column: _Cell) -> Composed:
     """Return the condition that a cell of the row `t` is still the one that the image `i` knows."""
-    kept = cell(SQL("i.mark"), column, types[column])
-    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column), kept)
-    return SQL("i.mark ? {} AND {}").format(Literal(column), same)
+    kept = cell(SQL("i.mark"), column.kept, column.type)
+    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), kept)
+    return SQL("i.mark ? {} AND {}").format(Literal(column.kept), same)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:
