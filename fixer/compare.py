@@ -2,7 +2,8 @@
 
 Stage by stage: what a stage finds and can repair is foreseen, so that the next stage looks at the schema as
 it will be. A renamed column is then compared under its new name, and a column that will be mapped to
-another key loses its indexes today. Rows are counted through `count`, tables measured through `measure`;
+another key loses its indexes today. Tables that stand just as they are wanted, and that no repair so far
+changes, are only asked for their rows. Rows are counted through `count`, tables measured through `measure`;
 nothing here touches a database.
 """
 
@@ -14,6 +15,7 @@ from functools import partial
 from itertools import groupby
 
 from fixer import defects
+from fixer.alike import alike, still_alike
 from fixer.contract import Contract
 from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
 from fixer.schema import QName, Schema
@@ -62,10 +64,11 @@ def compare(
 
     `deep` reads rows even where the catalogue vouches for them, `doubts` for some defect classes and tables.
     """
-    future, findings = actual, list[Finding]()
+    future, findings, same = actual, list[Finding](), alike(actual, contract)
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
-        found = _stage(list(stage), future, contract, count, chosen)
+        known = replace(contract, alike=still_alike(same, actual, future))
+        found = _stage(list(stage), future, known, count, chosen)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)
@@ -123,12 +126,14 @@ def _stage(
     candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
     asked = [f.asks() for _, f in candidates if f.asks]
     answers = iter(count(asked) if asked else ())
-    counted = [(d, _answered(f, next(answers)) if f.asks else f) for d, f in candidates]
-    return [
-        (defect, replace(finding, repair=_repair(defect, finding, future, contract)))
-        for defect, finding in counted
-        if finding.rows or not finding.only_with_rows
-    ]
+    told = [(d, f, next(answers) if f.asks else Count(f.rows)) for d, f in candidates]
+    counted = [(d, _answered(f, answer) if f.asks else f) for d, f, answer in told if _stands(f, answer)]
+    return [(defect, replace(f, repair=_repair(defect, f, future, contract))) for defect, f in counted]
+
+
+def _stands(finding: Finding, answer: Count) -> bool:
+    """Tell whether a finding is one, by the rows that are behind it or could not be read."""
+    return bool(answer.rows or answer.error or not finding.only_with_rows)
 
 
 def worth_reading(

@@ -79,6 +79,7 @@ class Contract:
     schema: Schema
     hints: Mapping[QName, TableHints]
     metadata: MetaData = field(repr=False)
+    alike: frozenset[QName] = frozenset()  # the tables that stand in the actual schema just as they are wanted
 
     @property
     def tables(self) -> Mapping[QName, Table]:
@@ -93,6 +94,15 @@ class Contract:
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Yield every wanted foreign key."""
         for table in self.tables.values():
+            yield from table.foreign_keys
+
+    def differing(self) -> Iterator[tuple[QName, Table]]:
+        """Yield the wanted tables that may stand otherwise: all in which a comparison of shapes can find anything."""
+        return (item for item in self.tables.items() if item[0] not in self.alike)
+
+    def differing_foreign_keys(self) -> Iterator[ForeignKey]:
+        """Yield the wanted foreign keys of tables that may stand otherwise."""
+        for _, table in self.differing():
             yield from table.foreign_keys
 
 
@@ -150,8 +160,8 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
         kept = _kept_at(metadata, name, connection, schema)
         wanted = _recall(kept)
         if wanted is None or len(wanted.tables) < len(places):
-            ddl = _ddl(metadata, name, [[*metadata.tables.values()]])
-            wanted = _settle(_scratch_read(";\n".join(ddl), connection, name, schema), places, schema)
+            ddl = ";\n".join(_temporary_ddl(metadata, name))
+            wanted = _settle(_scratch_read(ddl, connection, name, schema), places, schema)
             _keep(kept, wanted)
     return Contract(name, wanted, hints, metadata)
 
@@ -159,11 +169,11 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
 def _kept_at(metadata: MetaData, name: str, connection: Connection, schema: str) -> Path:
     """Return where this contract is kept, once read: by its content, its place and the server's version.
 
-    Its content is all the DDL that creates it, so that whatever changes this makes another contract. Table
-    by table, because to sort tables by their references takes longer than to spell them.
+    Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
+    contract. Table by table, because to sort a long chain of references takes longer than to spell it.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    ddl = set(_ddl(metadata, name, [[table] for table in metadata.tables.values()]))
+    ddl = set(_spelt(metadata, name, [[table] for table in metadata.tables.values()]))
     version = str(connection.server_version // 10000)
     parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *catalog.queries()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -190,14 +200,20 @@ def _keep(kept: Path, wanted: Schema) -> None:
         log.info("the contract is not kept for the next time: %s", error.strerror)
 
 
-def _ddl(metadata: MetaData, name: str, groups: Iterable[list[SATable]]) -> list[str]:
-    """Return the statements that create groups of tables in the session's temporary schema, each group in order."""
-    schemas: dict[str | None, str] = dict.fromkeys([None, *{t.schema for t in metadata.tables.values()}], "pg_temp")
+def _temporary_ddl(metadata: MetaData, name: str) -> list[str]:
+    """Return the statements that create all tables in the session's temporary schema, in order."""
+    schemas = dict.fromkeys([None, *(table.schema for table in metadata.tables.values())], "pg_temp")
+    return _spelt(
+        metadata, name, [[*metadata.tables.values()]], schema_translate_map=schemas, render_schema_translate=True
+    )
+
+
+def _spelt(metadata: MetaData, name: str, groups: Iterable[list[SATable]], **how: Any) -> list[str]:
+    """Return the statements that create groups of tables, each group in order; `how` tells where."""
     statements: list[str] = []
 
     def keep(element: Any, *_: Any, **__: Any) -> None:
-        compiled = element.compile(dialect=_DIALECT, schema_translate_map=schemas, render_schema_translate=True)
-        statements.append(str(compiled).strip())
+        statements.append(str(element.compile(dialect=_DIALECT, **how)).strip())
 
     try:
         engine = create_mock_engine("postgresql+psycopg2://", keep)

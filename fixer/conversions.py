@@ -9,11 +9,12 @@ from functools import partial
 from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Probe, rows_where
+from fixer.findings import Finding, Probe, ordered, rows_where
 from fixer.images import cells, image
+from fixer.indexes import clinging, merging, refused
 from fixer.mover import Mover
-from fixer.schema import Check, Column, QName, Schema, Table, canonical
-from fixer.shadow import Shadow, cleared, exchanged, is_guard
+from fixer.schema import Check, Column, Index, QName, Schema, Table, canonical
+from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import (
     JOURNAL,
@@ -34,19 +35,42 @@ from fixer.types import Conversion, conversion, family, shape
 from fixer.writes import identity
 
 
-def misfits(finding: Finding, actual: Schema, contract: Contract) -> Finding:
-    """Return the finding with the probe for values that the conversion does not understand."""
+def misfits(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Finding]:
+    """Yield the finding with the probe for values that the conversion does not understand, and what stands in its way.
+
+    That is each unique index under which texts that differ would become one value.
+    """
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
-        return replace(finding, repair=refuse(way))
-    return replace(finding, asks=partial(_misfits, finding, way, actual))
+        yield replace(finding, repair=refuse(way))
+        return
+    yield replace(finding, asks=partial(_misfits, finding, way, actual))
+    table = actual.tables[finding.table]
+    for index in table.indexes:
+        ways = _ways_under(index, finding, actual, contract)
+        if next(iter(ways), None) == finding.column:
+            yield merging(finding, table, index, ways)
+
+
+def _ways_under(index: Index, finding: Finding, actual: Schema, contract: Contract) -> dict[str, Conversion]:
+    """Return the columns under a unique index whose texts are converted, each with its way."""
+    ways: dict[str, Conversion] = {}
+    if not index.unique or not index.valid:
+        return ways
+    columns, wanted = actual.tables[finding.table].columns, contract.tables[finding.table].columns
+    for column in filter(None, index.columns):
+        text = family(columns[column].type) == "text" and columns[column].now is None
+        if text and column in wanted and family(wanted[column].type) != "text":
+            way = way_of(replace(finding, column=column), actual, contract)
+            ways |= {} if isinstance(way, str) else {column: way}
+    return ways
 
 
 def _misfits(finding: Finding, way: Conversion, actual: Schema) -> Probe:
     column = q.column(str(finding.column))
     odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
     probe = rows_where(actual, finding.table, odd)
-    return replace(probe, show=(*probe.show, column))
+    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], str(finding.column))))
 
 
 def way_of(finding: Finding, actual: Schema, contract: Contract) -> Conversion | str:
@@ -76,18 +100,26 @@ def _exact(finding: Finding, actual: Schema) -> bool:
 
 def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Return the steps that convert the column, or the reason why a person has to."""
+    if left := refused(finding):
+        return left
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return refuse(way)
     name, column = finding.table, str(finding.column)
     if what := actual.tables[name].binds(column):
         return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if index := clinging(actual.tables[name], column, way.type):
+        return refuse(
+            f"the index {index.name} depends on the type of {name.name}.{column}:"
+            " drop it, and create it again afterwards"
+        )
     for key in actual.keys_over(name, column):
         if not any(k.table == key.table and k.pairs == key.pairs for k in contract.foreign_keys()):
             return refuse(
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
-    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, actual, contract)]
+    bare = actual.with_table(without_beside(actual.tables[name], column))
+    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, bare, contract)]
     lightly = _beside(finding, way, actual, contract, next(step for step in steps if step.phase is Phase.CONVERT))
     return Repair(tuple(_in_one_go(steps, name) if lightly is None else _exchanged(steps, lightly)))
 
@@ -201,7 +233,11 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
     if column in known_by:
         known_by = ()
     whole = image(table, early=True)
-    mark = cells(known_by) if known_by else SQL("{} - {}::text").format(whole, Literal(column))
+    # As undo will find the cell, unless somebody wrote it since.
+    reverted = q.over(_back(way, column, found), column, _left(way, found))
+    mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
+        cells(known_by) if known_by else whole, Literal(column), reverted
+    )
     statement = SQL(
         'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
         "SELECT {}, {}, {}, {}, {}, {} FROM {} AS t\n"
@@ -215,11 +251,18 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         whole,
         mark,
         q.name(name),
-        q.over(_back(way, column, found), column, way.value),
+        reverted,
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
     return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, respells=(column,), known_by=known_by)
+
+
+def _left(way: Conversion, found: Column) -> Composable:
+    """Return the new value as the run leaves it: a float keeps all its digits, whatever size is wanted."""
+    if family(found.type) == "float" and shape(way.type).size is not None:
+        return SQL("{}::text::numeric").format(q.column(found.name))
+    return way.value
 
 
 def _back(way: Conversion, column: str, found: Column) -> Composable:
@@ -290,7 +333,7 @@ def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> 
     name, column = finding.table, str(finding.column)
     gone = frozenset((key.table, key.name) for key in actual.keys_over(name, column))
     schema = actual.without_foreign_keys(gone)
-    table = schema.tables[name]
+    table = without_beside(schema.tables[name], column)
     found = table.columns[column]
     cell = q.today(found)
     now = SQL("CASE WHEN {} THEN {} END").format(

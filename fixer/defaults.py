@@ -12,7 +12,7 @@ from fixer.steps import Phase, Step, alter
 
 def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Column]]:
     """Yield the columns for which the contract has a default of its own: table, wanted, found."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.columns.values() if table else ():
             found = table.columns.get(column.name) if table else None
@@ -28,7 +28,7 @@ def set_default(table: QName, column: Column) -> Step:
 
 def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column]]:
     """Yield the columns that may be NULL and should not be; those of a primary key get that with their key."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         in_key = wanted.primary_key.columns if wanted.primary_key else ()
         for column in wanted.columns.values() if table else ():

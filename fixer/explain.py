@@ -177,9 +177,17 @@ def explain(error: psycopg2.Error, target: Target) -> TargetError:
     return TargetError(redact(f"cannot use {target.redacted}: {cause.sentence.format(**words)}", target))
 
 
+_DEPENDENT = ("2BP01", "0A000")  # other objects depend on it; its type is used by a view or a rule
+
+
 def told(error: psycopg2.Error) -> str:
-    """Return what the database said: its first line, and the SQLSTATE where there is one."""
+    """Return what the database said: its first line, and the SQLSTATE where there is one.
+
+    And what depends on an object that cannot go or change, which only the detail names.
+    """
     line = (error.diag.message_primary or str(error)).strip().splitlines()[0]
+    if error.pgcode in _DEPENDENT and error.diag.message_detail:
+        line = f"{line}: {'; '.join(error.diag.message_detail.splitlines())}"
     return f"{line} ({error.pgcode})" if error.pgcode else line
 
 

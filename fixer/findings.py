@@ -65,11 +65,13 @@ def shown(table: Table) -> tuple[Composable, ...]:
     """Return what identifies a row of this table to a person: its key, else its first columns."""
     keys = sorted(table.plain_keys, key=lambda key: (not key.primary, len(key.columns)))
     wanted = keys[0].columns if keys else (("id",) if "id" in table.columns else tuple(table.columns)[:2])
-    return tuple(SQL("{}::text").format(q.column(c)) if _unordered(table, c) else q.column(c) for c in wanted)
+    return tuple(ordered(table, column) for column in wanted)
 
 
-def _unordered(table: Table, column: str) -> bool:
-    return table.columns[column].type in ("json", "xml", "point")
+def ordered(table: Table, column: str) -> Composable:
+    """Return a cell of the row as it can be ordered by: its text, where its type has no order."""
+    cell = q.column(column)
+    return SQL("{}::text").format(cell) if table.columns[column].type in ("json", "xml", "point") else cell
 
 
 @dataclass(frozen=True)

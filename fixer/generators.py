@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from fixer import ddl
 from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.schema import Column, QName, Schema, Sequence
+from fixer.schema import Column, QName, Schema, Sequence, Table
 from fixer.sqltext import SQL, Composed, Identifier, Literal
 from fixer.steps import Added, Hazard, Lock, Phase, Step, alter
 from fixer.writes import IN_BATCH, places
+
+Wanted = Iterable[tuple[QName, Table]]  # of a contract
 
 
 def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
@@ -161,46 +163,56 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[Q
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
-        free = sequence and sequence.owned_by in (None, (table, column)) and not users_of(sequence, actual)
+        free = sequence and sequence.owned_by in (None, (table, column)) and not Users(actual).of(sequence)
         if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
             return name, True
     return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 
 
-def users_of(sequence: Sequence, actual: Schema) -> list[tuple[QName, str]]:
-    """Return the columns that count by a sequence."""
-    return [
-        (table.name, column.name)
-        for table in actual.tables.values()
-        for column in table.columns.values()
-        if column.sequence == sequence.name
-    ]
+class Users:
+    """Who counts by the sequences of a schema; all columns are looked at once, when that is first asked."""
+
+    def __init__(self, actual: Schema) -> None:
+        self._actual = actual
+
+    def of(self, sequence: Sequence) -> list[tuple[QName, str]]:
+        """Return the columns that count by a sequence."""
+        return self._by_sequence.get(sequence.name, [])
+
+    def share(self, table: QName, column: Column) -> bool:
+        """Tell whether a column counts by a sequence that is not its alone."""
+        sequence = self._actual.sequences.get(column.sequence) if column.sequence else None
+        if sequence is None or column.identity:
+            return False
+        if sequence.owned_by:
+            return sequence.owned_by != (table, column.name)
+        return len(self.of(sequence)) > 1
+
+    @cached_property
+    def _by_sequence(self) -> Mapping[QName, list[tuple[QName, str]]]:
+        users: dict[QName, list[tuple[QName, str]]] = {}
+        for table in self._actual.tables.values():
+            for column in table.columns.values():
+                if column.sequence:
+                    users.setdefault(column.sequence, []).append((table.name, column.name))
+        return users
 
 
-def is_shared(table: QName, column: Column, actual: Schema) -> bool:
-    """Tell whether a column counts by a sequence that is not its alone."""
-    sequence = actual.sequences.get(column.sequence) if column.sequence else None
-    if sequence is None or column.identity:
-        return False
-    if sequence.owned_by:
-        return sequence.owned_by != (table, column.name)
-    return len(users_of(sequence, actual)) > 1
-
-
-def own_sequences(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Sequence]]:
-    """Yield the numbered columns of the contract with the sequence that is theirs alone."""
-    for table, wanted, found in generated_columns(actual, contract):
+def own_sequences(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Sequence]]:
+    """Yield the numbered columns of wanted tables with the sequence that is theirs alone."""
+    users = Users(actual)
+    for table, wanted, found in generated_columns(actual, tables):
         sequence = actual.sequences.get(found.sequence) if found.sequence else None
-        if sequence and not is_shared(table, found, actual):
+        if sequence and not users.share(table, found):
             yield table, wanted, sequence
 
 
-def generated_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column, Column]]:
-    """Yield the columns that the contract wants numbered and that are there: table, wanted, found."""
-    for name, wanted in contract.tables.items():
+def generated_columns(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Column]]:
+    """Yield the columns that are wanted numbered and that are there: table, wanted, found."""
+    for name, wanted in tables:
         table = actual.tables.get(name)
-        for column in wanted.columns.values():
-            found = table.columns.get(column.name) if table and not table.created else None
+        for column in wanted.columns.values() if table and not table.created else ():
+            found = table.columns.get(column.name) if table and column.generates else None
             made_with_it = found is not None and found.now is not None and found.generates
-            if column.generates and found is not None and not made_with_it:
+            if found is not None and not made_with_it:
                 yield name, column, found

@@ -32,7 +32,7 @@ def whole(types: Mapping[str, str], alias: str = "t") -> Composable:
     odd = [name for name, type_ in types.items() if family(type_) not in _EXACT]
     cells_of_all: Composable = SQL("to_jsonb({})").format(Identifier(alias))
     for start in range(0, len(odd), _IN_ONE_CALL):
-        cells_of_all = SQL("{} || {}").format(cells_of_all, cells(odd[start : start + _IN_ONE_CALL], alias))
+        cells_of_all = SQL("({} || {})").format(cells_of_all, cells(odd[start : start + _IN_ONE_CALL], alias))
     return cells_of_all
 
 

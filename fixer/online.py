@@ -22,15 +22,23 @@ FOR_KEYS = (Phase.KEY_GUARDS, Phase.KEY_PROOFS, Phase.KEY_COLUMNS)
 FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
 
-BESIDE = "pgmend_"  # begins the name of a column that is filled beside the one whose place it will take
-_SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
-# Settings that say how a value is spelt as text, and which names are seen.
-_SPELLING = ("search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output")
+BESIDE = "pgmend_new_"  # begins the name of a column that is filled beside the one whose place it will take
+SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
+# Settings that say how a value is spelt as text and how a text is read, and which names are seen.
+_SPELLING = (
+    "search_path",
+    "timezone",
+    "datestyle",
+    "intervalstyle",
+    "extra_float_digits",
+    "bytea_output",
+    "standard_conforming_strings",
+)
 
 
 def beside(name: str) -> str:
     """Return the name of what stands for a while beside a column, a constraint or an index of this name."""
-    return q.free_name(f"{BESIDE}{name}", ())
+    return q.fitting(f"{BESIDE}{name}")
 
 
 def helper(column: str) -> str:
@@ -190,22 +198,47 @@ def synced(phase: Phase, table: QName, column: str, value: Composable, *, reads_
     under the settings of this session, so that it spells every value as the batches do.
     """
     name = syncing(table, column)
-    settings: Composable = SQL("SECURITY DEFINER SET search_path = pg_catalog, pg_temp")
-    if not reads_others:
-        settings = SQL(" ").join(SQL("SET {} FROM CURRENT").format(Identifier(setting)) for setting in _SPELLING)
+    settings = SQL("SECURITY DEFINER SET search_path = pg_catalog, pg_temp") if reads_others else _alike()
+    body = SQL("BEGIN\n    new.{} := {};\n    RETURN new;\nEND").format(Identifier(column), value)
     statement = SQL(
-        "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql {settings} AS {body};\n"
+        "{create};\n"
         "DROP TRIGGER IF EXISTS {name} ON {table};\n"
         "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();\n"
         "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
     ).format(
+        create=_function(name, settings, body),
         function=Identifier(JOURNAL, name),
-        settings=settings,
-        body=q.Quoted(SQL("BEGIN\n    new.{} := {};\n    RETURN new;\nEND").format(Identifier(column), value)),
         name=Identifier(name),
         table=q.name(table),
     )
     return Step(phase, table, f"keep {table.name}.{column} in step with what others write", statement)
+
+
+def taken_in(table: QName, aside: str, body: Composable) -> Composable:
+    """Return the statements that let a trigger do something with rows which come in with a value for a column aside."""
+    name = syncing(table, aside)
+    return SQL(
+        "{create};\n"
+        "CREATE TRIGGER {name} BEFORE INSERT ON {table} FOR EACH ROW WHEN (new.{aside} IS NOT NULL)"
+        " EXECUTE FUNCTION {function}()"
+    ).format(
+        create=_function(name, _alike(), body),
+        name=Identifier(name),
+        table=q.name(table),
+        aside=Identifier(aside),
+        function=Identifier(JOURNAL, name),
+    )
+
+
+def _alike() -> Composable:
+    """Return the settings of a function that spells every value as this session does."""
+    return SQL(" ").join(SQL("SET {} FROM CURRENT").format(Identifier(setting)) for setting in _SPELLING)
+
+
+def _function(name: str, settings: Composable, body: Composable) -> Composable:
+    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql {} AS {}").format(
+        Identifier(JOURNAL, name), settings, q.Quoted(body)
+    )
 
 
 def unfilled(table: QName, column: str) -> Composable:
@@ -226,9 +259,15 @@ def unsynced(table: QName, column: str) -> Composable:
 def syncing(table: QName, column: str) -> str:
     """Return the name of the trigger that fills a column."""
     digest = hashlib.sha256(f"{table} {column}".encode()).hexdigest()[:12]
-    return f"{_SYNC}{digest}"
+    return f"{SYNC}{digest}"
+
+
+def is_outrun(table: Table, column: str) -> bool:
+    """Tell whether a trigger of users fires after the one that fills a column, and may change what it has read."""
+    last = syncing(table.name, column).encode()
+    return any(o.kind == "trigger" and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
 
 
 def is_syncing(trigger: str) -> bool:
     """Tell whether a trigger is one of those that fill a column."""
-    return trigger.startswith(_SYNC)
+    return trigger.startswith(SYNC)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer import ddl, online
-from fixer.contract import Contract
 from fixer.schema import ForeignKey, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Hazard, Lock, Phase, Step, alter, drop_foreign_key
@@ -62,9 +61,9 @@ def _name(key: ForeignKey, actual: Schema) -> str:
     return ddl.free_constraint_name(actual.tables.get(key.table), actual, key.table, key.name, index=False)
 
 
-def pairs_of(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
+def pairs_of(actual: Schema, wanted: Iterable[ForeignKey]) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
     """Yield each wanted foreign key with those that stand on its columns."""
-    for key in contract.foreign_keys():
+    for key in wanted:
         table = actual.tables.get(key.table)
         if table:
             yield key, tuple(k for k in table.foreign_keys if set(k.columns) == set(key.columns))

@@ -102,12 +102,13 @@ def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) ->
     if probes[group[0]].costly:
         yield _found(probes, group, _ORDERED, counting=True)
         return
-    counts = [SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in group]
-    where = SQL("true").format()
-    if len(group) == 1:  # an index may answer it
-        counts, where = [SQL("count(*)").format()], SQL("{}").format(probes[group[0]].condition)
+    counts: Composable = SQL("count(*)")
+    where = probes[group[0]].condition  # an index may answer it
+    if len(group) > 1:
+        counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in group)
+        where = SQL("true")
     yield SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[], NULL::text[] FROM {} WHERE {}").format(
-        Literal(list(group)), SQL(", ").join(counts), probes[group[0]].source, where
+        Literal(list(group)), counts, probes[group[0]].source, where
     )
 
 

@@ -205,7 +205,9 @@ class Table:
         """Return what forbids that the type of a column changes, if anything does."""
         views = (f"view {o.name}" for o in self.obstacles if o.kind == "view" and column in o.columns)
         others = (o.name for o in self.obstacles if o.kind == "bound" and column in o.columns)
-        return next(chain(views, others), None)
+        made = (c for c in self.columns.values() if c.generated and c.default and c.name != column)
+        generated = (f"generated column {c.name}" for c in made if _says(str(c.default), column))
+        return next(chain(views, others, generated), None)
 
     def checks_over(self, column: str) -> tuple[Check, ...]:
         """Return the checks that speak of a column."""
@@ -359,7 +361,16 @@ def _renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKe
 
 
 def _respelt(text: str, old: str, new: str) -> str:
-    return re.sub(rf'(?<![\w"\']){re.escape(old)}(?![\w"\'])|"{re.escape(old)}"', lambda _: new, text)
+    return re.sub(_word(old), lambda _: new, text)
+
+
+def _says(text: str, column: str) -> bool:
+    """Tell whether an expression names a column."""
+    return re.search(_word(column), text) is not None
+
+
+def _word(name: str) -> str:
+    return rf'(?<![\w"\']){re.escape(name)}(?![\w"\'])|"{re.escape(name)}"'
 
 
 @lru_cache(maxsize=65536)  # the same few are compared again and again
@@ -379,6 +390,7 @@ def canonical(expression: str) -> str:
     return bare[1:-1] if _OUTER.fullmatch(bare) else bare
 
 
+@lru_cache(maxsize=65536)  # as `canonical`
 def plain(expression: str) -> str:
     """Return an expression as a person would write it: without casts, in one pair of parentheses."""
     bare = re.sub(r"(?<!\w)\((\w+|'[^']*')\)", r"\1", _CAST.sub("", expression))

@@ -20,7 +20,7 @@ from fixer.steps import Added, Fill, Phase, Step
 from fixer.types import family
 from fixer.writes import filling
 
-_GUARD = f"{online.BESIDE}filled_"
+_GUARD = "pgmend_filled_"
 KEPT = "pgmend_was_"  # begins the name under which the old column stays
 _PLAIN = re.compile(r"(USING \w+) \(([^()]*)\)((?: NULLS NOT DISTINCT)?)")
 _ELEMENT = re.compile(r'("(?:[^"]|"")+"|\w+)([^,]*)(?:, |$)')
@@ -50,7 +50,7 @@ class Shadow:
     @property
     def kept(self) -> str:
         """The name of the old column after it."""
-        return q.free_name(f"{KEPT}{self.column.name}", self.table.columns)
+        return q.free_name(q.fitting(f"{KEPT}{self.column.name}"), self.table.columns)
 
     @property
     def indexes(self) -> tuple[Index, ...]:
@@ -127,8 +127,27 @@ def named(shadow: Shadow, title: str) -> Step:
 def cleared(table: Table, column: str) -> Iterator[Step]:
     """Yield the step that drops the second column of an interrupted run, where a column is converted in place."""
     beside = online.beside(column)
-    if beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles):
+    if _is_ours(table, beside):
         yield dropped_beside(table.name, beside)
+
+
+def without_beside(table: Table, column: str) -> Table:
+    """Return the table without the second column of an interrupted run, and all that hangs on it."""
+    beside = online.beside(column)
+    if not _is_ours(table, beside):
+        return table
+    return replace(
+        table,
+        columns={name: each for name, each in table.columns.items() if name != beside},
+        checks=tuple(check for check in table.checks if beside not in check.columns),
+        indexes=tuple(index for index in table.indexes if beside not in index.columns),
+        obstacles=tuple(o for o in table.obstacles if o.name != online.syncing(table.name, beside)),
+    )
+
+
+def _is_ours(table: Table, beside: str) -> bool:
+    """Tell whether a column is one that an online repair fills."""
+    return beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles)
 
 
 def dropped_beside(table: QName, beside: str) -> Step:
@@ -181,7 +200,7 @@ def _same(shadow: Shadow) -> Composed:
 
 
 def _is_tied(shadow: Shadow, actual: Schema) -> bool:
-    """Tell whether something hangs on the column that cannot go over to another."""
+    """Tell whether something hangs on the column that cannot go over to another, or rows cannot be filled."""
     table, column = shadow.table, shadow.column
     near = {t for key in shadow.keys for t in (key.table, key.target)} | {table.name}
     return bool(
@@ -189,9 +208,19 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         or any(each.generated for each in table.columns.values())
         or shadow.type.startswith(_INCOMPARABLE)
         or any(o.kind in ("bound", "dependent") and column.name in o.columns for o in table.obstacles)
+        or any(index.deferrable for index in shadow.indexes)  # what is built CONCURRENTLY is not, for a while
+        or online.is_outrun(table, shadow.beside)
+        or (shadow.beside in table.columns and not _is_ours(table, shadow.beside))
+        or _holds_offenders(table)
         or any(not key.enforced or key.disabled_triggers for key in shadow.keys)
         or any(t not in actual.tables or actual.tables[t].inherits or not actual.tables[t].owned for t in near)
     )
+
+
+def _holds_offenders(table: Table) -> bool:
+    """Tell whether rows may break a constraint that is NOT VALID: no other of their cells can be written then."""
+    open_ = [*table.unproved.values(), *(check.name for check in table.checks if not check.validated)]
+    return not all(map(is_guard, open_))
 
 
 def _mentions(index: Index, column: str) -> bool:
@@ -227,6 +256,7 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
     name, column = shadow.table.name, shadow.column.name
     for each in sorted({name, *others}):
         yield SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(each))
+    yield _as_planned(shadow)
     for key in shadow.keys:
         yield _dropped(key.table, key.name)
     for index in shadow.indexes:
@@ -258,6 +288,98 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
         yield _altered(name, SQL("ADD {} NOT VALID").format(ddl.check_clause(new.name, new)))
     for key in shadow.keys:
         yield _altered(key.table, SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(key.name, key)))
+    yield online.taken_in(name, shadow.kept, _placed(shadow))
+
+
+def _placed(shadow: Shadow) -> Composable:
+    """Return what a trigger does with a row that was inserted by the places of its columns, not by their names.
+
+    The value for the column stands in the old one then, whose place it still is: it goes over where nothing else
+    was given, and else the row is refused, so that nobody writes for months what nobody reads.
+    """
+    column, kept = shadow.column.name, q.column(shadow.kept, "new")
+    value, understood = (q.over(each, column, kept) for each in (shadow.value, shadow.understood))
+    new = q.column(column, "new")
+    absent = SQL("{} IS NULL").format(new)
+    if shadow.default is not None and "(" not in shadow.default:
+        absent = SQL("{} OR {}::text = ({})::text").format(absent, new, SQL(shadow.default))
+    return SQL(
+        "BEGIN\n"
+        "    IF ({understood}) THEN\n"
+        "        IF ({absent}) THEN\n            {new} := {value};\n        END IF;\n"
+        "        IF ({new} IS NOT DISTINCT FROM {value}) THEN\n            RETURN new;\n        END IF;\n"
+        "    END IF;\n"
+        "    RAISE integrity_constraint_violation USING\n"
+        "        MESSAGE = format('the value %s for %I.%I came in by its place, which is that of %I now',\n"
+        "            {kept}, tg_table_name, {column}, {aside}),\n"
+        "        HINT = 'Name the columns in INSERT.';\n"
+        "END"
+    ).format(
+        understood=understood,
+        absent=absent,
+        new=new,
+        value=value,
+        kept=kept,
+        column=Literal(column),
+        aside=Literal(shadow.kept),
+    )
+
+
+def _as_planned(shadow: Shadow) -> Composable:
+    """Return the block that fails where something hangs on the column that the plan does not know: plan again.
+
+    What others made meanwhile would stay with the old column, and hold or show what nobody writes any more.
+    """
+    table, column = shadow.table, shadow.column
+    constraints = [*(i.name for i in shadow.indexes), *(old.name for old, _ in shadow.checks), _guard(shadow)]
+    body = SQL(
+        "DECLARE\n    home regclass := {table};\n    old smallint;\n    odd text;\n"
+        "BEGIN\n"
+        "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
+        "    SELECT string_agg(what, ', ') INTO odd FROM (\n"
+        "        SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS what\n"
+        "          FROM pg_catalog.pg_depend d\n"
+        "         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = home AND d.refobjsubid = old\n"
+        "           AND NOT coalesce(CASE d.classid\n"
+        "               WHEN 'pg_catalog.pg_constraint'::regclass THEN\n"
+        "                   (SELECT contype = 'n' OR (conrelid = home AND conname = ANY ({constraints}::name[]))\n"
+        "                        OR (contype = 'f' AND conname = ANY ({keys}::name[]))\n"
+        "                      FROM pg_catalog.pg_constraint WHERE oid = d.objid)\n"
+        "               WHEN 'pg_catalog.pg_class'::regclass THEN\n"
+        "                   (SELECT relkind = 'S' OR (relkind = 'i' AND relname = ANY ({constraints}::name[]))\n"
+        "                      FROM pg_catalog.pg_class WHERE oid = d.objid)\n"
+        "               WHEN 'pg_catalog.pg_attrdef'::regclass THEN\n"
+        "                   (SELECT adrelid = home AND adnum = old FROM pg_catalog.pg_attrdef WHERE oid = d.objid)\n"
+        "               END, false)\n"
+        "        UNION ALL\n"
+        "        SELECT format('the definition of %s', a.attname)\n"
+        "          FROM pg_catalog.pg_attribute a\n"
+        "          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum\n"
+        "         WHERE a.attrelid = home AND a.attnum = old\n"
+        "           AND (a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid))\n"
+        "               IS DISTINCT FROM ({not_null}, {default}::text)\n"
+        "        UNION ALL\n"
+        "        SELECT format('trigger %s', t.tgname)\n"
+        "          FROM pg_catalog.pg_trigger t WHERE t.tgrelid = home AND NOT t.tgisinternal\n"
+        "           AND t.tgname > {sync}::name AND NOT starts_with(t.tgname::text, {syncs})\n"
+        "        UNION ALL\n"
+        "        SELECT format('inheritance of %s', inhrelid::regclass)\n"
+        "          FROM pg_catalog.pg_inherits WHERE home IN (inhparent, inhrelid)) AS found;\n"
+        "    IF odd IS NOT NULL THEN\n"
+        "        RAISE object_not_in_prerequisite_state USING\n"
+        "            MESSAGE = format('%s came about on %s.%I since the plan was made', odd, home, {column});\n"
+        "    END IF;\nEND"
+    ).format(
+        table=Literal(q.quoted(table.name)),
+        column=Literal(column.name),
+        constraints=Literal(constraints),
+        keys=Literal([key.name for key in shadow.keys]),
+        not_null=Literal(column.not_null or column.name in table.unproved),
+        default=Literal(column.default),
+        sync=Literal(online.syncing(table.name, shadow.beside)),
+        syncs=Literal(online.SYNC),
+    )
+    return q.Block(body)
 
 
 def _dropped(table: QName, constraint: str) -> Composable:

@@ -5,6 +5,7 @@ Every statement about rows calls the row ``t``.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -211,6 +212,14 @@ class Block(Quoted):
     def as_string(self, context: Any) -> str:
         """Return the DO statement."""
         return f"DO {super().as_string(context)}"
+
+
+def fitting(name: str) -> str:
+    """Return a name in the 63 bytes that PostgreSQL has for one; where it is cut, a digest tells it from its like."""
+    if len(name.encode()) <= 63:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[:54].decode(errors='ignore')}_{digest}"
 
 
 def free_name(wanted: str, taken: Iterable[str]) -> str:

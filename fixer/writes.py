@@ -6,7 +6,6 @@ its row in the journal. Each is found first and written by its place, online a b
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -116,10 +115,7 @@ def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
 def quarantine_table(table: QName) -> QName:
     """Return where the rows of a table go that cannot stay."""
     wanted = table.name if table.schema == "public" else f"{table.schema}__{table.name}"
-    if len(wanted.encode()) > 63:
-        digest = hashlib.sha256(wanted.encode()).hexdigest()[:8]
-        wanted = f"{wanted.encode()[:54].decode(errors='ignore')}_{digest}"
-    return QName(QUARANTINE, wanted)
+    return QName(QUARANTINE, q.fitting(wanted))
 
 
 def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:

@@ -43,6 +43,7 @@ from test_cli import Database, fixer, lent
 
 from fixer import api, contract
 from fixer.errors import ContractError, PgmendError
+from fixer.schema import QName
 
 
 @pytest.fixture
@@ -460,6 +461,17 @@ def test_a_changed_metadata_is_another_contract(empty: Database, cache: Path, ch
         file.unlink()
 
     assert changed.schema == prepared(empty, orders(**change)).schema != prepared(empty, orders()).schema
+
+
+def test_another_schema_makes_another_contract(empty: Database, cache: Path) -> None:
+    def things(schema: str) -> MetaData:
+        made = MetaData(schema=schema)
+        Table("things", made, Column("id", Integer, primary_key=True))
+        return made
+
+    first = prepared(empty, things("one"))
+
+    assert [*first.tables] != [*prepared(empty, things("two")).tables] == [QName("two", "things")]
 
 
 def test_an_event_that_adds_ddl_makes_another_contract(empty: Database, cache: Path) -> None:

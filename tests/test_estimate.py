@@ -17,9 +17,9 @@ UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'left_behind'::regclas
 # Of each step: what it reads and writes and what disk it needs, in sizes of its table.
 COSTS = {
     ("atomic", "widen books.pages"): (1, 1, 2),
-    ("online", "in pgmend_pages"): (1, 1, 1),
-    ("online", "prove that pgmend_pages is filled"): (1, 0, 0),
-    ("online", "let pgmend_pages take the place"): (0, 0, 0),
+    ("online", "in pgmend_new_pages"): (1, 1, 1),
+    ("online", "prove that pgmend_new_pages is filled"): (1, 0, 0),
+    ("online", "let pgmend_new_pages take the place"): (0, 0, 0),
     ("online", "drop the invalid index"): (0, 0, 0),
 }
 

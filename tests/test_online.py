@@ -335,7 +335,8 @@ class Writer(threading.Thread):
     def __init__(self, database: Database, statement: str, most: int = 10**9) -> None:
         super().__init__(daemon=True)
         self.most = most
-        self.database, self.statement, self.done, self.went_in = database, statement, threading.Event(), 0
+        self.database, self.statement, self.done = database, statement, threading.Event()
+        self.went_in = self.refused = 0
 
     def run(self) -> None:
         with closing(psycopg2.connect(self.database.dsn)) as connection:
@@ -344,7 +345,8 @@ class Writer(threading.Thread):
                 try:
                     connection.cursor().execute(self.statement)
                     self.went_in += 1
-                except psycopg2.Error:
+                except psycopg2.Error as error:
+                    self.refused += not isinstance(error, psycopg2.errors.LockNotAvailable)
                     time.sleep(0.005)
 
     def __enter__(self) -> Writer:

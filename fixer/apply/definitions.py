@@ -21,7 +21,7 @@ Key = tuple[str, str]  # kind, and what names it within
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One definition: of a table, column, constraint, index, trigger, rule, view, sequence or type."""
+    """One definition: of a table, column, constraint, index, statistics, trigger, rule, view, sequence or type."""
 
     kind: str
     id: str

@@ -23,7 +23,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
-from fixer.apply.definitions import Definitions
+from fixer.apply.definitions import Definitions, Item
 from fixer.apply.floor import Floor, floor
 from fixer.apply.places import Place, point, point_at_pages, search
 from fixer.apply.preflight import check_schema, permit, watched_tables
@@ -37,7 +37,7 @@ from fixer.examine import Report, examine
 from fixer.explain import told
 from fixer.plan import ONLINE, Plan, PlannedStep
 from fixer.schema import QName
-from fixer.sqltext import SQL, Literal
+from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Lock, Phase
 from fixer.target import unhurried
 
@@ -157,6 +157,7 @@ class _Online:
             report = Report(self.plan.target, found)
             further = replan(report) if replan else None
             if report.ok and not (further and further.steps):
+                self._prove_again()
                 return self._finish(report)
             if further is None:
                 raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
@@ -226,6 +227,28 @@ class _Online:
             known = journal.widen(cursor, self.number, self.plan, was)
             journal.note_rows(cursor, self.number, ledger.count(cursor, watched))
             self.relations |= relations | known
+
+    def _prove_again(self) -> None:
+        """Prove what was proved before the run and was left NOT VALID where it was interrupted, or planned again."""
+        with self._transaction() as cursor:
+            done = journal.account(cursor, self.number)
+            now = definitions.read(cursor, self.relations, self.contract.schemas)
+        assert done is not None
+        for key in done.before.of_kind("constraint") if done.before else ():
+            left = now.items.get(key.key)
+            if left and _is_open(left) and not _is_open(key):
+                self.offset += 1
+                table = now.table(left.of)
+                sql = SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(q.name(table), Identifier(left.name))
+                step = PlannedStep(
+                    self.offset,
+                    f"prove {left.name} of {table.name} again",
+                    table,
+                    Phase.EXCHANGE_PROOFS,
+                    str(sql.as_string(self.connection)),
+                    Lock.SHARE_UPDATE_EXCLUSIVE,
+                )
+                self._at_once([step])
 
     def _finish(self, report: Report) -> Run:
         """Let the ledger add up, and close the run."""
@@ -501,6 +524,11 @@ class _Batches:
         self.work.stirred |= rows > 0
         self.work.progress.rows(self.step, self.rows)
         return seconds
+
+
+def _is_open(constraint: Item) -> bool:
+    """Tell whether a constraint is not proved for old rows."""
+    return str(constraint.detail["definition"]).endswith(" NOT VALID")
 
 
 def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:

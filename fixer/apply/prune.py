@@ -3,51 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import sqltext as q
-from fixer.apply import journal
+from fixer.apply import definitions, journal
 from fixer.apply.atomic import lock
+from fixer.apply.definitions import Item
 from fixer.apply.journal import Account
+from fixer.apply.strays import strays
 from fixer.apply.transaction import all_or_nothing
+from fixer.errors import ApplyFailed
+from fixer.online import is_syncing
+from fixer.plan import AddedColumn
 from fixer.schema import QName
 from fixer.shadow import KEPT
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import Lock
+from fixer.steps import JOURNAL, Lock
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A column that stays only so that a run can be taken back, as it is called by now."""
+
+    table: QName
+    column: Item
+    new: Item | None  # the one that took its place
+    added: AddedColumn
 
 
 def prune(connection: Connection, *, settings: Mapping[str, str] | None = None) -> int:
     """Forget what undo needs of all finished runs; return how many. The quarantine stays.
 
-    Raises ApplyFailed when a table whose old column is to go could not be locked: nothing is forgotten then.
+    Raises ApplyFailed when a table whose old column is to go could not be locked, when something hangs on that
+    column, or when it holds what the new one does not: nothing is forgotten then.
     """
     return all_or_nothing(connection, _forget, settings=settings)
 
 
 def _forget(cursor: Cursor) -> int:
     going = [each for done in journal.prunable(cursor) for each in _kept_columns(cursor, done)]
-    lock(cursor, {table: Lock.ACCESS_EXCLUSIVE for table, _ in going})
-    for table, column in going:
-        cursor.execute(SQL("ALTER TABLE {} DROP COLUMN {}").format(q.name(table), Identifier(column)))
+    lock(cursor, {each.table: Lock.ACCESS_EXCLUSIVE for each in going})
+    for each in going:
+        if each.new and (why := strays(cursor, each.table, each.added, each.new, each.column)):
+            raise ApplyFailed(f"{why}. Nothing was forgotten.")
+    for each in going:
+        for trigger in _watching(cursor, each.column):
+            cursor.execute(SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger), q.name(each.table)))
+            cursor.execute(SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger)))
+        drop = SQL("ALTER TABLE {} DROP COLUMN {}")
+        cursor.execute(drop.format(q.name(each.table), Identifier(each.column.name)))
     return journal.prune(cursor)
 
 
-def _kept_columns(cursor: Cursor, done: Account) -> Iterator[tuple[QName, str]]:
+def _watching(cursor: Cursor, column: Item) -> list[str]:
+    """Return the triggers of ours that look after a column."""
+    cursor.execute(
+        "SELECT g.tgname FROM pg_catalog.pg_trigger g"
+        "  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid"
+        " WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = %s AND d.refobjsubid = %s",
+        (column.of, column.number),
+    )
+    return [trigger for (trigger,) in cursor.fetchall() if is_syncing(trigger)]
+
+
+def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
     """Yield the columns, with their tables, that stay only so that a run can be taken back."""
     assert done.after is not None
     for table, added in ((step.step.table, added) for step in done.steps for added in step.step.added):
         oid = done.after.oid(str(table))
-        kept = done.after.columns(oid).get(added.aside) if oid else None
-        if kept is None:
+        left = done.after.columns(oid) if oid else {}
+        if oid is None or added.aside not in left:
             continue
-        cursor.execute(
-            "SELECT n.nspname, c.relname, a.attname FROM pg_catalog.pg_attribute a"
-            " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE a.attrelid = %s AND a.attnum = %s AND NOT a.attisdropped AND starts_with(a.attname, %s)",
-            (oid, kept.number, KEPT),
-        )
-        for schema, name, column in cursor.fetchall():
-            yield QName(schema, name), column
+        now = definitions.read(cursor, [oid], [])
+        kept, new = (now.items.get(left[name].key) if name in left else None for name in (added.aside, added.column))
+        if kept and kept.name.startswith(KEPT):
+            yield _Kept(now.table(oid), kept, new, added)

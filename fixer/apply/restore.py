@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import JOURNAL
 
 Titled = tuple[str, Composable]
+UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
+_CHECK = re.compile(r"CHECK \((.*)\)(?: NO INHERIT)? NOT VALID", re.DOTALL)
 
 
 def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
@@ -23,19 +26,20 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
     for trigger in (trigger for trigger in now.of_kind("trigger") if trigger.key not in then.items):
         yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
-    changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n")
+    changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n" or _is_proved(key, then))
     constraints = [key for key in changed if key.key not in then.items or _differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
     leaning = [key for key in now.of_kind("constraint") if key.by in going and key not in constraints]
-    for key in sorted([*constraints, *leaning], key=lambda item: item.detail["type"] != "f"):
+    # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns.
+    for key in sorted([*constraints, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
         if key.of in now.relations:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
     for index in _changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
-    for sequence in _changed(now, then, "sequence"):
-        owner = sequence.detail["owned_by"]
-        if sequence.key in then.items and owner and ("column", owner) not in then.items:
-            # It was there before the column that owns it now, and must not go with that one.
+    for sequence in now.of_kind("sequence"):
+        owner, internal = sequence.detail["owned_by"], sequence.detail["internal"]
+        if sequence.key in then.items and owner and ("column", owner) not in then.items and not internal:
+            # It is not the run's as the column is that owns it now, and must not go with that one.
             yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(_full(sequence))
     for column in _changed(now, then, "column"):
         was = then.items.get(column.key)
@@ -80,6 +84,8 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
             yield f"drop the type {type_.name}", SQL("DROP TYPE {}").format(_full(type_))
     yield from _columns(now, then)
     yield from _constraints(now, then)
+    for statistics in then.of_kind("statistics"):
+        yield from _statistics(statistics, now.items.get(statistics.key))
     for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
         for item in then.of_kind(kind):
             is_ = now.items.get(item.key)
@@ -178,6 +184,60 @@ def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator
         yield "", _alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
 
 
+def _statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
+    """Yield what brings statistics back that went with a column; PostgreSQL forgets a target with the old type."""
+    name, old = _full(item), item.detail
+    new = is_.detail if is_ else {"owner": None, "target": None, "comment": None}
+    if is_ is None:
+        yield f"create the statistics {item.name}", SQL(old["definition"])
+    if old["owner"] != new["owner"]:
+        yield "", SQL("ALTER STATISTICS {} OWNER TO {}").format(name, Identifier(old["owner"]))
+    if old["target"] != new["target"]:
+        target = Literal(-1 if old["target"] is None else old["target"])
+        yield "", SQL("ALTER STATISTICS {} SET STATISTICS {}").format(name, target)
+    if old["comment"] != new["comment"]:
+        yield "", SQL("COMMENT ON STATISTICS {} IS {}").format(name, Literal(old["comment"]))
+
+
+def handed_back(table: QName, new: str, kept: str) -> Composable:
+    """Return the block by which a kept column gets comment, grants and options as the new one has them."""
+    body = SQL(
+        "DECLARE\n    home regclass := {table};\n    old record;\n    new record;\n    each record;\nBEGIN\n"
+        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO old\n"
+        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {kept};\n"
+        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO new\n"
+        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {new};\n"
+        "    IF new.comment IS DISTINCT FROM old.comment THEN\n"
+        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {kept}, new.comment);\n"
+        "    END IF;\n"
+        "    FOR each IN {gone} LOOP\n"
+        "        EXECUTE format('REVOKE %s (%I) ON %s FROM %s', each.deed, {kept}, home, each.whom);\n"
+        "    END LOOP;\n"
+        "    FOR each IN {come} LOOP\n"
+        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {kept}, home, each.whom)\n"
+        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
+        "    END LOOP;\n"
+        "    IF new.attoptions IS NOT NULL AND new.attoptions IS DISTINCT FROM old.attoptions THEN\n"
+        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {kept},\n"
+        "                       array_to_string(new.attoptions, ', '));\n"
+        "    END IF;\nEND"
+    )
+    grants = (
+        "SELECT privilege_type AS deed, is_grantable AS further, CASE WHEN grantee = 0 THEN 'PUBLIC'"
+        " ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom FROM pg_catalog.aclexplode({}.attacl)"
+    )
+    old_grants, new_grants = SQL(grants.format("old")), SQL(grants.format("new"))
+    return q.Block(
+        body.format(
+            table=Literal(q.quoted(table)),
+            new=Literal(new),
+            kept=Literal(kept),
+            gone=SQL("{} EXCEPT {}").format(old_grants, new_grants),
+            come=SQL("{} EXCEPT {}").format(new_grants, old_grants),
+        )
+    )
+
+
 def _same_column(key: Item, then: Definitions) -> Item | None:
     return next(
         (
@@ -187,6 +247,24 @@ def _same_column(key: Item, then: Definitions) -> Item | None:
         ),
         None,
     )
+
+
+def is_unproved(key: Item) -> bool:
+    """Tell whether a constraint is NOT VALID: old rows may break it."""
+    return str(key.detail["definition"]).endswith(f" {UNPROVED}")
+
+
+def condition_of(check: Item) -> str:
+    """Return the condition of a check, as its definition says it."""
+    found = _CHECK.match(check.detail["definition"])
+    assert found is not None
+    return found[1]
+
+
+def _is_proved(key: Item, then: Definitions) -> bool:
+    """Tell whether a NOT NULL of PostgreSQL 18 that was NOT VALID is proved by now."""
+    was = then.items.get(key.key)
+    return was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
 
 
 def _differs(key: Item, other: Item) -> bool:
@@ -254,8 +332,7 @@ def _sequence(then: Definitions, was: Item, is_: Item) -> Iterator[Titled]:
         )
     if old["owned_by"] != new["owned_by"]:
         owner: Composable = SQL("NONE")
-        if old["owned_by"]:
-            column = then.items["column", old["owned_by"]]
+        if column := then.items.get(("column", old["owned_by"] or "")):
             owner = Identifier(*then.table(column.of), column.name)
         yield title, SQL("ALTER SEQUENCE {} OWNED BY {}").format(name, owner)
     if old["owner"] != new["owner"]:

@@ -21,15 +21,15 @@ from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account, DoneStep
-from fixer.apply.restore import created, dropped, renamed, replaced
+from fixer.apply.restore import condition_of, created, dropped, handed_back, is_unproved, renamed, replaced
+from fixer.apply.strays import strays
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
 from fixer.explain import told
-from fixer.images import cell, whole
+from fixer.images import cell, cells, whole
 from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
 from fixer.schema import QName
-from fixer.shadow import KEPT
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import Phase
 from fixer.writes import quarantine_table
@@ -90,6 +90,15 @@ def _account(cursor: Cursor, number: int) -> Account:
     return done
 
 
+@dataclass(frozen=True)
+class _Found:
+    """How the rows of a step's images are found: common table expressions, what joins to the row `t`, and how."""
+
+    rows: Composable
+    source: Composable
+    condition: Composable
+
+
 class _Undo:
     """One run on its way back."""
 
@@ -105,6 +114,7 @@ class _Undo:
         # What an interrupted run had left and this one cleared away does not come back.
         self.ours -= _helpers(self.before) - self.left.items.keys()
         self.after = self.then = Definitions()  # what is there now, and what shall be
+        self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
 
     def carry_out(self) -> tuple[tuple[ledger.Entry, ...], int]:
@@ -116,15 +126,19 @@ class _Undo:
         stays = self.before.relations
         named = self.after
         before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
+        broken = [(key, self._breaches(key)) for key in self._unproved()]
         number = journal.open_undo(self.cursor, self.done)
+        self._look_for_strays()
         self._let_go()
         self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
         self._bring_up_to_date()
+        self._hand_back()
         self._look_for_losses()
         self._shapes()
         self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
         self._bring_back()
         self._prove()
+        self._look_for_breaches(broken)
         after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
         entries = tuple(
             ledger.Entry(
@@ -165,9 +179,19 @@ class _Undo:
                 raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {self.done.run}.")
         # An index that was finished when the fixer was there no more is not entered, and ours all the same.
         unentered = {key for key in _helpers(now) if key[0] == "index"} - self.before.items.keys()
-        theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
+        self.theirs = theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
+
+    def _look_for_strays(self) -> None:
+        """Refuse where a column whose place another took holds what that one does not."""
+        for done in self.done.steps:
+            columns = self._columns(done.step)
+            for added in done.step.added:
+                if added.column in columns and added.aside in columns:
+                    new, kept = columns[added.column], columns[added.aside]
+                    if why := strays(self.cursor, done.step.table, added, new, kept):
+                        raise UndoRefused(f"{why}.")
 
     def _bring_up_to_date(self) -> None:
         """Give columns whose place others took the cells of rows that were written since."""
@@ -181,6 +205,30 @@ class _Undo:
                     q.name(done.step.table), Identifier(added.aside), SQL(added.back), SQL(added.kept)
                 )
                 self._do(statement, f"give {added.column} of {done.step.table} its old type")
+
+    def _hand_back(self) -> None:
+        """Give what others put on a column since to the one whose place it took; refuse where there is none."""
+        for oid in sorted(self.relations & self.after.relations):
+            table, exchanged = self.after.table(oid), self._exchanged(oid)
+            for name, column in self.after.columns(oid).items():
+                if self._was_there(column) or oid not in self.then.relations:
+                    continue
+                if name in exchanged:
+                    self._do(handed_back(table, name, exchanged[name]), f"hand over what is on {name} of {table}")
+                elif what := self._put_on(column):
+                    raise UndoRefused(
+                        f"The {what} of {name} of {table}, which run {self.done.run} added, would be lost."
+                    )
+
+    def _put_on(self, column: Item) -> str:
+        """Return what others put on a column that goes, and that goes with it."""
+        self.cursor.execute(
+            "SELECT CASE WHEN col_description(attrelid, attnum) IS NOT NULL THEN 'comment'"
+            " WHEN attacl IS NOT NULL THEN 'grants' WHEN attoptions IS NOT NULL THEN 'options' ELSE '' END"
+            " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum = %s",
+            (column.of, column.number),
+        )
+        return str((self.cursor.fetchone() or ("",))[0])
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
@@ -229,12 +277,46 @@ class _Undo:
         known = self.left.items.keys() | self.before.items.keys()
         return [name for name, column in self.after.columns(oid).items() if column.key not in known]
 
+    # --- what others made that old rows may break
+
+    def _unproved(self) -> list[Item]:
+        """Return the NOT VALID constraints, none of the run's, of tables in which undo rewrites rows."""
+        written = {
+            self.after.oid(str(done.step.table))
+            for done in self.done.steps
+            if done.step.restores or done.step.respells or any(added.aside for added in done.step.added)
+        }
+        constraints = (item for item in self.theirs.values() if item.kind == "constraint" and item.of in written)
+        return [key for key in constraints if key.detail["type"] in ("c", "n") and is_unproved(key)]
+
+    def _breaches(self, key: Item) -> int:
+        """Return how many rows break a constraint."""
+        if key.detail["type"] == "n":
+            broken: Composable = q.is_null(key.detail["columns"][0])
+        else:
+            broken = SQL("NOT ({})").format(SQL(condition_of(key)))
+        table = q.name(self._now().table(key.of))
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS t WHERE {}").format(table, broken))
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _look_for_breaches(self, before: Iterable[tuple[Item, int]]) -> None:
+        """Refuse where more rows break a constraint than broke it."""
+        for key, rows in before:
+            if (more := self._breaches(key) - rows) > 0:
+                raise UndoRefused(
+                    f"{more} rows of {self.before.table(key.of)} would break the constraint {key.name},"
+                    f" which is not of run {self.done.run}."
+                )
+
     # --- definitions
 
     def _let_go(self) -> None:
         """Drop what the run added or changed, and put triggers to sleep while rows come back."""
         for statement in dropped(self.after, self.then):
             self._do(statement, "drop what the run added")
+        for key in self._unproved():  # it would keep back a row that breaks it anyway; it comes back as it is
+            drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}")
+            self._do(drop.format(q.name(self.after.table(key.of)), Identifier(key.name)), "")
         for oid in sorted(self.relations & self.after.relations):
             if any(item.of == oid for kind in ("trigger", "rule") for item in self.after.of_kind(kind)):
                 self._do(SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(q.name(self.after.table(oid))), "")
@@ -288,8 +370,11 @@ class _Undo:
             raise UndoRefused(f"The table {table}, which run {self.done.run} created, holds rows by now.")
 
     def _prove(self) -> None:
-        """Read the definitions once more: they have to be those of before the run."""
+        """Read the definitions once more: they have to be those of before the run, with what others made since."""
         now = self._now()
+        for key in sorted(self.theirs.keys() - now.items.keys()):
+            lost = self.theirs[key]
+            raise UndoRefused(f"The {lost.kind} {lost.name}, which is not of run {self.done.run}, would be lost.")
         for key in sorted(self.ours):
             was, is_ = self.before.items.get(key), now.items.get(key)
             if was != is_:
@@ -308,13 +393,14 @@ class _Undo:
 
     def _rows(self, steps: Iterable[DoneStep]) -> None:
         """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
-        written = (done.step for done in steps)
-        touching = [s for s in written if s.moves or s.restores or s.respells or s.inserts]
+        written = [done.step for done in steps]
+        touching = [s for s in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
         if not touching:
             return
         if self.superuser:
             self.cursor.execute("SET LOCAL session_replication_role = replica")
-        for step in reversed(touching):
+        # A key may be spelt as it was only once its own step is taken back.
+        for step in sorted(touching, key=lambda step: bool(step.respells and step.known_by)):
             oid = self.after.oid(str(step.table))
             if oid is None:
                 continue
@@ -370,52 +456,61 @@ class _Undo:
         return self.after.items[was.key].name if was and was.key in self.after.items else kept
 
     def _return_cells(self, oid: int, step: PlannedStep) -> None:
-        """Give cells back what they held, in rows that nobody wrote since."""
+        """Give cells back what they held, in rows that nobody wrote since.
+
+        A cell that is only respelt and was written since keeps its new value, which its type has brought back.
+        """
         table, types = self.after.table(oid), self._types(oid)
-        restores = [column for column in step.restores or step.respells if column in types]
+        columns = [column for column in step.restores or step.respells if column in types]
         self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
-        if not rows or not restores:
+        if not rows or not columns:
             return
-        values = {column: cell(SQL('i."row"'), column, types[column]) for column in restores}
-        if step.known_by:
-            statement = self._by_key(table, step, types, values)
-        else:
-            statement = self._by_whole_row(table, step, types, values)
-        done = self._do(statement, f"give cells of {table} back what they held")
-        if done != rows:
+        values = {column: cell(SQL('i."row"'), column, types[column]) for column in columns}
+        found = self._by_key(step, types, columns) if step.known_by else self._by_whole_row(table, step, types)
+        self._look_for_children(oid, step, found)
+        written = self._written_since(table, step, types, columns) if step.respells and step.known_by else 0
+        update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
+            found.rows, q.name(table), _assigned(values), found.source, found.condition
+        )
+        done = self._do(update, f"give cells of {table} back what they held")
+        lacking = rows - done - written
+        if step.respells and not step.known_by:
+            lacking = self._lacking(table, step, types)
+        if lacking:
             raise UndoRefused(
-                f"{rows - done} of {rows} rows of {table} whose {', '.join(restores)} run {self.done.run} rewrote"
+                f"{lacking} of {rows} rows of {table} whose {', '.join(columns)} run {self.done.run} rewrote"
                 " were changed or deleted since, or look like others by now."
             )
 
     def _mine(self, step: PlannedStep) -> Composed:
         return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
 
-    def _by_key(
-        self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
-    ) -> Composed:
-        """Return the statement that finds each row by its key, and only if its cells are still those of the run."""
-        mark = SQL("i.mark")
-        match = [SQL("{} = {}").format(q.column(c), cell(mark, c, types[c])) for c in step.known_by]
-        match += [
-            SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(c), cell(mark, c, types[c]))
-            for c in values
-            if step.restores
-        ]
-        return SQL(
-            "WITH i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {}) UPDATE {} AS t SET {} FROM i WHERE {}"
-        ).format(journal.BEFORE_IMAGE, self._mine(step), q.name(table), _assigned(values), q.all_of(match))
+    def _images(self, step: PlannedStep) -> Composed:
+        return SQL("i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {})").format(
+            journal.BEFORE_IMAGE, self._mine(step)
+        )
 
-    def _by_whole_row(
-        self, table: QName, step: PlannedStep, types: Mapping[str, str], values: Mapping[str, Composable]
-    ) -> Composed:
-        """Return the statement that finds each row by all its cells: rows that are alike are as good as each other."""
-        aside = [] if step.restores else self._respelt(step)
-        others = self._unknown(self.after.oid(str(table)) or 0)
-        now = SQL("({} - {}::text[])").format(whole(types), Literal([*aside, *others]))
-        mark = SQL("(b.mark - {}::text[])").format(Literal(aside))
-        return SQL(
+    def _by_key(self, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> _Found:
+        """Return how each row is found by its key, and only if its cells are still those of the run."""
+        same = [_key_of(step, types), *(_as_left(column, types) for column in columns)]
+        return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
+
+    def _written_since(self, table: QName, step: PlannedStep, types: Mapping[str, str], columns: Iterable[str]) -> int:
+        """Return how many rows have their key still, and another value than the one whose spelling is kept."""
+        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column)) for column in columns)
+        other = SQL("({}) IS NOT TRUE").format(q.all_of(_as_left(column, types) for column in columns))
+        self.cursor.execute(
+            SQL("WITH {} SELECT count(*) FROM {} AS t, i WHERE {}").format(
+                self._images(step), q.name(table), q.all_of([_key_of(step, types), kept, other])
+            )
+        )
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _by_whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> _Found:
+        """Return how each row is found by all its cells: rows that are alike are as good as each other."""
+        now, mark = self._whole_row(table, step, types)
+        rows = SQL(
             "WITH i AS MATERIALIZED (SELECT b.row, {mark} AS mark, row_number() OVER (PARTITION BY {mark}) AS n,\n"
             "    min(b.row::text) OVER (PARTITION BY {mark}) = max(b.row::text) OVER (PARTITION BY {mark}) AS alike\n"
             "    FROM {images} AS b WHERE {mine}),\n"
@@ -423,17 +518,46 @@ class _Undo:
             "    row_number() OVER (PARTITION BY {now} ORDER BY t.tableoid, t.ctid) AS n FROM {table} AS t\n"
             "    WHERE {now} IN (SELECT i.mark FROM i)),\n"
             "p AS MATERIALIZED (SELECT i.row, r.part, r.place FROM i JOIN r ON r.mark = i.mark AND r.n = i.n"
-            " WHERE i.alike OR {changes})\n"
-            "UPDATE {table} AS t SET {cells} FROM p AS i WHERE t.tableoid = i.part AND t.ctid = i.place"
+            " WHERE i.alike OR {changes})"
         ).format(
             mark=mark,
             now=now,
             images=journal.BEFORE_IMAGE,
             mine=self._mine(step),
             table=q.name(table),
-            cells=_assigned(values),
             changes=Literal(bool(step.restores)),
         )
+        return _Found(rows, SQL("p AS i"), SQL("t.tableoid = i.part AND t.ctid = i.place"))
+
+    def _whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> tuple[Composed, Composed]:
+        """Return by what a row is told from others, now and in its image: cells that may be spelt otherwise do not."""
+        aside = self._respelt(step) if step.respells else []
+        others = self._unknown(self.after.oid(str(table)) or 0)
+        now = SQL("(({} - {}::text[]) || {})").format(whole(types), Literal([*aside, *others]), cells(step.respells))
+        mark = SQL("(b.mark - {}::text[])").format(Literal([column for column in aside if column not in step.respells]))
+        return now, mark
+
+    def _lacking(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> int:
+        """Return how many of the rows that are known by all their cells do not stand as they were."""
+        now, mark = self._whole_row(table, step, types)
+        was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.respells]
+        self.cursor.execute(
+            SQL(
+                "WITH i AS MATERIALIZED (SELECT {mark} || jsonb_build_object({was}) AS mark, count(*) AS n"
+                " FROM {images} AS b WHERE {mine} GROUP BY 1),\n"
+                "r AS MATERIALIZED (SELECT {now} AS mark, count(*) AS n FROM {table} AS t"
+                " WHERE {now} IN (SELECT i.mark FROM i) GROUP BY 1)\n"
+                "SELECT coalesce(sum(greatest(i.n - coalesce(r.n, 0), 0)), 0)::bigint FROM i LEFT JOIN r USING (mark)"
+            ).format(
+                mark=mark,
+                was=SQL(", ").join(was),
+                images=journal.BEFORE_IMAGE,
+                mine=self._mine(step),
+                now=now,
+                table=q.name(table),
+            )
+        )
+        return int((self.cursor.fetchone() or (0,))[0])
 
     def _respelt(self, step: PlannedStep) -> list[str]:
         """Return the columns of a table whose spelling steps kept: until all are back, none tells rows apart."""
@@ -473,10 +597,8 @@ class _Undo:
         self.gone[oid] += done
 
     def _look_for_references(self, oid: int, same: Composable) -> None:
-        for key in self.after.of_kind("constraint"):
-            if key.detail["type"] != "f" or key.detail["target"] != oid or key.of not in self.after.relations:
-                continue
-            child = self.after.table(key.of)
+        """Refuse where rows reference one that the run inserted and that is to go."""
+        for child, key in self._references(oid):
             match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
             question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
             self.cursor.execute(
@@ -488,6 +610,57 @@ class _Undo:
                     f"{rows} rows of {child} reference a row that run {self.done.run} inserted into"
                     f" {self.after.table(oid)}."
                 )
+
+    def _look_for_children(self, oid: int, step: PlannedStep, found: _Found) -> None:
+        """Refuse where rows reference a key that the run gave a row, and that the row is to lose."""
+        table = self.after.table(oid)
+        for child, key in self._references(oid):
+            if not set(step.restores) & set(key.detail["target_columns"]):
+                continue
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            question = SQL("{} SELECT count(*) FROM {} AS c, {} AS t, {} WHERE {} AND {}")
+            self.cursor.execute(
+                question.format(found.rows, q.name(child), q.name(table), found.source, found.condition, match)
+            )
+            (rows,) = self.cursor.fetchone() or (0,)
+            if rows:
+                raise UndoRefused(
+                    f"{rows} rows of {child} reference by {', '.join(key.detail['columns'])} a row of {table}"
+                    f" whose {', '.join(step.restores)} run {self.done.run} rewrote."
+                )
+
+    def _references(self, oid: int) -> Iterator[tuple[QName, Item]]:
+        """Yield the foreign keys that point at a table, each with its own, which others may have made since.
+
+        Not those by a column that goes: whether it holds what was written since is looked at by itself.
+        """
+        for key in self.after.of_kind("constraint"):
+            if key.detail["type"] == "f" and key.detail["target"] == oid and not self._goes(key):
+                yield self._table(key.of), key
+
+    def _goes(self, key: Item) -> bool:
+        """Tell whether a foreign key is by a column that the run added, and in no other's place."""
+        if key.of not in self.after.relations:
+            return False
+        columns, exchanged = self.after.columns(key.of), self._exchanged(key.of)
+        return any(not self._was_there(columns[name]) and name not in exchanged for name in key.detail["columns"])
+
+    def _exchanged(self, oid: int) -> dict[str, str]:
+        """Return the columns of a table that took the place of others, with the names of those."""
+        table = str(self.after.table(oid))
+        steps = (done.step for done in self.done.steps if str(done.step.table) == table)
+        return {added.column: added.aside for step in steps for added in step.added if added.aside}
+
+    def _table(self, oid: int) -> QName:
+        """Return the name of a table, of one that the run knew nothing of as well."""
+        if oid in self.after.relations:
+            return self.after.table(oid)
+        self.cursor.execute(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s",
+            (oid,),
+        )
+        return QName(*(self.cursor.fetchone() or ("", "")))
 
     def _do(self, statement: Composable, title: str) -> int:
         """Execute a statement; what the database refuses is the reason why the run cannot be taken back."""
@@ -511,7 +684,19 @@ def _helpers(where: Definitions) -> set[Key]:
 
 
 def _is_helper(name: str) -> bool:
-    return is_syncing(name) or (name.startswith(BESIDE) and not name.startswith(KEPT))
+    return is_syncing(name) or name.startswith(BESIDE)
+
+
+def _key_of(step: PlannedStep, types: Mapping[str, str]) -> Composed:
+    """Return the condition that the row `t` has the key by which the image `i` knows it."""
+    return q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("i.mark"), c, types[c])) for c in step.known_by)
+
+
+def _as_left(column: str, types: Mapping[str, str]) -> Composed:
+    """Return the condition that a cell of the row `t` is still the one that the image `i` knows."""
+    kept = cell(SQL("i.mark"), column, types[column])
+    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column), kept)
+    return SQL("i.mark ? {} AND {}").format(Literal(column), same)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:

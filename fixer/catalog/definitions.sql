@@ -59,6 +59,16 @@ SELECT 'index', i.indrelid || '.' || x.relname, i.indrelid::bigint, x.relname::t
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = x.oid AND k.contype IN ('p', 'u', 'x'))
  UNION ALL
+SELECT 'statistics', n.nspname || '.' || s.stxname, s.stxrelid::bigint, s.stxname::text,
+       jsonb_build_object(
+           'schema', n.nspname, 'name', s.stxname, 'definition', pg_catalog.pg_get_statisticsobjdef(s.oid),
+           'owner', pg_catalog.pg_get_userbyid(s.stxowner),
+           'comment', pg_catalog.obj_description(s.oid, 'pg_statistic_ext'),
+           'target', nullif((to_jsonb(s) ->> 'stxstattarget')::integer, -1)), ''
+  FROM wanted c
+  JOIN pg_catalog.pg_statistic_ext s ON s.stxrelid = c.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = s.stxnamespace
+ UNION ALL
 SELECT 'trigger', g.tgrelid || '.' || g.tgname, g.tgrelid::bigint, g.tgname::text,
        jsonb_build_object('enabled', g.tgenabled), ''
   FROM wanted c

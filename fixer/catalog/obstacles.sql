@@ -15,7 +15,15 @@
         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjsubid > 0
           AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_trigger'::regclass,
                             'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
-                            'pg_catalog.pg_publication_rel'::regclass, 'pg_catalog.pg_statistic_ext'::regclass))
+                            'pg_catalog.pg_publication_rel'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)),
+       holding AS MATERIALIZED (
+       SELECT d.objid AS relation, d.objsubid AS number, coalesce(nullif(t.typrelid, 0), e.typrelid) AS held
+         FROM pg_catalog.pg_depend d
+         JOIN pg_catalog.pg_type t ON t.oid = d.refobjid
+         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
+          AND d.objsubid > 0
+          AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name, ARRAY[]::text[] AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
@@ -51,6 +59,22 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
   JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
  WHERE h.ruled IS NULL OR h.ruled = h.relation
  GROUP BY h.classid, h.objid, h.relation
+ UNION ALL
+-- Columns elsewhere that hold whole rows of the table.
+SELECT 'bound', c.oid, pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, h.relation, h.number),
+       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'O', 0, NULL
+  FROM holding h
+  JOIN wanted c ON c.oid = h.held
+ UNION ALL
+-- A trigger that takes the whole row as so many columns as there are.
+SELECT 'dependent', g.tgrelid, 'trigger ' || g.tgname,
+       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = g.tgrelid AND a.attnum > 0 AND NOT a.attisdropped), 'O', 0, NULL
+  FROM pg_catalog.pg_trigger g
+  JOIN wanted c ON c.oid = g.tgrelid
+  JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid
+ WHERE NOT g.tgisinternal AND p.prosrc ~* '\m(new|old)\s*\)?\s*\.\s*\*|\mrow\s*\(\s*(new|old)\s*\)'
  UNION ALL
 SELECT 'dependent', k.conrelid, 'comment on constraint ' || k.conname,
        ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a

@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns whose sequence cycles and should not."""
-    for table, wanted, sequence in own_sequences(actual, contract):
+    for table, wanted, sequence in own_sequences(actual, contract.differing()):
         model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
         if sequence.cycle and not (model and model.cycle):
             message = f"{table.name}.{wanted.name} should never start over, {sequence.name.name} cycles"

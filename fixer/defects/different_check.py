@@ -24,7 +24,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted checks in whose place another one stands."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for check in wanted.checks if table else ():
             found = names_match(check, table) if table else None

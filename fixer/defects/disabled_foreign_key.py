@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the foreign keys that do not speak."""
-    for key, found in pairs_of(actual, contract):
+    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
         right = best(key, found)
         if right and (right.disabled_triggers or not right.enforced):
             how = "its triggers are disabled" if right.disabled_triggers else "it is NOT ENFORCED"

@@ -21,7 +21,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield what stands beside the best foreign key on the same columns."""
-    for key, found in pairs_of(actual, contract):
+    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
         right = best(key, found)
         for extra in found if right else ():
             if extra is not right:

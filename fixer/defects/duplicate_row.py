@@ -25,7 +25,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the keys that the catalogue does not prove, with the probe for identical rows."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             asks = partial(rivals_where, table, key.columns, SQL("t.copy > 1"), shown(wanted))

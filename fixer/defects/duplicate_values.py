@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted uniques that the catalogue does not prove, with the probe for rows that repeat."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for key in wanted.indexes if table and not table.created else ():
             if table is None or not key.unique or key.primary or "" in key.columns or key.partial:

@@ -24,7 +24,7 @@ STAGE = Stage.COLUMNS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the referencing columns of another family of types than the contract's."""
     seen = set()
-    for key in contract.foreign_keys():
+    for key in contract.differing_foreign_keys():
         table, wanted = actual.tables.get(key.table), contract.tables[key.table]
         for column in key.columns if table and not table.created else ():
             found = table.columns.get(column) if table else None
@@ -37,7 +37,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     f" to reference {key.target.name}, is {found.type}"
                 )
                 finding = Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column)
-                yield misfits(finding, actual, contract)
+                yield from misfits(finding, actual, contract)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

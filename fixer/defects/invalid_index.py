@@ -23,7 +23,7 @@ STAGE = Stage.COLUMNS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the invalid indexes of the contract's tables."""
-    for name in contract.tables:
+    for name, _ in contract.differing():
         table = actual.tables.get(name)
         for index in table.indexes if table and not table.inherits else ():
             if not index.valid:

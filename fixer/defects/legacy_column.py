@@ -22,7 +22,7 @@ STAGE = Stage.NAMES
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that stand under a legacy name only."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         if table is None or table.created:
             continue

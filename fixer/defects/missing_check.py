@@ -24,7 +24,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted checks that stand under no name."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for check in wanted.checks if table else ():
             if table and not stands(check, table) and not names_match(check, table):

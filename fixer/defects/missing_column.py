@@ -26,7 +26,7 @@ STAGE = Stage.COLUMNS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that are missing, with the probe for rows that would need a value."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.columns.values() if table else ():
             if table and column.name not in table.columns:

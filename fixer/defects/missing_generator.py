@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that should be numbered and have neither sequence nor identity nor function."""
-    for table, wanted, found in generated_columns(actual, contract):
+    for table, wanted, found in generated_columns(actual, contract.differing()):
         if not found.generates and (found.default is None or "(" not in found.default):
             has = f"DEFAULT {found.default}" if found.default else "no default"
             message = f"{table.name}.{wanted.name} should be numbered by a sequence, has {has}"

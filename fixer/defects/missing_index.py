@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted indexes to which no valid one is equal."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         there = {canonical(i.tail) for i in table.indexes if i.valid} if table else set()
         for index in wanted.indexes if table else ():

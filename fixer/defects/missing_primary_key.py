@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the tables that should have a primary key and have none."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and table.primary_key is None:
             message = f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}), has none"

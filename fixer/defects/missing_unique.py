@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted uniques that no valid unique proves; a plain unique index is as good as a constraint."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for key in wanted.indexes if table else ():
             if table and key.unique and not key.primary and not is_proved(key, table):

@@ -12,8 +12,9 @@ from dataclasses import replace
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
+from fixer.indexes import clinging
 from fixer.schema import Schema
-from fixer.shadow import Shadow, cleared, exchanged, is_guard
+from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
 from fixer.types import fits, rewrites, widened
@@ -25,7 +26,7 @@ STAGE = Stage.COLUMNS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns of the wanted family of types that do not take all its values."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.columns.values() if table and not table.created else ():
             found = table.columns.get(column.name) if table else None
@@ -42,6 +43,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name, column, type_ = finding.table, str(finding.column), finding.part
     if what := actual.tables[name].binds(column):
         return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if index := clinging(actual.tables[name], column, type_):
+        return refuse(
+            f"the index {index.name} depends on the type of {name.name}.{column}:"
+            " drop it, and create it again afterwards"
+        )
     back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
     rewrite = rewrites(finding.found.type, type_)
     step = alter(
@@ -72,7 +78,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column widened."""
-    table = actual.tables[finding.table]
+    table = without_beside(actual.tables[finding.table], str(finding.column))
     return actual.with_table(table.with_column(replace(finding.found, type=finding.part)))
 
 

@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns whose sequence has a lower maximum than the contract's."""
-    for table, wanted, sequence in own_sequences(actual, contract):
+    for table, wanted, sequence in own_sequences(actual, contract.differing()):
         model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
         if model and sequence.increment > 0 and sequence.maximum < model.maximum:
             message = (

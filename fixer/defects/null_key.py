@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the key columns that may hold NULL, with the probe for rows that do."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.primary_key.columns if wanted.primary_key and table else ():
             if table and column in table.columns and not table.columns[column].not_null:

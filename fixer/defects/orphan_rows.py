@@ -25,7 +25,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield every wanted foreign key with its probe; the catalogue vouches for those that are enforced."""
-    for key, found in pairs_of(actual, contract):
+    for key, found in pairs_of(actual, contract.foreign_keys()):
         table = actual.tables[key.table]
         there = [table.columns.get(column) for column in key.columns]
         if table.created or key.target not in actual.tables or not all(c and not c.mapped for c in there):

@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that no code of the contract fills and that demand a value."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in table.columns.values() if table else ():
             fills_itself = (

@@ -25,7 +25,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that count by a sequence, with the probe for rows at or above its next value."""
-    for table, wanted, sequence in own_sequences(actual, contract):
+    for table, wanted, sequence in own_sequences(actual, contract.tables.items()):
         if sequence.increment < 0 or not (sequence.readable or sequence.last_value is not None):
             continue
         message = (

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.generators import generated_columns, give_generator, is_shared, users_of
+from fixer.generators import Users, generated_columns, give_generator
 from fixer.schema import Schema
 from fixer.steps import Repair
 
@@ -21,11 +21,11 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns that count by a sequence which is not theirs alone."""
-    for table, wanted, found in generated_columns(actual, contract):
-        if found.sequence and is_shared(table, found, actual) and not is_shared(table, wanted, contract.schema):
+    users, meant = Users(actual), Users(contract.schema)
+    for table, wanted, found in generated_columns(actual, contract.differing()):
+        if found.sequence and users.share(table, found) and not meant.share(table, wanted):
             sequence = actual.sequences[found.sequence]
-            users = [user for user in users_of(sequence, actual) if user != (table, wanted.name)]
-            others = sequence.owned_by or users[0]
+            others = sequence.owned_by or next(user for user in users.of(sequence) if user != (table, wanted.name))
             message = (
                 f"{table.name}.{wanted.name} should have a sequence of its own,"
                 f" counts by {sequence.name.name} of {others[0].name}.{others[1]}"

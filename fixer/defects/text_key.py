@@ -29,7 +29,7 @@ STAGE = Stage.KEYS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the key columns of text, with the probe for values that are no numbers."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         table, key = actual.tables.get(name), wanted.primary_key
         if table is None or key is None or len(key.columns) != 1:
             continue

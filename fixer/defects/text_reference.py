@@ -39,11 +39,12 @@ class Half:
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns to be mapped, with probes for texts that map to nothing or to several rows."""
     for key in contract.foreign_keys():
-        legacy, half = _legacy_key(key, actual, contract), _half(key, actual, contract)
-        if half:
+        if half := _half(key, actual, contract):
             message = f"{key.table.name}.{key.columns[0]} should be mapped in every row, its repair was interrupted"
             where = f"{key.table}.{key.columns[0]}"
             yield Finding(SLUG, POINT, where, message, key.table, key.columns[0], part=key, found=half)
+    for key in contract.differing_foreign_keys():
+        legacy = _legacy_key(key, actual, contract)
         if legacy is None:
             continue
         child, parent = actual.tables[key.table], actual.tables[key.target]
@@ -107,9 +108,10 @@ def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
     if child is None or key.target not in actual.tables or len(key.columns) != 1:
         return None
     beside = online.beside(column)
-    mark = online.syncing(key.table, beside)
+    if all(obstacle.name != online.syncing(key.table, beside) for obstacle in child.obstacles):
+        return None
     asides = [name for name in child.columns if re.fullmatch(rf"legacy_{re.escape(column)}(_\d+)?", name)]
-    if beside in child.columns or not asides or all(obstacle.name != mark for obstacle in child.obstacles):
+    if beside in child.columns or not asides:
         return None
     aside = max(asides, key=lambda name: (len(name), name))  # the last of the names that were free
     legacy = _old_key(key, aside, actual, contract)

@@ -14,7 +14,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import QName, Schema, Table
-from fixer.shadow import dropped_beside
+from fixer.shadow import dropped_beside, without_beside
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Phase, Repair, Step, drop_constraint
 from fixer.types import fits
@@ -35,14 +35,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
     """Yield checks that prove a NOT NULL which stands, filled columns that none waits for, triggers that fill none."""
-    proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null}
-    yield from (("check", check.name) for check in table.checks if check.name in proofs)
+    helpers = [check.name for check in table.checks if check.name.startswith(online.BESIDE)]
+    proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null} if helpers else set()
+    yield from (("check", check) for check in helpers if check in proofs)
     triggers = {obstacle.name for obstacle in table.obstacles if online.is_syncing(obstacle.name)}
-    for column in table.columns:
+    beside = {online.beside(column): column for column in table.columns} if triggers else {}
+    for column in table.columns if triggers else ():
         trigger = online.syncing(name, column)
-        if column.startswith(online.BESIDE) and trigger in triggers:
+        if trigger in triggers:
             triggers.remove(trigger)
-            if _has_come_true(column.removeprefix(online.BESIDE), table, wanted):
+            if column in beside and _has_come_true(beside[column], table, wanted):
                 yield "column", column
     yield from (("trigger", trigger) for trigger in sorted(triggers))
 
@@ -70,14 +72,11 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     table, left = actual.tables[finding.table], str(finding.found)
     if finding.part != "column":
         return actual
-    kept = {name: column for name, column in table.columns.items() if name != left}
-    checks = tuple(check for check in table.checks if left not in check.columns)
-    indexes = tuple(index for index in table.indexes if left not in index.columns)
-    obstacles = tuple(o for o in table.obstacles if o.name != online.syncing(finding.table, left))
-    return actual.with_table(replace(table, columns=kept, checks=checks, indexes=indexes, obstacles=obstacles))
+    original = next(column for column in table.columns if online.beside(column) == left)
+    return actual.with_table(without_beside(table, original))
 
 
-LEFT = "ALTER TABLE books ADD CONSTRAINT pgmend_title_not_null CHECK (title IS NOT NULL)"
+LEFT = "ALTER TABLE books ADD CONSTRAINT pgmend_new_title_not_null CHECK (title IS NOT NULL)"
 SPECIMENS = (Specimen("the proof of a NOT NULL that stands", LEFT),)
 NEAR_MISSES = (
     Specimen("a check of somebody else", "ALTER TABLE books ADD CONSTRAINT title_not_null CHECK (title IS NOT NULL)"),

@@ -21,7 +21,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns whose sequence, used by nothing else, is owned by no column."""
-    for table, wanted, sequence in own_sequences(actual, contract):
+    for table, wanted, sequence in own_sequences(actual, contract.differing()):
         model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
         if sequence.owned_by is None and not (model and model.owned_by is None):
             message = f"{table.name}.{wanted.name} should own its sequence {sequence.name.name}, nothing owns it"

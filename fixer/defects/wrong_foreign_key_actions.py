@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the foreign keys that behave otherwise than the contract's."""
-    for key, found in pairs_of(actual, contract):
+    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
         right = best(key, found)
         if right and right.behaviour != key.behaviour:
             column = ",".join(key.columns)

@@ -24,7 +24,7 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the tables whose primary key is on other columns, deferrable or invalid."""
-    for name, wanted in contract.tables.items():
+    for name, wanted in contract.differing():
         key, table = wanted.primary_key, actual.tables.get(name)
         found = table.primary_key if table else None
         if key is None or found is None:

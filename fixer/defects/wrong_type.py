@@ -1,8 +1,9 @@
 """A column is of another kind of type: 0/1 for boolean, text for moments, float for money.
 
 Costs: comparisons that fail or round, values that no code expects.
-Cure: convert where every value is understood; what is not goes to quarantine first. Floats go through text
-and into a column that holds all their digits: nothing is rounded. No zone declared, no conversion.
+Cure: convert where the new type holds every value exactly; what it does not goes to quarantine first. Floats go
+through text and into a column that holds all their digits: nothing is rounded. No zone declared, no conversion;
+none where texts that differ would be alike under a unique index, or where an index needs the old type.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ STAGE = Stage.COLUMNS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the columns of another family of types, with the probe for values that are not understood."""
-    referencing = {(key.table, column) for key in contract.foreign_keys() for column in key.columns}
-    for name, wanted in contract.tables.items():
+    referencing = {(key.table, column) for key in contract.differing_foreign_keys() for column in key.columns}
+    for name, wanted in contract.differing():
         table = actual.tables.get(name)
         for column in wanted.columns.values() if table and not table.created else ():
             found = table.columns.get(column.name) if table else None
@@ -32,7 +33,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 continue
             if not fits(found.type, column.type) and family(found.type) != family(column.type):
                 message = f"{name.name}.{column.name} should be {column.type}, is {found.type}"
-                yield misfits(
+                yield from misfits(
                     Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name),
                     actual,
                     contract,
@@ -99,6 +100,26 @@ SPECIMENS = (
     Specimen(
         "a view shows the column",
         "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; CREATE VIEW best AS SELECT rating FROM authors",
+        manual=True,
+    ),
+    Specimen(
+        "a moment with more digits than the type keeps",
+        "ALTER TABLE authors ALTER COLUMN joined TYPE text USING to_char(joined, 'YYYY-MM-DD HH24:MI:SSOF');"
+        "INSERT INTO authors (name, joined) VALUES ('x', '2026-01-01T00:00:00.123456789Z')",
+        hazards=BOTH | {"moves-rows"},
+        rows=1,
+        quarantined=1,
+    ),
+    Specimen(
+        "texts that are unique and one number",
+        "ALTER TABLE books ALTER COLUMN pages TYPE text USING id, ADD UNIQUE (pages);"
+        "UPDATE books SET pages = '07' WHERE id = 8",
+        rows=2,
+        manual=True,
+    ),
+    Specimen(
+        "an index needs the old type",
+        "ALTER TABLE books ALTER COLUMN pages TYPE text; CREATE INDEX odd ON books (pages text_pattern_ops)",
         manual=True,
     ),
     Specimen("numbers for text", "ALTER TABLE reviews ALTER COLUMN body TYPE integer USING id", hazards=BOTH),
