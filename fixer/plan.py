@@ -178,7 +178,7 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
         repairs = (each for step in repairs for each in _lightly(step))
     steps = sorted(_once(repairs), key=lambda step: step.phase)
     if mode == ONLINE:
-        return [_while_asleep(step, comparison.future) for step in _merged(steps)]
+        return [_while_asleep(step, comparison) for step in _merged(steps)]
     return list(_merged(_quietly(steps, comparison.future)))
 
 
@@ -190,15 +190,43 @@ def _lightly(step: Step) -> tuple[Step, ...]:
     return tuple(replace(each, phase=early.get(each.phase, each.phase)) for each in steps)
 
 
-def _while_asleep(step: Step, future: Schema) -> Step:
+def _while_asleep(step: Step, comparison: Comparison) -> Step:
     """Return the step with the triggers and rules of users asleep around each batch, for its own transaction alone."""
-    if not step.writes_rows:
+    wakeful = list(_wakeful(step.table, comparison.future)) if step.writes_rows else []
+    if not wakeful:
         return step
+    if _sleeps_without_lock(step, comparison):
+        return replace(step, asleep=(_REPLICA,))
     switches = [
         (_switch(step.table, o.kind, o.name, "DISABLE", Phase.RELEASE).sql, _switch(*on, Phase.FINISH).sql)
-        for o, on in _wakeful(step.table, future)
+        for o, on in wakeful
     ]
-    return replace(step, asleep=tuple(switches))
+    rules = any(obstacle.kind == "rule" for obstacle, _ in wakeful)
+    lock = Lock.ACCESS_EXCLUSIVE if rules else Lock.SHARE_ROW_EXCLUSIVE
+    return replace(step, asleep=tuple(switches), lock=lock if step.lock is Lock.ROW_EXCLUSIVE else step.lock)
+
+
+# By which triggers and rules sleep in one session, without any lock: our own fill columns all the same.
+_REPLICA = (SQL("SET LOCAL session_replication_role = replica"), SQL("SET LOCAL session_replication_role TO DEFAULT"))
+
+
+def _sleeps_without_lock(step: Step, comparison: Comparison) -> bool:
+    """Tell whether all triggers may sleep in the session: those of keys sleep too, so that none may have work to do.
+
+    Foreign keys have none where no row comes or goes and no column at either end changes, nor have keys that are
+    proved late. Only a superuser may do so, and what is enabled ALWAYS or for a REPLICA would not sleep.
+    """
+    actual, future, contract = comparison.actual, comparison.future, comparison.contract.schema
+    table, later = actual.tables.get(step.table), future.tables.get(step.table)
+    if step.moves or step.inserts or not (table and later and actual.session and actual.session.superuser):
+        return False
+    keys = {key for schema in (actual, future, contract) for key in schema.foreign_keys()}
+    ends = {(key.table, c) for key in keys for c in key.columns}
+    ends |= {(key.target, c) for key in keys for c in key.target_columns}
+    late = any(index.deferrable for index in (*table.indexes, *later.indexes))
+    acts = (o for o in (*table.obstacles, *later.obstacles) if o.kind in ("trigger", "rule") and not is_syncing(o.name))
+    changed = {(step.table, column) for column in step.changes}
+    return not (late or ends & changed or any(obstacle.enabled in ("A", "R") for obstacle in acts))
 
 
 def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QName, str, str, str]]]:

@@ -456,6 +456,29 @@ OWNED = "ALTER TABLE users OWNER TO {}; ALTER TABLE paper_trades OWNER TO {}; GR
 
 
 @pytest.mark.parametrize("owned", [False, True])
+@pytest.mark.parametrize("kind", ["trigger", "rule"])
+def test_triggers_and_rules_sleep_under_the_lock_that_the_plan_says(
+    laboratory: Laboratory, kind: str, owned: bool
+) -> None:
+    strong = {"trigger": "SHARE ROW EXCLUSIVE", "rule": "ACCESS EXCLUSIVE"}[kind]
+    rule = "CREATE RULE odd AS ON UPDATE TO users WHERE old.id < 0 DO ALSO DELETE FROM heard WHERE false;"
+    with lent(laboratory.server(18), FILLED) as database:
+        grants = f"GRANT CREATE ON DATABASE {database.name} TO {{}}; GRANT ALL ON SCHEMA public TO {{}};"
+        with role(database, OWNED, grants) as owner:
+            database.run(f"{HEARD} GRANT ALL ON heard TO {owner}; {rule if kind == 'rule' else ''}")
+            dsn = database.seen_by(owner) if owned else database.dsn
+            steps = json.loads(fixer("plan", "--mode", "online", "--format", "json", "--dsn", dsn).stdout)["steps"]
+            database.run(f"{WATCH} GRANT ALL ON watched TO {owner}")
+            ended = fixer(*APPLY, "-q", "--dsn", dsn)
+        said = {step["lock"] for step in steps if "fill" in step["title"]}
+        taken = database.ask("SELECT max(strength) FROM watched WHERE query ~ 'DISABLE'")
+        heard = database.run("SELECT * FROM heard WHERE who = 'pgmend'")
+
+        assert (ended.stderr, said, heard) == ("", {strong if owned else "ROW EXCLUSIVE"}, [])
+        assert STRENGTHS[taken - 1] == strong  # for the row that is inserted
+
+
+@pytest.mark.parametrize("owned", [False, True])
 def test_triggers_fire_for_others_and_not_for_the_fixer(large: Database, owned: bool) -> None:
     trade = "INSERT INTO paper_trades (user_id, symbol, action, quantity, price) VALUES (3, 'M&M', 'SELL', 1, 1)"
     with role(

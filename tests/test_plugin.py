@@ -147,6 +147,13 @@ def test_a_healthy_database_passes_and_is_left_as_it_was(database: Database) -> 
     assert "tests/" not in shown.text
 
 
+def test_a_healthy_database_passes_where_the_server_quotes_all_names(database: Database) -> None:
+    quoting = "EXECUTE format('ALTER DATABASE %I SET quote_all_identifiers = on', current_database())"
+    shown = prove(database(HEALTHY, f"DO $$ BEGIN {quoting}; END $$"))
+
+    assert (shown.code, "FAILED" in shown.text) == (0, False)
+
+
 @pytest.mark.parametrize(
     "item",
     [

@@ -11,7 +11,8 @@ import pytest
 from laws import Laboratory
 from test_cli import Database, started
 from test_online import APPLY, ends
-from test_shadow import LIBRARY, apply, holds, library
+from test_shadow import LIBRARY, apply, holds, library, undo
+from test_undo import all_of
 
 from fixer.defects import text_key, text_reference
 
@@ -102,3 +103,14 @@ def test_what_was_interrupted_before_the_last_row_was_mapped_is_taken_up(
 
         assert (resumed.stderr, database.run(WRITTEN)) == ("", meant)
         assert (holds(database), database.run(LEFT)) == (True, [])
+
+
+def test_what_was_interrupted_before_the_last_row_was_mapped_can_be_taken_back(laboratory: Laboratory) -> None:
+    with library(laboratory, 18, MAPPED + OLD_KEY) as database:
+        before = all_of(database)
+        with asleep(database, "DROP FUNCTION", "pgmend_sync"):
+            process = started(*APPLY, *LIBRARY, "--dsn", database.dsn)
+            until_it_dozes(database)
+            ends(database, process, "kill -9")
+
+        assert (undo(database).stderr, all_of(database), database.run(LEFT)) == ("", before, [])

@@ -141,7 +141,7 @@ class _Online:
         self.relations: frozenset[int] = frozenset()
         self.doubts: frozenset[tuple[str, QName]] = frozenset()
         self.failed = ""  # what overtook the plan, unless that passes by itself
-        self.written = 0  # rows, by this plan
+        self.stirred = False  # whether rows were written by this plan, or held by others
         self.looked = 0.0  # when replicas and load were last looked at
 
     # --- the whole
@@ -161,7 +161,7 @@ class _Online:
                 return self._finish(report)
             if further is None:
                 raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
-            if self.failed == failed != "" and (self.written, self.plan.fingerprint) == (0, further.fingerprint):
+            if self.failed == failed != "" and not self.stirred and self.plan.fingerprint == further.fingerprint:
                 raise ApplyFailed(f"A step failed twice, and nothing had changed meanwhile: {failed}. {self._stands()}")
             failed, self.plan = self.failed, further
             self.progress.again(reason or _broken(report))
@@ -181,7 +181,7 @@ class _Online:
     def _round(self) -> str:
         """Carry out one plan; return what overtook it, if anything did."""
         count = len(self.plan.steps)
-        self.failed, self.written = "", 0
+        self.failed, self.stirred = "", False
         for group in _side_by_side(self.plan.steps):
             for step in group:
                 self.progress.step(step, count)
@@ -290,18 +290,22 @@ class _Online:
                     for step in steps:
                         rows = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
-                self.written += rows if step.writes_rows else 0
+                self.stirred |= step.writes_rows and rows > 0
                 return rows
             except TRANSIENT as error:
-                waited = time.monotonic() - begun
-                if waited > PATIENCE:
-                    raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self._stands()}") from None
-                if waited > 1.0:
-                    self.progress.waits(self._blockers(step) or f"for a lock: {told(error)}")
+                self.waits(step, error, since=begun)
                 self.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
             except psycopg2.Error as error:
                 raise self._failed(step, error) from None
         raise AssertionError("unreachable")
+
+    def waits(self, step: PlannedStep, error: psycopg2.Error, *, since: float) -> None:
+        """Say who is in the way of a step; give up where that lasts too long."""
+        waited = time.monotonic() - since
+        if waited > PATIENCE:
+            raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self._stands()}") from None
+        if waited > 1.0:
+            self.progress.waits(self._blockers(step) or f"for a lock: {told(error)}")
 
     def _execute(self, cursor: Cursor, step: PlannedStep) -> int:
         for off, _ in step.asleep:
@@ -487,10 +491,11 @@ class _Batches:
     def _batch(self, places: Sequence[Place] = (), *, pages: tuple[int, int] | None = None) -> float:
         """Write one batch in a transaction of its own; return the seconds it took."""
         self.work.breathe(self.step)
-        for attempt in range(20):
+        strong, begun = self.step.lock not in _WEAK, time.monotonic()
+        for attempt in range(1_000_000 if strong else 20):
             started = time.monotonic()
             try:
-                with self.work._transaction(self.step, ROW_TIMEOUT) as cursor:
+                with self.work._transaction(self.step, LOCK_TIMEOUT if strong else ROW_TIMEOUT) as cursor:
                     if pages:
                         point_at_pages(cursor, *pages)
                     else:
@@ -500,18 +505,23 @@ class _Batches:
                     rows = self.work._execute(cursor, self.step)
                     journal.enter_step(cursor, self.work.number, self.step, rows)
                 break
-            except TRANSIENT:
+            except TRANSIENT as error:
                 self.size = max(SMALLEST, self.size // 2)
-                self.work.sleep(0.02 * (attempt + 1) * (0.5 + random.random()))
+                pause = 0.02 * (attempt + 1)
+                if strong:  # others wait behind it: for a tenth of the time at the most
+                    self.work.waits(self.step, error, since=begun)
+                    pause = 10 * LOCK_TIMEOUT
+                self.work.sleep(pause * (0.5 + random.random()))
             except psycopg2.Error as error:
                 raise self.work._failed(self.step, error) from None
         else:
+            self.work.stirred = True
             return TARGET  # somebody holds one of these rows: they will be found again
         seconds = time.monotonic() - started
         if pages is None:
             self.size = max(SMALLEST, min(int(self.size * _faster(seconds)), LARGEST))
         self.rows += rows
-        self.work.written += rows
+        self.work.stirred |= rows > 0
         self.work.progress.rows(self.step, self.rows)
         return seconds
 

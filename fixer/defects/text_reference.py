@@ -133,7 +133,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if finding.part is None:
         return refuse("nobody but a person can tell which of them a reference means")
     if isinstance(finding.found, Half):
-        return Repair(tuple(_to_the_last(finding.part, finding.found, actual)))
+        return Repair(tuple(_to_the_last(finding.part, finding.found, actual, finding.found.aside)))
     return Repair(tuple(_steps(finding, actual, contract)))
 
 
@@ -187,14 +187,15 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         renames=((column, aside),),
         added=(Added(column, kept=_told_by(aside, key, legacy)),),
     )
-    yield from _to_the_last(key, Half(aside, legacy), actual)
+    yield from _to_the_last(key, Half(aside, legacy), actual, column)
 
 
-def _to_the_last(key: ForeignKey, half: Half, actual: Schema) -> Iterator[Step]:
+def _to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> Iterator[Step]:
     """Yield the steps that map what the trigger could not, and end what only the mapping needed.
 
     A writer whose snapshot is older than the numbers sees a parent without one; another was there before its parent
-    was. Until the trigger goes, who finds it knows that this is not done.
+    was. Until the trigger goes, who finds it knows that this is not done. The column that is `holding` the texts today
+    loses the foreign keys to the old key.
     """
     name, column, beside = key.table, key.columns[0], online.beside(key.columns[0])
     missed = [q.is_null(column), _match(half.aside, half.legacy)]
@@ -210,7 +211,7 @@ def _to_the_last(key: ForeignKey, half: Half, actual: Schema) -> Iterator[Step]:
         find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
         batch=_mapped(key, column, [*missed, IN_BATCH]),
     )
-    old = [k for k in actual.tables[name].foreign_keys if k.columns in (key.columns, (half.aside,))]
+    old = [k for k in actual.tables[name].foreign_keys if k.columns == (holding,)]
     drop = [SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(name), Identifier(k.name)) for k in old]
     yield Step(
         Phase.REFERENCES,
