@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ from subprocess import CompletedProcess
 
 import pytest
 from laws import Laboratory
-from test_cli import HEALTHY, Database, fixer, lent
+from test_apply import session, wait_for
+from test_cli import HEALTHY, STORY, Database, fixer, lent, started
 from test_shadow import LIBRARY, library
 from test_undo import FILLED, all_of, apply, differences, lent_repaired, undo, written
 from test_undo import mode as mode
@@ -465,3 +467,22 @@ def test_a_cell_that_was_emptied_before_its_column_was_exchanged_comes_back(
         ended = undo(database, 1, "-q")
 
         assert (emptied, ended.stderr, differences(before, database)) == (2, "", [])
+
+
+# ---- others who read meanwhile
+
+
+def test_nobody_waits_long_behind_an_undo_that_waits(laboratory: Laboratory) -> None:
+    with lent_repaired(laboratory, STORY) as database, session(database, "SELECT count(*) FROM users") as reader:
+        process = started("undo", 1, "--yes", "-q", "--dsn", database.dsn)
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+        wait_for(lambda: database.ask(waiting))
+        waited = []
+        for _ in range(20):
+            begun = time.monotonic()
+            database.run("SELECT count(*) FROM users")
+            waited.append(time.monotonic() - begun)
+        reader.rollback()
+        process.communicate(timeout=60)
+
+    assert (max(waited) < 2, process.returncode) == (True, 0)

@@ -7,19 +7,17 @@ the plan was made for; does the steps; lets the ledger add up; looks whether the
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 import psycopg2
-from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
-from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
+from fixer.apply.locks import lock
 from fixer.apply.places import Searches, point
 from fixer.apply.preflight import check_schema, preflight, watched_tables
 from fixer.apply.progress import SILENT, Progress
@@ -32,12 +30,10 @@ from fixer.examine import Report, look
 from fixer.explain import told
 from fixer.plan import ATOMIC, Plan, PlannedStep
 from fixer.schema import QName, Schema
-from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase
 
 FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
 
-BRIEFLY = 0.3  # seconds to wait for a lock while others are held: below deadlock_timeout, so that nobody is killed
 
 log = logging.getLogger("pgmend.apply")
 
@@ -104,29 +100,6 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual
-
-
-def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
-    """Lock tables; where one cannot be had at once, give back the others, lest somebody wait for us in a circle."""
-    cursor.execute("SELECT setting::integer / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
-    (patience,) = cursor.fetchone() or (0,)
-    begun = time.monotonic()
-    cursor.execute("SAVEPOINT pgmend_locks")
-    briefly = min(BRIEFLY, float(patience) or BRIEFLY)
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
-    while True:
-        try:
-            for table, mode in sorted(modes.items()):
-                cursor.execute(SQL("LOCK TABLE {} IN {} MODE").format(q.name(table), SQL(mode)))
-            break
-        except pg.LockNotAvailable as error:
-            if patience and time.monotonic() - begun >= patience:
-                raise
-            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_locks")
-            log.info("locks are given back and tried for again: %s", told(error))
-            time.sleep(0.1 * (0.5 + random.random()))
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(patience * 1000)}ms",))
 
 
 def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:

@@ -10,9 +10,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import sqltext as q
 from fixer.apply import definitions, journal
-from fixer.apply.atomic import lock
 from fixer.apply.definitions import Item
 from fixer.apply.journal import Account
+from fixer.apply.locks import lock
 from fixer.apply.strays import strays
 from fixer.apply.transaction import all_or_nothing
 from fixer.errors import ApplyFailed

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +22,7 @@ from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account, DoneStep
+from fixer.apply.locks import lock
 from fixer.apply.restore import condition_of, created, dropped, handed_back, is_unproved, renamed, replaced
 from fixer.apply.strays import strays
 from fixer.apply.transaction import TRANSIENT, all_or_nothing
@@ -31,7 +33,7 @@ from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import Phase
+from fixer.steps import Lock, Phase
 from fixer.writes import quarantine_table
 
 log = logging.getLogger("pgmend.undo")
@@ -169,8 +171,8 @@ class _Undo:
     # --- what stands in the way
 
     def _lock(self) -> None:
-        for name in sorted(self.left.table(oid) for oid in self.left.relations):
-            self._do(SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(name)), "lock it")
+        with self._refusing("lock its tables"):
+            lock(self.cursor, {self.left.table(oid): Lock.ACCESS_EXCLUSIVE for oid in self.left.relations})
         self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def _now(self) -> Definitions:
@@ -717,16 +719,21 @@ class _Undo:
         return QName(*(self.cursor.fetchone() or ("", "")))
 
     def _do(self, statement: Composable, title: str) -> int:
-        """Execute a statement; what the database refuses is the reason why the run cannot be taken back."""
-        try:
+        with self._refusing(title):
             self.cursor.execute(statement)
+        return max(self.cursor.rowcount, 0)
+
+    @contextmanager
+    def _refusing(self, title: str) -> Iterator[None]:
+        """Let what the database refuses be the reason why the run cannot be taken back."""
+        try:
+            yield
         except TRANSIENT:
             raise
         except psycopg2.OperationalError:
             raise
         except psycopg2.Error as error:
             raise UndoRefused(f"Run {self.done.run} cannot be taken back ({title}): {told(error)}.") from None
-        return max(self.cursor.rowcount, 0)
 
 
 def _helpers(where: Definitions) -> set[Key]:
