@@ -1,0 +1,107 @@
+"""What others make while a run is on, or left behind before it, takes no row with it and no promise away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from laws import Case, Laboratory
+
+from fixer.apply.progress import SILENT, Progress
+from fixer.apply.run import Run
+from fixer.errors import NeedsPermission, PlanRefused
+from fixer.plan import PlannedStep
+
+ORPHANS = (
+    "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 900 WHERE id = 5;"
+    "DELETE FROM reviews WHERE book_id = 5"
+)
+
+
+class Hook(Progress):
+    """Does something once, at the first step whose title says certain words."""
+
+    def __init__(self, words: str, deed: Callable[[], object]) -> None:
+        self.words, self.deed, self.done = words, deed, False
+
+    def step(self, step: PlannedStep, _: int) -> None:
+        if self.words in step.title and not self.done:
+            self.done = True
+            self.deed()
+
+
+def apply(case: Case, hook: Progress = SILENT, mode: str = "online") -> Run:
+    run = case.apply(mode=mode, allow_hazards="all", progress=hook)
+
+    assert run.report.ok
+    assert not isinstance(hook, Hook) or hook.done
+    return run
+
+
+def ask(case: Case, sql: str) -> list[Any]:
+    with case.observer.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else []
+
+
+# ---- tables that come to reference others
+
+
+LIKES = """
+CREATE SCHEMA IF NOT EXISTS {schema};
+CREATE TABLE {schema}.likes (id int, book int REFERENCES books (id) ON DELETE {act});
+INSERT INTO {schema}.likes VALUES (1, 5), (2, 6)
+"""
+
+
+@pytest.mark.parametrize("act", ["CASCADE", "SET NULL"])
+def test_rows_under_a_foreign_key_that_came_about_meanwhile_are_not_lost(laboratory: Laboratory, act: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(ORPHANS)
+        apply(case, Hook("for new rows", lambda: ask(case, LIKES.format(schema="public", act=act))))
+        moved = ask(case, """SELECT "row" -> 'id', "row" -> 'book' FROM fixer_quarantine.likes""")
+
+        assert (ask(case, "SELECT id, book FROM likes"), moved) == ([(2, 6)], [(1, 5)])
+
+
+@pytest.mark.parametrize("act", ["CASCADE", "SET NULL"])
+def test_a_table_elsewhere_that_came_about_meanwhile_is_left_to_a_person(laboratory: Laboratory, act: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(ORPHANS)
+        with pytest.raises(NeedsPermission, match=r"rows of elsewhere\.likes"):
+            apply(case, Hook("for new rows", lambda: ask(case, LIKES.format(schema="elsewhere", act=act))))
+
+        assert ask(case, "SELECT id, book FROM elsewhere.likes") == [(1, 5), (2, 6)]
+
+
+TREE = """
+ALTER TABLE books ADD COLUMN sequel_to integer REFERENCES books (id);
+UPDATE books SET sequel_to = 5 WHERE id = 7;
+DELETE FROM reviews WHERE book_id = 7
+"""
+
+
+def test_rows_that_reference_each_other_do_not_take_late_children_with_them(laboratory: Laboratory) -> None:
+    with laboratory.database(18) as case:
+        case.break_(ORPHANS, TREE)
+        late = "INSERT INTO reviews (book_id, body) VALUES (7, 'late'), (5, 'late')"
+        apply(case, Hook("move one row of books", lambda: ask(case, late)))
+        moved = ask(case, "SELECT source FROM fixer_quarantine.reviews")
+
+        assert moved == [("public.reviews",)] * 2
+
+
+@pytest.mark.parametrize("schema", ["public", "elsewhere"])
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_a_kept_plan_is_refused_where_a_foreign_key_came_about_since(
+    laboratory: Laboratory, mode: str, schema: str
+) -> None:
+    with laboratory.database(18) as case:
+        case.break_(ORPHANS)
+        plan = case.plan(mode=mode)
+        ask(case, LIKES.format(schema=schema, act="CASCADE"))
+        with pytest.raises(PlanRefused):
+            case.apply(plan=plan, mode=mode, allow_hazards="all")
+
+        assert ask(case, f"SELECT id, book FROM {schema}.likes") == [(1, 5), (2, 6)]
