@@ -219,7 +219,8 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
 
 def _holds_offenders(table: Table) -> bool:
     """Tell whether rows may break a constraint that is NOT VALID: no other of their cells can be written then."""
-    open_ = [*table.unproved.values(), *(check.name for check in table.checks if not check.validated)]
+    checks = (check.name for check in table.checks if check.enforced and not check.validated)
+    open_ = [*table.unproved.values(), *checks]
     return not all(map(is_guard, open_))
 
 
@@ -393,11 +394,11 @@ def _altered(table: QName, action: Composable) -> Composable:
 def _handed_over(shadow: Shadow) -> Composable:
     """Return the block that hands over what is not told apart here.
 
-    That is comment, grants, statistics target, owned sequences and the name of the NOT NULL.
+    That is comment, grants, statistics target, options, owned sequences and the name of the NOT NULL.
     """
     body = SQL(
         "DECLARE\n    home regclass := {table};\n    old smallint;\n    new smallint;\n"
-        "    held name;\n    each record;\n"
+        "    held name;\n    own boolean;\n    each record;\n"
         "BEGIN\n"
         "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
         "    SELECT attnum INTO new FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {beside};\n"
@@ -421,6 +422,12 @@ def _handed_over(shadow: Shadow) -> Composable:
         "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', home, {beside}, each.target);\n"
         "    END LOOP;\n"
         "    FOR each IN\n"
+        "        SELECT array_to_string(attoptions, ', ') AS options FROM pg_catalog.pg_attribute\n"
+        "         WHERE attrelid = home AND attnum = old AND attoptions IS NOT NULL\n"
+        "    LOOP\n"
+        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {beside}, each.options);\n"
+        "    END LOOP;\n"
+        "    FOR each IN\n"
         "        SELECT objid::regclass AS counter FROM pg_catalog.pg_depend\n"
         "         WHERE classid = 'pg_catalog.pg_class'::regclass AND refclassid = 'pg_catalog.pg_class'::regclass\n"
         "           AND refobjid = home AND refobjsubid = old AND deptype = 'a'\n"
@@ -428,7 +435,7 @@ def _handed_over(shadow: Shadow) -> Composable:
         "    LOOP\n"
         "        EXECUTE format('ALTER SEQUENCE %s OWNED BY %s.%I', each.counter, home, {beside});\n"
         "    END LOOP;\n"
-        "    SELECT conname INTO held FROM pg_catalog.pg_constraint\n"
+        "    SELECT conname, connoinherit INTO held, own FROM pg_catalog.pg_constraint\n"
         "     WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[old];\n"
         "    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', home, {column});\n"
         "    IF held IS NOT NULL THEN\n"
@@ -437,6 +444,9 @@ def _handed_over(shadow: Shadow) -> Composable:
         "             WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[new]\n"
         "        LOOP\n"
         "            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', home, each.conname, held);\n"
+        "            IF own THEN\n"
+        "                EXECUTE format('ALTER TABLE %s ALTER CONSTRAINT %I NO INHERIT', home, held);\n"
+        "            END IF;\n"
         "        END LOOP;\n"
         "    END IF;\nEND"
     ).format(

@@ -305,3 +305,41 @@ def test_nothing_of_it_is_left_once_the_run_is_pruned(items: Database, contract:
     assert (len(there), pruned.returncode, items.run(OURS), items.run(functions)) == (1, 0, [], [])
     assert items.run("INSERT INTO items (pages) VALUES (78) RETURNING pages") == [(78,)]
     assert items.ask("SELECT pages FROM items WHERE id = 100") == 77
+
+
+# ---- what constraints say beside their columns
+
+
+HERE = """
+ALTER TABLE items ADD COLUMN b smallint; UPDATE items SET b = id;
+CREATE TABLE targets (id smallint, b smallint, PRIMARY KEY (id, b));
+INSERT INTO targets SELECT n, n FROM generate_series(1, 5) AS n;
+"""
+KINDS = {
+    "some columns are emptied": (
+        "ALTER TABLE items ADD FOREIGN KEY (pages, b) REFERENCES targets ON DELETE SET NULL (b)"
+    ),
+    "the column itself is emptied": (
+        "ALTER TABLE items ADD FOREIGN KEY (b, pages) REFERENCES targets (id, b) ON DELETE SET DEFAULT (pages)"
+        " ON UPDATE CASCADE DEFERRABLE"
+    ),
+    "a check is not enforced": "ALTER TABLE items ADD CHECK (pages > 3) NOT ENFORCED",
+    "a check is not inherited": "ALTER TABLE items ADD CHECK (pages > 0) NO INHERIT",
+    "NOT NULL is not inherited": "ALTER TABLE items ADD NOT NULL pages NO INHERIT",
+    "the planner was told": "ALTER TABLE items ALTER pages SET (n_distinct = 5, n_distinct_inherited = -0.5)",
+}
+SAID = """
+SELECT conname::text, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE conrelid = 'items'::regclass
+UNION ALL SELECT attname, attoptions::text, attnotnull FROM pg_attribute WHERE attrelid = 'items'::regclass
+ AND attname = 'pages' ORDER BY 1, 2
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_constraint_says_beside_its_columns_goes_over(items: Database, contract: Path, kind: str) -> None:
+    items.run(HERE + KINDS[kind])
+    said, before = items.run(SAID), all_of(items)
+    ended = apply(items, contract)
+
+    assert (ended.stderr, items.run(SAID), kept(items)) == ("", said, ["pgmend_was_pages"])
+    assert (undo(items).stderr, all_of(items)) == ("", before)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from laws import Case, Laboratory
+from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
 
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.errors import NeedsPermission, PlanRefused
-from fixer.plan import PlannedStep
+from fixer.findings import Specimen
+from fixer.plan import MODES, PlannedStep
 
 ORPHANS = (
     "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 900 WHERE id = 5;"
@@ -105,3 +107,38 @@ def test_a_kept_plan_is_refused_where_a_foreign_key_came_about_since(
             case.apply(plan=plan, mode=mode, allow_hazards="all")
 
         assert ask(case, f"SELECT id, book FROM {schema}.likes") == [(1, 5), (2, 6)]
+
+
+# ---- foreign keys that empty some of their columns
+
+
+def tenants() -> MetaData:
+    metadata = MetaData()
+    keys = (Column(name, Integer, primary_key=True, autoincrement=False) for name in ("tenant", "id"))
+    Table("users", metadata, *keys)
+    columns = [Column("id", Integer, primary_key=True), Column("tenant", Integer, nullable=False)]
+    key = ForeignKeyConstraint(["tenant", "owner"], ["users.tenant", "users.id"], ondelete="SET NULL (owner)")
+    Table("files", metadata, *columns, Column("owner", Integer), key)
+    return metadata
+
+
+AGAIN = """
+ALTER TABLE files DROP CONSTRAINT files_tenant_owner_fkey;
+ALTER TABLE files ADD CONSTRAINT files_tenant_owner_fkey FOREIGN KEY (tenant, owner) REFERENCES users ON DELETE
+"""
+
+
+@pytest.mark.parametrize("version", [16, 18])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("wrong", ["CASCADE", "SET NULL", "SET NULL (tenant)", "SET DEFAULT (owner)"])
+def test_the_columns_that_a_delete_empties_are_compared_and_made_good(
+    laboratory: Laboratory, mode: str, version: int, wrong: str
+) -> None:
+    files = Specimen("tenants", "", contract=tenants)
+    with laboratory.database(version, files) as case:
+        definition = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname ~ '^files.*fkey$'"
+        right = ask(case, definition)
+        case.break_(f"{AGAIN} {wrong}")
+        apply(case, mode=mode)
+
+        assert ask(case, definition) == right

@@ -127,7 +127,9 @@ def _online(
         touches=tuple(dict.fromkeys(each.table for each in dependents)),
     )
     proofs = [
-        online.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0) for each in again
+        online.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0)
+        for each in again
+        if each.enforced
     ]
     return (*built, exchange, *proofs)
 
