@@ -37,8 +37,14 @@ _SPELLING = (
 
 
 def beside(name: str) -> str:
-    """Return the name of what stands for a while beside a column, a constraint or an index of this name."""
+    """Return the name of what stands for a while beside a column or a constraint of this name."""
     return q.fitting(f"{BESIDE}{name}")
+
+
+def index_beside(index: str, column: str) -> str:
+    """Return the name of the index that stands for a while beside another, over the second column of one of its own."""
+    digest = hashlib.sha256(f"{column} {index}".encode()).hexdigest()[:8]
+    return beside(f"{index}_{digest}")
 
 
 def helper(column: str) -> str:
