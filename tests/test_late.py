@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dumps import everything
 from laws import Case, Laboratory
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
 
+from fixer.apply import journal
+from fixer.apply.definitions import Definitions
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
+from fixer.apply.undo import undo
 from fixer.errors import NeedsPermission, PlanRefused
 from fixer.findings import Specimen
 from fixer.plan import MODES, PlannedStep
@@ -142,3 +147,41 @@ def test_the_columns_that_a_delete_empties_are_compared_and_made_good(
         apply(case, mode=mode)
 
         assert ask(case, definition) == right
+
+
+# ---- indexes that are finished when the fixer is gone
+
+
+class GoneError(Exception):
+    """Raised where the fixer is killed."""
+
+
+BUILT = {
+    "of a key": ("ALTER TABLE reviews DROP CONSTRAINT reviews_pkey", "build the index of reviews_pkey"),
+    "of its own": ("DROP INDEX ix_books_editor_id", "create the index ix_books"),
+}
+
+
+@pytest.mark.parametrize("version", [16, 18])
+@pytest.mark.parametrize("kind", BUILT)
+def test_an_index_that_was_finished_when_the_fixer_was_gone_is_taken_back(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, kind: str, version: int
+) -> None:
+    breaks, title = BUILT[kind]
+    enter = journal.enter_step
+
+    def gone(cursor: Cursor, run: int, step: PlannedStep, rows: int, left: Definitions | None = None) -> None:
+        if title in step.title and left is not None:
+            raise GoneError
+        enter(cursor, run, step, rows, left)
+
+    monkeypatch.setattr(journal, "enter_step", gone)
+    with laboratory.database(version) as case:
+        case.break_(breaks)
+        before = everything(case.server, case.name)
+        with pytest.raises(GoneError):
+            case.apply(mode="online", allow_hazards="all")
+        standing = everything(case.server, case.name)
+        undo(case.connection, 1)
+
+        assert (standing != before, everything(case.server, case.name)) == (True, before)

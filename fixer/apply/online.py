@@ -317,7 +317,12 @@ class _Online:
         return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {self._stands()}")
 
     def _concurrently(self, step: PlannedStep) -> int:
-        """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it."""
+        """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it.
+
+        It is entered before, so that undo knows whose index it is where the fixer is gone when it stands.
+        """
+        with self._transaction(step) as cursor:
+            journal.enter_step(cursor, self.number, step, 0)
         self.connection.rollback()
         self.connection.autocommit = True
         try:
