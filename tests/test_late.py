@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from dumps import everything
 from laws import Case, Laboratory
+from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
 
@@ -16,6 +18,7 @@ from fixer.apply.definitions import Definitions
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.apply.undo import undo
+from fixer.defects import legacy_table
 from fixer.errors import NeedsPermission, PlanRefused
 from fixer.findings import Specimen
 from fixer.plan import MODES, PlannedStep
@@ -185,3 +188,57 @@ def test_an_index_that_was_finished_when_the_fixer_was_gone_is_taken_back(
         undo(case.connection, 1)
 
         assert (standing != before, everything(case.server, case.name)) == (True, before)
+
+
+# ---- views that keep a legacy name alive
+
+
+ROLE = "pgmend_reader_of_writers"
+WRITERS = f"""
+DO $$ BEGIN CREATE ROLE {ROLE}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+ALTER TABLE authors RENAME TO writers;
+GRANT SELECT, UPDATE (name) ON writers TO {ROLE};
+"""
+HIDDEN = f"ALTER TABLE writers ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON writers TO {ROLE} USING (id = 1);"
+AMPLE = "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO {}"
+
+
+def may(case: Case, statement: str) -> Any:
+    """Tell what comes of a statement of the role that uses the old name, or that it is refused."""
+    try:
+        return ask(case, f"SET ROLE {ROLE}; {statement}")
+    except pg.InsufficientPrivilege:
+        return "refused"
+    finally:
+        ask(case, "RESET ROLE")
+
+
+@pytest.mark.parametrize("ample", [False, True])
+@pytest.mark.parametrize("version", [16, 18])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_old_name_of_a_table_shows_and_takes_what_the_table_does(
+    laboratory: Laboratory, mode: str, version: int, ample: bool
+) -> None:
+    deeds = ("SELECT count(*) FROM {}", "UPDATE {} SET name = name RETURNING id", "DELETE FROM {}")
+    with laboratory.database(version) as case:
+        case.break_(WRITERS + HIDDEN)
+        if ample:
+            ask(case, AMPLE.format(ROLE))
+        before = [may(case, deed.format("writers")) for deed in deeds]
+        apply(case, mode=mode)
+        now = [[may(case, deed.format(name)) for deed in deeds] for name in ("writers", "authors")]
+
+        assert (before, now) == ([[(1,)], [(1,)], "refused"], [before, before])
+
+
+@pytest.mark.parametrize(("breaks", "refused"), [(WRITERS, False), (WRITERS + HIDDEN, True)])
+def test_before_15_a_view_would_pass_row_level_security_by(breaks: str, refused: bool, laboratory: Laboratory) -> None:
+    with laboratory.database(16) as case:
+        case.break_(breaks)
+        finding = next(f for f in case.check().findings if f.slug == "legacy-table")
+        actual = case.check().comparison.actual
+        assert actual.session
+        older = replace(actual, session=replace(actual.session, version=14))
+        repair = legacy_table.repair(finding, older, case.sound.contract)
+
+        assert (bool(repair.refusal), bool(repair.steps)) == (refused, not refused)
