@@ -78,6 +78,14 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
 
 
+def proved_at_once(table: Table, wanted: Index) -> Iterator[Step]:
+    """Yield the steps of atomic mode that prove a key's columns whose NOT NULL is NOT VALID: no key stands on those."""
+    for column in wanted.columns if wanted.primary else ():
+        if column in table.unproved:
+            title = f"prove that {table.name.name}.{column} holds no NULL"
+            yield replace(validate(Phase.INDEXES, table.name, table.unproved[column], title), online=())
+
+
 def _prove_all(phase: Phase, table: QName) -> Step:
     """Return the step that proves all NOT NULLs of a table that are NOT VALID, in one scan."""
     body = SQL(

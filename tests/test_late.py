@@ -242,3 +242,31 @@ def test_before_15_a_view_would_pass_row_level_security_by(breaks: str, refused:
         repair = legacy_table.repair(finding, older, case.sound.contract)
 
         assert (bool(repair.refusal), bool(repair.steps)) == (refused, not refused)
+
+
+# ---- keys over a NOT NULL that is NOT VALID
+
+
+UNPROVED = "ALTER TABLE reviews ADD CONSTRAINT nn NOT NULL id NOT VALID;"
+KEYS = {
+    "there is none": "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey, ALTER COLUMN id DROP NOT NULL;",
+    "it is on another column": "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey, ALTER COLUMN id DROP NOT NULL;"
+    "ALTER TABLE reviews ADD COLUMN code text; UPDATE reviews SET code = 'R' || id;"
+    "ALTER TABLE reviews ADD PRIMARY KEY (code);",
+    "a row has none": "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey, ALTER COLUMN id DROP NOT NULL;"
+    "UPDATE reviews SET id = NULL WHERE id = 3;",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_key_is_added_over_columns_whose_not_null_was_not_proved(
+    laboratory: Laboratory, kind: str, mode: str
+) -> None:
+    with laboratory.database(18) as case:
+        case.break_(KEYS[kind] + UNPROVED)
+        apply(case, mode=mode)
+        query = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'reviews'::regclass"
+
+        assert ask(case, f"{query} AND contype = 'p'") == [("PRIMARY KEY (id)",)]
+        assert ask(case, f"{query} AND NOT convalidated") == []
