@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,8 +19,8 @@ from fixer.apply.definitions import Definitions
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.apply.undo import undo
-from fixer.defects import legacy_table
-from fixer.errors import NeedsPermission, PlanRefused
+from fixer.defects import legacy_table, text_reference
+from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
 from fixer.findings import Specimen
 from fixer.plan import MODES, PlannedStep
 
@@ -270,3 +271,24 @@ def test_a_key_is_added_over_columns_whose_not_null_was_not_proved(
 
         assert ask(case, f"{query} AND contype = 'p'") == [("PRIMARY KEY (id)",)]
         assert ask(case, f"{query} AND NOT convalidated") == []
+
+
+# ---- parents that share a text
+
+
+IMPOSTOR = "INSERT INTO authors (name, code) VALUES ('impostor', 'A-2'); UPDATE authors SET name = name WHERE id = 2"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_texts_are_not_mapped_where_another_parent_with_the_same_came_in_since_the_plan(
+    laboratory: Laboratory, mode: str
+) -> None:
+    with laboratory.database(18) as case:
+        case.break_(text_reference.TEXTS)
+        plan = case.plan(mode=mode)
+        ask(case, IMPOSTOR)
+        with pytest.raises(ApplyFailed) as refused:
+            case.apply(plan=plan, mode=mode, allow_hazards="all")
+
+        assert re.search("several rows share 'A-2'|more than one row", str(refused.value))
+        assert ask(case, "SELECT count(*) FROM books WHERE author_id = 'A-2'") == [(2,)]
