@@ -227,12 +227,11 @@ def move(
     if own or table.inherits:
         # Rows of one table that reference each other go in one statement, with nobody writing beside.
         lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
-        whole = replace(step, sql=statement(condition))
-        watched = [_known_keys_alone(table.name, guards, lock), *_childless(table.name, condition, others), whole.sql]
-        return replace(whole, online=(replace(whole, sql=SQL(";\n").join(watched), lock=lock),))
+        whole = replace(step, sql=statement(condition), known=_known_keys_alone(table.name, guards, lock))
+        watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
+        return replace(whole, online=(replace(whole, sql=watched, lock=lock),))
     step = in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
-    known = _known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE)
-    return replace(step, hold=SQL(";\n").join([known, step.hold] if step.hold else [known]))
+    return replace(step, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE))
 
 
 def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> Composed:

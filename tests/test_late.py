@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from laws import Case, Laboratory
 from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
+from test_cli import Database
+from test_script import psql, script
 
 from fixer.apply import journal
 from fixer.apply.definitions import Definitions
@@ -115,6 +118,21 @@ def test_a_kept_plan_is_refused_where_a_foreign_key_came_about_since(
         with pytest.raises(PlanRefused):
             case.apply(plan=plan, mode=mode, allow_hazards="all")
 
+        assert ask(case, f"SELECT id, book FROM {schema}.likes") == [(1, 5), (2, 6)]
+
+
+@pytest.mark.parametrize("schema", ["public", "elsewhere"])
+def test_a_script_fails_where_a_foreign_key_came_about_since(
+    laboratory: Laboratory, tmp_path: Path, schema: str
+) -> None:
+    with laboratory.database(18) as case:
+        case.break_(ORPHANS)
+        database = Database(case.server, case.name)
+        file = script(database, tmp_path, "fixer.specimens:library")
+        ask(case, LIKES.format(schema=schema, act="CASCADE"))
+        ended = psql(database, file)
+
+        assert (ended.returncode, "came about since the plan was made" in ended.stderr) == (3, True)
         assert ask(case, f"SELECT id, book FROM {schema}.likes") == [(1, 5), (2, 6)]
 
 

@@ -302,6 +302,8 @@ class _Online:
     def _execute(self, cursor: Cursor, step: PlannedStep) -> int:
         for off, _ in step.asleep:
             cursor.execute(off)
+        if step.known and not step.batch:
+            cursor.execute(step.known)
         with planned_for(cursor, step):
             cursor.execute(step.batch or step.sql)
             rows = max(cursor.rowcount, 0)
@@ -491,8 +493,8 @@ class _Batches:
                         point_at_pages(cursor, *pages)
                     else:
                         point(cursor, places)
-                    if self.step.hold:
-                        cursor.execute(self.step.hold)
+                    for first in filter(None, (self.step.known, self.step.hold)):
+                        cursor.execute(first)
                     rows = self.work._execute(cursor, self.step)
                     journal.enter_step(cursor, self.work.number, self.step, rows)
                 break
