@@ -70,7 +70,8 @@ def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
 
 def check_clause(name: str, check: Check) -> Composed:
     """Return a check as CREATE TABLE and ADD take it."""
-    return SQL("CONSTRAINT {} CHECK {}").format(Identifier(name), SQL(check.expression))
+    kind = (" NO INHERIT" if check.no_inherit else "") + ("" if check.enforced else " NOT ENFORCED")
+    return SQL("CONSTRAINT {} CHECK {}{}").format(Identifier(name), SQL(check.expression), SQL(kind))
 
 
 def key_clause(name: str, key: Index) -> Composed:
@@ -85,18 +86,20 @@ def key_clause(name: str, key: Index) -> Composed:
 
 def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
     """Return a foreign key as ADD takes it."""
-    match = " MATCH FULL" if key.match == "f" else ""
-    deeds = "".join(
-        f" ON {event} {ACTIONS[action]}"
-        for event, action in (("DELETE", key.on_delete), ("UPDATE", key.on_update))
-        if action != "a"
-    )
+    deeds: list[Composable] = [SQL(" MATCH FULL" if key.match == "f" else "")]
+    if key.on_delete != "a":
+        deeds.append(SQL(f" ON DELETE {ACTIONS[key.on_delete]}"))
+    if key.emptied:
+        deeds.append(SQL(" ({})").format(q.names(key.emptied)))
+    if key.on_update != "a":
+        deeds.append(SQL(f" ON UPDATE {ACTIONS[key.on_update]}"))
+    deeds.append(SQL(deferral(key.deferrable, key.deferred) + ("" if key.enforced else " NOT ENFORCED")))
     return SQL("CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}").format(
         Identifier(name),
         q.names(key.columns),
         q.name(key.target),
         q.names(key.target_columns),
-        SQL(match + deeds + deferral(key.deferrable, key.deferred)),
+        SQL("").join(deeds),
     )
 
 

@@ -37,8 +37,14 @@ _SPELLING = (
 
 
 def beside(name: str) -> str:
-    """Return the name of what stands for a while beside a column, a constraint or an index of this name."""
+    """Return the name of what stands for a while beside a column or a constraint of this name."""
     return q.fitting(f"{BESIDE}{name}")
+
+
+def index_beside(index: str, column: str) -> str:
+    """Return the name of the index that stands for a while beside another, over the second column of one of its own."""
+    digest = hashlib.sha256(f"{column} {index}".encode()).hexdigest()[:8]
+    return beside(f"{index}_{digest}")
 
 
 def helper(column: str) -> str:
@@ -70,6 +76,14 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
     drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
     yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
+
+
+def proved_at_once(table: Table, wanted: Index) -> Iterator[Step]:
+    """Yield the steps of atomic mode that prove a key's columns whose NOT NULL is NOT VALID: no key stands on those."""
+    for column in wanted.columns if wanted.primary else ():
+        if column in table.unproved:
+            title = f"prove that {table.name.name}.{column} holds no NULL"
+            yield replace(validate(Phase.INDEXES, table.name, table.unproved[column], title), online=())
 
 
 def _prove_all(phase: Phase, table: QName) -> Step:

@@ -59,6 +59,7 @@ class PlannedStep:
     find: str | None = None
     batch: str | None = None
     hold: str | None = None
+    known: str | None = None
     pages: bool = False
     concurrent: bool = False
     asleep: tuple[tuple[str, str], ...] = ()
@@ -384,6 +385,7 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         find=_rendered(step.find, render),
         batch=_rendered(batch, render),
         hold=_rendered(step.hold, render),
+        known=_rendered(step.known, render),
         pages=step.pages,
         concurrent=step.concurrent,
         asleep=tuple((render(off), render(on)) for off, on in step.asleep),
@@ -410,8 +412,8 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
         "restores": list(step.restores), "respells": list(step.respells),
         "known_by": list(step.known_by),
         "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
-        "find": step.find, "batch": step.batch, "hold": step.hold, "pages": step.pages, "concurrent": step.concurrent,
-        "asleep": [list(pair) for pair in step.asleep],
+        "find": step.find, "batch": step.batch, "hold": step.hold, "known": step.known, "pages": step.pages,
+        "concurrent": step.concurrent, "asleep": [list(pair) for pair in step.asleep],
     }  # fmt: skip
 
 
@@ -468,6 +470,7 @@ def step_from_json(kept: Any) -> PlannedStep:
         find=kept["find"],
         batch=kept["batch"],
         hold=kept["hold"],
+        known=kept["known"],
         pages=kept["pages"],
         concurrent=kept["concurrent"],
         asleep=tuple((off, on) for off, on in kept["asleep"]),

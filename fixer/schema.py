@@ -86,6 +86,8 @@ class Check:
     expression: str
     columns: tuple[str, ...]
     validated: bool = True
+    enforced: bool = True
+    no_inherit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class ForeignKey:
     validated: bool = True
     enforced: bool = True
     disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire
+    emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; none: all of them
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -114,7 +117,7 @@ class ForeignKey:
     @property
     def behaviour(self) -> tuple[object, ...]:
         """What it does, its name and its proof aside."""
-        return (self.on_delete, self.on_update, self.match, self.deferrable, self.deferred)
+        return (self.on_delete, frozenset(self.emptied), self.on_update, self.match, self.deferrable, self.deferred)
 
     @property
     def holds(self) -> bool:
@@ -352,12 +355,12 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
 
 def _renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey:
     names = {old: new}
-    columns, targets = key.columns, key.target_columns
+    columns, targets, emptied = key.columns, key.target_columns, key.emptied
     if key.table == table:
-        columns = tuple(names.get(c, c) for c in columns)
+        columns, emptied = (tuple(names.get(c, c) for c in each) for each in (columns, emptied))
     if key.target == table:
         targets = tuple(names.get(c, c) for c in targets)
-    return replace(key, columns=columns, target_columns=targets)
+    return replace(key, columns=columns, target_columns=targets, emptied=emptied)
 
 
 def _respelt(text: str, old: str, new: str) -> str:

@@ -8,6 +8,7 @@ back, `fixer history --prune` drops it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import Added, Fill, Phase, Step
+from fixer.steps import Added, Fill, Lock, Phase, Step
 from fixer.types import family
 from fixer.writes import filling
 
@@ -63,18 +64,15 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
 
     None where something hangs on the column that a second one cannot take over: then it is converted in place.
     """
-    table, name = shadow.table, shadow.table.name
+    name = shadow.table.name
     if _is_tied(shadow, actual):
         return None
     steps = [*filled(shadow, convert, actual.version)]
-    there = {index.name for index in table.indexes if index.valid and not _is_stale(shadow)}
     for index in shadow.indexes:
-        tail, built = _tail_on(index, shadow), online.beside(index.name)
+        tail = _tail_on(index, shadow)
         if tail is None:
             return None
-        title = f"build the index {index.name} over {shadow.beside}"
-        build = online.index(built, table, replace(index, tail=tail), title) if built not in there else None
-        steps += [replace(step, phase=Phase.FITTINGS) for step in build or ()]
+        steps += _built(shadow, index, tail)
     others = tuple(sorted({t for key in shadow.keys for t in (key.table, key.target)} - {name}))
     change = Step(
         Phase.EXCHANGES,
@@ -86,6 +84,23 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
         added=(Added(shadow.column.name, kept=_same(shadow), aside=shadow.kept, back=shadow.back),),
     )
     return (*steps, change, *_proofs(shadow))
+
+
+def _built(shadow: Shadow, index: Index, tail: str) -> Iterator[Step]:
+    """Yield the steps that build an index over the second column; one that was left behind and differs goes first."""
+    name, table = online.index_beside(index.name, shadow.column.name), shadow.table
+    # Where another column of the index may be exchanged as well, that comes first: this one is over what it leaves.
+    phase = Phase.EXCHANGES if len(index.columns) > 1 else Phase.FITTINGS
+    there = next((each for each in table.indexes if each.name == name and not _is_stale(shadow)), None)
+    if there and (there.tail, there.unique, there.valid) == (tail, index.unique, True):
+        return
+    if there and there.valid:  # else it goes as what is left of a failed build
+        drop = SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(table.name.schema, name))
+        title = f"drop the index {name}, which an interrupted repair left behind"
+        yield Step(phase, table.name, title, drop, Lock.SHARE_UPDATE_EXCLUSIVE, concurrent=True)
+    title = f"build the index {index.name} over {shadow.beside}"
+    for step in online.index(name, table, replace(index, tail=tail), title) or ():
+        yield replace(step, phase=phase)
 
 
 def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
@@ -227,7 +242,8 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
 
 def _holds_offenders(table: Table) -> bool:
     """Tell whether rows may break a constraint that is NOT VALID: no other of their cells can be written then."""
-    open_ = [*table.unproved.values(), *(check.name for check in table.checks if not check.validated)]
+    checks = (check.name for check in table.checks if check.enforced and not check.validated)
+    open_ = [*table.unproved.values(), *checks]
     return not all(map(is_guard, open_))
 
 
@@ -288,10 +304,11 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
         yield _altered(name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(shadow.default)))
     for index in shadow.indexes:
         if index.constraint:
-            yield _altered(name, SQL("ADD {}").format(online.using(index.name, index, online.beside(index.name))))
+            built = online.index_beside(index.name, column)
+            yield _altered(name, SQL("ADD {}").format(online.using(index.name, index, built)))
         else:
-            built = Identifier(name.schema, online.beside(index.name))
-            yield SQL("ALTER INDEX {} RENAME TO {}").format(built, Identifier(index.name))
+            built = online.index_beside(index.name, column)
+            yield SQL("ALTER INDEX {} RENAME TO {}").format(Identifier(name.schema, built), Identifier(index.name))
     for _, new in shadow.checks:
         yield _altered(name, SQL("ADD {} NOT VALID").format(ddl.check_clause(new.name, new)))
     for key in shadow.keys:
@@ -367,6 +384,18 @@ def _as_planned(shadow: Shadow) -> Composable:
         "           AND (a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid))\n"
         "               IS DISTINCT FROM ({not_null}, {default}::text)\n"
         "        UNION ALL\n"
+        "        SELECT format('the definition of the index %s', w.name)\n"
+        "          FROM jsonb_to_recordset({indexes}) AS w (name text, keyed boolean, columns jsonb)\n"
+        "         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i\n"
+        "                             JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid\n"
+        "                            WHERE i.indrelid = home AND x.relname = w.name AND i.indisunique = w.keyed\n"
+        "                              AND i.indisvalid AND w.columns = (\n"
+        "                                  SELECT jsonb_agg(coalesce(a.attname, '') ORDER BY u.place)\n"
+        "                                    FROM unnest(i.indkey) WITH ORDINALITY AS u (number, place)\n"
+        "                                    LEFT JOIN pg_catalog.pg_attribute a\n"
+        "                                      ON a.attrelid = home AND a.attnum = u.number\n"
+        "                                   WHERE u.place <= i.indnkeyatts))\n"
+        "        UNION ALL\n"
         "        SELECT format('trigger %s', t.tgname)\n"
         "          FROM pg_catalog.pg_trigger t WHERE t.tgrelid = home AND NOT t.tgisinternal\n"
         "           AND t.tgname > {sync}::name AND NOT starts_with(t.tgname::text, {syncs})\n"
@@ -382,12 +411,22 @@ def _as_planned(shadow: Shadow) -> Composable:
         column=Literal(column.name),
         constraints=Literal(constraints),
         keys=Literal([key.name for key in shadow.keys]),
+        indexes=Literal(json.dumps([*_indexes(shadow)])),
         not_null=Literal(column.not_null or column.name in table.unproved),
         default=Literal(column.default),
         sync=Literal(online.syncing(table.name, shadow.beside)),
         syncs=Literal(online.SYNC),
     )
     return q.Block(body)
+
+
+def _indexes(shadow: Shadow) -> Iterator[dict[str, object]]:
+    """Yield what tells each index over the column, and what was built in its place, from what others made of it."""
+    for index in shadow.indexes:
+        new = [shadow.beside if column == shadow.column.name else column for column in index.columns]
+        built = online.index_beside(index.name, shadow.column.name)
+        for name, columns in ((index.name, index.columns), (built, new)):
+            yield {"name": name, "keyed": index.unique, "columns": columns}
 
 
 def _dropped(table: QName, constraint: str) -> Composable:
@@ -401,11 +440,11 @@ def _altered(table: QName, action: Composable) -> Composable:
 def _handed_over(shadow: Shadow) -> Composable:
     """Return the block that hands over what is not told apart here.
 
-    That is comment, grants, statistics target, owned sequences and the name of the NOT NULL.
+    That is comment, grants, statistics target, options, owned sequences and the name of the NOT NULL.
     """
     body = SQL(
         "DECLARE\n    home regclass := {table};\n    old smallint;\n    new smallint;\n"
-        "    held name;\n    each record;\n"
+        "    held name;\n    own boolean;\n    each record;\n"
         "BEGIN\n"
         "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
         "    SELECT attnum INTO new FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {beside};\n"
@@ -429,6 +468,12 @@ def _handed_over(shadow: Shadow) -> Composable:
         "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', home, {beside}, each.target);\n"
         "    END LOOP;\n"
         "    FOR each IN\n"
+        "        SELECT array_to_string(attoptions, ', ') AS options FROM pg_catalog.pg_attribute\n"
+        "         WHERE attrelid = home AND attnum = old AND attoptions IS NOT NULL\n"
+        "    LOOP\n"
+        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {beside}, each.options);\n"
+        "    END LOOP;\n"
+        "    FOR each IN\n"
         "        SELECT objid::regclass AS counter FROM pg_catalog.pg_depend\n"
         "         WHERE classid = 'pg_catalog.pg_class'::regclass AND refclassid = 'pg_catalog.pg_class'::regclass\n"
         "           AND refobjid = home AND refobjsubid = old AND deptype = 'a'\n"
@@ -436,7 +481,7 @@ def _handed_over(shadow: Shadow) -> Composable:
         "    LOOP\n"
         "        EXECUTE format('ALTER SEQUENCE %s OWNED BY %s.%I', each.counter, home, {beside});\n"
         "    END LOOP;\n"
-        "    SELECT conname INTO held FROM pg_catalog.pg_constraint\n"
+        "    SELECT conname, connoinherit INTO held, own FROM pg_catalog.pg_constraint\n"
         "     WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[old];\n"
         "    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', home, {column});\n"
         "    IF held IS NOT NULL THEN\n"
@@ -445,6 +490,9 @@ def _handed_over(shadow: Shadow) -> Composable:
         "             WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[new]\n"
         "        LOOP\n"
         "            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', home, each.conname, held);\n"
+        "            IF own THEN\n"
+        "                EXECUTE format('ALTER TABLE %s ALTER CONSTRAINT %I NO INHERIT', home, held);\n"
+        "            END IF;\n"
         "        END LOOP;\n"
         "    END IF;\nEND"
     ).format(

@@ -6,7 +6,8 @@ its row in the journal. Each is found first and written by its place, online a b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fixer import sqltext as q
@@ -220,15 +221,60 @@ def move(
     def statement(where: Composable) -> Composable:
         return move_statement(table, where, reason, early=phase < Phase.CONVERT)
 
+    guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]
     others = [key for key in guards if key.table != table.name]
-    if own:
+    if own or table.inherits:
         # Rows of one table that reference each other go in one statement, with nobody writing beside.
-        lock = SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE;\n").format(q.name(table.name))
-        whole = replace(step, sql=statement(condition))
-        online = replace(whole, sql=lock + whole.sql, lock=Lock.SHARE_ROW_EXCLUSIVE)
-        return replace(whole, online=(online,))
-    return in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
+        lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
+        whole = replace(step, sql=statement(condition), known=_known_keys_alone(table.name, guards, lock))
+        watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
+        return replace(whole, online=(replace(whole, sql=watched, lock=lock),))
+    step = in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
+    return replace(step, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE))
+
+
+def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> Composed:
+    """Return the statements that lock a table, and fail where a foreign key points at it that the plan does not know.
+
+    A delete would do in silence what that key says: plan again. The lock keeps further ones out.
+    """
+    pairs = [json.dumps([*key.table, sorted(map(list, key.pairs))]) for key in known]
+    body = SQL(
+        "DECLARE\n    odd text;\nBEGIN\n"
+        "    SELECT string_agg(format('%I of %s', k.conname, k.conrelid::regclass), ', ') INTO odd\n"
+        "      FROM pg_catalog.pg_constraint k\n"
+        "      JOIN pg_catalog.pg_class c ON c.oid = k.conrelid\n"
+        "      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
+        "     WHERE k.contype = 'f' AND k.confrelid = {table}::regclass\n"
+        "       AND jsonb_build_array(n.nspname, c.relname, (\n"
+        "           SELECT jsonb_agg(jsonb_build_array(a.attname, b.attname)"
+        ' ORDER BY a.attname::text COLLATE "C", b.attname::text COLLATE "C")\n'
+        "             FROM unnest(k.conkey, k.confkey) AS u (here, there)\n"
+        "             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.here\n"
+        "             JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.there\n"
+        "       )) <> ALL ({known}::jsonb[]);\n"
+        "    IF odd IS NOT NULL THEN\n"
+        "        RAISE object_not_in_prerequisite_state USING\n"
+        "            MESSAGE = format('the foreign key %s came about since the plan was made', odd);\n"
+        "    END IF;\nEND"
+    ).format(table=Literal(q.quoted(table)), known=Literal(pairs))
+    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), q.Block(body))
+
+
+def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]) -> Iterator[Composable]:
+    """Yield the statements that hold the rows of a condition, and fail where others have rows under them by now."""
+    for key in guards:
+        yield SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), condition)
+        child = SQL("EXISTS (SELECT FROM {} AS t WHERE ({}) AND EXISTS (SELECT FROM {} AS c WHERE {}))").format(
+            q.name(table), condition, q.name(key.table), q.equal(key.columns, key.target_columns, "c", "t")
+        )
+        complaint = Literal(f"rows of {key.table} came in under rows that go")
+        body = SQL(
+            "BEGIN\n    IF {} THEN\n"
+            "        RAISE object_not_in_prerequisite_state USING MESSAGE = {};\n    END IF;\nEND"
+        )
+        yield q.Block(body.format(child, complaint))
 
 
 def rewrite(

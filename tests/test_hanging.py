@@ -305,3 +305,108 @@ def test_nothing_of_it_is_left_once_the_run_is_pruned(items: Database, contract:
     assert (len(there), pruned.returncode, items.run(OURS), items.run(functions)) == (1, 0, [], [])
     assert items.run("INSERT INTO items (pages) VALUES (78) RETURNING pages") == [(78,)]
     assert items.ask("SELECT pages FROM items WHERE id = 100") == 77
+
+
+# ---- what constraints say beside their columns
+
+
+HERE = """
+ALTER TABLE items ADD COLUMN b smallint; UPDATE items SET b = id;
+CREATE TABLE targets (id smallint, b smallint, PRIMARY KEY (id, b));
+INSERT INTO targets SELECT n, n FROM generate_series(1, 5) AS n;
+"""
+KINDS = {
+    "some columns are emptied": (
+        "ALTER TABLE items ADD FOREIGN KEY (pages, b) REFERENCES targets ON DELETE SET NULL (b)"
+    ),
+    "the column itself is emptied": (
+        "ALTER TABLE items ADD FOREIGN KEY (b, pages) REFERENCES targets (id, b) ON DELETE SET DEFAULT (pages)"
+        " ON UPDATE CASCADE DEFERRABLE"
+    ),
+    "a check is not enforced": "ALTER TABLE items ADD CHECK (pages > 3) NOT ENFORCED",
+    "a check is not inherited": "ALTER TABLE items ADD CHECK (pages > 0) NO INHERIT",
+    "NOT NULL is not inherited": "ALTER TABLE items ADD NOT NULL pages NO INHERIT",
+    "the planner was told": "ALTER TABLE items ALTER pages SET (n_distinct = 5, n_distinct_inherited = -0.5)",
+}
+SAID = """
+SELECT conname::text, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE conrelid = 'items'::regclass
+UNION ALL SELECT attname, attoptions::text, attnotnull FROM pg_attribute WHERE attrelid = 'items'::regclass
+ AND attname = 'pages' ORDER BY 1, 2
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_constraint_says_beside_its_columns_goes_over(items: Database, contract: Path, kind: str) -> None:
+    items.run(HERE + KINDS[kind])
+    said, before = items.run(SAID), all_of(items)
+    ended = apply(items, contract)
+
+    assert (ended.stderr, items.run(SAID), kept(items)) == ("", said, ["pgmend_was_pages"])
+    assert (undo(items).stderr, all_of(items)) == ("", before)
+
+
+# ---- indexes
+
+
+INDEXES = "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'items'::regclass ORDER BY 1"
+UNIQUE = "DROP INDEX ii; CREATE UNIQUE INDEX ii ON items (pages, title)"
+
+
+@pytest.mark.parametrize("now", [UNIQUE, "DROP INDEX ii; CREATE INDEX ii ON items (pages DESC)"])
+def test_an_index_that_was_replaced_since_the_run_was_cut_short_is_the_one_that_goes_over(
+    items: Database, contract: Path, now: str
+) -> None:
+    items.run("CREATE INDEX ii ON items (pages)")
+    ends(items, dozing(items, contract, 'RENAME COLUMN "pages"'), "kill -9")
+    items.run(f"DROP EVENT TRIGGER doze; {now}")
+    wanted = [each for each in items.run(INDEXES) if "pgmend" not in each[0]]
+
+    assert (apply(items, contract).stderr, items.run(INDEXES)) == ("", wanted)
+
+
+def test_an_index_that_is_replaced_while_the_run_is_on_is_the_one_that_goes_over(
+    items: Database, contract: Path
+) -> None:
+    items.run("CREATE INDEX ii ON items (pages)")
+    process = dozing(items, contract, "CREATE INDEX CONCURRENTLY")
+    items.run(UNIQUE)
+    wanted = [each for each in items.run(INDEXES) if "pgmend" not in each[0]]
+    process.communicate(timeout=60)
+
+    assert (process.returncode, items.run(INDEXES)) == (0, wanted)
+
+
+TREE = """
+from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table, Text
+metadata = MetaData()
+key = [Column(name, Integer, primary_key=True, autoincrement=False) for name in ("tenant", "id")]
+up = ForeignKeyConstraint(["tenant", "parent"], ["nodes.tenant", "nodes.id"], onupdate="CASCADE")
+Table("nodes", metadata, *key, Column("parent", Integer), Column("title", Text), up)
+"""
+NODES = """
+CREATE TABLE nodes (tenant smallint, id smallint, parent smallint, title text, PRIMARY KEY (tenant, id),
+    CONSTRAINT up FOREIGN KEY (tenant, parent) REFERENCES nodes ON UPDATE CASCADE);
+CREATE INDEX whole ON nodes (id, title, tenant);
+CREATE TABLE leaves (tenant smallint, alt smallint, node smallint,
+    CONSTRAINT la FOREIGN KEY (tenant, alt) REFERENCES nodes ON DELETE SET NULL (alt));
+INSERT INTO nodes SELECT t, n, nullif(n / 2, 0), 'n' || n FROM generate_series(1, 3) AS t, generate_series(1, 9) AS n;
+INSERT INTO leaves SELECT tenant, id, id FROM nodes;
+"""
+KEPT = """
+SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint
+ WHERE conrelid IN ('nodes'::regclass, 'leaves'::regclass) ORDER BY 1
+"""
+
+
+def test_two_columns_of_one_key_take_their_places_in_one_plan(items: Database, tmp_path: Path) -> None:
+    (tmp_path / "things.py").write_text(TREE)
+    items.run(NODES)
+    query = "SELECT tenant, id, parent, title FROM nodes ORDER BY 1, 2"
+    indexes = INDEXES.replace("items", "nodes")
+    rows, kept_, built, before = items.run(query), items.run(KEPT), items.run(indexes), all_of(items)
+    ended = apply(items, tmp_path)
+
+    assert (ended.stderr, items.run(query), items.run(KEPT), items.run(indexes)) == ("", rows, kept_, built)
+    assert items.ask("SELECT count(*) FROM pg_attribute WHERE attname ~ 'pgmend_was'") == 3
+    assert items.ask("SELECT count(*) - count(DISTINCT step -> 'title') FROM fixer_journal.step") == 0
+    assert (undo(items).stderr, all_of(items)) == ("", before)

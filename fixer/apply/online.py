@@ -310,6 +310,8 @@ class _Online:
     def _execute(self, cursor: Cursor, step: PlannedStep) -> int:
         for off, _ in step.asleep:
             cursor.execute(off)
+        if step.known and not step.batch:
+            cursor.execute(step.known)
         with planned_for(cursor, step):
             cursor.execute(step.batch or step.sql)
             rows = max(cursor.rowcount, 0)
@@ -325,7 +327,12 @@ class _Online:
         return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {self._stands()}")
 
     def _concurrently(self, step: PlannedStep) -> int:
-        """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it."""
+        """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it.
+
+        It is entered before, so that undo knows whose index it is where the fixer is gone when it stands.
+        """
+        with self._transaction(step) as cursor:
+            journal.enter_step(cursor, self.number, step, 0)
         self.connection.rollback()
         self.connection.autocommit = True
         try:
@@ -500,8 +507,8 @@ class _Batches:
                         point_at_pages(cursor, *pages)
                     else:
                         point(cursor, places)
-                    if self.step.hold:
-                        cursor.execute(self.step.hold)
+                    for first in filter(None, (self.step.known, self.step.hold)):
+                        cursor.execute(first)
                     rows = self.work._execute(cursor, self.step)
                     journal.enter_step(cursor, self.work.number, self.step, rows)
                 break

@@ -190,10 +190,22 @@ class _Undo:
                 assert item is not None
                 raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {self.done.run}.")
         # An index that was finished when the fixer was there no more is not entered, and ours all the same.
-        unentered = {key for key in _helpers(now) if key[0] == "index"} - self.before.items.keys()
+        unentered = {key for key in _helpers(now) if key[0] == "index"} | {*self._begun(now)}
+        unentered -= self.before.items.keys()
         self.theirs = theirs = {key: item for key, item in now.items.items() if key not in self.ours | unentered}
         back = {key: item for key, item in self.before.items.items() if key in self.ours}
         self.then = Definitions({**theirs, **back}, self.before.positions)
+
+    def _begun(self, now: Definitions) -> Iterator[Key]:
+        """Yield the indexes that the run set out to build."""
+        sought = [done.step.sql for done in self.done.steps if done.step.concurrent]
+        for index in now.of_kind("index") if sought else ():
+            unique = SQL("UNIQUE " if index.detail["definition"].startswith("CREATE UNIQUE") else "")
+            create = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} ")
+            begin = create.format(unique, Identifier(index.name), q.name(now.table(index.of))).as_string(self.cursor)
+            tails = (sql.removeprefix(begin) for sql in sought if sql.startswith(begin))
+            if any(index.detail["definition"].endswith(f" {tail}") for tail in tails):
+                yield index.key
 
     def _look_for_strays(self) -> None:
         """Refuse where a column whose place another took holds what that one does not."""

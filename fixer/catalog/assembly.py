@@ -134,8 +134,9 @@ class Assembly:
     def _read_checks(self) -> dict[int, list[s.Check]]:
         tables: dict[int, list[s.Check]] = defaultdict(list)
         expressions = self.definitions.expressions
-        for oid, _, name, relation, places, *_, validated, _, _, _, _ in self._of_type("c"):
-            tables[relation].append(s.Check(name, expressions[oid], self._checked(relation, places), validated))
+        for oid, _, name, relation, places, *_, validated, enforced, _, own, _, _, _ in self._of_type("c"):
+            columns = self._checked(relation, places)
+            tables[relation].append(s.Check(name, expressions[oid], columns, validated, enforced, own))
         return _by_name(tables)
 
     def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
@@ -144,10 +145,12 @@ class Assembly:
             if kind == "disabled":
                 disabled[key].append((QName(*table), trigger))
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
-        for oid, _, name, relation, places, target, targets, *facts, _, here, there in self._of_type("f"):
+        for oid, _, name, relation, places, target, targets, *facts, emptied, _, _, here, there in self._of_type("f"):
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
+            some = emptied and set(emptied) < set(places)
+            chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
             silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
-            whole: list[Any] = [name, *ends, *facts, silent]
+            whole: list[Any] = [name, *ends, *facts, silent, chosen]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
 

@@ -13,7 +13,9 @@ SELECT k.oid,
        k.condeferrable AS deferrable,
        k.condeferred AS deferred,
        k.convalidated AS validated,
-       k.conenforced OR c.relkind <> 'r' OR c.relispartition AS enforced,
+       k.conenforced OR k.contype = 'f' AND (c.relkind <> 'r' OR c.relispartition) AS enforced,
+       k.confdelsetcols AS emptied,
+       k.connoinherit AND k.contype = 'c' AS no_inherit,
        k.conbin::text AS tree,
        CASE WHEN n.nspname <> ALL (current_setting('pgmend.schemas')::text[])
             THEN ARRAY[n.nspname::text, c.relname::text]
@@ -25,9 +27,10 @@ SELECT k.oid,
               || ARRAY (SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (num, pos)
                           JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num
                          ORDER BY u.pos) END AS target_elsewhere
-  FROM (VALUES (true)) AS older (conenforced)
+  FROM (VALUES (true, NULL::int2[])) AS older (conenforced, confdelsetcols)
  CROSS JOIN LATERAL (SELECT oid, contype, conname, conrelid, conkey, confrelid, confkey, confdeltype, confupdtype,
-                            confmatchtype, condeferrable, condeferred, convalidated, conbin, conenforced
+                            confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conenforced,
+                            confdelsetcols
                        FROM pg_catalog.pg_constraint) k
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

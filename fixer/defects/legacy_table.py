@@ -1,24 +1,25 @@
 """A table of the contract stands under one of the legacy names that the contract declares.
 
 Costs: the code finds no table, while all its rows are there.
-Cure: rename it; a view keeps the old name alive for code that still uses it.
+Cure: rename it; a view keeps the old name alive for code that still uses it, with the rights of who asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Lock, Phase, Repair, Step, alter
+from fixer.schema import QName, Schema
+from fixer.sqltext import SQL, Composable, Identifier, Literal
+from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
 
 SLUG = "legacy-table"
 POINT = 4
 STAGE = Stage.TABLES
+INVOKER = 15  # the first version whose views ask with the rights of who asks them
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
@@ -37,6 +38,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Rename the table and leave a view under its old name."""
     old, new = finding.found.name, finding.table
+    if finding.found.row_security and actual.version < INVOKER:
+        return refuse(
+            f"{old} has row level security, which a view under its old name would pass by before PostgreSQL {INVOKER}:"
+            f" rename it to {new.name}, and let the code say so"
+        )
     rename = alter(
         Phase.TABLES,
         old,
@@ -47,13 +53,43 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         Phase.FINISH,
         new,
         f"keep the name {old.name} alive as a view",
-        SQL("CREATE VIEW {} AS SELECT * FROM {}").format(q.name(old), q.name(new)),
+        SQL(";\n").join(_view(old, new, actual.version)),
         Lock.NONE,
     )
     # Online, nobody shall miss the old name for a moment: both in one transaction.
     both = replace(rename, sql=rename.sql + SQL(";\n") + view.sql, title=f"{rename.title}, and {view.title}")
     rename = replace(rename, touches=(new,), online=(replace(both, touches=(new,), action=None),))
     return Repair((rename, replace(view, online=())))
+
+
+def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:
+    """Yield the statements that create a view of a table, by which everybody may do what they may do with that."""
+    options = SQL(" WITH (security_invoker = true)" if version >= INVOKER else "")
+    yield SQL("CREATE VIEW {}{} AS SELECT * FROM {}").format(q.name(name), options, q.name(table))
+    body = SQL(
+        "DECLARE\n    source regclass := {table};\n    made regclass := {view};\n    each record;\nBEGIN\n"
+        "    FOR each IN\n"
+        "        SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
+        "                             ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom\n"
+        "          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a\n"
+        "         WHERE c.oid = made AND a.grantee <> c.relowner\n"
+        "    LOOP\n"
+        "        EXECUTE format('REVOKE ALL ON %s FROM %s', made, each.whom);\n"
+        "    END LOOP;\n"
+        "    FOR each IN\n"
+        "        SELECT g.cells, a.privilege_type AS deed, a.is_grantable AS further,\n"
+        "               CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
+        "                    ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom\n"
+        "          FROM (SELECT '' AS cells, relacl AS acl FROM pg_catalog.pg_class WHERE oid = source\n"
+        "                 UNION ALL\n"
+        "                SELECT format('(%I)', attname), attacl FROM pg_catalog.pg_attribute\n"
+        "                 WHERE attrelid = source AND NOT attisdropped) AS g, pg_catalog.aclexplode(g.acl) a\n"
+        "    LOOP\n"
+        "        EXECUTE format('GRANT %s %s ON %s TO %s', each.deed, each.cells, made, each.whom)\n"
+        "             || CASE WHEN each.further AND each.whom <> 'PUBLIC' THEN ' WITH GRANT OPTION' ELSE '' END;\n"
+        "    END LOOP;\nEND"
+    ).format(table=Literal(q.quoted(table)), view=Literal(q.quoted(name)))
+    yield q.Block(body)
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

@@ -41,7 +41,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
     clause = online.using(name, key, ready) if ready else ddl.key_clause(name, key)
     step = alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause))
-    return Repair((replace(step, online=online.key(name, table, key, actual, title, ready=ready)),))
+    add = replace(step, online=online.key(name, table, key, actual, title, ready=ready))
+    return Repair((*online.proved_at_once(table, key), add))
 
 
 BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"

@@ -18,7 +18,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.mover import Mover
 from fixer.schema import ForeignKey, Schema, Table
-from fixer.sqltext import SQL, Composable, Composed, Identifier
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
 from fixer.types import family
 from fixer.writes import IN_BATCH, counted, identity, places, rewrite
@@ -248,12 +248,27 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
         phase=Phase.REFERENCES,
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
-        sql=_mapped(key, column, [_match(aside, legacy)]),
+        sql=SQL(";\n").join([_told_apart(key, legacy), _mapped(key, column, [_match(aside, legacy)])]),
         lock=Lock.ROW_EXCLUSIVE,
+        touches=(key.target,),
         hazard=Hazard.REWRITES_VALUES,
         rows=actual.tables[name].estimated_rows,
         changes=(column,),
     )
+
+
+def _told_apart(key: ForeignKey, legacy: str) -> Composable:
+    """Return the block that fails where several parents share a text, as may have come about since the plan."""
+    parent = SQL("SELECT {text} FROM {} AS p WHERE {text} IS NOT NULL GROUP BY 1 HAVING count(*) > 1 LIMIT 1").format(
+        q.name(key.target), text=SQL("{}::text").format(q.column(legacy, "p"))
+    )
+    body = SQL(
+        "DECLARE\n    shared text;\nBEGIN\n    shared := ({});\n    IF shared IS NOT NULL THEN\n"
+        "        RAISE cardinality_violation USING\n"
+        "            MESSAGE = format({} || ' should tell rows apart, several rows share %L', shared);\n"
+        "    END IF;\nEND"
+    ).format(parent, Literal(f"{key.target.name}.{legacy}".replace("%", "%%")))
+    return q.Block(body)
 
 
 def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> Composed:

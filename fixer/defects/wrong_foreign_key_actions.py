@@ -33,8 +33,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def _differs(key: ForeignKey, other: ForeignKey) -> str:
     """Say how a foreign key behaves where the other one does not."""
     words = []
-    if key.on_delete != other.on_delete:
-        words.append(f"ON DELETE {ddl.ACTIONS[key.on_delete]}")
+    if (key.on_delete, set(key.emptied)) != (other.on_delete, set(other.emptied)):
+        some = f" ({', '.join(key.emptied)})" if key.emptied else ""
+        words.append(f"ON DELETE {ddl.ACTIONS[key.on_delete]}{some}")
     if key.on_update != other.on_update:
         words.append(f"ON UPDATE {ddl.ACTIONS[key.on_update]}")
     if key.match != other.match:

@@ -67,6 +67,7 @@ def _at_once(finding: Finding, actual: Schema, dependents: list[ForeignKey], aga
     yield drop_constraint(
         name, old.name, f"drop the primary key {old.name} of {name.name}", hazard=Hazard.REPLACES_CONSTRAINT
     )
+    yield from online.proved_at_once(table, key)
     columns = ", ".join(key.columns)
     new = ddl.key_clause(ddl.free_constraint_name(table, actual, name, key.name, index=True), key)
     yield alter(Phase.INDEXES, name, f"add PRIMARY KEY ({columns}) to {name.name}", SQL("ADD {}").format(new))
@@ -127,7 +128,9 @@ def _online(
         touches=tuple(dict.fromkeys(each.table for each in dependents)),
     )
     proofs = [
-        online.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0) for each in again
+        online.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0)
+        for each in again
+        if each.enforced
     ]
     return (*built, exchange, *proofs)
 

@@ -79,6 +79,8 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     for step in plan.steps:
         yield f"\n-- {step.number}. {_comment(step)}"
         yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
+        if step.known:
+            yield f"{step.known};"
         yield f"{step.sql};"
         entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
         kept = Literal(json.dumps(step_to_json(step)))
