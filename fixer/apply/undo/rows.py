@@ -1,0 +1,317 @@
+"""The way back of rows and cells: from quarantine and from the images in the journal, as the run left them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fixer import sqltext as q
+from fixer.apply import journal
+from fixer.apply.journal import DoneStep
+from fixer.apply.undo.past import Past
+from fixer.errors import UndoRefused
+from fixer.images import cell, cells, whole
+from fixer.online import BESIDE
+from fixer.plan import PlannedStep
+from fixer.schema import QName
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.steps import Phase
+from fixer.writes import quarantine_table
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A column as images keep its cells, as it is called now, and its type."""
+
+    kept: str
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """How the rows of a step's images are found: common table expressions, what joins to the row `t`, and how."""
+
+    rows: Composable
+    source: Composable
+    condition: Composable
+
+
+class Rows(Past):
+    """Brings rows and cells back, the last step first."""
+
+    def _rows(self, steps: Iterable[DoneStep]) -> None:
+        """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
+        written = [done.step for done in steps]
+        touching = [s for s in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
+        if not touching:
+            return
+        if self.superuser:
+            self.cursor.execute("SET LOCAL session_replication_role = replica")
+        # A key may be spelt as it was only once its own step is taken back.
+        for step in sorted(touching, key=lambda step: bool(step.respells and step.known_by)):
+            oid = self.after.oid(str(step.table))
+            if oid is None:
+                continue
+            self.progress(f"take back: {step.title}")
+            if step.moves:
+                self._return_rows(oid, step)
+            elif step.inserts:
+                self._remove_rows(oid, step)
+            else:
+                self._return_cells(oid, step)
+        if self.superuser:
+            self.cursor.execute("SET LOCAL session_replication_role TO DEFAULT")
+
+    def _return_rows(self, oid: int, step: PlannedStep) -> None:
+        """Move rows from quarantine back to their table."""
+        table, place = self.after.table(oid), q.name(quarantine_table(step.table))
+        mine = SQL("run = {} AND step = {}").format(Literal(self.done.run), Literal(step.number))
+        self.cursor.execute(
+            SQL(
+                "SELECT e.key, count(*) FILTER (WHERE e.value <> 'null') FROM {}, jsonb_each(\"row\") AS e WHERE {}"
+                " GROUP BY e.key"
+            ).format(place, mine)
+        )
+        cells_ = dict(self.cursor.fetchall())
+        if not cells_:
+            return
+        types = self._types(oid)
+        aside = self._set_aside_since(step)
+        named = {aside.get(kept) or self._known_as(oid, kept, types): kept for kept in cells_}
+        for name, kept in named.items():
+            if name not in types and cells_[kept] and not self._may_go(oid, name):
+                raise UndoRefused(
+                    f"{cells_[kept]} rows that go back to {table} have a value in {kept}, which is not there any more."
+                )
+        back = SQL(
+            'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
+            " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
+        ).format(
+            place,
+            mine,
+            q.name(table),
+            q.names(name for name in named if name in types),
+            SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
+        )
+        self.back[oid] += self._do(back, f"bring rows back to {table}")
+
+    def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
+        """Return the columns that held texts when a step was done, each under its name since they were mapped."""
+        later = (done.step for done in self.done.steps if done.step.number > step.number)
+        mappings = (s for s in later if s.phase in (Phase.KEYS, Phase.REFERENCES) and s.table == step.table)
+        return dict(rename for mapping in mappings for rename in mapping.renames)
+
+    def _may_go(self, oid: int, column: str) -> bool:
+        """Tell whether a cell in quarantine need not go back: it is computed, or was a copy of another."""
+        there = self.after.columns(oid).get(column) or self.then.columns(oid).get(column)
+        return column.startswith(BESIDE) or bool(there and there.detail["generated"])
+
+    def _known_as(self, oid: int, kept: str, types: Mapping[str, str]) -> str:
+        """Return how a column is called now whose cells an image keeps, perhaps by the name of before the run."""
+        if kept in types:
+            return kept
+        was = self.then.columns(oid).get(kept) if oid in self.then.relations else None
+        return self.after.items[was.key].name if was and was.key in self.after.items else kept
+
+    def _return_cells(self, oid: int, step: PlannedStep) -> None:
+        """Give cells back what they held, in rows that nobody wrote since.
+
+        A cell that is only respelt and was written since keeps its new value, which its type has brought back.
+        """
+        table, types = self.after.table(oid), self._types(oid)
+        names = step.restores or step.respells
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
+        (rows,) = self.cursor.fetchone() or (0,)
+        if not rows:
+            return
+        columns, key = self._kept(oid, names, types), self._kept(oid, step.known_by, types)
+        values = {column.name: cell(SQL('i."row"'), column.kept, column.type) for column in columns}
+        found = self._by_key(step, key, columns) if key else self._by_whole_row(table, step, types)
+        self._look_for_children(oid, step, found)
+        written = self._written_since(table, step, key, columns) if step.respells and key else 0
+        update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
+            found.rows, q.name(table), _assigned(values), found.source, found.condition
+        )
+        done = self._do(update, f"give cells of {table} back what they held")
+        lacking = rows - done - written
+        if step.respells and not step.known_by:
+            lacking = self._lacking(table, step, types)
+        if lacking:
+            raise UndoRefused(
+                f"{lacking} of {rows} rows of {table} whose {', '.join(names)} run {self.done.run} rewrote"
+                " were changed or deleted since, or look like others by now."
+            )
+
+    def _kept(self, oid: int, names: Iterable[str], types: Mapping[str, str]) -> list[_Cell]:
+        """Return columns whose cells images keep, as they are called now; refuse where one is not there any more."""
+        found = [(kept, self._known_as(oid, kept, types)) for kept in names]
+        for kept, name in found:
+            if name not in types:
+                raise UndoRefused(
+                    f"The column {kept} of {self.after.table(oid)}, of which run {self.done.run} rewrote cells"
+                    " or by which it knows them, is not there any more."
+                )
+        return [_Cell(kept, name, types[name]) for kept, name in found]
+
+    def _mine(self, step: PlannedStep) -> Composed:
+        return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
+
+    def _images(self, step: PlannedStep) -> Composed:
+        return SQL("i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {})").format(
+            journal.BEFORE_IMAGE, self._mine(step)
+        )
+
+    def _by_key(self, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> _Found:
+        """Return how each row is found by its key, and only if its cells are still those of the run."""
+        same = [_key_of(key), *map(_as_left, columns)]
+        return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
+
+    def _written_since(self, table: QName, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> int:
+        """Return how many rows have their key still, and another value than the one whose spelling is kept."""
+        kept = q.all_of(SQL("i.mark ? {}").format(Literal(column.kept)) for column in columns)
+        other = SQL("({}) IS NOT TRUE").format(q.all_of(map(_as_left, columns)))
+        self.cursor.execute(
+            SQL("WITH {} SELECT count(*) FROM {} AS t, i WHERE {}").format(
+                self._images(step), q.name(table), q.all_of([_key_of(key), kept, other])
+            )
+        )
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _by_whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> _Found:
+        """Return how each row is found by all its cells: rows that are alike are as good as each other."""
+        now, mark = self._whole_row(table, step, types)
+        rows = SQL(
+            "WITH i AS MATERIALIZED (SELECT b.row, {mark} AS mark, row_number() OVER (PARTITION BY {mark}) AS n,\n"
+            "    min(b.row::text) OVER (PARTITION BY {mark}) = max(b.row::text) OVER (PARTITION BY {mark}) AS alike\n"
+            "    FROM {images} AS b WHERE {mine}),\n"
+            "r AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {now} AS mark,\n"
+            "    row_number() OVER (PARTITION BY {now} ORDER BY t.tableoid, t.ctid) AS n FROM {table} AS t\n"
+            "    WHERE {now} IN (SELECT i.mark FROM i)),\n"
+            "p AS MATERIALIZED (SELECT i.row, r.part, r.place FROM i JOIN r ON r.mark = i.mark AND r.n = i.n"
+            " WHERE i.alike OR {changes})"
+        ).format(
+            mark=mark,
+            now=now,
+            images=journal.BEFORE_IMAGE,
+            mine=self._mine(step),
+            table=q.name(table),
+            changes=Literal(bool(step.restores)),
+        )
+        return _Found(rows, SQL("p AS i"), SQL("t.tableoid = i.part AND t.ctid = i.place"))
+
+    def _whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> tuple[Composed, Composed]:
+        """Return by what a row is told from others, now and in its image: cells that may be spelt otherwise do not."""
+        aside = self._respelt(step) if step.respells else []
+        others = self._unknown(self.after.oid(str(table)) or 0)
+        now = SQL("(({} - {}::text[]) || {})").format(whole(types), Literal([*aside, *others]), cells(step.respells))
+        mark = SQL("(b.mark - {}::text[])").format(Literal([column for column in aside if column not in step.respells]))
+        return now, mark
+
+    def _lacking(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> int:
+        """Return how many of the rows that are known by all their cells do not stand as they were."""
+        now, mark = self._whole_row(table, step, types)
+        was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.respells]
+        self.cursor.execute(
+            SQL(
+                "WITH i AS MATERIALIZED (SELECT {mark} || jsonb_build_object({was}) AS mark, count(*) AS n"
+                " FROM {images} AS b WHERE {mine} GROUP BY 1),\n"
+                "r AS MATERIALIZED (SELECT {now} AS mark, count(*) AS n FROM {table} AS t"
+                " WHERE {now} IN (SELECT i.mark FROM i) GROUP BY 1)\n"
+                "SELECT coalesce(sum(greatest(i.n - coalesce(r.n, 0), 0)), 0)::bigint FROM i LEFT JOIN r USING (mark)"
+            ).format(
+                mark=mark,
+                was=SQL(", ").join(was),
+                images=journal.BEFORE_IMAGE,
+                mine=self._mine(step),
+                now=now,
+                table=q.name(table),
+            )
+        )
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _respelt(self, step: PlannedStep) -> list[str]:
+        """Return the columns of a table whose spelling steps kept: until all are back, none tells rows apart."""
+        return sorted(
+            {column for done in self.done.steps if done.step.table == step.table for column in done.step.respells}
+        )
+
+    def _remove_rows(self, oid: int, step: PlannedStep) -> None:
+        """Move rows that the run inserted to quarantine, if nobody changed or referenced them since."""
+        table, types = self.after.table(oid), self._types(oid)
+        all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
+        match = q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("b.mark"), c, types[c])) for c in step.known_by)
+        now = SQL("({} - {}::text[])").format(whole(all_types), Literal(self._unknown(oid)))
+        same = SQL("{} AND {} AND {} = b.mark").format(self._mine(step), match, now)
+        self._look_for_references(oid, same)
+        for statement in journal.tables({table}):
+            self.cursor.execute(statement)
+        remove = SQL(
+            'WITH gone AS (DELETE FROM {} AS t USING {} AS b WHERE {} RETURNING {} AS "row")'
+            ' INSERT INTO {} (run, step, source, reason, "row")'
+            " SELECT current_setting('pgmend.run')::bigint, {}, {}, {}, \"row\" FROM gone"
+        ).format(
+            q.name(table),
+            journal.BEFORE_IMAGE,
+            same,
+            whole(all_types),
+            q.name(quarantine_table(table)),
+            Literal(step.number),
+            Literal(str(table)),
+            Literal(f"run {self.done.run} had inserted it"),
+        )
+        done = self._do(remove, f"take inserted rows out of {table}")
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
+        (rows,) = self.cursor.fetchone() or (0,)
+        if done != rows:
+            raise UndoRefused(f"A row that run {self.done.run} inserted into {table} was changed or deleted since.")
+        self.gone[oid] += done
+
+    def _look_for_references(self, oid: int, same: Composable) -> None:
+        """Refuse where rows reference one that the run inserted and that is to go."""
+        for child, key in self._references(oid):
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
+            self.cursor.execute(
+                question.format(q.name(child), q.name(self.after.table(oid)), journal.BEFORE_IMAGE, match, same)
+            )
+            (rows,) = self.cursor.fetchone() or (0,)
+            if rows:
+                raise UndoRefused(
+                    f"{rows} rows of {child} reference a row that run {self.done.run} inserted into"
+                    f" {self.after.table(oid)}."
+                )
+
+    def _look_for_children(self, oid: int, step: PlannedStep, found: _Found) -> None:
+        """Refuse where rows reference a key that the run gave a row, and that the row is to lose."""
+        table = self.after.table(oid)
+        for child, key in self._references(oid):
+            if not set(step.restores) & set(key.detail["target_columns"]):
+                continue
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            question = SQL("{} SELECT count(*) FROM {} AS c, {} AS t, {} WHERE {} AND {}")
+            self.cursor.execute(
+                question.format(found.rows, q.name(child), q.name(table), found.source, found.condition, match)
+            )
+            (rows,) = self.cursor.fetchone() or (0,)
+            if rows:
+                raise UndoRefused(
+                    f"{rows} rows of {child} reference by {', '.join(key.detail['columns'])} a row of {table}"
+                    f" whose {', '.join(step.restores)} run {self.done.run} rewrote."
+                )
+
+
+def _key_of(key: Iterable[_Cell]) -> Composed:
+    """Return the condition that the row `t` has the key by which the image `i` knows it."""
+    return q.all_of(SQL("{} = {}").format(q.column(c.name), cell(SQL("i.mark"), c.kept, c.type)) for c in key)
+
+
+def _as_left(column: _Cell) -> Composed:
+    """Return the condition that a cell of the row `t` is still the one that the image `i` knows."""
+    kept = cell(SQL("i.mark"), column.kept, column.type)
+    same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), kept)
+    return SQL("i.mark ? {} AND {}").format(Literal(column.kept), same)
+
+
+def _assigned(values: Mapping[str, Composable]) -> Composed:
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(column), value) for column, value in values.items())
