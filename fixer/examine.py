@@ -22,7 +22,7 @@ from fixer.images import EXACTLY
 from fixer.memory import undisturbed
 from fixer.rows import counter
 from fixer.sqltext import SQL, Literal
-from fixer.target import unhurried
+from fixer.target import PLAINLY, unhurried
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def look(
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
     """Return what opens the read-only transaction; row security that hides rows becomes an error."""
-    chosen = {"row_security": "off", **EXACTLY, **unhurried(connection), **(settings or {})}
+    chosen = {**PLAINLY, **EXACTLY, **unhurried(connection), **(settings or {})}
     each = SQL(", ").join(SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in chosen.items())
     return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT {each.as_string(connection)};\n"
 

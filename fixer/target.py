@@ -514,6 +514,11 @@ def _place(host: str, port: str) -> str:
     return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
 
 
+# In every transaction: rows that row security hides are an error, and no question is compiled, which takes longer than
+# the answer where one statement holds thousands (PostgreSQL manual, 32.2, When to JIT?).
+PLAINLY = {"row_security": "off", "jit": "off"}
+
+
 def unhurried(connection: Connection) -> dict[str, str]:
     """Return what lets a transaction last as long as its work takes, however role or database are set."""
     return {"transaction_timeout": "0"} if connection.server_version >= 170000 else {}

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.explain import told
 from fixer.images import EXACTLY
-from fixer.target import unhurried
+from fixer.target import PLAINLY, unhurried
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
 ATTEMPTS = 4
@@ -85,10 +85,12 @@ def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
     Each statement sees what is committed by then, whatever the session's default: a snapshot from before a lock
     was had would not show what came in while it was waited for.
     """
-    cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), "row_security": "off"}
-    for setting, value in chosen.items():
-        cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
+    chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), **PLAINLY}
+    each = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
+    cursor.execute(
+        f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nSELECT {each}",
+        [part for pair in chosen.items() for part in pair],
+    )
 
 
 def take_the_floor(cursor: Cursor) -> None:
