@@ -73,11 +73,12 @@ def kept(database: Database) -> list[str]:
 
 
 def dozing(database: Database, contract: Path, at: str) -> subprocess.Popen[str]:
-    """Start an apply that sleeps after a statement, and return it as it sleeps."""
+    """Start an apply that sleeps once in the transaction of a statement, and return it as it sleeps."""
     database.run(
         "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF current_setting('application_name') = 'pgmend' AND current_query() ~ '{at}' THEN"
-        " PERFORM pg_sleep(2); END IF; END $$; CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
+        f" IF current_setting('application_name') = 'pgmend' AND current_query() ~ '{at}'"
+        " AND coalesce(current_setting('doze.done', true), '') = '' THEN"
+        " PERFORM set_config('doze.done', 'yes', true); PERFORM pg_sleep(2); END IF; END $$; CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
     process = started(*words(database, "--mode", "online"), cwd=contract)
     sleeps = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
