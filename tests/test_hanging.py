@@ -78,7 +78,8 @@ def dozing(database: Database, contract: Path, at: str) -> subprocess.Popen[str]
         "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" IF current_setting('application_name') = 'pgmend' AND current_query() ~ '{at}'"
         " AND coalesce(current_setting('doze.done', true), '') = '' THEN"
-        " PERFORM set_config('doze.done', 'yes', true); PERFORM pg_sleep(2); END IF; END $$; CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
+        " PERFORM set_config('doze.done', 'yes', true); PERFORM pg_sleep(2); END IF; END $$;"
+        "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
     process = started(*words(database, "--mode", "online"), cwd=contract)
     sleeps = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
