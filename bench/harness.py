@@ -127,12 +127,10 @@ def alternate(subjects: Mapping[str, Callable[[], object]], runs: int) -> dict[s
     taken: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(runs):
         for name, work in subjects.items():
-            gc.collect()
-            gc.freeze()  # what the others left behind is not for this one to look through
+            gc.collect()  # what the others left behind is old: it is not for this one to look through
             started = time.perf_counter()
             answer = work()
             lasted = time.perf_counter() - started
-            gc.unfreeze()
             taken[name].append(answer if isinstance(answer, float) else lasted)
     return {name: statistics.median(each) for name, each in taken.items()}
 
