@@ -412,3 +412,16 @@ def test_two_columns_of_one_key_take_their_places_in_one_plan(items: Database, t
     assert items.ask("SELECT count(*) FROM pg_attribute WHERE attname ~ 'pgmend_was'") == 3
     assert items.ask("SELECT count(*) - count(DISTINCT step -> 'title') FROM fixer_journal.step") == 0
     assert (undo(items).stderr, all_of(items)) == ("", before)
+
+
+def test_what_cannot_be_proved_again_is_said_in_one_sentence(items: Database, contract: Path) -> None:
+    items.run("ALTER TABLE items ADD CONSTRAINT large CHECK (pages > 0)")
+    process = dozing(items, contract, "VALIDATE CONSTRAINT .*large")
+    ends(items, process, "kill -9")
+    items.run("DROP EVENT TRIGGER doze; ALTER TABLE items DROP CONSTRAINT large")
+    items.run("UPDATE items SET pages = 0 WHERE id = 2; ALTER TABLE items ADD CONSTRAINT large CHECK (pages > 0) NOT VALID")
+    ended = apply(items, contract)
+
+    assert (ended.returncode, ended.stderr.count("\n"), "prove large of items again" in ended.stderr) == (2, 1, True)
+    items.run("UPDATE items SET pages = 9 WHERE id = 2")
+    assert apply(items, contract).stderr == ""

@@ -248,7 +248,10 @@ class _Online:
                     str(sql.as_string(self.connection)),
                     Lock.SHARE_UPDATE_EXCLUSIVE,
                 )
-                self._at_once([step])
+                try:
+                    self._at_once([step])
+                except _OvertakenError as broken:
+                    raise ApplyFailed(f"{step.title}: {broken}. {self._stands()}") from None
 
     def _finish(self, report: Report) -> Run:
         """Let the ledger add up, and close the run."""
