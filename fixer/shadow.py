@@ -303,11 +303,10 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
     if shadow.default is not None:
         yield _altered(name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(shadow.default)))
     for index in shadow.indexes:
+        built = online.index_beside(index.name, column)
         if index.constraint:
-            built = online.index_beside(index.name, column)
             yield _altered(name, SQL("ADD {}").format(online.using(index.name, index, built)))
         else:
-            built = online.index_beside(index.name, column)
             yield SQL("ALTER INDEX {} RENAME TO {}").format(Identifier(name.schema, built), Identifier(index.name))
     for _, new in shadow.checks:
         yield _altered(name, SQL("ADD {} NOT VALID").format(ddl.check_clause(new.name, new)))

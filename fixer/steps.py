@@ -142,9 +142,7 @@ class Step:
     at_places: Composable | None = None  # writes the rows at these places, while nobody else writes
     batch: Composable | None = None  # the same online, where others write: it asks once more whether they are to go
     hold: Composable | None = None  # online: locks rows of a batch that must not change meanwhile
-    known: Composable | None = (
-        None  # fails where rows hang on those it moves by a foreign key that the plan does not know
-    )
+    known: Composable | None = None  # fails where a foreign key points at what it moves that the plan does not know
     pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
     asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
     concurrent: bool = False  # online: it cannot run in a transaction

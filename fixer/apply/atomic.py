@@ -34,7 +34,6 @@ from fixer.steps import Lock, Phase
 
 FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
 
-
 log = logging.getLogger("pgmend.apply")
 
 

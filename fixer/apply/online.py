@@ -23,11 +23,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions, journal, ledger
-from fixer.apply.definitions import Definitions, Item
+from fixer.apply.definitions import Definitions
 from fixer.apply.floor import Floor, floor
 from fixer.apply.places import Place, point, point_at_pages, search
 from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
+from fixer.apply.restore import is_unproved
 from fixer.apply.run import Run
 from fixer.apply.settings import MODESTLY, generously, planned_for
 from fixer.apply.transaction import TRANSIENT, configure
@@ -236,7 +237,7 @@ class _Online:
         assert done is not None
         for key in done.before.of_kind("constraint") if done.before else ():
             left = now.items.get(key.key)
-            if left and _is_open(left) and not _is_open(key):
+            if left and is_unproved(left) and not is_unproved(key):
                 self.offset += 1
                 table = now.table(left.of)
                 sql = SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(q.name(table), Identifier(left.name))
@@ -534,11 +535,6 @@ class _Batches:
         self.work.stirred |= rows > 0
         self.work.progress.rows(self.step, self.rows)
         return seconds
-
-
-def _is_open(constraint: Item) -> bool:
-    """Tell whether a constraint is not proved for old rows."""
-    return str(constraint.detail["definition"]).endswith(" NOT VALID")
 
 
 def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:
