@@ -297,6 +297,7 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
         yield _dropped(name, _guard(shadow))
     if shadow.column.default is not None:
         yield _altered(name, SQL("ALTER COLUMN {} DROP DEFAULT").format(Identifier(column)))
+    yield ddl.handed_over(name, column, shadow.beside)
     yield _handed_over(shadow)
     for old_name, new_name in ((column, shadow.kept), (shadow.beside, column)):
         yield _altered(name, SQL("RENAME COLUMN {} TO {}").format(Identifier(old_name), Identifier(new_name)))
@@ -439,7 +440,7 @@ def _altered(table: QName, action: Composable) -> Composable:
 def _handed_over(shadow: Shadow) -> Composable:
     """Return the block that hands over what is not told apart here.
 
-    That is comment, grants, statistics target, options, owned sequences and the name of the NOT NULL.
+    That is statistics target, owned sequences and the name of the NOT NULL.
     """
     body = SQL(
         "DECLARE\n    home regclass := {table};\n    old smallint;\n    new smallint;\n"
@@ -447,30 +448,11 @@ def _handed_over(shadow: Shadow) -> Composable:
         "BEGIN\n"
         "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
         "    SELECT attnum INTO new FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {beside};\n"
-        "    IF col_description(home, old) IS NOT NULL THEN\n"
-        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {beside}, col_description(home, old));\n"
-        "    END IF;\n"
-        "    FOR each IN\n"
-        "        SELECT a.privilege_type AS deed, a.is_grantable AS further,\n"
-        "               CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
-        "                    ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom\n"
-        "          FROM pg_catalog.pg_attribute c, pg_catalog.aclexplode(c.attacl) a\n"
-        "         WHERE c.attrelid = home AND c.attnum = old\n"
-        "    LOOP\n"
-        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {beside}, home, each.whom)\n"
-        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
-        "    END LOOP;\n"
         "    FOR each IN\n"
         "        SELECT nullif(attstattarget, -1) AS target FROM pg_catalog.pg_attribute\n"
         "         WHERE attrelid = home AND attnum = old AND nullif(attstattarget, -1) IS NOT NULL\n"
         "    LOOP\n"
         "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', home, {beside}, each.target);\n"
-        "    END LOOP;\n"
-        "    FOR each IN\n"
-        "        SELECT array_to_string(attoptions, ', ') AS options FROM pg_catalog.pg_attribute\n"
-        "         WHERE attrelid = home AND attnum = old AND attoptions IS NOT NULL\n"
-        "    LOOP\n"
-        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {beside}, each.options);\n"
         "    END LOOP;\n"
         "    FOR each IN\n"
         "        SELECT objid::regclass AS counter FROM pg_catalog.pg_depend\n"

@@ -199,45 +199,6 @@ def _statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
         yield "", SQL("COMMENT ON STATISTICS {} IS {}").format(name, Literal(old["comment"]))
 
 
-def handed_back(table: QName, new: str, kept: str) -> Composable:
-    """Return the block by which a kept column gets comment, grants and options as the new one has them."""
-    body = SQL(
-        "DECLARE\n    home regclass := {table};\n    old record;\n    new record;\n    each record;\nBEGIN\n"
-        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO old\n"
-        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {kept};\n"
-        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO new\n"
-        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {new};\n"
-        "    IF new.comment IS DISTINCT FROM old.comment THEN\n"
-        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {kept}, new.comment);\n"
-        "    END IF;\n"
-        "    FOR each IN {gone} LOOP\n"
-        "        EXECUTE format('REVOKE %s (%I) ON %s FROM %s', each.deed, {kept}, home, each.whom);\n"
-        "    END LOOP;\n"
-        "    FOR each IN {come} LOOP\n"
-        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {kept}, home, each.whom)\n"
-        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
-        "    END LOOP;\n"
-        "    IF new.attoptions IS NOT NULL AND new.attoptions IS DISTINCT FROM old.attoptions THEN\n"
-        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {kept},\n"
-        "                       array_to_string(new.attoptions, ', '));\n"
-        "    END IF;\nEND"
-    )
-    grants = (
-        "SELECT privilege_type AS deed, is_grantable AS further, CASE WHEN grantee = 0 THEN 'PUBLIC'"
-        " ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom FROM pg_catalog.aclexplode({}.attacl)"
-    )
-    old_grants, new_grants = SQL(grants.format("old")), SQL(grants.format("new"))
-    return q.Block(
-        body.format(
-            table=Literal(q.quoted(table)),
-            new=Literal(new),
-            kept=Literal(kept),
-            gone=SQL("{} EXCEPT {}").format(old_grants, new_grants),
-            come=SQL("{} EXCEPT {}").format(new_grants, old_grants),
-        )
-    )
-
-
 def _same_column(key: Item, then: Definitions) -> Item | None:
     return next(
         (

@@ -6,8 +6,9 @@ import logging
 
 from fixer import sqltext as q
 from fixer.apply.definitions import Item
-from fixer.apply.restore import created, dropped, handed_back, renamed, replaced
+from fixer.apply.restore import created, dropped, renamed, replaced
 from fixer.apply.undo.past import Past
+from fixer.ddl import handed_over
 from fixer.errors import UndoRefused
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier
@@ -53,7 +54,7 @@ class Shapes(Past):
                 if self._was_there(column) or oid not in self.then.relations:
                     continue
                 if name in exchanged:
-                    self._do(handed_back(table, name, exchanged[name]), f"hand over what is on {name} of {table}")
+                    self._do(handed_over(table, name, exchanged[name]), f"hand over what is on {name} of {table}")
                 elif what := self._put_on(column):
                     raise UndoRefused(
                         f"The {what} of {name} of {table}, which run {self.done.run} added, would be lost."
