@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import sqltext as q
 from fixer.apply import definitions, journal
-from fixer.apply.definitions import Item
+from fixer.apply.definitions import Definitions, Item
 from fixer.apply.journal import Account
 from fixer.apply.locks import lock
 from fixer.apply.strays import strays
@@ -65,24 +65,19 @@ def _forget(cursor: Cursor) -> int:
 
 def _watching(cursor: Cursor, column: Item) -> list[str]:
     """Return the triggers of ours that look after a column."""
-    cursor.execute(
-        "SELECT g.tgname FROM pg_catalog.pg_trigger g"
-        "  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid"
-        " WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = %s AND d.refobjsubid = %s",
-        (column.of, column.number),
-    )
-    return [trigger for (trigger,) in cursor.fetchall() if is_syncing(trigger)]
+    return [trigger for _, trigger, _ in _depending(cursor, column) if trigger and is_syncing(trigger)]
 
 
 def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
     """Yield the columns, with their tables, that stay only so that a run can be taken back."""
     assert done.after is not None
+    read: dict[int, Definitions] = {}
     for table, added in ((step.step.table, added) for step in done.steps for added in step.step.added):
         oid = done.after.oid(str(table))
         left = done.after.columns(oid) if oid else {}
         if oid is None or added.aside not in left:
             continue
-        now = definitions.read(cursor, [oid], [])
+        now = read[oid] = read.get(oid) or definitions.read(cursor, [oid], [])
         kept, new = (now.items.get(left[name].key) if name in left else None for name in (added.aside, added.column))
         if kept and kept.name.startswith(KEPT):
             yield _Kept(now.table(oid), kept, new, added)
@@ -90,10 +85,16 @@ def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
 
 def _hanging_on(cursor: Cursor, column: Item) -> list[str]:
     """Return what others made that would go with a column without a word."""
+    return [what for kind, _, what in _depending(cursor, column) if kind == "a"]
+
+
+def _depending(cursor: Cursor, column: Item) -> list[tuple[str, str | None, str]]:
+    """Return what depends on a column: how (as deptype), its name where it is a trigger, its description."""
     cursor.execute(
-        "SELECT DISTINCT pg_catalog.pg_describe_object(classid, objid, objsubid) FROM pg_catalog.pg_depend"
-        " WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = %s AND refobjsubid = %s"
-        " AND deptype = 'a' ORDER BY 1",
+        "SELECT DISTINCT d.deptype::text, g.tgname::text, pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
+        "  FROM pg_catalog.pg_depend d"
+        "  LEFT JOIN pg_catalog.pg_trigger g ON d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid"
+        " WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = %s AND d.refobjsubid = %s ORDER BY 3",
         (column.of, column.number),
     )
-    return [what for (what,) in cursor.fetchall()]
+    return cursor.fetchall()
