@@ -18,7 +18,8 @@ CREATE TABLE rescued.rows (
 
 CREATE SEQUENCE users_id_seq AS integer OWNED BY users.id;
 CREATE SEQUENCE paper_trades_id_seq AS integer OWNED BY paper_trades.id;
-SELECT setval('users_id_seq', max(id)) FROM users;
+-- Beyond what trades hold: a user who gets a new number must not get the trades of one who is gone.
+SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT max(user_id) FROM paper_trades)));
 SELECT setval('paper_trades_id_seq', max(id)) FROM paper_trades;
 
 -- Numbers of users that repeat are found by sorting them alone; only their rows are fetched and compared.

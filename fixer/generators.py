@@ -8,23 +8,24 @@ from functools import cached_property
 
 from fixer import ddl
 from fixer import sqltext as q
+from fixer.counting import Held, advance
 from fixer.schema import Column, QName, Schema, Sequence, Table
-from fixer.sqltext import SQL, Composed, Identifier, Literal
+from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Added, Hazard, Lock, Phase, Step, alter
 from fixer.writes import IN_BATCH, places
 
 Wanted = Iterable[tuple[QName, Table]]  # of a contract
 
 
-def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Step]:
-    """Yield the steps that give a column a generator of its own, ahead of the data."""
+def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Step]:
+    """Yield the steps that give a column a generator of its own, ahead of the data and online of what is `held`."""
     there = actual.tables[table].columns[column.name]
     if column.identity and there.not_null and there.default is None:
         action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
             Identifier(column.name), SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
         )
         yield alter(Phase.GENERATORS, table, f"let {table.name}.{column.name} number itself", action)
-        yield advance(table, column.name, None)
+        yield advance(table, column.name, None, held)
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
     name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
@@ -37,7 +38,7 @@ def give_generator(table: QName, column: Column, actual: Schema) -> Iterator[Ste
         yield from _handed_over(name, table, actual)
     yield own(name, table, column.name)
     yield let_count(table, column.name)
-    yield advance(table, column.name, name)
+    yield advance(table, column.name, name, held)
     yield wire(name, table, column.name)
 
 
@@ -96,7 +97,7 @@ def let_count(table: QName, column: str) -> Step:
         "    LOOP\n"
         "        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;\n"
         "    END LOOP;\nEND"
-    ).format(table=Literal(q.quoted(table)), generator=_own_generator(table, column))
+    ).format(table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
 
@@ -107,51 +108,6 @@ def wire(name: QName, table: QName, column: str) -> Step:
         Identifier(column), Literal(q.quoted(name))
     )
     return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action)
-
-
-def advance(table: QName, column: str, name: QName | None) -> Step:
-    """Return the step that brings a generator ahead of the data, never back.
-
-    By ALTER SEQUENCE … RESTART: setval would survive a rollback.
-    """
-    body = SQL(
-        "DECLARE\n    top bigint;\n    next bigint;\n    generator text := {generator};\nBEGIN\n"
-        "    SELECT max({column}) INTO top FROM {table};\n"
-        # A change that changes nothing: from here on nobody draws a number in between.
-        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' ||\n"
-        "        (SELECT seqincrement FROM pg_catalog.pg_sequence WHERE seqrelid = generator::regclass);\n"
-        "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
-        "    IF top >= next THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || top;\n"
-        "        PERFORM nextval(generator::regclass);\n"
-        "    END IF;\nEND"
-    ).format(
-        generator=Literal(q.quoted(name)) if name else _own_generator(table, column),
-        column=Identifier(column),
-        table=q.name(table),
-    )
-    title = f"bring the numbers of {table.name}.{column} ahead of the data"
-    return Step(Phase.GENERATORS, table, title, q.Block(body))
-
-
-def anchor(table: QName, column: str) -> Step:
-    """Return the step after which a rollback takes back what the generator gives: nextval alone survives it.
-
-    A sequence that is restarted, if only where it stands, lives in storage of this transaction's own.
-    """
-    body = SQL(
-        "DECLARE\n    next bigint;\n    generator text := {};\nBEGIN\n"
-        "    IF generator IS NOT NULL THEN\n"
-        "        EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || next;\n"
-        "    END IF;\nEND"
-    ).format(_own_generator(table, column))
-    title = f"let a rollback reach the numbers of {table.name}.{column}"
-    return Step(Phase.ANCHOR, table, title, q.Block(body), online=())  # online, nothing is rolled back as a whole
-
-
-def _own_generator(table: QName, column: str) -> Composed:
-    return SQL("pg_get_serial_sequence({}, {})").format(Literal(q.quoted(table)), Literal(column))
 
 
 def _sequence_type(column: Column) -> str:

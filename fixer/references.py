@@ -1,14 +1,21 @@
-"""Steps and words for foreign keys."""
+"""Findings, steps and words for foreign keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer import ddl, online
-from fixer.schema import ForeignKey, Schema
-from fixer.sqltext import SQL
+from fixer import sqltext as q
+from fixer.contract import Contract
+from fixer.findings import Finding, rows_where
+from fixer.schema import ForeignKey, QName, Schema
+from fixer.sqltext import SQL, Composable
 from fixer.steps import Hazard, Lock, Phase, Step, alter, drop_foreign_key
+from fixer.types import family
+
+STRANDED = "nobody but a person can tell which rows these numbers mean"
 
 
 def arrow(key: ForeignKey) -> str:
@@ -73,3 +80,32 @@ def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None
     """Return the foreign key that comes closest to the wanted one, if any points where it should."""
     right = [key for key in found if key.points_as(wanted)]
     return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)
+
+
+def stranded(
+    slug: str,
+    point: int,
+    target: QName,
+    column: str,
+    actual: Schema,
+    contract: Contract,
+    condition: Composable = SQL("true"),  # noqa: B008 - it does not change
+) -> Iterator[Finding]:
+    """Yield a finding of a class for each table that holds numbers of a key that is gone, under a condition."""
+    for key in contract.foreign_keys():
+        child = actual.tables.get(key.table)
+        here = child.columns.get(key.columns[0]) if child else None
+        if key.target == target and key.target_columns == (column,) and here and family(here.type) == "integer":
+            held = SQL("{} IS NOT NULL AND {}").format(q.column(here.name), condition)
+            message = f"{key.table.name}.{here.name} holds numbers of {target.name}.{column}, which is gone"
+            yield Finding(
+                slug,
+                point,
+                f"{key.table}.{here.name}",
+                message,
+                key.table,
+                here.name,
+                part=key,
+                asks=partial(rows_where, actual, key.table, held),
+                only_with_rows=True,
+            )

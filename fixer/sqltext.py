@@ -124,7 +124,12 @@ def is_stored(table: Table) -> bool:
 
 def next_value(table: QName, of: str) -> Composed:
     """Return the next number of the generator that a column owns."""
-    return SQL("nextval(pg_get_serial_sequence({}, {}))").format(Literal(quoted(table)), Literal(of))
+    return SQL("nextval({})").format(generator_of(table, of))
+
+
+def generator_of(table: QName, column: str) -> Composed:
+    """Return the name of the generator that a column owns."""
+    return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
 
 
 def repeating(rows: Composable, keys: Sequence[str], *, nulls_repeat: bool = False) -> Composed:

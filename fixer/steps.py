@@ -35,7 +35,7 @@ class Phase(IntEnum):
     EXCHANGES = 46  # online: each takes the place of the old one
     EXCHANGE_PROOFS = 47  # online: prove that what went over holds for old rows
     GENERATORS = 50  # create, own, wire and advance sequences
-    ANCHOR = 52  # let a rollback reach sequences
+    ANCHOR = 52  # find room for new numbers
     BLEEDING = 53  # online: what new rows get and need not bring, before old ones are touched
     COPIES = 55  # move identical rows that repeat a key
     KEYS = 60  # number rows, settle duplicates

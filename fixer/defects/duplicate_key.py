@@ -13,8 +13,8 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
+from fixer.counting import anchor, held
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
-from fixer.generators import anchor
 from fixer.schema import Schema, Table
 from fixer.specimens import COMPANY_ROWS, company
 from fixer.sqltext import SQL
@@ -43,7 +43,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     numbered = next((c for c in finding.part.columns if wanted[c].generates), None)
     step = _settled(finding, table, numbered)
     step = replace(step, online=(_settled(finding, table.before_mapping(), numbered),))
-    return Repair((anchor(finding.table, numbered), step) if numbered else (step,))
+    if numbered is None:
+        return Repair((step,))
+    taken = held(finding.table, numbered, actual, contract.schema)
+    return Repair((anchor(finding.table, numbered, taken, rows=finding.rows), step))
 
 
 def _settled(finding: Finding, table: Table, numbered: str | None) -> Step:
@@ -91,6 +94,16 @@ SPECIMENS = (
         rows=1,
         quarantined=2,
         also=frozenset({"missing-primary-key", "duplicate-row"}),
+    ),
+    Specimen(
+        "the next number stands in an orphan",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey;"
+        "INSERT INTO books SELECT id, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id = 2;"
+        "UPDATE reviews SET book_id = 24 + id WHERE id < 4",
+        hazards=frozenset({"rewrites-values", "moves-rows"}),
+        rows=1,
+        quarantined=3,
+        also=frozenset({"missing-primary-key", "missing-foreign-key", "orphan-rows"}),
     ),
     Specimen(
         "a natural key",

@@ -12,9 +12,9 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
+from fixer.counting import advance, anchor, held
 from fixer.default_rows import absent, clashing, described
 from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.generators import advance, anchor
 from fixer.mover import identity_of
 from fixer.schema import Schema
 from fixer.sqltext import SQL
@@ -65,11 +65,21 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     )
     brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
     ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)
-    return Repair((*(anchor(name, column) for column in numbered), step, *ahead))
+    room = (anchor(name, column, held(name, column, actual, contract.schema), rows=1) for column in numbered)
+    return Repair((*room, step, *ahead))
 
 
 SPECIMENS = (
     Specimen("deleted", "UPDATE authors SET name = 'somebody' WHERE name = 'Anonymous'", rows=1),
+    Specimen(
+        "its number stands in an orphan",
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 13 WHERE id < 3;"
+        "UPDATE authors SET name = 'somebody' WHERE name = 'Anonymous'",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=6,
+        also=frozenset({"missing-foreign-key", "orphan-rows"}),
+    ),
     Specimen("no rows at all", "TRUNCATE authors CASCADE", rows=1),
 )
 NEAR_MISSES = (Specimen("changed by its users", "UPDATE authors SET country = 'IN' WHERE name = 'Anonymous'"),)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.contract import Contract
+from fixer.counting import held
 from fixer.findings import Finding, Specimen, Stage
 from fixer.generators import generated_columns, give_generator
 from fixer.schema import Schema
@@ -31,7 +32,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Give it a sequence of its own."""
-    return Repair(tuple(give_generator(finding.table, finding.part, actual)))
+    taken = held(finding.table, finding.part.name, actual, contract.schema)
+    return Repair(tuple(give_generator(finding.table, finding.part, actual, taken)))
 
 
 SPECIMENS = (

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 
 from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage, rows_where
+from fixer.counting import Held, held
+from fixer.findings import Finding, Specimen, Stage
 from fixer.generators import give_generator, let_count, numbered_in_batches
+from fixer.references import STRANDED, stranded
 from fixer.schema import Column, QName, Schema
 from fixer.shadow import Shadow, filled, named
 from fixer.sqltext import SQL, Identifier
@@ -39,28 +40,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             message = f"{name.name} should have the key column {column} {wanted.columns[column].type}, has none"
             yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, found=old)
             if old is None:
-                yield from _stranded(name, column, actual, contract)
-
-
-def _stranded(name: QName, column: str, actual: Schema, contract: Contract) -> Iterator[Finding]:
-    """Yield a finding for each table that may hold numbers of the key that is gone."""
-    for key in contract.foreign_keys():
-        child = actual.tables.get(key.table)
-        here = child.columns.get(key.columns[0]) if child else None
-        if key.target == name and key.target_columns == (column,) and here and family(here.type) == "integer":
-            held = SQL("{} IS NOT NULL").format(q.column(here.name))
-            message = f"{key.table.name}.{here.name} holds numbers of {name.name}.{column}, which is gone"
-            yield Finding(
-                SLUG,
-                POINT,
-                f"{key.table}.{here.name}",
-                message,
-                key.table,
-                here.name,
-                part=key,
-                asks=partial(rows_where, actual, key.table, held),
-                only_with_rows=True,
-            )
+                yield from stranded(SLUG, POINT, name, column, actual, contract)
 
 
 def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
@@ -82,7 +62,7 @@ def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) ->
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the column and number the rows, or take the numbers over."""
     if finding.part:
-        return refuse("nobody but a person can tell which rows these numbers mean")
+        return refuse(STRANDED)
     return Repair(
         tuple(_taken_over(finding, actual, contract) if finding.found else _numbered(finding, actual, contract))
     )
@@ -129,13 +109,13 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
     )
     table, bare = actual.tables[name], replace(column, default=None, sequence=None, identity="", not_null=False)
     counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))
-    lightly = _taken_over_beside(finding, column, copy, actual)
+    lightly = _taken_over_beside(finding, column, copy, actual, held(name, column.name, actual, contract.schema))
     yield replace(first, online=())
     yield replace(copy, online=lightly)
     yield from (replace(step, online=()) for step in counting)
 
 
-def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Schema) -> tuple[Step, ...]:
+def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Schema, taken: Held) -> tuple[Step, ...]:
     """Return the steps that take numbers over while others write: beside, filled by a trigger too, until all have one.
 
     The generator is wired before the column gets its name, so that no row is without a number then.
@@ -145,7 +125,8 @@ def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Sch
     shadow = Shadow(table, table.columns[old], column.type, value, SQL("true"), back=value, name=column.name)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
-    counting = (replace(step, phase=Phase.FITTINGS, action=None) for step in give_generator(name, under, there))
+    steps = (each for step in give_generator(name, under, there, taken) for each in step.online or (step,))
+    counting = (replace(each, phase=Phase.FITTINGS, action=None) for each in steps)
     swap = named(shadow, f"let {shadow.beside} be {name.name}.{column.name}")
     return (*filled(shadow, copy, actual.version), *counting, swap)
 

@@ -11,8 +11,8 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
+from fixer.counting import anchor, held
 from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.generators import anchor
 from fixer.mover import Mover
 from fixer.schema import Schema
 from fixer.specimens import COMPANY_ROWS, company
@@ -54,7 +54,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         known_by=(column,),  # its new number is nobody else's
         hazard=None,  # nothing can have pointed at NULL
     )
-    return Repair((anchor(finding.table, column), step))
+    taken = held(finding.table, column, actual, contract.schema)
+    return Repair((anchor(finding.table, column, taken, rows=finding.rows), step))
 
 
 SPECIMENS = (
@@ -64,6 +65,17 @@ SPECIMENS = (
         "UPDATE reviews SET id = NULL WHERE id IN (5, 6)",
         rows=2,
         also=frozenset({"missing-primary-key"}),
+    ),
+    Specimen(
+        "the next number stands in an orphan",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey;"
+        "ALTER TABLE books ALTER COLUMN id DROP NOT NULL; ALTER TABLE reviews ALTER COLUMN book_id TYPE text;"
+        "INSERT INTO books SELECT NULL, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id = 2;"
+        "UPDATE reviews SET book_id = 24 + id WHERE id < 4; UPDATE reviews SET book_id = '2147483647' WHERE id = 4",
+        hazards=frozenset({"moves-rows", "rewrites-values"}),
+        rows=1,
+        quarantined=4,
+        also=frozenset({"missing-primary-key", "missing-foreign-key", "orphan-rows", "incompatible-foreign-key-type"}),
     ),
     Specimen(
         "a natural key",

@@ -12,8 +12,9 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
+from fixer.counting import advance, held
 from fixer.findings import Finding, Probe, Specimen, Stage, rows_where
-from fixer.generators import advance, own_sequences
+from fixer.generators import own_sequences
 from fixer.schema import QName, Schema, Sequence
 from fixer.sqltext import SQL, Composable, Literal
 from fixer.steps import Repair
@@ -58,7 +59,8 @@ def _position(sequence: Sequence) -> Composable:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Bring the sequence ahead."""
-    return Repair((advance(finding.table, str(finding.column), finding.found.name),))
+    table, column = finding.table, str(finding.column)
+    return Repair((advance(table, column, finding.found.name, held(table, column, actual, contract.schema)),))
 
 
 SPECIMENS = (

@@ -2,7 +2,8 @@
 
 Costs: code that expects integers fails; nothing numbers new rows.
 Cure: the old key stays under another name, a new one numbers the rows; children are mapped through the old
-(see text-reference). Where all texts are numbers, the column is converted instead (see wrong-type).
+(see text-reference). Where all texts are numbers, the column is converted instead (see wrong-type). Where children
+hold numbers already, nobody can tell which row they mean: a person decides.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.generators import let_count, numbered_in_batches
 from fixer.online import beside
+from fixer.references import STRANDED, stranded
 from fixer.schema import Schema, Table
 from fixer.sqltext import SQL, Identifier, Literal
-from fixer.steps import Added, Hazard, Phase, Repair, alter
+from fixer.steps import Added, Hazard, Phase, Repair, alter, refuse
 from fixer.types import family
 
 SLUG = "text-key"
@@ -49,6 +51,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 only_with_rows=True,
                 asks=partial(Probe, q.rows_of(table), no_number, (q.column(column),)),
             )
+            texts = SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(table), no_number)
+            yield from stranded(SLUG, POINT, name, column, actual, contract, texts)
 
 
 def legacy_name(table: Table, column: str) -> str:
@@ -57,7 +61,9 @@ def legacy_name(table: Table, column: str) -> str:
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
-    """Set the old key aside and number the rows."""
+    """Set the old key aside and number the rows; refuse where rows elsewhere hold numbers that mean none of them."""
+    if finding.part:
+        return refuse(STRANDED)
     name, column = finding.table, str(finding.column)
     legacy = legacy_name(actual.tables[name], column)
     aside = alter(
@@ -90,6 +96,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the old key under its new name and the new one beside it."""
+    if finding.part:
+        return actual
     name, column = finding.table, str(finding.column)
     legacy = legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
@@ -108,6 +116,14 @@ SPECIMENS = (
         hazards=frozenset({"rewrites-table", "rewrites-values", "replaces-constraint"}),
         rows=24,
         also=frozenset({"text-reference", "wrong-primary-key"}),
+    ),
+    Specimen(
+        "children that hold numbers",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+        "ALTER TABLE books ALTER COLUMN id DROP DEFAULT; DROP SEQUENCE books_id_seq;"
+        "ALTER TABLE books ALTER COLUMN id TYPE varchar(20) USING 'B-' || id",
+        manual=True,
+        also=frozenset({"wrong-primary-key", "missing-foreign-key"}),
     ),
 )
 NEAR_MISSES = (Specimen("another column of texts", "ALTER TABLE books ADD COLUMN code text DEFAULT 'B'"),)

@@ -1,0 +1,84 @@
+"""New numbers are clear of those that references to nothing hold, in both modes."""
+
+from __future__ import annotations
+
+import pytest
+from laws import Case, Laboratory
+from test_late import Hook, apply, ask
+
+from fixer.errors import ApplyFailed
+
+FREE = "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE reviews ALTER book_id TYPE bigint;"
+TWICE = (
+    f"{FREE} ALTER TABLE books DROP CONSTRAINT books_pkey;"
+    "INSERT INTO books SELECT id, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id < 4;"
+)
+MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
+HELD = {  # what reviews of no book hold, and the numbers that three books get then
+    "nothing": ("", [25, 26, 27]),
+    "the next": ("UPDATE reviews SET book_id = 25 WHERE id = 1", [26, 27, 28]),
+    "one among the next, too near": ("UPDATE reviews SET book_id = 1000 WHERE id = 1", [1001, 1002, 1003]),
+    "one far up, that must not use up the integers": (
+        "UPDATE reviews SET book_id = 2000000000 WHERE id = 1",
+        [25, 26, 27],
+    ),
+    "some of each": (
+        "UPDATE reviews SET book_id = (ARRAY[25, 27, 40, 5000, 2147483647, 3000000000])[id] WHERE id < 7",
+        [41, 42, 43],
+    ),
+    "one in front of little room": (
+        "UPDATE reviews SET book_id = (ARRAY[2147483600, 2147483640])[id] WHERE id < 3;"
+        "SELECT setval('books_id_seq', 2147483599)",
+        [2147483601, 2147483602, 2147483603],
+    ),
+    "a sequence that goes in tens": (
+        "UPDATE reviews SET book_id = 2000 WHERE id = 1; ALTER SEQUENCE books_id_seq INCREMENT 10",
+        [2010, 2020, 2030],
+    ),
+}
+
+
+def books(case: Case) -> list[int]:
+    return [number for (number,) in ask(case, "SELECT id FROM books WHERE title = 'another' ORDER BY id")]
+
+
+@MODES
+@pytest.mark.parametrize("held", HELD)
+def test_new_numbers_are_clear_of_what_is_held(laboratory: Laboratory, held: str, mode: str) -> None:
+    breaks, expected = HELD[held]
+    with laboratory.database(18) as case:
+        case.break_(TWICE + breaks)
+        case.apply(mode=mode, allow_hazards="all")
+
+        assert books(case) == expected
+        assert case.check().ok
+
+
+@MODES
+def test_where_there_is_no_room_nothing_is_numbered(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(
+            f"{TWICE} UPDATE reviews SET book_id = 2147483646 WHERE id = 1; SELECT setval('books_id_seq', 2147483644)"
+        )
+        with pytest.raises(ApplyFailed, match=r"no room for 3 new numbers of books\.id"):
+            case.apply(mode=mode, allow_hazards="all")
+
+        assert books(case) == [1, 2, 3]
+
+
+BEHIND = {
+    "a sequence that is behind": "SELECT setval('books_id_seq', 7)",
+    "no sequence": "DROP SEQUENCE books_id_seq CASCADE",
+    "the sequence of another": "ALTER TABLE books ALTER id SET DEFAULT nextval('authors_id_seq')",
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_who_writes_meanwhile_gets_no_number_that_is_held(laboratory: Laboratory, behind: str) -> None:
+    """Online, others insert from the moment at which the generator works; the rows under nothing go later."""
+    insert = "INSERT INTO books (author_id, editor_id, title, price) VALUES (1, 1, 'another', 1)"
+    with laboratory.database(18) as case:
+        case.break_(f"{FREE} UPDATE reviews SET book_id = 24 + id WHERE id < 9; {BEHIND[behind]}")
+        apply(case, Hook("rows of reviews to quarantine", lambda: ask(case, insert)))
+
+        assert books(case) == [33]
