@@ -59,7 +59,8 @@ def _held_by(table: QName, column: str, actual: Schema) -> Composable:
     there = actual.tables.get(table)
     found = there.columns.get(column) if there else None
     number: Composable = q.column(column)
-    if found is None or family(found.type) != "integer":  # it may still hold texts then
+    if not (found and family(found.type) == "integer" and found.now is None and not found.mapped):
+        # Online, what is to be converted or mapped may still hold texts then.
         number = SQL("(CASE WHEN {text} ~ {digits} THEN {text}::bigint END)").format(
             text=SQL("{}::text").format(number), digits=Literal(r"^\d{1,18}$")
         )

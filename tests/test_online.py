@@ -495,7 +495,7 @@ def test_triggers_fire_for_others_and_not_for_the_fixer(large: Database, owned: 
 # ---- ends that come too early
 
 
-STEPS = 16
+STEPS = 17
 """How many steps the plan of the story has."""
 
 
