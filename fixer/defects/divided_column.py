@@ -1,7 +1,8 @@
 """A column stands twice, under its name and under a legacy name, and the legacy one knows more.
 
 Costs: half the code reads one, half the other.
-Cure: copy what only the legacy column holds. Where both hold something and disagree, a person decides.
+Cure: copy what only the legacy column holds. Where both hold something and disagree, or a value would not be the
+same in the other column, a person decides.
 """
 
 from __future__ import annotations
@@ -11,37 +12,46 @@ from dataclasses import replace
 from functools import partial
 
 from fixer import sqltext as q
-from fixer.contract import Contract
+from fixer.contract import ColumnHints, Contract
 from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.schema import Schema
+from fixer.schema import Column, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair, refuse
+from fixer.types import Conversion, conversion, family, fits
 from fixer.writes import identity, rewrite
 
 SLUG = "divided-column"
 POINT = 4
 STAGE = Stage.COLUMNS
+COPIES = "copies"
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
-    """Yield, for each column that stands twice, the rows to copy and the rows that disagree."""
+    """Yield, for each column that stands twice, the rows to copy, those that cannot be, and those that disagree."""
     for name, wanted in contract.tables.items():
         table = actual.tables.get(name)
         for column, hints in contract.hints[name].columns.items():
             legacy = [n for n in hints.legacy_names if table and n in table.columns and n not in wanted.columns]
             if table is None or column not in table.columns or not legacy:
                 continue
-            differs = SQL("{}::text IS DISTINCT FROM {}::text").format(q.column(legacy[0]), q.column(column))
-            for clash, message in (
-                (False, f"{name.name}.{column} should hold what its legacy column {legacy[0]} holds"),
+            old, here = table.columns[legacy[0]], f"{name.name}.{column}"
+            way = _way(old, wanted.columns[column], contract.hints[name].of(column))
+            known = SQL("false") if isinstance(way, str) else way.fits
+            only = SQL("{} IS NOT NULL AND {} IS NULL").format(q.column(old.name), q.column(column))
+            disagree = SQL("{}::text <> {}::text").format(q.column(old.name), q.column(column))
+            for part, message, where in (
+                (COPIES, f"{here} should hold what its legacy column {old.name} holds", q.all_of([only, known])),
                 (
-                    True,
-                    f"{name.name}.{column} and its legacy column {legacy[0]} should agree, hold different values",
+                    way if isinstance(way, str) else f"{column} would not hold them as they are",
+                    f"{here} should hold what its legacy column {old.name} holds, cannot hold all of it",
+                    SQL("{} AND ({}) IS NOT TRUE").format(only, known),
+                ),
+                (
+                    f"nobody but a person can tell whether {column} or {old.name} is right",
+                    f"{here} and its legacy column {old.name} should agree, hold different values",
+                    disagree,
                 ),
             ):
-                where = SQL("{} IS NOT NULL AND {} AND {} IS {}NULL").format(
-                    q.column(legacy[0]), differs, q.column(column), SQL("NOT " if clash else "")
-                )
                 yield Finding(
                     SLUG,
                     POINT,
@@ -49,31 +59,54 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     message,
                     name,
                     column,
-                    part=clash,
-                    found=legacy[0],
+                    part=part,
+                    found=old,
                     asks=partial(rows_where, actual, name, where),
                     only_with_rows=True,
                 )
 
 
+def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
+    """Return how a value gets from the legacy column into the other, or why it cannot."""
+    if fits(wanted.type, legacy.type):
+        return Conversion(wanted.type, SQL("true"), SQL("{}::{}").format(q.column(legacy.name), SQL(wanted.type)))
+    if family(wanted.type) == family(legacy.type):  # a narrower type of its kind takes what it takes as text
+        legacy = replace(legacy, type="text")
+    return conversion(legacy, wanted, hints)
+
+
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
-    """Copy the values that only the legacy column holds."""
-    column, legacy = str(finding.column), finding.found
-    if finding.part:
-        return refuse(f"nobody but a person can tell whether {column} or {legacy} is right")
-    value = SQL("{}::{}").format(q.column(legacy), SQL(contract.tables[finding.table].columns[column].type))
-    where = SQL("{} AND {} IS NOT NULL").format(q.is_null(column), q.column(legacy))
-    title = f"copy {legacy} to {column} where only {legacy} holds a value"
-    table = actual.tables[finding.table]
-    known_by = identity(table, contract.tables[finding.table], Phase.KEYS)
-    return Repair((rewrite(Phase.KEYS, table, title, {column: value}, where, rows=finding.rows, known_by=known_by),))
+    """Copy the values that only the legacy column holds; refuse where a person has to see them."""
+    if finding.part != COPIES:
+        return refuse(finding.part)
+    name, column, legacy = finding.table, str(finding.column), finding.found
+    way = _way(legacy, contract.tables[name].columns[column], contract.hints[name].of(column))
+    if isinstance(way, str):
+        return refuse(way)
+    where = SQL("{} AND {} IS NOT NULL AND {}").format(q.is_null(column), q.column(legacy.name), way.fits)
+    title = f"copy {legacy.name} to {column} where only {legacy.name} holds a value"
+    table = actual.tables[name]
+    known_by = identity(table, contract.tables[name], Phase.KEYS)
+    cells = {column: way.value}
+    return Repair((rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows, known_by=known_by),))
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the values copied."""
+    if finding.part != COPIES:
+        return actual
     table, column = actual.tables[finding.table], actual.tables[finding.table].columns[str(finding.column)]
-    legacy = table.columns[finding.found]
-    copied = SQL("coalesce({}, {}::{})").format(q.today(column), q.today(legacy), SQL(column.type))
+    way = _way(
+        finding.found,
+        contract.tables[finding.table].columns[column.name],
+        contract.hints[finding.table].of(column.name),
+    )
+    if isinstance(way, str):
+        return actual
+    value = q.over(way.value, finding.found.name, q.today(finding.found))
+    copied = SQL("coalesce({}, CASE WHEN {} THEN {} END)").format(
+        q.today(column), q.over(way.fits, finding.found.name, q.today(finding.found)), value
+    )
     return actual.with_table(table.with_column(replace(column, now=copied)))
 
 
@@ -92,6 +125,22 @@ SPECIMENS = (
         "ALTER TABLE books ADD COLUMN heading varchar(40); UPDATE books SET heading = 'other' WHERE id = 3",
         rows=1,
         manual=True,
+    ),
+    Specimen(
+        "the legacy column holds what the other cannot",
+        "ALTER TABLE books ADD COLUMN heading text; ALTER TABLE books ALTER COLUMN title DROP NOT NULL;"
+        "UPDATE books SET heading = repeat('long ', 9) || id, title = NULL WHERE id IN (3, 4)",
+        rows=2,
+        manual=True,
+        also=frozenset({"missing-not-null", "null-rows"}),
+    ),
+    Specimen(
+        "a legacy column of another type",
+        "ALTER TABLE books ADD COLUMN heading bigint; ALTER TABLE books ALTER COLUMN title DROP NOT NULL;"
+        "UPDATE books SET heading = 700 + id, title = NULL WHERE id IN (3, 4)",
+        hazards=frozenset({"rewrites-values"}),
+        rows=2,
+        also=frozenset({"missing-not-null"}),
     ),
 )
 NEAR_MISSES = (
