@@ -110,9 +110,9 @@ class Mover:
             others = tuple(table for table in path if table != key.table)
             yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
             return
-        values = self.adopter(key) if policy == "adopt" else dict.fromkeys(key.columns, SQL("NULL"))
+        values = self.adopter(key) if policy == "adopt" else dict.fromkeys(self._emptied(key), SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
-        title = f"{deed} {', '.join(key.columns)} of {counted(rows)} of {key.table.name}: {reason}"
+        title = f"{deed} {', '.join(values)} of {counted(rows)} of {key.table.name}: {reason}"
         table = self.actual.tables[key.table]
         known_by = identity(table, self.contract.tables.get(key.table), phase)
         yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by, find=find)
@@ -122,10 +122,19 @@ class Mover:
         wanted = self.contract.tables.get(key.table)
         if wanted is None or not any(k.pairs == key.pairs for k in wanted.foreign_keys):
             return "quarantine"
-        policy = self.contract.hints[key.table].of(key.columns[0]).orphans
-        if policy == "null" and any(wanted.columns[c].not_null for c in key.columns):
-            return "quarantine"
-        return policy
+        said = [self.contract.hints[key.table].of(column).orphans for column in key.columns]
+        policy = next((each for each in said if each != "quarantine"), "quarantine")
+        return "quarantine" if policy == "null" and not self._emptied(key) else policy
+
+    def _emptied(self, key: ForeignKey) -> tuple[str, ...]:
+        """Return the columns that are set to NULL, after which the row references nothing; none where one may not be.
+
+        One is enough, unless all or none have to be NULL (MATCH FULL): of a key over several columns those that say
+        so, since the others may say more than where it points, as a tenant does.
+        """
+        wanted, hints = self.contract.tables[key.table].columns, self.contract.hints[key.table]
+        meant = key.columns if key.match == "f" else [c for c in key.columns if hints.of(c).orphans == "null"]
+        return () if any(wanted[column].not_null for column in meant) else tuple(meant)
 
     def adopter(self, key: ForeignKey) -> dict[str, Composable]:
         """Return the key of the default row that takes orphans in, column by column."""

@@ -1,4 +1,4 @@
-"""The sound databases that specimens break: a small library, and a company for what a library has not."""
+"""The sound databases that specimens break: a library, a company for what a library has not, tenants for wide keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -99,4 +100,34 @@ COMPANY_ROWS = """
 INSERT INTO departments SELECT 'D' || n, 'department ' || n FROM generate_series(1, 3) AS n;
 INSERT INTO employees (name, department_code, manager_id, salary)
 SELECT 'employee ' || n, 'D' || 1 + n % 3, nullif(n / 2, 0), 100 * n FROM generate_series(1, 12) AS n;
+"""
+
+
+def tenancy() -> MetaData:
+    """Return the contract with keys over two columns: members of tenants, and tasks that some of them have."""
+    metadata = MetaData()
+    Table(
+        "members",
+        metadata,
+        Column("tenant_id", Integer, primary_key=True, autoincrement=False),
+        Column("id", Integer, primary_key=True, autoincrement=True),
+        Column("name", String(40), nullable=False),
+    )
+    Table(
+        "tasks",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("tenant_id", Integer, nullable=False),
+        Column("member_id", Integer, info={"orphans": "null"}),
+        Column("title", Text),
+        ForeignKeyConstraint(["tenant_id", "member_id"], ["members.tenant_id", "members.id"]),
+    )
+    return metadata
+
+
+TENANCY_ROWS = """
+INSERT INTO members (tenant_id, id, name) SELECT 1 + n % 2, n, 'member ' || n FROM generate_series(1, 6) AS n;
+SELECT setval('members_id_seq', 6);
+INSERT INTO tasks (tenant_id, member_id, title)
+SELECT 1 + n % 2, 1 + (n - 1) % 6, 'task ' || n FROM generate_series(1, 12) AS n;
 """

@@ -16,7 +16,7 @@ from fixer.contract import Contract
 from fixer.counting import anchor, held
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.schema import Schema, Table
-from fixer.specimens import COMPANY_ROWS, company
+from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair, Step
 from fixer.writes import Rivals, counted, move, rewrite
@@ -115,6 +115,16 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
         contract=company,
         setup=COMPANY_ROWS,
+    ),
+    Specimen(
+        "a key of two columns, of which one counts",
+        "ALTER TABLE members DROP CONSTRAINT members_pkey CASCADE; INSERT INTO members VALUES (1, 2, 'another');"
+        "UPDATE tasks SET member_id = 7 WHERE id < 4",
+        hazards=frozenset({"rewrites-values"}),
+        rows=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key", "orphan-rows"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
     ),
 )
 NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)

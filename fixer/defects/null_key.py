@@ -15,7 +15,7 @@ from fixer.counting import anchor, held
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.mover import Mover
 from fixer.schema import Schema
-from fixer.specimens import COMPANY_ROWS, company
+from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.steps import Phase, Repair
 from fixer.writes import counted, rewrite
 
@@ -87,6 +87,26 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
         contract=company,
         setup=COMPANY_ROWS,
+    ),
+    Specimen(
+        "the number of a key of two columns",
+        "ALTER TABLE members DROP CONSTRAINT members_pkey CASCADE; ALTER TABLE members ALTER tenant_id DROP NOT NULL,"
+        " ALTER id DROP NOT NULL; INSERT INTO members VALUES (1, NULL, 'nobody')",
+        rows=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "the other of a key of two columns",
+        "ALTER TABLE members DROP CONSTRAINT members_pkey CASCADE; ALTER TABLE members ALTER tenant_id DROP NOT NULL,"
+        " ALTER id DROP NOT NULL; INSERT INTO members VALUES (NULL, nextval('members_id_seq'), 'nowhere')",
+        hazards=frozenset({"moves-rows", "rewrites-values"}),
+        rows=1,
+        quarantined=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
     ),
 )
 NEAR_MISSES = (Specimen("NULL in another column", "UPDATE reviews SET body = NULL WHERE id = 5"),)

@@ -15,6 +15,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.mover import Mover, orphaned
 from fixer.references import best, pairs_of
 from fixer.schema import ForeignKey, Schema, Table
+from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL
 from fixer.steps import Repair
 
@@ -107,6 +108,15 @@ SPECIMENS = (
         rows=3,
         quarantined=3,
         superuser=True,
+    ),
+    Specimen(
+        "under a key of two columns, of which one says null",
+        "ALTER TABLE tasks DROP CONSTRAINT tasks_tenant_id_member_id_fkey; UPDATE tasks SET member_id = 7 WHERE id < 4",
+        hazards=frozenset({"rewrites-values"}),
+        rows=3,
+        also=frozenset({"missing-foreign-key"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
     ),
 )
 NEAR_MISSES = (
