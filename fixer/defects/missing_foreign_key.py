@@ -12,6 +12,7 @@ from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.references import add_foreign_key, arrow
 from fixer.schema import Schema
+from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.steps import Repair
 
 SLUG = "missing-foreign-key"
@@ -41,11 +42,32 @@ SPECIMENS = (
         "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE",
         also=frozenset({"missing-primary-key"}),
     ),
+    Specimen(
+        "over two columns",
+        "ALTER TABLE tasks DROP CONSTRAINT tasks_tenant_id_member_id_fkey",
+        contract=tenancy,
+        setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "another stands over one of its columns",
+        "ALTER TABLE tasks DROP CONSTRAINT tasks_tenant_id_member_id_fkey; CREATE UNIQUE INDEX odd ON members (id);"
+        "ALTER TABLE tasks ADD FOREIGN KEY (member_id) REFERENCES members (id)",
+        contract=tenancy,
+        setup=TENANCY_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen("it has another name", "ALTER TABLE reviews RENAME CONSTRAINT reviews_book_id_fkey TO odd"),
     Specimen(
         "a foreign key that the contract does not know is missing",
         "ALTER TABLE reviews ADD COLUMN author_id integer",
+    ),
+    Specimen(
+        "its columns stand in another order",
+        "ALTER TABLE tasks DROP CONSTRAINT tasks_tenant_id_member_id_fkey;"
+        "CREATE UNIQUE INDEX odd ON members (id, tenant_id);"
+        "ALTER TABLE tasks ADD FOREIGN KEY (member_id, tenant_id) REFERENCES members (id, tenant_id)",
+        contract=tenancy,
+        setup=TENANCY_ROWS,
     ),
 )

@@ -13,6 +13,7 @@ from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Index, Schema
+from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair, alter, refuse
 
@@ -55,8 +56,22 @@ SPECIMENS = (
     ),
     Specimen("an index stands where the key should", f"{BREAK}; CREATE UNIQUE INDEX odd ON reviews (id)"),
     Specimen("a unique constraint stands beside", f"{BREAK}; ALTER TABLE reviews ADD UNIQUE (id)"),
+    Specimen(
+        "of two columns, and what references it",
+        "ALTER TABLE members DROP CONSTRAINT members_pkey CASCADE",
+        also=frozenset({"missing-foreign-key"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen("the key has another name", "ALTER INDEX reviews_pkey RENAME TO odd"),
     Specimen("a table that the contract does not know has none", "CREATE TABLE extra (id integer)"),
+    Specimen(
+        "its columns stand in another order",
+        "ALTER TABLE members DROP CONSTRAINT members_pkey CASCADE; ALTER TABLE members ADD PRIMARY KEY (id, tenant_id);"
+        "ALTER TABLE tasks ADD FOREIGN KEY (member_id, tenant_id) REFERENCES members (id, tenant_id)",
+        contract=tenancy,
+        setup=TENANCY_ROWS,
+    ),
 )
