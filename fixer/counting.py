@@ -11,9 +11,10 @@ from dataclasses import replace
 from fixer import sqltext as q
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Composable, Literal
-from fixer.steps import Phase, Step
+from fixer.steps import Lock, Phase, Step
 from fixer.types import family
 
+OF_SEQUENCE = Lock.SHARE_ROW_EXCLUSIVE  # by ALTER SEQUENCE; the table is only read
 Held = tuple[Composable, ...]  # questions for the numbers that references to a key hold
 
 
@@ -28,7 +29,7 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> S
     step = Step(Phase.GENERATORS, table, title, _moved_on(table, column, generator, top))
     if held:
         further = _moved_on(table, column, generator, top, _room(table, column, held))
-        return replace(step, online=(replace(step, sql=further),))
+        return replace(step, online=(replace(step, sql=further, lock=OF_SEQUENCE),))
     return step
 
 
@@ -40,8 +41,10 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
     """
     generator, room = q.generator_of(table, column), _room(table, column, held, rows)
     title = f"find room for new numbers of {table.name}.{column}, clear of those that references hold"
-    step = Step(Phase.ANCHOR, table, title, _moved_on(table, column, generator, SQL("NULL"), room, anchored=True))
-    return replace(step, online=(replace(step, sql=_moved_on(table, column, generator, SQL("NULL"), room)),))
+    block = _moved_on(table, column, generator, SQL("NULL"), room, anchored=True)
+    step = Step(Phase.ANCHOR, table, title, block, room=rows)
+    lightly = replace(step, sql=_moved_on(table, column, generator, SQL("NULL"), room), lock=OF_SEQUENCE)
+    return replace(step, online=(lightly,))
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:

@@ -243,10 +243,10 @@ def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QNam
 def _once(steps: Iterable[Step]) -> Iterator[Step]:
     seen: dict[tuple[Phase, str, str], Step] = {}
     for step in steps:
-        key = (step.phase, repr(step.sql), repr(step.batch))
+        key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batch))
         earlier = seen.pop(key, step)
         # In the last of its places: rows that another repair sets free meanwhile are settled with the others.
-        seen[key] = step if step.rows >= earlier.rows else earlier
+        seen[key] = step if (step.rows, step.room) >= (earlier.rows, earlier.room) else earlier
     yield from seen.values()
 
 

@@ -110,14 +110,15 @@ def test_a_near_miss_is_met_with_silence(
         assert case.plan().steps == ()
 
 
+@pytest.mark.parametrize("mode", ["atomic", "online"])
 @pytest.mark.parametrize(("version", "role"), sorted(DUMPED))
 @pytest.mark.parametrize("name", snapshot.find())
-def test_a_snapshot_obeys_the_laws(laboratory: Laboratory, version: int, role: str, name: str) -> None:
+def test_a_snapshot_obeys_the_laws(laboratory: Laboratory, version: int, role: str, name: str, mode: str) -> None:
     known = snapshot.find()[name]
     with laboratory.database(version, as_specimen(known), role) as case:
         case.break_(as_specimen(known).breaks)
 
-        assert "\n".join(ordeal(case, known)) == ""
+        assert "\n".join(ordeal(case, known, mode)) == ""
 
 
 def as_specimen(known: Snapshot) -> Specimen:
@@ -131,15 +132,15 @@ def trading() -> MetaData:
     return metadata
 
 
-def ordeal(case: Case, known: Snapshot) -> list[str]:
+def ordeal(case: Case, known: Snapshot, mode: str) -> list[str]:
     """Try a snapshot by the laws; return the breaches, each with its law."""
-    before, plan, shown = copy_rows(case.observer), case.plan(), everything(case.server, case.name)
+    before, plan, shown = copy_rows(case.observer), case.plan(mode=mode), everything(case.server, case.name)
     slugs = {finding.slug for finding in plan.findings if finding.severity != "info"}
     found = [] if slugs == known.findings else [f"1 detection: {sorted(slugs)}, not {sorted(known.findings)}"]
-    found += [f"7 refusal: {b}" for b in refusal(case, as_specimen(known), plan, dumped=True)]
+    found += [f"7 refusal: {b}" for b in refusal(case, as_specimen(known), plan, dumped=True, mode=mode)]
     if not known.repairable:
         return found
-    run = case.apply(plan=plan, allow_hazards=known.hazards)
+    run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards=known.hazards)
     moved = copy_quarantine(case.observer)
     if known.quarantined != Counter(source for _, source, _ in moved):
         found.append(f"4 survival: {Counter(source for _, source, _ in moved)} in quarantine, not {known.quarantined}")

@@ -27,6 +27,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Meta
 from fixer import defects
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.findings import Specimen
+from fixer.plan import MODES
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes
@@ -75,30 +76,41 @@ def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str =
     version=st.sampled_from(VERSIONS),
     role=st.sampled_from(sorted(ROLES)),
     names=st.lists(st.sampled_from(sorted(LIBRARY)), min_size=2, max_size=5, unique=True),
+    mode=st.sampled_from(MODES),
 )
 def test_a_mixture_obeys_the_laws_or_changes_nothing(
-    laboratory: Laboratory, version: int, role: str, names: list[str]
+    laboratory: Laboratory, version: int, role: str, names: list[str], mode: str
 ) -> None:
     with laboratory.database(version, role=role) as case:
         superuser = any(LIBRARY[name].superuser for name in names)
-        breaches = mixed(case, [LIBRARY[name].breaks for name in names], superuser=superuser)
+        breaches = mixed(case, [LIBRARY[name].breaks for name in names], superuser=superuser, mode=mode)
 
-        assert "\n".join(breaches) == "", " + ".join(names)
+        assert "\n".join(breaches) == "", f"{mode}: {' + '.join(names)}"
 
 
+NOT_LIGHTLY = ["text-key: a key of texts with children", "wrong-type: not a number among floats"]
 FOUND = [  # mixtures that once went wrong, cut down to what it takes
     ["missing-default-row: deleted", "missing-unique: a deferrable one in its place"],
     ["missing-generator: the sequence is there and not wired", "cycling-sequence: cycles"],
     ["missing-generator: the sequence is there and not wired", "narrow-sequence: a low maximum"],
     ["text-reference: texts of the old key", "wrong-type: not a number among floats"],
-    ["text-key: a key of texts with children", "wrong-type: not a number among floats"],
+    NOT_LIGHTLY,
+    ["missing-table: a leaf is missing", "orphan-rows: to quarantine, with what hangs on them"],
+    ["wrong-foreign-key-actions: it cascades updates", "orphan-rows: under a key that is valid by the catalogue"],
+    ["wrong-foreign-key-actions: it cascades updates", "disabled-foreign-key: disabled, and orphans came in"],
+    ["disabled-foreign-key: disabled, and orphans came in", "broken-check: prices below zero"],
+    ["text-key: a key of texts with children", "broken-check: prices below zero"],
 ]
 
 
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("names", FOUND, ids=" + ".join)
-def test_a_mixture_that_once_went_wrong_obeys_the_laws(laboratory: Laboratory, names: list[str]) -> None:
-    with laboratory.database(18, role="owner") as case:
-        assert "\n".join(mixed(case, [LIBRARY[name].breaks for name in names])) == ""
+def test_a_mixture_that_once_went_wrong_obeys_the_laws(laboratory: Laboratory, names: list[str], mode: str) -> None:
+    if names == NOT_LIGHTLY and mode == "online":
+        pytest.skip("rows go while texts still reference them: online the run ends, and atomic mode is needed")
+    superuser = any(LIBRARY[name].superuser for name in names)
+    with laboratory.database(18, role="superuser" if superuser else "owner") as case:
+        assert "\n".join(mixed(case, [LIBRARY[name].breaks for name in names], mode=mode)) == ""
 
 
 TEXTS = "text-reference: texts of the old key"
@@ -231,9 +243,12 @@ ODD_BREAKS = {
     version=st.sampled_from(VERSIONS),
     role=st.sampled_from(sorted(ROLES)),
     names=st.lists(st.sampled_from(sorted(ODD_BREAKS)), min_size=1, max_size=5, unique=True),
+    mode=st.sampled_from(MODES),
 )
-def test_odd_names_are_names_like_any(laboratory: Laboratory, version: int, role: str, names: list[str]) -> None:
+def test_odd_names_are_names_like_any(
+    laboratory: Laboratory, version: int, role: str, names: list[str], mode: str
+) -> None:
     with laboratory.database(version, ODD, role) as case:
-        breaches = mixed(case, [ODD_BREAKS[name] for name in names])
+        breaches = mixed(case, [ODD_BREAKS[name] for name in names], mode=mode)
 
-        assert "\n".join(breaches) == "", " + ".join(names)
+        assert "\n".join(breaches) == "", f"{mode}: {' + '.join(names)}"

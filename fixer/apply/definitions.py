@@ -69,6 +69,11 @@ class Definitions:
         positions = {name: place for name, place in others.positions.items() if ("sequence", name) in items}
         return Definitions({**items, **self.items}, {**positions, **self.positions})
 
+    def without(self, relations: Collection[int]) -> Definitions:
+        """Return these definitions without those of some tables."""
+        items = {key: item for key, item in self.items.items() if item.of not in relations}
+        return Definitions(items, {name: at for name, at in self.positions.items() if ("sequence", name) in items})
+
     def followed_by(self, later: Definitions) -> Definitions:
         """Return these definitions as they are once others of some of their tables are read again."""
         kept = {key: item for key, item in self.items.items() if item.of not in later.relations}

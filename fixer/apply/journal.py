@@ -183,6 +183,15 @@ def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> frozenset[i
     return known.relations
 
 
+def created_by(cursor: Cursor, run: int) -> dict[int, QName]:
+    """Return the tables that an unfinished run created, by their oids: before it, nothing was there."""
+    done = account(cursor, run)
+    if not (done and done.before and done.after):
+        return {}
+    tables = (table.of for table in done.after.of_kind("table") if table.of not in done.before.relations)
+    return {oid: done.after.table(oid) for oid in tables}
+
+
 def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
     """Note how many rows stood in tables that a run has not touched so far."""
     cursor.execute(

@@ -223,11 +223,12 @@ class _Online:
             self._choose_path(cursor)
             journal.make(cursor, self.plan)
             watched = watched_tables(self.plan, actual)
-            relations = definitions.oids(cursor, watched | self.plan.tables)
-            was = definitions.read(cursor, relations, self.contract.schemas)
+            own = journal.created_by(cursor, self.number)
+            relations = definitions.oids(cursor, watched | self.plan.tables) - own.keys()
+            was = definitions.read(cursor, relations, self.contract.schemas).without(own.keys())
             known = journal.widen(cursor, self.number, self.plan, was)
-            journal.note_rows(cursor, self.number, ledger.count(cursor, watched))
-            self.relations |= relations | known
+            journal.note_rows(cursor, self.number, ledger.count(cursor, watched - set(own.values())))
+            self.relations |= relations | known | own.keys()
 
     def _prove_again(self) -> None:
         """Prove what was proved before the run and was left NOT VALID where it was interrupted, or planned again."""

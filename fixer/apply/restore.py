@@ -27,7 +27,7 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
         yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
     changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n" or _is_proved(key, then))
-    constraints = [key for key in changed if key.key not in then.items or _differs(key, then.items[key.key])]
+    constraints = [key for key in changed if key.key not in then.items or differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
     leaning = [key for key in now.of_kind("constraint") if key.by in going and key not in constraints]
     # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns.
@@ -143,22 +143,23 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
     lacking = [key for key in then.of_kind("constraint") if now.items.get(key.key) != key]
     order = {"n": 0, "p": 1, "u": 1, "x": 1, "c": 2}
     for key in sorted(lacking, key=lambda key: order.get(key.detail["type"], 4)):
-        if key.key in now.items and not _differs(now.items[key.key], key):
+        if key.key in now.items and not differs(now.items[key.key], key):
             continue
         if key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in names:
             continue
         if key.detail["type"] == "f":
             continue
-        yield from _constraint(then, key)
+        yield from constraint(then, key)
     for index in (i for i in then.of_kind("index") if now.items.get(i.key) != i):
         yield f"create the index {index.name}", SQL(index.detail["definition"])
         yield from _marks(then, index, index.detail)
     for key in lacking:
-        if key.detail["type"] == "f" and (key.key not in now.items or _differs(now.items[key.key], key)):
-            yield from _constraint(then, key)
+        if key.detail["type"] == "f" and (key.key not in now.items or differs(now.items[key.key], key)):
+            yield from constraint(then, key)
 
 
-def _constraint(then: Definitions, key: Item) -> Iterator[Titled]:
+def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
+    """Yield what adds a constraint as it was."""
     add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
     yield f"add the constraint {key.name}", _alter(then, key.of, add)
     if key.detail["comment"]:
@@ -228,7 +229,7 @@ def _is_proved(key: Item, then: Definitions) -> bool:
     return was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
 
 
-def _differs(key: Item, other: Item) -> bool:
+def differs(key: Item, other: Item) -> bool:
     """Tell whether two constraints differ in more than the triggers that are asleep."""
     return {**key.detail, "asleep": None} != {**other.detail, "asleep": None}
 

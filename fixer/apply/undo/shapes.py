@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
+
+import psycopg2
 
 from fixer import sqltext as q
 from fixer.apply.definitions import Item
-from fixer.apply.restore import created, dropped, renamed, replaced
+from fixer.apply.restore import constraint, created, differs, dropped, renamed, replaced
 from fixer.apply.undo.past import Past
 from fixer.ddl import handed_over
 from fixer.errors import UndoRefused
+from fixer.explain import told
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier
+from fixer.steps import Phase
 
 log = logging.getLogger("pgmend.undo")
 
@@ -23,6 +28,8 @@ class Shapes(Past):
         """Drop what the run added or changed, and put triggers to sleep while rows come back."""
         for statement in dropped(self.after, self.then):
             self._do(statement, "drop what the run added")
+        for key in self._lying():
+            self._try(statement for _, statement in constraint(self.then, key))
         for key in self._unproved():  # it would keep back a row that breaks it anyway; it comes back as it is
             drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}")
             self._do(drop.format(q.name(self.after.table(key.of)), Identifier(key.name)), "")
@@ -32,6 +39,28 @@ class Shapes(Past):
             for rule in (item for item in self.after.of_kind("rule") if item.of == oid):
                 disable = SQL("ALTER TABLE {} DISABLE RULE {}")
                 self._do(disable.format(q.name(self.after.table(oid)), Identifier(rule.name)), "")
+
+    def _lying(self) -> Iterator[Item]:
+        """Yield the foreign keys under which rows without a parent may have stood.
+
+        Over such rows none could be added; under one that stands a superuser can bring them back, as they came about.
+        """
+        settled = {str(done.step.table) for done in self.done.steps if done.step.phase is Phase.ORPHANS}
+        for key in self.then.of_kind("constraint") if self.superuser else ():
+            there = {key.of, key.detail["target"]} <= self.after.relations if key.detail["type"] == "f" else False
+            is_ = self.after.items.get(key.key)
+            if there and str(self.after.table(key.of)) in settled and (is_ is None or differs(is_, key)):
+                yield key
+
+    def _try(self, statements: Iterable[Composable]) -> None:
+        """Do what can be done by now; the rest has its turn once all else is back."""
+        self.cursor.execute("SAVEPOINT pgmend_early")
+        try:
+            for statement in statements:
+                self.cursor.execute(statement)
+        except psycopg2.Error as error:
+            log.info("not yet: %s", told(error))
+            self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_early")
 
     def _bring_up_to_date(self) -> None:
         """Give columns whose place others took the cells of rows that were written since."""
