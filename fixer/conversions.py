@@ -10,7 +10,7 @@ from fixer import ddl, online
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, ordered, rows_where
-from fixer.images import cells, image
+from fixer.images import cells, image, likeness
 from fixer.indexes import clinging, merging, refused
 from fixer.mover import Mover
 from fixer.schema import Check, Column, Index, QName, Schema, Table, canonical
@@ -232,11 +232,10 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
     known_by = identity(table, None, Phase.MISFITS)
     if column in known_by:
         known_by = ()
-    whole = image(table, early=True)
     # As undo will find the cell, unless somebody wrote it since.
     reverted = q.over(_back(way, column, found), column, _left(way, found))
     mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
-        cells(known_by) if known_by else whole, Literal(column), reverted
+        cells(known_by) if known_by else likeness(), Literal(column), reverted
     )
     statement = SQL(
         'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
@@ -248,7 +247,7 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         STEP_NUMBER,
         Literal(str(name)),
         Literal(f"{column} is converted to {way.type}"),
-        whole,
+        image(table, early=True),
         mark,
         q.name(name),
         reverted,

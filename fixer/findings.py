@@ -33,7 +33,8 @@ class Stage(IntEnum):
     KEYS = 3  # key columns that are missing or hold text
     REFERENCES = 4  # columns that hold another key of their parent
     COLUMNS = 5  # columns that are missing or of another type
-    PARTS = 6  # all that is left
+    COPIES = 6  # columns that stand twice: what is copied is copied between columns of their coming types
+    PARTS = 7  # all that is left
 
 
 @dataclass(frozen=True)

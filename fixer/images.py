@@ -30,10 +30,19 @@ def image(table: Table, *, early: bool = False, alias: str = "t") -> Composable:
 def whole(types: Mapping[str, str], alias: str = "t") -> Composable:
     """Return the image of the row `alias`, whose columns have these types."""
     odd = [name for name, type_ in types.items() if family(type_) not in _EXACT]
-    cells_of_all: Composable = SQL("to_jsonb({})").format(Identifier(alias))
+    cells_of_all: Composable = likeness(alias)
     for start in range(0, len(odd), _IN_ONE_CALL):
         cells_of_all = SQL("({} || {})").format(cells_of_all, cells(odd[start : start + _IN_ONE_CALL], alias))
     return cells_of_all
+
+
+def likeness(alias: str = "t") -> Composed:
+    """Return by what the row `alias` is told from others, once the run is over: not what it was, but what it shows.
+
+    Without a word of types, since those that a column has when a plan is made, when a step is done and when it is
+    taken back need not be the same.
+    """
+    return SQL("to_jsonb({})").format(Identifier(alias))
 
 
 def cells(columns: Iterable[str], alias: str = "t") -> Composed:

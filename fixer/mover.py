@@ -112,10 +112,21 @@ class Mover:
             return
         values = self.adopter(key) if policy == "adopt" else dict.fromkeys(self._emptied(key), SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
-        title = f"{deed} {', '.join(values)} of {counted(rows)} of {key.table.name}: {reason}"
+        columns = ", ".join(values)
+        title = f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}"
         table = self.actual.tables[key.table]
         known_by = identity(table, self.contract.tables.get(key.table), phase)
-        yield rewrite(phase, table, title, values, condition, rows=rows, known_by=known_by, find=find)
+        yield rewrite(
+            phase,
+            table,
+            title,
+            values,
+            condition,
+            rows=rows,
+            known_by=known_by,
+            find=find,
+            reason=f"{deed} {columns}: {reason}",
+        )
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""

@@ -156,6 +156,9 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     ordered = arrange(comparison, mode=mode)
     steps = tuple(_planned(number, step, actual, render, mode) for number, step in enumerate(ordered, start=1))
     broken = [f for f in comparison.findings if f.breaks]
+    refusals = [f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal]
+    if mode == ONLINE:
+        refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered)]
     return Plan(
         target=target,
         contract=comparison.contract.name,
@@ -164,8 +167,36 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
         steps=steps,
         mode=mode,
         findings=comparison.findings,
-        refusals=tuple(f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal),
+        refusals=tuple(refusals),
     )
+
+
+def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
+    """Yield why steps cannot be done online: rows go under foreign keys that are there until their texts are mapped."""
+    going = {step.table for step in steps if step.moves and step.phase < Phase.KEYS}
+    future = comparison.future.tables
+    for key in comparison.actual.foreign_keys() if going else ():
+        target = next(
+            (name for name in going if name in future and (future[name].stored_as or name) == key.target), None
+        )
+        child = next((table for table in future.values() if (table.stored_as or table.name) == key.table), None)
+        texts = (
+            {child.columns[c.mapped].stored_as or c.mapped for c in child.columns.values() if c.mapped} if child else ()
+        )
+        if target and any(column in texts for column in key.columns):
+            yield (
+                f"rows of {target} have to go while {key.table}.{', '.join(key.columns)} still holds texts that"
+                " reference them: this takes --mode atomic"
+            )
+
+
+def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield why steps cannot be done online: a table keeps its old name as a view, on which no type may change."""
+    steps = list(steps)
+    kept = {step.touches[0]: step.table for step in steps if step.phase is Phase.TABLES and step.touches}
+    retyped = {step.table for step in steps if step.reverts or any(added.aside for added in step.added)}
+    for name in sorted(kept.keys() & retyped):
+        yield f"types of {name} change, which keeps its old name {kept[name]} as a view: this takes --mode atomic"
 
 
 def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:

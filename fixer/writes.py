@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fixer import sqltext as q
-from fixer.images import cells, image
+from fixer.images import cells, image, likeness
 from fixer.schema import ForeignKey, QName, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Fill, Hazard, Lock, Phase, Step
@@ -147,7 +147,7 @@ def rewrite_statement(
     early: bool = False,
 ) -> Composed:
     """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
-    mark = cells((*known_by, *assignments)) if known_by else image(table, early=early)
+    mark = cells((*known_by, *assignments)) if known_by else likeness()
     return SQL(
         "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
         "  FROM {table} AS t WHERE {condition}),\n"
@@ -169,7 +169,7 @@ def rewrite_statement(
     )
 
 
-def insert_statement(table: Table, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
+def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
     """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
     return SQL(
         "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
@@ -177,15 +177,15 @@ def insert_statement(table: Table, row: Mapping[str, Composable], match: Composa
         "INSERT INTO {journal} (run, step, source, reason, mark)\n"
         "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
     ).format(
-        table=q.name(table.name),
+        table=q.name(table),
         columns=q.names(row),
         values=SQL(", ").join(row.values()),
         match=match,
-        mark=image(table),
+        mark=likeness(),
         journal=Identifier(JOURNAL, "before_image"),
         run=RUN_NUMBER,
         step=STEP_NUMBER,
-        label=Literal(str(table.name)),
+        label=Literal(str(table)),
         reason=Literal(reason),
     )
 
@@ -289,8 +289,12 @@ def rewrite(
     hazard: Hazard | None = Hazard.REWRITES_VALUES,
     rivals: Rivals | None = None,
     find: Composable | None = None,
+    reason: str = "",
 ) -> Step:
-    """Return the step that rewrites cells of rows which are known afterwards `by` these columns."""
+    """Return the step that rewrites cells of rows which are known afterwards `by` these columns.
+
+    Each image says the `reason`, or else the title, which may tell how many rows there are.
+    """
     step = Step(
         phase=phase,
         table=table.name,
@@ -305,7 +309,7 @@ def rewrite(
     )
 
     def statement(where: Composable) -> Composable:
-        return rewrite_statement(table, assignments, where, title, known_by, early=phase < Phase.CONVERT)
+        return rewrite_statement(table, assignments, where, reason or title, known_by, early=phase < Phase.CONVERT)
 
     return in_batches(step, table, statement, condition, rivals=rivals, find=find)
 

@@ -22,7 +22,7 @@ from fixer.writes import identity, rewrite
 
 SLUG = "divided-column"
 POINT = 4
-STAGE = Stage.COLUMNS
+STAGE = Stage.COPIES
 COPIES = "copies"
 
 

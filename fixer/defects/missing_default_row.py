@@ -51,7 +51,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     row, name = finding.part, finding.table
     # Not by ON CONFLICT, which a deferrable unique forbids: apply keeps other writers out meanwhile.
     match = q.all_of(SQL("{} = {}").format(q.column(c), row[c]) for c in identity_of(contract, name, row))
-    insert = insert_statement(actual.tables[name], row, match, f"the default row {described(name, row, contract)}")
+    insert = insert_statement(name, row, match, f"the default row {described(name, row, contract)}")
     numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
     step = Step(
         phase=Phase.DEFAULT_ROWS,

@@ -143,7 +143,8 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         if step.phase is Phase.ORPHANS:
             yield step
         elif step.phase is Phase.REFERENCES:
-            before = [each for s in _orphans(finding, key.columns[0], actual, contract) for each in (s.online or (s,))]
+            moves = _orphans(finding, key.columns[0], actual, contract, Phase.REFERENCES)
+            before = [each for s in moves for each in (s.online or (s,))]
             lost = (each for each in before if each.phase is not Phase.ORPHANS)
             yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
         else:
@@ -243,7 +244,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
     added = Added(column, kept=_told_by(aside, key, legacy))
     yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
-    yield from _orphans(finding, aside, actual, contract)
+    yield from _orphans(finding, aside, _all_mapped(actual, contract), contract)
     yield Step(
         phase=Phase.REFERENCES,
         table=name,
@@ -290,8 +291,10 @@ def _told_by(aside: str, key: ForeignKey, legacy: str) -> Composed:
     return SQL("{} IS NULL OR ({} IS NOT NULL AND NOT {})").format(q.column(key.columns[0]), q.column(aside), other)
 
 
-def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -> Iterator[Step]:
-    """Yield what becomes of texts that map to nothing."""
+def _orphans(
+    finding: Finding, aside: str, actual: Schema, contract: Contract, phase: Phase = Phase.MISFITS
+) -> Iterator[Step]:
+    """Yield what becomes of texts that map to nothing: rows go in a phase in which all has the names of `actual`."""
     key: ForeignKey = finding.part
     if not finding.rows:
         return
@@ -302,7 +305,7 @@ def _orphans(finding: Finding, aside: str, actual: Schema, contract: Contract) -
     reason = f"its {key.columns[0]} names no row of {key.target.name}"
     policy = mover.policy(key)
     if policy == "quarantine":
-        yield from mover.quarantine(Phase.MISFITS, key.table, nowhere, reason, rows=finding.rows)
+        yield from mover.quarantine(phase, key.table, nowhere, reason, rows=finding.rows)
     elif policy == "adopt":
         cells: dict[str, Composable] = mover.adopter(key)
         table = actual.tables[key.table]
@@ -325,9 +328,20 @@ def aside_name(table: Table, column: str) -> str:
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the texts beside and the numbers in their place, bare of keys and indexes."""
     key: ForeignKey = finding.part
-    name, column = key.table, key.columns[0]
     if isinstance(finding.found, Half):
         return _without_mark(key, finding.found, actual)
+    return _mapped_later(key, actual, contract)
+
+
+def _all_mapped(actual: Schema, contract: Contract) -> Schema:
+    """Return the schema as it is once the names of all columns of texts have changed: what hangs on them is dropped."""
+    for key in [key for key in contract.differing_foreign_keys() if _legacy_key(key, actual, contract)]:
+        actual = _mapped_later(key, actual, contract)
+    return actual
+
+
+def _mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
+    name, column = key.table, key.columns[0]
     aside = aside_name(actual.tables[name], column)
     gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
     renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)

@@ -10,7 +10,7 @@ from fixer.apply import journal
 from fixer.apply.journal import DoneStep
 from fixer.apply.undo.past import Past
 from fixer.errors import UndoRefused
-from fixer.images import cell, cells, whole
+from fixer.images import cell, cells, likeness, whole
 from fixer.online import BESIDE
 from fixer.plan import PlannedStep
 from fixer.schema import QName
@@ -127,7 +127,7 @@ class Rows(Past):
             return
         columns, key = self._kept(oid, names, types), self._kept(oid, step.known_by, types)
         values = {column.name: cell(SQL('i."row"'), column.kept, column.type) for column in columns}
-        found = self._by_key(step, key, columns) if key else self._by_whole_row(table, step, types)
+        found = self._by_key(step, key, columns) if key else self._by_whole_row(table, step)
         self._look_for_children(oid, step, found)
         written = self._written_since(table, step, key, columns) if step.respells and key else 0
         update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
@@ -178,9 +178,9 @@ class Rows(Past):
         )
         return int((self.cursor.fetchone() or (0,))[0])
 
-    def _by_whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> _Found:
+    def _by_whole_row(self, table: QName, step: PlannedStep) -> _Found:
         """Return how each row is found by all its cells: rows that are alike are as good as each other."""
-        now, mark = self._whole_row(table, step, types)
+        now, mark = self._whole_row(table, step)
         rows = SQL(
             "WITH i AS MATERIALIZED (SELECT b.row, {mark} AS mark, row_number() OVER (PARTITION BY {mark}) AS n,\n"
             "    min(b.row::text) OVER (PARTITION BY {mark}) = max(b.row::text) OVER (PARTITION BY {mark}) AS alike\n"
@@ -200,17 +200,17 @@ class Rows(Past):
         )
         return _Found(rows, SQL("p AS i"), SQL("t.tableoid = i.part AND t.ctid = i.place"))
 
-    def _whole_row(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> tuple[Composed, Composed]:
+    def _whole_row(self, table: QName, step: PlannedStep) -> tuple[Composed, Composed]:
         """Return by what a row is told from others, now and in its image: cells that may be spelt otherwise do not."""
         aside = self._respelt(step) if step.respells else []
         others = self._unknown(self.after.oid(str(table)) or 0)
-        now = SQL("(({} - {}::text[]) || {})").format(whole(types), Literal([*aside, *others]), cells(step.respells))
+        now = SQL("(({} - {}::text[]) || {})").format(likeness(), Literal([*aside, *others]), cells(step.respells))
         mark = SQL("(b.mark - {}::text[])").format(Literal([column for column in aside if column not in step.respells]))
         return now, mark
 
     def _lacking(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> int:
         """Return how many of the rows that are known by all their cells do not stand as they were."""
-        now, mark = self._whole_row(table, step, types)
+        now, mark = self._whole_row(table, step)
         was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.respells]
         self.cursor.execute(
             SQL(
@@ -241,7 +241,7 @@ class Rows(Past):
         table, types = self.after.table(oid), self._types(oid)
         all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
         match = q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("b.mark"), c, types[c])) for c in step.known_by)
-        now = SQL("({} - {}::text[])").format(whole(all_types), Literal(self._unknown(oid)))
+        now = SQL("({} - {}::text[])").format(likeness(), Literal(self._unknown(oid)))
         same = SQL("{} AND {} AND {} = b.mark").format(self._mine(step), match, now)
         self._look_for_references(oid, same)
         for statement in journal.tables({table}):
