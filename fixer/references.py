@@ -82,6 +82,21 @@ def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None
     return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)
 
 
+def old_text_key(key: ForeignKey, column: str, actual: Schema, contract: Contract) -> str | None:
+    """Return the old key of the parent whose texts a column of the child holds, if the parent has one."""
+    child, parent = actual.tables[key.table], actual.tables[key.target]
+    new = key.target_columns[0]
+    referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == (column,) and k.target == key.target]
+    candidates = [
+        parent.legacy_key,
+        *(c for c in referenced if c not in key.target_columns),
+        *contract.hints[key.target].of(new).legacy_keys,
+        f"legacy_{new}",  # where text-key left it, before it was interrupted
+    ]
+    texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
+    return next((candidate for candidate in candidates if candidate in texts), None)
+
+
 def stranded(
     slug: str,
     point: int,
@@ -89,23 +104,31 @@ def stranded(
     column: str,
     actual: Schema,
     contract: Contract,
-    condition: Composable = SQL("true"),  # noqa: B008 - it does not change
+    texts: Composable | None = None,
 ) -> Iterator[Finding]:
-    """Yield a finding of a class for each table that holds numbers of a key that is gone, under a condition."""
+    """Yield a finding of a class for each table that holds numbers of a key that is gone.
+
+    Texts are numbers as well, unless they name the rows of an old key: its `texts` are the condition that these are
+    no numbers, and that it stays as the old key.
+    """
     for key in contract.foreign_keys():
         child = actual.tables.get(key.table)
-        here = child.columns.get(key.columns[0]) if child else None
-        if key.target == target and key.target_columns == (column,) and here and family(here.type) == "integer":
-            held = SQL("{} IS NOT NULL AND {}").format(q.column(here.name), condition)
-            message = f"{key.table.name}.{here.name} holds numbers of {target.name}.{column}, which is gone"
-            yield Finding(
-                slug,
-                point,
-                f"{key.table}.{here.name}",
-                message,
-                key.table,
-                here.name,
-                part=key,
-                asks=partial(rows_where, actual, key.table, held),
-                only_with_rows=True,
-            )
+        if child is None or key.target != target or column not in key.target_columns:
+            continue
+        here = child.columns.get(key.columns[key.target_columns.index(column)])
+        names_rows = here is not None and family(here.type) in ("text", "uuid")
+        if here is None or (names_rows and (texts or old_text_key(key, here.name, actual, contract))):
+            continue
+        held = q.all_of([SQL("{} IS NOT NULL").format(q.column(here.name)), *([texts] if texts else [])])
+        message = f"{key.table.name}.{here.name} holds numbers of {target.name}.{column}, which is gone"
+        yield Finding(
+            slug,
+            point,
+            f"{key.table}.{here.name}",
+            message,
+            key.table,
+            here.name,
+            part=key,
+            asks=partial(rows_where, actual, key.table, held),
+            only_with_rows=True,
+        )

@@ -20,6 +20,7 @@ from fixer.generators import give_generator, let_count, numbered_in_batches
 from fixer.references import STRANDED, stranded
 from fixer.schema import Column, QName, Schema
 from fixer.shadow import Shadow, filled, named
+from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.types import family
@@ -156,6 +157,20 @@ SPECIMENS = (
         "ALTER TABLE books DROP COLUMN id CASCADE",
         manual=True,
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+    ),
+    Specimen(
+        "dropped under references that hold its numbers as texts",
+        "ALTER TABLE books DROP COLUMN id CASCADE; ALTER TABLE reviews ALTER COLUMN book_id TYPE text",
+        manual=True,
+        also=frozenset({"missing-primary-key", "missing-foreign-key", "incompatible-foreign-key-type"}),
+    ),
+    Specimen(
+        "one of two columns is gone",
+        "ALTER TABLE members DROP COLUMN id CASCADE",
+        manual=True,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
     ),
     Specimen(
         "its numbers stand under another name",

@@ -50,6 +50,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
     if key and column in key.columns:  # online, another key takes its place first
         step = replace(step, online=(replace(step, phase=Phase.REPLACED),))
+    elif column == actual.tables[name].legacy_key:  # or it has another name until the new key has its own
+        step = replace(step, online=(replace(step, phase=Phase.KEYS),))
     return Repair((step,))
 
 

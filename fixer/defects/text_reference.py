@@ -17,6 +17,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.mover import Mover
+from fixer.references import old_text_key
 from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
@@ -84,22 +85,7 @@ def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | No
     wanted = contract.tables[key.table].columns[key.columns[0]]
     if found is None or family(found.type) not in ("text", "uuid") or family(wanted.type) != "integer":
         return None
-    return _old_key(key, key.columns[0], actual, contract)
-
-
-def _old_key(key: ForeignKey, column: str, actual: Schema, contract: Contract) -> str | None:
-    """Return the old key of the parent whose texts a column of the child holds."""
-    child, parent = actual.tables[key.table], actual.tables[key.target]
-    new = key.target_columns[0]
-    referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == (column,) and k.target == key.target]
-    candidates = [
-        parent.legacy_key,
-        *(c for c in referenced if c not in key.target_columns),
-        *contract.hints[key.target].of(new).legacy_keys,
-        f"legacy_{new}",  # where text-key left it, before it was interrupted
-    ]
-    texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
-    return next((candidate for candidate in candidates if candidate in texts), None)
+    return old_text_key(key, key.columns[0], actual, contract)
 
 
 def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
@@ -114,7 +100,7 @@ def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
     if beside in child.columns or not asides:
         return None
     aside = max(asides, key=lambda name: (len(name), name))  # the last of the names that were free
-    legacy = _old_key(key, aside, actual, contract)
+    legacy = old_text_key(key, aside, actual, contract)
     return Half(aside, legacy) if legacy else None
 
 
