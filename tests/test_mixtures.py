@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 from dumps import everything
@@ -27,6 +28,7 @@ from fixer import defects
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.findings import Specimen
 from fixer.plan import MODES
+from fixer.specimens import company, tenancy
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes
@@ -39,12 +41,20 @@ MIXTURES = settings(
     print_blob=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-LIBRARY = {
-    f"{defect.SLUG}: {specimen.name}": specimen
-    for defect in defects.all_classes()
-    for specimen in defect.SPECIMENS
-    if specimen.contract is None and not specimen.manual
-}
+
+
+def mixable(contract: Callable[[], MetaData] | None) -> dict[str, Specimen]:
+    """Return the specimens of a contract that can be repaired, by their classes and names."""
+    return {
+        f"{defect.SLUG}: {specimen.name}": specimen
+        for defect in defects.all_classes()
+        for specimen in defect.SPECIMENS
+        if specimen.contract is contract and not specimen.manual
+    }
+
+
+LIBRARY = mixable(None)
+OTHERS = {**mixable(company), **mixable(tenancy)}
 
 
 def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str = "atomic") -> list[str]:
@@ -83,6 +93,25 @@ def test_a_mixture_obeys_the_laws_or_changes_nothing(
     with laboratory.database(version, role=role) as case:
         superuser = any(LIBRARY[name].superuser for name in names)
         breaches = mixed(case, [LIBRARY[name].breaks for name in names], superuser=superuser, mode=mode)
+
+        assert "\n".join(breaches) == "", f"{mode}: {' + '.join(names)}"
+
+
+@MIXTURES
+@given(
+    version=st.sampled_from(VERSIONS),
+    role=st.sampled_from(sorted(ROLES)),
+    names=st.sampled_from([company, tenancy]).flatmap(
+        lambda contract: st.lists(st.sampled_from(sorted(mixable(contract))), min_size=2, max_size=4, unique=True)
+    ),
+    mode=st.sampled_from(MODES),
+)
+def test_a_mixture_over_another_contract_obeys_the_laws(
+    laboratory: Laboratory, version: int, role: str, names: list[str], mode: str
+) -> None:
+    with laboratory.database(version, OTHERS[names[0]], role) as case:
+        superuser = any(OTHERS[name].superuser for name in names)
+        breaches = mixed(case, [OTHERS[name].breaks for name in names], superuser=superuser, mode=mode)
 
         assert "\n".join(breaches) == "", f"{mode}: {' + '.join(names)}"
 
