@@ -106,32 +106,39 @@ def from_json(kept: Mapping[str, Any]) -> Definitions:
     return Definitions({item.key: item for item in items}, positions)
 
 
-def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str]) -> Definitions:
+def prepare(cursor: Cursor) -> None:
+    """Let the session keep the plan by which definitions are read: to make it takes longer than to read them."""
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s)", (_PREPARED,))
+    if not (cursor.fetchone() or (False,))[0]:
+        cursor.execute(f"PREPARE {_PREPARED} AS\n{catalog.query('definitions')}")
+
+
+_PREPARED = "pgmend_definitions"
+_CHOOSE = (
+    "SELECT set_config('pgmend.path', current_setting('search_path'), true);\n"
+    "SELECT set_config('search_path', 'pg_catalog', true), set_config('pgmend.relations', %s::oid[]::text, true),"
+    " set_config('pgmend.schemas', %s::text[]::text, true);\n"
+)
+
+
+def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, prepared: bool = False) -> Definitions:
     """Read the definitions of these tables and all that hangs on them, with every name spelt in full."""
-    cursor.execute("SELECT current_setting('search_path')")
-    (path,) = cursor.fetchone() or ("",)
-    choose = (
-        "SELECT set_config('search_path', 'pg_catalog', true), set_config('pgmend.relations', %s::oid[]::text, true),"
-        " set_config('pgmend.schemas', %s::text[]::text, true);\n"
-    )
-    cursor.execute(choose + catalog.query("definitions"), (list(relations), list(schemas)))
+    query = f"EXECUTE {_PREPARED}" if prepared else catalog.query("definitions")
+    cursor.execute(_CHOOSE + query, (list(relations), list(schemas)))
     items = [Item(*row) for row in cursor.fetchall()]
-    found = Definitions({item.key: item for item in items}, _positions(cursor, items))
-    cursor.execute("SELECT set_config('search_path', %s, true)", (path,))
-    return found
+    return Definitions({item.key: item for item in items}, _positions(cursor, items))
 
 
 def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:
-    """Read where the sequences stand: last_value alone does not tell whether it was given."""
+    """Read where the sequences stand: last_value alone does not tell whether it was given; then names are as before."""
     names = {i.id: (i.detail["schema"], i.detail["name"]) for i in items if i.kind == "sequence"}
-    if not names:
-        return {}
     parts = [
         SQL("SELECT {}, last_value, is_called FROM {}").format(Literal(key), Identifier(*name))
         for key, name in names.items()
     ]
-    cursor.execute(SQL(" UNION ALL ").join(parts))
-    return {name: (last, called) for name, last, called in cursor.fetchall()}
+    back = SQL("SELECT set_config('search_path', current_setting('pgmend.path'), true)")
+    cursor.execute(SQL(";\n").join([back, SQL(" UNION ALL ").join(parts)]) if parts else back)
+    return {name: (last, called) for name, last, called in cursor.fetchall()} if parts else {}
 
 
 def oids(cursor: Cursor, names: Iterable[QName]) -> frozenset[int]:

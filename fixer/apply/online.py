@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -30,7 +30,7 @@ from fixer.apply.preflight import check_schema, permit, watched_tables
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.restore import is_unproved
 from fixer.apply.run import Run
-from fixer.apply.settings import MODESTLY, generously, planned_for
+from fixer.apply.settings import MODESTLY, SWIFTLY, generously, planned_for
 from fixer.apply.transaction import TRANSIENT, configure
 from fixer.contract import Contract
 from fixer.errors import ApplyFailed
@@ -225,7 +225,7 @@ class _Online:
             watched = watched_tables(self.plan, actual)
             own = journal.created_by(cursor, self.number)
             relations = definitions.oids(cursor, watched | self.plan.tables) - own.keys()
-            was = definitions.read(cursor, relations, self.contract.schemas).without(own.keys())
+            was = self._defined(cursor, relations).without(own.keys())
             known = journal.widen(cursor, self.number, self.plan, was)
             journal.note_rows(cursor, self.number, ledger.count(cursor, watched - set(own.values())))
             self.relations |= relations | known | own.keys()
@@ -234,7 +234,7 @@ class _Online:
         """Prove what was proved before the run and was left NOT VALID where it was interrupted, or planned again."""
         with self._transaction() as cursor:
             done = journal.account(cursor, self.number)
-            now = definitions.read(cursor, self.relations, self.contract.schemas)
+            now = self._defined(cursor, self.relations)
         assert done is not None
         for key in done.before.of_kind("constraint") if done.before else ():
             left = now.items.get(key.key)
@@ -262,7 +262,7 @@ class _Online:
             assert done is not None
             steps = tuple(each.step for each in done.steps)
             entries = journal.balance(cursor, self.number, steps)
-            after = definitions.read(cursor, self.relations, self.contract.schemas)
+            after = self._defined(cursor, self.relations)
             journal.close_run(cursor, self.number, ledger.to_json(entries), after)
         plan = replace(self.plan, steps=steps)
         return Run(self.plan.target, self.plan.contract, plan, self.number, entries, report)
@@ -271,7 +271,7 @@ class _Online:
         """Enter a step that was done, with the definitions that it left."""
         touched = definitions.oids(cursor, [step.table, *step.touches])
         self.relations |= touched
-        left = definitions.read(cursor, touched, self.contract.schemas)
+        left = self._defined(cursor, touched)
         journal.enter_step(cursor, self.number, step, rows, left)
 
     # --- one step
@@ -447,12 +447,17 @@ class _Online:
         if self.number:
             chosen["pgmend.run"] = str(self.number)
         if step is not None:
-            chosen["pgmend.step"] = str(step.number)
+            chosen |= {"pgmend.step": str(step.number), **SWIFTLY}
         with self.connection.cursor() as cursor:
             configure(cursor, {**chosen, **MODESTLY, "search_path": self.path, "client_min_messages": "warning"})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            if not self.pooled:
+                definitions.prepare(cursor)
             yield cursor
         self.connection.commit()
+
+    def _defined(self, cursor: Cursor, relations: Collection[int]) -> Definitions:
+        return definitions.read(cursor, relations, self.contract.schemas, prepared=not self.pooled)
 
     def _choose_path(self, cursor: Cursor) -> None:
         cursor.execute("SELECT set_config('search_path', %s, true)", (self.path,))
