@@ -310,3 +310,22 @@ def test_texts_are_not_mapped_where_another_parent_with_the_same_came_in_since_t
 
         assert re.search("several rows share 'A-2'|more than one row", str(refused.value))
         assert ask(case, "SELECT count(*) FROM books WHERE author_id = 'A-2'") == [(2,)]
+
+
+WATCHED = """
+CREATE TABLE seen (setting text, deed text);
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.seen VALUES (current_setting('synchronous_commit'), TG_ARGV[0]); RETURN NULL; END $$;
+CREATE TRIGGER see AFTER UPDATE OF finished_at ON fixer_journal.run EXECUTE FUNCTION see('end');
+CREATE TRIGGER see AFTER INSERT ON fixer_journal.step EXECUTE FUNCTION see('step');
+"""
+
+
+def test_steps_do_not_wait_for_the_disk_and_the_end_of_the_run_does(laboratory: Laboratory) -> None:
+    with laboratory.database(18) as case:
+        case.break_("ALTER TABLE reviews DROP CONSTRAINT reviews_pkey")
+        apply(case)
+        case.break_(f"ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; {WATCHED}")
+        apply(case)
+
+        assert ask(case, "SELECT DISTINCT deed, setting FROM seen ORDER BY 1") == [("end", "on"), ("step", "off")]
