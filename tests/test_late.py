@@ -323,6 +323,7 @@ CREATE TRIGGER see AFTER INSERT ON fixer_journal.step EXECUTE FUNCTION see('step
 
 def test_steps_do_not_wait_for_the_disk_and_the_end_of_the_run_does(laboratory: Laboratory) -> None:
     with laboratory.database(18) as case:
+        ask(case, f"ALTER DATABASE {case.name} SET synchronous_commit = on")
         case.break_("ALTER TABLE reviews DROP CONSTRAINT reviews_pkey")
         apply(case)
         case.break_(f"ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; {WATCHED}")
