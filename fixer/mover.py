@@ -81,7 +81,10 @@ class Mover:
         mapped = tables[0] and any(c in tables[0].columns and tables[0].columns[c].mapped for c in key.columns)
         if mapped or not any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes):
             return None
-        among = SQL("({columns}) IN (SELECT {columns} FROM {table} AS t WHERE {condition})").format(
+        # As an array, the values are looked up one by one, however many are expected: a join would read all rows.
+        one = "{columns} = ANY (ARRAY (SELECT {columns} FROM {table} AS t WHERE {condition}))"
+        many = "({columns}) IN (SELECT {columns} FROM {table} AS t WHERE {condition})"
+        among = SQL(one if len(key.columns) == 1 else many).format(
             columns=q.columns(key.columns), table=q.name(key.table), condition=orphaned(key)
         )
         return places(key.table, among)
