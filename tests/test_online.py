@@ -565,6 +565,21 @@ def test_an_index_that_was_half_built_is_healed(broken: Database, how: str) -> N
     assert (undo(broken, 1, "-q").returncode, differences(before, broken)) == (0, [])
 
 
+def test_an_index_that_was_half_built_goes_when_the_run_is_taken_back(broken: Database) -> None:
+    invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+    before = all_of(broken)
+    with session(broken, SNAPSHOT) as other:
+        process = started(*APPLY, "--dsn", broken.dsn)
+        wait_for(lambda: broken.ask(BUILDING) or process.poll() is not None)
+        stop(broken, process, "of its backend")
+        left = broken.ask(invalid)
+        other.rollback()
+    taken_back = undo(broken, 1, "-q")
+
+    assert (left, taken_back.returncode, broken.ask(invalid)) == (1, 0, 0), taken_back.stderr
+    assert differences(before, broken) == []
+
+
 def test_an_interrupt_exits_130_and_says_how_to_go_on(large: Database) -> None:
     process = at(large, r"\[15/")
     process.send_signal(signal.SIGINT)

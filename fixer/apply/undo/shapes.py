@@ -28,6 +28,8 @@ class Shapes(Past):
         """Drop what the run added or changed, and put triggers to sleep while rows come back."""
         for statement in dropped(self.after, self.then):
             self._do(statement, "drop what the run added")
+        for index in self._half_built():
+            self._do(SQL("DROP INDEX {}").format(q.name(index)), f"drop the index {index}, which was never finished")
         for key in self._lying():
             self._try(statement for _, statement in constraint(self.then, key))
         for key in self._unproved():  # it would keep back a row that breaks it anyway; it comes back as it is
@@ -39,6 +41,19 @@ class Shapes(Past):
             for rule in (item for item in self.after.of_kind("rule") if item.of == oid):
                 disable = SQL("ALTER TABLE {} DISABLE RULE {}")
                 self._do(disable.format(q.name(self.after.table(oid)), Identifier(rule.name)), "")
+
+    def _half_built(self) -> list[QName]:
+        """Return the indexes that the run was building when it was interrupted: no definition tells of them."""
+        built = [done.step.sql for done in self.done.steps if done.step.concurrent]
+        self.cursor.execute(
+            "SELECT n.nspname, x.relname FROM pg_catalog.pg_index i"
+            " JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace"
+            " WHERE i.indrelid = ANY (%s::oid[]) AND NOT i.indisvalid",
+            (sorted(self.relations),),
+        )
+        invalid = (QName(*row) for row in self.cursor.fetchall()) if built else ()
+        return [index for index in invalid if any(f" {q.quoted([index.name])} ON " in sql for sql in built)]
 
     def _lying(self) -> Iterator[Item]:
         """Yield the foreign keys under which rows without a parent may have stood.
