@@ -40,11 +40,13 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
     if only where it stands, lives in storage of this transaction's own. Online, nothing is rolled back as a whole.
     """
     generator, room = q.generator_of(table, column), _room(table, column, held, rows)
-    title = f"find room for new numbers of {table.name}.{column}, clear of those that references hold"
+    title = f"let a rollback reach the numbers of {table.name}.{column}"
+    if held:
+        title = f"find room for new numbers of {table.name}.{column}, clear of those that references hold"
     block = _moved_on(table, column, generator, SQL("NULL"), room, anchored=True)
     step = Step(Phase.ANCHOR, table, title, block, room=rows)
     lightly = replace(step, sql=_moved_on(table, column, generator, SQL("NULL"), room), lock=OF_SEQUENCE)
-    return replace(step, online=(lightly,))
+    return replace(step, online=(lightly,) if held else ())
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:
