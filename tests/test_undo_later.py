@@ -12,9 +12,13 @@ import pytest
 from laws import Laboratory
 from test_apply import session, wait_for
 from test_cli import HEALTHY, STORY, Database, fixer, lent, started
+from test_late import ask
 from test_shadow import LIBRARY, library
 from test_undo import FILLED, all_of, apply, differences, lent_repaired, undo, written
 from test_undo import mode as mode
+
+from fixer import undo as undo_run
+from fixer.errors import UndoRefused
 
 CONTRACT = """
 from sqlalchemy import Column, MetaData, Table, Text, types
@@ -495,3 +499,33 @@ def test_nobody_waits_long_behind_an_undo_that_waits(laboratory: Laboratory) -> 
         process.communicate(timeout=60)
 
     assert (max(waited) < 2, process.returncode) == (True, 0)
+
+
+GONE = """
+ALTER TABLE books DROP CONSTRAINT books_price_check; INSERT INTO authors (name) VALUES ('gone');
+INSERT INTO books (author_id, editor_id, title, price) SELECT id, 1, 'bad', -1 FROM authors WHERE name = 'gone'
+"""
+ORPHANED = "SELECT count(*) FROM books b WHERE NOT EXISTS (SELECT FROM authors a WHERE a.id = b.author_id)"
+
+
+@pytest.mark.parametrize("role", ["superuser", "owner"])
+def test_a_row_whose_parent_has_gone_since_does_not_come_back(laboratory: Laboratory, role: str, mode: str) -> None:
+    with laboratory.database(18, role=role) as case:
+        case.break_(GONE)
+        run = case.apply(mode=mode, allow_hazards="all")
+        ask(case, "DELETE FROM authors WHERE name = 'gone'")
+        with pytest.raises(UndoRefused, match=r"foreign key constraint|would point at nothing"):
+            undo_run(case.connection, run.run)
+
+        assert ask(case, ORPHANED) == [(0,)]
+
+
+@pytest.mark.parametrize("mixed", ["", "UPDATE books SET reviewer_id = 99 WHERE id = 7;"])
+def test_rows_that_had_no_parent_before_come_back(laboratory: Laboratory, mixed: str, mode: str) -> None:
+    breaks = f"SET LOCAL session_replication_role = replica; UPDATE books SET author_id = 77 WHERE id < 3; {mixed}"
+    with laboratory.database(18) as case:
+        case.break_(breaks)
+        run = case.apply(mode=mode, allow_hazards="all")
+        undo_run(case.connection, run.run)
+
+        assert ask(case, ORPHANED) == [(2,)]

@@ -105,6 +105,7 @@ class _Undo(Reasons, Shapes, Rows):
         self._bring_back()
         self._prove()
         self._look_for_breaches(broken)
+        self._look_for_orphans()
         after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
         entries = tuple(
             ledger.Entry(

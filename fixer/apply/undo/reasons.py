@@ -9,7 +9,7 @@ import psycopg2
 from fixer import sqltext as q
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import DoneStep
-from fixer.apply.restore import condition_of
+from fixer.apply.restore import condition_of, is_unproved
 from fixer.apply.strays import strays
 from fixer.apply.undo.past import Past, helpers
 from fixer.errors import UndoRefused
@@ -95,6 +95,31 @@ class Reasons(Past):
                         f"{rows} rows of {table} hold in {column} what was written since run {self.done.run}"
                         " and would be lost."
                     )
+
+    def _look_for_orphans(self) -> None:
+        """Refuse where the parent of a row that came back has gone since: no foreign key has asked, for a superuser."""
+        written = {self.then.oid(str(s.step.table)) for s in self.done.steps if s.step.moves or s.step.restores}
+        for key in self.then.of_kind("constraint") if self.superuser else ():
+            proved = (
+                not is_unproved(key) and not key.detail["asleep"] and " NOT ENFORCED" not in key.detail["definition"]
+            )
+            if key.detail["type"] != "f" or key.of not in written or not proved:
+                continue
+            pairs = zip(key.detail["target_columns"], key.detail["columns"], strict=True)
+            orphan = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
+                q.not_null(key.detail["columns"]),
+                q.name(self._table(key.detail["target"])),
+                q.all_of(SQL("{} = {}").format(q.column(there, "p"), q.column(here)) for there, here in pairs),
+            )
+            table, known = self.then.table(key.of), self.parentless[key.of]
+            query = SQL("SELECT count(*) FROM (SELECT FROM {} AS t WHERE {} LIMIT {}) AS found")
+            self.cursor.execute(query.format(q.name(table), orphan, Literal(known + 1)))
+            (found,) = self.cursor.fetchone() or (0,)
+            if found > known:
+                parent = self._table(key.detail["target"])
+                raise UndoRefused(
+                    f"Rows that go back to {table} would point at nothing: their rows of {parent} are gone."
+                )
 
     def _losses(self, done: DoneStep) -> Iterator[tuple[str, Composable]]:
         columns = self._columns(done.step)

@@ -94,7 +94,9 @@ class Rows(Past):
             q.names(name for name in named if name in types),
             SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
         )
-        self.back[oid] += self._do(back, f"bring rows back to {table}")
+        returned = self._do(back, f"bring rows back to {table}")
+        self.back[oid] += returned
+        self.parentless[oid] += returned if step.phase is Phase.ORPHANS else 0
 
     def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
         """Return the columns that held texts when a step was done, each under its name since they were mapped."""
@@ -134,6 +136,7 @@ class Rows(Past):
             found.rows, q.name(table), _assigned(values), found.source, found.condition
         )
         done = self._do(update, f"give cells of {table} back what they held")
+        self.parentless[oid] += done if step.phase is Phase.ORPHANS else 0
         lacking = rows - done - written
         if step.respells and not step.known_by:
             lacking = self._lacking(table, step, types)
