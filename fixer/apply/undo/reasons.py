@@ -98,25 +98,25 @@ class Reasons(Past):
 
     def _look_for_orphans(self) -> None:
         """Refuse where the parent of a row that came back has gone since: no foreign key has asked, for a superuser."""
-        written = {self.then.oid(str(s.step.table)) for s in self.done.steps if s.step.moves or s.step.restores}
+        tables = {str(done.step.table) for done in self.done.steps if done.step.moves or done.step.restores}
+        written = {known.oid(table) for table in tables for known in (self.then, self.left)}
         for key in self.then.of_kind("constraint") if self.superuser else ():
-            proved = (
-                not is_unproved(key) and not key.detail["asleep"] and " NOT ENFORCED" not in key.detail["definition"]
-            )
-            if key.detail["type"] != "f" or key.of not in written or not proved:
+            detail = key.detail
+            proved = not is_unproved(key) and " NOT ENFORCED" not in detail["definition"]
+            if detail["type"] != "f" or key.of not in written or not proved or detail["asleep"]:
                 continue
-            pairs = zip(key.detail["target_columns"], key.detail["columns"], strict=True)
+            table, target = self.then.table(key.of), detail["target"]
+            parent = self.then.table(target) if target in self.then.relations else self._table(target)
             orphan = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
-                q.not_null(key.detail["columns"]),
-                q.name(self._table(key.detail["target"])),
-                q.all_of(SQL("{} = {}").format(q.column(there, "p"), q.column(here)) for there, here in pairs),
+                q.not_null(detail["columns"]),
+                q.name(parent),
+                q.equal(detail["target_columns"], detail["columns"], "p", "t"),
             )
-            table, known = self.then.table(key.of), self.parentless[key.of]
+            known = self.parentless[key.of]
             query = SQL("SELECT count(*) FROM (SELECT FROM {} AS t WHERE {} LIMIT {}) AS found")
             self.cursor.execute(query.format(q.name(table), orphan, Literal(known + 1)))
             (found,) = self.cursor.fetchone() or (0,)
             if found > known:
-                parent = self._table(key.detail["target"])
                 raise UndoRefused(
                     f"Rows that go back to {table} would point at nothing: their rows of {parent} are gone."
                 )

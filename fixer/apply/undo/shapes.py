@@ -76,6 +76,7 @@ class Shapes(Past):
         except psycopg2.Error as error:
             log.info("not yet: %s", told(error))
             self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_early")
+        self.cursor.execute("RELEASE SAVEPOINT pgmend_early")
 
     def _bring_up_to_date(self) -> None:
         """Give columns whose place others took the cells of rows that were written since."""
