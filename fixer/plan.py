@@ -205,10 +205,10 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     causes = (*comparison.findings, *comparison.consequences)
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
-    repairs: Iterable[Step] = (step for f in findings for step in f.repair.steps)
+    repairs: Iterable[Iterable[Step]] = (finding.repair.steps for finding in findings)
     if mode == ONLINE:
-        repairs = (each for step in repairs for each in _lightly(step))
-    steps = sorted(_once(repairs), key=lambda step: step.phase)
+        repairs = ([each for step in steps for each in _lightly(step)] for steps in repairs)
+    steps = list(_once(repairs))
     if mode == ONLINE:
         return [_while_asleep(step, comparison) for step in _merged(steps)]
     return list(_merged(_quietly(steps, comparison.future)))
@@ -271,14 +271,29 @@ def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QNam
             yield obstacle, (name, obstacle.kind, obstacle.name, how)
 
 
-def _once(steps: Iterable[Step]) -> Iterator[Step]:
+def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
+    """Yield the steps by phase, each once, in the last of its places: rows set free meanwhile are settled with others.
+
+    What a repair settles before a step is settled before it in any case, if need be earlier as well: rows that hang on
+    others would go with them in silence.
+    """
     seen: dict[tuple[Phase, str, str], Step] = {}
-    for step in steps:
-        key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batch))
-        earlier = seen.pop(key, step)
-        # In the last of its places: rows that another repair sets free meanwhile are settled with the others.
-        seen[key] = step if (step.rows, step.room) >= (earlier.rows, earlier.room) else earlier
-    yield from seen.values()
+    leads: dict[tuple[Phase, str, str], dict[tuple[Phase, str, str], None]] = {}
+    for steps in repairs:
+        past: list[tuple[Phase, str, str]] = []
+        for step in steps:
+            key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batch))
+            earlier = seen.pop(key, step)
+            seen[key] = step if (step.rows, step.room) >= (earlier.rows, earlier.room) else earlier
+            leads.setdefault(key, {}).update(
+                dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
+            )
+            past += [key] if step.writes_rows else []
+    done = set[tuple[Phase, str, str]]()
+    for key, step in sorted(seen.items(), key=lambda item: item[1].phase):
+        yield from (seen[lead] for lead in leads[key] if lead not in done and step.moves)
+        yield step
+        done.add(key)
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:

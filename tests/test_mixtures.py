@@ -131,6 +131,12 @@ FOUND = [  # mixtures that once went wrong, cut down to what it takes
     ["orphan-rows: adopted by the default row", "wrong-type: texts that are no moments"],
     ["missing-foreign-key: dropped together with the key it used", "text-key: a key of texts with children"],
     ["legacy-table: renamed", "broken-check: prices below zero"],
+    [
+        "text-reference: a foreign key to the old key",
+        "wrong-type: not a number among floats",
+        "duplicate-values: two accounts of one name",
+        "wrong-type: floats for money",
+    ],
     ["legacy-table: renamed", "narrow-column: fewer digits after the point"],
     ["legacy-table: renamed", "wrong-type: moments without a zone"],
     [
