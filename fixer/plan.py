@@ -25,6 +25,7 @@ VERSION = 1
 ATOMIC, ONLINE = MODES = ("atomic", "online")
 
 Render = Callable[[Composable], str]
+_Same = tuple[Phase, str, str]  # by which steps of several repairs are one
 
 
 @dataclass(frozen=True)
@@ -277,10 +278,10 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
     What a repair settles before a step is settled before it in any case, if need be earlier as well: rows that hang on
     others would go with them in silence.
     """
-    seen: dict[tuple[Phase, str, str], Step] = {}
-    leads: dict[tuple[Phase, str, str], dict[tuple[Phase, str, str], None]] = {}
+    seen: dict[_Same, Step] = {}
+    leads: dict[_Same, dict[_Same, None]] = {}
     for steps in repairs:
-        past: list[tuple[Phase, str, str]] = []
+        past: list[_Same] = []
         for step in steps:
             key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batch))
             earlier = seen.pop(key, step)
@@ -289,7 +290,7 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
                 dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
             )
             past += [key] if step.writes_rows else []
-    done = set[tuple[Phase, str, str]]()
+    done = set[_Same]()
     for key, step in sorted(seen.items(), key=lambda item: item[1].phase):
         yield from (seen[lead] for lead in leads[key] if lead not in done and step.moves)
         yield step
