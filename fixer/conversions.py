@@ -133,7 +133,7 @@ def _beside(
     if found.generates:
         return None
     # The digits of floats that are yet to be written are not known: online the column takes them all.
-    exactly = _exact(finding, actual)
+    exactly = _exact(finding, actual) and family(way.type) == "numeric"
     shadow = Shadow(
         table=actual.tables[name],
         column=found,

@@ -7,6 +7,7 @@ its parent, and a relation would appear that never existed.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.schema import QName, Schema
@@ -39,13 +40,17 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
     After it a rollback takes back what the generator gives. nextval alone survives one; a sequence that is restarted,
     if only where it stands, lives in storage of this transaction's own. Online, nothing is rolled back as a whole.
     """
-    generator, room = q.generator_of(table, column), _room(table, column, held, rows)
     title = f"let a rollback reach the numbers of {table.name}.{column}"
     if held:
         title = f"find room for new numbers of {table.name}.{column}, clear of those that references hold"
-    block = _moved_on(table, column, generator, SQL("NULL"), room, anchored=True)
-    step = Step(Phase.ANCHOR, table, title, block, room=rows)
-    lightly = replace(step, sql=_moved_on(table, column, generator, SQL("NULL"), room), lock=OF_SEQUENCE)
+
+    def block(rows: int, *, anchored: bool) -> q.Block:
+        room = _room(table, column, held, rows)
+        return _moved_on(table, column, q.generator_of(table, column), SQL("NULL"), room, anchored=anchored)
+
+    fixed, loose = partial(block, anchored=True), partial(block, anchored=False)
+    step = Step(Phase.ANCHOR, table, title, fixed(rows), room=rows, roomier=fixed)
+    lightly = replace(step, sql=loose(rows), roomier=loose, lock=OF_SEQUENCE)
     return replace(step, online=(lightly,) if held else ())
 
 

@@ -41,7 +41,15 @@ class Mover:
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
         keys, condition_before = self.actual.incoming(table), condition
-        for key in keys:
+        missing = [
+            key
+            for key in self.contract.foreign_keys()
+            if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys)
+        ]
+        # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
+        wanted = [key for key in missing if phase is Phase.ORPHANS and key.table == table]
+        followed = [key for key in wanted if self.policy(key) == "quarantine"]
+        for key in (*keys, *followed):
             if key.table == table:
                 condition = _with_descendants(key, condition)
         for key in keys:
@@ -55,8 +63,8 @@ class Mover:
             rivals = find = None
         there = self.actual.tables[table]
         yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=keys, find=find)
-        for key in self.contract.foreign_keys():
-            if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys):
+        for key in missing:
+            if key not in followed:
                 yield from self.orphans(key, rows=0, path=(*path, table))
 
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
@@ -144,11 +152,14 @@ class Mover:
         """Return the columns that are set to NULL, after which the row references nothing; none where one may not be.
 
         One is enough, unless all or none have to be NULL (MATCH FULL): of a key over several columns those that say
-        so, since the others may say more than where it points, as a tenant does.
+        so, since the others may say more than where it points, as a tenant does; none that is part of another key.
         """
-        wanted, hints = self.contract.tables[key.table].columns, self.contract.hints[key.table]
+        wanted, hints = self.contract.tables[key.table], self.contract.hints[key.table]
         meant = key.columns if key.match == "f" else [c for c in key.columns if hints.of(c).orphans == "null"]
-        return () if any(wanted[column].not_null for column in meant) else tuple(meant)
+        others = (
+            {c for k in wanted.foreign_keys if k.pairs != key.pairs for c in k.columns} if len(key.columns) > 1 else ()
+        )
+        return () if any(wanted.columns[column].not_null or column in others for column in meant) else tuple(meant)
 
     def adopter(self, key: ForeignKey) -> dict[str, Composable]:
         """Return the key of the default row that takes orphans in, column by column."""
@@ -165,8 +176,11 @@ class Mover:
 
 def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
     """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
-    return SQL("{} AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
-        q.not_null(key.columns),
+    given = q.not_null(key.columns)
+    if key.match == "f":  # some of its columns alone are none the better for it
+        given = q.any_of(SQL("{} IS NOT NULL").format(q.column(column)) for column in key.columns)
+    return SQL("({}) AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
+        given,
         parents or SQL("{} AS p").format(q.name(key.target)),
         q.equal(key.target_columns, key.columns, "p", "t"),
     )

@@ -153,8 +153,8 @@ def key(
 
 def _holds_value(table: Table, column: str) -> bool:
     """Tell whether the database vouches that a column holds no NULL; not of one that is numbered batch by batch."""
-    there = table.columns[column]
-    return there.not_null and not (there.added and there.numbered)
+    there = table.columns.get(column)
+    return bool(there and there.not_null and not (there.added and there.numbered))
 
 
 def using(name: str, wanted: Index, ready: str | None = None) -> Composable:

@@ -285,7 +285,11 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
         for step in steps:
             key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batch))
             earlier = seen.pop(key, step)
-            seen[key] = step if (step.rows, step.room) >= (earlier.rows, earlier.room) else earlier
+            kept = step if step.rows >= earlier.rows else earlier
+            if step.roomier and earlier is not step:
+                room = step.room + earlier.room
+                kept = replace(kept, room=room, sql=step.roomier(room))
+            seen[key] = kept
             leads.setdefault(key, {}).update(
                 dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
             )

@@ -5,6 +5,7 @@ What stands for a step online is built in fixer.online, steps that write rows in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
@@ -147,6 +148,7 @@ class Step:
     asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
     concurrent: bool = False  # online: it cannot run in a transaction
     room: int = 0  # new numbers that it finds room for, and for as many again
+    roomier: Callable[[int], Composable] | None = None  # its statement for so many: with those of others
     fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them
 
     @property

@@ -55,6 +55,20 @@ def test_new_numbers_are_clear_of_what_is_held(laboratory: Laboratory, held: str
 
 
 @MODES
+def test_rows_of_two_kinds_need_room_together(laboratory: Laboratory, mode: str) -> None:
+    """Three rows share a key, three have none: a gap for three would let the others run into what is held."""
+    with laboratory.database(18) as case:
+        case.break_(
+            f"{TWICE} ALTER TABLE books ALTER id DROP NOT NULL;"
+            "INSERT INTO books SELECT NULL, author_id, editor_id, NULL, 'none ' || row_number() OVER (), price, pages"
+            " FROM books WHERE id < 13;"
+            "UPDATE reviews SET book_id = 2147483047::bigint + 13 * id; SELECT setval('books_id_seq', 2147483047)"
+        )
+        with pytest.raises(ApplyFailed, match=r"no room for 18 new numbers of books\.id"):
+            case.apply(mode=mode, allow_hazards="all")
+
+
+@MODES
 def test_where_there_is_no_room_nothing_is_numbered(laboratory: Laboratory, mode: str) -> None:
     with laboratory.database(18) as case:
         case.break_(

@@ -76,5 +76,12 @@ SPECIMENS = (
         quarantined=2,
         also=frozenset({"missing-foreign-key", "orphan-rows"}),
     ),
+    Specimen(
+        "floats",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
+        "ALTER TABLE reviews ALTER COLUMN book_id TYPE double precision",
+        hazards=frozenset({"rewrites-values"}),
+        also=frozenset({"missing-foreign-key"}),
+    ),
 )
 NEAR_MISSES = (Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),)

@@ -15,6 +15,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
+from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Added, Lock, Phase, Repair, Step, alter, refuse
 from fixer.writes import counted
@@ -117,6 +118,15 @@ SPECIMENS = (
         "needed by no row yet",
         "TRUNCATE reviews; ALTER TABLE reviews DROP COLUMN book_id",
         also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
+        "a part of a key, for which there is no value",
+        "ALTER TABLE members DROP COLUMN tenant_id CASCADE",
+        rows=6,
+        manual=True,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=tenancy,
+        setup=TENANCY_ROWS,
     ),
 )
 NEAR_MISSES = (

@@ -15,7 +15,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage, shown
 from fixer.mover import Mover, orphaned
 from fixer.references import best, pairs_of
 from fixer.schema import ForeignKey, Schema, Table
-from fixer.specimens import TENANCY_ROWS, tenancy
+from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.sqltext import SQL
 from fixer.steps import Repair
 
@@ -108,6 +108,17 @@ SPECIMENS = (
         rows=3,
         quarantined=3,
         superuser=True,
+    ),
+    Specimen(
+        "in a table that references itself, with those under them",
+        "ALTER TABLE employees DROP CONSTRAINT employees_manager_id_fkey;"
+        "UPDATE employees SET manager_id = 99 WHERE id = 3",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=4,
+        also=frozenset({"missing-foreign-key"}),
+        contract=company,
+        setup=COMPANY_ROWS,
     ),
     Specimen(
         "under a key of two columns, of which one says null",
