@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -71,7 +71,9 @@ class Mover:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        yield from self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find)
+        for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
+            own = step.table == key.table and not step.orphans_by
+            yield replace(step, orphans_by=key.columns) if own else step
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or a text that was mapped to none."""

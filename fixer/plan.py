@@ -55,6 +55,7 @@ class PlannedStep:
     restores: tuple[str, ...] = ()
     respells: tuple[str, ...] = ()
     known_by: tuple[str, ...] = ()
+    orphans_by: tuple[str, ...] = ()
     added: tuple[AddedColumn, ...] = ()
     reverts: tuple[RevertedColumn, ...] = ()
     find: str | None = None
@@ -428,6 +429,7 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         restores=step.restores,
         respells=step.respells,
         known_by=step.known_by,
+        orphans_by=step.orphans_by,
         added=tuple(
             AddedColumn(a.column, _rendered(a.kept, render), a.counts, a.aside, _rendered(a.back, render))
             for a in step.added
@@ -461,7 +463,7 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
         "touches": [str(name) for name in step.touches], "names": [list(n) for n in (step.table, *step.touches)],
         "slug": step.slug, "doubted": step.doubted, "kind": step.kind,
         "restores": list(step.restores), "respells": list(step.respells),
-        "known_by": list(step.known_by),
+        "known_by": list(step.known_by), "orphans_by": list(step.orphans_by),
         "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
         "find": step.find, "batch": step.batch, "hold": step.hold, "known": step.known, "pages": step.pages,
         "concurrent": step.concurrent, "asleep": [list(pair) for pair in step.asleep],
@@ -516,6 +518,7 @@ def step_from_json(kept: Any) -> PlannedStep:
         restores=tuple(kept["restores"]),
         respells=tuple(kept["respells"]),
         known_by=tuple(kept["known_by"]),
+        orphans_by=tuple(kept["orphans_by"]),
         added=tuple(AddedColumn(**column) for column in kept["added"]),
         reverts=tuple(RevertedColumn(**column) for column in kept["reverts"]),
         find=kept["find"],

@@ -147,6 +147,7 @@ class Step:
     pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
     asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
     concurrent: bool = False  # online: it cannot run in a transaction
+    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it settles
     room: int = 0  # new numbers that it finds room for, and for as many again
     roomier: Callable[[int], Composable] | None = None  # its statement for so many: with those of others
     fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them

@@ -529,3 +529,38 @@ def test_rows_that_had_no_parent_before_come_back(laboratory: Laboratory, mixed:
         undo_run(case.connection, run.run)
 
         assert ask(case, ORPHANED) == [(2,)]
+
+
+DANGLING = "SELECT count(*) FROM books b WHERE NOT EXISTS (SELECT FROM authors a WHERE a.id = b.editor_id)"
+
+
+def test_an_orphan_does_not_come_back_once_another_of_its_parents_has_gone(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(
+            "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey;"
+            "UPDATE books SET author_id = 888, editor_id = 12 WHERE id = 7"
+        )
+        run = case.apply(mode=mode, allow_hazards="all")
+        ask(case, "DELETE FROM books WHERE author_id = 12; DELETE FROM authors WHERE id = 12")
+        with pytest.raises(UndoRefused, match="would point at nothing"):
+            undo_run(case.connection, run.run)
+
+        assert ask(case, DANGLING) == [(0,)]
+
+
+def test_orphans_that_no_run_touched_are_no_reason(laboratory: Laboratory, mode: str) -> None:
+    lying = (
+        "CREATE TABLE x (id integer PRIMARY KEY); ALTER TABLE books ADD COLUMN extra integer REFERENCES x;"
+        "SET LOCAL session_replication_role = replica; UPDATE books SET extra = 5 WHERE id IN (3, 4);"
+        "UPDATE books SET reviewer_id = 99 WHERE id = 9"
+    )
+    with laboratory.database(18) as case:
+        case.break_(lying)
+        run = case.apply(mode=mode, allow_hazards="all")
+        undo_run(case.connection, run.run)
+
+        assert ask(case, "SELECT id, reviewer_id FROM books WHERE extra = 5 OR reviewer_id = 99 ORDER BY 1") == [
+            (3, 3),
+            (4, 4),
+            (9, 99),
+        ]

@@ -92,6 +92,7 @@ class _Undo(Reasons, Shapes, Rows):
         named = self.after
         before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
         broken = [(key, self._breaches(key)) for key in self._unproved()]
+        stood = {key.key: self._orphans(self.after, key) for key in self._asked(self.after)}
         number = journal.open_undo(self.cursor, self.done)
         self._look_for_strays()
         self._look_at_views()
@@ -105,7 +106,7 @@ class _Undo(Reasons, Shapes, Rows):
         self._bring_back()
         self._prove()
         self._look_for_breaches(broken)
-        self._look_for_orphans()
+        self._look_for_orphans(stood)
         after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
         entries = tuple(
             ledger.Entry(

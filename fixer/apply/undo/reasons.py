@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import psycopg2
 
@@ -96,27 +96,36 @@ class Reasons(Past):
                         " and would be lost."
                     )
 
-    def _look_for_orphans(self) -> None:
-        """Refuse where the parent of a row that came back has gone since: no foreign key has asked, for a superuser."""
+    def _asked(self, known: Definitions) -> Iterator[Item]:
+        """Yield the proved foreign keys of tables to which rows go back: a superuser brings them there unasked."""
         tables = {str(done.step.table) for done in self.done.steps if done.step.moves or done.step.restores}
-        written = {known.oid(table) for table in tables for known in (self.then, self.left)}
-        for key in self.then.of_kind("constraint") if self.superuser else ():
-            detail = key.detail
-            proved = not is_unproved(key) and " NOT ENFORCED" not in detail["definition"]
-            if detail["type"] != "f" or key.of not in written or not proved or detail["asleep"]:
-                continue
-            table, target = self.then.table(key.of), detail["target"]
-            parent = self.then.table(target) if target in self.then.relations else self._table(target)
-            orphan = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
-                q.not_null(detail["columns"]),
-                q.name(parent),
-                q.equal(detail["target_columns"], detail["columns"], "p", "t"),
-            )
-            known = self.parentless[key.of]
-            query = SQL("SELECT count(*) FROM (SELECT FROM {} AS t WHERE {} LIMIT {}) AS found")
-            self.cursor.execute(query.format(q.name(table), orphan, Literal(known + 1)))
-            (found,) = self.cursor.fetchone() or (0,)
-            if found > known:
+        written = {each.oid(table) for table in tables for each in (self.before, self.left)}
+        for key in known.of_kind("constraint") if self.superuser else ():
+            foreign = key.detail["type"] == "f" and key.of in written and key.of in known.relations
+            if foreign and not (is_unproved(key) or key.detail["asleep"] or "NOT ENFORCED" in key.detail["definition"]):
+                yield key
+
+    def _orphans(self, known: Definitions, key: Item) -> int:
+        """Count the rows under a foreign key that have no parent, by the names of some time."""
+        orphan = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
+            q.not_null(key.detail["columns"]),
+            q.name(self._parent(known, key)),
+            q.equal(key.detail["target_columns"], key.detail["columns"], "p", "t"),
+        )
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS t WHERE {}").format(q.name(known.table(key.of)), orphan))
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    def _parent(self, known: Definitions, key: Item) -> QName:
+        target = key.detail["target"]
+        return known.table(target) if target in known.relations else self._table(target)
+
+    def _look_for_orphans(self, stood: Mapping[Key, int]) -> None:
+        """Refuse where the parent of a row that came back has gone since; some `stood` without one, or were orphans."""
+        for key in self._asked(self.then):
+            numbers, _ = key.detail["numbers"]
+            allowed = stood.get(key.key, 0) + self.parentless[key.of, frozenset(numbers)]
+            if self._orphans(self.then, key) > allowed:
+                table, parent = self.then.table(key.of), self._parent(self.then, key)
                 raise UndoRefused(
                     f"Rows that go back to {table} would point at nothing: their rows of {parent} are gone."
                 )

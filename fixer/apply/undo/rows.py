@@ -96,7 +96,13 @@ class Rows(Past):
         )
         returned = self._do(back, f"bring rows back to {table}")
         self.back[oid] += returned
-        self.parentless[oid] += returned if step.phase is Phase.ORPHANS else 0
+        self._note_orphans(oid, step, returned)
+
+    def _note_orphans(self, oid: int, step: PlannedStep, rows: int) -> None:
+        """Note how many rows came back that had no parent before the run either."""
+        columns = self.left.columns(oid) if step.orphans_by else {}
+        if columns and columns.keys() >= set(step.orphans_by):
+            self.parentless[oid, frozenset(columns[name].number for name in step.orphans_by)] += rows
 
     def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
         """Return the columns that held texts when a step was done, each under its name since they were mapped."""
@@ -136,7 +142,7 @@ class Rows(Past):
             found.rows, q.name(table), _assigned(values), found.source, found.condition
         )
         done = self._do(update, f"give cells of {table} back what they held")
-        self.parentless[oid] += done if step.phase is Phase.ORPHANS else 0
+        self._note_orphans(oid, step, done)
         lacking = rows - done - written
         if step.respells and not step.known_by:
             lacking = self._lacking(table, step, types)
