@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from dumps import everything
 from laws import Case, Laboratory
@@ -19,6 +21,7 @@ from test_script import psql, script
 
 from fixer.apply import journal
 from fixer.apply.definitions import Definitions
+from fixer.apply.floor import floor
 from fixer.apply.progress import SILENT, Progress
 from fixer.apply.run import Run
 from fixer.apply.undo import undo
@@ -330,3 +333,15 @@ def test_steps_do_not_wait_for_the_disk_and_the_end_of_the_run_does(laboratory: 
         apply(case)
 
         assert ask(case, "SELECT DISTINCT deed, setting FROM seen ORDER BY 1") == [("end", "on"), ("step", "off")]
+
+
+def test_the_floor_is_free_once_a_run_has_ended(laboratory: Laboratory) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database"
+    with laboratory.database(18) as case:
+        found = set[Any]()
+        for _ in range(100):
+            with floor(partial(psycopg2.connect, case.server.database_dsn(case.name))):
+                pass
+            found |= set(ask(case, f"{held} WHERE datname = current_database())"))
+
+    assert found == {(0,)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -55,4 +55,6 @@ def floor(another: Callable[[], Connection]) -> Iterator[Floor]:
             take_the_floor(cursor)
         yield Floor(guard)
     finally:
+        with suppress(psycopg2.Error):  # whose end is waited for: who comes next finds the floor free
+            guard.rollback()
         guard.close()
