@@ -335,6 +335,12 @@ def test_steps_do_not_wait_for_the_disk_and_the_end_of_the_run_does(laboratory: 
         assert ask(case, "SELECT DISTINCT deed, setting FROM seen ORDER BY 1") == [("end", "on"), ("step", "off")]
 
 
+HELD = (
+    "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+    " WHERE l.locktype = 'advisory' AND d.datname = current_database()"
+)
+
+
 class Guard(Connection):
     """Tells whether the end of its transaction was waited for."""
 
@@ -350,7 +356,7 @@ def test_the_end_of_the_floor_is_waited_for(laboratory: Laboratory) -> None:
     with laboratory.database(18) as case:
         guard = psycopg2.connect(case.server.database_dsn(case.name), connection_factory=Guard)
         with floor(lambda: guard):
-            before = ask(case, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+            before = ask(case, HELD)
             guard.ended = False
 
         assert (before, guard.ended, bool(guard.closed)) == ([(1,)], True, True)
