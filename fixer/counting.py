@@ -74,7 +74,7 @@ def _held_by(table: QName, column: str, actual: Schema) -> Composable:
         number = SQL("(CASE WHEN {text} ~ {digits} THEN {text}::bigint END)").format(
             text=SQL("{}::text").format(number), digits=Literal(r"^\d{1,18}$")
         )
-    return SQL("SELECT {} FROM {} AS t WHERE {} BETWEEN start AND last").format(number, q.name(table), number)
+    return SQL("SELECT way * {} FROM {} AS t WHERE {} BETWEEN lowest AND highest").format(number, q.name(table), number)
 
 
 def _room(table: QName, column: str, held: Held, rows: int = 0) -> tuple[Composable, Composable]:
@@ -86,6 +86,7 @@ def _room(table: QName, column: str, held: Held, rows: int = 0) -> tuple[Composa
     if not held:
         return SQL(""), SQL("")
     gaps = SQL(
+        "    lowest := least(way * start, way * last);\n    highest := greatest(way * start, way * last);\n"
         "    gaps := (\n"
         "        SELECT array_agg(int8range(g.held + 1, g.after) ORDER BY g.held)\n"
         "          FROM (SELECT h.held, lead(h.held, 1, last + 1) OVER (ORDER BY h.held) AS after\n"
@@ -94,16 +95,14 @@ def _room(table: QName, column: str, held: Held, rows: int = 0) -> tuple[Composa
         "         WHERE g.after > g.held + 1);\n"
     ).format(SQL(" UNION\n                        ").join(held))
     choice = SQL(
-        "    IF pace > 0 THEN\n"
-        "        start := coalesce((\n"
-        "            SELECT f.start\n"
-        "              FROM unnest(gaps) AS u (gap),\n"
-        "                   LATERAL (SELECT greatest(lower(u.gap), start)) AS f (start),\n"
-        "                   LATERAL (SELECT (upper(u.gap) - f.start) / pace) AS r (room)\n"
-        "             WHERE r.room >= {rows} ORDER BY least(r.room, {ample}) DESC, f.start LIMIT 1), {otherwise});\n"
-        "        IF start IS NULL THEN\n"
-        "            RAISE sequence_generator_limit_exceeded USING MESSAGE = {complaint};\n"
-        "        END IF;\n"
+        "    start := coalesce((\n"
+        "        SELECT f.start\n"
+        "          FROM unnest(gaps) AS u (gap),\n"
+        "               LATERAL (SELECT greatest(lower(u.gap), start)) AS f (start),\n"
+        "               LATERAL (SELECT (upper(u.gap) - f.start) / abs(pace)) AS r (room)\n"
+        "         WHERE r.room >= {rows} ORDER BY least(r.room, {ample}) DESC, f.start LIMIT 1), {otherwise});\n"
+        "    IF start IS NULL THEN\n"
+        "        RAISE sequence_generator_limit_exceeded USING MESSAGE = {complaint};\n"
         "    END IF;\n"
     )
     complaint = f"no room for {rows} new numbers of {table.name}.{column} between those that references hold"
@@ -124,26 +123,32 @@ def _moved_on(
     *,
     anchored: bool = False,
 ) -> q.Block:
-    """Return the block that restarts a generator further on, where it is not there yet, or `anchored` in any case."""
+    """Return the block that restarts a generator further on, where it is not there yet, or `anchored` in any case.
+
+    One that counts downwards is looked at in a mirror: all numbers are taken `way` round, by their sign.
+    """
     body = SQL(
         "#variable_conflict use_variable\n"
-        "DECLARE\n    generator text := {generator};\n    pace bigint;\n    last bigint;\n"
-        "    next bigint;\n    start bigint;\n    gaps int8range[];\nBEGIN\n"
+        "DECLARE\n    generator text := {generator};\n    pace bigint;\n    way bigint;\n    last bigint;\n"
+        "    next bigint;\n"
+        "    start bigint;\n    lowest bigint;\n    highest bigint;\n    gaps int8range[];\nBEGIN\n"
         "    IF generator IS NULL THEN\n        RETURN;\n    END IF;\n"
-        "    SELECT s.seqincrement, least(s.seqmax, {limit}) INTO pace, last\n"
+        "    SELECT s.seqincrement, sign(s.seqincrement),\n"
+        "           least(CASE WHEN s.seqincrement > 0 THEN s.seqmax ELSE -(s.seqmin + 1) END, {limit})\n"
+        "      INTO pace, way, last\n"
         "      FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = generator::regclass;\n"
-        "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
-        "    start := greatest(next, {above});\n{gaps}{choice}"
+        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "    start := greatest(next, CASE WHEN pace > 0 THEN {above} END::bigint);\n{gaps}{choice}"
         "    IF start = next AND NOT {anchored} THEN\n        RETURN;\n    END IF;\n"
         # A change that changes nothing: from here on nobody draws a number in between.
         "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;\n"
-        "    EXECUTE 'SELECT last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
         "    start := greatest(next, start);\n{choice}"
         "    IF start > next THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || start - 1;\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - 1);\n"
         "        PERFORM nextval(generator::regclass);\n"
         "    ELSIF {anchored} THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || next;\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * next;\n"
         "    END IF;\nEND"
     )
     limit = SQL(

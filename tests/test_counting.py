@@ -31,6 +31,17 @@ HELD = {  # what reviews of no book hold, and the numbers that three books get t
         "SELECT setval('books_id_seq', 2147483599)",
         [2147483601, 2147483602, 2147483603],
     ),
+    "a sequence that goes down": (
+        "UPDATE reviews SET book_id = (ARRAY[-1, -2, -40])[id] WHERE id < 4;"
+        "ALTER SEQUENCE books_id_seq INCREMENT -1 MINVALUE -2147483648 MAXVALUE 100 RESTART -1",
+        [-43, -42, -41],
+    ),
+    "a sequence that goes down in tens, called before": (
+        "UPDATE reviews SET book_id = -30 WHERE id = 1;"
+        "ALTER SEQUENCE books_id_seq INCREMENT -10 MINVALUE -2147483648 MAXVALUE 100 RESTART -10;"
+        "SELECT nextval('books_id_seq')",
+        [-60, -50, -40],
+    ),
     "a sequence that goes in tens": (
         "UPDATE reviews SET book_id = 2000 WHERE id = 1; ALTER SEQUENCE books_id_seq INCREMENT 10",
         [2010, 2020, 2030],
