@@ -88,14 +88,14 @@ def _understood(finding: Finding, way: Conversion, actual: Schema) -> Composable
     no number at all does not fit.
     """
     found = actual.tables[finding.table].columns[str(finding.column)]
-    if family(found.type) == "float" and family(way.type) == "numeric":
+    if _exact(found, way):
         return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(q.column(found.name))
     return way.fits
 
 
-def _exact(finding: Finding, actual: Schema) -> bool:
-    found = actual.tables[finding.table].columns[str(finding.column)]
-    return family(found.type) == "float"
+def _exact(found: Column, way: Conversion) -> bool:
+    """Tell whether all digits are kept, in a column that has room for more than the contract wants."""
+    return family(found.type) == "float" and family(way.type) == "numeric"
 
 
 def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
@@ -133,7 +133,7 @@ def _beside(
     if found.generates:
         return None
     # The digits of floats that are yet to be written are not known: online the column takes them all.
-    exactly = _exact(finding, actual) and family(way.type) == "numeric"
+    exactly = _exact(found, way)
     shadow = Shadow(
         table=actual.tables[name],
         column=found,
@@ -282,7 +282,7 @@ def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -
     value = _only_what_fits(finding, way, actual)
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
     rows = actual.tables[name].estimated_rows
-    if _exact(finding, actual) and shape(way.type).size is not None:
+    if _exact(found, way) and shape(way.type).size is not None:
         return _convert_exactly(finding, way, found, title, rows)
     action = SQL("ALTER COLUMN {} TYPE {} USING {}").format(Identifier(column), type_, value)
     return alter(
@@ -353,7 +353,7 @@ def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> 
     now = SQL("CASE WHEN {} THEN {} END").format(
         q.over(_understood(finding, way, actual), column, cell), q.over(way.value, column, cell)
     )
-    if _exact(finding, actual):
+    if _exact(found, way):
         now = SQL("CASE WHEN {} THEN {}::text::numeric END").format(
             q.over(_understood(finding, way, actual), column, cell), cell
         )
