@@ -23,7 +23,6 @@ from fixer.writes import identity, rewrite
 SLUG = "divided-column"
 POINT = 4
 STAGE = Stage.COPIES
-COPIES = "copies"
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
@@ -35,35 +34,30 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             if table is None or column not in table.columns or not legacy:
                 continue
             old, here = table.columns[legacy[0]], f"{name.name}.{column}"
-            way = _way(old, wanted.columns[column], contract.hints[name].of(column))
+            way = _way(old, wanted.columns[column], hints)
             known = SQL("false") if isinstance(way, str) else way.fits
+            why = way if isinstance(way, str) else f"{column} would not hold them as they are"
             only = SQL("{} IS NOT NULL AND {} IS NULL").format(q.column(old.name), q.column(column))
-            disagree = SQL("{}::text <> {}::text").format(q.column(old.name), q.column(column))
-            for part, message, where in (
-                (COPIES, f"{here} should hold what its legacy column {old.name} holds", q.all_of([only, known])),
+            should = f"{here} should hold what its legacy column {old.name} holds"
+            copies = Finding(
+                SLUG, POINT, f"{name}.{column}", should, name, column, part=way, found=old, only_with_rows=True
+            )  # fmt: skip
+            for finding, where in (
+                (copies, q.all_of([only, known])),
                 (
-                    way if isinstance(way, str) else f"{column} would not hold them as they are",
-                    f"{here} should hold what its legacy column {old.name} holds, cannot hold all of it",
+                    replace(copies, message=f"{should}, cannot hold all of it", repair=refuse(why)),
                     SQL("{} AND ({}) IS NOT TRUE").format(only, known),
                 ),
                 (
-                    f"nobody but a person can tell whether {column} or {old.name} is right",
-                    f"{here} and its legacy column {old.name} should agree, hold different values",
-                    disagree,
+                    replace(
+                        copies,
+                        message=f"{here} and its legacy column {old.name} should agree, hold different values",
+                        repair=refuse(f"nobody but a person can tell whether {column} or {old.name} is right"),
+                    ),
+                    SQL("{}::text <> {}::text").format(q.column(old.name), q.column(column)),
                 ),
             ):
-                yield Finding(
-                    SLUG,
-                    POINT,
-                    f"{name}.{column}",
-                    message,
-                    name,
-                    column,
-                    part=part,
-                    found=old,
-                    asks=partial(rows_where, actual, name, where),
-                    only_with_rows=True,
-                )
+                yield replace(finding, asks=partial(rows_where, actual, name, where))
 
 
 def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
@@ -76,13 +70,9 @@ def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
-    """Copy the values that only the legacy column holds; refuse where a person has to see them."""
-    if finding.part != COPIES:
-        return refuse(finding.part)
-    name, column, legacy = finding.table, str(finding.column), finding.found
-    way = _way(legacy, contract.tables[name].columns[column], contract.hints[name].of(column))
-    if isinstance(way, str):
-        return refuse(way)
+    """Copy the values that only the legacy column holds."""
+    name, column = finding.table, str(finding.column)
+    way, legacy = finding.part, finding.found
     where = SQL("{} AND {} IS NOT NULL AND {}").format(q.is_null(column), q.column(legacy.name), way.fits)
     title = f"copy {legacy.name} to {column} where only {legacy.name} holds a value"
     table = actual.tables[name]
@@ -93,20 +83,12 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the values copied."""
-    if finding.part != COPIES:
+    if finding.repair.refusal:
         return actual
+    way, legacy = finding.part, finding.found
     table, column = actual.tables[finding.table], actual.tables[finding.table].columns[str(finding.column)]
-    way = _way(
-        finding.found,
-        contract.tables[finding.table].columns[column.name],
-        contract.hints[finding.table].of(column.name),
-    )
-    if isinstance(way, str):
-        return actual
-    value = q.over(way.value, finding.found.name, q.today(finding.found))
-    copied = SQL("coalesce({}, CASE WHEN {} THEN {} END)").format(
-        q.today(column), q.over(way.fits, finding.found.name, q.today(finding.found)), value
-    )
+    fitting, value = (q.over(each, legacy.name, q.today(legacy)) for each in (way.fits, way.value))
+    copied = SQL("coalesce({}, CASE WHEN {} THEN {} END)").format(q.today(column), fitting, value)
     return actual.with_table(table.with_column(replace(column, now=copied)))
 
 
