@@ -47,8 +47,8 @@ class Mover:
             if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys)
         ]
         # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
-        wanted = [key for key in missing if phase is Phase.ORPHANS and key.table == table]
-        followed = [key for key in wanted if self.policy(key) == "quarantine"]
+        own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
+        followed = [key for key in own if self.policy(key) == "quarantine"]
         for key in (*keys, *followed):
             if key.table == table:
                 condition = _with_descendants(key, condition)

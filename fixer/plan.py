@@ -176,18 +176,14 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
 def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
     """Yield why steps cannot be done online: rows go under foreign keys that are there until their texts are mapped."""
     going = {step.table for step in steps if step.moves and step.phase < Phase.KEYS}
-    future = comparison.future.tables
+    today = {table.stored_as or table.name: table for table in comparison.future.tables.values()}
     for key in comparison.actual.foreign_keys() if going else ():
-        target = next(
-            (name for name in going if name in future and (future[name].stored_as or name) == key.target), None
-        )
-        child = next((table for table in future.values() if (table.stored_as or table.name) == key.table), None)
-        texts = (
-            {child.columns[c.mapped].stored_as or c.mapped for c in child.columns.values() if c.mapped} if child else ()
-        )
-        if target and any(column in texts for column in key.columns):
+        child, target = today.get(key.table), today.get(key.target)
+        mapped = [child.columns[column.mapped] for column in child.columns.values() if column.mapped] if child else []
+        texts = {column.stored_as or column.name for column in mapped}
+        if target and target.name in going and texts & set(key.columns):
             yield (
-                f"rows of {target} have to go while {key.table}.{', '.join(key.columns)} still holds texts that"
+                f"rows of {target.name} have to go while {key.table}.{', '.join(key.columns)} still holds texts that"
                 " reference them: this takes --mode atomic"
             )
 

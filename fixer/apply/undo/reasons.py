@@ -14,7 +14,8 @@ from fixer.apply.strays import strays
 from fixer.apply.undo.past import Past, helpers
 from fixer.errors import UndoRefused
 from fixer.explain import told
-from fixer.schema import QName
+from fixer.mover import orphaned
+from fixer.schema import ForeignKey, QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 
 
@@ -107,12 +108,10 @@ class Reasons(Past):
 
     def _orphans(self, known: Definitions, key: Item) -> int:
         """Count the rows under a foreign key that have no parent, by the names of some time."""
-        orphan = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
-            q.not_null(key.detail["columns"]),
-            q.name(self._parent(known, key)),
-            q.equal(key.detail["target_columns"], key.detail["columns"], "p", "t"),
-        )
-        self.cursor.execute(SQL("SELECT count(*) FROM {} AS t WHERE {}").format(q.name(known.table(key.of)), orphan))
+        table, parent = known.table(key.of), self._parent(known, key)
+        columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
+        orphan = orphaned(ForeignKey(key.name, table, columns, parent, targets))
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS t WHERE {}").format(q.name(table), orphan))
         return int((self.cursor.fetchone() or (0,))[0])
 
     def _parent(self, known: Definitions, key: Item) -> QName:
