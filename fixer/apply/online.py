@@ -451,7 +451,7 @@ class _Online:
         with self.connection.cursor() as cursor:
             configure(cursor, {**chosen, **MODESTLY, "search_path": self.path, "client_min_messages": "warning"})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            if not self.pooled:
+            if not (self.pooled or (step and step.find)):  # a batch reads no definitions
                 definitions.prepare(cursor)
             yield cursor
         self.connection.commit()
