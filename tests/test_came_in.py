@@ -24,6 +24,8 @@ WAYS = {  # the type that is found, a value that fits, the one that comes in, th
     "another word": ("text", "'yes'", "'maybe'", "Boolean", ""),
     "a part of a number": ("numeric", "1", "1.5", "Integer", ""),
     "a larger number": ("text", "'7'", "'99999'", "SmallInteger", ""),
+    "a part of a float": ("double precision", "1", "1.5", "Integer", ""),
+    "a longer float": ("double precision", "1.5", "1.23456789", "String", "5"),
 }
 
 
