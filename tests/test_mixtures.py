@@ -129,7 +129,11 @@ FOUND = [  # mixtures that once went wrong, cut down to what it takes
     ["disabled-foreign-key: disabled, and orphans came in", "broken-check: prices below zero"],
     ["text-key: a key of texts with children", "broken-check: prices below zero"],
     ["orphan-rows: adopted by the default row", "wrong-type: texts that are no moments"],
-    ["missing-foreign-key: dropped together with the key it used", "text-key: a key of texts with children"],
+    [
+        "broken-check: prices below zero",
+        "text-key: a key of texts with children",
+        "missing-foreign-key: dropped together with the key it used",
+    ],
     ["legacy-table: renamed", "broken-check: prices below zero"],
     [
         "text-reference: a foreign key to the old key",
