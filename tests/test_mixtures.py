@@ -141,8 +141,8 @@ FOUND = [  # mixtures that once went wrong, cut down to what it takes
         "duplicate-values: two accounts of one name",
         "wrong-type: floats for money",
     ],
-    ["legacy-table: renamed", "narrow-column: fewer digits after the point"],
-    ["legacy-table: renamed", "wrong-type: moments without a zone"],
+    ["narrow-column: fewer digits after the point", "legacy-table: renamed"],
+    ["wrong-type: moments without a zone", "legacy-table: renamed"],
     [
         "divided-column: a legacy column of another type",
         "null-key: the next number stands in an orphan",
