@@ -68,7 +68,8 @@ def compare(
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
         known = replace(contract, alike=still_alike(same, actual, future))
-        found = _stage(list(stage), future, known, count, chosen)
+        decided = {(finding.table, finding.column) for finding in findings if finding.repair.refusal}
+        found = _stage(list(stage), future, known, count, chosen, decided)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)
@@ -120,6 +121,7 @@ def _stage(
     contract: Contract,
     count: Counter,
     chosen: Callable[[Sequence[Finding], Schema], set[int]],
+    decided: Set[tuple[QName, str | None]],
 ) -> list[tuple[DefectClass, Finding]]:
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
     worth = chosen([finding for _, finding in candidates], future)
@@ -127,13 +129,19 @@ def _stage(
     asked = [f.asks() for _, f in candidates if f.asks]
     answers = iter(count(asked) if asked else ())
     told = [(d, f, next(answers) if f.asks else Count(f.rows)) for d, f in candidates]
-    counted = [(d, _answered(f, answer) if f.asks else f) for d, f, answer in told if _stands(f, answer)]
+    counted = [(d, _answered(f, answer) if f.asks else f) for d, f, answer in told if _stands(f, answer, decided)]
     return [(defect, replace(f, repair=_repair(defect, f, future, contract))) for defect, f in counted]
 
 
-def _stands(finding: Finding, answer: Count) -> bool:
-    """Tell whether a finding is one, by the rows that are behind it or could not be read."""
-    return bool(answer.rows or answer.error or not finding.only_with_rows)
+def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str | None]]) -> bool:
+    """Tell whether a finding is one, by the rows that are behind it or could not be read.
+
+    That they could not, because a column keeps the type which a person decides about, is no finding of its own.
+    """
+    if answer.error:
+        columns = {finding.column, *getattr(finding.part, "columns", ())}
+        return not any((finding.table, column) in decided for column in columns)
+    return bool(answer.rows or not finding.only_with_rows)
 
 
 def worth_reading(
@@ -179,5 +187,9 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
         repair = defect.repair(finding, future, contract)
     except RefusalError as reason:
         return refuse(str(reason))
+    for step in repair.steps:
+        table = future.tables.get(step.table)
+        if table and table.heirs and (step.moves or step.restores or step.respells):
+            return refuse(f"others INHERIT from {table.name}, and it shows their rows without all their columns")
     told = partial(replace, slug=finding.slug, doubted=finding.vouched and finding.rows > 0)
     return replace(repair, steps=tuple(told(step) for step in repair.steps))

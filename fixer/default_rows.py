@@ -46,4 +46,4 @@ def _exists(table: QName, row: DefaultRow, columns: tuple[str, ...], actual: Sch
     if not set(columns) <= set(there.columns):
         return SQL("false") + SQL("")
     match = q.all_of(SQL("{} = {}").format(q.column(column), row[column]) for column in columns)
-    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there), match)
+    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there, own=True), match)

@@ -50,15 +50,15 @@ class Probe:
     places: tuple[Composable, ...] = ()  # what that search gives of each
 
 
-def rows_where(actual: Schema, table: QName, condition: Composable, *, shared: bool = True) -> Probe:
+def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool = False) -> Probe:
     """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
     future = actual.tables[table]
-    return Probe(q.rows_of(future), condition, shown(future), shared)
+    return Probe(q.rows_of(future, own=own), condition, shown(future))
 
 
 def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
     """Return the probe for rows that share a key with others, asked once for whoever asks with the same keys."""
-    probe = Probe(q.rivals(q.rows_of(table), table, keys), condition, show, costly=True)
+    probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)
     return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
 
 

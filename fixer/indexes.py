@@ -79,7 +79,7 @@ def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:
     where += [SQL("({})").format(SQL(condition))] if condition else []
     alike = q.free_name("alike", table.columns)
     source = SQL("(SELECT t.*, count(*) OVER (PARTITION BY {}) AS {} FROM {} WHERE {}) AS t").format(
-        SQL(", ").join(cells), Identifier(alike), q.rows_of(table), q.all_of(where)
+        SQL(", ").join(cells), Identifier(alike), q.rows_of(table, own=True), q.all_of(where)
     )
     show = (*shown(table), *(ordered(table, column) for column in ways))
     return Probe(source, SQL("{} > 1").format(q.column(alike)), show)

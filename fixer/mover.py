@@ -69,6 +69,11 @@ class Mover:
 
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
+        parent = self.actual.tables.get(key.target)
+        if parent and parent.heirs:
+            raise RefusalError(
+                f"others INHERIT from {key.target}, and a reference to their rows is none to a row of it"
+            )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
         for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):

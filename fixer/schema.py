@@ -171,6 +171,7 @@ class Table:
     readable: bool = True
     persistence: str = "p"
     inherits: bool = False
+    heirs: bool = False  # whether others INHERIT from it: their rows show in it, and its keys do not bind them
     row_security: bool = False
     forced_row_security: bool = False
     bytes: int = 0  # as last measured by VACUUM or ANALYZE

@@ -96,8 +96,12 @@ def today(of: Column) -> Composable:
     return of.now if of.now is not None else column(of.stored_as or of.name)
 
 
-def rows_of(table: Table) -> Composed:
-    """Return a FROM item `t` that shows today's rows as the plan so far will leave them."""
+def rows_of(table: Table, *, own: bool = False) -> Composed:
+    """Return a FROM item `t` that shows today's rows as the plan so far will leave them.
+
+    Only its `own`, where asked, which its keys bind: not those of tables that INHERIT from it (PostgreSQL manual,
+    5.11.1).
+    """
     if table.created:
         cells = SQL(", ").join(
             # The type of an enum may be yet to be created as well.
@@ -106,7 +110,7 @@ def rows_of(table: Table) -> Composed:
         )
         return SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
     changed = any(c.now is not None or c.stored_as for c in table.columns.values())
-    rows = SQL("{} AS t").format(stored(table))
+    rows = SQL("ONLY {} AS t" if own and table.heirs else "{} AS t").format(stored(table))
     if changed:
         cells = SQL(", ").join(SQL("{} AS {}").format(today(c), Identifier(c.name)) for c in table.columns.values())
         rows = SQL("(SELECT t.tableoid, t.ctid, {} FROM {}) AS t").format(cells, rows)

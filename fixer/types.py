@@ -155,6 +155,7 @@ _MOMENT = rf"^{_DAY}([ T]{_CLOCK}[ ]*{_ZONE}?)?$"
 _ZONED = r":.*[Z+-]"  # of a moment: only its clock has colons, and only a zone stands behind
 _WHOLE = r"^[+-]?[0-9]+$"
 _DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_DIGITS = 16_000  # of a text that is taken for a number; numeric holds 16,383 behind the point, and more before it
 _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
 _BOUNDS = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
@@ -206,6 +207,11 @@ def _plain(type_: str, fits: Composable, value: Composable, reversible: bool) ->
 
 def _like(text: Composable, pattern: str) -> Composed:
     return SQL("{} ~ {}").format(text, Literal(pattern))
+
+
+def _number(text: Composable, pattern: str) -> Composed:
+    """Return the condition that a text is a number which numeric can hold (PostgreSQL manual, 8.1.2)."""
+    return SQL("({} AND length({}) <= {})").format(_like(text, pattern), text, Literal(_DIGITS))
 
 
 def _moment(text: Composable, wanted: Column) -> Composed:
@@ -277,8 +283,8 @@ def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> C
     top = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
     # In CASE, so that a text which is no number is never cast to be measured.
     whole = "{text}::numeric = trunc({text}::numeric) AND {text}::numeric BETWEEN {low} AND {top}"
-    fits = SQL(f"CASE WHEN {{text}} ~ {{pattern}} THEN {whole} ELSE false END").format(
-        text=text, pattern=Literal(pattern), low=Literal(-top - 1), top=Literal(top)
+    fits = SQL(f"CASE WHEN {{number}} THEN {whole} ELSE false END").format(
+        text=text, number=_number(text, pattern), low=Literal(-top - 1), top=Literal(top)
     )
     return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.type)), False)
 
@@ -287,7 +293,7 @@ def _to_numeric(found: str, cell: Composable, text: Composable, wanted: Column) 
     """Through text: float8::numeric keeps 15 digits, real::numeric 6; the shortest text keeps all."""
     measure = shape(wanted.type)
     number = SQL("{}::numeric").format(text)
-    fits: Composable = _like(text, _DECIMAL)
+    fits: Composable = _number(text, _DECIMAL)
     if measure.size is not None:
         scale = measure.scale or 0
         top = Literal(10 ** (measure.size - scale))
@@ -306,13 +312,12 @@ def _to_float(found: str, cell: Composable, text: Composable, wanted: Column) ->
     (least, most), (low, top) = _FLOATS[wanted.type], _WHOLE_FLOATS
     # In CASE, each in the other: what is out of range is never cast.
     fits = SQL(
-        "CASE WHEN {text} ~ {pattern} THEN CASE WHEN {number} = 0 OR abs({number}) BETWEEN {least} AND {most} THEN"
+        "CASE WHEN {digits} THEN CASE WHEN {number} = 0 OR abs({number}) BETWEEN {least} AND {most} THEN"
         " {value}::text::numeric = {number}"
         " OR CASE WHEN {number} BETWEEN {low} AND {top} THEN {value}::bigint = {number} ELSE false END"
         " ELSE false END ELSE false END"
     ).format(
-        text=text,
-        pattern=Literal(_DECIMAL),
+        digits=_number(text, _DECIMAL),
         number=number,
         value=value,
         least=SQL(least),

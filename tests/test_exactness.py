@@ -76,6 +76,12 @@ def test_a_number_that_is_understood_is_the_same_number(cursor: Cursor, found: s
             assert Decimal(text(cursor, value, found)) in said_by(new, wanted)
 
 
+@pytest.mark.parametrize("found", ["9" * 200_000, "0." + "9" * 20_000, "1e131073", "1e-16384", "-1e400000"])
+@pytest.mark.parametrize("wanted", WANTED)
+def test_a_text_of_more_digits_than_any_number_has_is_no_number(cursor: Cursor, wanted: str, found: str) -> None:
+    assert converted(cursor, "text", wanted, found) is None
+
+
 def said_by(new: str, kind: str) -> set[Decimal]:
     """Return the number that a cell is; a float says one by its shortest text, and is one to the last bit."""
     bits = {"real": "f", "double precision": "d"}.get(kind)

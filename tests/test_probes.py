@@ -354,3 +354,13 @@ def expected(items: list[tuple[Any, ...]]) -> dict[str, int]:
 
 def surplus(values: Sequence[object]) -> int:
     return len(values) - len(set(values))
+
+
+def test_what_cannot_be_asked_of_a_column_that_keeps_its_type_is_no_finding(laboratory: Laboratory) -> None:
+    with laboratory.database(18) as case:
+        case.break_(
+            "ALTER TABLE books DROP CONSTRAINT books_price_check; ALTER TABLE books ALTER price TYPE bytea USING ''"
+        )
+        found = {(finding.slug, finding.repair.label) for finding in case.check().findings}
+
+        assert found == {("wrong-type", "manual"), ("missing-check", "automatic")}

@@ -9,6 +9,8 @@ SELECT c.oid,
        c.relpersistence AS persistence,
        c.relkind = 'p' OR c.relispartition OR c.relhassubclass
          OR c.oid IN (SELECT i.inhrelid FROM pg_catalog.pg_inherits i) AS inherits,
+       c.relkind = 'r' AND c.relhassubclass
+         AND c.oid IN (SELECT i.inhparent FROM pg_catalog.pg_inherits i) AS heirs,
        c.relrowsecurity AS row_security,
        c.relforcerowsecurity AS forced_row_security,
        CASE WHEN c.relkind = 'r'

@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             proved = table.has_key_on(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
             if proved or not all(c and not c.mapped for c in there):
                 continue
-            source = _numbered(q.rows_of(table), key, table, wanted)
+            source = _numbered(q.rows_of(table, own=True), key, table, wanted)
             yield Finding(
                 SLUG,
                 POINT,

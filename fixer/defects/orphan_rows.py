@@ -54,7 +54,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def _orphans(key: ForeignKey, actual: Schema) -> Probe:
     table = actual.tables[key.table]
     return Probe(
-        q.rows_of(table),
+        q.rows_of(table, own=True),
         orphaned(key, _parents(key, actual)),
         (*shown(table), q.columns(key.columns)),
         shared=False,
@@ -69,7 +69,7 @@ def _is_indexed(table: Table, key: ForeignKey) -> bool:
 
 
 def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
-    return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target]))
+    return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target], own=True))
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -47,7 +47,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 
 def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence) -> Probe:
-    return rows_where(actual, table, SQL("{} >= {}").format(q.column(column), _position(sequence)))
+    return rows_where(actual, table, SQL("{} >= {}").format(q.column(column), _position(sequence)), own=True)
 
 
 def _position(sequence: Sequence) -> Composable:

@@ -106,7 +106,7 @@ def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
 
 def _unmatched(column: str, legacy: str, parent: Table) -> Composed:
     return SQL("{cell} IS NOT NULL AND NOT EXISTS (SELECT FROM (SELECT t.* FROM {rows}) AS p WHERE {match})").format(
-        cell=q.column(column), rows=q.rows_of(parent), match=_match(column, legacy)
+        cell=q.column(column), rows=q.rows_of(parent, own=True), match=_match(column, legacy)
     )
 
 
