@@ -12,7 +12,7 @@ from functools import partial
 from fixer import sqltext as q
 from fixer.schema import QName, Schema
 from fixer.sqltext import SQL, Composable, Literal
-from fixer.steps import Lock, Phase, Step
+from fixer.steps import Lock, Phase, RefusalError, Step
 from fixer.types import family
 
 OF_SEQUENCE = Lock.SHARE_ROW_EXCLUSIVE  # by ALTER SEQUENCE; the table is only read
@@ -52,6 +52,20 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
     step = Step(Phase.ANCHOR, table, title, fixed(rows), room=rows, roomier=fixed)
     lightly = replace(step, sql=loose(rows), roomier=loose, lock=OF_SEQUENCE)
     return replace(step, online=(lightly,) if held else ())
+
+
+def next_number(table: QName, column: str, held: Held, actual: Schema) -> Composable:
+    """Return what gives a row its next number: the generator that the column owns by then, or else its own default.
+
+    Raises RefusalError where references hold numbers, and nobody can bring that default past them.
+    """
+    found = actual.tables[table].columns[column]
+    seen = found.identity or found.sequence in actual.sequences
+    if seen or found.default is None or "(" not in found.default:
+        return q.next_value(table, column)
+    if held:
+        raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references to nothing hold")
+    return SQL(found.default)
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from dumps import everything
 from laws import Case, Laboratory
 from test_late import Hook, apply, ask
 
+from fixer import undo
 from fixer.errors import ApplyFailed
 
 FREE = "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE reviews ALTER book_id TYPE bigint;"
@@ -107,3 +109,31 @@ def test_who_writes_meanwhile_gets_no_number_that_is_held(laboratory: Laboratory
         apply(case, Hook("rows of reviews to quarantine", lambda: ask(case, insert)))
 
         assert books(case) == [33]
+
+
+OWN_DEFAULTS = {
+    "a function": "CREATE FUNCTION next_review() RETURNS integer LANGUAGE sql AS"
+    " 'SELECT 1000 + nextval(''reviews_id_seq'')::integer'; ALTER SEQUENCE reviews_id_seq OWNED BY NONE;"
+    "ALTER TABLE reviews ALTER id SET DEFAULT next_review()",
+    "a sequence elsewhere": "CREATE SCHEMA elsewhere; CREATE SEQUENCE elsewhere.numbers START 1049;"
+    "ALTER TABLE reviews ALTER id SET DEFAULT nextval('elsewhere.numbers')",
+}
+
+
+@MODES
+@pytest.mark.parametrize("default", OWN_DEFAULTS)
+def test_a_column_that_counts_by_what_it_does_not_own_goes_on_so(
+    laboratory: Laboratory, default: str, mode: str
+) -> None:
+    with laboratory.database(18) as case:
+        case.break_(
+            "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ALTER id DROP NOT NULL",
+            OWN_DEFAULTS[default],
+            "INSERT INTO reviews SELECT nullif(id, 3), book_id, 'another' FROM reviews WHERE id IN (2, 3)",
+        )
+        before = everything(case.server, case.name)
+        case.apply(mode=mode, allow_hazards="all")
+
+        assert ask(case, "SELECT id FROM reviews WHERE body = 'another' ORDER BY id") == [(1049,), (1050,)]
+        undo(case.connection, 1)
+        assert everything(case.server, case.name) == before

@@ -61,6 +61,33 @@ def prune(database: Database) -> CompletedProcess[str]:
     return fixer("history", "--prune", "--yes", "--dsn", database.dsn)
 
 
+# ---- sequences
+
+
+SEQUENCES = {
+    "used up": "ALTER SEQUENCE items_id_seq MAXVALUE 100; SELECT setval('items_id_seq', 100)",
+    "of a smaller type, used up": "ALTER SEQUENCE items_id_seq AS smallint; SELECT setval('items_id_seq', 32767)",
+    "whose numbers are taken in advance": "ALTER SEQUENCE items_id_seq CACHE 20; SELECT setval('items_id_seq', 7)",
+    "never called": "SELECT setval('items_id_seq', 7, false)",
+    "that goes down": "ALTER SEQUENCE items_id_seq INCREMENT -1 MINVALUE -900 MAXVALUE 0 START 0 RESTART",
+}
+
+
+@pytest.mark.parametrize("which", SEQUENCES)
+def test_a_sequence_stands_again_where_it_stood(
+    laboratory: Laboratory, tmp_path: Path, which: str, mode: str
+) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE items (id serial NOT NULL, v integer, title text)")
+        database.run(f"INSERT INTO items VALUES (1, 1, 'one'), (1, 2, 'two'); {SEQUENCES[which]}")
+        before = all_of(database)
+        repair(database, tmp_path, "numbers", mode)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert differences(before, database) == []
+
+
 # ---- cells that were converted, and written since
 
 

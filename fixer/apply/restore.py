@@ -262,36 +262,36 @@ def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterat
             if not sequence.detail["internal"]:
                 yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(_full(sequence))
             continue
-        yield from _sequence(then, was, sequence)
-        given = made.positions.get(sequence.id)
-        wanted = then.positions.get(sequence.id)
+        given, wanted = made.positions.get(sequence.id), then.positions.get(sequence.id)
         # Numbers that were given since stay given.
-        if wanted and now.positions.get(sequence.id) == given and given != wanted:
-            last, called = wanted
-            title = f"set {sequence.name} back to {last}"
-            yield title, SQL("ALTER SEQUENCE {} RESTART WITH {}").format(_full(sequence), Literal(last))
-            if called:
-                yield (
-                    title,
-                    SQL("SELECT nextval({}::regclass)").format(
-                        Literal(q.quoted(QName(sequence.detail["schema"], sequence.name)))
-                    ),
-                )
+        back = wanted if now.positions.get(sequence.id) == given != wanted else None
+        yield from _sequence(then, was, sequence, back)
+        if back:
+            last, called = back
+            # ALTER SEQUENCE has given it storage of this transaction's own: a rollback reaches what is set there.
+            name = Literal(q.quoted(QName(sequence.detail["schema"], sequence.name)))
+            set_ = SQL("SELECT setval({}::regclass, {}, {})").format(name, Literal(last), Literal(called))
+            yield f"set {sequence.name} back to {last}", set_
 
 
-def _sequence(then: Definitions, was: Item, is_: Item) -> Iterator[Titled]:
+def _sequence(then: Definitions, was: Item, is_: Item, back: tuple[int, bool] | None) -> Iterator[Titled]:
+    """Yield what brings a sequence back, with the position that it may have left the old bounds for."""
     title, name, old, new = f"bring the sequence {was.name} back", _full(was), was.detail, is_.detail
+    restart = SQL(" RESTART WITH {}").format(Literal(back[0])) if back else SQL("")
     facts = ("type", "increment", "minimum", "maximum", "start", "cache", "cycle")
     if any(old[fact] != new[fact] for fact in facts):
         yield (
             title,
-            SQL("ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} CACHE {} {}").format(
+            SQL("ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} CACHE {} {}{}").format(
                 name,
                 SQL(old["type"]),
                 *(Literal(old[fact]) for fact in ("increment", "minimum", "maximum", "start", "cache")),
                 SQL("CYCLE" if old["cycle"] else "NO CYCLE"),
+                restart,
             ),
         )
+    elif back:
+        yield title, SQL("ALTER SEQUENCE {}{}").format(name, restart)
     if old["owned_by"] != new["owned_by"]:
         owner: Composable = SQL("NONE")
         if column := then.items.get(("column", old["owned_by"] or "")):

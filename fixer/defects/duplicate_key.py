@@ -7,17 +7,17 @@ Without a generator the others go to quarantine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.counting import anchor, held
+from fixer.counting import anchor, held, next_number
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.schema import Schema, Table
 from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.sqltext import SQL
+from fixer.sqltext import SQL, Composable
 from fixer.steps import Phase, Repair, Step
 from fixer.writes import Rivals, counted, move, rewrite
 
@@ -41,15 +41,16 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     table = actual.tables[finding.table]
     wanted = contract.tables[finding.table].columns
     numbered = next((c for c in finding.part.columns if wanted[c].generates), None)
-    step = _settled(finding, table, numbered)
-    step = replace(step, online=(_settled(finding, table.before_mapping(), numbered),))
+    taken = held(finding.table, numbered, actual, contract.schema) if numbered else ()
+    given = {numbered: next_number(finding.table, numbered, taken, actual)} if numbered else {}
+    step = _settled(finding, table, given)
+    step = replace(step, online=(_settled(finding, table.before_mapping(), given),))
     if numbered is None:
         return Repair((step,))
-    taken = held(finding.table, numbered, actual, contract.schema)
     return Repair((anchor(finding.table, numbered, taken, rows=finding.rows), step))
 
 
-def _settled(finding: Finding, table: Table, numbered: str | None) -> Step:
+def _settled(finding: Finding, table: Table, given: Mapping[str, Composable]) -> Step:
     key, rows = finding.part, SQL("{} AS t").format(q.name(table.name))
     rivals = Rivals(
         q.rivals(rows, table, key.columns),
@@ -60,7 +61,7 @@ def _settled(finding: Finding, table: Table, numbered: str | None) -> Step:
         "rival",
     )
     where = rivals.condition
-    if numbered is None:
+    if not given:
         reason = "its key stands on an earlier, different row"
         return move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals)
     return rewrite(
@@ -68,7 +69,7 @@ def _settled(finding: Finding, table: Table, numbered: str | None) -> Step:
         table,
         f"give {counted(finding.rows)} of {finding.table.name} new numbers;"
         " what references them stays with the first row",
-        {numbered: q.next_value(finding.table, numbered)},
+        given,
         where,
         rows=finding.rows,
         known_by=key.columns,

@@ -11,7 +11,7 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.counting import anchor, held
+from fixer.counting import anchor, held, next_number
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.mover import Mover
 from fixer.schema import Schema
@@ -44,17 +44,17 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
         return Repair(tuple(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows)))
+    taken = held(finding.table, column, actual, contract.schema)
     step = rewrite(
         Phase.KEYS,
         actual.tables[finding.table],
         f"number {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
-        {column: q.next_value(finding.table, column)},
+        {column: next_number(finding.table, column, taken, actual)},
         q.is_null(column),
         rows=finding.rows,
         known_by=(column,),  # its new number is nobody else's
         hazard=None,  # nothing can have pointed at NULL
     )
-    taken = held(finding.table, column, actual, contract.schema)
     return Repair((anchor(finding.table, column, taken, rows=finding.rows), step))
 
 
@@ -65,6 +65,17 @@ SPECIMENS = (
         "UPDATE reviews SET id = NULL WHERE id IN (5, 6)",
         rows=2,
         also=frozenset({"missing-primary-key"}),
+    ),
+    Specimen(
+        "a function numbers what others reference",
+        "CREATE FUNCTION next_book() RETURNS integer LANGUAGE sql AS 'SELECT 25';"
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey;"
+        "ALTER TABLE books ALTER COLUMN id DROP NOT NULL, ALTER COLUMN id SET DEFAULT next_book();"
+        "INSERT INTO books SELECT NULL, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id = 2;"
+        "UPDATE reviews SET book_id = 25 WHERE id < 4",
+        rows=1,
+        also=frozenset({"missing-primary-key", "missing-foreign-key", "orphan-rows"}),
+        manual=True,
     ),
     Specimen(
         "the next number stands in an orphan",
