@@ -37,7 +37,8 @@ from fixer.shadow import KEPT
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
-# The wheel brings these; others by PGMEND_LAWS=13,17 and PGMEND_BINDIRS.
+# The wheel brings these; others by PGMEND_LAWS=13,17 and PGMEND_BINDIRS. Where it is set, each specimen is tried in
+# both roles on each of them, else in one.
 VERSIONS = tuple(map(int, os.environ.get("PGMEND_LAWS", "16,18").split(",")))
 ROLES = {"superuser": "postgres", "owner": OWNER}
 PEOPLE = f"""

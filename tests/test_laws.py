@@ -1,9 +1,11 @@
-"""Every defect class obeys every law, on every version, as a superuser and as the mere owner of the tables."""
+"""Every defect class obeys every law, on every version, as a superuser or as the mere owner of the tables."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from itertools import product
+from zlib import crc32
 
 import pytest
 from dumps import everything, facts, losses
@@ -42,13 +44,21 @@ MODES = {pair: "atomic" if pair in DUMPED else "online" for pair in product(VERS
 AS = pytest.mark.parametrize("role", ROLES)
 
 
+def trials() -> list[object]:
+    """Return each specimen in both modes; each in both roles and modes on all versions where some are named."""
+    return [
+        pytest.param(version, role, slug, specimen, id=f"{slug}: {specimen.name}-{version}-{role}")
+        for slug, specimen in SPECIMENS
+        for version, role in product(VERSIONS, ROLES)
+        if "PGMEND_LAWS" in os.environ or role == list(ROLES)[crc32(f"{slug}: {specimen.name}".encode()) % 2]
+    ]
+
+
 def named(pairs: list[tuple[str, Specimen]]) -> list[object]:
     return [pytest.param(slug, specimen, id=f"{slug}: {specimen.name}") for slug, specimen in pairs]
 
 
-@AS
-@SERVERS
-@pytest.mark.parametrize(("slug", "specimen"), named(SPECIMENS))
+@pytest.mark.parametrize(("version", "role", "slug", "specimen"), trials())
 def test_a_specimen_obeys_the_laws(
     laboratory: Laboratory, version: int, role: str, slug: str, specimen: Specimen
 ) -> None:
