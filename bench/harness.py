@@ -321,12 +321,6 @@ def fixer(*words: str, dsn: str, expect: int | None = 0, weigh: bool = False) ->
     return ended
 
 
-def offers(command: str, word: str) -> bool:
-    """Tell whether the fixer has a command, and its help names a word."""
-    ended = program(sys.executable, "-m", "fixer", command, "--help")
-    return ended.code == 0 and word in ended.output
-
-
 def psql(dsn: str, script: Path) -> Ended:
     """Run a script with psql, which stops at the first error."""
     places = (bindir / "psql" for bindir in servers.binaries().values())

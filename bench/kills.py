@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ import psycopg2
 from psycopg2 import sql
 
 from bench import data
-from bench.harness import Options, OwnServer, Result, ask, offers, own_server, program, run_sql, say, seconds
+from bench.convert import WIDE
+from bench.harness import Options, OwnServer, Result, ask, own_server, program, run_sql, say, seconds
 
 SMALL, FULL = (20_000,), (100_000,)
 VICTIMS = ("fixer", "backend terminated", "backend killed", "server killed")
@@ -29,9 +31,26 @@ TRADES = 'user_id, symbol, action, quantity, price, "timestamp", created_at'
 DIGEST = sql.SQL("SELECT concat_ws(' ', count(*), sum(hashtextextended(ROW({cells})::text, 0)::numeric)) FROM {rows}")
 
 
+@dataclass(frozen=True)
+class Repair:
+    """What is interrupted: a mode, the database that it meets, and the contract that it has to reach."""
+
+    name: str
+    mode: str
+    make: Callable[[str, int], None]
+    contract: tuple[str, ...] = ()
+
+
+REPAIRS = (
+    Repair("atomic", "atomic", data.broken),
+    Repair("online", "online", data.broken),
+    Repair("online, to wider keys", "online", data.healthy, WIDE),
+)
+
+
 @dataclass
 class Tally:
-    """What came of the kills of one mode."""
+    """What came of the kills of one repair."""
 
     at_work: int = 0
     resumed: int = 0
@@ -40,27 +59,25 @@ class Tally:
 
 
 def run(options: Options) -> Result:
-    """Kill so often in each mode, and count what is lost."""
+    """Kill each repair so often, and count what is lost."""
     result = Result("kills")
-    modes = ["atomic", *(["online"] if offers("apply", "online") else [])]
     chance = random.Random(20_26)
     # The server is as PostgreSQL ships it: fsync is on, else a killed one may lose what it had promised.
     with own_server(options.settings(), options.version) as own:
         for users in options.pick(SMALL, FULL):
-            template = own.server.create_database()
-            data.broken(own.server.database_dsn(template), users)
-            wanted = digests(own.server.database_dsn(template), quarantined=False)
-            for mode in modes:
-                _mode(own, template, users, mode, wanted, chance, options, result)
+            for repair in REPAIRS:
+                _kill_often(own, repair, users, chance, options, result)
     return result
 
 
-def _mode(
-    own: OwnServer, template: str, users: int, mode: str, wanted: list[str], chance: random.Random, options: Options,
-    result: Result,
-) -> None:  # fmt: skip
+def _kill_often(
+    own: OwnServer, repair: Repair, users: int, chance: random.Random, options: Options, result: Result
+) -> None:
+    template = own.server.create_database()
+    repair.make(own.server.database_dsn(template), users)
+    wanted = digests(own.server.database_dsn(template), quarantined=False)
     name = own.server.create_database(template)
-    process = start(own, name, mode)
+    process = start(own, name, repair)
     whole = seconds(process.wait)
     own.server.drop_database(name)
     tally, hit = Tally(), Counter[str]()
@@ -69,33 +86,34 @@ def _mode(
         moment = chance.random() * whole
         name = own.server.create_database(template)
         dsn = own.server.database_dsn(name)
-        at_work = kill(own, name, mode, victim, moment)
+        at_work = kill(own, name, repair, victim, moment)
         tally.at_work += at_work
         hit[victim] += at_work
-        tries = resume(dsn, mode)
+        tries = resume(dsn, repair)
         tally.tries = max(tally.tries, tries)
-        holds = tries <= TRIES and program(sys.executable, "-m", "fixer", "check", "--deep", "--dsn", dsn).code == 0
+        check = (sys.executable, "-m", "fixer", "check", "--deep", "--dsn", dsn, *repair.contract)
+        holds = tries <= TRIES and program(*check).code == 0
         tally.resumed += holds
         found = digests(dsn, quarantined=True)
         tally.lost += found != wanted
         say(
-            f"{mode} {number + 1}/{options.kills}: {victim} at {moment:.2f} s"
+            f"{repair.name} {number + 1}/{options.kills}: {victim} at {moment:.2f} s"
             f"{'' if at_work else ' (it was done already)'}; {tries} tries; {'holds' if holds else 'DOES NOT HOLD'};"
             f" {'every row is there' if found == wanted else f'ROWS DIFFER: {wanted} → {found}'}"
         )
         own.server.drop_database(name)
     struck = ", ".join(f"{count} × {victim}" for victim, count in hit.items() if count)
-    result.add(f"{mode}: kills that struck at work", users, tally.at_work, unit="", note=struck)
+    result.add(f"{repair.name}: kills that struck at work", users, tally.at_work, unit="", note=struck)
     result.add(
-        f"{mode}: resumed to a holding contract", users, tally.resumed, unit="", reference="kills",
+        f"{repair.name}: resumed to a holding contract", users, tally.resumed, unit="", reference="kills",
         ratio=tally.resumed / options.kills, bound="1", note=f"{tally.tries} tries at most",
     )  # fmt: skip
-    result.add(f"{mode}: kills after which rows were lost", users, tally.lost, unit="", bound="0")
+    result.add(f"{repair.name}: kills after which rows were lost", users, tally.lost, unit="", bound="0")
 
 
-def kill(own: OwnServer, name: str, mode: str, victim: str, moment: float) -> bool:
+def kill(own: OwnServer, name: str, repair: Repair, victim: str, moment: float) -> bool:
     """Start a repair, kill the victim at the moment, and tell whether the repair was still at work."""
-    process = start(own, name, mode)
+    process = start(own, name, repair)
     with suppress(subprocess.TimeoutExpired):
         process.wait(moment)
     at_work = process.poll() is None
@@ -114,13 +132,17 @@ def kill(own: OwnServer, name: str, mode: str, victim: str, moment: float) -> bo
     return at_work
 
 
-def start(own: OwnServer, name: str, mode: str) -> subprocess.Popen[bytes]:
+def start(own: OwnServer, name: str, repair: Repair) -> subprocess.Popen[bytes]:
     """Start a repair, and return when it is connected."""
-    command = [sys.executable, "-m", "fixer", *APPLY, "--mode", mode, "--dsn", own.server.database_dsn(name)]
+    command = _command(own.server.database_dsn(name), repair)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not _backend(own, name):
         time.sleep(0.005)
     return process
+
+
+def _command(dsn: str, repair: Repair) -> list[str]:
+    return [sys.executable, "-m", "fixer", *APPLY, "--mode", repair.mode, "--dsn", dsn, *repair.contract]
 
 
 def _backend(own: OwnServer, name: str) -> int | None:
@@ -138,10 +160,10 @@ def _await(own: OwnServer) -> None:
         time.sleep(0.05)
 
 
-def resume(dsn: str, mode: str) -> int:
+def resume(dsn: str, repair: Repair) -> int:
     """Repair until the contract holds, and return how many tries that took."""
     for number in range(1, TRIES + 1):
-        if program(sys.executable, "-m", "fixer", *APPLY, "--mode", mode, "--dsn", dsn).code == 0:
+        if program(*_command(dsn, repair)).code == 0:
             return number
         time.sleep(0.2)  # the backend of a fixer that was killed works on for a while
     return TRIES + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from bench import data
-from bench.harness import Options, Result, database, fixer, offers, own_server, program, say
+from bench.harness import Options, Result, database, fixer, own_server, program, say
 
 SMALL, FULL = (10_000, 100_000), (100_000, 1_000_000, 10_000_000)
 START = "python -c 'import fixer.cli'"
@@ -15,12 +15,11 @@ MEGABYTE = 2**20
 def run(options: Options) -> Result:
     """Measure the peak of the process that repairs."""
     result = Result("memory")
-    modes = ["atomic", *(["online"] if offers("apply", "online") else [])]
     start = program(sys.executable, "-c", "import fixer.cli", weigh=True).peak
     result.add(START, 0, start / MEGABYTE, unit="MB")
     with own_server(options.settings(), options.version) as own:
         for rows in options.pick(SMALL, FULL):
-            for mode in modes:
+            for mode in ("atomic", "online"):
                 say(f"{rows:,} rows: repairing them, {mode}")
                 with database(own.server) as dsn:
                     data.broken(dsn, rows // 3)

@@ -15,7 +15,6 @@ from bench.harness import (
     ask,
     database,
     fixer,
-    offers,
     own_server,
     psql,
     say,
@@ -58,12 +57,9 @@ class Repairs:
         ways: dict[str, Callable[[], float]] = {
             BY_HAND: self.by_hand,
             "fixer apply, atomic": lambda: self.apply("atomic"),
+            "fixer apply, online": lambda: self.apply("online"),
+            "drop and recreate": self.drop,
         }
-        if offers("apply", "online"):
-            ways["fixer apply, online"] = lambda: self.apply("online")
-        else:
-            self.result.note("Left out, as this fixer has none: apply --mode online.")
-        ways["drop and recreate"] = self.drop
         medians = alternate(ways, self.options.runs)
         self.result.compare(self.users, medians, BY_HAND, BOUNDS)
         for mode, taken in self.undone.items():
@@ -101,10 +97,9 @@ class Repairs:
             with self.told(f"fixer apply, {mode}"):
                 ended = fixer("apply", "--yes", "--allow-hazards", "all", "--mode", mode, dsn=dsn)
             fixer("check", dsn=dsn)
-            if offers("undo", "--yes"):
-                number = ask(dsn, "SELECT max(id) FROM fixer_journal.run")
-                self.undone.setdefault(mode, []).append(seconds(lambda: fixer("undo", str(number), "--yes", dsn=dsn)))
-                assert ask(dsn, COUNT) == self.rows, "undo did not give every row back"
+            number = ask(dsn, "SELECT max(id) FROM fixer_journal.run")
+            self.undone.setdefault(mode, []).append(seconds(lambda: fixer("undo", str(number), "--yes", dsn=dsn)))
+            assert ask(dsn, COUNT) == self.rows, "undo did not give every row back"
             return ended.seconds
 
     def drop(self) -> float:

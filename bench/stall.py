@@ -10,7 +10,7 @@ from contextlib import closing
 import psycopg2
 
 from bench import data
-from bench.harness import HERE, Options, Result, database, fixer, offers, own_server, psql, run_sql, say
+from bench.harness import HERE, Options, Result, database, fixer, own_server, psql, run_sql, say
 from bench.load import Waits, load
 from fixer.servers import Server
 
@@ -32,13 +32,10 @@ def run(options: Options) -> Result:
         QUIET: lambda dsn: time.sleep(QUIET_SECONDS),
         BUSY: compute,
         BUILT: build,
+        "online": lambda dsn: apply("online", dsn),
+        "atomic": lambda dsn: apply("atomic", dsn),
+        "naive ALTERs": lambda dsn: psql(dsn, HERE / "naive_alters.sql"),
     }
-    if offers("apply", "online"):
-        ways["online"] = lambda dsn: apply("online", dsn)
-    else:
-        result.note("Left out, as this fixer has none: apply --mode online.")
-    ways["atomic"] = lambda dsn: apply("atomic", dsn)
-    ways["naive ALTERs"] = lambda dsn: psql(dsn, HERE / "naive_alters.sql")
     with own_server(options.settings(), options.version) as own:
         for users in options.pick(SMALL, FULL):
             say(f"{users:,} users, {2 * users:,} trades: filling the template")
