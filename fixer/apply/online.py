@@ -33,7 +33,7 @@ from fixer.apply.run import Run
 from fixer.apply.settings import MODESTLY, SWIFTLY, generously, planned_for
 from fixer.apply.transaction import TRANSIENT, configure
 from fixer.contract import Contract
-from fixer.errors import ApplyFailed
+from fixer.errors import ApplyFailed, TargetError
 from fixer.examine import Report, examine
 from fixer.explain import told
 from fixer.plan import ONLINE, Plan, PlannedStep
@@ -47,6 +47,7 @@ LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong
 ROW_TIMEOUT = 0.1  # seconds; below deadlock_timeout, so that it is never the application that gives way
 MOMENTS = 16  # steps under one strong lock, each of them a fraction of a millisecond
 PASSES = 10_000  # searches for the rows of one step
+LOOK_AGAIN = 0.5  # seconds between two looks at replicas and at what others do
 PATIENCE = 600.0  # seconds for which a lock is tried for
 TARGET = 0.02  # seconds that a batch should take: so long may others wait for its rows
 SMALLEST, FIRST, LARGEST = 20, 200, 20_000  # rows of a batch
@@ -187,6 +188,7 @@ class _Online:
             for step in group:
                 self.progress.step(step, count)
             self._keep_the_floor()
+            self.breathe()
             started = time.monotonic()
             titles = "; ".join(step.title for step in group)
             try:
@@ -205,6 +207,7 @@ class _Online:
         """Open a run, or take up the one that was interrupted."""
         with self._transaction() as cursor:
             check_schema(cursor, self.contract, self.plan)
+            self._look_ahead(cursor)
             self._choose_path(cursor)
             journal.make(cursor, self.plan)
             unfinished = journal.unfinished(cursor)
@@ -215,6 +218,22 @@ class _Online:
                 log.info("run %s was interrupted: going on", self.number)
         self.settings |= journal.spelling(self.connection, self.number)
         self._widen()
+
+    def _look_ahead(self, cursor: Cursor) -> None:
+        """Refuse a pace that this role could not keep, since it is shown neither replicas nor what others do.
+
+        PostgreSQL manual, 27.2.
+        """
+        if self.pace == Pace():
+            return
+        cursor.execute("SELECT pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user)")
+        may, role = cursor.fetchone() or (False, "")
+        if not may:
+            words = "--max-lag" if self.pace.throttle is None else "--throttle"
+            raise TargetError(
+                f"{words} needs to see what others do: GRANT pg_read_all_stats TO {role}, or leave it out."
+                " Nothing was changed."
+            )
 
     def _widen(self) -> None:
         """Note what the run has not touched so far: how it is defined, for undo, and how many rows there are."""
@@ -388,14 +407,15 @@ class _Online:
                 break  # clean; or others hold rows, or something speaks against: the next plan will see
         return batches.rows
 
-    def breathe(self, step: PlannedStep) -> None:
+    def breathe(self) -> None:
         """Hold back while a replica lags or others are busy; stop where the floor is lost."""
         self._keep_the_floor(ask=False)
-        if self.pace == Pace() or time.monotonic() - self.looked < 0.5:
+        if self.pace == Pace() or time.monotonic() - self.looked < LOOK_AGAIN:
             return
         while reason := self._strained():
             self.progress.waits(reason)
-            self.sleep(0.5)
+            self.sleep(LOOK_AGAIN)
+            self._keep_the_floor()
         self.looked = time.monotonic()
 
     def _strained(self) -> str:
@@ -507,7 +527,7 @@ class _Batches:
 
     def _batch(self, places: Sequence[Place] = (), *, pages: tuple[int, int] | None = None) -> float:
         """Write one batch in a transaction of its own; return the seconds it took."""
-        self.work.breathe(self.step)
+        self.work.breathe()
         strong, begun = self.step.lock not in _WEAK, time.monotonic()
         for attempt in range(1_000_000 if strong else 20):
             started = time.monotonic()
