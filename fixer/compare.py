@@ -19,7 +19,7 @@ from fixer.alike import alike, still_alike
 from fixer.contract import Contract
 from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
 from fixer.schema import QName, Schema
-from fixer.steps import RefusalError, Repair, refuse
+from fixer.steps import RefusalError, Repair, Step, refuse
 
 # What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
 CHEAP_BYTES = 32 * 1024 * 1024
@@ -187,9 +187,28 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
         repair = defect.repair(finding, future, contract)
     except RefusalError as reason:
         return refuse(str(reason))
-    for step in repair.steps:
-        table = future.tables.get(step.table)
-        if table and table.heirs and (step.moves or step.restores or step.respells):
-            return refuse(f"others INHERIT from {table.name}, and it shows their rows without all their columns")
+    if any(step.moves for step in repair.steps) and (declared := _declared(finding, future)):
+        return refuse(f"the value that the contract declares for {declared} would break it")
+    forbidden = [why for step in repair.steps if (why := _forbidden(step, future))]
+    if forbidden:
+        return refuse(forbidden[0])
     told = partial(replace, slug=finding.slug, doubted=finding.vouched and finding.rows > 0)
     return replace(repair, steps=tuple(told(step) for step in repair.steps))
+
+
+def _declared(finding: Finding, future: Schema) -> str:
+    """Return a column of a finding that the plan is to add, and to fill by itself, if it has one."""
+    table, columns = future.tables.get(finding.table), (finding.column, *getattr(finding.part, "columns", ()))
+    return next((c for c in columns if table and c in table.columns and table.columns[c].added), "")
+
+
+def _forbidden(step: Step, future: Schema) -> str:
+    """Return why no step may write such rows of a table, if it may not: what is below it shows in it, or acts on it."""
+    table = future.tables.get(step.table)
+    if table and table.heirs and (step.moves or step.restores or step.respells):
+        return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
+    made = [c for c in step.restores if table and c in table.columns and table.columns[c].generated]
+    if made:
+        return f"{made[0]} is generated, and nothing can be written into it"
+    below = [each.name for each in table.obstacles if each.kind == "below"] if table and step.writes_rows else []
+    return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""

@@ -60,6 +60,8 @@ def next_number(table: QName, column: str, held: Held, actual: Schema) -> Compos
     Raises RefusalError where references hold numbers, and nobody can bring that default past them.
     """
     found = actual.tables[table].columns[column]
+    if found.identity == "a":
+        return SQL("DEFAULT")  # nothing else may be written into it
     seen = found.identity or found.sequence in actual.sequences
     if seen or found.default is None or "(" not in found.default:
         return q.next_value(table, column)

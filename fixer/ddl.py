@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from fixer import sqltext as q
 from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
+from fixer.steps import RefusalError
 
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 _SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
@@ -108,6 +109,16 @@ def deferral(deferrable: bool, deferred: bool) -> str:
     if not deferrable:
         return ""
     return " DEFERRABLE INITIALLY DEFERRED" if deferred else " DEFERRABLE"
+
+
+def alone(table: Table, words: Iterable[str]) -> None:
+    """Raise RefusalError where a partition or heir has its own of what a table is to get.
+
+    PostgreSQL takes it for a part of the new one (manual, 5.12.2.1): it would go with that.
+    """
+    for each in table.obstacles:
+        if each.kind == "apart" and set(each.columns) == set(words):
+            raise RefusalError(f"the {each.name} would become part of it, and go with it")
 
 
 def create_index(name: str, table: QName, index: Index) -> Composed:

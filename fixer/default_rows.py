@@ -29,7 +29,10 @@ def absent(table: QName, row: DefaultRow, actual: Schema, contract: Contract) ->
 
 
 def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
-    """Return the condition that another row holds a value which the default row needs for itself."""
+    """Return the condition that another row holds a value which the default row needs for itself.
+
+    It may have changed since, where it is known by something else than a number.
+    """
     identity = identity_of(contract, table, row)
     others = [
         key.columns
@@ -38,12 +41,25 @@ def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) 
     ]
     if not others:
         return None
-    return SQL("({})").format(q.any_of(_exists(table, row, columns, actual) for columns in others))
+    # A number says less of a row than what it holds: the row under it may be another.
+    counted = all(contract.tables[table].columns[column].generates for column in identity)
+    but = identity if counted and set(identity) <= set(actual.tables[table].columns) else ()
+    clash = SQL("({})").format(q.any_of(_exists(table, row, columns, actual, but) for columns in others))
+    return clash if but else SQL("{} AND {}").format(absent(table, row, actual, contract), clash)
 
 
-def _exists(table: QName, row: DefaultRow, columns: tuple[str, ...], actual: Schema) -> Composed:
+def _exists(
+    table: QName, row: DefaultRow, columns: tuple[str, ...], actual: Schema, but: tuple[str, ...] = ()
+) -> Composed:
+    """Return the condition that a row has these values of the default row; `but` one that has those others as well."""
     there = actual.tables[table]
     if not set(columns) <= set(there.columns):
         return SQL("false") + SQL("")
-    match = q.all_of(SQL("{} = {}").format(q.column(column), row[column]) for column in columns)
-    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there, own=True), match)
+    match = [_matched(row, columns)]
+    if but:
+        match.append(SQL("({}) IS NOT TRUE").format(_matched(row, but)))
+    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there, own=True), q.all_of(match))
+
+
+def _matched(row: DefaultRow, columns: tuple[str, ...]) -> Composed:
+    return q.all_of(SQL("{} = {}").format(q.column(column), row[column]) for column in columns)

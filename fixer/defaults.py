@@ -20,10 +20,11 @@ def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[Q
                 yield name, column, found
 
 
-def set_default(table: QName, column: Column) -> Step:
+def set_default(table: QName, column: Column, actual: Schema) -> Step:
     """Return the step that gives a column the contract's default."""
     action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default or "NULL"))
-    return alter(Phase.DEFAULTS, table, f"let {table.name}.{column.name} default to {column.default}", action)
+    title = f"let {table.name}.{column.name} default to {column.default}"
+    return alter(Phase.DEFAULTS, table, title, action, only=actual.tables[table].inherits)
 
 
 def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[QName, Column]]:

@@ -39,7 +39,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
     yield own(name, table, column.name)
     yield let_count(table, column.name)
     yield advance(table, column.name, name, held)
-    yield wire(name, table, column.name)
+    yield wire(name, table, column.name, only=actual.tables[table].inherits)
 
 
 def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
@@ -102,12 +102,12 @@ def let_count(table: QName, column: str) -> Step:
     return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
 
 
-def wire(name: QName, table: QName, column: str) -> Step:
+def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
     """Return the step that makes a column take its default from a sequence."""
     action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
         Identifier(column), Literal(q.quoted(name))
     )
-    return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action)
+    return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action, only=only)
 
 
 def _sequence_type(column: Column) -> str:
@@ -141,6 +141,10 @@ class Users:
         if sequence is None or column.identity:
             return False
         if sequence.owned_by:
+            owner, of = sequence.owned_by
+            family = owner in self._actual.tables and self._actual.tables[owner].inherits
+            if family and self._actual.tables[table].inherits and of == column.name:
+                return False  # a partition or heir counts on where its root does
             return sequence.owned_by != (table, column.name)
         return len(self.of(sequence)) > 1
 

@@ -15,8 +15,9 @@ from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.types import family
 
 # What a transaction sets so that the text of a value is the whole value: 0 and less would round floats
-# (PostgreSQL manual, 20.11.2); and that of a name no more than the name: quoted without need it is another.
-EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off"}
+# (PostgreSQL manual, 20.11.2); that of a name no more than the name: quoted without need it is another; and NULL in an
+# array is no text.
+EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off", "array_nulls": "on"}
 # Types whose cells jsonb keeps to the last digit (PostgreSQL manual, 8.14: numbers are kept as numeric).
 _EXACT = frozenset({"boolean", "integer", "numeric", "text", "uuid", "date", "timestamptz", "timestamp", "bytea"})
 _IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each
@@ -42,7 +43,7 @@ def likeness(alias: str = "t") -> Composed:
     Without a word of types, since those that a column has when a plan is made, when a step is done and when it is
     taken back need not be the same.
     """
-    return SQL("to_jsonb({})").format(Identifier(alias))
+    return SQL("to_jsonb({}.*)").format(Identifier(alias))  # a bare name would mean a column of that name
 
 
 def cells(columns: Iterable[str], alias: str = "t") -> Composed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
@@ -78,7 +79,8 @@ class Mover:
         condition, find = self._orphaned(key), self._parentless(key)
         for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
             own = step.table == key.table and not step.orphans_by
-            yield replace(step, orphans_by=key.columns) if own else step
+            told = partial(replace, orphans_by=key.columns)
+            yield told(step, online=step.online and tuple(map(told, step.online))) if own else step
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or a text that was mapped to none."""
@@ -128,12 +130,17 @@ class Mover:
             others = tuple(table for table in path if table != key.table)
             yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
             return
-        values = self.adopter(key) if policy == "adopt" else dict.fromkeys(self._emptied(key), SQL("NULL"))
+        if policy == "adopt":
+            values, stands = self.adopter(key)
+            condition = q.all_of([SQL("({})").format(condition), stands])
+        else:
+            values = dict.fromkeys(self._emptied(key), SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
         columns = ", ".join(values)
         title = f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}"
         table = self.actual.tables[key.table]
         known_by = identity(table, self.contract.tables.get(key.table), phase)
+        unreferenced(self.actual, key.table, values)
         yield rewrite(
             phase,
             table,
@@ -168,17 +175,28 @@ class Mover:
         )
         return () if any(wanted.columns[column].not_null or column in others for column in meant) else tuple(meant)
 
-    def adopter(self, key: ForeignKey) -> dict[str, Composable]:
-        """Return the key of the default row that takes orphans in, column by column."""
+    def adopter(self, key: ForeignKey) -> tuple[dict[str, Composable], Composable]:
+        """Return the key of the default row that takes orphans in, column by column; and that it stands still."""
         rows = self.contract.hints[key.target].default_rows
         if not rows:
             raise RefusalError(f"orphans of {key.table} should be adopted, but {key.target} declares no default row")
         identity = identity_of(self.contract, key.target, rows[0])
         match = q.all_of(SQL("p.{} = {}").format(Identifier(c), rows[0][c]) for c in identity)
-        return {
+        cells: dict[str, Composable] = {
             column: SQL("(SELECT {} FROM {} AS p WHERE {})").format(q.column(target, "p"), q.name(key.target), match)
             for column, target in zip(key.columns, key.target_columns, strict=True)
         }
+        return cells, SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), match)
+
+
+def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:
+    """Raise RefusalError where rows elsewhere reference a table by columns whose cells would be rewritten.
+
+    What ON UPDATE does to them then, nobody has asked for.
+    """
+    for key in actual.incoming(table):
+        if told := sorted(set(columns) & set(key.target_columns)):
+            raise RefusalError(f"{key.table} references {table} by {', '.join(told)}, which would be rewritten")
 
 
 def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:

@@ -73,6 +73,11 @@ class Index:
     nulls_not_distinct: bool = False
 
     @property
+    def excludes(self) -> bool:
+        """Whether an exclusion constraint stands on it."""
+        return self.constraint and not self.unique
+
+    @property
     def is_plain_key(self) -> bool:
         """Whether it proves uniqueness of its columns at once, so a foreign key may point at them."""
         return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)
@@ -108,6 +113,7 @@ class ForeignKey:
     enforced: bool = True
     disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire
     emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; none: all of them
+    inherited: bool = False  # whether a partition has it from its root, with which it comes and goes
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -133,8 +139,9 @@ class ForeignKey:
 class Obstacle:
     """What stands beside a table and acts on its rows or hinders its change.
 
-    Its kind is trigger, rule, policy or view; `bound` to columns whose types it forbids to change; or
-    `dependent` on columns, and follows them.
+    Its kind is trigger, rule, policy or view; `bound` to columns whose types it forbids to change; `dependent` on
+    columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here; or
+    `apart` where it is one's own, and would become part of what its root gets over these columns, or by this name.
     """
 
     kind: str
@@ -201,6 +208,11 @@ class Table:
         """Tell whether the catalogue proves that no two rows agree in exactly these columns."""
         return any(set(key.columns) == set(columns) for key in self.plain_keys)
 
+    def tells_all_apart(self, columns: tuple[str, ...]) -> bool:
+        """Tell whether the catalogue proves that no two rows agree in exactly these columns, NULLs being alike."""
+        filled = all(self.columns[column].not_null for column in columns)
+        return any(set(k.columns) == set(columns) and (filled or k.nulls_not_distinct) for k in self.plain_keys)
+
     def tells_apart(self, columns: tuple[str, ...]) -> bool:
         """Tell whether the catalogue proves that no two rows agree in these columns, NULLs aside."""
         return any(set(key.columns) <= set(columns) for key in self.plain_keys)
@@ -266,10 +278,10 @@ class Schema:
         return replace(self, tables={**self.tables, table.name: table})
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
-        """Yield every foreign key that starts or ends here."""
+        """Yield every foreign key that starts or ends here, those of partitions once: with their roots."""
         for table in self.tables.values():
-            yield from table.foreign_keys
-        yield from self.outside
+            yield from (key for key in table.foreign_keys if not key.inherited)
+        yield from (key for key in self.outside if not key.inherited)
 
     def incoming(self, target: QName) -> tuple[ForeignKey, ...]:
         """Return the foreign keys that point at a table."""

@@ -144,7 +144,7 @@ def repeating(rows: Composable, keys: Sequence[str], *, nulls_repeat: bool = Fal
     """
     names = SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
     found = SQL(
-        "SELECT t.*, t.tableoid AS part, t.ctid AS place FROM {rows} WHERE ({keys}) IN"
+        "SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE ({keys}) IN"
         " (SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
         " AS t ({names}, nth) WHERE t.nth = 2)"
     ).format(rows=rows, keys=columns(keys), names=names)
@@ -162,9 +162,8 @@ def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
 def numbered_copies(repeating: Composable, table: Table, identity: Sequence[str]) -> Composed:
     """Return a FROM item `t`: rows from `repeating`, each numbered among the identical ones (`copy`)."""
     return SQL(
-        "(SELECT t.*, row_number() OVER (PARTITION BY {identity}, {row} ORDER BY t.part, t.place) AS copy,"
-        " first_value(t.place) OVER (PARTITION BY {identity}, {row} ORDER BY t.part, t.place) AS original"
-        " FROM {rows}) AS t"
+        "(SELECT t.*, row_number() OVER alike AS pgmend_copy, first_value(t.pgmend_place) OVER alike AS pgmend_original"
+        " FROM {rows} WINDOW alike AS (PARTITION BY {identity}, {row} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
     ).format(identity=columns(identity), row=whole_row(table), rows=repeating)
 
 
@@ -173,31 +172,33 @@ def among(source: Composable, condition: Composable) -> Composed:
 
     By table and place: a place alone means another row in each partition.
     """
-    return SQL("(t.tableoid, t.ctid) IN (SELECT t.part, t.place FROM {} WHERE {})").format(source, condition)
+    return SQL("(t.tableoid, t.ctid) IN (SELECT t.pgmend_part, t.pgmend_place FROM {} WHERE {})").format(
+        source, condition
+    )
 
 
 def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return `copies`, in which the differing rows that share a key are numbered as well (`rival`)."""
     return SQL(
-        "(SELECT t.*, CASE WHEN t.copy = 1 THEN row_number() OVER (PARTITION BY {keys} ORDER BY t.part, t.place) END"
-        " AS rival, first_value(t.place) OVER (PARTITION BY {keys} ORDER BY t.part, t.place) AS keeper"
-        " FROM {copies}) AS t"
+        "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
+        " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"
+        " FROM {copies} WINDOW rivals AS (PARTITION BY {keys} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
     ).format(keys=columns(keys), copies=copies(rows, table, keys))
 
 
 # Of each row that `rivals` numbers: its place, that of the row that stays, and which of both it is.
 PLACES = (
-    SQL("t.place"),
-    SQL("CASE WHEN t.copy > 1 THEN t.original ELSE t.keeper END"),
-    SQL("CASE WHEN t.copy > 1 THEN 'copy' ELSE 'rival' END"),
+    SQL("t.pgmend_place"),
+    SQL("CASE WHEN t.pgmend_copy > 1 THEN t.pgmend_original ELSE t.pgmend_keeper END"),
+    SQL("CASE WHEN t.pgmend_copy > 1 THEN 'copy' ELSE 'rival' END"),
 )
 
 
 def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return the question where copies and rivals stand, each with the row that stays, and which of both it is."""
-    return SQL("SELECT {} AS place, {} AS keeper, {} AS kind FROM {} WHERE t.copy > 1 OR t.rival > 1").format(
-        *PLACES, rivals(rows, table, keys)
-    )
+    return SQL(
+        "SELECT {} AS place, {} AS keeper, {} AS kind FROM {} WHERE t.pgmend_copy > 1 OR t.pgmend_rival > 1"
+    ).format(*PLACES, rivals(rows, table, keys))
 
 
 class Quoted(Composable):

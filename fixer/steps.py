@@ -204,15 +204,19 @@ def alter(
     merge: bool = False,
     added: tuple[Added, ...] = (),
     reverts: tuple[Reversal, ...] = (),
+    only: bool = False,
 ) -> Step:
-    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours."""
+    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours.
+
+    `only` where its partitions and heirs keep what they have.
+    """
     return Step(
         added=added,
         reverts=reverts,
         phase=phase,
         table=table,
         title=title,
-        sql=SQL("ALTER TABLE {} {}").format(q.name(table), action),
+        sql=SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(q.name(table), action),
         hazard=hazard,
         lock=lock,
         changes=changes,

@@ -66,7 +66,9 @@ def in_batches(
     keep: Composable = SQL("")
     find = find or places(table.name, condition)
     if rivals:
-        find = SQL("SELECT t.place, {} FROM {} WHERE {}").format(q.column(rivals.keeper), rivals.source, rivals.where)
+        find = SQL("SELECT t.pgmend_place, {} FROM {} WHERE {}").format(
+            q.column(rivals.keeper), rivals.source, rivals.where
+        )
         if rivals.search is not None:
             find, step = rivals.search, replace(step, kind=rivals.kind)
         again = SQL(
@@ -246,7 +248,9 @@ def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> 
         "      FROM pg_catalog.pg_constraint k\n"
         "      JOIN pg_catalog.pg_class c ON c.oid = k.conrelid\n"
         "      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
-        "     WHERE k.contype = 'f' AND k.confrelid = {table}::regclass\n"
+        "     WHERE k.contype = 'f' AND k.conparentid = 0\n"  # what partitions have of their roots goes with those
+        "       AND (k.confrelid = {table}::regclass\n"
+        "            OR k.confrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}::regclass) p))\n"
         "       AND jsonb_build_array(n.nspname, c.relname, (\n"
         "           SELECT jsonb_agg(jsonb_build_array(a.attname, b.attname)"
         ' ORDER BY a.attname::text COLLATE "C", b.attname::text COLLATE "C")\n'

@@ -38,7 +38,8 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
     for sequence in now.of_kind("sequence"):
         owner, internal = sequence.detail["owned_by"], sequence.detail["internal"]
-        if sequence.key in then.items and owner and ("column", owner) not in then.items and not internal:
+        leaving = ("column", owner or "") in now.items.keys() - then.items.keys()
+        if sequence.key in then.items and leaving and not internal:
             # It is not the run's as the column is that owns it now, and must not go with that one.
             yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(_full(sequence))
     for column in _changed(now, then, "column"):
@@ -52,7 +53,7 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
         if is_["identity"] and not old["identity"]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP IDENTITY").format(name))
         if is_["default"] is not None and is_["default"] != old["default"] and not is_["generated"]:
-            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name))
+            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=True)
         if is_["not_null"] and not old["not_null"]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
 
@@ -106,11 +107,14 @@ def _columns(now: Definitions, then: Definitions) -> Iterator[Titled]:
         actions: list[Composable] = []
         if old["storage"] != new["storage"]:
             actions.append(SQL(f"ALTER COLUMN {{}} SET STORAGE {_STORAGE[old['storage']]}").format(name))
+        if old["compression"] != new["compression"]:
+            actions.append(SQL(f"ALTER COLUMN {{}} SET COMPRESSION {_COMPRESSION[old['compression']]}").format(name))
         if old["statistics"] != new["statistics"]:
             target = SQL(str(-1 if old["statistics"] is None else int(old["statistics"])))
             actions.append(SQL("ALTER COLUMN {} SET STATISTICS {}").format(name, target))
         if old["default"] is not None and old["default"] != new["default"] and not old["generated"]:
-            actions.append(SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"])))
+            default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"]))
+            yield f"bring the default of {column.name} back", _alter(then, column.of, default, only=True)
         if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
             how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
             actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
@@ -120,6 +124,7 @@ def _columns(now: Definitions, then: Definitions) -> Iterator[Titled]:
             yield f"bring the column {column.name} back", _alter(then, column.of, SQL(", ").join(actions))
 
 
+_COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 
 
@@ -143,18 +148,18 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
     lacking = [key for key in then.of_kind("constraint") if now.items.get(key.key) != key]
     order = {"n": 0, "p": 1, "u": 1, "x": 1, "c": 2}
     for key in sorted(lacking, key=lambda key: order.get(key.detail["type"], 4)):
-        if key.key in now.items and not differs(now.items[key.key], key):
+        if key.key in now.items:  # what others made since is spelt by another type now, and stands
             continue
         if key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in names:
             continue
         if key.detail["type"] == "f":
             continue
         yield from constraint(then, key)
-    for index in (i for i in then.of_kind("index") if now.items.get(i.key) != i):
+    for index in (i for i in then.of_kind("index") if i.key not in now.items):
         yield f"create the index {index.name}", SQL(index.detail["definition"])
         yield from _marks(then, index, index.detail)
     for key in lacking:
-        if key.detail["type"] == "f" and (key.key not in now.items or differs(now.items[key.key], key)):
+        if key.detail["type"] == "f" and key.key not in now.items:
             yield from constraint(then, key)
 
 
@@ -318,5 +323,6 @@ def _name(where: Definitions, oid: int) -> Composable:
     return q.name(where.table(oid))
 
 
-def _alter(where: Definitions, oid: int, action: Composable) -> Composable:
-    return SQL("ALTER TABLE {} {}").format(_name(where, oid), action)
+def _alter(where: Definitions, oid: int, action: Composable, *, only: bool = False) -> Composable:
+    """Return the statement; `only` where partitions and heirs have their own, as of defaults."""
+    return SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(_name(where, oid), action)

@@ -33,32 +33,32 @@ class Assembly:
         relations, columns, sequences = ask("relations", before, *parameters), ask("columns"), ask("sequences")
         self._relations, rows, self._counters = relations(), columns(), sequences()
         spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
-        obstacles, constraints, indexes = ask("obstacles"), ask("constraints"), ask("indexes")
-        self._defaults = ask("defaults")
+        self._defaults, indexes = ask("defaults"), ask("indexes")
+        constraints, obstacles = ask("constraints"), ask("obstacles")
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
         self._types = spelling.types(spelt())
         self._sequences = self._read_sequences()
-        self._hindering, self._constraints = obstacles(), constraints()
-        self._keys = self._read_foreign_keys()
-        checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
+        self._cells = self._read_columns()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()
+        self._constraints, self._hindering = constraints(), obstacles()
+        checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
         self.definitions = Definitions(ask, self._wanted, checks, known)
 
     def schema(self) -> s.Schema:
         """Return the schema."""
-        columns, obstacles, names = self._read_columns(), self._read_obstacles(), frozenset(self._every_name())
+        keys, obstacles, names = self._read_foreign_keys(), self._read_obstacles(), frozenset(self._every_name())
         self.definitions.read()
-        groups = (self._read_indexes(), self._read_checks(), self._keys, obstacles)
+        groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
         tables = {}
         for oid, _, _, kind, *facts in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.get(oid, ())) for group in groups]
-                whole: list[Any] = [name, kind, *facts, columns.get(oid, {}), *parts]
+                whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
                 tables[name] = s.Table(*whole)
-        elsewhere = (key for oid, keys in self._keys.items() if oid not in self._names for key in keys)
+        elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
         return s.Schema(tables, self._sequences, tuple(outside), names)
 
@@ -134,7 +134,7 @@ class Assembly:
     def _read_checks(self) -> dict[int, list[s.Check]]:
         tables: dict[int, list[s.Check]] = defaultdict(list)
         expressions = self.definitions.expressions
-        for oid, _, name, relation, places, *_, validated, enforced, _, own, _, _, _ in self._of_type("c"):
+        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _ in self._of_type("c"):
             columns = self._checked(relation, places)
             tables[relation].append(s.Check(name, expressions[oid], columns, validated, enforced, own))
         return _by_name(tables)
@@ -145,12 +145,27 @@ class Assembly:
             if kind == "disabled":
                 disabled[key].append((QName(*table), trigger))
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
-        for oid, _, name, relation, places, target, targets, *facts, emptied, _, _, here, there in self._of_type("f"):
+        for (
+            oid,
+            _,
+            name,
+            relation,
+            places,
+            target,
+            targets,
+            *facts,
+            emptied,
+            inherited,
+            _,
+            _,
+            here,
+            there,
+        ) in self._of_type("f"):
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
             silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
-            whole: list[Any] = [name, *ends, *facts, silent, chosen]
+            whole: list[Any] = [name, *ends, *facts, silent, chosen, inherited]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
 

@@ -15,6 +15,7 @@ SELECT k.oid,
        k.convalidated AS validated,
        k.conenforced OR k.contype = 'f' AND (c.relkind <> 'r' OR c.relispartition) AS enforced,
        k.confdelsetcols AS emptied,
+       k.conparentid <> 0 AS inherited,
        k.connoinherit AND k.contype = 'c' AS no_inherit,
        k.conbin::text AS tree,
        CASE WHEN n.nspname <> ALL (current_setting('pgmend.schemas')::text[])
@@ -29,13 +30,15 @@ SELECT k.oid,
                          ORDER BY u.pos) END AS target_elsewhere
   FROM (VALUES (true, NULL::int2[])) AS older (conenforced, confdelsetcols)
  CROSS JOIN LATERAL (SELECT oid, contype, conname, conrelid, conkey, confrelid, confkey, confdeltype, confupdtype,
-                            confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conenforced,
-                            confdelsetcols
+                            confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conparentid,
+                            conenforced, confdelsetcols
                        FROM pg_catalog.pg_constraint) k
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_class fc ON fc.oid = k.confrelid
   LEFT JOIN pg_catalog.pg_namespace fn ON fn.oid = fc.relnamespace
+  LEFT JOIN pg_catalog.pg_constraint p ON p.oid = k.conparentid
  WHERE k.contype IN ('c', 'f')
+   AND p.conrelid IS DISTINCT FROM k.conrelid -- else it is a foreign key to a partition that follows from one to its root
    AND (n.nspname = ANY (current_setting('pgmend.schemas')::text[])
         OR fn.nspname = ANY (current_setting('pgmend.schemas')::text[]))

@@ -16,6 +16,7 @@ SELECT 'column', c.oid || '.' || a.attnum, c.oid::bigint, a.attname::text,
            'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
            'default', pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'identity', a.attidentity,
            'generated', a.attgenerated, 'storage', a.attstorage, 'own_storage', a.attstorage <> t.typstorage,
+           'compression', to_jsonb(a) ->> 'attcompression',
            'statistics', nullif((to_jsonb(a) ->> 'attstattarget')::integer, -1),
            'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END), ''
   FROM wanted c

@@ -7,6 +7,11 @@
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
           AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
+       under AS MATERIALIZED (
+       SELECT c.oid, c.relispartition AS partition, coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) AS root
+         FROM pg_catalog.pg_inherits i
+         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
+        WHERE coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) IN (SELECT oid FROM wanted)),
        hanging AS MATERIALIZED (
        SELECT d.classid, d.objid, d.refobjid AS relation, d.refobjsubid AS number, r.ev_class AS ruled
          FROM pg_catalog.pg_depend d
@@ -59,6 +64,33 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
   JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
  WHERE h.ruled IS NULL OR h.ruled = h.relation
  GROUP BY h.classid, h.objid, h.relation
+ UNION ALL
+-- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
+-- of triggers, and foreign keys that point at it alone.
+SELECT 'below', u.root, format('trigger %s of %s', g.tgname, g.tgrelid::regclass), ARRAY[]::text[],
+       g.tgenabled::text, 0, NULL
+  FROM under u
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgconstraint = 0
+  LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
+ WHERE g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')
+ UNION ALL
+SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::regclass), ARRAY[]::text[], 'O', 0, NULL
+  FROM under u
+  JOIN pg_catalog.pg_constraint k ON k.confrelid = u.oid AND k.contype = 'f' AND k.conparentid = 0
+ WHERE u.partition
+ UNION ALL
+-- And what would become one with a key, an index or a check of its root, and go with it.
+SELECT 'apart', u.root, format('index %s', x.oid::regclass),
+       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = u.oid AND a.attnum = ANY (i.indkey)), 'O', 0, NULL
+  FROM under u
+  JOIN pg_catalog.pg_index i ON i.indrelid = u.oid
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
+ WHERE u.partition
+ UNION ALL
+SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), ARRAY[k.conname::text], 'O', 0, NULL
+  FROM under u
+  JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
  UNION ALL
 -- Columns elsewhere that hold whole rows of the table.
 SELECT 'bound', c.oid, pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, h.relation, h.number),

@@ -1,8 +1,8 @@
 """Types and definitions as PostgreSQL spells them, asking for as few as can be.
 
 To spell one definition PostgreSQL opens the table, which costs more than reading all else about it. So a
-type is asked for once; of the indexes that differ in nothing but their columns one speaks for all; and a
-check whose tree was spelt before, over columns of the same names, is not asked for again.
+type is asked for once; of the indexes that differ in nothing but their columns one speaks for all, and so does one
+of the checks whose trees are alike, over columns of the same names: none, where such a tree was spelt before.
 """
 
 from __future__ import annotations
@@ -77,18 +77,22 @@ class Definitions:
         self._ask, self._words = ask, set[str]()
         self._keys = {check.oid: (_digest(check.tree), check.columns) for check in checks}
         self._indexes, self._checks = indexes, checks
-        self.expressions = {oid: known[key] for oid, key in self._keys.items() if key in known}
+        self._known = {key: known[key] for key in self._keys.values() if key in known}
+        self.expressions: dict[int, str] = {}
         self.tails: dict[int, str] = {}
         self._speakers = {index.shape: index for index in indexes if index.shape is not None}
+        unknown = {self._keys[check.oid]: check.oid for check in checks if self._keys[check.oid] not in known}
         singular = (index.oid for index in indexes if index.shape is None)
         self._answer = self._asked(
             [*singular, *(index.oid for index in self._speakers.values())],
-            [check.oid for check in checks if check.oid not in self.expressions],
+            [*unknown.values()],
         )
 
     def read(self) -> None:
         """Wait for the answers, and spell by them what was not asked for."""
         self._take(self._answer())
+        spelt = self._known | {self._keys[oid]: text for oid, text in self.expressions.items()}
+        self.expressions = {oid: spelt[key] for oid, key in self._keys.items()}
         plainly = cache(self._plainly)
         plain = {shape for shape, (oid, columns, _) in self._speakers.items() if self.tails[oid] == plainly(columns)}
         others = [oid for oid, _, shape in self._indexes if shape not in plain and oid not in self.tails]

@@ -12,7 +12,7 @@ from functools import partial
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
 from fixer.contract import Contract
-from fixer.default_rows import absent, clashing, described
+from fixer.default_rows import clashing, described
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Schema
 from fixer.sqltext import SQL
@@ -29,7 +29,6 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         for row in hints.default_rows if name in actual.tables else ():
             clash = clashing(name, row, actual, contract)
             if clash:
-                condition = SQL("{} AND {}").format(absent(name, row, actual, contract), clash)
                 message = (
                     f"{name.name} should have the default row {described(name, row, contract)},"
                     " but another row has its unique values"
@@ -42,7 +41,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     name,
                     part=row,
                     only_with_rows=True,
-                    asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
+                    asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False),
                 )
 
 

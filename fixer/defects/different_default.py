@@ -29,7 +29,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Set the default."""
-    return Repair((set_default(finding.table, finding.part),))
+    return Repair((set_default(finding.table, finding.part, actual),))
 
 
 SPECIMENS = (

@@ -52,6 +52,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                     replace(
                         copies,
                         message=f"{here} and its legacy column {old.name} should agree, hold different values",
+                        severity="warning",  # who writes to one of them alone, lets them differ from then on
                         repair=refuse(f"nobody but a person can tell whether {column} or {old.name} is right"),
                     ),
                     SQL("{}::text <> {}::text").format(q.column(old.name), q.column(column)),

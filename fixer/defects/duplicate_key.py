@@ -15,7 +15,8 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.counting import anchor, held, next_number
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
-from fixer.schema import Schema, Table
+from fixer.mover import unreferenced
+from fixer.schema import ForeignKey, Schema, Table
 from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.sqltext import SQL, Composable
 from fixer.steps import Phase, Repair, Step
@@ -31,7 +32,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.differing():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            asks = partial(rivals_where, table, key.columns, SQL("t.rival > 1"), shown(wanted))
+            asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_rival > 1"), shown(wanted))
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
 
@@ -43,19 +44,21 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     numbered = next((c for c in finding.part.columns if wanted[c].generates), None)
     taken = held(finding.table, numbered, actual, contract.schema) if numbered else ()
     given = {numbered: next_number(finding.table, numbered, taken, actual)} if numbered else {}
-    step = _settled(finding, table, given)
-    step = replace(step, online=(_settled(finding, table.before_mapping(), given),))
+    unreferenced(actual, finding.table, given)
+    guards = actual.incoming(finding.table)
+    step = _settled(finding, table, given, guards)
+    step = replace(step, online=(_settled(finding, table.before_mapping(), given, guards),))
     if numbered is None:
         return Repair((step,))
     return Repair((anchor(finding.table, numbered, taken, rows=finding.rows), step))
 
 
-def _settled(finding: Finding, table: Table, given: Mapping[str, Composable]) -> Step:
+def _settled(finding: Finding, table: Table, given: Mapping[str, Composable], guards: Iterable[ForeignKey]) -> Step:
     key, rows = finding.part, SQL("{} AS t").format(q.name(table.name))
     rivals = Rivals(
         q.rivals(rows, table, key.columns),
-        SQL("t.rival > 1"),
-        "keeper",
+        SQL("t.pgmend_rival > 1"),
+        "pgmend_keeper",
         q.equal(key.columns, key.columns, "k", "t"),
         q.copies_and_rivals(rows, table, key.columns),
         "rival",
@@ -63,7 +66,7 @@ def _settled(finding: Finding, table: Table, given: Mapping[str, Composable]) ->
     where = rivals.condition
     if not given:
         reason = "its key stands on an earlier, different row"
-        return move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals)
+        return move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals, guards=guards)
     return rewrite(
         Phase.KEYS,
         table,

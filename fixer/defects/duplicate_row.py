@@ -13,7 +13,7 @@ from functools import partial
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
-from fixer.schema import Schema, Table
+from fixer.schema import ForeignKey, Schema, Table
 from fixer.sqltext import SQL
 from fixer.steps import Phase, Repair, Step
 from fixer.writes import Rivals, move
@@ -28,7 +28,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     for name, wanted in contract.differing():
         key, table = wanted.primary_key, actual.tables.get(name)
         if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            asks = partial(rivals_where, table, key.columns, SQL("t.copy > 1"), shown(wanted))
+            asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_copy > 1"), shown(wanted))
             message = f"{name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
             yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
 
@@ -36,18 +36,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Move the copies away; their children stay with the row that is kept."""
     table = actual.tables[finding.table]
-    step = _moved(finding, table)
-    return Repair((replace(step, online=(_moved(finding, table.before_mapping()),)),))
+    guards = actual.incoming(finding.table)  # by another key, which is NULL in them
+    step = _moved(finding, table, guards)
+    return Repair((replace(step, online=(_moved(finding, table.before_mapping(), guards),)),))
 
 
-def _moved(finding: Finding, table: Table) -> Step:
+def _moved(finding: Finding, table: Table, guards: Iterable[ForeignKey]) -> Step:
     keys = finding.part.columns
     same = SQL("{} AND {} = {}").format(q.equal(keys, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     rows = SQL("{} AS t").format(q.name(finding.table))
     search = q.copies_and_rivals(rows, table, keys)  # as duplicate-key does
-    rivals = Rivals(q.copies(rows, table, keys), SQL("t.copy > 1"), "original", same, search, "copy")
+    rivals = Rivals(q.copies(rows, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
     reason = "an identical copy of a row that stays"
-    return move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals)
+    return move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals, guards=guards)
 
 
 SPECIMENS = (

@@ -32,7 +32,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             if table is None or not key.unique or key.primary or "" in key.columns or key.partial:
                 continue
             there = [table.columns.get(column) for column in key.columns]
-            proved = table.has_key_on(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
+            proved = table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
             if proved or not all(c and not c.mapped for c in there):
                 continue
             source = _numbered(q.rows_of(table, own=True), key, table, wanted)
@@ -48,7 +48,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 asks=partial(
                     Probe,
                     source,
-                    SQL("t.repeat > 1"),
+                    SQL("t.pgmend_repeat > 1"),
                     (*shown(table), *(q.column(c) for c in key.columns)),
                     costly=True,
                 ),
@@ -62,11 +62,11 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
     repeating = q.repeating(rows, key.columns, nulls_repeat=key.nulls_not_distinct)
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
-        repeating = SQL("(SELECT t.* FROM {} WHERE t.copy = 1) AS t").format(copies)
-    order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.part, t.place")])
+        repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
+    order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")])
     return SQL(
-        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS repeat,"
-        " first_value(t.place) OVER (PARTITION BY {keys} ORDER BY {order}) AS first FROM {rows}) AS t"
+        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_repeat,"
+        " first_value(t.pgmend_place) OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_first FROM {rows}) AS t"
     ).format(keys=q.columns(key.columns), order=order, rows=repeating)
 
 
@@ -77,7 +77,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     pairs = (
         SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column, "k"), q.column(column)) for column in key.columns
     )
-    rivals = Rivals(source, SQL("t.repeat > 1"), "first", q.all_of(pairs))
+    rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs))
     reason = f"an earlier row has its ({', '.join(key.columns)})"
     mover = Mover(actual, contract)
     moves = mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals)

@@ -13,7 +13,7 @@ from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema, canonical
-from fixer.steps import Lock, Phase, Repair, Step
+from fixer.steps import Lock, Phase, Repair, Step, refuse
 
 SLUG = "missing-index"
 POINT = 4
@@ -24,16 +24,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted indexes to which no valid one is equal."""
     for name, wanted in contract.differing():
         table = actual.tables.get(name)
-        there = {canonical(i.tail) for i in table.indexes if i.valid} if table else set()
+        there = {(canonical(i.tail), i.excludes) for i in table.indexes if i.valid} if table else set()
+        stands = there | {(tail, False) for tail, _ in there}
         for index in wanted.indexes if table else ():
-            if not index.unique and canonical(index.tail) not in there:
-                message = f"{name.name} should have an index {index.tail.removeprefix('USING ')}, has none"
+            if not index.unique and (canonical(index.tail), index.excludes) not in stands:
+                what = "exclude rows" if index.excludes else "have an index"
+                message = f"{name.name} should {what} {index.tail.removeprefix('USING ')}, has none"
                 yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, index.columns[0] or None, part=index)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Create the index."""
     name, index = finding.table, finding.part
+    if index.excludes:
+        return refuse("pgmend adds no exclusion constraints: settle the rows that exclude each other, and add it")
+    ddl.alone(actual.tables[name], index.columns)
     free = ddl.free_relation_name(actual, name, index.name)
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)

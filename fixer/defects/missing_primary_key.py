@@ -26,17 +26,22 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the tables that should have a primary key and have none."""
     for name, wanted in contract.differing():
         key, table = wanted.primary_key, actual.tables.get(name)
-        if key and table and table.primary_key is None:
-            message = f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}), has none"
-            yield Finding(SLUG, POINT, str(name), message, name, part=key)
+        there = table.primary_key if table else None
+        if key and table and (there is None or (table.inherits and not there.valid)):
+            lack = f"some partitions lack {there.name}" if there else "has none"
+            message = f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}), {lack}"
+            yield Finding(SLUG, POINT, str(name), message, name, part=key, found=there)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the primary key."""
     key: Index = finding.part
     table = actual.tables[finding.table]
+    if finding.found:
+        return refuse("give each partition the key, and ATTACH its index to that of its root")
     if table.inherits and not set(key.columns) <= set(table.columns):
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
+    ddl.alone(table, key.columns)
     title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
     ready = online.ready_index(key, table)
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)

@@ -25,16 +25,14 @@ STAGE = Stage.TABLES
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the tables that are neither there nor under a legacy name."""
     for name, wanted in contract.tables.items():
-        legacy = [old for old in contract.hints[name].legacy_names if name._replace(name=old) in actual.tables]
-        if name not in actual.tables and not legacy:
+        olds = [name._replace(name=old) for old in contract.hints[name].legacy_names]
+        legacy = [actual.tables[old] for old in olds if old in actual.tables and old not in contract.tables]
+        if name not in actual.tables and not any(table.kind in "rp" for table in legacy):
             columns = f"{len(wanted.columns)} columns" if len(wanted.columns) > 1 else "one column"
-            yield Finding(
-                SLUG,
-                POINT,
-                str(name),
-                f"{name.name} should be a table of {columns}, is missing",
-                name,
-            )
+            message = f"{name.name} should be a table of {columns}, is missing"
+            if legacy:
+                message += f"; {legacy[0].name.name}, its legacy name, is {KINDS[legacy[0].kind]}"
+            yield Finding(SLUG, POINT, str(name), message, name, found=legacy[0] if legacy else None)
         elif name in actual.tables and actual.tables[name].kind not in "rp":
             yield Finding(
                 SLUG,

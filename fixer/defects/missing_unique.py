@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def is_proved(key: Index, table: Table) -> bool:
     """Tell whether an index of the table proves the same."""
     if key.is_plain_key:
-        return table.has_key_on(key.columns)
+        return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
     return any(
         i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
         for i in table.indexes
@@ -46,6 +46,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the unique."""
     key: Index = finding.part
     name, table = finding.table, actual.tables[finding.table]
+    ddl.alone(table, key.columns)
     free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
     title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
     late = tuple(

@@ -49,12 +49,14 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             " drop it, and create it again afterwards"
         )
     back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
+    collation = finding.found.collation
+    collated = SQL(" COLLATE {}").format(Identifier(collation)) if collation else SQL("")
     rewrite = rewrites(finding.found.type, type_)
     step = alter(
         Phase.CONVERT,
         name,
         f"widen {name.name}.{column} from {finding.found.type} to {type_}",
-        SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(type_)),
+        SQL("ALTER COLUMN {} TYPE {}{}").format(Identifier(column), SQL(type_), collated),
         hazard=Hazard.REWRITES_TABLE if rewrite else None,
         merge=True,
         reverts=(Reversal(column, back, SQL("({})::{}").format(back, SQL(type_))),),

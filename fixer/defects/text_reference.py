@@ -267,14 +267,12 @@ def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> C
 
 
 def _told_by(aside: str, key: ForeignKey, legacy: str) -> Composed:
-    """Return the condition that the text beside a number still says which row it means."""
-    other = SQL("EXISTS (SELECT FROM {} AS p WHERE {} AND {} <> {})").format(
-        q.name(key.target),
-        _match(aside, legacy),
-        q.column(key.target_columns[0], "p"),
-        q.column(key.columns[0]),
+    """Return the condition that the text beside a number still means the same row, or as little as none."""
+    known = SQL("SELECT FROM {} AS p WHERE {}").format(q.name(key.target), _match(aside, legacy))
+    number = q.column(key.columns[0])
+    return SQL("CASE WHEN {} IS NULL THEN NOT EXISTS ({}) ELSE EXISTS ({} AND {} = {}) END").format(
+        number, known, known, q.column(key.target_columns[0], "p"), number
     )
-    return SQL("{} IS NULL OR ({} IS NOT NULL AND NOT {})").format(q.column(key.columns[0]), q.column(aside), other)
 
 
 def _orphans(
@@ -293,14 +291,14 @@ def _orphans(
     if policy == "quarantine":
         yield from mover.quarantine(phase, key.table, nowhere, reason, rows=finding.rows)
     elif policy == "adopt":
-        cells: dict[str, Composable] = mover.adopter(key)
+        cells, stands = mover.adopter(key)
         table = actual.tables[key.table]
         yield rewrite(
             Phase.ORPHANS,
             table,
             f"give {counted(finding.rows)} of {key.table.name} to the default row: {reason}",
             cells,
-            SQL("{} AND {}").format(q.is_null(key.columns[0]), nowhere),
+            q.all_of([q.is_null(key.columns[0]), nowhere, stands]),
             rows=finding.rows,
             known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
         )

@@ -14,7 +14,7 @@ from fixer.contract import Contract
 from fixer.conversions import converted, foresee_conversion, misfits
 from fixer.findings import Finding, Specimen, Stage
 from fixer.schema import Schema
-from fixer.steps import Repair
+from fixer.steps import Repair, refuse
 from fixer.types import family, fits
 
 SLUG = "wrong-type"
@@ -31,6 +31,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             found = table.columns.get(column.name) if table else None
             if found is None or found.now is not None or (name, column.name) in referencing:
                 continue
+            if lacking := [label for label in column.labels if found.type == column.type and label not in found.labels]:
+                message = (
+                    f"{name.name}.{column.name} should take {', '.join(map(repr, lacking))}, {found.type} does not"
+                )
+                why = refuse("add it by ALTER TYPE … ADD VALUE, which cannot be taken back")
+                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name, repair=why)
             if not fits(found.type, column.type) and family(found.type) != family(column.type):
                 message = f"{name.name}.{column.name} should be {column.type}, is {found.type}"
                 yield from misfits(

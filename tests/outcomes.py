@@ -1,0 +1,58 @@
+"""What comes of a database: it is sound, it is mended and taken back, or it is left to a person untouched."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+from laws import Laboratory
+from sqlalchemy import Column, MetaData, Table
+from sqlalchemy.types import Integer, Text
+from test_cli import lent
+from test_undo import all_of, differences, written
+
+import fixer
+from fixer.errors import NeedsPermission
+
+
+def contract(**tables: tuple[Column[object], ...]) -> MetaData:
+    """Return the contract of these tables."""
+    metadata = MetaData()
+    for name, columns in tables.items():
+        Table(name, metadata, *columns)
+    return metadata
+
+
+def key(name: str = "id", **words: object) -> Column[object]:
+    return Column(name, Integer, primary_key=True, **words)
+
+
+def integer(name: str, *parts: object, **words: object) -> Column[object]:
+    return Column(name, Integer, *parts, **words)
+
+
+def text(name: str, *parts: object, **words: object) -> Column[object]:
+    return Column(name, Text, *parts, **words)
+
+
+def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str, version: int = 18) -> str:
+    """Repair what was made and take that back; return ``sound``, ``mended``, or why a person has to decide.
+
+    Sound and refused databases are as they were, down to their stamps; so is one that was taken back, in its dump.
+    """
+    with lent(laboratory.server(version), None) as database:
+        database.run(made)
+        before, untouched = all_of(database), written(database)
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            try:
+                run = fixer.apply(connection, wanted, mode=mode, allow_hazards="all")
+            except NeedsPermission as refusal:
+                assert written(database) == untouched
+                return str(refusal)
+            assert run.report.ok
+            if not run.plan.steps:
+                assert (run.report.findings, written(database)) == ((), untouched)
+                return "sound"
+            fixer.undo(connection, 1)
+        assert differences(before, database) == []
+        return "mended"

@@ -1,0 +1,191 @@
+"""Columns, constraints and settings that are seldom met: mended and taken back whole, or refused before anything."""
+
+from __future__ import annotations
+
+import pytest
+from laws import Laboratory
+from outcomes import contract, integer, key, outcome, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Identity,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
+
+MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
+NULL_CODE = "CREATE TABLE users(id serial PRIMARY KEY, code text); INSERT INTO users(code) VALUES ('a'), (NULL);"
+FIVE = "CREATE TABLE u(id serial PRIMARY KEY); INSERT INTO u SELECT FROM generate_series(1, 5)"
+SET = "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {}', current_database()); END$$"
+ALIASES = ("t", "place", "part", "copy", "rival", "repeat", "keeper", "original", "first", "mark", "image", "row")
+
+
+def with_constraint(wanted: MetaData, table: str, constraint: object) -> MetaData:
+    wanted.tables[table].append_constraint(constraint)
+    return wanted
+
+
+def adopting(key_of_default: dict[str, object], *more: object) -> MetaData:
+    """Return the contract of users, and of trades that the default user adopts."""
+    metadata = MetaData()
+    Table("users", metadata, key(), Column("code", String(20), unique=True), info={"default_rows": [key_of_default]})
+    Table("trades", metadata, key(), integer("user_id", ForeignKey("users.id"), info={"orphans": "adopt"}), *more)
+    return metadata
+
+
+MENDED = {
+    **{
+        f"a column named {name}": (
+            contract(m=(key(), text(name), text("uq", unique=True))),
+            f'CREATE TABLE m(id serial, "{name}" text, uq text, secret text);'
+            "INSERT INTO m VALUES (1, 'a', 'x', 's'), (1, 'a', 'x', 's'), (1, 'b', 'z', 's'), (7, 'c', 'x', 's');"
+            "SELECT setval('m_id_seq', 7)",
+        )
+        for name in ALIASES
+    },
+    "a conversion beside a column named t": (
+        contract(m=(key(), integer("t"), Column("v", Boolean))),
+        "CREATE TABLE m(id serial PRIMARY KEY, t integer, v text); INSERT INTO m(t, v) VALUES (5, 'yes')",
+    ),
+    "arrays with NULL where sessions read that as a text": (
+        contract(users=(key(), text("code", nullable=False))),
+        "CREATE TABLE users(id serial PRIMARY KEY, code text, a text[]);"
+        "INSERT INTO users(code, a) VALUES (NULL, ARRAY[NULL, 'x']);" + SET.format("array_nulls = off"),
+    ),
+    "a table that counts by the sequence of another": (
+        contract(b=(key(autoincrement=False), text("code", nullable=False))),
+        "CREATE TABLE a(id serial PRIMARY KEY); CREATE TABLE b(id integer PRIMARY KEY DEFAULT nextval('a_id_seq'),"
+        " code text); INSERT INTO b(code) VALUES (NULL)",
+    ),
+    "a column that is compressed its own way": (
+        contract(a=(key(), integer("n"))),
+        "CREATE TABLE a(id serial PRIMARY KEY, n text COMPRESSION pglz); INSERT INTO a(n) VALUES ('1')",
+    ),
+    "a column of its own collation that is widened": (
+        contract(a=(key(), text("c"))),
+        "CREATE TABLE a(id serial PRIMARY KEY, c varchar(3) COLLATE \"C\"); INSERT INTO a(c) VALUES ('1')",
+    ),
+    "a column of its own collation that is converted": (
+        contract(a=(key(), integer("c"))),
+        "CREATE TABLE a(id serial PRIMARY KEY, c text COLLATE \"C\"); INSERT INTO a(c) VALUES ('1')",
+    ),
+    "a generated column that is widened": (
+        contract(a=(key(), Column("g", BigInteger))),
+        "CREATE TABLE a(id serial PRIMARY KEY, g integer GENERATED ALWAYS AS (1) STORED); INSERT INTO a DEFAULT VALUES",
+    ),
+    "an identity that takes no number but its own": (
+        contract(a=(Column("id", BigInteger, Identity(always=True), primary_key=True), text("c"))),
+        "CREATE TABLE a(id bigint GENERATED ALWAYS AS IDENTITY, c text); INSERT INTO a(c) VALUES ('x');"
+        "INSERT INTO a OVERRIDING SYSTEM VALUE VALUES (1, 'y'); SELECT setval('a_id_seq', 5)",
+    ),
+    "copies of a row in a table that others reference by another column": (
+        contract(users=(key(), text("code", unique=True))),
+        "CREATE TABLE users(id serial, code text UNIQUE); INSERT INTO users VALUES (1, NULL), (1, NULL);"
+        "SELECT setval('users_id_seq', 5); CREATE TABLE k(code text REFERENCES users (code))",
+    ),
+    "a value of the contract that breaks nothing": (
+        contract(p=(key(),), u=(key(), integer("p_id", ForeignKey("p.id"), nullable=False, info={"backfill": 5}))),
+        f"CREATE TABLE p(id serial PRIMARY KEY); INSERT INTO p VALUES (5); {FIVE}",
+    ),
+}
+
+
+@MODES
+@pytest.mark.parametrize("case", MENDED)
+def test_what_is_seldom_met_is_mended(laboratory: Laboratory, case: str, mode: str) -> None:
+    assert outcome(laboratory, *MENDED[case], mode) == "mended"
+
+
+REFERENCED = (
+    "CREATE TABLE p(id serial, n integer, UNIQUE (id, n)); INSERT INTO p VALUES (1, 1), (1, 2);"
+    "SELECT nextval('p_id_seq'); CREATE TABLE k(i integer, n integer, FOREIGN KEY (i, n) REFERENCES p (id, n){});"
+    "INSERT INTO k VALUES (1, 2)"
+)
+REFUSED = {
+    **{
+        f"a row that would get another number under a reference, on update {deed or 'nothing'}": (
+            contract(p=(key(), integer("n"))),
+            REFERENCED.format(f" ON UPDATE {deed}" if deed else ""),
+            "public.k references public.p by id, which would be rewritten",
+        )
+        for deed in ("SET NULL", "SET DEFAULT", "CASCADE", "")
+    },
+    "an orphan that would be adopted under a reference from elsewhere": (
+        adopting({"code": "d"}),
+        "CREATE TABLE users(id serial PRIMARY KEY, code varchar(20) UNIQUE); INSERT INTO users(code) VALUES ('d');"
+        "CREATE TABLE trades(id serial PRIMARY KEY, user_id integer, UNIQUE (id, user_id));"
+        "INSERT INTO trades(user_id) VALUES (7); CREATE SCHEMA s2; CREATE TABLE s2.k(t integer, u integer,"
+        " FOREIGN KEY (t, u) REFERENCES trades (id, user_id) ON UPDATE SET NULL); INSERT INTO s2.k VALUES (1, 7)",
+        "s2.k references public.trades by user_id",
+    ),
+    "a default row whose number another row has": (
+        adopting({"id": 1, "code": "d"}),
+        "CREATE TABLE users(id serial PRIMARY KEY, code varchar(20) UNIQUE);"
+        "INSERT INTO users VALUES (1, 'a'), (5, 'd'); SELECT setval('users_id_seq', 5);"
+        "CREATE TABLE trades(id serial PRIMARY KEY, user_id integer); INSERT INTO trades(user_id) VALUES (77)",
+        "another row has its unique values",
+    ),
+    "an exclusion constraint": (
+        with_constraint(contract(t=(key(), Column("r", INT4RANGE))), "t", ExcludeConstraint(("r", "&&"))),
+        "CREATE TABLE t(id serial PRIMARY KEY, r int4range); INSERT INTO t(r) VALUES ('[1,5)'), ('[2,6)')",
+        "t should exclude rows gist",
+    ),
+    "an enum that lacks a label": (
+        contract(a=(key(), Column("e", Enum("x", "y", name="e")))),
+        "CREATE TYPE e AS ENUM ('x'); CREATE TABLE a(id serial PRIMARY KEY, e e)",
+        "a.e should take 'y', e does not",
+    ),
+    "a generated column that is NULL": (
+        contract(a=(key(), integer("g", nullable=False, info={"backfill": 1}))),
+        "CREATE TABLE a(id serial PRIMARY KEY, n integer, g integer GENERATED ALWAYS AS (n * 2) STORED);"
+        "INSERT INTO a(n) VALUES (NULL)",
+        "g is generated",
+    ),
+    "a legacy name that is a view's": (
+        contract(users=(key(),)),
+        "CREATE TABLE base(id serial PRIMARY KEY); CREATE VIEW old_users AS SELECT * FROM base",
+        "old_users, its legacy name, is a view",
+    ),
+    "a value of the contract that breaks a check": (
+        contract(u=(key(), integer("n", CheckConstraint("n > 0", name="np"), nullable=False, info={"backfill": 0}))),
+        FIVE,
+        "the value that the contract declares for n would break it",
+    ),
+    "a value of the contract that references nothing": (
+        contract(p=(key(),), u=(key(), integer("p_id", ForeignKey("p.id"), nullable=False, info={"backfill": 5}))),
+        f"CREATE TABLE p(id serial PRIMARY KEY); {FIVE}",
+        "the value that the contract declares for p_id would break it",
+    ),
+    "a value of the contract that would stand five times": (
+        contract(u=(key(), Column("code", String(20), unique=True, nullable=False, info={"backfill": "x"}))),
+        FIVE,
+        "the value that the contract declares for code would break it",
+    ),
+}
+
+
+@MODES
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_nobody_has_asked_for_is_left_to_a_person(laboratory: Laboratory, case: str, mode: str) -> None:
+    wanted, made, expected = REFUSED[case]
+    if "legacy" in case:
+        wanted.tables["users"].info["legacy_names"] = ["old_users"]
+
+    assert expected in outcome(laboratory, wanted, made, mode)
+
+
+def test_uniques_under_which_nulls_are_alike_are_told_from_others(laboratory: Laboratory) -> None:
+    """A unique that lets NULLs repeat proves nothing of one that does not."""
+    alike = UniqueConstraint("n", postgresql_nulls_not_distinct=True)
+    wanted = with_constraint(contract(a=(key(), integer("n"))), "a", alike)
+    made = "CREATE TABLE a(id serial PRIMARY KEY, n integer {}); INSERT INTO a(n) VALUES (NULL), ({})"
+
+    assert outcome(laboratory, wanted, made.format("UNIQUE", "NULL"), "atomic") == "mended"
+    assert outcome(laboratory, wanted, made.format("UNIQUE NULLS NOT DISTINCT", "1"), "atomic") == "sound"

@@ -1,0 +1,134 @@
+"""Partitions, and what they have of their own: nothing of it is lost, or taken for what it is not."""
+
+from __future__ import annotations
+
+import pytest
+from laws import Laboratory
+from outcomes import contract, integer, key, outcome, text
+from sqlalchemy import CheckConstraint, ForeignKey
+
+MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
+
+
+def parted(columns: str) -> str:
+    """Return what makes a table `p` of one partition `p0`, by hash of its id."""
+    return (
+        f"CREATE TABLE p({columns}) PARTITION BY HASH (id);"
+        "CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+    )
+
+
+def function(body: str) -> str:
+    return f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} END$$;"
+
+
+P, TWICE = contract(p=(key(), integer("n"))), "INSERT INTO p VALUES (1, 1), (1, 9); SELECT nextval('p_id_seq');"
+FILLED = contract(p=(key(), integer("n", nullable=False)))
+CHILD = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id"))))
+TRIGGER = "CREATE TRIGGER t BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION f();"
+
+CASES = {
+    "a foreign key to a partitioned table": (
+        CHILD,
+        parted("id serial PRIMARY KEY")
+        + "INSERT INTO p DEFAULT VALUES; CREATE TABLE k(id serial PRIMARY KEY, p_id integer REFERENCES p);"
+        "INSERT INTO k(p_id) VALUES (1)",
+        "sound",
+    ),
+    "a partitioned table that references itself": (
+        contract(p=(key(), integer("p_id", ForeignKey("p.id")))),
+        parted("id serial PRIMARY KEY, p_id integer REFERENCES p") + "INSERT INTO p(p_id) VALUES (1)",
+        "sound",
+    ),
+    "a contract that names a partition as well": (
+        contract(p=(key(),), p0=(key(),)),
+        parted("id serial PRIMARY KEY"),
+        "sound",
+    ),
+    "rows without a parent": (
+        CHILD,
+        "CREATE TABLE k(id serial PRIMARY KEY, p_id integer);" + parted("id serial PRIMARY KEY")
+        + "INSERT INTO k(p_id) VALUES (7)",
+        "mended",
+    ),
+    "partitioned rows under one that goes": (
+        contract(users=(key(), text("code", nullable=False))),
+        "CREATE TABLE users(id serial PRIMARY KEY, code text); INSERT INTO users(code) VALUES ('a'), (NULL);"
+        + parted("id integer, u integer REFERENCES users ON DELETE CASCADE") + "INSERT INTO p VALUES (1, 2)",
+        "mended",
+    ),
+    "rows that share a key": (P, parted("id serial, n integer") + TWICE, "mended"),
+    "a default of the partition's own": (
+        contract(p=(key(), integer("n", server_default="3"))),
+        parted("id serial PRIMARY KEY, n integer") + "ALTER TABLE p0 ALTER n SET DEFAULT 7",
+        "mended",
+    ),
+    "a table under its legacy name": (
+        contract(users=(key(),)),
+        parted("id serial PRIMARY KEY").replace("TABLE p(", "TABLE old_users(").replace("OF p ", "OF old_users "),
+        "mended",
+    ),
+    "a foreign key that points at the partition": (
+        FILLED,
+        parted("id serial PRIMARY KEY, n integer") + "INSERT INTO p(n) VALUES (NULL);"
+        "CREATE TABLE k(p integer REFERENCES p0 ON DELETE CASCADE, note text); INSERT INTO k VALUES (1, 'precious')",
+        "the foreign key k_p_fkey of k would act on rows of public.p",
+    ),
+    "a trigger of the partition": (
+        P,
+        parted("id serial, n integer") + TWICE + function("NEW.n := NEW.n + 100; RETURN NEW;") + TRIGGER.format("p0"),
+        "the trigger t of p0 would act on rows of public.p",
+    ),
+    "a trigger that is off for the partition": (
+        P,
+        parted("id serial, n integer") + TWICE + function("RETURN NEW;") + TRIGGER.format("p")
+        + "ALTER TABLE p0 DISABLE TRIGGER t",
+        "the trigger t of p0 would act on rows of public.p",
+    ),
+    "a trigger of all": (
+        P,
+        parted("id serial, n integer") + TWICE + function("NEW.n := NEW.n + 100; RETURN NEW;") + TRIGGER.format("p"),
+        "mended",
+    ),
+    "a key of the partition": (
+        P,
+        parted("id serial, n integer") + "ALTER TABLE p0 ADD CONSTRAINT own PRIMARY KEY (id)",
+        "the index own would become part of it",
+    ),
+    "an index of the partition": (
+        contract(p=(key(), integer("n", index=True))),
+        parted("id serial PRIMARY KEY, n integer") + "CREATE INDEX own ON p0 (n)",
+        "the index own would become part of it",
+    ),
+    "a check of the partition": (
+        contract(p=(key(), integer("n", CheckConstraint("n > 0", name="c")))),
+        parted("id serial PRIMARY KEY, n integer") + "ALTER TABLE p0 ADD CONSTRAINT c CHECK (n > 0)",
+        "the check c of p0 would become part of it",
+    ),
+    "a key that not all partitions have": (
+        P,
+        parted("id serial, n integer") + "ALTER TABLE ONLY p ADD PRIMARY KEY (id)",
+        "some partitions lack p_pkey",
+    ),
+}  # fmt: skip
+
+
+@MODES
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_in_partitions_is_kept(laboratory: Laboratory, case: str, mode: str) -> None:
+    wanted, made, expected = CASES[case]
+    if "legacy" in case:
+        wanted.tables["users"].info["legacy_names"] = ["old_users"]
+
+    assert expected in outcome(laboratory, wanted, made, mode)
+
+
+def test_orphans_of_a_partitioned_table_come_back_under_a_key_that_lies(laboratory: Laboratory) -> None:
+    made = (
+        "CREATE TABLE users(id serial PRIMARY KEY); INSERT INTO users DEFAULT VALUES;"
+        + parted("id serial PRIMARY KEY, u integer REFERENCES users")
+        + "SET session_replication_role = replica; INSERT INTO p(u) VALUES (7)"
+    )
+    wanted = contract(users=(key(),), p=(key(), integer("u", ForeignKey("users.id"))))
+
+    assert [outcome(laboratory, wanted, made, mode) for mode in ("atomic", "online")] == ["mended", "mended"]
