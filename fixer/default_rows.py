@@ -45,7 +45,7 @@ def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) 
     counted = all(contract.tables[table].columns[column].generates for column in identity)
     but = identity if counted and set(identity) <= set(actual.tables[table].columns) else ()
     clash = SQL("({})").format(q.any_of(_exists(table, row, columns, actual, but) for columns in others))
-    return clash if but else SQL("{} AND {}").format(absent(table, row, actual, contract), clash)
+    return clash if but else SQL("({} AND {})").format(absent(table, row, actual, contract), clash)
 
 
 def _exists(

@@ -21,7 +21,7 @@ from fixer import undo as undo_run
 from fixer.errors import UndoRefused
 
 CONTRACT = """
-from sqlalchemy import Column, MetaData, Table, Text, types
+from sqlalchemy import Column, ForeignKey, MetaData, Table, Text, types
 
 def items(*columns):
     metadata = MetaData()
@@ -33,6 +33,12 @@ flags = items(Column("v", types.Boolean))
 amounts = items(Column("v", types.Numeric(10, 2)))
 numbers = items(Column("v", types.Integer))
 both = items(Column("v", types.Integer), Column("w", types.Numeric))
+people = MetaData()
+Table("users", people, Column("id", types.Integer, primary_key=True, info={"legacy_keys": ["code"]}),
+      Column("code", Text, unique=True), info={"default_rows": [{"code": "d"}]})
+Table("trades", people, Column("id", types.Integer, primary_key=True),
+      Column("user_id", types.Integer, ForeignKey("users.id", ondelete="SET NULL"), info={"orphans": "adopt"}),
+      Column("note", Text), Column("at", Text))
 titled = MetaData()
 Table("items", titled, Column("id", types.Integer, primary_key=True), Column("title", Text, nullable=False))
 """
@@ -86,6 +92,70 @@ def test_a_sequence_stands_again_where_it_stood(
 
         assert (ended.returncode, ended.stderr) == (0, "")
         assert differences(before, database) == []
+
+
+# ---- rows that are not who they were
+
+
+ADOPTED = """
+CREATE TABLE users(id serial PRIMARY KEY, code text UNIQUE); INSERT INTO users(code) VALUES ('d'), ('a');
+CREATE TABLE trades(id serial PRIMARY KEY, user_id integer, note text, at text);
+INSERT INTO trades(user_id, note, at) VALUES (2, 't1', 'x'), (77, 't2', 'y'), (88, 't3', 'z')
+"""
+MAPPED = """
+CREATE TABLE users(id serial PRIMARY KEY, code text UNIQUE); INSERT INTO users(code) VALUES ('d'), ('a');
+CREATE TABLE trades(id serial PRIMARY KEY, user_id text, note text, at text);
+INSERT INTO trades(user_id, note, at) VALUES ('a', 't1', 'x'), ('d', 't2', 'y'), ('nobody', 't3', 'z'), (NULL, 't4', '')
+"""
+REUSED = {  # what was made, what is written since, and why it is not taken back; nothing where it is
+    "keys were swapped": (
+        ADOPTED,
+        "UPDATE trades SET id = 9 WHERE id = 2; UPDATE trades SET id = 2 WHERE id = 3;"
+        "UPDATE trades SET id = 3 WHERE id = 9",
+        "2 of 2 rows",
+    ),
+    "a key was given to another row": (
+        ADOPTED,
+        "DELETE FROM trades WHERE id = 2; INSERT INTO trades VALUES (2, 1, 'another', 'later')",
+        "1 of 2 rows",
+    ),
+    "another cell was changed": (ADOPTED, "UPDATE trades SET note = 'later' WHERE id = 2", ""),
+    "a mapped reference was emptied": (MAPPED, "UPDATE trades SET user_id = NULL WHERE note = 't1'", "user_id"),
+    "the text of a parent was given to another": (
+        MAPPED,
+        "DELETE FROM users WHERE code = 'a'; INSERT INTO users(code) VALUES ('a')",
+        "user_id",
+    ),
+    "the text of a parent was changed": (MAPPED, "UPDATE users SET code = 'b' WHERE code = 'a'", "user_id"),
+    "nothing of it was written": (MAPPED, "UPDATE trades SET note = 'later'", ""),
+}
+
+
+@pytest.mark.parametrize("case", REUSED)
+def test_a_row_under_a_key_that_was_another_one_s_is_not_taken_for_it(
+    laboratory: Laboratory, tmp_path: Path, case: str, mode: str
+) -> None:
+    made, since, reason = REUSED[case]
+    with lent(laboratory.server(18), None) as database:
+        database.run(made)
+        repair(database, tmp_path, "people", mode)
+        database.run(since)
+        before = written(database)
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, reason in ended.stderr) == (2 if reason else 0, True)
+        assert not reason or written(database) == before
+
+
+def test_a_check_of_others_over_a_column_that_goes_back_stays(
+    laboratory: Laboratory, tmp_path: Path, mode: str
+) -> None:
+    with items(laboratory, tmp_path, "both", TABLE.format("PRIMARY KEY", "integer, w real", 1, 2), mode) as database:
+        database.run("ALTER TABLE items ADD CONSTRAINT mine CHECK (w < 1000); CREATE INDEX odd ON items ((w + 1))")
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert database.run("SELECT conname FROM pg_constraint WHERE conname = 'mine'") == [("mine",)]
 
 
 # ---- cells that were converted, and written since

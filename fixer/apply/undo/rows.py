@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixer import sqltext as q
@@ -135,7 +135,8 @@ class Rows(Past):
             return
         columns, key = self._kept(oid, names, types), self._kept(oid, step.known_by, types)
         values = {column.name: cell(SQL('i."row"'), column.kept, column.type) for column in columns}
-        found = self._by_key(step, key, columns) if key else self._by_whole_row(table, step)
+        others = self._others(oid, step) if step.restores else []
+        found = self._by_key(step, key, columns, others) if key else self._by_whole_row(table, step)
         self._look_for_children(oid, step, found)
         written = self._written_since(table, step, key, columns) if step.respells and key else 0
         update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
@@ -171,9 +172,27 @@ class Rows(Past):
             journal.BEFORE_IMAGE, self._mine(step)
         )
 
-    def _by_key(self, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> _Found:
-        """Return how each row is found by its key, and only if its cells are still those of the run."""
+    def _others(self, oid: int, step: PlannedStep) -> list[_Cell]:
+        """Return the columns of a table that a step left alone, and of which its images tell."""
+        there, before = self.after.columns(oid), self.before.columns(oid) if oid in self.before.relations else {}
+        types, written = self._types(oid), {*step.restores, *step.known_by}
+        return [
+            _Cell(name, name, types[name])
+            for name, column in before.items()
+            if name in types and name not in written and there[name] == column
+        ]
+
+    def _by_key(
+        self, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell], others: Sequence[_Cell]
+    ) -> _Found:
+        """Return how each row is found by its key, and only if its cells are still those of the run.
+
+        A key may have been given to another row since: most of the `others` are to be what they were.
+        """
         same = [_key_of(key), *map(_as_left, columns)]
+        if others:
+            kept = SQL(" + ").join(SQL("({})::integer").format(_as_it_was(other)) for other in others)
+            same.append(SQL("2 * ({}) >= {}").format(kept, Literal(len(others))))
         return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
 
     def _written_since(self, table: QName, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> int:
@@ -320,6 +339,12 @@ def _as_left(column: _Cell) -> Composed:
     kept = cell(SQL("i.mark"), column.kept, column.type)
     same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), kept)
     return SQL("i.mark ? {} AND {}").format(Literal(column.kept), same)
+
+
+def _as_it_was(column: _Cell) -> Composed:
+    """Return the condition that a cell of the row `t` is what it was before the step."""
+    was = cell(SQL('i."row"'), column.kept, column.type)
+    return SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), was)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:
