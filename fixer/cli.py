@@ -195,8 +195,8 @@ def check(settings: Settings, deep: bool) -> int:
 
 
 @cli.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Keep the plan as JSON, for `fixer apply FILE`.")
-@click.option("--sql", "script", type=click.Path(dir_okay=False), help="Write the plan as a script for psql.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Keep the plan for `fixer apply`; - prints it.")
+@click.option("--sql", "script", type=click.Path(dir_okay=False), help="Write it as a psql script; - prints that.")
 @click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
 @click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
 @common
@@ -210,11 +210,14 @@ def plan(settings: Settings, output: str | None, script: str | None, mode: str, 
             _write(script, as_sql.of_plan(made, lambda s: str(s.as_string(connection))))
     if output:
         _write(output, as_json.of_plan(made) + "\n")
-    settings.show(as_text.of_plan(made, verbose=settings.verbose > 0), lambda: as_json.of_plan(made))
+    if "-" not in (output, script):
+        settings.show(as_text.of_plan(made, verbose=settings.verbose > 0), lambda: as_json.of_plan(made))
     return 1 if made.steps or made.refusals else 0
 
 
 def _write(path: str, text: str) -> None:
+    if path == "-":
+        return click.echo(text, nl=False)
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

@@ -132,6 +132,7 @@ class Mover:
             return
         if policy == "adopt":
             values, stands = self.adopter(key)
+            self._one_at_most(key, values, rows)
             condition = q.all_of([SQL("({})").format(condition), stands])
         else:
             values = dict.fromkeys(self._emptied(key), SQL("NULL"))
@@ -152,6 +153,13 @@ class Mover:
             find=find,
             reason=f"{deed} {columns}: {reason}",
         )
+
+    def _one_at_most(self, key: ForeignKey, values: Mapping[str, Composable], rows: int) -> None:
+        """Raise RefusalError where rows would be given one value under a key of which each value stands once."""
+        tables = (self.actual.tables[key.table], self.contract.tables[key.table])
+        once = [k for table in tables for k in table.plain_keys if set(k.columns) <= set(values)]
+        if once and rows > 1:
+            raise RefusalError(f"{rows} rows would get the same {', '.join(once[0].columns)}, which stands once each")
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""

@@ -160,6 +160,9 @@ class Target:
             attempt += 1
             try:
                 connection: Connection = psycopg2.connect(**self._connect_arguments(options))
+                if connection.get_parameter_status("standard_conforming_strings") == "off":
+                    connection.close()
+                    connection = psycopg2.connect(**self._connect_arguments(f"{options} {self._plain_strings}"))
                 return connection
             except psycopg2.Error as error:
                 cause, refusal = cause_of(error), explain(error, self)
@@ -169,6 +172,16 @@ class Target:
             delay = FIRST_DELAY * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             log.warning("%s (try %d of %d, next in %.1f s)", refusal, attempt, TRIES, delay)
             sleep(delay)
+
+    @property
+    def _plain_strings(self) -> str:
+        """The option by which a backslash is one, whatever role or database say (PostgreSQL manual, 20.13.1)."""
+        if self.pooled:
+            raise TargetError(
+                f"{self.redacted} sets standard_conforming_strings off, and is behind a pooler, which keeps no other"
+                " setting for us: name the server's direct port instead."
+            )
+        return "-c standard_conforming_strings=on"
 
     def _connect_arguments(self, options: str) -> dict[str, Any]:
         arguments: dict[str, Any] = {"application_name": "pgmend", "connect_timeout": "10"}

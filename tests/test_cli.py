@@ -217,6 +217,15 @@ def test_check_exits_0_where_the_contract_holds(healthy: Database) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+def test_a_backslash_is_a_backslash_whatever_the_database_says(broken: Database, healthy: Database) -> None:
+    for database in (broken, healthy):
+        database.run(f"ALTER DATABASE {database.name} SET standard_conforming_strings = off")
+    repaired = fixer("apply", "--yes", "-q", "--allow-hazards", "all", "--dsn", broken.dsn)
+
+    assert (repaired.returncode, repaired.stderr) == (0, "")
+    assert [fixer("check", "-q", "--dsn", each.dsn).returncode for each in (broken, healthy)] == [0, 0]
+
+
 def test_check_exits_1_where_it_finds_something(broken: Database) -> None:
     ended = fixer("check", "--dsn", broken.dsn)
 
@@ -286,6 +295,14 @@ def test_plan_shows_lock_hazard_rows_bytes_and_time_of_its_steps(broken: Databas
         ended.returncode,
         bool(re.search(r" row exclusive moves-rows 7 \d+ kB \d+ kB \d+ ms$", words)),
     ) == (1, True)
+
+
+def test_a_plan_or_a_script_is_printed_where_no_file_is_meant(broken: Database, tmp_path: Path) -> None:
+    script = fixer("plan", "--dsn", broken.dsn, "--sql", "-", cwd=tmp_path)
+    made = fixer("plan", "--dsn", broken.dsn, "-o", "-", cwd=tmp_path)
+
+    assert (script.returncode, script.stdout.startswith("-- A repair by pgmend")) == (1, True)
+    assert (made.returncode, "steps" in json.loads(made.stdout), [*tmp_path.iterdir()]) == (1, True, [])
 
 
 def test_plan_of_a_healthy_database_exits_0(healthy: Database) -> None:

@@ -32,6 +32,11 @@ def with_constraint(wanted: MetaData, table: str, constraint: object) -> MetaDat
     return wanted
 
 
+def with_default_row(wanted: MetaData) -> MetaData:
+    wanted.tables["u"].info["default_rows"] = [{"code": "d"}]
+    return wanted
+
+
 def adopting(key_of_default: dict[str, object], *more: object) -> MetaData:
     """Return the contract of users, and of trades that the default user adopts."""
     metadata = MetaData()
@@ -131,6 +136,23 @@ REFUSED = {
         "INSERT INTO users VALUES (1, 'a'), (5, 'd'); SELECT setval('users_id_seq', 5);"
         "CREATE TABLE trades(id serial PRIMARY KEY, user_id integer); INSERT INTO trades(user_id) VALUES (77)",
         "another row has its unique values",
+    ),
+    "orphans that would share a value which stands once": (
+        adopting({"code": "d"}, UniqueConstraint("user_id")),
+        "CREATE TABLE users(id serial PRIMARY KEY, code varchar(20) UNIQUE); INSERT INTO users(code) VALUES ('d');"
+        "CREATE TABLE trades(id serial PRIMARY KEY, user_id integer UNIQUE);"
+        "INSERT INTO trades(user_id) VALUES (7), (8)",
+        "2 rows would get the same user_id",
+    ),
+    "rows whose NULL would become a value that stands once": (
+        contract(u=(key(), Column("code", String(20), unique=True, nullable=False, info={"backfill": "none"}))),
+        "CREATE TABLE u(id serial PRIMARY KEY, code varchar(20) UNIQUE); INSERT INTO u(code) VALUES (NULL), (NULL)",
+        "2 rows would get the same code",
+    ),
+    "a default row without a value that it needs": (
+        with_default_row(contract(u=(key(), text("code", unique=True), integer("n", nullable=False)))),
+        "CREATE TABLE u(id serial PRIMARY KEY, code text UNIQUE, n integer NOT NULL)",
+        "the contract gives it no value for n",
     ),
     "an exclusion constraint": (
         with_constraint(contract(t=(key(), Column("r", INT4RANGE))), "t", ExcludeConstraint(("r", "&&"))),

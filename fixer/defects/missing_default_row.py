@@ -18,7 +18,7 @@ from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.mover import identity_of
 from fixer.schema import Schema
 from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step
+from fixer.steps import Lock, Phase, Repair, Step, refuse
 from fixer.writes import insert_statement
 
 SLUG = "missing-default-row"
@@ -49,6 +49,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Insert the row."""
     row, name = finding.part, finding.table
+    empty = [
+        column.name
+        for column in contract.tables[name].columns.values()
+        if column.not_null and column.default is None and not (column.generates or column.generated)
+    ]
+    if lacking := [column for column in empty if column not in row]:
+        return refuse(f"the contract gives it no value for {lacking[0]}, which may not be NULL")
     # Not by ON CONFLICT, which a deferrable unique forbids: apply keeps other writers out meanwhile.
     match = q.all_of(SQL("{} = {}").format(q.column(c), row[c]) for c in identity_of(contract, name, row))
     insert = insert_statement(name, row, match, f"the default row {described(name, row, contract)}")

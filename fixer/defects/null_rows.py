@@ -16,7 +16,7 @@ from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.mover import Mover
 from fixer.schema import QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable
-from fixer.steps import Phase, Repair
+from fixer.steps import Phase, Repair, refuse
 from fixer.writes import counted, identity, rewrite
 
 SLUG = "null-rows"
@@ -54,6 +54,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
+    if finding.rows > 1 and any(t.has_key_on((column,)) for t in (actual.tables[name], contract.tables[name])):
+        return refuse(f"{finding.rows} rows would get the same {column}, which stands once each")
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
     table = actual.tables[name]
     known_by = identity(table, contract.tables[name], Phase.VALUES)
