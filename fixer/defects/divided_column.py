@@ -1,8 +1,8 @@
 """A column stands twice, under its name and under a legacy name, and the legacy one knows more.
 
 Costs: half the code reads one, half the other.
-Cure: copy what only the legacy column holds. Where both hold something and disagree, or a value would not be the
-same in the other column, a person decides.
+Cure: copy what only the legacy column holds. Where a value would not be the same in the other column, a person
+decides; where both hold something and disagree, that is told: they may, once who writes knows but one of them.
 """
 
 from __future__ import annotations
