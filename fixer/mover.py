@@ -50,14 +50,17 @@ class Mover:
         # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
+        released = [key for key in keys if key.table == table and self.policy(key) == "null"]
         for key in (*keys, *followed):
-            if key.table == table:
+            if key.table == table and key not in released:
                 condition = _with_descendants(key, condition)
         for key in keys:
-            if key.table != table:
+            if key.table != table or key in released:
                 leaving = SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
                     q.columns(key.columns), q.columns(key.target_columns), q.name(table), condition
                 )
+                if key in released:
+                    leaving = SQL("{} AND ({}) IS NOT TRUE").format(leaving, condition)
                 why = f"its row of {table.name} is in quarantine"
                 yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
         if condition_before is not condition:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 from laws import Laboratory
 from outcomes import contract, integer, key, outcome, text
@@ -19,6 +22,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
+from test_cli import lent
+from test_undo import all_of, differences
+
+import fixer
 
 MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
 NULL_CODE = "CREATE TABLE users(id serial PRIMARY KEY, code text); INSERT INTO users(code) VALUES ('a'), (NULL);"
@@ -211,3 +218,22 @@ def test_uniques_under_which_nulls_are_alike_are_told_from_others(laboratory: La
 
     assert outcome(laboratory, wanted, made.format("UNIQUE", "NULL"), "atomic") == "mended"
     assert outcome(laboratory, wanted, made.format("UNIQUE NULLS NOT DISTINCT", "1"), "atomic") == "sound"
+
+
+@MODES
+@pytest.mark.parametrize("link", ["", "REFERENCES n", "REFERENCES n ON DELETE CASCADE"])
+def test_a_tree_whose_root_goes_stays_where_its_references_may_be_empty(
+    laboratory: Laboratory, link: str, mode: str
+) -> None:
+    parent = integer("p", ForeignKey("n.id"), info={"orphans": "null"})
+    wanted = contract(n=(key(), parent, integer("v", CheckConstraint("v > 0", name="v_is_more"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run(f"CREATE TABLE n(id serial PRIMARY KEY, p integer {link}, v integer)")
+        database.run("INSERT INTO n(p, v) VALUES (NULL, -1), (1, 1), (2, 1), (3, 1), (1, -2), (5, 3)")
+        before = all_of(database)
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            fixer.apply(connection, wanted, mode=mode, allow_hazards="all")
+
+            assert database.run("SELECT id, p FROM n ORDER BY id") == [(2, None), (3, 2), (4, 3), (6, None)]
+            fixer.undo(connection, 1)
+        assert differences(before, database) == []

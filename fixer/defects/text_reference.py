@@ -267,11 +267,16 @@ def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> C
 
 
 def _told_by(aside: str, key: ForeignKey, legacy: str) -> Composed:
-    """Return the condition that the text beside a number still means the same row, or as little as none."""
+    """Return the condition that the text beside a number still means the same row, or as little as none.
+
+    A row that undo itself has brought back has no number, and needs none: it is younger than undo, which keeps others
+    out.
+    """
     known = SQL("SELECT FROM {} AS p WHERE {}").format(q.name(key.target), _match(aside, legacy))
     number = q.column(key.columns[0])
-    return SQL("CASE WHEN {} IS NULL THEN NOT EXISTS ({}) ELSE EXISTS ({} AND {} = {}) END").format(
-        number, known, known, q.column(key.target_columns[0], "p"), number
+    nothing = SQL("NOT EXISTS ({}) OR age(t.xmin) <= age(pg_current_xact_id_if_assigned()::xid)").format(known)
+    return SQL("CASE WHEN {} IS NULL THEN {} ELSE EXISTS ({} AND {} = {}) END").format(
+        number, nothing, known, q.column(key.target_columns[0], "p"), number
     )
 
 
