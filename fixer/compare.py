@@ -19,7 +19,7 @@ from fixer.alike import alike, still_alike
 from fixer.contract import Contract
 from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
 from fixer.schema import QName, Schema
-from fixer.steps import RefusalError, Repair, Step, refuse
+from fixer.steps import Phase, RefusalError, Repair, Step, refuse
 
 # What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
 CHEAP_BYTES = 32 * 1024 * 1024
@@ -210,5 +210,11 @@ def _forbidden(step: Step, future: Schema) -> str:
     made = [c for c in step.restores if table and c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
+    mute = [each.name for each in table.obstacles if each.kind == "mute"] if table else []
+    if mute and step.phase < Phase.INDEXES and (step.moves or step.restores or step.respells):
+        return (
+            f"the publication {mute[0]} could not tell which rows of {step.table} were changed:"
+            " let it have REPLICA IDENTITY FULL until it is repaired"
+        )
     below = [each.name for each in table.obstacles if each.kind == "below"] if table and step.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""

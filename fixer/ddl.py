@@ -121,6 +121,17 @@ def alone(table: Table, words: Iterable[str]) -> None:
             raise RefusalError(f"the {each.name} would become part of it, and go with it")
 
 
+def whole(table: Table, columns: Iterable[str]) -> None:
+    """Raise RefusalError where a table is partitioned by something that a key over these columns has not.
+
+    PostgreSQL manual, 5.12.2.3.
+    """
+    for each in table.obstacles:
+        if each.kind == "parted" and not set(each.columns) <= set(columns):
+            by = ", ".join(column or "an expression" for column in each.columns)
+            raise RefusalError(f"it is partitioned by {by}, which a key over all partitions has to have")
+
+
 def create_index(name: str, table: QName, index: Index) -> Composed:
     """Return the statement that creates an index."""
     return SQL("CREATE {}INDEX {} ON {} {}").format(

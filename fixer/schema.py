@@ -141,7 +141,8 @@ class Obstacle:
 
     Its kind is trigger, rule, policy or view; `bound` to columns whose types it forbids to change; `dependent` on
     columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here; or
-    `apart` where it is one's own, and would become part of what its root gets over these columns, or by this name.
+    `apart` where it is one's own, and would become part of what its root gets over these columns, or by this name;
+    `parted` by these columns; or `mute`, a publication that needs to be told by what rows are known.
     """
 
     kind: str
@@ -220,7 +221,7 @@ class Table:
     def binds(self, column: str) -> str | None:
         """Return what forbids that the type of a column changes, if anything does."""
         views = (f"view {o.name}" for o in self.obstacles if o.kind == "view" and column in o.columns)
-        others = (o.name for o in self.obstacles if o.kind == "bound" and column in o.columns)
+        others = (o.name for o in self.obstacles if o.kind in ("bound", "parted") and column in o.columns)
         made = (c for c in self.columns.values() if c.generated and c.default and c.name != column)
         generated = (f"generated column {c.name}" for c in made if _says(str(c.default), column))
         return next(chain(views, others, generated), None)

@@ -102,6 +102,11 @@ MENDED = {
         "CREATE TABLE users(id serial, code text UNIQUE); INSERT INTO users VALUES (1, NULL), (1, NULL);"
         "SELECT setval('users_id_seq', 5); CREATE TABLE k(code text REFERENCES users (code))",
     ),
+    "rows that a publication is told as a whole": (
+        contract(a=(key(), integer("n"))),
+        "CREATE TABLE a(id serial, n integer); INSERT INTO a VALUES (1, 1), (1, 2); SELECT nextval('a_id_seq');"
+        "ALTER TABLE a REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE a",
+    ),
     "a value of the contract that breaks nothing": (
         contract(p=(key(),), u=(key(), integer("p_id", ForeignKey("p.id"), nullable=False, info={"backfill": 5}))),
         f"CREATE TABLE p(id serial PRIMARY KEY); INSERT INTO p VALUES (5); {FIVE}",
@@ -160,6 +165,12 @@ REFUSED = {
         with_default_row(contract(u=(key(), text("code", unique=True), integer("n", nullable=False)))),
         "CREATE TABLE u(id serial PRIMARY KEY, code text UNIQUE, n integer NOT NULL)",
         "the contract gives it no value for n",
+    ),
+    "rows that a publication could not tell": (
+        contract(a=(key(), integer("n"))),
+        "CREATE TABLE a(id serial, n integer); INSERT INTO a VALUES (1, 1), (1, 2); SELECT nextval('a_id_seq');"
+        "CREATE PUBLICATION p FOR TABLE a",
+        "the publication p could not tell which rows of public.a were changed",
     ),
     "an exclusion constraint": (
         with_constraint(contract(t=(key(), Column("r", INT4RANGE))), "t", ExcludeConstraint(("r", "&&"))),

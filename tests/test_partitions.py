@@ -105,6 +105,16 @@ CASES = {
         parted("id serial PRIMARY KEY, n integer") + "ALTER TABLE p0 ADD CONSTRAINT c CHECK (n > 0)",
         "the check c of p0 would become part of it",
     ),
+    "a key without the column that it is partitioned by": (
+        P,
+        "CREATE TABLE p(id serial, n integer) PARTITION BY LIST (n); CREATE TABLE p0 PARTITION OF p DEFAULT;" + TWICE,
+        "it is partitioned by n, which a key over all partitions has to have",
+    ),
+    "another type for the column that it is partitioned by": (
+        P,
+        "CREATE TABLE p(id serial, n text, PRIMARY KEY (id, n)) PARTITION BY LIST (n)",
+        "the partition key depends on p.n",
+    ),
     "a key that not all partitions have": (
         P,
         parted("id serial, n integer") + "ALTER TABLE ONLY p ADD PRIMARY KEY (id)",

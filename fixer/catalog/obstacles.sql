@@ -92,6 +92,24 @@ SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), AR
   FROM under u
   JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
  UNION ALL
+-- By which columns a table is partitioned: their types stay, and its keys have them (none: an expression).
+SELECT 'parted', t.partrelid, 'partition key',
+       ARRAY (SELECT coalesce(a.attname::text, '') FROM unnest(t.partattrs::int2[]) AS u (num)
+                LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.partrelid AND a.attnum = u.num), 'O', 0, NULL
+  FROM pg_catalog.pg_partitioned_table t
+  JOIN wanted c ON c.oid = t.partrelid
+ UNION ALL
+-- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how.
+SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
+  FROM pg_catalog.pg_publication p
+ CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
+  JOIN wanted w ON w.oid = g.relid
+  JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relreplident IN ('d', 'i', 'n')
+ WHERE (p.pubupdate OR p.pubdelete)
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
+                    WHERE i.indrelid = c.oid AND i.indisvalid
+                      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
+ UNION ALL
 -- Columns elsewhere that hold whole rows of the table.
 SELECT 'bound', c.oid, pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, h.relation, h.number),
        ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a

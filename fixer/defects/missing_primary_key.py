@@ -42,6 +42,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if table.inherits and not set(key.columns) <= set(table.columns):
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
     ddl.alone(table, key.columns)
+    ddl.whole(table, key.columns)
     title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
     ready = online.ready_index(key, table)
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
