@@ -33,15 +33,16 @@ class Assembly:
         relations, columns, sequences = ask("relations", before, *parameters), ask("columns"), ask("sequences")
         self._relations, rows, self._counters = relations(), columns(), sequences()
         spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
-        self._defaults, indexes = ask("defaults"), ask("indexes")
+        # What takes the server long is asked when there is most to be done here meanwhile.
+        indexes, self._defaults = ask("indexes"), ask("defaults")
         constraints, obstacles = ask("constraints"), ask("obstacles")
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
         self._types = spelling.types(spelt())
         self._sequences = self._read_sequences()
-        self._cells = self._read_columns()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()
+        self._cells = self._read_columns()
         self._constraints, self._hindering = constraints(), obstacles()
         checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
         self.definitions = Definitions(ask, self._wanted, checks, known)
