@@ -69,7 +69,7 @@ def compare(
         chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
         known = replace(contract, alike=still_alike(same, actual, future))
         decided = {(finding.table, finding.column) for finding in findings if finding.repair.refusal}
-        found = _stage(list(stage), future, known, count, chosen, decided)
+        found = _stage(list(stage), future, known, count, measure, chosen, decided)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)
@@ -120,10 +120,13 @@ def _stage(
     future: Schema,
     contract: Contract,
     count: Counter,
+    measure: Measure,
     chosen: Callable[[Sequence[Finding], Schema], set[int]],
     decided: Set[tuple[QName, str | None]],
 ) -> list[tuple[DefectClass, Finding]]:
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
+    empty = _empty([finding for _, finding in candidates if finding.of_rows], future, measure)
+    candidates = [(d, f) for d, f in candidates if not (f.of_rows and f.table in empty)]
     worth = chosen([finding for _, finding in candidates], future)
     candidates = [(d, f) for d, f in candidates if not f.vouched or id(f) in worth]
     asked = [f.asks() for _, f in candidates if f.asks]
@@ -131,6 +134,14 @@ def _stage(
     told = [(d, f, next(answers) if f.asks else Count(f.rows)) for d, f in candidates]
     counted = [(d, _answered(f, answer) if f.asks else f) for d, f, answer in told if _stands(f, answer, decided)]
     return [(defect, replace(f, repair=_repair(defect, f, future, contract))) for defect, f in counted]
+
+
+def _empty(findings: Sequence[Finding], future: Schema, measure: Measure) -> Set[QName]:
+    """Return which tables of so many findings have no rows: to measure them all takes less than to open each."""
+    if len(findings) <= CHEAP_PROBES:
+        return frozenset()
+    today = {future.tables[finding.table].stored_as or finding.table: finding.table for finding in findings}
+    return {today[name] for name, size in measure(today).items() if size == 0}
 
 
 def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str | None]]) -> bool:

@@ -105,7 +105,8 @@ class Finding:
 
     `rows` and `sample` come from the probe, where there is one; `asks` composes it, which is only done when
     it is asked. `only_with_rows` marks a finding that is none when no row is behind it; `vouched` one whose
-    rows the catalogue vouches for, so that they are read only where reading is cheap or was asked for.
+    rows the catalogue vouches for, so that they are read only where reading is cheap or was asked for; `of_rows` one
+    that an empty table answers by its size.
     """
 
     slug: str
@@ -120,6 +121,7 @@ class Finding:
     asks: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
+    of_rows: bool = False
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     places: Places | None = field(default=None, compare=False, repr=False)

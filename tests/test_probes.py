@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from laws import Case, Laboratory
+from outcomes import contract, key
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
+from test_cli import lent
 
+import fixer
 from fixer import rows, sqltext
-from fixer.compare import Comparison
+from fixer.compare import CHEAP_PROBES, Comparison
 from fixer.defects import (
     duplicate_key,
     duplicate_row,
@@ -364,3 +369,13 @@ def test_what_cannot_be_asked_of_a_column_that_keeps_its_type_is_no_finding(labo
         found = {(finding.slug, finding.repair.label) for finding in case.check().findings}
 
         assert found == {("wrong-type", "manual"), ("missing-check", "automatic")}
+
+
+def test_among_many_tables_without_rows_the_one_that_has_some_is_read(laboratory: Laboratory) -> None:
+    names = [f"t{number}" for number in range(CHEAP_PROBES + 2)]
+    made = ";".join(f"CREATE TABLE {name}(id serial PRIMARY KEY)" for name in names)
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(f"{made}; INSERT INTO t5 VALUES (1)")
+        found = fixer.check(connection, contract(**{name: (key(),) for name in names})).findings
+
+        assert [(finding.slug, finding.table.name, finding.rows) for finding in found] == [("sequence-behind", "t5", 1)]

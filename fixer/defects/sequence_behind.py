@@ -43,6 +43,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             found=sequence,
             asks=partial(_ahead, actual, table, wanted.name, sequence),
             only_with_rows=True,
+            of_rows=True,
         )
 
 
