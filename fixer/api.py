@@ -278,6 +278,8 @@ def _open(source: Source) -> Iterator[Link]:
     else:
         if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
             raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
+        if source.get_parameter_status("standard_conforming_strings") == "off":
+            raise UsageError("The connection has standard_conforming_strings off: open it with it on.")
         yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
 
 

@@ -65,10 +65,11 @@ def compare(
     `deep` reads rows even where the catalogue vouches for them, `doubts` for some defect classes and tables.
     """
     future, findings, same = actual, list[Finding](), alike(actual, contract)
+    measure = _remembered(measure)
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
         known = replace(contract, alike=still_alike(same, actual, future))
-        decided = {(finding.table, finding.column) for finding in findings if finding.repair.refusal}
+        decided = {(f.table, f.column) for f in findings if f.repair.refusal and f.breaks and f.column}
         found = _stage(list(stage), future, known, count, measure, chosen, decided)
         findings += [finding for _, finding in found]
         for defect, finding in found:
@@ -122,7 +123,7 @@ def _stage(
     count: Counter,
     measure: Measure,
     chosen: Callable[[Sequence[Finding], Schema], set[int]],
-    decided: Set[tuple[QName, str | None]],
+    decided: Set[tuple[QName, str]],
 ) -> list[tuple[DefectClass, Finding]]:
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
     empty = _empty([finding for _, finding in candidates if finding.of_rows], future, measure)
@@ -136,6 +137,11 @@ def _stage(
     return [(defect, replace(f, repair=_repair(defect, f, future, contract))) for defect, f in counted]
 
 
+def _columns_of(finding: Finding) -> set[str]:
+    """Return the columns that a finding speaks of."""
+    return {column for column in (finding.column, *getattr(finding.part, "columns", ())) if column}
+
+
 def _empty(findings: Sequence[Finding], future: Schema, measure: Measure) -> Set[QName]:
     """Return which tables of so many findings have no rows: to measure them all takes less than to open each."""
     if len(findings) <= CHEAP_PROBES:
@@ -144,14 +150,26 @@ def _empty(findings: Sequence[Finding], future: Schema, measure: Measure) -> Set
     return {today[name] for name, size in measure(today).items() if size == 0}
 
 
-def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str | None]]) -> bool:
+def _remembered(measure: Measure) -> Measure:
+    """Return the same measure, which measures a table once."""
+    known: dict[QName, int | None] = {}
+
+    def ask(tables: Iterable[QName]) -> Mapping[QName, int]:
+        asked = list(tables)
+        if new := [table for table in asked if table not in known]:
+            known.update({**dict.fromkeys(new), **measure(new)})
+        return {table: size for table in asked if (size := known[table]) is not None}
+
+    return ask
+
+
+def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str]]) -> bool:
     """Tell whether a finding is one, by the rows that are behind it or could not be read.
 
     That they could not, because a column keeps the type which a person decides about, is no finding of its own.
     """
     if answer.error:
-        columns = {finding.column, *getattr(finding.part, "columns", ())}
-        return not any((finding.table, column) in decided for column in columns)
+        return not any((finding.table, column) in decided for column in _columns_of(finding))
     return bool(answer.rows or not finding.only_with_rows)
 
 
@@ -198,7 +216,7 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
         repair = defect.repair(finding, future, contract)
     except RefusalError as reason:
         return refuse(str(reason))
-    if any(step.moves for step in repair.steps) and (declared := _declared(finding, future)):
+    if any(step.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
         return refuse(f"the value that the contract declares for {declared} would break it")
     forbidden = [why for step in repair.steps if (why := _forbidden(step, future))]
     if forbidden:
@@ -207,10 +225,15 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
     return replace(repair, steps=tuple(told(step) for step in repair.steps))
 
 
-def _declared(finding: Finding, future: Schema) -> str:
-    """Return a column of a finding that the plan is to add, and to fill by itself, if it has one."""
-    table, columns = future.tables.get(finding.table), (finding.column, *getattr(finding.part, "columns", ()))
-    return next((c for c in columns if table and c in table.columns and table.columns[c].added), "")
+def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
+    """Return a column of a finding that the plan is to add, and to fill by a value of the contract, if it has one."""
+    table, wanted = future.tables.get(finding.table), contract.tables.get(finding.table)
+    for column in sorted(_columns_of(finding)) if table and wanted else ():
+        there, meant = (side.columns.get(column) for side in (table, wanted) if side)
+        value = meant and (meant.default or contract.hints[finding.table].of(column).backfill)
+        if there and there.added and value:
+            return column
+    return ""
 
 
 def _forbidden(step: Step, future: Schema) -> str:

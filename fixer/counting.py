@@ -66,7 +66,7 @@ def next_number(table: QName, column: str, held: Held, actual: Schema) -> Compos
     if seen or found.default is None or "(" not in found.default:
         return q.next_value(table, column)
     if held:
-        raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references to nothing hold")
+        raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references hold already")
     return SQL(found.default)
 
 

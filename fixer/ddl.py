@@ -6,10 +6,11 @@ catalogue reader; names are always quoted by Identifier.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from fixer import sqltext as q
-from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, canonical
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import RefusalError
 
@@ -32,7 +33,7 @@ def column_definition(
     parts: list[Composable] = [Identifier(column.name)]
     parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.type))
     if column.collation:
-        parts.append(SQL("COLLATE {}").format(Identifier(column.collation)))
+        parts.append(SQL("COLLATE {}").format(SQL(column.collation)))
     if column.generated:
         kind = "STORED" if column.generated == "s" else "VIRTUAL"
         parts.append(SQL("GENERATED ALWAYS AS ({}) {}").format(SQL(column.default or "NULL"), SQL(kind)))
@@ -111,14 +112,19 @@ def deferral(deferrable: bool, deferred: bool) -> str:
     return " DEFERRABLE INITIALLY DEFERRED" if deferred else " DEFERRABLE"
 
 
-def alone(table: Table, words: Iterable[str]) -> None:
-    """Raise RefusalError where a partition or heir has its own of what a table is to get.
+def alone(table: Table, index: Index) -> None:
+    """Raise RefusalError where a partition has an index of its own like the one that a table is to get.
 
-    PostgreSQL takes it for a part of the new one (manual, 5.12.2.1): it would go with that.
+    PostgreSQL takes it for a part of the new one, whatever its order (manual, 5.12.2.1): it would go with that.
     """
+    kind = "p" if index.primary else "u" if index.constraint else "unique" if index.unique else "index"
     for each in table.obstacles:
-        if each.kind == "apart" and set(each.columns) == set(words):
+        if each.kind == "apart" and _unordered(each.columns[0]) == _unordered(f"{kind} {index.tail}"):
             raise RefusalError(f"the {each.name} would become part of it, and go with it")
+
+
+def _unordered(tail: str) -> str:
+    return canonical(re.sub(r" (ASC|DESC)\b| NULLS (FIRST|LAST)\b", "", tail))
 
 
 def whole(table: Table, columns: Iterable[str]) -> None:
@@ -158,6 +164,7 @@ def free_constraint_name(table: Table | None, schema: Schema, home: QName, wante
     """Return a name for a constraint that is free on the table, and in the schema where it brings an index."""
     taken = set()
     if table:
+        taken |= {each.columns[0].removeprefix("check ") for each in table.obstacles if each.kind == "apart"}
         taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
         taken |= {key.name for key in table.indexes if key.constraint}
     if index:

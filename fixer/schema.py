@@ -41,7 +41,7 @@ class Column:
     default: str | None = None  # as pg_get_expr spells it
     identity: str = ""  # '' none, 'a' ALWAYS, 'd' BY DEFAULT
     generated: str = ""  # '' none, 's' STORED, 'v' VIRTUAL
-    collation: str | None = None  # only where it differs from the type's own
+    collation: str | None = None  # as PostgreSQL spells it, only where it differs from the type's own
     sequence: QName | None = None  # the sequence behind its default or identity
     labels: tuple[str, ...] = ()  # of its enum type
     stored_as: str | None = None  # today's name, where the plan renames it
@@ -71,11 +71,7 @@ class Index:
     deferred: bool = False
     partial: bool = False
     nulls_not_distinct: bool = False
-
-    @property
-    def excludes(self) -> bool:
-        """Whether an exclusion constraint stands on it."""
-        return self.constraint and not self.unique
+    exclusion: str = ""  # the definition of the exclusion constraint that stands on it
 
     @property
     def is_plain_key(self) -> bool:
@@ -140,9 +136,10 @@ class Obstacle:
     """What stands beside a table and acts on its rows or hinders its change.
 
     Its kind is trigger, rule, policy or view; `bound` to columns whose types it forbids to change; `dependent` on
-    columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here; or
-    `apart` where it is one's own, and would become part of what its root gets over these columns, or by this name;
-    `parted` by these columns; or `mute`, a publication that needs to be told by what rows are known.
+    columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here;
+    `apart` where it is one's own, and would become part of what its root gets (its kind, with its definition or name,
+    stands in place of columns); `parted` by these columns; or `mute`, a publication that needs to be told by
+    what rows are known.
     """
 
     kind: str

@@ -188,7 +188,7 @@ def _alone(step: Step) -> Step:
 def _definition(shadow: Shadow) -> str:
     """Return type and collation of the second column."""
     collation = shadow.column.collation
-    return f'{shadow.type} COLLATE "{collation}"' if collation and family(shadow.type) == "text" else shadow.type
+    return f"{shadow.type} COLLATE {collation}" if collation and family(shadow.type) == "text" else shadow.type
 
 
 def _guard(shadow: Shadow) -> str:

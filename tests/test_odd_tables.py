@@ -20,6 +20,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 from test_cli import lent
@@ -107,6 +109,25 @@ MENDED = {
         "CREATE TABLE a(id serial, n integer); INSERT INTO a VALUES (1, 1), (1, 2); SELECT nextval('a_id_seq');"
         "ALTER TABLE a REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE a",
     ),
+    "a table that is missing, with what excludes its rows": (
+        with_constraint(contract(t=(key(), Column("r", INT4RANGE))), "t", ExcludeConstraint(("r", "&&"))),
+        "CREATE TABLE other(id integer)",
+    ),
+    "rows that would get a value each under a unique": (
+        contract(u=(key(), Column("k", Uuid, unique=True, nullable=False, server_default=func.gen_random_uuid()))),
+        "CREATE TABLE u(id serial PRIMARY KEY, k uuid UNIQUE DEFAULT gen_random_uuid());"
+        "INSERT INTO u(k) VALUES (NULL), (NULL)",
+    ),
+    "a default row whose other value the database gives": (
+        with_default_row(
+            contract(u=(key(), text("code", unique=True), integer("n", nullable=False)))
+        ),
+        "CREATE TABLE u(id serial PRIMARY KEY, code text UNIQUE, n integer NOT NULL DEFAULT 3)",
+    ),
+    "a row that breaks a check beside a column that is to be added": (
+        contract(u=(key(), integer("a"), integer("b"), CheckConstraint("a > 0 AND (b IS NULL OR b > 0)", name="ab"))),
+        "CREATE TABLE u(id serial PRIMARY KEY, a integer); INSERT INTO u(a) VALUES (1), (-1)",
+    ),
     "a value of the contract that breaks nothing": (
         contract(p=(key(),), u=(key(), integer("p_id", ForeignKey("p.id"), nullable=False, info={"backfill": 5}))),
         f"CREATE TABLE p(id serial PRIMARY KEY); INSERT INTO p VALUES (5); {FIVE}",
@@ -175,7 +196,12 @@ REFUSED = {
     "an exclusion constraint": (
         with_constraint(contract(t=(key(), Column("r", INT4RANGE))), "t", ExcludeConstraint(("r", "&&"))),
         "CREATE TABLE t(id serial PRIMARY KEY, r int4range); INSERT INTO t(r) VALUES ('[1,5)'), ('[2,6)')",
-        "t should exclude rows gist",
+        "t should have EXCLUDE USING gist (r WITH &&), has none",
+    ),
+    "an exclusion constraint by another operator": (
+        with_constraint(contract(t=(key(), Column("r", INT4RANGE))), "t", ExcludeConstraint(("r", "&&"))),
+        "CREATE TABLE t(id serial PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH =))",
+        "t should have EXCLUDE USING gist (r WITH &&), has none",
     ),
     "an enum that lacks a label": (
         contract(a=(key(), Column("e", Enum("x", "y", name="e")))),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy
 from laws import Laboratory
 from outcomes import contract, integer, key, outcome, text
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData
 
 MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
 
@@ -20,6 +21,11 @@ def parted(columns: str) -> str:
 
 def function(body: str) -> str:
     return f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {body} END$$;"
+
+
+def with_index(wanted: MetaData, expression: str) -> MetaData:
+    Index("by_expression", sqlalchemy.text(expression), _table=wanted.tables["p"])
+    return wanted
 
 
 P, TWICE = contract(p=(key(), integer("n"))), "INSERT INTO p VALUES (1, 1), (1, 9); SELECT nextval('p_id_seq');"
@@ -100,10 +106,55 @@ CASES = {
         parted("id serial PRIMARY KEY, n integer") + "CREATE INDEX own ON p0 (n)",
         "the index own would become part of it",
     ),
+    "an index of the partition the other way round": (
+        contract(p=(key(), integer("n", index=True))),
+        parted("id serial PRIMARY KEY, n integer") + "CREATE INDEX own ON p0 (n DESC NULLS LAST)",
+        "the index own would become part of it",
+    ),
+    "an index of the partition over an expression": (
+        with_index(contract(p=(key(), text("n"))), "lower(n)"),
+        parted("id serial PRIMARY KEY, n text") + "CREATE INDEX own ON p0 (lower(n))",
+        "the index own would become part of it",
+    ),
+    **{
+        f"an index of the partition that stays its own, {own}": (
+            contract(p=(key(), integer("n", index=True))),
+            parted("id serial PRIMARY KEY, n integer") + f"CREATE {own.format('INDEX own ON p0')}",
+            "mended",
+        )
+        for own in ("{} USING hash (n)", "UNIQUE {} (n)", "{} (n) WHERE n > 5", "{} (n, id)", "{} (n) INCLUDE (id)")
+    },
+    "a unique index of the partition beside a key": (
+        P,
+        parted("id serial, n integer") + "CREATE UNIQUE INDEX own ON p0 (id)",
+        "mended",
+    ),
+    "a constraint trigger of the partition": (
+        P,
+        parted("id serial, n integer") + TWICE + function("RETURN NULL;")
+        + "CREATE CONSTRAINT TRIGGER t AFTER UPDATE ON p0 FOR EACH ROW EXECUTE FUNCTION f()",
+        "the trigger t of p0 would act on rows of public.p",
+    ),
+    "a trigger for statements over the partition": (
+        P,
+        parted("id serial, n integer") + TWICE + function("DELETE FROM p; RETURN NULL;")
+        + "CREATE TRIGGER t AFTER UPDATE ON p0 FOR EACH STATEMENT EXECUTE FUNCTION f()",
+        "mended",
+    ),
+    "a default of the partition's own, and another type": (
+        P,
+        parted("id serial PRIMARY KEY, n text DEFAULT '5'") + "ALTER TABLE p0 ALTER n SET DEFAULT '7'",
+        "the default of p0 depends on p.n",
+    ),
+    "a default of all, and another type": (
+        contract(p=(key(), integer("n", server_default="5"))),
+        parted("id serial PRIMARY KEY, n text DEFAULT '5'") + "INSERT INTO p(n) VALUES ('1')",
+        "mended",
+    ),
     "a check of the partition": (
         contract(p=(key(), integer("n", CheckConstraint("n > 0", name="c")))),
         parted("id serial PRIMARY KEY, n integer") + "ALTER TABLE p0 ADD CONSTRAINT c CHECK (n > 0)",
-        "the check c of p0 would become part of it",
+        "mended",
     ),
     "a key without the column that it is partitioned by": (
         P,

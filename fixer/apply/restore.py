@@ -53,7 +53,8 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
         if is_["identity"] and not old["identity"]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP IDENTITY").format(name))
         if is_["default"] is not None and is_["default"] != old["default"] and not is_["generated"]:
-            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=True)
+            only = is_["type"] == old["type"]
+            yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=only)
         if is_["not_null"] and not old["not_null"]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
 
@@ -83,7 +84,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     for type_ in now.of_kind("type"):
         if type_.key not in then.items:
             yield f"drop the type {type_.name}", SQL("DROP TYPE {}").format(_full(type_))
-    yield from _columns(now, then)
+    yield from _columns(now, then, made)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
         yield from _statistics(statistics, now.items.get(statistics.key))
@@ -98,7 +99,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
 _SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 
-def _columns(now: Definitions, then: Definitions) -> Iterator[Titled]:
+def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
     for column in then.of_kind("column"):
         is_ = now.items.get(column.key)
         if is_ is None or is_ == column:
@@ -114,7 +115,9 @@ def _columns(now: Definitions, then: Definitions) -> Iterator[Titled]:
             actions.append(SQL("ALTER COLUMN {} SET STATISTICS {}").format(name, target))
         if old["default"] is not None and old["default"] != new["default"] and not old["generated"]:
             default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"]))
-            yield f"bring the default of {column.name} back", _alter(then, column.of, default, only=True)
+            left = made.items.get(column.key)
+            only = left is None or left.detail["type"] == old["type"]
+            yield f"bring the default of {column.name} back", _alter(then, column.of, default, only=only)
         if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
             how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
             actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
@@ -324,5 +327,5 @@ def _name(where: Definitions, oid: int) -> Composable:
 
 
 def _alter(where: Definitions, oid: int, action: Composable, *, only: bool = False) -> Composable:
-    """Return the statement; `only` where partitions and heirs have their own, as of defaults."""
+    """Return the statement; `only` where partitions and heirs keep their own, as defaults unless a type changed."""
     return SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(_name(where, oid), action)

@@ -12,6 +12,10 @@
          FROM pg_catalog.pg_inherits i
          JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
         WHERE coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) IN (SELECT oid FROM wanted)),
+       pointing AS MATERIALIZED (
+       SELECT k.oid, k.conname, k.conrelid, k.confrelid
+         FROM pg_catalog.pg_constraint k
+        WHERE k.contype = 'f' AND k.conparentid = 0),
        hanging AS MATERIALIZED (
        SELECT d.classid, d.objid, d.refobjid AS relation, d.refobjsubid AS number, r.ev_class AS ruled
          FROM pg_catalog.pg_depend d
@@ -70,27 +74,41 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
 SELECT 'below', u.root, format('trigger %s of %s', g.tgname, g.tgrelid::regclass), ARRAY[]::text[],
        g.tgenabled::text, 0, NULL
   FROM under u
-  JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgconstraint = 0
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgtype & 1 = 1
+  LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
   LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
- WHERE g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')
+ WHERE coalesce(k.contype, 't') = 't' AND g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')
  UNION ALL
 SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::regclass), ARRAY[]::text[], 'O', 0, NULL
   FROM under u
-  JOIN pg_catalog.pg_constraint k ON k.confrelid = u.oid AND k.contype = 'f' AND k.conparentid = 0
+  JOIN pointing k ON k.confrelid = u.oid
  WHERE u.partition
  UNION ALL
 -- And what would become one with a key, an index or a check of its root, and go with it.
 SELECT 'apart', u.root, format('index %s', x.oid::regclass),
-       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
-               WHERE a.attrelid = u.oid AND a.attnum = ANY (i.indkey)), 'O', 0, NULL
+       ARRAY[coalesce(k.contype::text, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END)
+             || regexp_replace(pg_catalog.pg_get_indexdef(x.oid), '^.*? USING ', ' USING ')], 'O', 0, NULL
   FROM under u
   JOIN pg_catalog.pg_index i ON i.indrelid = u.oid
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
+  LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.oid AND k.conrelid = u.oid AND k.contype IN ('p', 'u', 'x')
  WHERE u.partition
  UNION ALL
-SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), ARRAY[k.conname::text], 'O', 0, NULL
+SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), ARRAY['check ' || k.conname],
+       'O', 0, NULL
   FROM under u
   JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
+ UNION ALL
+-- Defaults other than the root's, which another type of the column would put in their place.
+SELECT 'bound', u.root, 'default of ' || u.oid::regclass, array_agg(a.attname::text), 'O', 0, NULL
+  FROM under u
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND NOT b.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = b.attrelid AND e.adnum = b.attnum
+ WHERE (a.atthasdef OR b.atthasdef) AND a.attgenerated = ''
+   AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_catalog.pg_get_expr(e.adbin, e.adrelid)
+ GROUP BY u.root, u.oid
  UNION ALL
 -- By which columns a table is partitioned: their types stay, and its keys have them (none: an expression).
 SELECT 'parted', t.partrelid, 'partition key',

@@ -4,7 +4,7 @@ SELECT w.type,
        w.collation,
        pg_catalog.format_type(t.oid, w.modifier) AS spelt,
        CASE WHEN w.collation <> t.typcollation
-            THEN (SELECT o.collname FROM pg_catalog.pg_collation o WHERE o.oid = w.collation) END AS collated,
+            THEN w.collation::regcollation::text END AS collated,
        CASE WHEN t.typtype = 'e'
             THEN ARRAY (SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
                          WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END AS labels

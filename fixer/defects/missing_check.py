@@ -36,7 +36,6 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the check."""
     name, check = finding.table, finding.part
     free = ddl.free_constraint_name(actual.tables[name], actual, name, check.name, index=False)
-    ddl.alone(actual.tables[name], [free])
     action = SQL("ADD {}").format(ddl.check_clause(free, check))
     title = f"add CHECK {spelt(check)} to {name.name}"
     step = alter(Phase.RULES, name, title, action, merge=True)

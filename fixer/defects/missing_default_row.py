@@ -16,7 +16,7 @@ from fixer.counting import advance, anchor, held
 from fixer.default_rows import absent, clashing, described
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.mover import identity_of
-from fixer.schema import Schema
+from fixer.schema import Column, Schema
 from fixer.sqltext import SQL
 from fixer.steps import Lock, Phase, Repair, Step, refuse
 from fixer.writes import insert_statement
@@ -52,7 +52,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     empty = [
         column.name
         for column in contract.tables[name].columns.values()
-        if column.not_null and column.default is None and not (column.generates or column.generated)
+        if column.not_null and not _fills(column) and not _fills(actual.tables[name].columns.get(column.name))
     ]
     if lacking := [column for column in empty if column not in row]:
         return refuse(f"the contract gives it no value for {lacking[0]}, which may not be NULL")
@@ -74,6 +74,11 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)
     room = (anchor(name, column, held(name, column, actual, contract.schema), rows=1) for column in numbered)
     return Repair((*room, step, *ahead))
+
+
+def _fills(column: Column | None) -> bool:
+    """Tell whether the database gives a column its value."""
+    return bool(column and (column.default is not None or column.generates or column.generated))
 
 
 SPECIMENS = (

@@ -12,8 +12,9 @@ from dataclasses import replace
 from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema, canonical
-from fixer.steps import Lock, Phase, Repair, Step, refuse
+from fixer.schema import Index, Schema, canonical
+from fixer.sqltext import SQL, Identifier
+from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
 
 SLUG = "missing-index"
 POINT = 4
@@ -24,22 +25,30 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted indexes to which no valid one is equal."""
     for name, wanted in contract.differing():
         table = actual.tables.get(name)
-        there = {(canonical(i.tail), i.excludes) for i in table.indexes if i.valid} if table else set()
-        stands = there | {(tail, False) for tail, _ in there}
+        there = [index for index in table.indexes if index.valid] if table else []
         for index in wanted.indexes if table else ():
-            if not index.unique and (canonical(index.tail), index.excludes) not in stands:
-                what = "exclude rows" if index.excludes else "have an index"
-                message = f"{name.name} should {what} {index.tail.removeprefix('USING ')}, has none"
+            if not index.unique and not any(_is_alike(index, other) for other in there):
+                lack = index.exclusion or f"an index {index.tail.removeprefix('USING ')}"
+                message = f"{name.name} should have {lack}, has none"
                 yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, index.columns[0] or None, part=index)
+
+
+def _is_alike(wanted: Index, found: Index) -> bool:
+    if wanted.exclusion:
+        return canonical(wanted.exclusion) == canonical(found.exclusion)
+    return canonical(wanted.tail) == canonical(found.tail)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Create the index."""
     name, index = finding.table, finding.part
-    if index.excludes:
-        return refuse("pgmend adds no exclusion constraints: settle the rows that exclude each other, and add it")
-    ddl.alone(actual.tables[name], index.columns)
+    if index.exclusion and not actual.tables[name].created:
+        return refuse("settle the rows that exclude each other, and add it: pgmend cannot tell which of them stays")
+    ddl.alone(actual.tables[name], index)
     free = ddl.free_relation_name(actual, name, index.name)
+    if index.exclusion:
+        action = SQL("ADD CONSTRAINT {} {}").format(Identifier(free), SQL(index.exclusion))
+        return Repair((alter(Phase.INDEXES, name, f"add {index.exclusion} to {name.name}", action),))
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)
     title = f"create the index {free} on {name.name}"

@@ -41,7 +41,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         return refuse("give each partition the key, and ATTACH its index to that of its root")
     if table.inherits and not set(key.columns) <= set(table.columns):
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")
-    ddl.alone(table, key.columns)
+    ddl.alone(table, key)
     ddl.whole(table, key.columns)
     title = f"add PRIMARY KEY ({', '.join(key.columns)}) to {finding.table.name}"
     ready = online.ready_index(key, table)

@@ -46,7 +46,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the unique."""
     key: Index = finding.part
     name, table = finding.table, actual.tables[finding.table]
-    ddl.alone(table, key.columns)
+    ddl.alone(table, key)
     ddl.whole(table, key.columns)
     free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
     title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"

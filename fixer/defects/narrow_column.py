@@ -50,7 +50,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         )
     back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
     collation = finding.found.collation
-    collated = SQL(" COLLATE {}").format(Identifier(collation)) if collation else SQL("")
+    collated = SQL(f" COLLATE {collation}") if collation else SQL("")
     rewrite = rewrites(finding.found.type, type_)
     step = alter(
         Phase.CONVERT,

@@ -54,7 +54,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
-    if finding.rows > 1 and any(t.has_key_on((column,)) for t in (actual.tables[name], contract.tables[name])):
+    once = any(table.has_key_on((column,)) for table in (actual.tables[name], contract.tables[name]))
+    if once and finding.rows > 1 and not (isinstance(value, SQL) and "(" in value.string):
         return refuse(f"{finding.rows} rows would get the same {column}, which stands once each")
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
     table = actual.tables[name]

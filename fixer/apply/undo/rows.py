@@ -187,12 +187,13 @@ class Rows(Past):
     ) -> _Found:
         """Return how each row is found by its key, and only if its cells are still those of the run.
 
-        A key may have been given to another row since: most of the `others` are to be what they were.
+        A key may have been given to another row since: of the `others` that held a value, half are to hold it still.
         """
         same = [_key_of(key), *map(_as_left, columns)]
         if others:
+            there = SQL(" + ").join(SQL("({} IS NOT NULL)::integer").format(_was(other)) for other in others)
             kept = SQL(" + ").join(SQL("({})::integer").format(_as_it_was(other)) for other in others)
-            same.append(SQL("2 * ({}) >= {}").format(kept, Literal(len(others))))
+            same.append(SQL("2 * ({}) >= {}").format(kept, there))
         return _Found(SQL("WITH {}").format(self._images(step)), SQL("i"), q.all_of(same))
 
     def _written_since(self, table: QName, step: PlannedStep, key: Iterable[_Cell], columns: Iterable[_Cell]) -> int:
@@ -343,8 +344,12 @@ def _as_left(column: _Cell) -> Composed:
 
 def _as_it_was(column: _Cell) -> Composed:
     """Return the condition that a cell of the row `t` is what it was before the step."""
-    was = cell(SQL('i."row"'), column.kept, column.type)
-    return SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), was)
+    return SQL("coalesce({}::text = {}::text, false)").format(q.column(column.name), _was(column))
+
+
+def _was(column: _Cell) -> Composable:
+    """Return the cell of the image `i`."""
+    return cell(SQL('i."row"'), column.kept, column.type)
 
 
 def _assigned(values: Mapping[str, Composable]) -> Composed:
