@@ -32,7 +32,13 @@ def decode(kind: Any, kept: Mapping[str, Any]) -> Any:
 
 def form(*kinds: type) -> str:
     """Return all that the kept form of these dataclasses depends on, by which forms of other versions are told."""
-    return repr([(kind.__name__, [(f.name, str(f.type), repr(_default(f))) for f in fields(kind)]) for kind in kinds])
+    return repr([(kind.__name__, [(f.name, str(f.type), _told(f)) for f in fields(kind)]) for kind in kinds])
+
+
+def _told(each: Field[Any]) -> str:
+    """Return the default of a field; that there is none, every process says with an address of its own."""
+    default = _default(each)
+    return "" if default is MISSING else repr(default)
 
 
 def _encode(value: Any, columns: dict[Column, int]) -> Any:

@@ -41,6 +41,7 @@ from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequen
 DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
 _KEPT_FORMAT = 2  # changes whenever the values of fixer.schema mean something else
+_AT_MOST = 50  # contracts that are kept: each change of one makes another
 _KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
 
 log = logging.getLogger("pgmend.contract")
@@ -196,6 +197,8 @@ def _keep(kept: Path, wanted: Schema) -> None:
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
             json.dump(encode(wanted), file, separators=(",", ":"))
         Path(file.name).replace(kept)
+        for old in sorted(kept.parent.glob("contract-*.json"), key=lambda path: path.stat().st_mtime)[:-_AT_MOST]:
+            old.unlink()
     except OSError as error:
         log.info("the contract is not kept for the next time: %s", error.strerror)
 

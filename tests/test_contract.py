@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.pool import NullPool
-from test_cli import Database, fixer, lent
+from test_cli import Database, fixer, lent, started
 
 from fixer import api, contract
 from fixer.errors import ContractError, PgmendError
@@ -397,6 +397,28 @@ def test_a_kept_contract_equals_a_fresh_one(
     kept = prepared(empty, made)
 
     assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
+
+
+@pytest.mark.parametrize("spec", ["contracts.trading:metadata", "fixer.specimens:company"])
+def test_a_contract_that_one_process_has_kept_is_found_by_the_next(empty: Database, cache: Path, spec: str) -> None:
+    """Processes of their own, since those that are forked have all addresses alike."""
+    for seed in ("1", "2"):
+        env = {"XDG_CACHE_HOME": str(cache.parent), "PYTHONHASHSEED": seed}
+        started("check", "-q", "--contract", spec, "--dsn", empty.dsn, env=env).communicate(timeout=60)
+
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_no_more_contracts_are_kept_than_are_of_use(
+    empty: Database, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "_AT_MOST", 2)
+    for name in ("a", "b", "c"):
+        last = prepared(empty, orders(name=name))
+
+    assert len(list(cache.iterdir())) == 2
+    monkeypatch.setattr(contract, "_scratch_read", None)
+    assert prepared(empty, orders(name="c")).schema == last.schema
 
 
 @pytest.mark.parametrize("spoilt", ["", "{", "[]", "{}", '{"columns": [], "value": [[[]]]}'])
