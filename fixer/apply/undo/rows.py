@@ -271,7 +271,8 @@ class Rows(Past):
         all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
         match = q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("b.mark"), c, types[c])) for c in step.known_by)
         now = SQL("({} - {}::text[])").format(likeness(), Literal(self._unknown(oid)))
-        same = SQL("{} AND {} AND {} = b.mark").format(self._mine(step), match, now)
+        # As it stands, nothing is looked up by it: else every row would be made an image of first.
+        same = SQL("{} AND {} AND ({} = b.mark) IS TRUE").format(self._mine(step), match, now)
         self._look_for_references(oid, same)
         for statement in journal.tables({table}):
             self.cursor.execute(statement)
