@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import psycopg2
-from laws import Laboratory
+from laws import VERSIONS, Laboratory
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.types import Integer, Text
 from test_cli import lent
@@ -35,12 +35,12 @@ def text(name: str, *parts: object, **words: object) -> Column[object]:
     return Column(name, Text, *parts, **words)
 
 
-def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str, version: int = 18) -> str:
+def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str) -> str:
     """Repair what was made and take that back; return ``sound``, ``mended``, or why a person has to decide.
 
     Sound and refused databases are as they were, down to their stamps; so is one that was taken back, in its dump.
     """
-    with lent(laboratory.server(version), None) as database:
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
         database.run(made)
         before, untouched = all_of(database), written(database)
         with closing(psycopg2.connect(database.dsn)) as connection:
