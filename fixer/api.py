@@ -265,6 +265,7 @@ def _open(source: Source) -> Iterator[Link]:
         engine, pooled = source, source.raw_connection()
         try:
             connection = cast(Connection, pooled.driver_connection)
+            _see_that_strings_are_plain(connection)
             target = Target.of(engine)
             yield Link(connection, target.redacted, _PATIENT, partial(_of_its_own, engine), target.pooled)
         finally:
@@ -278,9 +279,14 @@ def _open(source: Source) -> Iterator[Link]:
     else:
         if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
             raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
-        if source.get_parameter_status("standard_conforming_strings") == "off":
-            raise UsageError("The connection has standard_conforming_strings off: open it with it on.")
+        _see_that_strings_are_plain(source)
         yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
+
+
+def _see_that_strings_are_plain(connection: Connection) -> None:
+    """Refuse a connection that others opened so that a backslash is not one."""
+    if connection.get_parameter_status("standard_conforming_strings") == "off":
+        raise UsageError("The connection has standard_conforming_strings off: open it with it on.")
 
 
 def _of_its_own(engine: Engine) -> Connection:

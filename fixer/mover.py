@@ -8,7 +8,7 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.schema import ForeignKey, QName, Schema
+from fixer.schema import ForeignKey, QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Identifier
 from fixer.steps import Phase, RefusalError, Step
 from fixer.writes import Rivals, counted, identity, move, places, rewrite
@@ -133,16 +133,16 @@ class Mover:
             others = tuple(table for table in path if table != key.table)
             yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
             return
+        table = self.actual.tables[key.table]
         if policy == "adopt":
             values, stands = self.adopter(key)
-            self._one_at_most(key, values, rows)
+            one_at_most((table, self.contract.tables[key.table]), values, rows)
             condition = q.all_of([SQL("({})").format(condition), stands])
         else:
             values = dict.fromkeys(self._emptied(key), SQL("NULL"))
         deed = "give to the default row" if policy == "adopt" else "set to NULL"
         columns = ", ".join(values)
         title = f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}"
-        table = self.actual.tables[key.table]
         known_by = identity(table, self.contract.tables.get(key.table), phase)
         unreferenced(self.actual, key.table, values)
         yield rewrite(
@@ -156,13 +156,6 @@ class Mover:
             find=find,
             reason=f"{deed} {columns}: {reason}",
         )
-
-    def _one_at_most(self, key: ForeignKey, values: Mapping[str, Composable], rows: int) -> None:
-        """Raise RefusalError where rows would be given one value under a key of which each value stands once."""
-        tables = (self.actual.tables[key.table], self.contract.tables[key.table])
-        once = [k for table in tables for k in table.plain_keys if set(k.columns) <= set(values)]
-        if once and rows > 1:
-            raise RefusalError(f"{rows} rows would get the same {', '.join(once[0].columns)}, which stands once each")
 
     def policy(self, key: ForeignKey) -> str:
         """Return what the contract says of orphans under a foreign key."""
@@ -198,6 +191,14 @@ class Mover:
             for column, target in zip(key.columns, key.target_columns, strict=True)
         }
         return cells, SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), match)
+
+
+def one_at_most(tables: Iterable[Table], columns: Iterable[str], rows: int) -> None:
+    """Raise RefusalError where rows would be given one value under a key, found or wanted, under which each is once."""
+    filled = set(columns)
+    once = [key for table in tables for key in table.plain_keys if set(key.columns) <= filled]
+    if once and rows > 1:
+        raise RefusalError(f"{rows} rows would get the same {', '.join(once[0].columns)}, which stands once each")
 
 
 def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:

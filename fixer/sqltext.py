@@ -137,7 +137,7 @@ def generator_of(table: QName, column: str) -> Composed:
 
 
 def repeating(rows: Composable, keys: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
-    """Return a FROM item `t`: the rows whose key repeats, with their table (`part`) and place.
+    """Return a FROM item `t`: the rows whose key repeats, with their table and place.
 
     The keys are sorted by themselves, and only the rows of those that repeat are looked at. Numbered, not
     grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long as to sort.
@@ -155,12 +155,12 @@ def repeating(rows: Composable, keys: Sequence[str], *, nulls_repeat: bool = Fal
 
 
 def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
-    """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`copy`)."""
+    """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`pgmend_copy`)."""
     return numbered_copies(repeating(rows, keys), table, keys)
 
 
 def numbered_copies(repeating: Composable, table: Table, identity: Sequence[str]) -> Composed:
-    """Return a FROM item `t`: rows from `repeating`, each numbered among the identical ones (`copy`)."""
+    """Return a FROM item `t`: rows from `repeating`, each numbered among the identical ones (`pgmend_copy`)."""
     return SQL(
         "(SELECT t.*, row_number() OVER alike AS pgmend_copy, first_value(t.pgmend_place) OVER alike AS pgmend_original"
         " FROM {rows} WINDOW alike AS (PARTITION BY {identity}, {row} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
@@ -178,7 +178,7 @@ def among(source: Composable, condition: Composable) -> Composed:
 
 
 def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
-    """Return `copies`, in which the differing rows that share a key are numbered as well (`rival`)."""
+    """Return `copies`, in which the differing rows that share a key are numbered as well (`pgmend_rival`)."""
     return SQL(
         "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
         " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"

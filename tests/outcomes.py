@@ -23,6 +23,11 @@ def contract(**tables: tuple[Column[object], ...]) -> MetaData:
     return metadata
 
 
+def once_called(wanted: MetaData, table: str, legacy: str) -> MetaData:
+    wanted.tables[table].info["legacy_names"] = [legacy]
+    return wanted
+
+
 def key(name: str = "id", **words: object) -> Column[object]:
     return Column(name, Integer, primary_key=True, **words)
 

@@ -146,22 +146,8 @@ class Assembly:
             if kind == "disabled":
                 disabled[key].append((QName(*table), trigger))
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
-        for (
-            oid,
-            _,
-            name,
-            relation,
-            places,
-            target,
-            targets,
-            *facts,
-            emptied,
-            inherited,
-            _,
-            _,
-            here,
-            there,
-        ) in self._of_type("f"):
+        for oid, _, name, relation, places, target, targets, *rest in self._of_type("f"):
+            *facts, emptied, inherited, _, _, here, there = rest
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)

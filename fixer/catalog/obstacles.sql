@@ -13,7 +13,7 @@
          JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
         WHERE coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) IN (SELECT oid FROM wanted)),
        pointing AS MATERIALIZED (
-       SELECT k.oid, k.conname, k.conrelid, k.confrelid
+       SELECT k.conname, k.conrelid, k.confrelid
          FROM pg_catalog.pg_constraint k
         WHERE k.contype = 'f' AND k.conparentid = 0),
        hanging AS MATERIALIZED (

@@ -12,7 +12,7 @@ from dataclasses import replace
 from fixer import ddl, online
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Index, Schema, canonical
+from fixer.schema import Schema, canonical
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
 
@@ -25,18 +25,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
     """Yield the wanted indexes to which no valid one is equal."""
     for name, wanted in contract.differing():
         table = actual.tables.get(name)
-        there = [index for index in table.indexes if index.valid] if table else []
+        valid = [index for index in table.indexes if index.valid] if table else []
+        there = {canonical(spelt) for index in valid for spelt in (index.tail, index.exclusion)}
         for index in wanted.indexes if table else ():
-            if not index.unique and not any(_is_alike(index, other) for other in there):
+            if not index.unique and canonical(index.exclusion or index.tail) not in there:
                 lack = index.exclusion or f"an index {index.tail.removeprefix('USING ')}"
                 message = f"{name.name} should have {lack}, has none"
                 yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, index.columns[0] or None, part=index)
-
-
-def _is_alike(wanted: Index, found: Index) -> bool:
-    if wanted.exclusion:
-        return canonical(wanted.exclusion) == canonical(found.exclusion)
-    return canonical(wanted.tail) == canonical(found.tail)
 
 
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:

@@ -13,10 +13,10 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.defaults import open_columns
 from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.mover import Mover
+from fixer.mover import Mover, one_at_most
 from fixer.schema import QName, Schema, Table, canonical
 from fixer.sqltext import SQL, Composable
-from fixer.steps import Phase, Repair, refuse
+from fixer.steps import Phase, Repair
 from fixer.writes import counted, identity, rewrite
 
 SLUG = "null-rows"
@@ -54,9 +54,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
-    once = any(table.has_key_on((column,)) for table in (actual.tables[name], contract.tables[name]))
-    if once and finding.rows > 1 and not (isinstance(value, SQL) and "(" in value.string):
-        return refuse(f"{finding.rows} rows would get the same {column}, which stands once each")
+    if not (isinstance(value, SQL) and "(" in value.string):  # that may give each row its own
+        one_at_most((actual.tables[name], contract.tables[name]), [column], finding.rows)
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
     table = actual.tables[name]
     known_by = identity(table, contract.tables[name], Phase.VALUES)
