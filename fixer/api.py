@@ -28,7 +28,7 @@ from fixer.apply.undo import Undone
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError
-from fixer.examine import Report, examine, snapshot
+from fixer.examine import Report, beginning, examine, snapshot
 from fixer.plan import ATOMIC, MODES, ONLINE, Plan, build
 from fixer.sqltext import Composable
 from fixer.target import DEFAULTS, Target
@@ -242,6 +242,7 @@ def apply_with(
 def _interrupted(connection: Connection) -> bool:
     """Tell whether a run was interrupted whose end is still to be entered."""
     with snapshot(connection) as cursor:
+        cursor.execute(beginning(connection, None))
         return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in journal.history(cursor))
 
 

@@ -28,7 +28,7 @@ from fixer.apply.run import Run
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError
-from fixer.examine import Report, examine, snapshot
+from fixer.examine import Report, beginning, examine, snapshot
 from fixer.explain import explain
 from fixer.findings import UNREADABLE
 from fixer.interrupt import listen
@@ -377,6 +377,7 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
                     _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
                 forget(connection, settings=target.settings)
             with snapshot(connection) as cursor:
+                cursor.execute(beginning(connection, target.settings))
                 runs = journal.history(cursor)
     except psycopg2.Error as error:
         raise explain(error, target) from None

@@ -1,8 +1,12 @@
 """A contract: what a database should look like, from any SQLAlchemy MetaData.
 
 The tables are created in a scratch place (the session's temporary schema, in a transaction that is always
-rolled back; or an embedded server, where the target cannot be written) and read by the same reader as the
-target, so that both sides are spelt alike and a contract that no database can satisfy is refused here.
+rolled back; or an embedded server, where the target cannot be written, or where listeners of the models say
+statements of their own) and read by the same reader as the target, so that both sides are spelt alike and a
+contract that no database can satisfy is refused here.
+
+What the models name without a schema means what it means to the application, unless somebody who is not trusted has
+left something there that PostgreSQL would take for its own: then only PostgreSQL's own is meant.
 """
 
 from __future__ import annotations
@@ -25,22 +29,26 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import Json
-from sqlalchemy import MetaData, create_mock_engine
+from sqlalchemy import DDL, MetaData, TextClause, create_mock_engine
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import CreateDomainType, CreateEnumType
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import catalog
 from fixer.codec import decode, encode, form
-from fixer.errors import ContractError
+from fixer.errors import ContractError, ServerError
+from fixer.explain import told
 from fixer.memory import undisturbed
-from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
+from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, bare_type, in_full
+from fixer.target import SAFE_PATH, SAFELY
 
 DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
-_KEPT_FORMAT = 2  # changes whenever the values of fixer.schema mean something else
+_KEPT_FORMAT = 3  # changes whenever the values of fixer.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
 _KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
 
@@ -157,45 +165,59 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     if len(places) < len(metadata.tables):
         raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
     with undisturbed():
-        hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
-        kept = _kept_at(metadata, name, connection, schema)
-        wanted = _recall(kept)
-        if wanted is None or len(wanted.tables) < len(places):
-            ddl = ";\n".join(_temporary_ddl(metadata, name))
-            wanted = _settle(_scratch_read(ddl, connection, name, schema), places, schema)
-            _keep(kept, wanted)
-    return Contract(name, wanted, hints, metadata)
+        said = {places[table.name]: _expressions(table) for table in metadata.tables.values() if _expressions(table)}
+        kept = _kept_at(metadata, name, connection, schema, said)
+        found = _recall(kept)
+        if found is None or len(found.schema.tables) < len(places):
+            found = _made(metadata, connection, name, schema, places, said)
+            _keep(kept, found)
+        hints = {
+            places[table.name]: _hints(table, found.hints.get(str(places[table.name]), {}))
+            for table in metadata.tables.values()
+        }
+    return Contract(name, found.schema, hints, metadata)
 
 
-def _kept_at(metadata: MetaData, name: str, connection: Connection, schema: str) -> Path:
+@dataclass(frozen=True)
+class _Read:
+    """A contract as it was read, and how its hints are spelt under any search_path where they need be: by table."""
+
+    schema: Schema
+    hints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def _kept_at(
+    metadata: MetaData, name: str, connection: Connection, schema: str, said: Mapping[QName, Iterable[str]]
+) -> Path:
     """Return where this contract is kept, once read: by its content, its place and the server's version.
 
     Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
     contract. Table by table, because to sort a long chain of references takes longer than to spell it.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    ddl = set(_spelt(metadata, name, [[table] for table in metadata.tables.values()]))
+    ddl = {each.text for each in _spelt(metadata, name, [[table] for table in metadata.tables.values()])}
     version = str(connection.server_version // 10000)
-    parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *catalog.queries()]
+    told = [f"{table} {text}" for table, texts in sorted(said.items()) for text in texts]
+    parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *told, *catalog.queries()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 
 
-def _recall(kept: Path) -> Schema | None:
+def _recall(kept: Path) -> _Read | None:
     """Return the contract that was kept; None where there is none, or none that can be read."""
     try:
-        schema: Schema = decode(Schema, json.loads(kept.read_text(encoding="utf-8")))
+        schema, hints = json.loads(kept.read_text(encoding="utf-8"))
+        return _Read(decode(Schema, schema), {str(table): dict(texts) for table, texts in hints.items()})
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
-    return schema
 
 
-def _keep(kept: Path, wanted: Schema) -> None:
+def _keep(kept: Path, found: _Read) -> None:
     """Keep the contract for the next time, where there is room for it."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
-            json.dump(encode(wanted), file, separators=(",", ":"))
+            json.dump([encode(found.schema), found.hints], file, separators=(",", ":"))
         Path(file.name).replace(kept)
         for old in sorted(kept.parent.glob("contract-*.json"), key=lambda path: path.stat().st_mtime)[:-_AT_MOST]:
             old.unlink()
@@ -203,20 +225,46 @@ def _keep(kept: Path, wanted: Schema) -> None:
         log.info("the contract is not kept for the next time: %s", error.strerror)
 
 
-def _temporary_ddl(metadata: MetaData, name: str) -> list[str]:
-    """Return the statements that create all tables in the session's temporary schema, in order."""
-    schemas = dict.fromkeys([None, *(table.schema for table in metadata.tables.values())], "pg_temp")
-    return _spelt(
-        metadata, name, [[*metadata.tables.values()]], schema_translate_map=schemas, render_schema_translate=True
-    )
+@dataclass(frozen=True)
+class _Statement:
+    """A statement that creates a part of the models; one that a listener says is not SQLAlchemy's own."""
+
+    text: str
+    listener: bool = False
+    made: tuple[str, str | None] | None = None  # the type that it creates, and the schema where the models want it
 
 
-def _spelt(metadata: MetaData, name: str, groups: Iterable[list[SATable]], **how: Any) -> list[str]:
+def _made(
+    metadata: MetaData,
+    connection: Connection,
+    name: str,
+    schema: str,
+    places: Mapping[str, QName],
+    said: Mapping[QName, tuple[str, ...]],
+) -> _Read:
+    """Create the contract in a scratch place, and return what it looks like."""
+    tables = [*metadata.tables.values()]
+    homes = dict.fromkeys([None, *(table.schema for table in tables)], "pg_temp")
+    statements = _spelt(metadata, name, [tables], schema_translate_map=homes, render_schema_translate=True)
+    types = {each.made[0]: each.made[1] or schema for each in statements if each.made}
+    if any(each.listener for each in statements):
+        wanted = _read_apart(metadata, connection.server_version // 10000, name, schema)
+        if wanted is not None:
+            return _Read(_settle(wanted, places, schema, types))
+    ddl = ";\n".join(each.text for each in statements if not each.listener)
+    wanted, hints = _scratch_read(ddl, connection, name, _Places(schema, places, said))
+    return _Read(_settle(wanted, places, schema, types), hints)
+
+
+def _spelt(metadata: MetaData, name: str, groups: Iterable[list[SATable]], **how: Any) -> list[_Statement]:
     """Return the statements that create groups of tables, each group in order; `how` tells where."""
-    statements: list[str] = []
+    statements: list[_Statement] = []
 
     def keep(element: Any, *_: Any, **__: Any) -> None:
-        statements.append(str(element.compile(dialect=_DIALECT, **how)).strip())
+        own = type(element).__module__.startswith("sqlalchemy.") and not isinstance(element, DDL | TextClause)
+        made = element.element if isinstance(element, CreateEnumType | CreateDomainType) else None
+        text = str(element.compile(dialect=_DIALECT, **how)).strip()
+        statements.append(_Statement(text, not own, (made.name, made.schema) if made is not None else None))
 
     try:
         engine = create_mock_engine("postgresql+psycopg2://", keep)
@@ -227,26 +275,77 @@ def _spelt(metadata: MetaData, name: str, groups: Iterable[list[SATable]], **how
     return statements
 
 
-def _scratch_read(ddl: str, connection: Connection, name: str, schema: str) -> Schema:
+@dataclass(frozen=True)
+class _Places:
+    """Where tables without a schema are wanted, where each table is, and which expressions the hints of each say."""
+
+    schema: str
+    tables: Mapping[str, QName]
+    said: Mapping[QName, tuple[str, ...]]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The schemas in which names without one are looked for, and those of the tables."""
+        return tuple(dict.fromkeys([self.schema, "public", *(name.schema for name in self.tables.values())]))
+
+
+_Found = tuple[Schema, dict[str, dict[str, str]]]
+
+
+def _scratch_read(ddl: str, connection: Connection, name: str, places: _Places) -> _Found:
     """Read the contract from a scratch place in the target, or else from an embedded server."""
     try:
-        return _read_temporary(ddl, connection, schema)
+        return _read_temporary(ddl, connection, name, places)
     except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, pg.OutOfMemory):
-        return _read_embedded(ddl, connection.server_version // 10000, name, schema)
+        return _read_embedded(ddl, connection.server_version // 10000, name, places)
     except psycopg2.Error as error:
         raise _unsatisfiable(name, error) from None
 
 
-def _read_embedded(ddl: str, version: int, name: str, schema: str) -> Schema:
-    from fixer import servers  # a server is only started where the target cannot hold the scratch tables
-
-    available = servers.binaries()
-    nearest = version if version in available else None
-    with servers.embedded(nearest) as server, closing(psycopg2.connect(server.dsn)) as connection:
+def _read_embedded(ddl: str, version: int, name: str, places: _Places) -> _Found:
+    with _embedded(version, [places.schema]) as connection:
         try:
-            return _read_temporary(f'CREATE SCHEMA IF NOT EXISTS "{schema}";{ddl}', connection, schema)
+            return _read_temporary(ddl, connection, name, places)
         except psycopg2.Error as error:
             raise _unsatisfiable(name, error) from None
+
+
+def _read_apart(metadata: MetaData, version: int, name: str, schema: str) -> Schema | None:
+    """Read a contract whose models have listeners from a server of our own: what they say is not for live tables.
+
+    None where that server has not all that they need; what they would add is not part of the contract then.
+    """
+    homes = {None: schema}
+    statements = _spelt(
+        metadata, name, [[*metadata.tables.values()]], schema_translate_map=homes, render_schema_translate=True
+    )
+    schemas = sorted({schema, *(table.schema or schema for table in metadata.tables.values())})
+    try:
+        with _embedded(version, schemas) as connection, connection.cursor() as cursor:
+            cursor.execute(_path(dict.fromkeys([schema, "public"]), connection))
+            for each in statements:
+                cursor.execute(each.text)
+            cursor.execute(f"SET search_path = {SAFE_PATH}")
+            cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, false)", (schemas,))
+            return catalog.read_model(cursor, schemas)
+    except (psycopg2.Error, ServerError) as error:
+        said = told(error) if isinstance(error, psycopg2.Error) else str(error)
+        log.warning("what the listeners of %s say is not part of the contract: %s", name, said)
+        return None
+
+
+@contextlib.contextmanager
+def _embedded(version: int, schemas: Iterable[str]) -> Iterator[Connection]:
+    """Lend a connection to a server of our own, if possible of this version, with these schemas."""
+    from fixer import servers  # a server is only started where the target cannot hold the scratch tables
+
+    nearest = version if version in servers.binaries() else None
+    with servers.embedded(nearest) as server, closing(psycopg2.connect(server.dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for schema in schemas:
+                cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        yield connection
 
 
 def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
@@ -254,25 +353,30 @@ def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
     return ContractError(f"The contract {name} cannot be satisfied by any database: {first}.")
 
 
-_OPEN = """
+_UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
+_OPEN = f"""
 BEGIN;
-SELECT set_config('quote_all_identifiers', 'off', true),
-       set_config('search_path', quote_ident(%s) || ', public', true);
+{SAFELY}SELECT set_config('quote_all_identifiers', 'off', true), set_config('pgmend.schemas', %s::text[]::text, true);
 """
-_CHOOSE = """;
-SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)
-"""
+_CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
 
 
-def _read_temporary(ddl: str, connection: Connection, schema: str) -> Schema:
+def _read_temporary(ddl: str, connection: Connection, name: str, places: _Places) -> _Found:
     """Create the contract in pg_temp, read it, roll back."""
     before = connection.autocommit
     connection.rollback()
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_OPEN.replace("%s", _literal(schema, connection)) + ddl + _CHOOSE)
-            return catalog.read_model(cursor)
+            cursor.execute(_OPEN + catalog.query("shadows"), ([places.schema, "public"],))
+            shadow = cursor.fetchone()
+            schemas = () if shadow else (places.schema, "public")
+            path = _path(["pg_catalog", "pg_temp", *schemas], connection, local=True)
+            try:
+                cursor.execute(f"{path}{ddl};\nSET LOCAL search_path = {SAFE_PATH};\n{_CHOOSE}")
+            except _UNKNOWN as error:
+                raise _overshadowed(name, error, shadow) if shadow else error from None
+            return catalog.read_model(cursor, places.all), _respelt(cursor, places, schemas)
     finally:
         if not connection.closed:
             with connection.cursor() as cursor:
@@ -280,26 +384,103 @@ def _read_temporary(ddl: str, connection: Connection, schema: str) -> Schema:
             connection.autocommit = before
 
 
-def _literal(value: object, connection: Connection) -> str:
-    return sql.Literal(value).as_string(connection)
+def _path(schemas: Iterable[str], connection: Connection, *, local: bool = False) -> str:
+    """Return the statement that lets names without a schema be looked for in these."""
+    names = sql.SQL(", ").join(map(sql.Identifier, dict.fromkeys(schemas)))
+    statement = sql.SQL("SET {}search_path = {};\n").format(sql.SQL("LOCAL " if local else ""), names)
+    return str(statement.as_string(connection))
 
 
-def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
-    """Return the schema as it will stand in the target, not in the scratch place."""
+def _overshadowed(name: str, error: psycopg2.Error, shadow: tuple[str, str, str]) -> ContractError:
+    kind, spelt, owner = shadow
+    return ContractError(
+        f"The contract {name} names something without its schema ({told(error)}), and the {kind} {spelt} of the role"
+        f" {owner} may take the place of PostgreSQL's own there: drop that one, or write the schema in the models."
+    )
+
+
+def _respelt(cursor: Cursor, places: _Places, schemas: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return how hints are spelt that name something without its schema: under any other search_path."""
+    found: dict[str, dict[str, str]] = {}
+    said = [(table, text) for table, texts in places.said.items() for text in texts]
+    if not said or _views(cursor, said, ()) is not None:
+        return found
+    for table, text in said:
+        if _views(cursor, [(table, text)], ()) is None:
+            for spelt in _views(cursor, [(table, text)], schemas) or ():
+                found.setdefault(str(table), {})[text] = spelt
+    return found
+
+
+def _views(cursor: Cursor, said: list[tuple[QName, str]], schemas: tuple[str, ...]) -> list[str] | None:
+    """Return how PostgreSQL spells expressions over tables in full, names being looked for in these schemas too.
+
+    None where it does not understand one. A view keeps an expression parsed, and changes nothing of it.
+    """
+    view = "CREATE VIEW {} AS SELECT ({}) AS pgmend_value FROM {} AS t;\n"
+    views = [f"pgmend_hint_{number}" for number in range(len(said))]
+    create = sql.Composed(
+        sql.SQL(view).format(sql.Identifier("pg_temp", view_), sql.SQL(text), sql.Identifier("pg_temp", table.name))
+        for view_, (table, text) in zip(views, said, strict=True)
+    )
+    before = "SAVEPOINT pgmend_hints;\n" + _path(["pg_catalog", *schemas, "pg_temp"], cursor.connection, local=True)
+    after = (
+        f"SET LOCAL search_path = {SAFE_PATH};\nSELECT pg_catalog.pg_get_viewdef(v.name::regclass)"
+        " FROM unnest(%s::text[]) WITH ORDINALITY v (name, place) ORDER BY v.place"
+    )
+    spelt = None
+    try:
+        cursor.execute(sql.Composed([sql.SQL(before), create]))
+        cursor.execute(after, ([f"pg_temp.{view_}" for view_ in views],))
+        spelt = [_value_of(definition) for (definition,) in cursor.fetchall()]
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        log.info("hints are not understood as they are: %s", told(error))
+    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_hints")
+    return spelt
+
+
+def _value_of(view: str) -> str:
+    """Return the expression that a view shows under the name pgmend_value."""
+    return view.rpartition(" AS pgmend_value")[0].strip().removeprefix("SELECT").strip()
+
+
+def _settle(wanted: Schema, places: Mapping[str, QName], schema: str, types: Mapping[str, str]) -> Schema:
+    """Return the schema as it will stand in the target, not in the scratch place; `types` tells where types will."""
 
     def place(name: QName) -> QName:
         return places.get(name.name, QName(schema, name.name))
 
+    def column(found: Column, home: str) -> Column:
+        sequence = found.sequence and QName(home, found.sequence.name)
+        scratch = found.home.startswith("pg_temp")
+        type_ = types.get(bare_type(found.type), schema) if scratch else found.home
+        default = found.default and in_full(found.default, types, sequences_at)
+        return replace(found, sequence=sequence, home=type_, default=default)
+
+    sequences_at = {
+        s.name.name: place(s.owned_by[0]).schema if s.owned_by else schema for s in wanted.sequences.values()
+    }
     tables = {}
     for table in wanted.tables.values():
         home = place(table.name).schema
-        columns = {
-            c.name: replace(c, sequence=QName(home, c.sequence.name)) if c.sequence else c
-            for c in table.columns.values()
-        }
+        columns = {c.name: column(c, home) for c in table.columns.values()}
+        checks = tuple(replace(c, expression=in_full(c.expression, types, {})) for c in table.checks)
+        indexes = tuple(
+            replace(i, tail=in_full(i.tail, types, {}), exclusion=in_full(i.exclusion, types, {}))
+            for i in table.indexes
+        )
         keys = tuple(replace(k, table=place(k.table), target=place(k.target)) for k in table.foreign_keys)
         tables[place(table.name)] = replace(
-            table, name=place(table.name), columns=columns, foreign_keys=keys, persistence="p", bytes=0
+            table,
+            name=place(table.name),
+            columns=columns,
+            checks=checks,
+            indexes=indexes,
+            foreign_keys=keys,
+            persistence="p",
+            bytes=0,
         )
     sequences = {}
     for sequence in wanted.sequences.values():
@@ -310,16 +491,24 @@ def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
     return Schema(tables=tables, sequences=sequences, spellings=wanted.spellings)
 
 
-def _hints(table: SATable) -> TableHints:
+def _expressions(table: SATable) -> tuple[str, ...]:
+    """Return what the hints of a table say in SQL."""
+    values = [value for row in table.info.get("default_rows", ()) for value in row.values()]
+    values += [_info(column)["backfill"] for column in table.columns if "backfill" in _info(column)]
+    return tuple(dict.fromkeys(_sql(value) for value in values if isinstance(value, ClauseElement)))
+
+
+def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
+    """Return the hints of a table; `spelt` tells how expressions are spelt in full."""
     rows = tuple(
-        {column: _value(value, f"{table.name}.{column}") for column, value in row.items()}
+        {column: _value(value, f"{table.name}.{column}", spelt) for column, value in row.items()}
         for row in table.info.get("default_rows", ())
     )
     for row in rows:
         unknown = sorted(set(row) - {column.name for column in table.columns})
         if unknown:
             raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
-    columns = {column.name: _column_hints(column) for column in table.columns if _info(column)}
+    columns = {column.name: _column_hints(column, spelt) for column in table.columns if _info(column)}
     return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns)
 
 
@@ -331,14 +520,14 @@ def _info(column: Any) -> dict[str, Any]:
     return {**found, **column.info}
 
 
-def _column_hints(column: Any) -> ColumnHints:
+def _column_hints(column: Any, spelt: Mapping[str, str]) -> ColumnHints:
     info = _info(column)
     orphans = info.get("orphans", "quarantine")
     if orphans not in ORPHAN_POLICIES:
         raise ContractError(
             f"{column} declares orphans={orphans!r}, which should be one of {', '.join(ORPHAN_POLICIES)}."
         )
-    backfill = _value(info["backfill"], str(column)) if "backfill" in info else None
+    backfill = _value(info["backfill"], str(column), spelt) if "backfill" in info else None
     return ColumnHints(
         legacy_names=tuple(info.get("legacy_names", ())),
         legacy_keys=tuple(info.get("legacy_keys", ())),
@@ -348,10 +537,14 @@ def _column_hints(column: Any) -> ColumnHints:
     )
 
 
-def _value(value: Any, where: str) -> sql.Composable:
-    """Return a hint's value as SQL: SQL expressions as they are, all else as a literal."""
+def _value(value: Any, where: str, spelt: Mapping[str, str]) -> sql.Composable:
+    """Return a hint's value as SQL: an expression as it is, or as it is spelt in full; all else as a literal."""
     if isinstance(value, ClauseElement):
-        return sql.SQL(str(value.compile(dialect=_DIALECT)))
+        return sql.SQL(spelt.get(_sql(value), _sql(value)))
     if callable(value):
         raise ContractError(f"The hint of {where} should be a value or a SQL expression, not a function.")
     return sql.Literal(Json(value) if isinstance(value, dict) else value)
+
+
+def _sql(value: ClauseElement) -> str:
+    return str(value.compile(dialect=_DIALECT))

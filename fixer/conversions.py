@@ -138,6 +138,7 @@ def _beside(
         table=actual.tables[name],
         column=found,
         type="numeric" if exactly else way.type,
+        home="" if exactly else way.home,
         value=SQL("{}::text::numeric").format(q.column(found.name)) if exactly else way.value,
         understood=_understood(finding, way, actual),
         back=_back(way, found.name, found),
@@ -266,7 +267,7 @@ def _left(way: Conversion, found: Column) -> Composable:
 
 def _back(way: Conversion, column: str, found: Column) -> Composable:
     """Return the old value over the new cell: the text of it, unless there is a better way."""
-    text = SQL("{}::text::{}").format(q.column(column), SQL(found.type))
+    text = SQL("{}::text::{}").format(q.column(column), SQL(found.full_type))
     return way.back if way.back is not None else text
 
 
@@ -278,7 +279,7 @@ def reversal(way: Conversion, found: Column, forth: Composable | None = None) ->
 
 def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -> Step:
     name, column = finding.table, str(finding.column)
-    type_: Composable = SQL(way.type)
+    type_: Composable = SQL(way.full_type)
     value = _only_what_fits(finding, way, actual)
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
     rows = actual.tables[name].estimated_rows
@@ -309,7 +310,7 @@ def _only_what_fits(finding: Finding, way: Conversion, actual: Schema) -> Compos
     )
     why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
     # Over the cell, or else the error would be raised when the statement is planned.
-    failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.type))
+    failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.full_type))
     return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, understood, value, failing)
 
 
@@ -318,7 +319,7 @@ def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: st
     name, column = finding.table, str(finding.column)
     action = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}")
     exact = action.format(
-        q.name(name), Identifier(column), SQL(way.type), q.over(way.value, column, Identifier(column))
+        q.name(name), Identifier(column), SQL(way.full_type), q.over(way.value, column, Identifier(column))
     )
     wide = action.format(
         q.name(name), Identifier(column), SQL("numeric"), SQL("{}::text::numeric").format(Identifier(column))
@@ -359,7 +360,7 @@ def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> 
         )
     wanted = contract.tables[name].columns[column]
     default = wanted.default if found.default is not None else None
-    after = replace(found, type=wanted.type, labels=wanted.labels, default=default, now=now)
+    after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, default=default, now=now)
     kept = {canonical(check.expression) for check in contract.tables[name].checks}
     checks = tuple(
         check for check in table.checks if column not in check.columns or canonical(check.expression) in kept

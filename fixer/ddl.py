@@ -31,7 +31,7 @@ def column_definition(
     `sequences` of the contract tell how an identity counts.
     """
     parts: list[Composable] = [Identifier(column.name)]
-    parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.type))
+    parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.full_type))
     if column.collation:
         parts.append(SQL("COLLATE {}").format(SQL(column.collation)))
     if column.generated:
@@ -150,7 +150,7 @@ def create_type(column: Column) -> Composed:
     labels = SQL(", ").join(map(Literal, column.labels))
     return q.Block(
         SQL("BEGIN\n    IF to_regtype({}) IS NULL THEN\n        CREATE TYPE {} AS ENUM ({});\n    END IF;\nEND").format(
-            Literal(column.type), SQL(column.type), labels
+            Literal(column.full_type), SQL(column.full_type), labels
         )
     ) + SQL("")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.mover import identity_of
-from fixer.schema import QName, Schema
+from fixer.schema import QName, Schema, Table
 from fixer.sqltext import SQL, Composable, Composed, Literal
 
 DefaultRow = Mapping[str, Composable]
@@ -55,11 +55,11 @@ def _exists(
     there = actual.tables[table]
     if not set(columns) <= set(there.columns):
         return SQL("false") + SQL("")
-    match = [_matched(row, columns)]
+    match = [_matched(there, row, columns)]
     if but:
-        match.append(SQL("({}) IS NOT TRUE").format(_matched(row, but)))
+        match.append(SQL("({}) IS NOT TRUE").format(_matched(there, row, but)))
     return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there, own=True), q.all_of(match))
 
 
-def _matched(row: DefaultRow, columns: tuple[str, ...]) -> Composed:
-    return q.all_of(SQL("{} = {}").format(q.column(column), row[column]) for column in columns)
+def _matched(table: Table, row: DefaultRow, columns: tuple[str, ...]) -> Composed:
+    return q.all_of(q.is_value(table, column, row[column]) for column in columns)

@@ -22,7 +22,7 @@ from fixer.images import EXACTLY
 from fixer.memory import undisturbed
 from fixer.rows import counter
 from fixer.sqltext import SQL, Literal
-from fixer.target import PLAINLY, unhurried
+from fixer.target import PLAINLY, SAFELY, unhurried
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str
     """Return what opens the read-only transaction; row security that hides rows becomes an error."""
     chosen = {**PLAINLY, **EXACTLY, **unhurried(connection), **(settings or {})}
     each = SQL(", ").join(SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in chosen.items())
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\nSELECT {each.as_string(connection)};\n"
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}SELECT {each.as_string(connection)};\n"
 
 
 @contextmanager

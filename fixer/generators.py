@@ -50,7 +50,7 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
     name = under or column.name
     bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
     there = actual.with_table(actual.tables[table].with_column(bare))
-    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.type))
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.full_type))
     added = Added(column.name, counts=True)
     first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(added,))
     fill = Step(

@@ -9,7 +9,7 @@ from functools import partial
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.schema import ForeignKey, QName, Schema, Table
-from fixer.sqltext import SQL, Composable, Composed, Identifier
+from fixer.sqltext import SQL, Composable, Composed
 from fixer.steps import Phase, RefusalError, Step
 from fixer.writes import Rivals, counted, identity, move, places, rewrite
 
@@ -56,9 +56,7 @@ class Mover:
                 condition = _with_descendants(key, condition)
         for key in keys:
             if key.table != table or key in released:
-                leaving = SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
-                    q.columns(key.columns), q.columns(key.target_columns), q.name(table), condition
-                )
+                leaving = _under(key, condition)
                 if key in released:
                     leaving = SQL("{} AND ({}) IS NOT TRUE").format(leaving, condition)
                 why = f"its row of {table.name} is in quarantine"
@@ -104,6 +102,8 @@ class Mover:
         # As an array, the values are looked up one by one, however many are expected: a join would read all rows.
         one = "{columns} = ANY (ARRAY (SELECT {columns} FROM {table} AS t WHERE {condition}))"
         many = "({columns}) IN (SELECT {columns} FROM {table} AS t WHERE {condition})"
+        if key.equalities:
+            return places(key.table, orphaned(key))
         among = SQL(one if len(key.columns) == 1 else many).format(
             columns=q.columns(key.columns), table=q.name(key.table), condition=orphaned(key)
         )
@@ -185,7 +185,7 @@ class Mover:
         if not rows:
             raise RefusalError(f"orphans of {key.table} should be adopted, but {key.target} declares no default row")
         identity = identity_of(self.contract, key.target, rows[0])
-        match = q.all_of(SQL("p.{} = {}").format(Identifier(c), rows[0][c]) for c in identity)
+        match = q.all_of(q.is_value(self.contract.tables[key.target], c, rows[0][c], "p") for c in identity)
         cells: dict[str, Composable] = {
             column: SQL("(SELECT {} FROM {} AS p WHERE {})").format(q.column(target, "p"), q.name(key.target), match)
             for column, target in zip(key.columns, key.target_columns, strict=True)
@@ -219,7 +219,7 @@ def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
     return SQL("({}) AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
         given,
         parents or SQL("{} AS p").format(q.name(key.target)),
-        q.equal(key.target_columns, key.columns, "p", "t"),
+        q.equal(key.target_columns, key.columns, "p", "t", key.equalities),
     )
 
 
@@ -238,6 +238,22 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
     return tuple(row)
 
 
+def _under(key: ForeignKey, condition: Composable) -> Composed:
+    """Return the condition that the row references one of those of a condition."""
+    if not key.equalities:
+        return SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
+            q.columns(key.columns), q.columns(key.target_columns), q.name(key.target), condition
+        )
+    names = [f"k{place}" for place in range(len(key.columns))]
+    return SQL("EXISTS (SELECT FROM (SELECT {} FROM {} AS t WHERE {}) AS gone ({}) WHERE {})").format(
+        q.columns(key.target_columns),
+        q.name(key.target),
+        condition,
+        q.names(names),
+        q.equal(key.columns, names, "t", "gone", key.equalities),
+    )
+
+
 def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
     """Return the condition for these rows and all that reference them within the same table."""
     return SQL(
@@ -247,5 +263,5 @@ def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
         keys=q.columns(key.target_columns),
         table=q.name(key.table),
         condition=condition,
-        link=q.equal(key.columns, key.target_columns, "t", "gone"),
+        link=q.referencing(key, "t", "gone"),
     )

@@ -44,11 +44,18 @@ class Column:
     collation: str | None = None  # as PostgreSQL spells it, only where it differs from the type's own
     sequence: QName | None = None  # the sequence behind its default or identity
     labels: tuple[str, ...] = ()  # of its enum type
+    home: str = ""  # the schema of its type, where the type's name does not say it
+    equality: str = "="  # the operator by which its cells are compared, as SQL spells it
     stored_as: str | None = None  # today's name, where the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
     added: bool = False  # the plan adds it: there is none today
+
+    @property
+    def full_type(self) -> str:
+        """Its type as SQL spells it under any search_path."""
+        return f"{_quoted(self.home)}.{self.type}" if self.home else self.type
 
     @property
     def generates(self) -> bool:
@@ -110,6 +117,7 @@ class ForeignKey:
     disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire
     emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; none: all of them
     inherited: bool = False  # whether a partition has it from its root, with which it comes and goes
+    equalities: tuple[str, ...] = ()  # the operators by which it compares, where they are not PostgreSQL's own
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -383,8 +391,48 @@ def _says(text: str, column: str) -> bool:
     return re.search(_word(column), text) is not None
 
 
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _word(name: str) -> str:
     return rf'(?<![\w"\']){re.escape(name)}(?![\w"\'])|"{re.escape(name)}"'
+
+
+def in_full(text: str, types: Mapping[str, str], sequences: Mapping[str, str]) -> str:
+    """Return an expression, as PostgreSQL spells it, in which these types and sequences bear the names of schemas."""
+
+    def full(found: re.Match[str]) -> str:
+        if found["type"]:
+            home = types.get(_unquoted(found["type"]))
+            return f"::{as_needed(home)}.{found['type']}" if home else found[0]
+        if found["sequence"]:
+            home = sequences.get(_unquoted(found["sequence"].replace("''", "'")))
+            return f"'{as_needed(home)}.{found['sequence']}'::regclass" if home else found[0]
+        return found[0]
+
+    return _NAMES.sub(full, text)
+
+
+_NAMES = re.compile(
+    r"""'(?P<sequence>(?:[^']|'')*)'::regclass\b|'(?:[^']|'')*'|(?<!::)"(?:[^"]|"")*"|"""
+    r"""::(?P<type>"(?:[^"]|"")+"|\w+)(?![\w.])"""
+)
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+
+
+def bare_type(type_: str) -> str:
+    """Return the name of a type without quotes, and of an array that of its elements."""
+    return _unquoted(re.sub(r"(\[\])+$", "", type_))
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def as_needed(name: str) -> str:
+    """Return a name, quoted where PostgreSQL would quote it, reserved words aside."""
+    return name if _PLAIN_NAME.fullmatch(name) else _quoted(name)
 
 
 @lru_cache(maxsize=65536)  # the same few are compared again and again
@@ -425,7 +473,7 @@ def _enclosed(text: str) -> bool:
 
 
 _CAST = re.compile(
-    r"::(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
+    r"::(?:(?:\"[^\"]+\"|\w+)\.)?(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
     r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"
 )
 _NOW = re.compile(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")

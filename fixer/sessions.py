@@ -36,6 +36,7 @@ HAVING pg_catalog.pg_backend_pid() = %s
 _JOIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET TRANSACTION SNAPSHOT %s;
+SET LOCAL search_path = pg_catalog, pg_temp;
 SELECT set_config(key, value, true) FROM json_each_text(%s);
 SET LOCAL lock_timeout = '300ms';
 SELECT session_user = %s AND current_user = %s;

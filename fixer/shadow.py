@@ -42,6 +42,7 @@ class Shadow:
     checks: tuple[tuple[Check, Check], ...] = ()  # those that speak of it, each with what takes its place
     keys: tuple[ForeignKey, ...] = ()  # the foreign keys at either end, to be had again
     name: str = ""  # of the second column in the end, where it is not that of the first
+    home: str = ""  # the schema of its type, where the type's name does not say it
 
     @property
     def beside(self) -> str:
@@ -188,7 +189,8 @@ def _alone(step: Step) -> Step:
 def _definition(shadow: Shadow) -> str:
     """Return type and collation of the second column."""
     collation = shadow.column.collation
-    return f"{shadow.type} COLLATE {collation}" if collation and family(shadow.type) == "text" else shadow.type
+    type_ = replace(shadow.column, type=shadow.type, home=shadow.home).full_type
+    return f"{type_} COLLATE {collation}" if collation and family(shadow.type) == "text" else type_
 
 
 def _guard(shadow: Shadow) -> str:

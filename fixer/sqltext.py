@@ -12,7 +12,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
-from fixer.schema import Column, QName, Table
+from fixer.schema import Column, ForeignKey, QName, Table
 
 # A session of the server, by which one knows itself again.
 THIS_SESSION = SQL(
@@ -55,11 +55,43 @@ def any_of(conditions: Iterable[Composable]) -> Composed:
     return SQL(" OR ").join(conditions)
 
 
-def equal(left: Sequence[str], right: Sequence[str], left_alias: str, right_alias: str) -> Composed:
-    """Return the condition that two rows agree in these columns, pair by pair."""
+def equal(
+    left: Sequence[str], right: Sequence[str], left_alias: str, right_alias: str, operators: Sequence[str] = ()
+) -> Composed:
+    """Return the condition that two rows agree in these columns, pair by pair; by `operators` if not by ``=``."""
+    signs = operators or ["="] * len(left)
     return all_of(
-        SQL("{} = {}").format(column(a, left_alias), column(b, right_alias)) for a, b in zip(left, right, strict=True)
+        SQL("{} {} {}").format(column(a, left_alias), SQL(sign), column(b, right_alias))
+        for a, b, sign in zip(left, right, signs, strict=True)
     )
+
+
+def referencing(key: ForeignKey, child: str, parent: str) -> Composed:
+    """Return the condition that one row references another by a foreign key."""
+    return equal(key.columns, key.target_columns, child, parent, key.equalities)
+
+
+def alike(table: Table, keys: Sequence[str], left: str, right: str) -> Composed:
+    """Return the condition that two rows of a table agree in these columns, as its indexes compare them."""
+    return equal(keys, keys, left, right, equalities(table, keys))
+
+
+def equalities(table: Table, keys: Iterable[str]) -> list[str]:
+    """Return the operators by which columns are compared."""
+    return [table.columns[key].equality if key in table.columns else "=" for key in keys]
+
+
+def not_distinct(table: Table, of: str, left: str, right: str) -> Composed:
+    """Return the condition that two rows of a table agree in a column, or both lack it."""
+    a, b, sign = column(of, left), column(of, right), equalities(table, [of])[0]
+    if sign == "=":
+        return SQL("{} IS NOT DISTINCT FROM {}").format(a, b)
+    return SQL("(({} {} {}) IS TRUE OR {} IS NULL AND {} IS NULL)").format(a, SQL(sign), b, a, b)
+
+
+def is_value(table: Table, of: str, value: Composable, alias: str = "t") -> Composed:
+    """Return the condition that a column of the row `alias` has a value."""
+    return SQL("{} {} {}").format(column(of, alias), SQL(equalities(table, [of])[0]), value)
 
 
 def is_null(of: str) -> Composed:
@@ -105,7 +137,7 @@ def rows_of(table: Table, *, own: bool = False) -> Composed:
     if table.created:
         cells = SQL(", ").join(
             # The type of an enum may be yet to be created as well.
-            SQL("NULL::{} AS {}").format(SQL("text" if c.labels else c.type), Identifier(c.name))
+            SQL("NULL::{} AS {}").format(SQL("text" if c.labels else c.full_type), Identifier(c.name))
             for c in table.columns.values()
         )
         return SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
@@ -136,18 +168,25 @@ def generator_of(table: QName, column: str) -> Composed:
     return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
 
 
-def repeating(rows: Composable, keys: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
+def repeating(rows: Composable, keys: Sequence[str], signs: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, with their table and place.
 
-    The keys are sorted by themselves, and only the rows of those that repeat are looked at. Numbered, not
+    They are compared by `signs`. The keys are sorted by themselves, and only the rows of those that repeat are looked
+    at. Numbered, not
     grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long as to sort.
     """
     names = SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
-    found = SQL(
-        "SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE ({keys}) IN"
-        " (SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
+    twice = SQL(
+        "(SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
         " AS t ({names}, nth) WHERE t.nth = 2)"
     ).format(rows=rows, keys=columns(keys), names=names)
+    among = SQL("({}) IN {}").format(columns(keys), twice)
+    if set(signs) != {"="}:
+        same = equal(keys, [f"k{place}" for place in range(len(keys))], "t", "pgmend_twice", signs)
+        among = SQL("EXISTS (SELECT FROM {} AS pgmend_twice WHERE {})").format(twice, same)
+    found = SQL("SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {among}").format(
+        rows=rows, among=among
+    )
     if nulls_repeat:
         missing = any_of(is_null(key) for key in keys)
         found += SQL(" UNION ALL SELECT t.*, t.tableoid, t.ctid FROM {} WHERE {}").format(rows, missing)
@@ -156,7 +195,7 @@ def repeating(rows: Composable, keys: Sequence[str], *, nulls_repeat: bool = Fal
 
 def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`pgmend_copy`)."""
-    return numbered_copies(repeating(rows, keys), table, keys)
+    return numbered_copies(repeating(rows, keys, equalities(table, keys)), table, keys)
 
 
 def numbered_copies(repeating: Composable, table: Table, identity: Sequence[str]) -> Composed:

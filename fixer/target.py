@@ -527,6 +527,14 @@ def _place(host: str, port: str) -> str:
     return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
 
 
+# What begins every transaction of ours: an operator, a function, a cast or a type that others made in a schema of the
+# application, or in pg_temp, is never taken for one of PostgreSQL's own (PostgreSQL manual, 10.2 and 5.10.6). The
+# schemas that the session's own path leads to are kept in a setting.
+SAFE_PATH = "pg_catalog, pg_temp"
+SAFELY = f"""SELECT pg_catalog.set_config('pgmend.own_path', pg_catalog.current_schemas(false)::pg_catalog.text, true);
+SET LOCAL search_path = {SAFE_PATH};
+"""
+
 # In every transaction: rows that row security hides are an error, and no question is compiled, which takes longer than
 # the answer where one statement holds thousands (PostgreSQL manual, 32.2, When to JIT?).
 PLAINLY = {"row_security": "off", "jit": "off"}

@@ -7,7 +7,7 @@ Sources: PostgreSQL manual, chapter 8 (data types); the widening changes that ne
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixer import sqltext as q
 from fixer.contract import ColumnHints
@@ -142,6 +142,12 @@ class Conversion:
     value: Composable
     reversible: bool = False
     back: Composable | None = None
+    home: str = ""  # the schema of the type, where its name does not say it
+
+    @property
+    def full_type(self) -> str:
+        """The type as SQL spells it under any search_path."""
+        return Column("", self.type, home=self.home).full_type
 
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
@@ -166,6 +172,11 @@ _STRINGS = r'"(\\.|[^"\\])*"'
 
 def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
     """Return how a column's values get to the wanted type, or the reason why no safe way exists."""
+    way = _conversion(found, wanted, hints)
+    return way if isinstance(way, str) else replace(way, home=wanted.home)
+
+
+def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
     f, w = family(found.type), family(wanted.type)
     cell = q.column(found.name)
     text = SQL("btrim({}::text, {})").format(cell, Literal(_BLANKS))
@@ -176,7 +187,7 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion 
         return _plain(
             wanted.type,
             SQL("{} IN ({})").format(text, labels),
-            SQL("{}::{}").format(text, SQL(wanted.type)),
+            SQL("{}::{}").format(text, SQL(wanted.full_type)),
             False,  # blanks around a label go
         )
     if w == "boolean":
@@ -192,12 +203,12 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion 
     if w in ("timestamp", "date") and f == "text":
         return _to_clock(text, wanted, hints)
     if w == "timestamp" and f == "date":
-        return _plain(wanted.type, _in_calendar(cell), SQL("{}::{}").format(cell, SQL(wanted.type)), True)
+        return _plain(wanted.type, _in_calendar(cell), SQL("{}::{}").format(cell, SQL(wanted.full_type)), True)
     if w == "uuid" and f == "text":
         return _plain(wanted.type, _like(text, rf"^({_UUID}|\{{{_UUID}\}})$"), SQL("{}::uuid").format(text), False)
     if {f, w} == {"json", "jsonb"}:
         fits: Composable = SQL("true") if w == "json" else _as_jsonb(cell)
-        return _plain(wanted.type, fits, SQL("{}::{}").format(cell, SQL(wanted.type)), False)
+        return _plain(wanted.type, fits, SQL("{}::{}").format(cell, SQL(wanted.full_type)), False)
     return f"no safe way is known from {found.type} to {wanted.type}"
 
 
@@ -261,7 +272,7 @@ def _to_text(cell: Composable, wanted: Column) -> Conversion:
         fits = SQL("char_length({}::text) <= {}").format(cell, Literal(size))
     elif wanted.type == "name":
         fits = SQL("octet_length({}::text) <= 63").format(cell)
-    return _plain(wanted.type, fits, SQL("{}::text::{}").format(cell, SQL(wanted.type)), True)
+    return _plain(wanted.type, fits, SQL("{}::text::{}").format(cell, SQL(wanted.full_type)), True)
 
 
 def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conversion | str:
@@ -278,7 +289,7 @@ def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conve
 
 def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
     if f == "boolean":
-        return _plain(wanted.type, SQL("true"), SQL("{}::integer::{}").format(cell, SQL(wanted.type)), True)
+        return _plain(wanted.type, SQL("true"), SQL("{}::integer::{}").format(cell, SQL(wanted.full_type)), True)
     pattern = _WHOLE if f == "text" else _DECIMAL
     top = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
     # In CASE, so that a text which is no number is never cast to be measured.
@@ -286,7 +297,7 @@ def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> C
     fits = SQL(f"CASE WHEN {{number}} THEN {whole} ELSE false END").format(
         text=text, number=_number(text, pattern), low=Literal(-top - 1), top=Literal(top)
     )
-    return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.type)), False)
+    return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.full_type)), False)
 
 
 def _to_numeric(found: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
@@ -301,13 +312,13 @@ def _to_numeric(found: str, cell: Composable, text: Composable, wanted: Column) 
             fits, number, top, number, number, Literal(scale)
         )
     whole = family(found) == "integer"
-    value = SQL("{}::{}").format(number, SQL(wanted.type))
+    value = SQL("{}::{}").format(number, SQL(wanted.full_type))
     return Conversion(wanted.type, fits, value, whole, _whole_again(cell, found) if whole else None)
 
 
 def _to_float(found: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
     """A float holds a number exactly where its shortest text says it again, or where a whole number comes back."""
-    type_, number = SQL(wanted.type), SQL("{}::numeric").format(text)
+    type_, number = SQL(wanted.full_type), SQL("{}::numeric").format(text)
     value = SQL("{}::{}").format(text, type_)
     (least, most), (low, top) = _FLOATS[wanted.type], _WHOLE_FLOATS
     # In CASE, each in the other: what is out of range is never cast.
@@ -338,7 +349,7 @@ def _to_clock(text: Composable, wanted: Column, hints: ColumnHints) -> Conversio
 
     A date has no time of day, and neither has a zone: where none is declared, a text with a zone does not fit.
     """
-    type_, clock = SQL(wanted.type), SQL("{}::timestamp").format(text)
+    type_, clock = SQL(wanted.full_type), SQL("{}::timestamp").format(text)
     fits: Composable = SQL("{} !~ {}").format(text, Literal(_ZONED))
     if hints.timezone is not None:
         moment, zone = SQL("{}::timestamptz").format(text), Literal(hints.timezone)
@@ -360,10 +371,10 @@ def _to_moment(
             f"{wanted.name} holds moments without a zone, and the contract declares none:"
             ' say info={"timezone": "UTC"} (or the zone they were meant in)'
         )
-    zone, type_ = Literal(hints.timezone), SQL(wanted.type)
+    zone, type_ = Literal(hints.timezone), SQL(wanted.full_type)
     if family(found.type) != "text":
         value = SQL("({}::timestamp AT TIME ZONE {})::{}").format(cell, zone, type_)
-        back = SQL("({} AT TIME ZONE {})::{}").format(cell, zone, SQL(found.type))
+        back = SQL("({} AT TIME ZONE {})::{}").format(cell, zone, SQL(found.full_type))
         # An hour of the clock that was left out is no moment; and the new type may keep fewer digits.
         same = SQL("{} = {}").format(q.over(back, found.name, value), cell)
         fits = SQL("CASE WHEN {} THEN {} ELSE false END").format(_in_calendar(cell), same)

@@ -79,9 +79,7 @@ def in_batches(
         stays = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
         keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table.name), stays)
     children = [
-        SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(
-            q.name(key.table), q.equal(key.columns, key.target_columns, "c", "t")
-        )
+        SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(q.name(key.table), q.referencing(key, "c", "t"))
         for key in guards
     ]
     # In a statement of its own: the next one sees every child that came in before the lock was had.
@@ -271,7 +269,7 @@ def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]
     for key in guards:
         yield SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), condition)
         child = SQL("EXISTS (SELECT FROM {} AS t WHERE ({}) AND EXISTS (SELECT FROM {} AS c WHERE {}))").format(
-            q.name(table), condition, q.name(key.table), q.equal(key.columns, key.target_columns, "c", "t")
+            q.name(table), condition, q.name(key.table), q.referencing(key, "c", "t")
         )
         complaint = Literal(f"rows of {key.table} came in under rows that go")
         body = SQL(

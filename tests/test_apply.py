@@ -294,7 +294,7 @@ def test_a_plan_that_does_not_do_what_it_says_is_rolled_back(broken: Database, s
 
 @pytest.mark.parametrize("place", [0, 4, -1])
 def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, place: int) -> None:
-    before, lost = broken.dump(), "DELETE FROM paper_trades WHERE id = (SELECT max(id) FROM paper_trades)"
+    before, lost = broken.dump(), "DELETE FROM public.paper_trades WHERE id = (SELECT max(id) FROM public.paper_trades)"
     why = tampered(broken, lambda plan: with_statement(plan, place, f"{lost}; {{}}"))
 
     assert (True, before) == ("do not add up" in why, broken.dump())
@@ -302,7 +302,7 @@ def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, place: i
 
 def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
     before = broken.dump()
-    row = "INSERT INTO users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')"
+    row = "INSERT INTO public.users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')"
     why = tampered(broken, lambda plan: with_statement(plan, -1, f"{{}}; {row}"))
 
     assert (True, before) == ("do not add up" in why, broken.dump())

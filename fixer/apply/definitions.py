@@ -115,8 +115,7 @@ def prepare(cursor: Cursor) -> None:
 
 _PREPARED = "pgmend_definitions"
 _CHOOSE = (
-    "SELECT set_config('pgmend.path', current_setting('search_path'), true);\n"
-    "SELECT set_config('search_path', 'pg_catalog', true), set_config('pgmend.relations', %s::oid[]::text, true),"
+    "SELECT set_config('pgmend.relations', %s::oid[]::text, true),"
     " set_config('pgmend.schemas', %s::text[]::text, true);\n"
 )
 
@@ -130,15 +129,16 @@ def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, 
 
 
 def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:
-    """Read where the sequences stand: last_value alone does not tell whether it was given; then names are as before."""
+    """Read where the sequences stand: last_value alone does not tell whether it was given."""
     names = {i.id: (i.detail["schema"], i.detail["name"]) for i in items if i.kind == "sequence"}
     parts = [
         SQL("SELECT {}, last_value, is_called FROM {}").format(Literal(key), Identifier(*name))
         for key, name in names.items()
     ]
-    back = SQL("SELECT set_config('search_path', current_setting('pgmend.path'), true)")
-    cursor.execute(SQL(";\n").join([back, SQL(" UNION ALL ").join(parts)]) if parts else back)
-    return {name: (last, called) for name, last, called in cursor.fetchall()} if parts else {}
+    if not parts:
+        return {}
+    cursor.execute(SQL(" UNION ALL ").join(parts))
+    return {name: (last, called) for name, last, called in cursor.fetchall()}
 
 
 def oids(cursor: Cursor, names: Iterable[QName]) -> frozenset[int]:

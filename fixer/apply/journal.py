@@ -24,6 +24,7 @@ from fixer.plan import Plan, PlannedStep, created_tables, renamed_tables, step_f
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composed, Identifier, Literal
 from fixer.steps import JOURNAL, QUARANTINE
+from fixer.target import SAFELY
 from fixer.writes import quarantine_table
 
 RUN = Identifier(JOURNAL, "run")
@@ -162,6 +163,7 @@ def unfinished(cursor: Cursor) -> tuple[int, int] | None:
 def spelling(connection: Connection, run: int) -> dict[str, str]:
     """Return how values are spelt in a run, so that all of it spells alike."""
     with connection.cursor() as cursor:
+        cursor.execute(SAFELY)
         cursor.execute(SQL("SELECT settings FROM {} WHERE id = %s").format(RUN), (run,))
         row = cursor.fetchone()
     connection.rollback()

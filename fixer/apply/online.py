@@ -40,7 +40,7 @@ from fixer.plan import ONLINE, Plan, PlannedStep
 from fixer.schema import QName
 from fixer.sqltext import SQL, Identifier, Literal
 from fixer.steps import Lock, Phase
-from fixer.target import unhurried
+from fixer.target import SAFE_PATH, unhurried
 
 ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
 LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
@@ -137,7 +137,6 @@ class _Online:
         self.connection, self.contract, self.plan, self.pooled = connection, contract, plan, pooled
         self.settings, self.progress, self.pace, self.sleep = dict(settings), progress, pace, sleep
         self.held = held
-        self.path = ", ".join(q.quoted([s]) for s in dict.fromkeys([*contract.schemas, "public"]))
         self.number = 0  # of the run
         self.offset = 0  # of its steps that were done before
         self.relations: frozenset[int] = frozenset()
@@ -208,7 +207,6 @@ class _Online:
         with self._transaction() as cursor:
             check_schema(cursor, self.contract, self.plan)
             self._look_ahead(cursor)
-            self._choose_path(cursor)
             journal.make(cursor, self.plan)
             unfinished = journal.unfinished(cursor)
             if unfinished is None:
@@ -239,7 +237,6 @@ class _Online:
         """Note what the run has not touched so far: how it is defined, for undo, and how many rows there are."""
         with self._transaction() as cursor:
             actual = catalog.read(cursor, self.contract.schemas)
-            self._choose_path(cursor)
             journal.make(cursor, self.plan)
             watched = watched_tables(self.plan, actual)
             own = journal.created_by(cursor, self.number)
@@ -356,6 +353,8 @@ class _Online:
         It is entered before, so that undo knows whose index it is where the fixer is gone when it stands.
         """
         with self._transaction(step) as cursor:
+            if self.pooled:
+                self._trust_the_path(cursor)
             journal.enter_step(cursor, self.number, step, 0)
         self.connection.rollback()
         self.connection.autocommit = True
@@ -377,17 +376,28 @@ class _Online:
             self._enter(cursor, step, 0)
         return 0
 
+    def _trust_the_path(self, cursor: Cursor) -> None:
+        """Stop where the session's own path, under which a pooler makes us work here, leads to code of others."""
+        choose = "SELECT set_config('pgmend.schemas', current_setting('pgmend.own_path'), true);\n"
+        cursor.execute(choose + catalog.query("shadows"))
+        if shadow := cursor.fetchone():
+            raise ApplyFailed(
+                f"The {shadow[0]} {shadow[1]} of the role {shadow[2]} may take the place of PostgreSQL's own in"
+                f" an index that is built through a pooler: name the server's direct port, or drop it. {self._stands()}"
+            )
+
     def _with_settings(self, cursor: Cursor, step: PlannedStep) -> None:
         """Execute outside a transaction, where settings are the session's: they are restored at once."""
         bound = {name: value for name, value in self.settings.items() if name == "statement_timeout"}
         # What waits here holds nobody up.
-        chosen = {**unhurried(self.connection), **bound, "lock_timeout": "0", "search_path": self.path}
+        chosen = {**unhurried(self.connection), **bound, "lock_timeout": "0", "search_path": SAFE_PATH}
         names = [*chosen, *_BORROWED]
-        cursor.execute("SELECT " + ", ".join(["current_setting(%s)"] * len(names)), names)
+        cursor.execute("SELECT " + ", ".join(["pg_catalog.current_setting(%s)"] * len(names)), names)
         was = dict(zip(names, cursor.fetchone() or (), strict=True))
-        generously(cursor, local=False)
-        _set(cursor, {**chosen, "max_parallel_maintenance_workers": "0"})
+        _set(cursor, chosen)
         try:
+            generously(cursor, local=False)
+            _set(cursor, {"max_parallel_maintenance_workers": "0"})
             cursor.execute(step.sql)
         finally:
             if not self.connection.closed:
@@ -469,7 +479,7 @@ class _Online:
         if step is not None:
             chosen |= {"pgmend.step": str(step.number), **SWIFTLY}
         with self.connection.cursor() as cursor:
-            configure(cursor, {**chosen, **MODESTLY, "search_path": self.path, "client_min_messages": "warning"})
+            configure(cursor, {**chosen, **MODESTLY, "client_min_messages": "warning"})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             if not (self.pooled or (step and step.find)):  # a batch reads no definitions
                 definitions.prepare(cursor)
@@ -478,9 +488,6 @@ class _Online:
 
     def _defined(self, cursor: Cursor, relations: Collection[int]) -> Definitions:
         return definitions.read(cursor, relations, self.contract.schemas, prepared=not self.pooled)
-
-    def _choose_path(self, cursor: Cursor) -> None:
-        cursor.execute("SELECT set_config('search_path', %s, true)", (self.path,))
 
 
 class _Batches:
@@ -565,7 +572,7 @@ class _Batches:
 
 def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:
     """Set these for the session."""
-    each = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    each = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
     cursor.execute(f"SELECT {each}", [part for setting in settings.items() for part in setting])
 
 

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.explain import told
 from fixer.images import EXACTLY
-from fixer.target import PLAINLY, unhurried
+from fixer.target import PLAINLY, SAFELY, unhurried
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
 ATTEMPTS = 4
@@ -82,13 +82,15 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
     """Begin a transaction: set what holds for it alone; row security that would hide rows becomes an error.
 
+    No name means what others made in the schemas of the application.
+
     Each statement sees what is committed by then, whatever the session's default: a snapshot from before a lock
     was had would not show what came in while it was waited for.
     """
     chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), **PLAINLY}
     each = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
     cursor.execute(
-        f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\nSELECT {each}",
+        f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{SAFELY}SELECT {each}",
         [part for pair in chosen.items() for part in pair],
     )
 

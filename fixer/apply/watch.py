@@ -12,8 +12,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.apply.progress import Progress
 from fixer.errors import PgmendError
+from fixer.target import SAFE_PATH
 
 EVERY = 0.5  # seconds
+_SAFELY = f"SET LOCAL search_path = {SAFE_PATH};"  # for the statement behind it in the same round trip
 _BUILDS = """
 SELECT greatest(blocks_done, tuples_done), greatest(blocks_total, tuples_total)
   FROM pg_catalog.pg_stat_progress_create_index WHERE pid = %s
@@ -56,10 +58,10 @@ def _watch(another: Callable[[], Connection], pid: int, progress: Progress, done
 
 def _look(connection: Connection, pid: int, progress: Progress) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_BUILDS, (pid,))
+        cursor.execute(_SAFELY + _BUILDS, (pid,))
         for done, total in cursor.fetchall():
             progress.builds(int(done), int(total))
-        cursor.execute(_BLOCKED, (pid,))
+        cursor.execute(_SAFELY + _BLOCKED, (pid,))
         blockers = [f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in cursor.fetchall()]
         if blockers:
             progress.waits(f"for a lock that is held by {', '.join(blockers)}")

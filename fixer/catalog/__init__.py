@@ -1,8 +1,8 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.schema.Schema`.
 
 Ten queries, however many tables, and one more from version 18 on. They lie beside this file and can be
-pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, and names are spelt under a
-search_path that the caller sets, so that two databases read in the same way are spelt alike. Tables, columns
+pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, under a search_path with
+PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full. Tables, columns
 and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions where
 numbers do not tell them; ``questions`` asks ahead of them.
 """
@@ -10,7 +10,7 @@ numbers do not tell them; ``questions`` asks ahead of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -21,6 +21,7 @@ from fixer.catalog.questions import Rows, asking, queries, query
 from fixer.catalog.spelling import Definitions
 from fixer.memory import undisturbed
 from fixer.schema import QName, Spellings
+from fixer.target import SAFE_PATH
 
 __all__ = ["queries", "query", "read", "read_model", "sizes"]
 
@@ -29,19 +30,17 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     """Read these schemas as the cursor's transaction sees them.
 
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
-    round trip; the spellings that are `known` are not asked for. Changes the transaction's search_path,
-    because names are spelt relative to it.
+    round trip; the spellings that are `known` are not asked for.
     """
-    choose = f"{begin}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    choose = f"{begin}{_SAFELY}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(cursor, choose, list(schemas))
-    path = list(dict.fromkeys([*schemas, "public"]))
-    found, _ = _read(cursor, known or {}, session.version >= 18, _PLAINLY + _SPELL, path)
+    found, _ = _read(cursor, [*schemas, "public"], known or {}, session.version >= 18)
     return replace(found, session=session)
 
 
-def read_model(cursor: Cursor) -> s.Schema:
-    """Read what the setting `pgmend.schemas` names as a model: its shape alone, under the search_path as it is."""
-    found, definitions = _read(cursor, {}, False, _PLAINLY)
+def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
+    """Read what the setting `pgmend.schemas` names as a model: its shape alone. Types of `schemas` bear short names."""
+    found, definitions = _read(cursor, [*schemas, "public"], {}, False)
     tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
     return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
 
@@ -53,26 +52,22 @@ def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
     return {QName(schema, name): size for schema, name, size in cursor.fetchall()}
 
 
+_SAFELY = f"SET LOCAL search_path = {SAFE_PATH};\n"
 # Names that are quoted without need are names that differ.
 _PLAINLY = "SELECT set_config('quote_all_identifiers', 'off', true);\n"
-_SPELL = (
-    "SELECT set_config('search_path', string_agg(quote_ident(name), ', '), true) FROM unnest(%s::text[]) AS name;\n"
-)
 
 
-def _read(
-    cursor: Cursor, known: Spellings, doubtful: bool, before: str, *parameters: object
-) -> tuple[s.Schema, Definitions]:
+def _read(cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool) -> tuple[s.Schema, Definitions]:
     with undisturbed():
-        return _put_together(cursor, known, doubtful, before, *parameters)
+        return _put_together(cursor, short, known, doubtful)
 
 
 def _put_together(
-    cursor: Cursor, known: Spellings, doubtful: bool, before: str, *parameters: object
+    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool
 ) -> tuple[s.Schema, Definitions]:
     """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
     with asking(cursor) as ask:
-        assembly = Assembly(ask, known, before, *parameters)
+        assembly = Assembly(ask, short, known, _SAFELY + _PLAINLY)
         unproved = ask("unproved") if doubtful else list
         return _with_unproved(assembly.schema(), unproved()), assembly.definitions
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import replace
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -19,6 +21,7 @@ Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
+_TOLD = ("view", "bound", "dependent", "below", "apart")  # obstacles whose names are said to a person, and not to SQL
 _BY_NAME = attrgetter("name")
 _NO_DEFAULTS: Mapping[int, tuple[str, QName | None]] = {}
 
@@ -29,8 +32,8 @@ class Assembly:
     It asks all its questions ahead, and puts together what is there while the server answers the next.
     """
 
-    def __init__(self, ask: Ask, known: Spellings, before: str, *parameters: object) -> None:
-        relations, columns, sequences = ask("relations", before, *parameters), ask("columns"), ask("sequences")
+    def __init__(self, ask: Ask, short: Collection[str], known: Spellings, before: str) -> None:
+        relations, columns, sequences = ask("relations", before), ask("columns"), ask("sequences")
         self._relations, rows, self._counters = relations(), columns(), sequences()
         spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
         # What takes the server long is asked when there is most to be done here meanwhile.
@@ -38,7 +41,8 @@ class Assembly:
         constraints, obstacles = ask("constraints"), ask("obstacles")
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
-        self._types = spelling.types(spelt())
+        self._types = spelling.types(spelt(), short)
+        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(s.as_needed(schema)) for schema in short)})\.")
         self._sequences = self._read_sequences()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()
@@ -112,9 +116,8 @@ class Assembly:
     def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None) -> s.Column:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
-        return s.Column(
-            name, spelt.name, not_null, default, identity, generated, spelt.collation, counter, spelt.labels
-        )
+        column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
+        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality)
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None]]]:
         tables: dict[int, dict[int, tuple[str, QName | None]]] = defaultdict(dict)
@@ -135,7 +138,7 @@ class Assembly:
     def _read_checks(self) -> dict[int, list[s.Check]]:
         tables: dict[int, list[s.Check]] = defaultdict(list)
         expressions = self.definitions.expressions
-        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _ in self._of_type("c"):
+        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _, _ in self._of_type("c"):
             columns = self._checked(relation, places)
             tables[relation].append(s.Check(name, expressions[oid], columns, validated, enforced, own))
         return _by_name(tables)
@@ -147,12 +150,12 @@ class Assembly:
                 disabled[key].append((QName(*table), trigger))
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
         for oid, _, name, relation, places, target, targets, *rest in self._of_type("f"):
-            *facts, emptied, inherited, _, _, here, there = rest
+            *facts, emptied, inherited, _, equalities, _, here, there = rest
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
             silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
-            whole: list[Any] = [name, *ends, *facts, silent, chosen, inherited]
+            whole: list[Any] = [name, *ends, *facts, silent, chosen, inherited, tuple(equalities or ())]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
 
@@ -165,7 +168,8 @@ class Assembly:
         tables: dict[int, list[s.Obstacle]] = defaultdict(list)
         for kind, relation, name, columns, enabled, *_ in self._hindering:
             if kind != "disabled":
-                tables[relation].append(s.Obstacle(kind, name, tuple(sorted(columns)), enabled))
+                told = self._prefix.sub("", name) if kind in _TOLD else name
+                tables[relation].append(s.Obstacle(kind, told, tuple(sorted(columns)), enabled))
         return tables
 
     def _read_sequences(self) -> dict[QName, s.Sequence]:

@@ -17,6 +17,12 @@ SELECT k.oid,
        k.confdelsetcols AS emptied,
        k.conparentid <> 0 AS inherited,
        k.connoinherit AND k.contype = 'c' AS no_inherit,
+       CASE WHEN 16384::oid <= ANY (k.conpfeqop)
+            THEN ARRAY (SELECT 'OPERATOR(' || quote_ident(s.nspname) || '.' || o.oprname || ')'
+                          FROM unnest(k.conpfeqop) WITH ORDINALITY u (num, pos)
+                          JOIN pg_catalog.pg_operator o ON o.oid = u.num
+                          JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
+                         ORDER BY u.pos) END AS equalities,
        k.conbin::text AS tree,
        CASE WHEN n.nspname <> ALL (current_setting('pgmend.schemas')::text[])
             THEN ARRAY[n.nspname::text, c.relname::text]
@@ -30,7 +36,7 @@ SELECT k.oid,
                          ORDER BY u.pos) END AS target_elsewhere
   FROM (VALUES (true, NULL::int2[])) AS older (conenforced, confdelsetcols)
  CROSS JOIN LATERAL (SELECT oid, contype, conname, conrelid, conkey, confrelid, confkey, confdeltype, confupdtype,
-                            confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conparentid,
+                            confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conparentid, conpfeqop,
                             conenforced, confdelsetcols
                        FROM pg_catalog.pg_constraint) k
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid

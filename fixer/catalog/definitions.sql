@@ -34,6 +34,10 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
            'target_columns', (SELECT jsonb_agg(a.attname ORDER BY u.pos)
                                 FROM unnest(k.confkey) WITH ORDINALITY u (num, pos)
                                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num),
+           'equalities', (SELECT jsonb_agg('OPERATOR(' || quote_ident(s.nspname) || '.' || o.oprname || ')' ORDER BY u.pos)
+                            FROM unnest(k.conpfeqop) WITH ORDINALITY u (num, pos)
+                            JOIN pg_catalog.pg_operator o ON o.oid = u.num
+                            JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace),
            'asleep', (SELECT jsonb_agg(jsonb_build_array(g.tgrelid::bigint, g.tgtype, g.tgenabled)
                                        ORDER BY g.tgrelid, g.tgtype)
                         FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O'),

@@ -1,5 +1,9 @@
--- Who is connected, to what, with which rights; and which names stand in several schemas of the search_path.
--- Paste into psql after:  SET pgmend.schemas = '{public}';
+-- Who is connected, to what, with which rights; and which names stand in several schemas of the search_path, whose
+-- schemas the setting pgmend.own_path keeps.
+-- Paste into psql after:  SET pgmend.schemas = '{public}';  SET pgmend.own_path = '{public}';
+  WITH own AS MATERIALIZED (
+       SELECT coalesce(nullif(current_setting('pgmend.own_path', true), '')::text[], current_schemas(false)::text[])
+              AS path)
 SELECT current_user AS role,
        (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
        current_database() AS database,
@@ -11,7 +15,7 @@ SELECT current_user AS role,
            AND has_schema_privilege(oid, 'CREATE')) AS journaled,
        pg_is_in_recovery() AS standby,
        current_setting('default_transaction_read_only')::boolean AS read_only,
-       current_schemas(false)::text[] AS search_path,
+       own.path AS search_path,
        ARRAY (SELECT nspname::text
                 FROM pg_catalog.pg_namespace
                WHERE nspname = ANY (current_setting('pgmend.schemas')::text[])) AS schemas,
@@ -19,10 +23,12 @@ SELECT current_user AS role,
                 FROM pg_catalog.pg_namespace
                WHERE nspname = ANY (current_setting('pgmend.schemas')::text[])
                  AND has_schema_privilege(oid, 'CREATE')) AS creatable,
-       ARRAY (SELECT ARRAY[n.nspname::text, c.relname::text]
-                FROM pg_catalog.pg_class c
-                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = ANY (current_schemas(false))
-                 AND cardinality(current_schemas(false)) > 1
-                 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-                 AND pg_catalog.pg_table_is_visible(c.oid)) AS visible
+       ARRAY (SELECT ARRAY[first.schema, first.name]
+                FROM (SELECT DISTINCT ON (c.relname)
+                             n.nspname::text AS schema, c.relname::text AS name, c.relkind
+                        FROM pg_catalog.pg_class c
+                        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                       WHERE n.nspname = ANY (own.path) AND cardinality(own.path) > 1
+                       ORDER BY c.relname, array_position(own.path, n.nspname::text)) AS first
+               WHERE first.relkind IN ('r', 'p', 'v', 'm', 'f')) AS visible
+  FROM own

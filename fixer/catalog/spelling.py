@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -32,11 +32,16 @@ SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.c
 
 
 class SpeltType(NamedTuple):
-    """A type, its collation where that is not the type's own, and the labels of an enum."""
+    """A type, with its schema where its name does not say it, and its collation where that is not the type's own.
+
+    An enum has labels. A type whose equality is not PostgreSQL's own says by which operator its values are compared.
+    """
 
     name: str
     collation: str | None
     labels: tuple[str, ...]
+    home: str = ""
+    equality: str = "="
 
 
 class WantedIndex(NamedTuple):
@@ -60,9 +65,25 @@ def ask_types(ask: Ask, wanted: Iterable[TypeKey]) -> Answer:
     return ask("types", _CHOOSE_TYPES, json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted]))
 
 
-def types(rows: Rows) -> dict[TypeKey, SpeltType]:
-    """Return how types are spelt."""
-    return {(a, b, c): SpeltType(name, collation, tuple(labels or ())) for a, b, c, name, collation, labels in rows}
+def types(rows: Rows, short: Collection[str]) -> dict[TypeKey, SpeltType]:
+    """Return how types are spelt: those of some schemas by their `short` names."""
+    return {(a, b, c): _spelt(short, *facts) for a, b, c, *facts in rows}
+
+
+def _spelt(
+    short: Collection[str],
+    name: str,
+    collation: str | None,
+    labels: list[str] | None,
+    home: str | None,
+    prefix: str,
+    equality: str | None,
+) -> SpeltType:
+    if home in short:
+        name = name.removeprefix(prefix)
+    elif name.startswith(prefix):
+        home = None  # its name says it
+    return SpeltType(name, collation, tuple(labels or ()), home or "", equality or "=")
 
 
 class Definitions:

@@ -64,7 +64,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
     """Return how a value gets from the legacy column into the other, or why it cannot."""
     if fits(wanted.type, legacy.type):
-        return Conversion(wanted.type, SQL("true"), SQL("{}::{}").format(q.column(legacy.name), SQL(wanted.type)))
+        copied = SQL("{}::{}").format(q.column(legacy.name), SQL(wanted.full_type))
+        return Conversion(wanted.type, SQL("true"), copied, home=wanted.home)
     if family(wanted.type) == family(legacy.type):  # a narrower type of its kind takes what it takes as text
         legacy = replace(legacy, type="text")
     return conversion(legacy, wanted, hints)

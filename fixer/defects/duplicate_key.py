@@ -59,7 +59,7 @@ def _settled(finding: Finding, table: Table, given: Mapping[str, Composable], gu
         q.rivals(rows, table, key.columns),
         SQL("t.pgmend_rival > 1"),
         "pgmend_keeper",
-        q.equal(key.columns, key.columns, "k", "t"),
+        q.alike(table, key.columns, "k", "t"),
         q.copies_and_rivals(rows, table, key.columns),
         "rival",
     )

@@ -43,7 +43,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 def _moved(finding: Finding, table: Table, guards: Iterable[ForeignKey]) -> Step:
     keys = finding.part.columns
-    same = SQL("{} AND {} = {}").format(q.equal(keys, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
+    same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     rows = SQL("{} AS t").format(q.name(finding.table))
     search = q.copies_and_rivals(rows, table, keys)  # as duplicate-key does
     rivals = Rivals(q.copies(rows, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")

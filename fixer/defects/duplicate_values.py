@@ -59,7 +59,8 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
     """Return the rows, numbered among those that share the values; identical copies of a row count once."""
     primary = wanted.primary_key.columns if wanted.primary_key else ()
     identity = tuple(column for column in primary if column in table.columns)
-    repeating = q.repeating(rows, key.columns, nulls_repeat=key.nulls_not_distinct)
+    signs = q.equalities(table, key.columns)
+    repeating = q.repeating(rows, key.columns, signs, nulls_repeat=key.nulls_not_distinct)
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
@@ -74,9 +75,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Move all but the first to quarantine."""
     name, key = finding.table, finding.part
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
-    pairs = (
-        SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column, "k"), q.column(column)) for column in key.columns
-    )
+    pairs = (q.not_distinct(actual.tables[name], column, "k", "t") for column in key.columns)
     rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs))
     reason = f"an earlier row has its ({', '.join(key.columns)})"
     mover = Mover(actual, contract)

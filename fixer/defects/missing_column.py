@@ -93,7 +93,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
     column: Column = finding.part
     value = value_of(column, finding.table, contract) or SQL("NULL")
-    now: Composable = SQL("({})::{}").format(value, SQL(column.type))
+    now: Composable = SQL("({})::{}").format(value, SQL(column.full_type))
     if column.labels or column.generated:
         now = SQL("NULL")
     return actual.with_table(actual.tables[finding.table].with_column(replace(column, now=now, added=True)))

@@ -57,7 +57,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     if lacking := [column for column in empty if column not in row]:
         return refuse(f"the contract gives it no value for {lacking[0]}, which may not be NULL")
     # Not by ON CONFLICT, which a deferrable unique forbids: apply keeps other writers out meanwhile.
-    match = q.all_of(SQL("{} = {}").format(q.column(c), row[c]) for c in identity_of(contract, name, row))
+    match = q.all_of(q.is_value(contract.tables[name], c, row[c]) for c in identity_of(contract, name, row))
     insert = insert_statement(name, row, match, f"the default row {described(name, row, contract)}")
     numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
     step = Step(

@@ -94,7 +94,7 @@ def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[
 def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
     name, column = finding.table, contract.tables[finding.table].columns[str(finding.column)]
     old, rows = finding.found, actual.tables[finding.table].estimated_rows
-    add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.type))
+    add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.full_type))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column.name), q.column(old))
     added = Added(column.name, kept=same)
     first = alter(Phase.CONVERT, name, f"add {column.name} to {name.name}", add, merge=True, added=(added,))
@@ -123,7 +123,8 @@ def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Sch
     """
     name, old = finding.table, str(finding.found)
     table, value = actual.tables[name], q.column(old)
-    shadow = Shadow(table, table.columns[old], column.type, value, SQL("true"), back=value, name=column.name)
+    old_column, home = table.columns[old], column.home
+    shadow = Shadow(table, old_column, column.type, value, SQL("true"), back=value, name=column.name, home=home)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
     steps = (each for step in give_generator(name, under, there, taken) for each in step.online or (step,))

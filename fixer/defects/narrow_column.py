@@ -41,6 +41,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Widen the column."""
     name, column, type_ = finding.table, str(finding.column), finding.part
+    sides = (finding.found, contract.tables[name].columns[column])
+    home = next((side.home for side in sides if side.type == type_), "")
+    full = SQL(replace(finding.found, type=type_, home=home).full_type)
     if what := actual.tables[name].binds(column):
         return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
     if index := clinging(actual.tables[name], column, type_):
@@ -48,7 +51,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             f"the index {index.name} depends on the type of {name.name}.{column}:"
             " drop it, and create it again afterwards"
         )
-    back = SQL("{}::{}").format(q.column(column), SQL(finding.found.type))
+    back = SQL("{}::{}").format(q.column(column), SQL(finding.found.full_type))
     collation = finding.found.collation
     collated = SQL(f" COLLATE {collation}") if collation else SQL("")
     rewrite = rewrites(finding.found.type, type_)
@@ -56,10 +59,10 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         Phase.CONVERT,
         name,
         f"widen {name.name}.{column} from {finding.found.type} to {type_}",
-        SQL("ALTER COLUMN {} TYPE {}{}").format(Identifier(column), SQL(type_), collated),
+        SQL("ALTER COLUMN {} TYPE {}{}").format(Identifier(column), full, collated),
         hazard=Hazard.REWRITES_TABLE if rewrite else None,
         merge=True,
-        reverts=(Reversal(column, back, SQL("({})::{}").format(back, SQL(type_))),),
+        reverts=(Reversal(column, back, SQL("({})::{}").format(back, full)),),
     )
     if not rewrite:
         return Repair((step,))
@@ -68,7 +71,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         table=table,
         column=finding.found,
         type=type_,
-        value=SQL("{}::{}").format(q.column(column), SQL(type_)),
+        home=home,
+        value=SQL("{}::{}").format(q.column(column), full),
         understood=SQL("true"),
         back=back,
         default=finding.found.default,

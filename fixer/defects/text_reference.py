@@ -143,7 +143,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     name, column, legacy = key.table, key.columns[0], finding.found
     table, aside = actual.tables[name], aside_name(actual.tables[name], column)
     beside = online.beside(column)
-    type_ = SQL(contract.tables[name].columns[column].type)
+    type_ = SQL(contract.tables[name].columns[column].full_type)
     found = SQL("SELECT {} FROM {} AS p WHERE {}::text = {}::text").format(
         q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
     )
@@ -226,7 +226,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
     if actual.tables[name].columns[column].not_null:
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
         yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
-    type_ = SQL(contract.tables[name].columns[column].type)
+    type_ = SQL(contract.tables[name].columns[column].full_type)
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
     added = Added(column, kept=_told_by(aside, key, legacy))
     yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))

@@ -300,7 +300,7 @@ class Rows(Past):
     def _look_for_references(self, oid: int, same: Composable) -> None:
         """Refuse where rows reference one that the run inserted and that is to go."""
         for child, key in self._references(oid):
-            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t", key.detail["equalities"])
             question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
             self.cursor.execute(
                 question.format(q.name(child), q.name(self.after.table(oid)), journal.BEFORE_IMAGE, match, same)
@@ -318,7 +318,7 @@ class Rows(Past):
         for child, key in self._references(oid):
             if not set(step.restores) & set(key.detail["target_columns"]):
                 continue
-            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t")
+            match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t", key.detail["equalities"])
             question = SQL("{} SELECT count(*) FROM {} AS c, {} AS t, {} WHERE {} AND {}")
             self.cursor.execute(
                 question.format(found.rows, q.name(child), q.name(table), found.source, found.condition, match)
