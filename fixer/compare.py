@@ -70,7 +70,8 @@ def compare(
         chosen = partial(worth_reading, measure=measure, deep=deep, doubts=doubts)
         known = replace(contract, alike=still_alike(same, actual, future))
         decided = {(f.table, f.column) for f in findings if f.repair.refusal and f.breaks and f.column}
-        found = _stage(list(stage), future, known, count, measure, chosen, decided)
+        asked = partial(_asked_for, deep=deep, doubts=doubts)
+        found = _stage(list(stage), future, known, count, measure, chosen, decided, asked)
         findings += [finding for _, finding in found]
         for defect, finding in found:
             foresee = getattr(defect, "foresee", None)
@@ -124,6 +125,7 @@ def _stage(
     measure: Measure,
     chosen: Callable[[Sequence[Finding], Schema], set[int]],
     decided: Set[tuple[QName, str]],
+    asked_for: Callable[[Finding], bool],
 ) -> list[tuple[DefectClass, Finding]]:
     candidates = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
     empty = _empty([finding for _, finding in candidates if finding.of_rows], future, measure)
@@ -133,8 +135,15 @@ def _stage(
     asked = [f.asks() for _, f in candidates if f.asks]
     answers = iter(count(asked) if asked else ())
     told = [(d, f, next(answers) if f.asks else Count(f.rows)) for d, f in candidates]
+    # Where the catalogue vouches for rows that only the application can read, it is believed.
+    told = [(d, f, answer) for d, f, answer in told if not (answer.beyond and f.vouched) or asked_for(f)]
     counted = [(d, _answered(f, answer) if f.asks else f) for d, f, answer in told if _stands(f, answer, decided)]
     return [(defect, replace(f, repair=_repair(defect, f, future, contract))) for defect, f in counted]
+
+
+def _asked_for(finding: Finding, *, deep: bool, doubts: Doubts) -> bool:
+    """Tell whether rows are to be read although the catalogue vouches for them."""
+    return deep or (finding.slug, finding.table) in doubts
 
 
 def _columns_of(finding: Finding) -> set[str]:

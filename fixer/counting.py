@@ -67,7 +67,7 @@ def next_number(table: QName, column: str, held: Held, actual: Schema) -> Compos
         return q.next_value(table, column)
     if held:
         raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references hold already")
-    return SQL(found.default)
+    return q.Own(found.default, found.full_type) if q.Own.is_call(found.default) else SQL(found.default)
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:

@@ -177,6 +177,8 @@ def explain(error: psycopg2.Error, target: Target) -> TargetError:
     return TargetError(redact(f"cannot use {target.redacted}: {cause.sentence.format(**words)}", target))
 
 
+_UNKNOWN = ("42P01", "42883", "42704", "3F000")  # a table, function, object or schema that is not there
+_FUNCTION = re.compile(r'^(?:SQL|PL/\w+) function "?(?!inline_code_block)([^"\s]+)"?', re.MULTILINE)
 _DEPENDENT = ("2BP01", "0A000")  # other objects depend on it; its type is used by a view or a rule
 
 
@@ -188,7 +190,17 @@ def told(error: psycopg2.Error) -> str:
     line = (error.diag.message_primary or str(error)).strip().splitlines()[0]
     if error.pgcode in _DEPENDENT and error.diag.message_detail:
         line = f"{line}: {'; '.join(error.diag.message_detail.splitlines())}"
-    return f"{line} ({error.pgcode})" if error.pgcode else line
+    said = f"{line} ({error.pgcode})" if error.pgcode else line
+    if function := relying_on_path(error):
+        said += f" in the function {function}, which looks for it by the search_path: give it one that it keeps, by"
+        said += f" ALTER FUNCTION {function} SET search_path = …"
+    return said
+
+
+def relying_on_path(error: psycopg2.Error) -> str:
+    """Return the function of the database's own that failed under our search_path, if that is what an error says."""
+    found = _FUNCTION.search(error.diag.context or "") if error.pgcode in _UNKNOWN else None
+    return found[1] if found else ""
 
 
 def cause_of(error: psycopg2.Error) -> Cause:

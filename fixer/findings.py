@@ -91,12 +91,16 @@ class Places:
 
 @dataclass(frozen=True)
 class Count:
-    """The answer to a probe; `error` where it could not be answered."""
+    """The answer to a probe; `error` where it could not be answered.
+
+    It is `beyond` us where a function of the database's own works under the application's search_path alone.
+    """
 
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     error: str | None = None
     places: Places | None = None
+    beyond: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import sqltext as q
-from fixer.explain import told
+from fixer.explain import relying_on_path, told
 from fixer.findings import Count, Counter, Places, Probe
 from fixer.sessions import Session, together
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal, any_of
@@ -51,7 +51,7 @@ def _alone(session: Session, probe: Probe) -> Count:
     except psycopg2.Error as error:
         session.recover(error)
         log.warning("rows cannot be read: %s", told(error))
-        return Count(error=told(error))
+        return Count(error=told(error), beyond=bool(relying_on_path(error)))
 
 
 def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:

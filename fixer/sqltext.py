@@ -6,6 +6,7 @@ Every statement about rows calls the row ``t``.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -261,6 +262,46 @@ class Block(Quoted):
     def as_string(self, context: Any) -> str:
         """Return the DO statement."""
         return f"DO {super().as_string(context)}"
+
+
+class Own(Composable):
+    """The call of a function by a default of the database's own, which may find what it names by the search_path alone.
+
+    So it runs under the path that the session has by itself: in a function, which `made` makes beforehand.
+    """
+
+    def __init__(self, call: str, type_: str) -> None:
+        super().__init__((call, type_))
+        self._name = f"pgmend_default_{hashlib.sha256(f'{type_} {call}'.encode()).hexdigest()[:12]}"
+        self._call, self._type = call, type_
+
+    @classmethod
+    def is_call(cls, default: str) -> bool:
+        """Tell whether a default is a call of a function that is not PostgreSQL's own, and nothing else."""
+        bare = _LITERAL.sub("", default)
+        return bool(_CALL.match(bare)) and not set(bare) & set("+-*/<>=~!@#%^&|`?")
+
+    @property
+    def made(self) -> Block:
+        """The block that makes the function, in this session alone."""
+        type_ = self._type.replace("'", "''")
+        return Block(
+            SQL(
+                "BEGIN\n    EXECUTE format('CREATE OR REPLACE FUNCTION pg_temp.%I() RETURNS {} LANGUAGE plpgsql"
+                " SET search_path = %s AS %L', {}, (\n"
+                "        SELECT coalesce(string_agg(quote_ident(u.name), ', ' ORDER BY u.place), quote_literal(''))\n"
+                "          FROM unnest(current_setting('pgmend.own_path')::text[]) WITH ORDINALITY AS u (name, place)"
+                "), {});\nEND"
+            ).format(SQL(type_), Literal(self._name), Literal(f"BEGIN RETURN {self._call}; END"))
+        )
+
+    def as_string(self, context: Any) -> str:
+        """Return the call of that function."""
+        return f'pg_temp."{self._name}"()'
+
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<=\")[^\"]*(?=\")")
+_CALL = re.compile(r'(?:"[^"]*"|\w+)\.(?:"[^"]*"|\w+)\([^()]*\)$')
 
 
 def fitting(name: str) -> str:

@@ -310,8 +310,11 @@ def rewrite(
         known_by=known_by,
     )
 
+    made = [value.made + SQL(";\n") for value in assignments.values() if isinstance(value, q.Own)]
+
     def statement(where: Composable) -> Composable:
-        return rewrite_statement(table, assignments, where, reason or title, known_by, early=phase < Phase.CONVERT)
+        whole = rewrite_statement(table, assignments, where, reason or title, known_by, early=phase < Phase.CONVERT)
+        return SQL("").join([*made, whole])
 
     return in_batches(step, table, statement, condition, rivals=rivals, find=find)
 

@@ -22,7 +22,7 @@ from test_cli import fixer as command
 
 import fixer
 from fixer import servers
-from fixer.errors import ContractError
+from fixer.errors import ContractError, NeedsPermission
 from fixer.servers import Server
 
 # Every operator and function that our statements may mean, with arguments that fit better than PostgreSQL's own, or as
@@ -342,3 +342,32 @@ def test_what_a_listener_needs_of_the_target_leaves_the_rest_to_be_checked(datab
     )
 
     assert found(database, wanted) == []
+
+
+KNOWN = (
+    "CREATE TABLE words (w text); CREATE FUNCTION known(text) RETURNS bool LANGUAGE plpgsql AS"
+    " 'BEGIN RETURN NOT EXISTS (SELECT FROM words WHERE w = $1); END';"
+    "CREATE TABLE t (id serial PRIMARY KEY, code text{}); INSERT INTO t (code) VALUES ('a')"
+)
+
+
+def known() -> MetaData:
+    return contract(t=(key(), text("code", CheckConstraint("known(code)"))))
+
+
+def test_a_function_that_relies_on_the_search_path_is_named(database: Database) -> None:
+    database.run(KNOWN.format(""))
+
+    with pytest.raises(
+        NeedsPermission, match=r"in the function public.known\(text\).* ALTER FUNCTION .* SET search_path"
+    ):
+        mended(database, known())
+
+
+def test_a_check_by_such_a_function_is_believed_where_the_catalogue_vouches_for_it(database: Database) -> None:
+    database.run(KNOWN.format(" CHECK (known(code))"))
+
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        plain, deep = (fixer.check(connection, known(), deep=deep).findings for deep in (False, True))
+
+    assert ([*plain], [finding.slug for finding in deep]) == ([], ["unreadable-rows"])

@@ -12,7 +12,7 @@ from fixer.images import EXACTLY
 from fixer.plan import Plan, PlannedStep, Render, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Block, Composable, Literal, name
-from fixer.target import SAFE_PATH
+from fixer.target import SAFELY
 from fixer.writes import quarantine_table
 
 
@@ -28,7 +28,7 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
         yield f"--   {step.number}. {_comment(step)}"
     yield "\\set ON_ERROR_STOP on"
     yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
-    yield f"SET LOCAL search_path = {SAFE_PATH};"
+    yield SAFELY.rstrip()
     yield "SET LOCAL lock_timeout = '5s';"
     yield "SET LOCAL row_security = off;"
     yield from (f"SET LOCAL {setting} = {value};" for setting, value in EXACTLY.items())
