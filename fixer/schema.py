@@ -149,6 +149,17 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class Mute:
+    """A table, or a partition, that cannot tell a publication which row was changed or deleted."""
+
+    oid: int
+    table: QName
+    publication: str
+    told_by: str  # as relreplident: a key (d), an index (i), or nothing (n)
+    owned: bool  # whether the session may alter it
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """A sequence (pg_sequence)."""
 

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import Json
 
+from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import definitions
 from fixer.apply.definitions import Definitions
@@ -22,7 +23,7 @@ from fixer.apply.ledger import Entry, count, count_quarantined, entries
 from fixer.errors import ApplyFailed
 from fixer.plan import Plan, PlannedStep, created_tables, renamed_tables, step_from_json, step_to_json
 from fixer.schema import QName
-from fixer.sqltext import SQL, Composed, Identifier, Literal
+from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
 from fixer.steps import JOURNAL, QUARANTINE
 from fixer.writes import quarantine_table
 
@@ -31,10 +32,15 @@ STEP = Identifier(JOURNAL, "step")
 BEFORE_IMAGE = Identifier(JOURNAL, "before_image")
 
 
-def tables(moving: Iterable[QName]) -> list[Composed]:
+def tables(moving: Iterable[QName]) -> list[Composable]:
     """Return the statements that make the journal, and a quarantine for each table that rows leave."""
+    return [*made(moving), TOLD_BY_ALL]
+
+
+def made(moving: Iterable[QName]) -> list[Composable]:
+    """Return the statements that make these tables, as a subscriber may run them as well."""
     moving = sorted(set(moving))
-    statements = [
+    statements: list[Composable] = [
         SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(JOURNAL)),
         SQL(
             "CREATE TABLE IF NOT EXISTS {} (id bigint PRIMARY KEY,"
@@ -63,6 +69,42 @@ def tables(moving: Iterable[QName]) -> list[Composed]:
             ).format(q.name(quarantine_table(table)))
         )
     return statements
+
+
+# Rows of a table without a key can be deleted where a publication publishes deletes, if all their columns tell them.
+# It costs nothing until rows are deleted, as a key would with each row. An older version left its tables without.
+TOLD_BY_ALL = q.Block(
+    SQL(
+        "DECLARE\n    bare record;\nBEGIN\n"
+        "    FOR bare IN\n"
+        "        SELECT n.nspname, c.relname FROM pg_catalog.pg_class c\n"
+        "          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
+        "         WHERE n.nspname = ANY ({schemas}::name[])\n"
+        "           AND c.relkind = 'r' AND c.relreplident = 'd'\n"
+        "           AND pg_catalog.pg_has_role(c.relowner, 'USAGE')\n"
+        "           AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i\n"
+        "                            WHERE i.indrelid = c.oid AND i.indisprimary)\n"
+        "    LOOP\n"
+        "        EXECUTE pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY FULL', bare.nspname, bare.relname);\n"
+        "    END LOOP;\nEND"
+    ).format(schemas=Literal([JOURNAL, QUARANTINE]))
+)
+
+
+def tell_apart(cursor: Cursor) -> str:
+    """See to it that rows of journal and quarantine can be deleted, whoever publishes that; return why they cannot."""
+    cursor.execute(TOLD_BY_ALL)
+    cursor.execute(
+        "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = ANY (%s::name[]) AND c.relkind = 'r'",
+        ([JOURNAL, QUARANTINE],),
+    )
+    for mute in catalog.mute(cursor, [oid for (oid,) in cursor.fetchall()]):
+        return (
+            f"The publication {mute.publication} could not tell which rows of {mute.table} are deleted: let its owner"
+            f" say ALTER TABLE {q.quoted(mute.table)} REPLICA IDENTITY FULL"
+        )
+    return ""
 
 
 def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:

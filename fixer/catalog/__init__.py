@@ -22,7 +22,7 @@ from fixer.catalog.spelling import Definitions
 from fixer.memory import undisturbed
 from fixer.schema import QName, Spellings
 
-__all__ = ["queries", "query", "read", "read_model", "sizes"]
+__all__ = ["mute", "queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -51,6 +51,13 @@ def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
     wanted = json.dumps([name._asdict() for name in tables])
     cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + query("sizes"), (wanted,))
     return {QName(schema, name): size for schema, name, size in cursor.fetchall()}
+
+
+def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
+    """Return which of these tables, and of their partitions, cannot tell a publication which row was changed."""
+    choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
+    cursor.execute(choose + query("mute"), (list(relations),))
+    return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
 
 
 # Names that are quoted without need are names that differ.
