@@ -149,6 +149,16 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A table that a publication publishes, or will once it is made."""
+
+    table: QName
+    made: bool  # whether it is there by now
+    publication: str
+    heard: bool  # whether a subscriber of this database is known
+
+
+@dataclass(frozen=True, slots=True)
 class Mute:
     """A table, or a partition, that cannot tell a publication which row was changed or deleted."""
 

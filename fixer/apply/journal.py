@@ -34,42 +34,49 @@ BEFORE_IMAGE = Identifier(JOURNAL, "before_image")
 
 def tables(moving: Iterable[QName]) -> list[Composable]:
     """Return the statements that make the journal, and a quarantine for each table that rows leave."""
-    return [*made(moving), TOLD_BY_ALL]
+    return [*made(places(moving)), TOLD_BY_ALL]
 
 
-def made(moving: Iterable[QName]) -> list[Composable]:
-    """Return the statements that make these tables, as a subscriber may run them as well."""
-    moving = sorted(set(moving))
-    statements: list[Composable] = [
-        SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(JOURNAL)),
-        SQL(
-            "CREATE TABLE IF NOT EXISTS {} (id bigint PRIMARY KEY,"
-            " plan text NOT NULL, contract text NOT NULL, mode text NOT NULL, version text NOT NULL,"
-            " role text NOT NULL DEFAULT current_user, started_at timestamptz NOT NULL DEFAULT now(),"
-            " finished_at timestamptz, hazards text[] NOT NULL, ledger jsonb,"
-            " settings jsonb, before jsonb, after jsonb, undone_by bigint, pruned_at timestamptz)"
-        ).format(RUN),
-        SQL(
-            "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL REFERENCES {}, number integer NOT NULL,"
-            " rows bigint, finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), step jsonb NOT NULL,"
-            " filled jsonb, left_behind jsonb, PRIMARY KEY (run, number))"
-        ).format(STEP, RUN),
-        SQL(
-            "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, step integer NOT NULL, source text NOT NULL,"
-            ' reason text NOT NULL, "row" jsonb, mark jsonb)'
-        ).format(BEFORE_IMAGE),
+def places(moving: Iterable[QName]) -> list[QName]:
+    """Return the tables of ours that a run needs which moves rows out of these."""
+    return [*(QName(JOURNAL, name) for name in _JOURNAL), *map(quarantine_table, sorted(set(moving)))]
+
+
+def made(tables: Iterable[QName]) -> list[Composable]:
+    """Return the statements that make these tables of ours, and their schemas."""
+    tables = list(tables)
+    schema, table = SQL("CREATE SCHEMA IF NOT EXISTS {}"), SQL("CREATE TABLE IF NOT EXISTS {} ({})")
+    return [
+        *(schema.format(Identifier(name)) for name in sorted({table.schema for table in tables})),
+        *(
+            table.format(q.name(each), _JOURNAL[each.name] if each.schema == JOURNAL else _QUARANTINE)
+            for each in tables
+        ),
     ]
-    if moving:
-        statements.append(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(QUARANTINE)))
-    for table in moving:
-        statements.append(
-            SQL(
-                "CREATE TABLE IF NOT EXISTS {} (run bigint NOT NULL, step integer NOT NULL, reason text NOT NULL,"
-                ' source text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL)'
-            ).format(q.name(quarantine_table(table)))
-        )
-    return statements
 
+
+_JOURNAL = {
+    "run": SQL(
+        "id bigint PRIMARY KEY,"
+        " plan text NOT NULL, contract text NOT NULL, mode text NOT NULL, version text NOT NULL,"
+        " role text NOT NULL DEFAULT current_user, started_at timestamptz NOT NULL DEFAULT now(),"
+        " finished_at timestamptz, hazards text[] NOT NULL, ledger jsonb,"
+        " settings jsonb, before jsonb, after jsonb, undone_by bigint, pruned_at timestamptz"
+    ),
+    "step": SQL(
+        "run bigint NOT NULL REFERENCES {}, number integer NOT NULL,"
+        " rows bigint, finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), step jsonb NOT NULL,"
+        " filled jsonb, left_behind jsonb, PRIMARY KEY (run, number)"
+    ).format(RUN),
+    "before_image": SQL(
+        "run bigint NOT NULL, step integer NOT NULL, source text NOT NULL,"
+        ' reason text NOT NULL, "row" jsonb, mark jsonb'
+    ),
+}
+_QUARANTINE = SQL(
+    "run bigint NOT NULL, step integer NOT NULL, reason text NOT NULL,"
+    ' source text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL'
+)
 
 # Rows of a table without a key can be deleted where a publication publishes deletes, if all their columns tell them.
 # It costs nothing until rows are deleted, as a key would with each row. An older version left its tables without.
@@ -112,10 +119,18 @@ def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
     return frozenset(step.table for step in steps if step.moves)
 
 
+def leaving(steps: Iterable[PlannedStep]) -> frozenset[QName]:
+    """Return the tables that rows leave, some of them only when undo takes out what was inserted."""
+    return frozenset(step.table for step in steps if step.moves or step.inserts)
+
+
 def make(cursor: Cursor, plan: Plan) -> None:
-    """Make the journal, and a quarantine for each table that rows leave, where they are missing."""
+    """Make the journal, and a quarantine for each table that rows leave, where they are missing.
+
+    Where subscribers are told, those are made now that only undo needs: it must not stop a subscriber later.
+    """
     cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
-    for statement in tables(moving_tables(plan.steps)):
+    for statement in tables(leaving(plan.steps) if plan.published else moving_tables(plan.steps)):
         cursor.execute(statement)
 
 

@@ -22,7 +22,7 @@ from fixer.catalog.spelling import Definitions
 from fixer.memory import undisturbed
 from fixer.schema import QName, Spellings
 
-__all__ = ["mute", "queries", "query", "read", "read_model", "sizes"]
+__all__ = ["audience", "mute", "queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -58,6 +58,13 @@ def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
     choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
     cursor.execute(choose + query("mute"), (list(relations),))
     return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
+    """Return which publications publish these tables, or will once they are made; `begin` may open the transaction."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute(f"{begin}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,))
+    return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
 
 
 # Names that are quoted without need are names that differ.
