@@ -139,7 +139,7 @@ class Obstacle:
     columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here;
     `apart` where it is one's own, and would become part of what its root gets (its kind, with its definition or name,
     stands in place of columns); `parted` by these columns; or `mute`, a publication that needs to be told by
-    what rows are known.
+    what rows are known, or that lists or filters by other columns than these.
     """
 
     kind: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from laws import Laboratory
-from outcomes import contract, integer, key
+from laws import VERSIONS, Laboratory
+from outcomes import contract, integer, key, outcome
 from outcomes import text as words
 from sqlalchemy import CheckConstraint, Column, ForeignKey, MetaData, Numeric, String, text
 from test_cli import STORY, Database, lent, role, running
@@ -210,6 +211,76 @@ def test_a_run_that_gave_a_published_table_its_key_is_taken_back(laboratory: Lab
         take_back(database)
 
         assert (rows, differences(before, database)) == (expected, [])
+
+
+# ---- what a publication could not tell is left to a person
+
+
+FILLED = "CREATE TABLE t (id integer PRIMARY KEY, n integer, m integer); INSERT INTO t VALUES (1, 1, 1), (2, NULL, 2);"
+PARTED = (
+    "CREATE TABLE t (id integer, n integer, m integer) PARTITION BY RANGE (id);"
+    "CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (0) TO (2); CREATE TABLE t_2 PARTITION OF t DEFAULT;"
+    "INSERT INTO t VALUES (1, 1, 1), (2, NULL, 2);"
+)
+UNTOLD = {
+    "rows of partitions": (f"{PARTED} {ALL}", "the publication p could not tell which rows of public.t were changed"),
+    "rows of partitions, by their root": (
+        f"{PARTED} CREATE PUBLICATION p FOR TABLE t WITH (publish_via_partition_root)",
+        "the publication p could not tell which rows of public.t were changed",
+    ),
+    "rows by a column that is not in their key": (
+        f"{FILLED} CREATE PUBLICATION p FOR TABLE t WHERE (m > 0)",
+        "the publication p could not tell which rows of public.t were changed, by its columns m",
+    ),
+    "rows by a listed column that is not in their key": (
+        f"{FILLED} CREATE PUBLICATION p FOR TABLE t (id, m) WHERE (m > 0)",
+        "the publication p could not tell which rows of public.t were changed, by its columns m",
+    ),
+    "rows without their key": (
+        f"{FILLED} CREATE PUBLICATION p FOR TABLE t (n)",
+        "the publication p could not tell which rows of public.t were changed, by its columns id",
+    ),
+    "rows without all that tells them": (
+        f"{FILLED} ALTER TABLE t REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE t (id, n)",
+        "the publication p could not tell which rows of public.t were changed, by its columns m",
+    ),
+}
+TOLD = {
+    "rows by columns of their key": f"{FILLED} CREATE PUBLICATION p FOR TABLE t (id, n) WHERE (id > 0)",
+    "whole rows by any column": (
+        f"{FILLED} ALTER TABLE t REPLICA IDENTITY FULL; CREATE PUBLICATION p FOR TABLE t WHERE (m > 0)"
+    ),
+    "new rows alone": f"{FILLED} CREATE PUBLICATION p FOR TABLE t WHERE (m > 0) WITH (publish = 'insert')",
+    "rows of partitions with a key": f"{PARTED} ALTER TABLE t ADD PRIMARY KEY (id); {ALL}",
+}
+
+
+def full() -> MetaData:
+    return contract(t=(key(autoincrement=False), integer("n", nullable=False, info={"backfill": 7}), integer("m")))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", UNTOLD)
+def test_rows_that_a_publication_could_not_tell_are_left_to_a_person(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    made, expected = UNTOLD[what]
+    needs_lists(made)
+
+    assert expected in outcome(laboratory, full(), made, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", TOLD)
+def test_rows_that_a_publication_can_tell_are_mended(laboratory: Laboratory, what: str, mode: str) -> None:
+    needs_lists(TOLD[what])
+
+    assert outcome(laboratory, full(), TOLD[what], mode) == "mended"
+
+
+def needs_lists(made: str) -> None:
+    if max(VERSIONS) < 15 and re.search(r"FOR TABLE t (\(|WHERE)", made):
+        pytest.skip("lists and filters of columns came with PostgreSQL 15")
 
 
 # ---- a subscriber goes on
