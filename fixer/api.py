@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 
 from fixer import contract as contracts
 from fixer.apply import atomic, journal, online
+from fixer.apply.audience import with_audience
 from fixer.apply.online import Pace
 from fixer.apply.preflight import permit
 from fixer.apply.progress import SILENT, Progress
@@ -182,7 +183,16 @@ def _built(connection: Connection, report: Report, mode: str) -> Plan:
     def render(statement: Composable) -> str:
         return str(statement.as_string(connection))
 
-    return build(report.comparison, report.target, render, mode=mode)
+    return with_subscribers(connection, build(report.comparison, report.target, render, mode=mode))
+
+
+def with_subscribers(connection: Connection, plan: Plan) -> Plan:
+    """Return the plan with what publications publish of it today."""
+    if not plan.steps:
+        return plan
+    begin = beginning(connection, None)
+    with snapshot(connection) as cursor:
+        return with_audience(cursor, plan, begin)
 
 
 @dataclass(frozen=True)
@@ -219,6 +229,8 @@ def apply_with(
         if not report.ok:
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
         return Run(link.target, contract.name, plan, report=report)
+    plan = with_subscribers(connection, plan)  # one may have come since it was made
+    permit(plan, allowed)
     if plan.mode == ATOMIC:
         return atomic.run(connection, contract, plan, settings=settings, progress=progress)
 

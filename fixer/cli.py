@@ -266,9 +266,12 @@ def apply(
     if given and name != given.contract:
         raise PlanRefused(f"The plan was made for the contract {given.contract}, not for {name}: plan again.")
     with _connected(settings, name) as (target, connection, prepared):
-        chosen = given or api.plan_with(
-            connection, target.redacted, prepared, target.settings, deep=deep, mode=mode or ATOMIC
-        )
+        if given:
+            chosen = api.with_subscribers(connection, given)
+        else:
+            chosen = api.plan_with(
+                connection, target.redacted, prepared, target.settings, deep=deep, mode=mode or ATOMIC
+            )
         if chosen.steps or chosen.refusals:
             _announce(settings, chosen)
         try:

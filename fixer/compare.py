@@ -18,7 +18,7 @@ from fixer import defects
 from fixer.alike import alike, still_alike
 from fixer.contract import Contract
 from fixer.findings import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
-from fixer.schema import QName, Schema
+from fixer.schema import QName, Schema, Table
 from fixer.steps import Phase, RefusalError, Repair, Step, refuse
 
 # What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
@@ -253,11 +253,25 @@ def _forbidden(step: Step, future: Schema) -> str:
     made = [c for c in step.restores if table and c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    mute = [each.name for each in table.obstacles if each.kind == "mute"] if table else []
-    if mute and step.phase < Phase.INDEXES and (step.moves or step.restores or step.respells):
-        return (
-            f"the publication {mute[0]} could not tell which rows of {step.table} were changed:"
-            " let it have REPLICA IDENTITY FULL until it is repaired"
-        )
+    if table and (step.moves or step.restores or step.respells) and (why := _untold(step, table)):
+        return why
     below = [each.name for each in table.obstacles if each.kind == "below"] if table and step.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
+
+
+def _untold(step: Step, table: Table) -> str:
+    """Return why a publication could not tell which rows of a table a step changes, if it could not."""
+    for each in table.obstacles:
+        if each.kind == "mute" and each.columns:  # whatever key the table gets
+            return (
+                f"the publication {each.name} could not tell which rows of {step.table} were changed, by its columns"
+                f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
+                " repaired"
+            )
+        if each.kind == "mute" and step.phase < Phase.INDEXES:
+            whose = "its partitions" if table.kind == "p" else "it"
+            return (
+                f"the publication {each.name} could not tell which rows of {step.table} were changed:"
+                f" let {whose} have REPLICA IDENTITY FULL until it is repaired"
+            )
+    return ""

@@ -93,6 +93,20 @@ class RevertedColumn:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What a plan makes or changes that publications publish: a subscriber stops until it has the same.
+
+    `tables` are the statements that make those tables of ours which are not there yet, `steps` the numbers of the
+    steps that change names, columns, types or keys of tables that they have.
+    """
+
+    publications: tuple[str, ...]
+    heard: bool  # whether a subscriber of this database is known
+    tables: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """Ordered steps, and what they are tied to."""
 
@@ -104,11 +118,13 @@ class Plan:
     mode: str = ATOMIC
     findings: tuple[Finding, ...] = ()
     refusals: tuple[str, ...] = ()
+    published: Published | None = None
 
     @property
     def hazards(self) -> frozenset[Hazard]:
         """The hazards that must be allowed for it."""
-        return frozenset(step.hazard for step in self.steps if step.hazard)
+        heard = {Hazard.STOPS_SUBSCRIBERS} if self.published and self.published.heard else set()
+        return frozenset(step.hazard for step in self.steps if step.hazard) | heard
 
     @property
     def identity(self) -> str:
@@ -138,8 +154,10 @@ class Plan:
         return frozenset((step.slug, step.table) for step in self.steps if step.doubted)
 
     def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
-        """Return the hazards that it needs and that were not allowed."""
-        return frozenset() if "all" in allowed else self.hazards - frozenset(allowed)
+        """Return the hazards that it needs and that were not allowed; "all" speaks for this database alone."""
+        named = frozenset(allowed)
+        lacking = self.hazards - named
+        return lacking & {Hazard.STOPS_SUBSCRIBERS} if "all" in named else lacking
 
 
 def renamed_tables(steps: Iterable[PlannedStep]) -> dict[QName, QName]:

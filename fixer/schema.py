@@ -147,13 +147,34 @@ class Obstacle:
     columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here;
     `apart` where it is one's own, and would become part of what its root gets (its kind, with its definition or name,
     stands in place of columns); `parted` by these columns; or `mute`, a publication that needs to be told by
-    what rows are known.
+    what rows are known, or that lists or filters by other columns than these.
     """
 
     kind: str
     name: str
     columns: tuple[str, ...] = ()  # the columns that it hangs on
     enabled: str = "O"  # as tgenabled or ev_enabled
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A table that a publication publishes, or will once it is made."""
+
+    table: QName
+    made: bool  # whether it is there by now
+    publication: str
+    heard: bool  # whether a subscriber of this database is known
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """A table, or a partition, that cannot tell a publication which row was changed or deleted."""
+
+    oid: int
+    table: QName
+    publication: str
+    told_by: str  # as relreplident: a key (d), an index (i), or nothing (n)
+    owned: bool  # whether the session may alter it
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class Hazard(StrEnum):
     REWRITES_VALUES = "rewrites-values"
     REWRITES_TABLE = "rewrites-table"
     REPLACES_CONSTRAINT = "replaces-constraint"
+    STOPS_SUBSCRIBERS = "stops-subscribers"  # on other servers, so that "all" does not speak for it
 
 
 class Lock(StrEnum):

@@ -10,8 +10,9 @@ from fixer import catalog
 from fixer.apply import journal
 from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
-from fixer.plan import Plan
+from fixer.plan import Plan, Published
 from fixer.schema import QName, Schema
+from fixer.steps import Hazard
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -22,7 +23,23 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
     lacking = plan.lacks(allowed)
     if lacking:
         names = ",".join(sorted(lacking))
-        raise NeedsPermission(f"The plan needs --allow-hazards {names}. {so_far}")
+        raise NeedsPermission(f"The plan needs --allow-hazards {names}. {_told(plan, lacking)}{so_far}")
+
+
+def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
+    """Say why a plan stops subscribers, if that is not allowed."""
+    if plan.published is None or Hazard.STOPS_SUBSCRIBERS not in lacking:
+        return ""
+    return (
+        f"{named(plan.published)} what it makes, and subscribers stop until they have the same: `fixer plan` says what"
+        ' to run there first ("all" does not speak for other servers). '
+    )
+
+
+def named(published: Published) -> str:
+    """Begin a sentence with the publications."""
+    names, one = ", ".join(published.publications), len(published.publications) == 1
+    return f"The publication {names} publishes" if one else f"The publications {names} publish"
 
 
 def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:

@@ -60,6 +60,8 @@ def _forget(cursor: Cursor) -> int:
             cursor.execute(SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger)))
         drop = SQL("ALTER TABLE {} DROP COLUMN {}")
         cursor.execute(drop.format(q.name(each.table), Identifier(each.column.name)))
+    if why := journal.tell_apart(cursor):
+        raise ApplyFailed(f"{why}. Nothing was forgotten.")
     return journal.prune(cursor)
 
 

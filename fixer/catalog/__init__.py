@@ -23,7 +23,7 @@ from fixer.memory import undisturbed
 from fixer.schema import QName, Spellings
 from fixer.target import SAFE_PATH
 
-__all__ = ["queries", "query", "read", "read_model", "sizes"]
+__all__ = ["audience", "mute", "queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -50,6 +50,20 @@ def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
     wanted = json.dumps([name._asdict() for name in tables])
     cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + query("sizes"), (wanted,))
     return {QName(schema, name): size for schema, name, size in cursor.fetchall()}
+
+
+def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
+    """Return which of these tables, and of their partitions, cannot tell a publication which row was changed."""
+    choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
+    cursor.execute(choose + query("mute"), (list(relations),))
+    return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
+    """Return which publications publish these tables, or will once they are made; `begin` may open the transaction."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute(f"{begin}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,))
+    return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
 
 
 _SAFELY = f"SET LOCAL search_path = {SAFE_PATH};\n"

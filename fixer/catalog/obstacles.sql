@@ -117,16 +117,48 @@ SELECT 'parted', t.partrelid, 'partition key',
   FROM pg_catalog.pg_partitioned_table t
   JOIN wanted c ON c.oid = t.partrelid
  UNION ALL
--- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how.
-SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
+-- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how, and each
+-- partition that holds its rows.
+SELECT 'mute', h.root, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
-  JOIN wanted w ON w.oid = g.relid
-  JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relreplident IN ('d', 'i', 'n')
+  JOIN (SELECT w.oid AS published, w.oid AS holding, w.oid AS root
+          FROM wanted w
+         UNION
+        SELECT a.relid, u.oid, u.root
+          FROM under u
+         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(u.oid) a
+         WHERE u.partition AND EXISTS (SELECT FROM pg_catalog.pg_publication)) h ON h.published = g.relid
+  JOIN pg_catalog.pg_class c ON c.oid = h.holding AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
  WHERE (p.pubupdate OR p.pubdelete)
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
                     WHERE i.indrelid = c.oid AND i.indisvalid
                       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
+ GROUP BY h.root, p.pubname
+ UNION ALL
+-- Or until it lists the columns by which rows are told, and filters by no others: which it depends on once for its
+-- list and once for its filter (both came with PostgreSQL 15).
+SELECT 'mute', c.oid, p.pubname::text, array_agg(a.attname::text), 'O', 0, NULL
+  FROM pg_catalog.pg_publication p
+  JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+  JOIN wanted w ON w.oid = r.prrelid
+  JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relkind = 'r'
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
+        AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+ CROSS JOIN LATERAL (
+       SELECT nullif(to_jsonb(r) -> 'prattrs', 'null') AS columns,
+              (SELECT count(*) FROM pg_catalog.pg_depend d
+                WHERE d.classid = 'pg_catalog.pg_publication_rel'::regclass AND d.objid = r.oid
+                  AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid
+                  AND d.refobjsubid = a.attnum) AS times) AS named
+ CROSS JOIN LATERAL (
+       SELECT coalesce(named.columns @> to_jsonb(a.attnum), true) AS listed,
+              coalesce(a.attnum = ANY (i.indkey::smallint[]), false) OR c.relreplident = 'f' AS telling) AS t
+ WHERE (p.pubupdate OR p.pubdelete)
+   AND CASE WHEN t.telling THEN NOT t.listed
+            ELSE named.times > CASE WHEN named.columns IS NOT NULL AND t.listed THEN 1 ELSE 0 END END
+ GROUP BY c.oid, p.pubname
  UNION ALL
 -- Columns elsewhere that hold whole rows of the table.
 SELECT 'bound', c.oid, pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, h.relation, h.number),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from fixer.apply import journal
 from fixer.apply.atomic import lock_modes
+from fixer.apply.preflight import named
 from fixer.apply.transaction import ADVISORY_LOCK
 from fixer.images import EXACTLY
 from fixer.plan import Plan, PlannedStep, Render, step_to_json
@@ -26,6 +27,10 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
     for step in plan.steps:
         yield f"--   {step.number}. {_comment(step)}"
+    if plan.published and plan.published.heard:
+        yield f"-- {named(plan.published)} what it makes. Subscribers stop until they have the same: run there first"
+        yield from (f"--   {table};" for table in plan.published.tables)
+        yield from (f"--   what step {number} does" for number in plan.published.steps)
     yield "\\set ON_ERROR_STOP on"
     yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
     yield SAFELY.rstrip()

@@ -12,11 +12,12 @@ from rich.text import Text
 
 from fixer.apply import ledger
 from fixer.apply.journal import PastRun
+from fixer.apply.preflight import named
 from fixer.apply.run import Run
 from fixer.apply.undo import Undone
 from fixer.examine import Report
 from fixer.findings import Finding
-from fixer.plan import ATOMIC, Plan
+from fixer.plan import ATOMIC, Plan, Published
 from fixer.steps import Hazard
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
@@ -87,7 +88,24 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
         parts.append(_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
+    if plan.published:
+        parts.append(_published(plan.published))
     return Group(*parts, plan_verdict(plan))
+
+
+def _published(published: Published) -> Text:
+    """Return what subscribers have to have before a plan is carried out, so that they go on."""
+    who = named(published)
+    if not published.heard:
+        return Text(f"{who} the tables of the fixer, too: a subscriber that comes later needs them first.\n", "dim")
+    lines = [f"{who} what this plan makes. Subscribers stop until they have the same."]
+    if published.tables:
+        lines += ["Run there first, as the owner of the subscription:", *(f"  {table};" for table in published.tables)]
+    if published.steps:
+        noun, verb = ("Step", "changes") if len(published.steps) == 1 else ("Steps", "change")
+        numbers = ", ".join(map(str, published.steps))
+        lines.append(f"{noun} {numbers} {verb} names, columns, types or keys of published tables: do the same there.")
+    return Text.assemble(("! ", "yellow"), "\n".join(lines), "\n")
 
 
 def _steps(plan: Plan, verbose: bool) -> Table:
@@ -156,6 +174,7 @@ _HAZARDS = {
     Hazard.REWRITES_VALUES: "cells get other values; what they were is kept in the schema fixer_journal",
     Hazard.REWRITES_TABLE: "a table is written anew under its lock",
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
+    Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
 }
 
 

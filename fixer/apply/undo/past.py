@@ -40,6 +40,7 @@ class Past:
         self.after = self.then = Definitions()  # what is there now, and what shall be
         self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
+        self.told_by: dict[int, str] = {}  # what told publications the rows of tables that are told whole meanwhile
         self.parentless = Counter[tuple[int, frozenset[int]]]()  # those that the run took for orphans, by their columns
 
     def _now(self) -> Definitions:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fixer import sqltext as q
 from fixer.apply import journal
+from fixer.apply.audience import stopped_by
 from fixer.apply.journal import DoneStep
 from fixer.apply.undo.past import Past
 from fixer.errors import UndoRefused
@@ -274,6 +275,8 @@ class Rows(Past):
         # As it stands, nothing is looked up by it: else every row would be made an image of first.
         same = SQL("{} AND {} AND ({} = b.mark) IS TRUE").format(self._mine(step), match, now)
         self._look_for_references(oid, same)
+        if why := stopped_by(self.cursor, {table}):
+            raise UndoRefused(why)
         for statement in journal.tables({table}):
             self.cursor.execute(statement)
         remove = SQL(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import psycopg2
 
+from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply.definitions import Item
 from fixer.apply.restore import constraint, created, differs, dropped, renamed, replaced
@@ -47,6 +48,24 @@ class Shapes(Past):
             for rule in (item for item in self.after.of_kind("rule") if item.of == oid):
                 disable = SQL("ALTER TABLE {} DISABLE RULE {}")
                 self._do(disable.format(q.name(self.after.table(oid)), Identifier(rule.name)), "")
+
+    def _let_tell(self) -> None:
+        """Let all columns tell a publication which row is changed, where the key that told it is gone by now."""
+        for mute in catalog.mute(self.cursor, self.relations):
+            self.told_by.setdefault(mute.oid, mute.told_by)
+            self._do(SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(q.name(mute.table)), "")
+
+    def _tell_as_before(self) -> None:
+        """Let what told a publication the rows of a table before tell them again."""
+        self.cursor.execute(
+            "SELECT c.oid::bigint, n.nspname, c.relname FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.oid = ANY (%s::oid[]) AND c.relreplident = 'f'",  # else an index has come back with its marks
+            (list(self.told_by),),
+        )
+        for oid, *table in self.cursor.fetchall():
+            how = SQL("DEFAULT" if self.told_by[oid] == "d" else "NOTHING")
+            self._do(SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(q.name(QName(*table)), how), "")
 
     def _half_built(self) -> list[QName]:
         """Return the indexes that the run was building when it was interrupted: no definition tells of them."""
