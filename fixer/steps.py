@@ -66,6 +66,7 @@ class Hazard(StrEnum):
     REWRITES_VALUES = "rewrites-values"
     REWRITES_TABLE = "rewrites-table"
     REPLACES_CONSTRAINT = "replaces-constraint"
+    CREATES_SCHEMA = "creates-schema"
 
 
 class Lock(StrEnum):

@@ -1,10 +1,10 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.schema.Schema`.
 
-Ten queries, however many tables, and one more from version 18 on. They lie beside this file and can be
-pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, and names are spelt under a
-search_path that the caller sets, so that two databases read in the same way are spelt alike. Tables, columns
-and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions where
-numbers do not tell them; ``questions`` asks ahead of them.
+Ten queries, however many tables, one more from version 18 on, and one where a table is missing. They lie beside
+this file and can be pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, and names
+are spelt under a search_path that the caller sets, so that two databases read in the same way are spelt alike.
+Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions
+where numbers do not tell them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
@@ -51,6 +51,18 @@ def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
     wanted = json.dumps([name._asdict() for name in tables])
     cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + query("sizes"), (wanted,))
     return {QName(schema, name): size for schema, name, size in cursor.fetchall()}
+
+
+def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tuple[s.Twin, ...], int]:
+    """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
+
+    Where a twin answers to several names of one table, it is given once. The largest come first.
+    """
+    wanted = json.dumps([{**name._asdict(), "called": called} for name, called in missing])
+    cursor.execute("SELECT set_config('pgmend.missing', %s, true);\n" + query("elsewhere"), (wanted,))
+    rows = cursor.fetchall()
+    twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
+    return tuple(dict.fromkeys(twins)), rows[0][0]
 
 
 # Names that are quoted without need are names that differ.

@@ -35,6 +35,7 @@ def plan_body(plan: Plan) -> dict[str, Any]:
         "schemas": list(plan.schemas),
         "hazards": sorted(str(hazard) for hazard in plan.hazards),
         "refusals": list(plan.refusals),
+        "question": plan.question,
         "steps": [step_to_json(step) for step in plan.steps],
     }
 
