@@ -383,3 +383,42 @@ def test_where_one_table_is_there_it_is_the_right_database(database: Database, t
     plan = planned(database, models(legacy_names=["clients"]))
 
     assert ("creates-schema" in plan.hazards, plan.question) == (False, "")
+
+
+# ---- columns
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_column_is_added_beside_its_values(database: Database, mode: str) -> None:
+    database.run(f'{filled("users")}; ALTER TABLE users RENAME email TO "eMail"')
+    before = database.dump()
+    with pytest.raises(NeedsPermission) as refused:
+        applied(database, models(), mode=mode)
+
+    assert 'is missing, but "eMail" is there: "eMail" may hold what is meant, for 120 rows' in str(refused.value)
+    assert 'declare Column("email", ..., info={"legacy_names": ["eMail"]})' in str(refused.value)
+    assert before == database.dump()
+
+
+def test_a_column_that_is_declared_is_renamed(database: Database) -> None:
+    database.run(f'{filled("users")}; ALTER TABLE users RENAME email TO "Email"')
+    applied(database, models(email={"legacy_names": ["Email"]}))
+
+    assert database.ask("SELECT count(email) FROM users") == 120
+
+
+def test_a_column_that_is_declared_to_be_another_is_left_alone(database: Database) -> None:
+    database.run(f'{filled("users")}; ALTER TABLE users RENAME email TO "Email"')
+    applied(database, models(email={"legacy_names": [], "backfill": "nobody"}))
+
+    assert database.run('SELECT count(*), count("Email"), max(email) FROM users') == [(120, 120, "nobody")]
+
+
+def test_keys_of_another_case_are_taken_over_or_asked_about(database: Database) -> None:
+    database.run(
+        f'{filled("users")}; ALTER TABLE users RENAME id TO "Id"; ALTER TABLE users DROP CONSTRAINT users_pkey'
+    )
+    refusals = planned(database, models()).refusals
+
+    assert 'is missing, but "Id" is there' in "".join(refusals)
+    assert 'declare Column("id", ..., info={"legacy_names": ["Id"]})' in refusals[0]
