@@ -105,7 +105,10 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Look at the targets before anything runs, so that one sentence says what is in the way."""
     config = session.config
-    if hasattr(config, "workerinput") or not _is_asked(config):
+    if hasattr(config, "workerinput"):
+        return
+    _refuse_empty(config)
+    if not _is_asked(config):
         return
     import psycopg2
 
@@ -119,6 +122,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         return
     raise refusal
+
+
+def _refuse_empty(config: pytest.Config) -> None:
+    """Raise UsageError where one of our options is given and empty."""
+    for option in ("dsn", "dsn_file", "contract", "schema", "snapshots", "role", "server"):
+        value = getattr(config.option, f"pgmend_{option}", None)
+        if any(each is not None and not each.strip() for each in (value if isinstance(value, list) else [value])):
+            from fixer.errors import EMPTY
+
+            raise pytest.UsageError(EMPTY.format(f"--{option.replace('_', '-')}"))
 
 
 def _is_asked(config: pytest.Config) -> bool:

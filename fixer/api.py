@@ -28,7 +28,7 @@ from fixer.apply.settings import MODESTLY
 from fixer.apply.undo import Undone
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
-from fixer.errors import PgmendError, PlanRefused, UsageError
+from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
 from fixer.examine import Report, beginning, examine, snapshot
 from fixer.plan import ATOMIC, MODES, ONLINE, Plan, build
 from fixer.sqltext import Composable
@@ -262,7 +262,9 @@ def prepare(contract: ContractSource, connection: Connection, schema: str = "pub
     """Return the contract as the server behind the connection spells it."""
     if isinstance(contract, Contract):
         return contract
+    refuse_empty("The schema", schema)
     if isinstance(contract, str):
+        refuse_empty("The contract", contract)
         return contracts.prepare(contracts.load(contract), connection, name=contract, schema=schema)
     metadata = contracts.metadata_of(contract)
     name = getattr(contract, "__name__", "contract")

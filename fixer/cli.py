@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,7 +27,7 @@ from fixer.apply.prune import prune as forget
 from fixer.apply.run import Run
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
-from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError
+from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError, refuse_empty
 from fixer.examine import Report, beginning, examine, snapshot
 from fixer.explain import explain
 from fixer.findings import UNREADABLE
@@ -104,17 +104,25 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def _filled(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an option or an argument that is given and empty."""
+    option = isinstance(parameter, click.Option)
+    refuse_empty(parameter.opts[-1] if option else f"The path {parameter.human_readable_name.strip('[]')}", value)
+    return value
+
+
+_option = partial(click.option, callback=_filled)
 _COMMON = (
-    click.option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
-    click.option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {contract.DEFAULT}]"),
-    click.option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
+    _option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
+    _option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {contract.DEFAULT}]"),
+    _option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
-    click.option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
-    click.option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),
+    _option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
+    _option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),
     click.option("-v", "--verbose", count=True, help="Show statements; -vv shows the log."),
     click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
     click.option("--no-color", is_flag=True, help="No colour; NO_COLOR does the same."),
-    click.option("--log-file", type=click.Path(dir_okay=False), help="Write the log to this file."),
+    _option("--log-file", type=click.Path(dir_okay=False), help="Write the log to this file."),
 )  # fmt: skip
 
 
@@ -195,8 +203,8 @@ def check(settings: Settings, deep: bool) -> int:
 
 
 @cli.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Keep the plan for `fixer apply`; - prints it.")
-@click.option("--sql", "script", type=click.Path(dir_okay=False), help="Write it as a psql script; - prints that.")
+@_option("-o", "--output", type=click.Path(dir_okay=False), help="Keep the plan for `fixer apply`; - prints it.")
+@_option("--sql", "script", type=click.Path(dir_okay=False), help="Write it as a psql script; - prints that.")
 @click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
 @click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
 @common
@@ -234,7 +242,7 @@ def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
 
 
 @cli.command()
-@click.argument("plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False))
+@click.argument("plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=_filled)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--mode", type=click.Choice(MODES), help=_MODES)
 @click.option("--max-lag", type=SECONDS, metavar="TIME", help="Online: pause while a replica lags by more.")

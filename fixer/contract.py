@@ -65,6 +65,7 @@ class ColumnHints:
     backfill: sql.Composable | None = None
     orphans: str = "quarantine"
     timezone: str | None = None
+    alone: bool = False  # whether the contract says that it has no legacy names: what is called alike is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class TableHints:
     legacy_names: tuple[str, ...] = ()
     default_rows: tuple[Mapping[str, sql.Composable], ...] = ()
     columns: Mapping[str, ColumnHints] = field(default_factory=dict)
+    alone: bool = False  # as that of a column
 
     def of(self, column: str) -> ColumnHints:
         """Return the hints of one column."""
@@ -509,7 +511,12 @@ def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
         if unknown:
             raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
     columns = {column.name: _column_hints(column, spelt) for column in table.columns if _info(column)}
-    return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns)
+    return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
+
+
+def _alone(info: Mapping[str, Any]) -> bool:
+    """Tell whether hints say that there are no legacy names, and do not just leave them out."""
+    return "legacy_names" in info and not info["legacy_names"]
 
 
 def _info(column: Any) -> dict[str, Any]:
@@ -534,6 +541,7 @@ def _column_hints(column: Any, spelt: Mapping[str, str]) -> ColumnHints:
         backfill=backfill,
         orphans=orphans,
         timezone=info.get("timezone"),
+        alone=_alone(info),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+EMPTY = "{} is empty: see whether the shell variable behind it is set, or leave it out."
+
 
 class PgmendError(Exception):
     """The root of every error this package raises on purpose; its text is one sentence for the user.
@@ -18,6 +20,12 @@ class PgmendError(Exception):
 
 class UsageError(PgmendError):
     """The words of a call are off: an unknown option value, two options that exclude each other."""
+
+
+def refuse_empty(name: str, value: str | None) -> None:
+    """Raise UsageError where a value is given and is empty: taken for left out, it would mean something else."""
+    if value is not None and not value.strip():
+        raise UsageError(EMPTY.format(name))
 
 
 class TargetError(PgmendError):

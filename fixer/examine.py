@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg2
@@ -20,9 +20,12 @@ from fixer.explain import told
 from fixer.findings import POINTS, Finding
 from fixer.images import EXACTLY
 from fixer.memory import undisturbed
-from fixer.rows import counter
+from fixer.rows import counter, how_many
+from fixer.schema import COUNTED, Schema
 from fixer.sqltext import SQL, Literal
 from fixer.target import PLAINLY, SAFELY, unhurried
+
+TWINS = 100  # whose rows are counted: all, but where one schema stands hundreds of times
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,22 @@ def look(
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
+    actual = look_elsewhere(cursor, actual, contract)
     with undisturbed():
         return compare(actual, contract, counter(cursor), partial(catalog.sizes, cursor), deep=deep, doubts=doubts)
+
+
+def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the twins of missing tables, and their rows; nothing is asked where all tables stand."""
+    missing = sorted(contract.tables.keys() - actual.tables.keys())
+    if not missing:
+        return actual
+    called = ((name, each) for name in missing for each in (name.name, *contract.hints[name].legacy_names))
+    twins, user_tables = catalog.elsewhere(cursor, called)
+    chosen = [t.name for t in twins if t.readable and t.kind in "rpm" and t.name not in contract.tables]
+    rows = how_many(cursor, list(dict.fromkeys(chosen))[:TWINS], COUNTED + 1)
+    twins = tuple(replace(twin, rows=rows.get(twin.name)) for twin in twins)
+    return replace(actual, twins=twins, user_tables=user_tables)
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

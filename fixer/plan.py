@@ -19,6 +19,7 @@ from fixer.online import is_syncing
 from fixer.schema import Obstacle, QName, Schema
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Hazard, Lock, Phase, Step
+from fixer.twins import question
 from fixer.writes import filling
 
 VERSION = 1
@@ -119,6 +120,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     refusals: tuple[str, ...] = ()
     published: Published | None = None
+    question: str = ""  # to be answered where it may be the wrong database
 
     @property
     def hazards(self) -> frozenset[Hazard]:
@@ -179,6 +181,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     refusals = [f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal]
     if mode == ONLINE:
         refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered)]
+    creates = any(step.hazard is Hazard.CREATES_SCHEMA for step in steps)
     return Plan(
         target=target,
         contract=comparison.contract.name,
@@ -188,6 +191,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
         mode=mode,
         findings=comparison.findings,
         refusals=tuple(refusals),
+        question=question(actual, comparison.contract) if creates else "",
     )
 
 
@@ -497,6 +501,7 @@ def from_json(kept: Any) -> Plan:
             steps=tuple(step_from_json(step) for step in kept["steps"]),
             mode=kept["mode"],
             refusals=tuple(kept["refusals"]),
+            question=str(kept.get("question", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PlanRefused("This file is no plan of `fixer plan -o`: plan again.") from None

@@ -271,6 +271,20 @@ class Table:
         return replace(self, columns={**self.columns, column.name: column})
 
 
+COUNTED = 1_000_000  # rows of a twin, at the most
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A relation that is called like a missing table, but for its schema, or for capitals, blanks and underscores."""
+
+    missing: QName
+    name: QName
+    kind: str  # as that of a table
+    readable: bool = True
+    rows: int | None = None  # None where they were not counted; one more than COUNTED where they are more
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Who looks at the database, and what they may do."""
@@ -299,6 +313,8 @@ class Schema:
     names: frozenset[QName] = frozenset()  # every relation's name, so that new names stay clear of them
     session: Session | None = None
     spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask
+    twins: tuple[Twin, ...] = ()  # of tables that are missing
+    user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:
         """Return this schema with a table added or replaced."""

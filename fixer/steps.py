@@ -67,6 +67,7 @@ class Hazard(StrEnum):
     REWRITES_TABLE = "rewrites-table"
     REPLACES_CONSTRAINT = "replaces-constraint"
     STOPS_SUBSCRIBERS = "stops-subscribers"  # on other servers, so that "all" does not speak for it
+    CREATES_SCHEMA = "creates-schema"
 
 
 class Lock(StrEnum):

@@ -30,7 +30,7 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
-from fixer.errors import TargetError
+from fixer.errors import EMPTY, TargetError
 from fixer.explain import cause_of, explain
 
 if TYPE_CHECKING:
@@ -220,7 +220,9 @@ def resolve(
 def _named(dsn: str | None, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Return the origin and libpq's keywords of the first source that names a database."""
     authority = {"sslrootcert": environ["DATABASE_SSL_CA"]} if environ.get("DATABASE_SSL_CA") else {}
-    if dsn and dsn.strip():
+    if dsn is not None and not dsn.strip():
+        raise TargetError(EMPTY.format("--dsn"))
+    if dsn:
         return "--dsn", _parsed(dsn.strip(), "--dsn")
     if url := environ.get("DATABASE_URL", "").strip():
         return "DATABASE_URL", authority | _parsed(url, "DATABASE_URL")

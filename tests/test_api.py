@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import ClassVar
@@ -20,7 +20,7 @@ from test_cli import CLEAN, HEALTHY, HOUSE, STORY, Database, lent
 import fixer
 from contracts.trading import metadata
 from fixer import api
-from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused
+from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused, UsageError
 from fixer.plan import PlannedStep, from_json
 from fixer.report import json as as_json
 
@@ -62,6 +62,22 @@ def engine_of(database: Database, **options: object) -> Iterator[Engine]:
     engine = create_engine(database.dsn.replace("postgresql:", "postgresql+psycopg2:"), **options)
     yield engine
     engine.dispose()
+
+
+# ---- what is empty
+
+
+@pytest.mark.parametrize("act", [fixer.check, fixer.plan, fixer.apply, fixer.ensure])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_contract_or_schema_is_refused(broken: Database, act: Callable[..., object], empty: str) -> None:
+    said = "is empty: see whether the shell variable behind it is set, or leave it out."
+    with engine_of(broken) as engine:
+        with pytest.raises(UsageError) as contract:
+            act(engine, empty)
+        with pytest.raises(UsageError) as schema:
+            act(engine, metadata, schema=empty)
+
+    assert [f"The contract {said}", f"The schema {said}"] == [str(contract.value), str(schema.value)]
 
 
 # ---- ensure

@@ -81,6 +81,16 @@ def test_a_hundred_tables_ask_for_no_more_round_trips_than_five(server: Server, 
     assert counts[0] == counts[1] <= BUDGET
 
 
+def test_where_all_tables_stand_nothing_is_asked_of_what_stands_elsewhere(server: Server, tmp_path: Path) -> None:
+    with lent(server, HEALTHY) as database:
+        database.run("CREATE SCHEMA shop; CREATE TABLE shop.users AS TABLE users")
+        sound = sent(database, env={"XDG_CACHE_HOME": str(tmp_path)})
+        database.run("DROP TABLE paper_trades")
+        lacking = sent(database, env={"XDG_CACHE_HOME": str(tmp_path)})
+
+    assert tuple(any("pgmend.missing" in each for each in log) for log in (sound, lacking)) == (False, True)
+
+
 def test_check_leaves_no_trace_in_the_catalogue(server: Server) -> None:
     query = (
         "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_namespace)"

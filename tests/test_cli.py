@@ -551,6 +551,31 @@ def test_words_that_make_no_sense_exit_2_and_are_named(broken: Database, words: 
     assert (ended.returncode, ended.stdout, words[-1] in ended.stderr) == (2, "", True)
 
 
+EVERYWHERE = ["--dsn", "--contract", "--schema", "--lock-timeout", "--statement-timeout", "--log-file"]
+COMMANDS = ["check", "plan", "apply", "undo 1", "history", "demo"]
+EMPTY = [
+    *([command, option] for command in COMMANDS for option in EVERYWHERE),
+    *(["plan", option] for option in ("--output", "--sql")),
+]
+
+
+@pytest.mark.parametrize(("command", "option"), EMPTY, ids=map(" ".join, EMPTY))
+@pytest.mark.parametrize("value", ["", " "], ids=["empty", "blank"])
+def test_an_empty_option_is_an_error(command: str, option: str, value: str) -> None:
+    elsewhere = {"DATABASE_URL": "postgresql://u@127.0.0.1:1/d"}
+    ended = fixer(*command.split(), option, value, env=elsewhere)
+    told = f"fixer: {option} is empty: see whether the shell variable behind it is set, or leave it out.\n"
+
+    assert (2, "", told) == (ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_an_empty_path_of_a_plan_is_no_order_to_make_a_fresh_one(broken: Database) -> None:
+    before = broken.dump()
+    ended = fixer("apply", "", "--dsn", broken.dsn, "--yes", "--allow-hazards", "all")
+
+    assert (2, True, before) == (ended.returncode, "PLAN.JSON is empty" in ended.stderr, broken.dump())
+
+
 def test_without_a_target_one_is_asked_for() -> None:
     assert refusal("check") == (2, 1)
 

@@ -331,6 +331,12 @@ def test_rows_are_written_as_the_role_that_was_named(database: Database) -> None
         (["--dsn=%DSN", "--role=nobody_at_all"], 'ERROR: role "nobody_at_all" does not exist'),
         (["--dsn=%DSN", "--writes=shadow"], "ERROR: --writes shadow is not there yet: there are rollback and none."),
         (["--dsn-file=/nowhere"], "ERROR: --dsn-file /nowhere cannot be read"),
+        (["--dsn="], "ERROR: --dsn is empty: see whether the shell variable behind it is set"),
+        (["--dsn=%DSN", "--dsn= "], "ERROR: --dsn is empty"),
+        (["--contract="], "ERROR: --contract is empty"),
+        (["--dsn=%DSN", "--schema= "], "ERROR: --schema is empty"),
+        (["--dsn-file="], "ERROR: --dsn-file is empty"),
+        (["--role="], "ERROR: --role is empty"),
         (["--pg-version=7"], "ERROR: no PostgreSQL 7 binaries found"),
         (["--snapshots=/nowhere"], "ERROR: /nowhere holds no snapshot"),
     ],
@@ -343,6 +349,14 @@ def test_what_is_in_the_way_is_one_sentence(database: Database, words: list[str]
     assert sentence in shown.text
     assert "Traceback" not in shown.text
     assert SECRET not in shown.text
+
+
+def test_a_file_of_blank_lines_names_no_database(tmp_path: Path) -> None:
+    (tmp_path / "targets").write_text("\n  \n# none\n")
+    shown = run("contracts", f"--dsn-file={tmp_path / 'targets'}")
+
+    assert shown.code == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: --dsn-file {tmp_path / 'targets'} names no database." in shown.text
 
 
 # --- elsewhere --------------------------------------------------------------------------------------

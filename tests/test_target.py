@@ -132,7 +132,6 @@ EVERYTHING = {
             ("DATABASE_URL", "DATABASE_HOST", "PGSERVICE"),
             ("PG* environment", "postgresql://libpq.example"),
         ),
-        (" ", (), ("DATABASE_URL", "postgresql://url.example/a")),
     ],
 )
 def test_the_first_source_that_names_a_database_wins(
@@ -143,6 +142,14 @@ def test_the_first_source_that_names_a_database_wins(
     environ = {name: value for name, value in EVERYTHING.items() if name not in left_out}
     found = resolve(dsn, environ | {"PGSERVICEFILE": str(services)})
     actual = (found.origin, found.redacted)
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize("dsn", ["", " ", "\n"])
+def test_an_empty_dsn_never_means_another_database(dsn: str) -> None:
+    expected = "--dsn is empty: see whether the shell variable behind it is set, or leave it out."
+    actual = refusal(lambda: resolve(dsn, EVERYTHING))
 
     assert expected == actual
 

@@ -10,9 +10,11 @@ from fixer import catalog
 from fixer.apply import journal
 from fixer.contract import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.examine import look_elsewhere
 from fixer.plan import Plan, Published
 from fixer.schema import QName, Schema
 from fixer.steps import Hazard
+from fixer.twins import filled, question, told, twins_of
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -23,7 +25,8 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
     lacking = plan.lacks(allowed)
     if lacking:
         names = ",".join(sorted(lacking))
-        raise NeedsPermission(f"The plan needs --allow-hazards {names}. {_told(plan, lacking)}{so_far}")
+        why = f", because {plan.question}" if plan.question and Hazard.CREATES_SCHEMA in lacking else "."
+        raise NeedsPermission(f"The plan needs --allow-hazards {names}{why} {_told(plan, lacking)}{so_far}")
 
 
 def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
@@ -47,8 +50,21 @@ def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     actual = catalog.read(cursor, contract.schemas)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused(_why_not(cursor, plan))
+    _see_what_came_elsewhere(cursor, actual, contract, plan)
     preflight(actual, plan)
     return actual
+
+
+def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract, plan: Plan) -> None:
+    """Raise PlanRefused where a plan creates tables, and what no fingerprint tells speaks against it by now."""
+    missing = plan.created & contract.tables.keys() - actual.tables.keys()
+    if not missing:
+        return
+    now = look_elsewhere(cursor, actual, contract)
+    twins = [twin for name in sorted(missing) for twin in filled(twins_of(name, now, contract))]
+    if twins or (question(now, contract) and Hazard.CREATES_SCHEMA not in plan.hazards):
+        came = told(twins) if twins else "other tables are there"
+        raise PlanRefused(f"The database has changed since the plan was made, {came}: plan again. Nothing was changed.")
 
 
 def _why_not(cursor: Cursor, plan: Plan) -> str:

@@ -1,10 +1,10 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.schema.Schema`.
 
-Ten queries, however many tables, and one more from version 18 on. They lie beside this file and can be
-pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, under a search_path with
-PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full. Tables, columns
-and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions where
-numbers do not tell them; ``questions`` asks ahead of them.
+Ten queries, however many tables, one more from version 18 on, and one where a table is missing. They lie beside
+this file and can be pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, under a
+search_path with PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full.
+Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions
+where numbers do not tell them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
@@ -64,6 +64,18 @@ def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s
     wanted = json.dumps([name._asdict() for name in tables])
     cursor.execute(f"{begin}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,))
     return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
+
+
+def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tuple[s.Twin, ...], int]:
+    """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
+
+    Where a twin answers to several names of one table, it is given once. The largest come first.
+    """
+    wanted = json.dumps([{**name._asdict(), "called": called} for name, called in missing])
+    cursor.execute("SELECT set_config('pgmend.missing', %s, true);\n" + query("elsewhere"), (wanted,))
+    rows = cursor.fetchall()
+    twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
+    return tuple(dict.fromkeys(twins)), rows[0][0]
 
 
 _SAFELY = f"SET LOCAL search_path = {SAFE_PATH};\n"

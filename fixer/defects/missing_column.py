@@ -1,7 +1,8 @@
 """A column of the contract is not there.
 
 Costs: 42703 undefined_column, at every statement that names it.
-Cure: add it, with the contract's value for the rows that stand already: its backfill, else its default.
+Cure: add it, with the contract's value for the rows that stand already: its backfill, else its default. Where a column
+whose name differs by capitals only holds values, a person decides whether that is the one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fixer.schema import Column, QName, Schema
 from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Added, Lock, Phase, Repair, Step, alter, refuse
+from fixer.twins import column_twin, taken_for
 from fixer.writes import counted
 
 SLUG = "missing-column"
@@ -32,10 +34,23 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         for column in wanted.columns.values() if table else ():
             if table and column.name not in table.columns:
                 message = f"{name.name}.{column.name} should be {column.type}, is missing"
-                asks = None
+                twin = column_twin(table, wanted, column.name, contract.hints[name].of(column.name))
+                condition: Composable | None = q.not_null([twin]) if twin else None
                 if needs_value(column) and value_of(column, name, contract) is None:
-                    asks = partial(Probe, q.rows_of(table), SQL("true"), shown_of(table.columns))
-                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name, part=column, asks=asks)
+                    condition = SQL("true")
+                asks = partial(Probe, q.rows_of(table), condition, shown_of(table.columns)) if condition else None
+                message += f', but "{twin}" is there' if twin else ""
+                yield Finding(
+                    SLUG,
+                    POINT,
+                    f"{name}.{column.name}",
+                    message,
+                    name,
+                    column.name,
+                    part=column,
+                    found=twin,
+                    asks=asks,
+                )
 
 
 def shown_of(columns: Iterable[str]) -> tuple[Composable, ...]:
@@ -59,6 +74,9 @@ def value_of(column: Column, table: QName, contract: Contract) -> Composable | N
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the column; or refuse where rows need a value that nobody declared."""
     column: Column = finding.part
+    if finding.rows and finding.found:
+        hints = contract.hints[finding.table].of(column.name)
+        return refuse(taken_for(column.name, finding.found, finding.rows, hints))
     if finding.rows:
         return refuse(
             f"{counted(finding.rows)} of {finding.table.name} would need a value:"
@@ -119,6 +137,17 @@ SPECIMENS = (
         "TRUNCATE reviews; ALTER TABLE reviews DROP COLUMN book_id",
         also=frozenset({"missing-foreign-key"}),
     ),
+    Specimen("it stands in other letters", 'ALTER TABLE books RENAME pages TO "Pages"', rows=24, manual=True),
+    Specimen(
+        "it stands in other letters, and has a default",
+        'ALTER TABLE authors RENAME active TO "Active"',
+        rows=12,
+        manual=True,
+    ),
+    Specimen(
+        "another in other letters is empty",
+        'ALTER TABLE books DROP COLUMN pages; ALTER TABLE books ADD "Pages" integer',
+    ),
     Specimen(
         "a part of a key, for which there is no value",
         "ALTER TABLE members DROP COLUMN tenant_id CASCADE",
@@ -130,5 +159,6 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (
+    Specimen("another in other letters has values", 'ALTER TABLE books ADD COLUMN "Pages" integer DEFAULT 3'),
     Specimen("an extra column is gone", "ALTER TABLE books ADD COLUMN x integer; ALTER TABLE books DROP COLUMN x"),
 )

@@ -3,19 +3,21 @@
 Costs: no row can be named, nothing can reference one.
 Cure: add it. Where an integer key stands under another name, its numbers are taken over, so that what
 references them still does; else the rows are numbered as they lie. Where rows elsewhere hold numbers of a key
-that is gone, nobody can tell which row they mean: a person decides.
+that is gone, nobody can tell which row they mean: a person decides. So it is where another column, whose name differs
+by capitals only, holds values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer import ddl
 from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.counting import Held, held
-from fixer.findings import Finding, Specimen, Stage
+from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.generators import give_generator, let_count, numbered_in_batches
 from fixer.references import STRANDED, stranded
 from fixer.schema import Column, QName, Schema
@@ -23,6 +25,7 @@ from fixer.shadow import Shadow, filled, named
 from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.twins import column_twin, taken_for
 from fixer.types import family
 
 SLUG = "missing-key-column"
@@ -39,9 +42,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 continue
             old = old_numbers(name, column, actual, contract)
             message = f"{name.name} should have the key column {column} {wanted.columns[column].type}, has none"
-            yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, found=old)
+            twin = None if old else _twin(name, column, actual, contract)
+            message += f', but "{twin}" is there' if twin else ""
+            asks = partial(rows_where, actual, name, q.not_null([twin])) if twin else None
+            yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, found=old, asks=asks)
             if old is None:
                 yield from stranded(SLUG, POINT, name, column, actual, contract)
+
+
+def _twin(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
+    return column_twin(actual.tables[name], contract.tables[name], column, contract.hints[name].of(column))
 
 
 def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
@@ -64,6 +74,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     """Add the column and number the rows, or take the numbers over."""
     if finding.part:
         return refuse(STRANDED)
+    if finding.rows and (twin := _twin(finding.table, str(finding.column), actual, contract)):
+        hints = contract.hints[finding.table].of(str(finding.column))
+        return refuse(taken_for(str(finding.column), twin, finding.rows, hints))
     return Repair(
         tuple(_taken_over(finding, actual, contract) if finding.found else _numbered(finding, actual, contract))
     )
@@ -174,10 +187,20 @@ SPECIMENS = (
         setup=TENANCY_ROWS,
     ),
     Specimen(
+        "its numbers stand in other letters, under no key",
+        'ALTER TABLE reviews RENAME id TO "ID"; ALTER TABLE reviews DROP CONSTRAINT reviews_pkey',
+        rows=48,
+        manual=True,
+        also=frozenset({"missing-primary-key", "missing-column"}),
+    ),
+    Specimen(
         "its numbers stand under another name",
         "ALTER TABLE books RENAME id TO number; ALTER TABLE books ALTER number DROP DEFAULT",
         hazards=frozenset({"rewrites-table", "replaces-constraint"}),
         also=frozenset({"wrong-primary-key", "wrong-foreign-key-target", "rogue-not-null"}),
     ),
 )
-NEAR_MISSES = (Specimen("another column is added", "ALTER TABLE reviews ADD COLUMN number serial"),)
+NEAR_MISSES = (
+    Specimen("another column is added", "ALTER TABLE reviews ADD COLUMN number serial"),
+    Specimen("another in other letters is added", 'ALTER TABLE reviews ADD COLUMN "ID" serial'),
+)

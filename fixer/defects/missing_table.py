@@ -1,7 +1,9 @@
 """A table of the contract is not there.
 
 Costs: every statement that names it fails with 42P01 undefined_table.
-Cure: create it as the contract has it; keys, indexes and references follow as for any other table.
+Cure: create it as the contract has it; keys, indexes and references follow as for any other table. Where a table with
+rows is called like it, in another schema or in other letters, a person decides whether that is the one. Where nothing
+of the contract is there and other tables are, it may be another's database: the hazard creates-schema asks.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from dataclasses import replace
 from fixer import ddl
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import QName, Schema
+from fixer.schema import COUNTED, QName, Schema
 from fixer.sqltext import SQL, Identifier
-from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
+from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.twins import KINDS, filled, question, told, twins_of, way_out
 
 SLUG = "missing-table"
 POINT = 4
@@ -30,9 +33,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         if name not in actual.tables and not any(table.kind in "rp" for table in legacy):
             columns = f"{len(wanted.columns)} columns" if len(wanted.columns) > 1 else "one column"
             message = f"{name.name} should be a table of {columns}, is missing"
+            twins = twins_of(name, actual, contract)
             if legacy:
                 message += f"; {legacy[0].name.name}, its legacy name, is {KINDS[legacy[0].kind]}"
-            yield Finding(SLUG, POINT, str(name), message, name, found=legacy[0] if legacy else None)
+            elif twins:
+                message += f", but {told(twins)}"
+            yield Finding(
+                SLUG,
+                POINT,
+                str(name),
+                message,
+                name,
+                found=legacy[0] if legacy else None,
+                rows=sum(min(twin.rows or 0, COUNTED) for twin in twins),
+            )
         elif name in actual.tables and actual.tables[name].kind not in "rp":
             yield Finding(
                 SLUG,
@@ -44,13 +58,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             )
 
 
-KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
-
-
 def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
-    """Create the table."""
+    """Create the table, where nothing with rows may be it."""
     if finding.found:
         return refuse(f"{finding.message}; pgmend does not replace what stands there")
+    if twins := filled(twins_of(finding.table, actual, contract)):
+        return refuse(way_out(finding.table, twins, contract))
+    if finding.table in actual.names:
+        return refuse(f"an index, a sequence or a type is called {finding.table.name}: rename that")
     wanted = contract.tables[finding.table]
     types = [
         Step(Phase.TABLES, finding.table, f"create the type {c.type}", ddl.create_type(c), Lock.NONE)
@@ -63,6 +78,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         f"create the table {finding.table.name}",
         ddl.create_table(wanted, contract.schema.sequences),
         Lock.NONE,
+        hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
     return Repair((*types, create, *_handed_over(finding.table, actual, contract)))
 
@@ -86,8 +102,31 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
 SPECIMENS = (
     Specimen("a leaf is missing", "DROP TABLE reviews"),
     Specimen("all are missing", "DROP TABLE reviews, books, authors", also=frozenset({"missing-default-row"})),
+    Specimen(
+        "all are missing, and another is there",
+        "DROP TABLE reviews, books, authors; CREATE SCHEMA other; CREATE TABLE other.things (id integer)",
+        hazards=frozenset({"creates-schema"}),
+        also=frozenset({"missing-default-row"}),
+    ),
+    Specimen(
+        "it stands in another schema", "CREATE SCHEMA shop; ALTER TABLE reviews SET SCHEMA shop", rows=48, manual=True
+    ),
+    Specimen("it stands in other letters", 'ALTER TABLE reviews RENAME TO "Reviews"', rows=48, manual=True),
+    Specimen(
+        "it stands in other letters, and others reference it",
+        'ALTER TABLE books RENAME TO "Books"',
+        rows=24,
+        manual=True,
+        also=frozenset({"wrong-foreign-key-target"}),
+    ),
+    Specimen(
+        "another of its name is empty",
+        "CREATE SCHEMA shop; CREATE TABLE shop.reviews (LIKE reviews); DROP TABLE reviews",
+    ),
 )
 NEAR_MISSES = (
+    Specimen("another of its name has rows", "CREATE SCHEMA shop; CREATE TABLE shop.reviews AS TABLE reviews"),
+    Specimen("another in other letters has rows", 'CREATE TABLE "Reviews" AS TABLE reviews'),
     Specimen("another table is missing", "CREATE TABLE extra (id integer); DROP TABLE extra"),
     Specimen("a view stands beside it", "CREATE VIEW review_list AS SELECT id, body FROM reviews"),
 )

@@ -36,6 +36,7 @@ def plan_body(plan: Plan) -> dict[str, Any]:
         "hazards": sorted(str(hazard) for hazard in plan.hazards),
         "refusals": list(plan.refusals),
         **({"published": asdict(plan.published)} if plan.published else {}),
+        "question": plan.question,
         "steps": [step_to_json(step) for step in plan.steps],
     }
 

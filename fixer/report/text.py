@@ -165,7 +165,7 @@ def plan_verdict(plan: Plan) -> Text:
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
     return Text.assemble(
-        (words, "bold"), "Carry it out, with the same options, by: ", (command, "bold"), "\n", _explained(plan.hazards)
+        (words, "bold"), "Carry it out, with the same options, by: ", (command, "bold"), "\n", _explained(plan)
     )
 
 
@@ -175,11 +175,13 @@ _HAZARDS = {
     Hazard.REWRITES_TABLE: "a table is written anew under its lock",
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
     Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
+    Hazard.CREATES_SCHEMA: "all tables of the contract are created beside those of others",
 }
 
 
-def _explained(hazards: Iterable[Hazard]) -> Text:
-    lines = [f"  {hazard}: {_HAZARDS[hazard]}" for hazard in sorted(hazards)]
+def _explained(plan: Plan) -> Text:
+    said = {**_HAZARDS, Hazard.CREATES_SCHEMA: plan.question or _HAZARDS[Hazard.CREATES_SCHEMA]}
+    lines = [f"  {hazard}: {said[hazard]}" for hazard in sorted(plan.hazards)]
     return Text("\n".join(lines), style="dim")
 
 
