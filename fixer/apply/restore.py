@@ -29,8 +29,14 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
     changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n" or _is_proved(key, then))
     constraints = [key for key in changed if key.key not in then.items or differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
-    leaning = [key for key in now.of_kind("constraint") if key.by in going and key not in constraints]
-    # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns.
+    retyped = {(column.of, column.number) for column in now.of_kind("column") if is_retyped(column, then)}
+    leaning = [
+        key
+        for key in now.of_kind("constraint")
+        if key not in constraints and (key.by in going or _ends(key) & retyped)
+    ]
+    # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns. No foreign key
+    # stands while the types of its columns go back one table after the other.
     for key in sorted([*constraints, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
         if key.of in now.relations:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
@@ -57,6 +63,26 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=only)
         if is_["not_null"] and not old["not_null"]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+
+
+def is_retyped(column: Item, then: Definitions) -> bool:
+    """Tell whether a column had another type, or another collation."""
+    was = then.items.get(column.key)
+    return was is not None and type_of(was) != type_of(column)
+
+
+def type_of(column: Item) -> str:
+    """Return the type of a column, with its collation where that is not the type's own."""
+    type_, collation = column.detail["type"], column.detail["collation"]
+    return f"{type_} COLLATE {collation}" if collation else str(type_)
+
+
+def _ends(key: Item) -> set[tuple[int, int]]:
+    """Return the columns at both ends of a foreign key; none of another constraint."""
+    if key.detail["type"] != "f":
+        return set()
+    here, there = key.detail["numbers"]
+    return {(key.of, number) for number in here} | {(key.detail["target"], number) for number in there}
 
 
 def renamed(now: Definitions, then: Definitions) -> Iterator[Composable]:

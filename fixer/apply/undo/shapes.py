@@ -9,7 +9,7 @@ import psycopg2
 
 from fixer import sqltext as q
 from fixer.apply.definitions import Item
-from fixer.apply.restore import constraint, created, differs, dropped, renamed, replaced
+from fixer.apply.restore import constraint, created, differs, dropped, is_retyped, renamed, replaced, type_of
 from fixer.apply.undo.past import Past
 from fixer.ddl import handed_over
 from fixer.errors import UndoRefused
@@ -126,11 +126,12 @@ class Shapes(Past):
         for oid in sorted(self.before.relations):
             then, columns = self.then, self.after.columns(oid)
             actions: list[Composable] = []
-            for name, item in columns.items():
+            # What is generated goes before what it is generated from.
+            for name, item in sorted(columns.items(), key=lambda pair: not pair[1].detail["generated"]):
                 if not self._was_there(item):
                     actions.append(SQL("DROP COLUMN {}").format(Identifier(name)))
-                elif _type_of(then.items[item.key]) != _type_of(item):
-                    back = SQL("ALTER COLUMN {} TYPE {}").format(Identifier(name), SQL(_type_of(then.items[item.key])))
+                elif is_retyped(item, then):
+                    back = SQL("ALTER COLUMN {} TYPE {}").format(Identifier(name), SQL(type_of(then.items[item.key])))
                     if not item.detail["generated"]:  # that is made anew
                         value = SQL(self._reversal(oid, name)) if self._reversal(oid, name) else Identifier(name)
                         back += SQL(" USING {}").format(value)
@@ -181,9 +182,3 @@ class Shapes(Past):
                 assert item is not None
                 log.error("%s %s: was %s, is %s", item.kind, item.name, was and was.detail, is_ and is_.detail)
                 raise UndoRefused(f"The {item.kind} {item.name} could not be brought back as it was.")
-
-
-def _type_of(column: Item) -> str:
-    """Return the type of a column, with its collation where that is not the type's own."""
-    type_, collation = column.detail["type"], column.detail["collation"]
-    return f"{type_} COLLATE {collation}" if collation else str(type_)
