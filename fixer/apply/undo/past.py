@@ -39,6 +39,7 @@ class Past:
         self.ours -= helpers(self.before) - self.left.items.keys()
         self.after = self.then = Definitions()  # what is there now, and what shall be
         self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
+        self.anew: frozenset[Key] = frozenset()  # the constraints and indexes that undo makes anew
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
         self.parentless = Counter[tuple[int, frozenset[int]]]()  # those that the run took for orphans, by their columns
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import psycopg2
 
@@ -11,12 +12,15 @@ from fixer import sqltext as q
 from fixer.apply.definitions import Item
 from fixer.apply.restore import constraint, created, differs, dropped, is_retyped, renamed, replaced, type_of
 from fixer.apply.undo.past import Past
+from fixer.apply.undo.spellings import as_read
 from fixer.ddl import handed_over
 from fixer.errors import UndoRefused
 from fixer.explain import told
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Phase
+
+_PARSED = ("constraint", "index")  # what is made anew by its definition
 
 log = logging.getLogger("pgmend.undo")
 
@@ -156,7 +160,9 @@ class Shapes(Past):
         now = self._now()
         for oid in sorted(now.relations - self.then.relations):
             self._empty(now.table(oid))
-        for title, statement in created(now, self.then, self.left):
+        self.anew = frozenset(key for key in self.then.items.keys() - now.items.keys() if key[0] in _PARSED)
+        then = as_read(self.cursor, self.then, self.anew)
+        for title, statement in created(now, then, self.left):
             self.progress(title)
             self._do(statement, title)
         for title, statement in replaced(self.cursor, self._now(), self.then):
@@ -177,6 +183,8 @@ class Shapes(Past):
             raise UndoRefused(f"The {lost.kind} {lost.name}, which is not of run {self.done.run}, would be lost.")
         for key in sorted(self.ours):
             was, is_ = self.before.items.get(key), now.items.get(key)
+            if key in self.anew and was and is_:  # read from its own spelling, which may have become another
+                was = replace(was, detail={**was.detail, "definition": is_.detail["definition"]})
             if was != is_:
                 item = was or is_
                 assert item is not None
