@@ -41,7 +41,8 @@ class Past:
         self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
         self.anew: frozenset[Key] = frozenset()  # the constraints and indexes that undo makes anew
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
-        self.parentless = Counter[tuple[int, frozenset[int]]]()  # those that the run took for orphans, by their columns
+        # Rows that had no parent before the run either: by the columns that it rewrote, and of others by foreign key.
+        self.emptied, self.parentless = Counter[tuple[int, frozenset[int]]](), Counter[str]()
 
     def _now(self) -> Definitions:
         return definitions.read(self.cursor, self.relations, self.schemas)

@@ -9,7 +9,8 @@ import psycopg2
 from fixer import sqltext as q
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import DoneStep
-from fixer.apply.restore import condition_of, is_unproved
+from fixer.apply.parentless import forbids
+from fixer.apply.restore import condition_of
 from fixer.apply.strays import strays
 from fixer.apply.undo.past import Past, helpers
 from fixer.errors import UndoRefused
@@ -102,8 +103,7 @@ class Reasons(Past):
         tables = {str(done.step.table) for done in self.done.steps if done.step.moves or done.step.restores}
         written = {each.oid(table) for table in tables for each in (self.before, self.left)}
         for key in known.of_kind("constraint") if self.superuser else ():
-            foreign = key.detail["type"] == "f" and key.of in written and key.of in known.relations
-            if foreign and not (is_unproved(key) or key.detail["asleep"] or "NOT ENFORCED" in key.detail["definition"]):
+            if key.detail["type"] == "f" and key.of in written and key.of in known.relations and forbids(key):
                 yield key
 
     def _orphans(self, known: Definitions, key: Item) -> int:
@@ -122,7 +122,7 @@ class Reasons(Past):
         """Refuse where the parent of a row that came back has gone since; some `stood` without one, or were orphans."""
         for key in self._asked(self.then):
             numbers, _ = key.detail["numbers"]
-            allowed = stood.get(key.key, 0) + self.parentless[key.of, frozenset(numbers)]
+            allowed = stood.get(key.key, 0) + self.emptied[key.of, frozenset(numbers)] + self.parentless[key.id]
             if self._orphans(self.then, key) > allowed:
                 table, parent = self.then.table(key.of), self._parent(self.then, key)
                 raise UndoRefused(
