@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
-from fixer.apply import definitions, journal, ledger, parentless
+from fixer.apply import definitions, journal, ledger, marks, parentless
 from fixer.apply.definitions import Definitions
 from fixer.apply.locks import lock
 from fixer.apply.places import Searches, point
@@ -74,7 +74,10 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
-    journal.close_run(cursor, number, ledger.to_json(entries), definitions.read(cursor, relations, contract.schemas))
+    left = definitions.read(cursor, relations, contract.schemas)
+    if marks.kept(cursor, was, left, exclusive=True):
+        left = definitions.read(cursor, relations, contract.schemas)
+    journal.close_run(cursor, number, ledger.to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
 

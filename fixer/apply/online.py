@@ -23,7 +23,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
 from fixer import sqltext as q
-from fixer.apply import definitions, journal, ledger, parentless
+from fixer.apply import definitions, journal, ledger, marks, parentless
 from fixer.apply.definitions import Definitions
 from fixer.apply.floor import Floor, floor
 from fixer.apply.places import Place, point, point_at_pages, search
@@ -285,6 +285,8 @@ class _Online:
             steps = tuple(each.step for each in done.steps)
             entries = journal.balance(cursor, self.number, steps)
             after = self._defined(cursor, self.relations)
+            if marks.kept(cursor, self.was, after):
+                after = self._defined(cursor, self.relations)
             journal.close_run(cursor, self.number, ledger.to_json(entries), after)
         plan = replace(self.plan, steps=steps)
         return Run(self.plan.target, self.plan.contract, plan, self.number, entries, report)
@@ -294,6 +296,8 @@ class _Online:
         touched = definitions.oids(cursor, [step.table, *step.touches])
         self.relations |= touched
         left = self._defined(cursor, touched)
+        if step.lock not in _WEAK and marks.kept(cursor, self.was, left, exclusive=step.lock is Lock.ACCESS_EXCLUSIVE):
+            left = self._defined(cursor, touched)
         orphans = parentless.count(cursor, step, self.was)
         journal.enter_step(cursor, self.number, step, rows, left, orphans)
 

@@ -113,7 +113,7 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
-        yield from _statistics(statistics, now.items.get(statistics.key))
+        yield from same_statistics(statistics, now.items.get(statistics.key))
     for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
         for item in then.of_kind(kind):
             is_ = now.items.get(item.key)
@@ -131,14 +131,7 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
         if is_ is None or is_ == column:
             continue
         name, old, new = Identifier(column.name), column.detail, is_.detail
-        actions: list[Composable] = []
-        if old["storage"] != new["storage"]:
-            actions.append(SQL(f"ALTER COLUMN {{}} SET STORAGE {_STORAGE[old['storage']]}").format(name))
-        if old["compression"] != new["compression"]:
-            actions.append(SQL(f"ALTER COLUMN {{}} SET COMPRESSION {_COMPRESSION[old['compression']]}").format(name))
-        if old["statistics"] != new["statistics"]:
-            target = SQL(str(-1 if old["statistics"] is None else int(old["statistics"])))
-            actions.append(SQL("ALTER COLUMN {} SET STATISTICS {}").format(name, target))
+        actions = [stored(name, fact, old) for fact in STORED if old[fact] != new[fact]]
         if old["default"] is not None and old["default"] != new["default"] and not old["generated"]:
             default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"]))
             left = made.items.get(column.key)
@@ -151,6 +144,19 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             actions.append(SQL("ALTER COLUMN {} SET NOT NULL").format(name))
         if actions:
             yield f"bring the column {column.name} back", _alter(then, column.of, SQL(", ").join(actions))
+
+
+STORED = ("storage", "compression", "statistics")  # facts of a column that say how its cells are kept
+
+
+def stored(column: Identifier, fact: str, was: Mapping[str, Any]) -> Composable:
+    """Return the action that lets the cells of a column be kept as they were."""
+    words = {
+        "storage": lambda: f"STORAGE {_STORAGE[was['storage']]}",
+        "compression": lambda: f"COMPRESSION {_COMPRESSION[was['compression']]}",
+        "statistics": lambda: f"STATISTICS {-1 if was['statistics'] is None else int(was['statistics'])}",
+    }
+    return SQL(f"ALTER COLUMN {{}} SET {words[fact]()}").format(column)
 
 
 _COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
@@ -186,7 +192,7 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
         yield from constraint(then, key)
     for index in (i for i in then.of_kind("index") if i.key not in now.items):
         yield f"create the index {index.name}", SQL(index.detail["definition"])
-        yield from _marks(then, index, index.detail)
+        yield from marks(then, index, index.detail)
     for key in lacking:
         if key.detail["type"] == "f" and key.key not in now.items:
             yield from constraint(then, key)
@@ -196,15 +202,19 @@ def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
     """Yield what adds a constraint as it was."""
     add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
     yield f"add the constraint {key.name}", _alter(then, key.of, add)
+    yield from comment(then, key)
+    if key.detail.get("index"):
+        yield from marks(then, key, key.detail["index"])
+
+
+def comment(then: Definitions, key: Item) -> Iterator[Titled]:
+    """Yield what comments on a constraint as it was commented upon."""
     if key.detail["comment"]:
         name, table = Identifier(key.name), _name(then, key.of)
-        comment = SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
-        yield "", comment
-    if key.detail.get("index"):
-        yield from _marks(then, key, key.detail["index"])
+        yield "", SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
 
 
-def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator[Titled]:
+def marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator[Titled]:
     """Yield what the definition of an index, or of a constraint on one, does not say."""
     name = Identifier(then.table(index.of).schema, index.name)
     if marks.get("options"):
@@ -219,7 +229,7 @@ def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator
         yield "", _alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
 
 
-def _statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
+def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
     """Yield what brings statistics back that went with a column; PostgreSQL forgets a target with the old type."""
     name, old = _full(item), item.detail
     new = is_.detail if is_ else {"owner": None, "target": None, "comment": None}
