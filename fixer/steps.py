@@ -84,8 +84,9 @@ class Added:
     """A column that a step adds, and what tells that nothing is lost when undo drops it.
 
     Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
-    still is what the step put there. Where it took the place of a column that stays `aside`, undo brings the
-    cells of that one up to date first: `back` is the old value over the new cell.
+    still is what the run put there, perhaps under the name of a column `beside` until all are filled. Where it
+    took the place of a column that stays `aside`, undo brings the cells of that one up to date first: `back` is the
+    old value over the new cell.
     """
 
     column: str
@@ -93,6 +94,7 @@ class Added:
     counts: bool = False
     aside: str = ""
     back: Composable | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True)

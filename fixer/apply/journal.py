@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import Json
 
 from fixer import sqltext as q
-from fixer.apply import definitions
+from fixer.apply import definitions, own_values
 from fixer.apply.definitions import Definitions
 from fixer.apply.ledger import Entry, count, count_quarantined, entries
 from fixer.errors import ApplyFailed
@@ -138,15 +138,29 @@ def enter_step(
     )
 
 
-def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, str | None]:
+def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, Any]:
     """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
-    columns = [added.column for added in step.added if not added.counts and added.kept is None]
+    columns = {added.beside or added.column: added for added in step.added if not added.counts and added.kept is None}
     if not columns:
         return {}
-    texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in columns)
-    cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(step.table)))
-    row = cursor.fetchone()
-    return dict(zip(columns, row, strict=True)) if row else {}
+    beside = [column for column, added in columns.items() if added.beside]
+    written = [] if beside else _written_anew(cursor, step.table, list(columns))
+    found = own_values.note(cursor, step.table, [*beside, *written], own=bool(written)) if beside or written else {}
+    if alike := [column for column in columns if column not in found]:
+        texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in alike)
+        cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(step.table)))
+        found |= dict(zip(alike, cursor.fetchone() or (), strict=False))
+    return {columns[column].column: value for column, value in found.items()}
+
+
+def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[str]:
+    """Return the columns whose default PostgreSQL has written into every row: it may have given each another value."""
+    cursor.execute(
+        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::pg_catalog.regclass AND attname = ANY (%s)"
+        " AND atthasdef AND NOT atthasmissing",
+        (q.quoted(table), list(columns)),
+    )
+    return [column for (column,) in cursor.fetchall()]
 
 
 def close_run(cursor: Cursor, run: int, ledger: Any, after: Definitions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one s
 _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
 _BY_NAME = attrgetter("name")
-_NO_DEFAULTS: Mapping[int, tuple[str, QName | None]] = {}
+_NO_DEFAULTS: Mapping[int, tuple[str, QName | None, bool]] = {}
 
 
 class Assembly:
@@ -99,27 +100,30 @@ class Assembly:
             mine = defaults.get(relation, _NO_DEFAULTS)
             table = tables[relation] = {}
             for number, facts in columns.items():
-                default, counter = mine.get(number, (None, None))
+                default, counter, volatile = mine.get(number, (None, None, False))
                 if facts[_IDENTITY]:
                     counter = counter or identities.get((relation, number))
-                key = (facts, default, counter)
+                key = (facts, default, counter, volatile)
                 column = same.get(key)
                 if column is None:
                     column = same[key] = self._column(*key)
                 table[facts[0]] = column
         return tables
 
-    def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None) -> s.Column:
+    def _column(
+        self, facts: tuple[Any, ...], default: str | None, counter: QName | None, volatile: bool
+    ) -> s.Column:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
-        return s.Column(
+        column = s.Column(
             name, spelt.name, not_null, default, identity, generated, spelt.collation, counter, spelt.labels
         )
+        return replace(column, volatile=True) if volatile else column
 
-    def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None]]]:
-        tables: dict[int, dict[int, tuple[str, QName | None]]] = defaultdict(dict)
-        for relation, number, expression, schema, sequence in self._defaults():
-            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None)
+    def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
+        tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)
+        for relation, number, expression, schema, sequence, volatile in self._defaults():
+            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None, volatile)
         return tables
 
     def _read_identities(self) -> dict[tuple[int, int], QName]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import psycopg2
 
 from fixer import sqltext as q
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import DoneStep
+from fixer.apply.own_values import written_since
 from fixer.apply.parentless import forbids
 from fixer.apply.restore import condition_of
 from fixer.apply.strays import strays
@@ -81,6 +83,7 @@ class Reasons(Past):
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
+        self._look_for_values_of_others()
         odd: dict[QName, list[tuple[str, Composable]]] = {}
         for done in self.done.steps:
             for column, condition in self._losses(done):
@@ -97,6 +100,20 @@ class Reasons(Past):
                         f"{rows} rows of {table} hold in {column} what was written since run {self.done.run}"
                         " and would be lost."
                     )
+
+    def _look_for_values_of_others(self) -> None:
+        """Refuse where a column in which each row got a value of its own may hold one that was written since."""
+        last: dict[tuple[QName, str], Mapping[str, Any]] = {}
+        for done in self.done.steps:
+            there = {name for name, column in self._columns(done.step).items() if not self._was_there(column)}
+            kept = {name: value for name, value in done.filled.items() if isinstance(value, Mapping) and name in there}
+            last |= {(done.step.table, column): value for column, value in kept.items()}
+        for (table, column), value in last.items():
+            if rows := written_since(self.cursor, table, column, value):
+                raise UndoRefused(
+                    f"{rows} rows of {table} were written since run {self.done.run}, and may hold in {column} what is"
+                    " not of that run and would be lost."
+                )
 
     def _asked(self, known: Definitions) -> Iterator[Item]:
         """Yield the proved foreign keys of tables to which rows go back: a superuser brings them there unasked."""
@@ -133,6 +150,8 @@ class Reasons(Past):
         columns = self._columns(done.step)
         for added in done.step.added:
             if added.counts or added.column not in columns or self._was_there(columns[added.column]):
+                continue
+            if isinstance(done.filled.get(added.column), Mapping):
                 continue
             if added.kept is not None:
                 yield added.column, SQL("({}) IS NOT TRUE").format(SQL(added.kept))
