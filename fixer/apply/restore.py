@@ -122,6 +122,12 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
                 yield f"{kind} {item.name} as it was", _alter(then, item.of, action)
 
 
+def switched(table: QName, trigger: str, enabled: str) -> Composable:
+    """Return the statement that enables a trigger as it was, and no other of its name."""
+    action = SQL(f"{_SWITCH[enabled]} TRIGGER {{}}").format(Identifier(trigger))
+    return SQL("ALTER TABLE ONLY {} {}").format(q.name(table), action)
+
+
 _SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 

@@ -40,6 +40,7 @@ class Past:
         self.after = self.then = Definitions()  # what is there now, and what shall be
         self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
         self.anew: frozenset[Key] = frozenset()  # the constraints and indexes that undo makes anew
+        self.awake: Mapping[tuple[QName, str], str] = {}  # how the triggers of partitions were enabled
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
         # Rows that had no parent before the run either: by the columns that it rewrote, and of others by foreign key.
         self.emptied, self.parentless = Counter[tuple[int, frozenset[int]]](), Counter[str]()
