@@ -83,10 +83,10 @@ class Lock(StrEnum):
 class Added:
     """A column that a step adds, and what tells that nothing is lost when undo drops it.
 
-    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
-    still is what the run put there, perhaps under the name of a column `beside` until all are filled. Where it
-    took the place of a column that stays `aside`, undo brings the cells of that one up to date first: `back` is the
-    old value over the new cell.
+    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell still is
+    what the run put there. Where it stands `beside` under another name until all rows have a value, the step that
+    proves so says that name, and the one that gives it its own says this. Where it took the place of a column that
+    stays `aside`, undo brings the cells of that one up to date first: `back` is the old value over the new cell.
     """
 
     column: str

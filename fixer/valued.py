@@ -61,7 +61,8 @@ def added(table: Table, column: Column, value: Composable, add: Step) -> Iterato
     proof = online.validate(Phase.FILL_PROOFS, name, guard, f"prove that {beside} is filled in every row")
     yield replace(proof, action=None, added=(Added(column.name, beside=beside),))
     title = f"let {beside} be {name.name}.{column.name}"
-    yield Step(Phase.EXCHANGES, name, title, SQL(";\n").join(_named(table, column)))
+    noted = (Added(column.name, beside=column.name),)
+    yield Step(Phase.EXCHANGES, name, title, SQL(";\n").join(_named(table, column)), added=noted)
 
 
 def _named(table: Table, column: Column) -> Iterator[Composable]:

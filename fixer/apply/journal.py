@@ -140,9 +140,11 @@ def enter_step(
 
 def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, Any]:
     """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
-    columns = {added.beside or added.column: added for added in step.added if not added.counts and added.kept is None}
+    own_named = {added.column: own_values.named(cursor) for added in step.added if added.beside == added.column}
+    rest = (added for added in step.added if not added.counts and added.kept is None and added.column not in own_named)
+    columns = {added.beside or added.column: added for added in rest}
     if not columns:
-        return {}
+        return own_named
     beside = [column for column, added in columns.items() if added.beside]
     written = [] if beside else _written_anew(cursor, step.table, list(columns))
     found = own_values.note(cursor, step.table, [*beside, *written], own=bool(written)) if beside or written else {}

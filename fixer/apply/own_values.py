@@ -22,23 +22,33 @@ _AGE = 1 << 32  # transactions by which one number may mean either of two
 
 
 def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> dict[str, Any]:
-    """Return what tells the values of columns later; the value alone where all rows have the same.
+    """Return what tells the values of columns later.
 
-    `own` where this transaction has written every row.
+    `own` where this transaction has written every row: then the value alone where all have the same.
     """
-    cursor.execute("SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint")
-    (horizon,) = cursor.fetchone() or (0,)
-    mine = 0
+    horizon, mine = _horizon(cursor), 0
     if own:
         written = SQL("SELECT {} FROM {} AS t LIMIT 1").format(_written(cursor), q.name(table))
         cursor.execute(written)
         (mine,) = cursor.fetchone() or (0,)
-    return {column: _told(cursor, table, column, int(horizon), int(mine)) for column in columns}
+    return {column: _told(cursor, table, column, horizon, int(mine)) for column in columns}
+
+
+def named(cursor: Cursor) -> Kept:
+    """Return what else tells the values of a column that nobody could write to until now, while its table is locked."""
+    return {"horizon": _horizon(cursor)}
+
+
+def _horizon(cursor: Cursor) -> int:
+    """Return the transaction before which all others have ended."""
+    cursor.execute("SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint")
+    (horizon,) = cursor.fetchone() or (0,)
+    return int(horizon)
 
 
 def _told(cursor: Cursor, table: QName, column: str, horizon: int, own: int) -> Any:
     parts = _digest(cursor, table, column, horizon, own)
-    if len(parts) == 1 and parts[0][3]:
+    if own and len(parts) == 1 and parts[0][3]:
         cursor.execute(SQL("SELECT {}::text FROM {} LIMIT 1").format(Identifier(column), q.name(table)))
         return (cursor.fetchone() or (None,))[0]
     return {"parts": [part[:3] for part in parts], "horizon": horizon, "own": own}
@@ -46,8 +56,8 @@ def _told(cursor: Cursor, table: QName, column: str, horizon: int, own: int) -> 
 
 def written_since(cursor: Cursor, table: QName, column: str, kept: Kept) -> int:
     """Count the rows that were written since, and of which nobody can tell that the column holds what it held."""
-    known = {number: (rows, total) for number, rows, total in kept["parts"]}
-    now = _digest(cursor, table, column, kept["horizon"], kept["own"])
+    known = {number: (rows, total) for number, rows, total in kept.get("parts", ())}
+    now = _digest(cursor, table, column, kept["horizon"], kept.get("own", 0))
     return sum(since for number, rows, total, _, since in now if known.get(number) != (rows, total))
 
 

@@ -107,7 +107,8 @@ class Reasons(Past):
         for done in self.done.steps:
             there = {name for name, column in self._columns(done.step).items() if not self._was_there(column)}
             kept = {name: value for name, value in done.filled.items() if isinstance(value, Mapping) and name in there}
-            last |= {(done.step.table, column): value for column, value in kept.items()}
+            for column, value in kept.items():
+                last[done.step.table, column] = {**last.get((done.step.table, column), {}), **value}
         for (table, column), value in last.items():
             if rows := written_since(self.cursor, table, column, value):
                 raise UndoRefused(
