@@ -204,16 +204,21 @@ def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]
         )
 
 
-def synced(phase: Phase, table: QName, column: str, value: Composable, *, reads_others: bool) -> Step:
+def synced(
+    phase: Phase, table: QName, column: str, value: Composable, *, reads_others: bool, once: bool = False
+) -> Step:
     """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`.
 
     It fires whoever writes, a replica's worker too. Where it `reads_others`, tables that is, it runs with its
     owner's rights: who writes to this table need not read what the value is made of. Else it sees the row alone,
-    under the settings of this session, so that it spells every value as the batches do.
+    under the settings of this session, so that it spells every value as the batches do. `once`: a row keeps its first.
     """
     name = syncing(table, column)
     settings = SQL("SECURITY DEFINER SET search_path = pg_catalog, pg_temp") if reads_others else _alike()
-    body = SQL("BEGIN\n    new.{} := {};\n    RETURN new;\nEND").format(Identifier(column), value)
+    assigned = SQL("new.{0} := {1}").format(Identifier(column), value)
+    if once:
+        assigned = SQL("IF new.{} IS NULL THEN\n        {};\n    END IF").format(Identifier(column), assigned)
+    body = SQL("BEGIN\n    {};\n    RETURN new;\nEND").format(assigned)
     statement = SQL(
         "{create};\n"
         "DROP TRIGGER IF EXISTS {name} ON {table};\n"

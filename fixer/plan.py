@@ -82,6 +82,7 @@ class AddedColumn:
     counts: bool = False
     aside: str = ""  # the column whose place it took
     back: str | None = None  # and the value of that one over the new cell
+    beside: str = ""  # its name until all rows have a value
 
 
 @dataclass(frozen=True)
@@ -449,7 +450,7 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         known_by=step.known_by,
         orphans_by=step.orphans_by,
         added=tuple(
-            AddedColumn(a.column, _rendered(a.kept, render), a.counts, a.aside, _rendered(a.back, render))
+            AddedColumn(a.column, _rendered(a.kept, render), a.counts, a.aside, _rendered(a.back, render), a.beside)
             for a in step.added
         ),
         reverts=tuple(RevertedColumn(r.column, render(r.back), render(r.forth)) for r in step.reverts),

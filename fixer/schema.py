@@ -51,6 +51,8 @@ class Column:
     mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
     added: bool = False  # the plan adds it: there is none today
+    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
+    volatile: bool = field(default=False, compare=False)
 
     @property
     def full_type(self) -> str:

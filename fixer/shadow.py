@@ -194,9 +194,12 @@ def _definition(shadow: Shadow) -> str:
 
 
 def _guard(shadow: Shadow) -> str:
-    """Return the name of the constraint that proves the second column filled."""
-    digest = online.syncing(shadow.table.name, shadow.beside)[-12:]
-    return f"{_GUARD}{digest}"
+    return guard_of(shadow.table.name, shadow.beside)
+
+
+def guard_of(table: QName, beside: str) -> str:
+    """Return the name of the constraint that proves a second column filled."""
+    return f"{_GUARD}{online.syncing(table, beside)[-12:]}"
 
 
 def is_guard(check: str) -> bool:

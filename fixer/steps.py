@@ -85,9 +85,10 @@ class Lock(StrEnum):
 class Added:
     """A column that a step adds, and what tells that nothing is lost when undo drops it.
 
-    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell
-    still is what the step put there. Where it took the place of a column that stays `aside`, undo brings the
-    cells of that one up to date first: `back` is the old value over the new cell.
+    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell still is
+    what the run put there. Where it stands `beside` under another name until all rows have a value, the step that
+    proves so says that name, and the one that gives it its own says this. Where it took the place of a column that
+    stays `aside`, undo brings the cells of that one up to date first: `back` is the old value over the new cell.
     """
 
     column: str
@@ -95,6 +96,7 @@ class Added:
     counts: bool = False
     aside: str = ""
     back: Composable | None = None
+    beside: str = ""
 
 
 @dataclass(frozen=True)

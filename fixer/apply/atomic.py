@@ -16,7 +16,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
-from fixer.apply import definitions, journal, ledger
+from fixer.apply import definitions, journal, ledger, marks, parentless
+from fixer.apply.definitions import Definitions
 from fixer.apply.locks import lock
 from fixer.apply.places import Searches, point
 from fixer.apply.preflight import check_schema, preflight, watched_tables
@@ -69,11 +70,14 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     was = definitions.read(cursor, relations, contract.schemas)
     journal.make(cursor, plan)
     number = journal.open_run(cursor, plan, ATOMIC, was)
-    inserted = _steps(cursor, plan, number, progress)
+    inserted = _steps(cursor, plan, number, was, progress)
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
-    journal.close_run(cursor, number, ledger.to_json(entries), definitions.read(cursor, relations, contract.schemas))
+    left = definitions.read(cursor, relations, contract.schemas)
+    if marks.kept(cursor, was, left, exclusive=True):
+        left = definitions.read(cursor, relations, contract.schemas)
+    journal.close_run(cursor, number, ledger.to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
 
@@ -101,7 +105,7 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     return actual
 
 
-def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Counter[QName]:
+def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: Progress) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
     searches = Searches(FOUND_AT_ONCE, {f.table: f.places for f in plan.findings if f.places})
     for step in plan.steps:
@@ -121,7 +125,7 @@ def _steps(cursor: Cursor, plan: Plan, number: int, progress: Progress) -> Count
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
         if step.inserts:
             inserted[step.table] += rows
-        journal.enter_step(cursor, number, step, rows)
+        journal.enter_step(cursor, number, step, rows, orphans=parentless.count(cursor, step, was))
     return inserted
 
 

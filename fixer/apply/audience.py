@@ -61,4 +61,3 @@ def _shapes(step: PlannedStep) -> bool:
     """Tell whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
     keys = step.phase in _KEYING and bool(_KEYED & set(step.slug.split(",")))
     return keys or step.phase in _SHAPING or bool(step.added or step.renames)
-

@@ -17,7 +17,7 @@ from psycopg2.extras import Json
 
 from fixer import catalog
 from fixer import sqltext as q
-from fixer.apply import definitions
+from fixer.apply import definitions, own_values
 from fixer.apply.definitions import Definitions
 from fixer.apply.ledger import Entry, count, count_quarantined, entries
 from fixer.errors import ApplyFailed
@@ -170,28 +170,57 @@ def new_run(plan: Plan, mode: str) -> Composed:
     )
 
 
-def enter_step(cursor: Cursor, run: int, step: PlannedStep, rows: int, left: Definitions | None = None) -> None:
-    """Enter a step that was done, or one more batch of it; `left` are the definitions after it, of its tables."""
+def enter_step(
+    cursor: Cursor,
+    run: int,
+    step: PlannedStep,
+    rows: int,
+    left: Definitions | None = None,
+    orphans: Mapping[str, int] | None = None,
+) -> None:
+    """Enter a step that was done, or one more batch of it; `left` are the definitions after it, of its tables.
+
+    `orphans` are the rows that it has moved so far and that had no parent, by foreign key.
+    """
     kept = Json(left.to_json()) if left else None
+    notes = {"cells": _filled(cursor, step), "orphans": dict(orphans or {})}
+    filled = Json(notes) if any(notes.values()) else None
     cursor.execute(
         SQL(
             "INSERT INTO {} AS s (run, number, rows, step, filled, left_behind) VALUES (%s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (run, number) DO UPDATE SET rows = s.rows + excluded.rows, finished_at = clock_timestamp(),"
+            " filled = coalesce(excluded.filled, s.filled),"
             " left_behind = coalesce(excluded.left_behind, s.left_behind)"
         ).format(STEP),
-        (run, step.number, rows, Json(step_to_json(step)), Json(_filled(cursor, step)), kept),
+        (run, step.number, rows, Json(step_to_json(step)), filled, kept),
     )
 
 
-def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, str | None]:
+def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, Any]:
     """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
-    columns = [added.column for added in step.added if not added.counts and added.kept is None]
+    own_named = {added.column: own_values.named(cursor) for added in step.added if added.beside == added.column}
+    rest = (added for added in step.added if not added.counts and added.kept is None and added.column not in own_named)
+    columns = {added.beside or added.column: added for added in rest}
     if not columns:
-        return {}
-    texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in columns)
-    cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(step.table)))
-    row = cursor.fetchone()
-    return dict(zip(columns, row, strict=True)) if row else {}
+        return own_named
+    beside = [column for column, added in columns.items() if added.beside]
+    written = [] if beside else _written_anew(cursor, step.table, list(columns))
+    found = own_values.note(cursor, step.table, [*beside, *written], own=bool(written)) if beside or written else {}
+    if alike := [column for column in columns if column not in found]:
+        texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in alike)
+        cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(step.table)))
+        found |= dict(zip(alike, cursor.fetchone() or (), strict=False))
+    return {columns[column].column: value for column, value in found.items()}
+
+
+def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[str]:
+    """Return the columns whose default PostgreSQL has written into every row: it may have given each another value."""
+    cursor.execute(
+        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::pg_catalog.regclass AND attname = ANY (%s)"
+        " AND atthasdef AND NOT atthasmissing",
+        (q.quoted(table), list(columns)),
+    )
+    return [column for (column,) in cursor.fetchall()]
 
 
 def close_run(cursor: Cursor, run: int, ledger: Any, after: Definitions) -> None:
@@ -227,19 +256,19 @@ def spelling(connection: Connection, run: int) -> dict[str, str]:
     return dict(row[0]) if row and row[0] else {}
 
 
-def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> frozenset[int]:
-    """Note how tables were defined that a run has not touched so far, and return those it knows already."""
+def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> Definitions:
+    """Note how tables were defined that a run has not touched so far, and return how all were that it knows now."""
     cursor.execute(SQL("SELECT before FROM {} WHERE id = %s").format(RUN), (run,))
     (kept,) = cursor.fetchone() or (None,)
-    known = definitions.from_json(kept) if kept else Definitions()
+    known = (definitions.from_json(kept) if kept else Definitions()).with_more(was)
     cursor.execute(
         SQL(
             "UPDATE {} SET before = %s, plan = %s, hazards = ARRAY(SELECT DISTINCT unnest(hazards || %s::text[])"
             " ORDER BY 1) WHERE id = %s"
         ).format(RUN),
-        (Json(known.with_more(was).to_json()), plan.identity, sorted(str(h) for h in plan.hazards), run),
+        (Json(known.to_json()), plan.identity, sorted(str(h) for h in plan.hazards), run),
     )
-    return known.relations
+    return known
 
 
 def created_by(cursor: Cursor, run: int) -> dict[int, QName]:
@@ -336,10 +365,11 @@ class Account:
 
 @dataclass(frozen=True)
 class DoneStep:
-    """A step that was done, and what it put into the columns that it added."""
+    """A step that was done; what it put into the columns that it added, and how many orphans it moved, by their key."""
 
     step: PlannedStep
-    filled: Mapping[str, str | None]
+    filled: Mapping[str, Any]
+    orphans: Mapping[str, int]
 
 
 def account(cursor: Cursor, run: int) -> Account | None:
@@ -361,7 +391,9 @@ def account(cursor: Cursor, run: int) -> Account | None:
     cursor.execute(query.format(STEP), (run,))
     entered = cursor.fetchall()
     steps = [
-        DoneStep(replace(step_from_json(step), number=number), filled or {}) for number, step, filled, _ in entered
+        DoneStep(replace(step_from_json(step), number=number), notes.get("cells", {}), notes.get("orphans", {}))
+        for number, step, filled, _ in entered
+        for notes in [filled or {}]
     ]
     *facts, settings, before, after = row
     was, left = (definitions.from_json(each) if each else None for each in (before, after))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import catalog
 from fixer import sqltext as q
-from fixer.apply import definitions, journal, ledger
+from fixer.apply import definitions, journal, ledger, marks, parentless
 from fixer.apply.definitions import Definitions
 from fixer.apply.floor import Floor, floor
 from fixer.apply.places import Place, point, point_at_pages, search
@@ -140,6 +141,7 @@ class _Online:
         self.number = 0  # of the run
         self.offset = 0  # of its steps that were done before
         self.relations: frozenset[int] = frozenset()
+        self.was = Definitions()  # what the run found
         self.doubts: frozenset[tuple[str, QName]] = frozenset()
         self.failed = ""  # what overtook the plan, unless that passes by itself
         self.stirred = False  # whether rows were written by this plan, or held by others
@@ -242,7 +244,8 @@ class _Online:
             own = journal.created_by(cursor, self.number)
             relations = definitions.oids(cursor, watched | self.plan.tables) - own.keys()
             was = self._defined(cursor, relations).without(own.keys())
-            known = journal.widen(cursor, self.number, self.plan, was)
+            self.was = journal.widen(cursor, self.number, self.plan, was)
+            known = self.was.relations
             journal.note_rows(cursor, self.number, ledger.count(cursor, watched - set(own.values())))
             self.relations |= relations | known | own.keys()
 
@@ -279,6 +282,8 @@ class _Online:
             steps = tuple(each.step for each in done.steps)
             entries = journal.balance(cursor, self.number, steps)
             after = self._defined(cursor, self.relations)
+            if marks.kept(cursor, self.was, after):
+                after = self._defined(cursor, self.relations)
             journal.close_run(cursor, self.number, ledger.to_json(entries), after)
         plan = replace(self.plan, steps=steps)
         return Run(self.plan.target, self.plan.contract, plan, self.number, entries, report)
@@ -288,7 +293,10 @@ class _Online:
         touched = definitions.oids(cursor, [step.table, *step.touches])
         self.relations |= touched
         left = self._defined(cursor, touched)
-        journal.enter_step(cursor, self.number, step, rows, left)
+        if step.lock not in _WEAK and marks.kept(cursor, self.was, left, exclusive=step.lock is Lock.ACCESS_EXCLUSIVE):
+            left = self._defined(cursor, touched)
+        orphans = parentless.count(cursor, step, self.was)
+        journal.enter_step(cursor, self.number, step, rows, left, orphans)
 
     # --- one step
 
@@ -309,7 +317,7 @@ class _Online:
                     for step in steps[:-1]:  # before the lock, since they are known to touch no rows
                         journal.enter_step(cursor, self.number, step, 0)
                     for step in steps:
-                        rows = self._execute(cursor, step)
+                        rows, _ = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
                 self.stirred |= step.writes_rows and rows > 0
                 return rows
@@ -328,17 +336,21 @@ class _Online:
         if waited > 1.0:
             self.progress.waits(self._blockers(step) or f"for a lock: {told(error)}")
 
-    def _execute(self, cursor: Cursor, step: PlannedStep) -> int:
+    def _execute(self, cursor: Cursor, step: PlannedStep) -> tuple[int, list[str]]:
+        """Do a step, or a batch of it; return how many rows it wrote, and where those it moved went."""
+        places: list[str] = []
         for off, _ in step.asleep:
             cursor.execute(off)
         if step.known and not step.batch:
             cursor.execute(step.known)
         with planned_for(cursor, step):
-            cursor.execute(step.batch or step.sql)
+            cursor.execute(f"{step.batch}\nRETURNING ctid" if step.batch and step.moves else step.batch or step.sql)
             rows = max(cursor.rowcount, 0)
+            if step.batch and step.moves:
+                places = [place for (place,) in cursor.fetchall()]
         for _, on in step.asleep:
             cursor.execute(on)
-        return rows
+        return rows, places
 
     def _failed(self, step: PlannedStep, error: psycopg2.Error) -> Exception:
         """Return what a failure means: somebody was faster, or it cannot work."""
@@ -496,6 +508,7 @@ class _Batches:
     def __init__(self, work: _Online, step: PlannedStep) -> None:
         self.work, self.step = work, step
         self.size, self.rows = FIRST, 0
+        self.orphans = Counter[str]()  # those among the rows that were moved, by foreign key
 
     def found(self) -> list[Place]:
         """Return places of rows that are to be written, each with its keeper where it has one."""
@@ -546,8 +559,10 @@ class _Batches:
                         point(cursor, places)
                     for first in filter(None, (self.step.known, self.step.hold)):
                         cursor.execute(first)
-                    rows = self.work._execute(cursor, self.step)
-                    journal.enter_step(cursor, self.work.number, self.step, rows)
+                    rows, places_ = self.work._execute(cursor, self.step)
+                    orphans = Counter(parentless.count(cursor, self.step, self.work.was, places_))
+                    journal.enter_step(cursor, self.work.number, self.step, rows, orphans=self.orphans + orphans)
+                self.orphans += orphans
                 break
             except TRANSIENT as error:
                 self.size = max(SMALLEST, self.size // 2)

@@ -29,8 +29,12 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
     changed = (key for key in _changed(now, then, "constraint") if key.detail["type"] != "n" or _is_proved(key, then))
     constraints = [key for key in changed if key.key not in then.items or differs(key, then.items[key.key])]
     going = {key.name for key in constraints} | {index.name for index in _changed(now, then, "index")}
-    leaning = [key for key in now.of_kind("constraint") if key.by in going and key not in constraints]
-    # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns.
+    retyped = {(column.of, column.number) for column in now.of_kind("column") if is_retyped(column, then)}
+    leaning = [
+        key for key in now.of_kind("constraint") if key not in constraints and (key.by in going or _ends(key) & retyped)
+    ]
+    # Foreign keys before the keys that they lean on, and those before the NOT NULL of their columns. No foreign key
+    # stands while the types of its columns go back one table after the other.
     for key in sorted([*constraints, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
         if key.of in now.relations:
             yield _alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
@@ -57,6 +61,26 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=only)
         if is_["not_null"] and not old["not_null"]:
             yield _alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+
+
+def is_retyped(column: Item, then: Definitions) -> bool:
+    """Tell whether a column had another type, or another collation."""
+    was = then.items.get(column.key)
+    return was is not None and type_of(was) != type_of(column)
+
+
+def type_of(column: Item) -> str:
+    """Return the type of a column, with its collation where that is not the type's own."""
+    type_, collation = column.detail["type"], column.detail["collation"]
+    return f"{type_} COLLATE {collation}" if collation else str(type_)
+
+
+def _ends(key: Item) -> set[tuple[int, int]]:
+    """Return the columns at both ends of a foreign key; none of another constraint."""
+    if key.detail["type"] != "f":
+        return set()
+    here, there = key.detail["numbers"]
+    return {(key.of, number) for number in here} | {(key.detail["target"], number) for number in there}
 
 
 def renamed(now: Definitions, then: Definitions) -> Iterator[Composable]:
@@ -87,13 +111,19 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
-        yield from _statistics(statistics, now.items.get(statistics.key))
+        yield from same_statistics(statistics, now.items.get(statistics.key))
     for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
         for item in then.of_kind(kind):
             is_ = now.items.get(item.key)
             if is_ and is_.detail["enabled"] != item.detail["enabled"]:
                 action = SQL(f"{_SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
                 yield f"{kind} {item.name} as it was", _alter(then, item.of, action)
+
+
+def switched(table: QName, trigger: str, enabled: str) -> Composable:
+    """Return the statement that enables a trigger as it was, and no other of its name."""
+    action = SQL(f"{_SWITCH[enabled]} TRIGGER {{}}").format(Identifier(trigger))
+    return SQL("ALTER TABLE ONLY {} {}").format(q.name(table), action)
 
 
 _SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
@@ -105,14 +135,7 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
         if is_ is None or is_ == column:
             continue
         name, old, new = Identifier(column.name), column.detail, is_.detail
-        actions: list[Composable] = []
-        if old["storage"] != new["storage"]:
-            actions.append(SQL(f"ALTER COLUMN {{}} SET STORAGE {_STORAGE[old['storage']]}").format(name))
-        if old["compression"] != new["compression"]:
-            actions.append(SQL(f"ALTER COLUMN {{}} SET COMPRESSION {_COMPRESSION[old['compression']]}").format(name))
-        if old["statistics"] != new["statistics"]:
-            target = SQL(str(-1 if old["statistics"] is None else int(old["statistics"])))
-            actions.append(SQL("ALTER COLUMN {} SET STATISTICS {}").format(name, target))
+        actions = [stored(name, fact, old) for fact in STORED if old[fact] != new[fact]]
         if old["default"] is not None and old["default"] != new["default"] and not old["generated"]:
             default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"]))
             left = made.items.get(column.key)
@@ -125,6 +148,19 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
             actions.append(SQL("ALTER COLUMN {} SET NOT NULL").format(name))
         if actions:
             yield f"bring the column {column.name} back", _alter(then, column.of, SQL(", ").join(actions))
+
+
+STORED = ("storage", "compression", "statistics")  # facts of a column that say how its cells are kept
+
+
+def stored(column: Identifier, fact: str, was: Mapping[str, Any]) -> Composable:
+    """Return the action that lets the cells of a column be kept as they were."""
+    words = {
+        "storage": lambda: f"STORAGE {_STORAGE[was['storage']]}",
+        "compression": lambda: f"COMPRESSION {_COMPRESSION[was['compression']]}",
+        "statistics": lambda: f"STATISTICS {-1 if was['statistics'] is None else int(was['statistics'])}",
+    }
+    return SQL(f"ALTER COLUMN {{}} SET {words[fact]()}").format(column)
 
 
 _COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
@@ -160,7 +196,7 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
         yield from constraint(then, key)
     for index in (i for i in then.of_kind("index") if i.key not in now.items):
         yield f"create the index {index.name}", SQL(index.detail["definition"])
-        yield from _marks(then, index, index.detail)
+        yield from marks(then, index, index.detail)
     for key in lacking:
         if key.detail["type"] == "f" and key.key not in now.items:
             yield from constraint(then, key)
@@ -170,15 +206,19 @@ def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
     """Yield what adds a constraint as it was."""
     add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
     yield f"add the constraint {key.name}", _alter(then, key.of, add)
+    yield from comment(then, key)
+    if key.detail.get("index"):
+        yield from marks(then, key, key.detail["index"])
+
+
+def comment(then: Definitions, key: Item) -> Iterator[Titled]:
+    """Yield what comments on a constraint as it was commented upon."""
     if key.detail["comment"]:
         name, table = Identifier(key.name), _name(then, key.of)
-        comment = SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
-        yield "", comment
-    if key.detail.get("index"):
-        yield from _marks(then, key, key.detail["index"])
+        yield "", SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
 
 
-def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator[Titled]:
+def marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator[Titled]:
     """Yield what the definition of an index, or of a constraint on one, does not say."""
     name = Identifier(then.table(index.of).schema, index.name)
     if marks.get("options"):
@@ -193,7 +233,7 @@ def _marks(then: Definitions, index: Item, marks: Mapping[str, Any]) -> Iterator
         yield "", _alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
 
 
-def _statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
+def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
     """Yield what brings statistics back that went with a column; PostgreSQL forgets a target with the old type."""
     name, old = _full(item), item.detail
     new = is_.detail if is_ else {"owner": None, "target": None, "comment": None}

@@ -23,7 +23,7 @@ _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
 _TOLD = ("view", "bound", "dependent", "below", "apart")  # obstacles whose names are said to a person, and not to SQL
 _BY_NAME = attrgetter("name")
-_NO_DEFAULTS: Mapping[int, tuple[str, QName | None]] = {}
+_NO_DEFAULTS: Mapping[int, tuple[str, QName | None, bool]] = {}
 
 
 class Assembly:
@@ -103,26 +103,26 @@ class Assembly:
             mine = defaults.get(relation, _NO_DEFAULTS)
             table = tables[relation] = {}
             for number, facts in columns.items():
-                default, counter = mine.get(number, (None, None))
+                default, counter, volatile = mine.get(number, (None, None, False))
                 if facts[_IDENTITY]:
                     counter = counter or identities.get((relation, number))
-                key = (facts, default, counter)
+                key = (facts, default, counter, volatile)
                 column = same.get(key)
                 if column is None:
                     column = same[key] = self._column(*key)
                 table[facts[0]] = column
         return tables
 
-    def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None) -> s.Column:
+    def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None, volatile: bool) -> s.Column:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
-        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality)
+        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
 
-    def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None]]]:
-        tables: dict[int, dict[int, tuple[str, QName | None]]] = defaultdict(dict)
-        for relation, number, expression, schema, sequence in self._defaults():
-            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None)
+    def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
+        tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)
+        for relation, number, expression, schema, sequence, volatile in self._defaults():
+            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None, volatile)
         return tables
 
     def _read_identities(self) -> dict[tuple[int, int], QName]:

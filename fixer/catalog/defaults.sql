@@ -5,7 +5,12 @@ SELECT d.adrelid AS relation,
        pg_catalog.pg_get_expr(d.adbin, CASE WHEN strpos(d.adbin::text, '{VAR ') > 0 THEN d.adrelid ELSE 0 END)
          AS expression,
        s.schema AS sequence_schema,
-       s.name AS sequence_name
+       s.name AS sequence_name,
+       -- Asked of contracts alone, which are read from temporary tables.
+       c.relpersistence = 't' AND EXISTS (
+           SELECT FROM pg_catalog.regexp_matches(d.adbin::text, ':(?:func|opfunc)id (\d+)', 'g') AS called (ids)
+             JOIN pg_catalog.pg_proc f ON f.oid = called.ids[1]::oid
+            WHERE f.provolatile = 'v') AS volatile
   FROM pg_catalog.pg_attrdef d
   JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
   LEFT JOIN (SELECT p.objid, sn.nspname AS schema, sc.relname AS name

@@ -103,7 +103,7 @@ SELECT 'sequence', n.nspname || '.' || c.relname, coalesce(p.refobjid, 0)::bigin
            'owned_by', p.refobjid || '.' || p.refobjsubid, 'internal', coalesce(p.deptype = 'i', false),
            'grants', (SELECT jsonb_agg(jsonb_build_array(coalesce(r.rolname, 'public'), a.privilege_type)
                                        ORDER BY r.rolname, a.privilege_type)
-                        FROM pg_catalog.aclexplode(c.relacl) a
+                        FROM pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('s', c.relowner))) a
                         LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee)), ''
   FROM pg_catalog.pg_sequence s
   JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid

@@ -1,8 +1,9 @@
 """A column of the contract is not there.
 
 Costs: 42703 undefined_column, at every statement that names it.
-Cure: add it, with the contract's value for the rows that stand already: its backfill, else its default. Where a column
-whose name differs by capitals only holds values, a person decides whether that is the one.
+Cure: add it, with the contract's value for the rows that stand already: its backfill, else its default. Where that
+may be another for each row, as of gen_random_uuid(), the table is written anew; online row by row, in batches. Where
+a column whose name differs by capitals only holds values, a person decides whether that is the one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
 from fixer.specimens import TENANCY_ROWS, tenancy
 from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Added, Lock, Phase, Repair, Step, alter, refuse
+from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.twins import column_twin, taken_for
+from fixer.valued import added, may_differ
 from fixer.writes import counted
 
 SLUG = "missing-column"
@@ -82,29 +84,50 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
             f"{counted(finding.rows)} of {finding.table.name} would need a value:"
             f' declare a default or info={{"backfill": …}} for {column.name}'
         )
-    return Repair(tuple(_steps(finding, contract)))
+    return Repair(tuple(_steps(finding, actual, contract)))
 
 
-def _steps(finding: Finding, contract: Contract) -> Iterator[Step]:
-    name, column = finding.table, finding.part
+def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+    name, table = finding.table, actual.tables[finding.table]
+    column: Column = finding.part
     if column.labels:
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
     value = value_of(column, name, contract)
     definition = ddl.column_definition(column, default=None if column.generated else value)
-    yield alter(
+    anew = _is_written_anew(column, value)
+    add = alter(
         Phase.CONVERT,
         name,
         f"add {column.name} to {name.name}",
         SQL("ADD COLUMN {}").format(definition),
+        hazard=Hazard.REWRITES_TABLE if anew else None,
+        rows=table.estimated_rows if anew else 0,
         merge=True,
         added=(Added(column.name, counts=column.generates or bool(column.generated)),),
     )
-    if value is not None and not column.generated:
+    if column.generated:  # online what it is generated from may only be there by then
+        yield replace(add, online=(replace(add, phase=Phase.EXCHANGE_PROOFS),))
+        return
+    lightly = None
+    if anew and value is not None and not column.generates and not table.inherits:
+        lightly = tuple(added(table, column, value, add))
+    yield replace(add, online=lightly)
+    if value is not None:
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
         title = f"let {name.name}.{column.name} default to {column.default or 'nothing'}"
         action = SQL("ALTER COLUMN {} {}").format(Identifier(column.name), default)
         if value != SQL(column.default or ""):
-            yield alter(Phase.DEFAULTS, name, title, action)
+            step = alter(Phase.DEFAULTS, name, title, action)
+            yield replace(step, online=() if lightly else None)
+
+
+def _is_written_anew(column: Column, value: Composable | None) -> bool:
+    """Tell whether to add a column writes its whole table: a value is only noted where all rows have the same."""
+    if column.generated or column.generates:
+        return column.generated != "v"
+    if value is None:
+        return False
+    return column.volatile if value == SQL(column.default or "") else may_differ(value)
 
 
 def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:

@@ -40,11 +40,13 @@ def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str
     yield from (("check", check) for check in helpers if check in proofs)
     triggers = {obstacle.name for obstacle in table.obstacles if online.is_syncing(obstacle.name)}
     beside = {online.beside(column): column for column in table.columns} if triggers else {}
+    awaited = {online.beside(column) for column in wanted.columns} if triggers else set()
     for column in table.columns if triggers else ():
         trigger = online.syncing(name, column)
         if trigger in triggers:
             triggers.remove(trigger)
-            if column in beside and _has_come_true(beside[column], table, wanted):
+            lost = column.startswith(online.BESIDE) and column not in (beside.keys() | awaited)
+            if lost or (column in beside and _has_come_true(beside[column], table, wanted)):
                 yield "column", column
     yield from (("trigger", trigger) for trigger in sorted(triggers))
 
@@ -72,8 +74,8 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
     table, left = actual.tables[finding.table], str(finding.found)
     if finding.part != "column":
         return actual
-    original = next(column for column in table.columns if online.beside(column) == left)
-    return actual.with_table(without_beside(table, original))
+    original = next((column for column in table.columns if online.beside(column) == left), None)
+    return actual.with_table(without_beside(table, original)) if original else actual
 
 
 LEFT = "ALTER TABLE books ADD CONSTRAINT pgmend_new_title_not_null CHECK (title IS NOT NULL)"

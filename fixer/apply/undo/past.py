@@ -39,9 +39,12 @@ class Past:
         self.ours -= helpers(self.before) - self.left.items.keys()
         self.after = self.then = Definitions()  # what is there now, and what shall be
         self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
+        self.anew: frozenset[Key] = frozenset()  # the constraints and indexes that undo makes anew
+        self.awake: Mapping[tuple[QName, str], str] = {}  # how the triggers of partitions were enabled
         self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
         self.told_by: dict[int, str] = {}  # what told publications the rows of tables that are told whole meanwhile
-        self.parentless = Counter[tuple[int, frozenset[int]]]()  # those that the run took for orphans, by their columns
+        # Rows that had no parent before the run either: by the columns that it rewrote, and of others by foreign key.
+        self.emptied, self.parentless = Counter[tuple[int, frozenset[int]]](), Counter[str]()
 
     def _now(self) -> Definitions:
         return definitions.read(self.cursor, self.relations, self.schemas)

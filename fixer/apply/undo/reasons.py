@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import psycopg2
 
 from fixer import sqltext as q
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import DoneStep
-from fixer.apply.restore import condition_of, is_unproved
+from fixer.apply.own_values import written_since
+from fixer.apply.parentless import forbids
+from fixer.apply.restore import condition_of
 from fixer.apply.strays import strays
 from fixer.apply.undo.past import Past, helpers
 from fixer.errors import UndoRefused
@@ -80,6 +83,7 @@ class Reasons(Past):
 
     def _look_for_losses(self) -> None:
         """Refuse where a column that is to go, or to be converted back, holds what was written since."""
+        self._look_for_values_of_others()
         odd: dict[QName, list[tuple[str, Composable]]] = {}
         for done in self.done.steps:
             for column, condition in self._losses(done):
@@ -97,13 +101,27 @@ class Reasons(Past):
                         " and would be lost."
                     )
 
+    def _look_for_values_of_others(self) -> None:
+        """Refuse where a column in which each row got a value of its own may hold one that was written since."""
+        last: dict[tuple[QName, str], Mapping[str, Any]] = {}
+        for done in self.done.steps:
+            there = {name for name, column in self._columns(done.step).items() if not self._was_there(column)}
+            kept = {name: value for name, value in done.filled.items() if isinstance(value, Mapping) and name in there}
+            for column, value in kept.items():
+                last[done.step.table, column] = {**last.get((done.step.table, column), {}), **value}
+        for (table, column), value in last.items():
+            if rows := written_since(self.cursor, table, column, value):
+                raise UndoRefused(
+                    f"{rows} rows of {table} were written since run {self.done.run}, and may hold in {column} what is"
+                    " not of that run and would be lost."
+                )
+
     def _asked(self, known: Definitions) -> Iterator[Item]:
         """Yield the proved foreign keys of tables to which rows go back: a superuser brings them there unasked."""
         tables = {str(done.step.table) for done in self.done.steps if done.step.moves or done.step.restores}
         written = {each.oid(table) for table in tables for each in (self.before, self.left)}
         for key in known.of_kind("constraint") if self.superuser else ():
-            foreign = key.detail["type"] == "f" and key.of in written and key.of in known.relations
-            if foreign and not (is_unproved(key) or key.detail["asleep"] or "NOT ENFORCED" in key.detail["definition"]):
+            if key.detail["type"] == "f" and key.of in written and key.of in known.relations and forbids(key):
                 yield key
 
     def _orphans(self, known: Definitions, key: Item) -> int:
@@ -122,7 +140,7 @@ class Reasons(Past):
         """Refuse where the parent of a row that came back has gone since; some `stood` without one, or were orphans."""
         for key in self._asked(self.then):
             numbers, _ = key.detail["numbers"]
-            allowed = stood.get(key.key, 0) + self.parentless[key.of, frozenset(numbers)]
+            allowed = stood.get(key.key, 0) + self.emptied[key.of, frozenset(numbers)] + self.parentless[key.id]
             if self._orphans(self.then, key) > allowed:
                 table, parent = self.then.table(key.of), self._parent(self.then, key)
                 raise UndoRefused(
@@ -133,6 +151,8 @@ class Reasons(Past):
         columns = self._columns(done.step)
         for added in done.step.added:
             if added.counts or added.column not in columns or self._was_there(columns[added.column]):
+                continue
+            if isinstance(done.filled.get(added.column), Mapping):
                 continue
             if added.kept is not None:
                 yield added.column, SQL("({}) IS NOT TRUE").format(SQL(added.kept))

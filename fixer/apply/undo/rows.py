@@ -43,20 +43,21 @@ class Rows(Past):
 
     def _rows(self, steps: Iterable[DoneStep]) -> None:
         """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
-        written = [done.step for done in steps]
-        touching = [s for s in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
+        written = [(done.step, done.orphans) for done in steps]
+        touching = [(s, o) for s, o in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
         if not touching:
             return
         if self.superuser:
             self.cursor.execute("SET LOCAL session_replication_role = replica")
         # A key may be spelt as it was only once its own step is taken back.
-        for step in sorted(touching, key=lambda step: bool(step.respells and step.known_by)):
+        for step, orphans in sorted(touching, key=lambda pair: bool(pair[0].respells and pair[0].known_by)):
             oid = self.after.oid(str(step.table))
             if oid is None:
                 continue
             self.progress(f"take back: {step.title}")
             if step.moves:
                 self._return_rows(oid, step)
+                self.parentless.update(orphans)
             elif step.inserts:
                 self._remove_rows(oid, step)
             else:
@@ -95,15 +96,13 @@ class Rows(Past):
             q.names(name for name in named if name in types),
             SQL(", ").join(cell(SQL('"row"'), kept, types[name]) for name, kept in named.items() if name in types),
         )
-        returned = self._do(back, f"bring rows back to {table}")
-        self.back[oid] += returned
-        self._note_orphans(oid, step, returned)
+        self.back[oid] += self._do(back, f"bring rows back to {table}")
 
     def _note_orphans(self, oid: int, step: PlannedStep, rows: int) -> None:
         """Note how many rows came back that had no parent before the run either."""
         columns = self.left.columns(oid) if step.orphans_by else {}
         if columns and columns.keys() >= set(step.orphans_by):
-            self.parentless[oid, frozenset(columns[name].number for name in step.orphans_by)] += rows
+            self.emptied[oid, frozenset(columns[name].number for name in step.orphans_by)] += rows
 
     def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
         """Return the columns that held texts when a step was done, each under its name since they were mapped."""
