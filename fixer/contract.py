@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,15 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import catalog
 from fixer.codec import decode, encode, form
-from fixer.errors import ContractError
+from fixer.errors import ContractError, TargetError
+from fixer.explain import told
 from fixer.memory import undisturbed
 from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 
+_NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
-_KEPT_FORMAT = 2  # changes whenever the values of fixer.schema mean something else
+_KEPT_FORMAT = 3  # changes whenever the values of fixer.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
 _KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
 
@@ -157,13 +160,16 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     if len(places) < len(metadata.tables):
         raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
     with undisturbed():
-        hints = {places[table.name]: _hints(table) for table in metadata.tables.values()}
+        hints = {places[table.name]: _hints_of(table, name, connection) for table in metadata.tables.values()}
         kept = _kept_at(metadata, name, connection, schema)
         wanted = _recall(kept)
         if wanted is None or len(wanted.tables) < len(places):
             ddl = ";\n".join(_temporary_ddl(metadata, name))
             wanted = _settle(_scratch_read(ddl, connection, name, schema), places, schema)
             _keep(kept, wanted)
+    with_columns = {places[table.name] for table in metadata.tables.values() if table.columns}
+    for table in sorted(with_columns - wanted.tables.keys()):
+        raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
     return Contract(name, wanted, hints, metadata)
 
 
@@ -177,7 +183,7 @@ def _kept_at(metadata: MetaData, name: str, connection: Connection, schema: str)
     ddl = set(_spelt(metadata, name, [[table] for table in metadata.tables.values()]))
     version = str(connection.server_version // 10000)
     parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *catalog.queries()]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 
 
@@ -223,8 +229,26 @@ def _spelt(metadata: MetaData, name: str, groups: Iterable[list[SATable]], **how
         for tables in groups:
             metadata.create_all(engine, tables, checkfirst=False)
     except SQLAlchemyError as error:
-        raise ContractError(f"The contract {name} cannot be satisfied: {error}.") from None
+        said = " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
+        raise ContractError(f"The contract {name} cannot be satisfied: {said}.") from None
+    except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+        raise ContractError(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
     return statements
+
+
+def _culprit(error: BaseException) -> str:
+    """Return what of the user's raised an error while statements were spelt: no connection is behind them."""
+    found, listens, trace = "its metadata", False, error.__traceback__
+    while trace:
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        listens |= module.startswith("sqlalchemy.event")
+        if module.partition(".")[0] not in ("sqlalchemy", "fixer"):
+            code = trace.tb_frame.f_code
+            kind = "listener" if listens else "function"
+            found = f"its {kind} {code.co_name} ({Path(code.co_filename).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
 
 
 def _scratch_read(ddl: str, connection: Connection, name: str, schema: str) -> Schema:
@@ -234,7 +258,11 @@ def _scratch_read(ddl: str, connection: Connection, name: str, schema: str) -> S
     except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, pg.OutOfMemory):
         return _read_embedded(ddl, connection.server_version // 10000, name, schema)
     except psycopg2.Error as error:
+        if connection.closed or (error.pgcode or "")[:2] in _NO_FAULT_OF_ITS or isinstance(error, pg.LockNotAvailable):
+            raise TargetError(f"The contract {name} could not be read in the target: {told(error)}.") from None
         raise _unsatisfiable(name, error) from None
+    except ValueError as error:  # characters that no statement may hold, or that the target's encoding lacks
+        raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
 
 
 def _read_embedded(ddl: str, version: int, name: str, schema: str) -> Schema:
@@ -285,13 +313,16 @@ def _literal(value: object, connection: Connection) -> str:
 
 
 def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
-    """Return the schema as it will stand in the target, not in the scratch place."""
+    """Return the schema as it will stand in the target, not in the scratch place, and nothing beside its tables.
+
+    Listeners may make views, and the session of a pooler may hold temporary tables of others.
+    """
 
     def place(name: QName) -> QName:
         return places.get(name.name, QName(schema, name.name))
 
     tables = {}
-    for table in wanted.tables.values():
+    for table in (table for table in wanted.tables.values() if table.name.name in places):
         home = place(table.name).schema
         columns = {
             c.name: replace(c, sequence=QName(home, c.sequence.name)) if c.sequence else c
@@ -303,11 +334,25 @@ def _settle(wanted: Schema, places: Mapping[str, QName], schema: str) -> Schema:
         )
     sequences = {}
     for sequence in wanted.sequences.values():
+        if sequence.owned_by and sequence.owned_by[0].name not in places:
+            continue
         owned_by = sequence.owned_by and (place(sequence.owned_by[0]), sequence.owned_by[1])
         home = owned_by[0].schema if owned_by else schema
         name = QName(home, sequence.name.name)
         sequences[name] = replace(sequence, name=name, owned_by=owned_by)
     return Schema(tables=tables, sequences=sequences, spellings=wanted.spellings)
+
+
+def _hints_of(table: SATable, name: str, connection: Connection) -> TableHints:
+    try:
+        hints = _hints(table)
+        fills = (column.backfill for column in hints.columns.values() if column.backfill)
+        for value in chain(fills, *(row.values() for row in hints.default_rows)):
+            value.as_string(connection)
+        return hints
+    except (TypeError, ValueError, AttributeError, LookupError, psycopg2.ProgrammingError) as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise ContractError(f"The contract {name} has hints for {table.name} that cannot be read: {said}.") from None
 
 
 def _hints(table: SATable) -> TableHints:
