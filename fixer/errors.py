@@ -6,18 +6,24 @@ from __future__ import annotations
 class PgmendError(Exception):
     """The root of every error this package raises on purpose; its text is one sentence for the user.
 
-    `busy` where others were at work on the database, so that trying again later helps.
+    `busy` where others were at work on the database, so that trying again later helps; `sqlstate` where the database
+    gave one.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, *, busy: bool = False) -> None:
+    def __init__(self, message: str, *, busy: bool = False, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.busy = busy
+        self.sqlstate = sqlstate
 
 
 class UsageError(PgmendError):
     """The words of a call are off: an unknown option value, two options that exclude each other."""
+
+
+class OutputFailed(PgmendError):
+    """The result cannot be written where it should go."""
 
 
 class TargetError(PgmendError):
