@@ -1,6 +1,16 @@
-"""``python -m fixer``."""
+"""``python -m fixer``, and what the scripts call."""
 
-from fixer.cli import main
+from typing import NoReturn
+
+from fixer._startup import importing
+
+
+def main() -> NoReturn:
+    """Import the command line, which takes a moment, and run it."""
+    with importing():
+        from fixer.cli import main as command
+    command()
+
 
 if __name__ == "__main__":
     main()

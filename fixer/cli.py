@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import sys
@@ -15,11 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from rich.console import Console, RenderableType
 
-from fixer import api, contract
+from fixer import api, contract, outcome
 from fixer.apply import journal
 from fixer.apply.online import Pace
 from fixer.apply.preflight import permit
@@ -27,24 +25,21 @@ from fixer.apply.prune import prune as forget
 from fixer.apply.run import Run
 from fixer.apply.undo import undo as take_back
 from fixer.contract import Contract
-from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, UsageError, refuse_empty
+from fixer.errors import NeedsPermission, PlanRefused, TargetError, UsageError, refuse_empty
 from fixer.examine import Report, beginning, examine, snapshot
-from fixer.explain import explain
+from fixer.explain import doing
 from fixer.findings import UNREADABLE
-from fixer.interrupt import listen
+from fixer.log import logging_to
+from fixer.outcome import known
 from fixer.plan import ATOMIC, MODES, ONLINE, Plan, from_json
-from fixer.redact import RedactingFilter, redact
 from fixer.report import json as as_json
 from fixer.report import sql as as_sql
 from fixer.report import text as as_text
 from fixer.report.progress import progress_of
-from fixer.steps import Hazard
+from fixer.steps import JOURNAL, Hazard
 from fixer.target import Target, resolve
 
-INTERRUPTED = 130
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
-
-log = logging.getLogger("pgmend")
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,8 @@ class Settings:
 
     def target(self) -> Target:
         """Return the target that the options and the environment name."""
-        return resolve(self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
+        known.target = resolve(self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
+        return known.target
 
     def console(self) -> Console:
         """Return where results go."""
@@ -82,7 +78,7 @@ class Settings:
     def show(self, text: RenderableType, json_text: Callable[[], str]) -> None:
         """Print a result in the format that was asked for."""
         if self.format == "json":
-            click.echo(json_text())
+            outcome.emit(json_text() + "\n")
         elif not self.quiet:
             as_text.show(self.console(), text)
 
@@ -96,7 +92,8 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
         mine = {name: options.pop(name) for name in list(options) if name in names}
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
         settings = Settings(**mine, color=not no_color)
-        with _logging(settings):
+        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1):
+            known.log_file = settings.log_file
             return command(settings, **options)
 
     for option in reversed(_COMMON):
@@ -126,31 +123,6 @@ _COMMON = (
 )  # fmt: skip
 
 
-@contextmanager
-def _logging(settings: Settings) -> Iterator[None]:
-    handlers: list[logging.Handler] = []
-    if settings.log_file:
-        try:
-            handlers.append(logging.FileHandler(settings.log_file, encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"The log file cannot be written: {error.strerror}: {settings.log_file}.") from None
-    if settings.verbose > 1:
-        handlers.append(logging.StreamHandler())
-    root = logging.getLogger("pgmend")
-    root.setLevel(logging.INFO)
-    root.propagate = False
-    for handler in handlers or [logging.NullHandler()]:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        handler.addFilter(RedactingFilter())
-        root.addHandler(handler)
-    try:
-        yield
-    finally:
-        for handler in list(root.handlers):
-            root.removeHandler(handler)
-            handler.close()
-
-
 class _Seconds(click.ParamType[float]):
     """A time as PostgreSQL spells it: 500ms, 10s, 2min; a bare number is seconds."""
 
@@ -164,6 +136,7 @@ class _Seconds(click.ParamType[float]):
 
 
 SECONDS = _Seconds()
+_GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."
 _MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
 
 
@@ -176,17 +149,15 @@ def cli() -> None:
 @contextmanager
 def _connected(settings: Settings, name: str) -> Iterator[tuple[Target, Connection, Contract]]:
     """Lend a connection and the contract prepared for it; a contract that does not load is told first."""
+    known.contract = name
     metadata = contract.load(name)
     target = settings.target()
-    try:
-        with closing(target.connect()) as connection:
-            yield (
-                target,
-                connection,
-                contract.prepare(metadata, connection, name=name, schema=settings.schema),
-            )
-    except psycopg2.Error as error:
-        raise explain(error, target) from None
+    with closing(target.connect()) as connection, doing("The target could not be read"):
+        yield (
+            target,
+            connection,
+            contract.prepare(metadata, connection, name=name, schema=settings.schema),
+        )
 
 
 @cli.command()
@@ -196,8 +167,11 @@ def check(settings: Settings, deep: bool) -> int:
     """Print findings by point, and the summary; change nothing."""
     with _connected(settings, settings.contract_name) as (target, connection, prepared):
         report = Report(target.redacted, examine(connection, prepared, deep=deep, settings=target.settings))
-    settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
-    if any(finding.slug == UNREADABLE for finding in report.findings):
+    unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
+    known.findings = report.findings
+    if not (unreadable and known.json):  # or else it is one document with the error
+        settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
+    if unreadable:
         raise TargetError("Not all rows could be read: see the findings, and let their owner GRANT SELECT.")
     return 0 if report.ok else 1
 
@@ -225,7 +199,7 @@ def plan(settings: Settings, output: str | None, script: str | None, mode: str, 
 
 def _write(path: str, text: str) -> None:
     if path == "-":
-        return click.echo(text, nl=False)
+        return outcome.emit(text)
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
@@ -286,7 +260,7 @@ def apply(
             permit(chosen, allow_hazards)
         except NeedsPermission:
             if settings.format == "json":
-                click.echo(as_json.of_run(Run(target.redacted, prepared.name, chosen)))
+                outcome.emit(as_json.of_run(Run(target.redacted, prepared.name, chosen)) + "\n")
             raise
         if chosen.steps and not yes:
             _ask(f"Apply this plan to {target.redacted}?", "to apply the plan")
@@ -294,7 +268,8 @@ def apply(
         if chosen.mode == ATOMIC and (max_lag, throttle) != (None, None):
             raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
         loud = settings.format == "text" and not settings.quiet
-        with _goes_on(chosen.mode), progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
+        known.stands = _GOES_ON if chosen.mode == ONLINE else outcome.NOTHING
+        with progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
             run = api.apply_with(
                 link,
                 prepared,
@@ -304,19 +279,9 @@ def apply(
                 progress=progress,
                 pace=Pace(max_lag, throttle),
             )
+            known.committed(f"Run {run.run} was committed, and the contract holds." if run.run else outcome.NOTHING)
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
-
-
-@contextmanager
-def _goes_on(mode: str) -> Iterator[None]:
-    """Say after Ctrl-C what becomes of an online run."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if mode == ONLINE:
-            _complain("What was committed stands: `fixer apply --mode online` goes on from there.")
-        raise
 
 
 def _read_plan(path: str) -> Plan:
@@ -334,7 +299,7 @@ def _announce(settings: Settings, chosen: Plan) -> None:
 
 
 def _ask(question: str, deed: str) -> None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise UsageError(f"There is no terminal to ask on: say --yes {deed}. Nothing was changed.")
     if not click.confirm(question, err=True):
         raise UsageError("Not confirmed. Nothing was changed.")
@@ -347,19 +312,17 @@ def _ask(question: str, deed: str) -> None:
 def undo(settings: Settings, run: int, yes: bool) -> int:
     """Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it."""
     target = settings.target()
-    try:
-        with closing(target.connect()) as connection:
-            if not yes:
-                _ask(f"Take run {run} of {target.redacted} back?", "to take the run back")
-            done = take_back(
-                connection,
-                run,
-                target=target.redacted,
-                settings=target.settings,
-                progress=_tell(settings),
-            )
-    except psycopg2.Error as error:
-        raise explain(error, target) from None
+    with closing(target.connect()) as connection, doing(f"Run {run} could not be taken back", schema=JOURNAL):
+        if not yes:
+            _ask(f"Take run {run} of {target.redacted} back?", "to take the run back")
+        done = take_back(
+            connection,
+            run,
+            target=target.redacted,
+            settings=target.settings,
+            progress=_tell(settings),
+        )
+        known.committed(f"Run {run} is taken back, by run {done.run}.")
     settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
     return 0
 
@@ -381,17 +344,14 @@ def _tell(settings: Settings) -> Callable[[str], None]:
 def history(settings: Settings, prune: bool, yes: bool) -> int:
     """List past runs, the newest first."""
     target = settings.target()
-    try:
-        with closing(target.connect()) as connection:
-            if prune:
-                if not yes:
-                    _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
-                forget(connection, settings=target.settings)
-            with snapshot(connection) as cursor:
-                cursor.execute(beginning(connection, target.settings))
-                runs = journal.history(cursor)
-    except psycopg2.Error as error:
-        raise explain(error, target) from None
+    with closing(target.connect()) as connection, doing("The history could not be read", schema=JOURNAL):
+        if prune:
+            if not yes:
+                _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
+            known.committed(f"What undo needs of {forget(connection, settings=target.settings)} runs is forgotten.")
+        with snapshot(connection) as cursor:
+            cursor.execute(beginning(connection, target.settings))
+            runs = journal.history(cursor)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(target.redacted, runs))
     return 0
 
@@ -407,23 +367,4 @@ def demo(settings: Settings) -> int:
 
 def main() -> NoReturn:
     """Run the command line; every way out has its exit code."""
-    listen()
-    try:
-        code = cli.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _complain("Interrupted. Nothing is half done.")
-        code = INTERRUPTED
-    except PgmendError as error:
-        _complain(str(error))
-        code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
-
-
-def _complain(message: str) -> None:
-    click.echo(f"fixer: {redact(message)}", err=True)
+    outcome.run(partial(cli.main, standalone_mode=False))

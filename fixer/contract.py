@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,13 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import catalog
 from fixer.codec import decode, encode, form
-from fixer.errors import ContractError, ServerError
+from fixer.errors import ContractError, ServerError, TargetError
 from fixer.explain import told
 from fixer.memory import undisturbed
 from fixer.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, bare_type, in_full
 from fixer.target import SAFE_PATH, SAFELY
 
+_NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 DEFAULT = "contracts.trading:metadata"  # the contract that ships
 ORPHAN_POLICIES = ("quarantine", "adopt", "null")
 _KEPT_FORMAT = 3  # changes whenever the values of fixer.schema mean something else
@@ -167,16 +169,19 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     if len(places) < len(metadata.tables):
         raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
     with undisturbed():
-        said = {places[table.name]: _expressions(table) for table in metadata.tables.values() if _expressions(table)}
+        said = {places[t.name]: texts for t in metadata.tables.values() if (texts := _said_by(t, name))}
         kept = _kept_at(metadata, name, connection, schema, said)
         found = _recall(kept)
         if found is None or len(found.schema.tables) < len(places):
             found = _made(metadata, connection, name, schema, places, said)
             _keep(kept, found)
         hints = {
-            places[table.name]: _hints(table, found.hints.get(str(places[table.name]), {}))
+            places[table.name]: _hints_of(table, name, connection, found.hints.get(str(places[table.name]), {}))
             for table in metadata.tables.values()
         }
+    with_columns = {places[table.name] for table in metadata.tables.values() if table.columns}
+    for table in sorted(with_columns - found.schema.tables.keys()):
+        raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
     return Contract(name, found.schema, hints, metadata)
 
 
@@ -201,7 +206,7 @@ def _kept_at(
     version = str(connection.server_version // 10000)
     told = [f"{table} {text}" for table, texts in sorted(said.items()) for text in texts]
     parts = [str(_KEPT_FORMAT), form(*_KEPT), version, schema, *sorted(ddl), *told, *catalog.queries()]
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 
 
@@ -273,8 +278,26 @@ def _spelt(metadata: MetaData, name: str, groups: Iterable[list[SATable]], **how
         for tables in groups:
             metadata.create_all(engine, tables, checkfirst=False)
     except SQLAlchemyError as error:
-        raise ContractError(f"The contract {name} cannot be satisfied: {error}.") from None
+        said = " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
+        raise ContractError(f"The contract {name} cannot be satisfied: {said}.") from None
+    except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+        raise ContractError(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
     return statements
+
+
+def _culprit(error: BaseException) -> str:
+    """Return what of the user's raised an error while statements were spelt: no connection is behind them."""
+    found, listens, trace = "its metadata", False, error.__traceback__
+    while trace:
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        listens |= module.startswith("sqlalchemy.event")
+        if module.partition(".")[0] not in ("sqlalchemy", "fixer"):
+            code = trace.tb_frame.f_code
+            kind = "listener" if listens else "function"
+            found = f"its {kind} {code.co_name} ({Path(code.co_filename).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
 
 
 @dataclass(frozen=True)
@@ -301,7 +324,11 @@ def _scratch_read(ddl: str, connection: Connection, name: str, places: _Places) 
     except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, pg.OutOfMemory):
         return _read_embedded(ddl, connection.server_version // 10000, name, places)
     except psycopg2.Error as error:
+        if connection.closed or (error.pgcode or "")[:2] in _NO_FAULT_OF_ITS or isinstance(error, pg.LockNotAvailable):
+            raise TargetError(f"The contract {name} could not be read in the target: {told(error)}.") from None
         raise _unsatisfiable(name, error) from None
+    except ValueError as error:  # characters that no statement may hold, or that the target's encoding lacks
+        raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
 
 
 def _read_embedded(ddl: str, version: int, name: str, places: _Places) -> _Found:
@@ -465,7 +492,7 @@ def _settle(wanted: Schema, places: Mapping[str, QName], schema: str, types: Map
         s.name.name: place(s.owned_by[0]).schema if s.owned_by else schema for s in wanted.sequences.values()
     }
     tables = {}
-    for table in wanted.tables.values():
+    for table in (table for table in wanted.tables.values() if table.name.name in places):
         home = place(table.name).schema
         columns = {c.name: column(c, home) for c in table.columns.values()}
         checks = tuple(replace(c, expression=in_full(c.expression, types, {})) for c in table.checks)
@@ -486,6 +513,8 @@ def _settle(wanted: Schema, places: Mapping[str, QName], schema: str, types: Map
         )
     sequences = {}
     for sequence in wanted.sequences.values():
+        if sequence.owned_by and sequence.owned_by[0].name not in places:
+            continue
         owned_by = sequence.owned_by and (place(sequence.owned_by[0]), sequence.owned_by[1])
         home = owned_by[0].schema if owned_by else schema
         name = QName(home, sequence.name.name)
@@ -498,6 +527,30 @@ def _expressions(table: SATable) -> tuple[str, ...]:
     values = [value for row in table.info.get("default_rows", ()) for value in row.values()]
     values += [_info(column)["backfill"] for column in table.columns if "backfill" in _info(column)]
     return tuple(dict.fromkeys(_sql(value) for value in values if isinstance(value, ClauseElement)))
+
+
+@contextlib.contextmanager
+def _readable(table: SATable, name: str) -> Iterator[None]:
+    """Let hints that cannot be read be the contract's fault."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, psycopg2.ProgrammingError) as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise ContractError(f"The contract {name} has hints for {table.name} that cannot be read: {said}.") from None
+
+
+def _said_by(table: SATable, name: str) -> tuple[str, ...]:
+    with _readable(table, name):
+        return _expressions(table)
+
+
+def _hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[str, str]) -> TableHints:
+    with _readable(table, name):
+        hints = _hints(table, spelt)
+        fills = (column.backfill for column in hints.columns.values() if column.backfill)
+        for value in chain(fills, *(row.values() for row in hints.default_rows)):
+            value.as_string(connection)
+        return hints
 
 
 def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:

@@ -8,14 +8,16 @@ EMPTY = "{} is empty: see whether the shell variable behind it is set, or leave 
 class PgmendError(Exception):
     """The root of every error this package raises on purpose; its text is one sentence for the user.
 
-    `busy` where others were at work on the database, so that trying again later helps.
+    `busy` where others were at work on the database, so that trying again later helps; `sqlstate` where the database
+    gave one.
     """
 
     exit_code = 2
 
-    def __init__(self, message: str, *, busy: bool = False) -> None:
+    def __init__(self, message: str, *, busy: bool = False, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.busy = busy
+        self.sqlstate = sqlstate
 
 
 class UsageError(PgmendError):
@@ -26,6 +28,10 @@ def refuse_empty(name: str, value: str | None) -> None:
     """Raise UsageError where a value is given and is empty: taken for left out, it would mean something else."""
     if value is not None and not value.strip():
         raise UsageError(EMPTY.format(name))
+
+
+class OutputFailed(PgmendError):
+    """The result cannot be written where it should go."""
 
 
 class TargetError(PgmendError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
@@ -174,7 +176,32 @@ def explain(error: psycopg2.Error, target: Target) -> TargetError:
     if found:
         words |= {word: value for word, value in found.groupdict().items() if value}
     words["database"] = words.get("pool", words["database"])
-    return TargetError(redact(f"cannot use {target.redacted}: {cause.sentence.format(**words)}", target))
+    said = f"cannot use {target.redacted}: {cause.sentence.format(**words)}"
+    return TargetError(redact(said, target), sqlstate=error.pgcode or cause.code or None)
+
+
+@contextmanager
+def doing(failed: str, *, schema: str = "") -> Iterator[None]:
+    """Say of an error of the database what failed, and which right is missing on a table of the `schema`."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise TargetError(f"{failed}: {told(error)}{_remedy(error, schema)}.", sqlstate=error.pgcode) from None
+
+
+# What a role lacks has no SQLSTATE of its own, and only the text names it.
+_DENIED = re.compile(r'permission denied for (schema|table|view|sequence|function|foreign table) "?(.+?)"?$')
+_RIGHTS = {"schema": "USAGE on schema", "function": "EXECUTE on function", "sequence": "SELECT on sequence"}
+
+
+def _remedy(error: psycopg2.Error, schema: str) -> str:
+    """Say which right would help, if one would."""
+    found = _DENIED.search(error.diag.message_primary or "") if error.pgcode == "42501" else None
+    if not found:
+        return ""
+    kind, name = found.groups()
+    place = f"{schema}." if schema and kind != "schema" else ""
+    return f": have {_RIGHTS.get(kind, 'SELECT on')} {place}{name} granted"
 
 
 _UNKNOWN = ("42P01", "42883", "42704", "3F000")  # a table, function, object or schema that is not there
@@ -187,7 +214,7 @@ def told(error: psycopg2.Error) -> str:
 
     And what depends on an object that cannot go or change, which only the detail names.
     """
-    line = (error.diag.message_primary or str(error)).strip().splitlines()[0]
+    line = ((error.diag.message_primary or str(error)).strip() or type(error).__name__).splitlines()[0]
     if error.pgcode in _DEPENDENT and error.diag.message_detail:
         line = f"{line}: {'; '.join(error.diag.message_detail.splitlines())}"
     said = f"{line} ({error.pgcode})" if error.pgcode else line

@@ -239,7 +239,7 @@ class Table:
 
     def tells_all_apart(self, columns: tuple[str, ...]) -> bool:
         """Tell whether the catalogue proves that no two rows agree in exactly these columns, NULLs being alike."""
-        filled = all(self.columns[column].not_null for column in columns)
+        filled = all(column in self.columns and self.columns[column].not_null for column in columns)
         return any(set(k.columns) == set(columns) and (filled or k.nulls_not_distinct) for k in self.plain_keys)
 
     def tells_apart(self, columns: tuple[str, ...]) -> bool:

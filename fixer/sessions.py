@@ -16,6 +16,7 @@ from psycopg2.extensions import make_dsn
 from psycopg2.extras import Json
 
 from fixer.explain import told
+from fixer.interrupt import cancel
 from fixer.sqltext import SQL, Composable, Composed
 
 WORTH = 50_000  # what a second session has to save, as the planner counts: about a tenth of a second
@@ -159,7 +160,7 @@ class _Second(threading.Thread):
         self._over = True
         with suppress(psycopg2.Error):
             if self._connection and not self._connection.closed and self._asking.locked():
-                self._connection.cancel()
+                cancel(self._connection)
         self.join(PATIENCE)
 
 

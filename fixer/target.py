@@ -32,6 +32,7 @@ from sqlalchemy.engine import URL
 
 from fixer.errors import EMPTY, TargetError
 from fixer.explain import cause_of, explain
+from fixer.interrupt import connect
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2 names its class so
@@ -159,10 +160,10 @@ class Target:
         while True:
             attempt += 1
             try:
-                connection: Connection = psycopg2.connect(**self._connect_arguments(options))
+                connection = connect(**self._connect_arguments(options))
                 if connection.get_parameter_status("standard_conforming_strings") == "off":
                     connection.close()
-                    connection = psycopg2.connect(**self._connect_arguments(f"{options} {self._plain_strings}"))
+                    connection = connect(**self._connect_arguments(f"{options} {self._plain_strings}"))
                 return connection
             except psycopg2.Error as error:
                 cause, refusal = cause_of(error), explain(error, self)

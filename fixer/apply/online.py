@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import psycopg2
@@ -114,10 +114,13 @@ def run(
         before, connection.autocommit = connection.autocommit, False
         try:
             return work.carry_out(replan, allowed)
+        except psycopg2.Error as error:
+            raise ApplyFailed(f"The run broke off: {told(error)}. {work.stands()}") from None
         finally:
-            if not connection.closed:
-                connection.rollback()
-                connection.autocommit = before
+            with suppress(psycopg2.Error):
+                if not connection.closed:
+                    connection.rollback()
+                    connection.autocommit = before
 
 
 class _Online:
@@ -163,22 +166,25 @@ class _Online:
                 self._prove_again()
                 return self._finish(report)
             if further is None:
-                raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self._stands()}")
+                raise ApplyFailed(f"{reason or _broken(report)}: rows came in meanwhile. Apply again: {self.stands()}")
             if self.failed == failed != "" and not self.stirred and self.plan.fingerprint == further.fingerprint:
-                raise ApplyFailed(f"A step failed twice, and nothing had changed meanwhile: {failed}. {self._stands()}")
+                raise ApplyFailed(f"A step failed twice, and nothing had changed meanwhile: {failed}. {self.stands()}")
             failed, self.plan = self.failed, further
             self.progress.again(reason or _broken(report))
-            permit(self.plan, allowed, so_far=self._stands())
+            permit(self.plan, allowed, so_far=self.stands())
             self._widen()
-        raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {self._stands()}")
+        raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {self.stands()}")
 
     def _keep_the_floor(self, *, ask: bool = True) -> None:
         """Stop where nothing keeps other fixers out any longer."""
         if reason := self.held.lost(ask=ask):
             lost = f"The connection that keeps other fixers out was lost ({reason})"
-            raise ApplyFailed(f"{lost}, and nothing more is done without it. {self._stands()}")
+            raise ApplyFailed(f"{lost}, and nothing more is done without it. {self.stands()}")
 
-    def _stands(self) -> str:
+    def stands(self) -> str:
+        """Say what is true of the database as long as the run is not finished."""
+        if not self.number:
+            return "Nothing was changed."
         return f"What was done stands as run {self.number}: `fixer apply --mode online` goes on from there."
 
     def _round(self) -> str:
@@ -272,7 +278,7 @@ class _Online:
                 try:
                     self._at_once([step])
                 except _OvertakenError as broken:
-                    raise ApplyFailed(f"{step.title}: {broken}. {self._stands()}") from None
+                    raise ApplyFailed(f"{step.title}: {broken}. {self.stands()}") from None
 
     def _finish(self, report: Report) -> Run:
         """Let the ledger add up, and close the run."""
@@ -332,7 +338,7 @@ class _Online:
         """Say who is in the way of a step; give up where that lasts too long."""
         waited = time.monotonic() - since
         if waited > PATIENCE:
-            raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self._stands()}") from None
+            raise ApplyFailed(f"Step {step.number} ({step.title}): {told(error)}. {self.stands()}") from None
         if waited > 1.0:
             self.progress.waits(self._blockers(step) or f"for a lock: {told(error)}")
 
@@ -357,7 +363,7 @@ class _Online:
         if isinstance(error, _OVERTAKEN):
             return _OvertakenError(told(error))
         log.error("step %s failed: %s: %s", step.number, step.title, told(error))
-        return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {self._stands()}")
+        return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {self.stands()}")
 
     def _concurrently(self, step: PlannedStep) -> int:
         """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it.
@@ -395,7 +401,7 @@ class _Online:
         if shadow := cursor.fetchone():
             raise ApplyFailed(
                 f"The {shadow[0]} {shadow[1]} of the role {shadow[2]} may take the place of PostgreSQL's own in"
-                f" an index that is built through a pooler: name the server's direct port, or drop it. {self._stands()}"
+                f" an index that is built through a pooler: name the server's direct port, or drop it. {self.stands()}"
             )
 
     def _with_settings(self, cursor: Cursor, step: PlannedStep) -> None:

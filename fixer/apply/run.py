@@ -28,4 +28,4 @@ class Run:
     @property
     def ok(self) -> bool:
         """Whether the contract holds now."""
-        return self.report is None or self.report.ok
+        return self.report is not None and self.report.ok

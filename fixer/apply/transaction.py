@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar
 
 import psycopg2
@@ -16,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.explain import told
 from fixer.images import EXACTLY
+from fixer.interrupt import held, was_heard
 from fixer.target import PLAINLY, SAFELY, unhurried
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
@@ -74,9 +76,10 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
         _commit(connection)
         return done
     finally:
-        if not connection.closed:
-            connection.rollback()
-            connection.autocommit = before
+        with suppress(psycopg2.Error):  # a connection that breaks now takes nothing back that was committed
+            if not connection.closed:
+                connection.rollback()
+                connection.autocommit = before
 
 
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
@@ -105,11 +108,24 @@ def take_the_floor(cursor: Cursor) -> None:
         )
 
 
+_EITHER = (
+    "the work was being committed ({}): it was done whole or not at all, and `fixer history` tells whether the run is"
+    " there."
+)
+
+
 def _commit(connection: Connection) -> None:
+    """Commit; Ctrl-C waits until it is known whether that was done, for then it comes too late."""
     try:
-        connection.commit()
+        with held():
+            connection.commit()
     except psycopg2.Error as error:
-        raise ApplyFailed(
-            f"The connection broke while the work was being committed ({told(error)}): it was done whole"
-            " or not at all, and `fixer history` tells whether the run is there."
-        ) from None
+        if isinstance(error, pg.QueryCanceled) and was_heard():
+            raise KeyboardInterrupt from None
+        if isinstance(error, TRANSIENT):
+            raise
+        if not connection.closed:  # the server itself says no
+            raise ApplyFailed(f"{told(error)}. Everything was rolled back.") from None
+        raise ApplyFailed(f"The connection broke while {_EITHER.format(told(error))}") from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted while {_EITHER.format('the server did not answer')}") from None

@@ -23,7 +23,12 @@ def of_report(report: Report) -> str:
 
 def of_plan(plan: Plan) -> str:
     """Return a plan, as `-o` keeps it and `apply` reads it."""
-    return _text({**head(plan.target, plan.contract, plan.findings), **plan_body(plan)})
+    return _text({**_head_of_plan(plan, plan.target, plan.contract), **plan_body(plan)})
+
+
+def _head_of_plan(plan: Plan, target: str, contract: str) -> dict[str, Any]:
+    """Return the head for a plan; one that was kept knows no findings, only that there were some."""
+    return head(target, contract, plan.findings, ok=bool(plan.findings) or not (plan.steps or plan.refusals))
 
 
 def plan_body(plan: Plan) -> dict[str, Any]:
@@ -43,10 +48,13 @@ def plan_body(plan: Plan) -> dict[str, Any]:
 
 def of_run(run: Run) -> str:
     """Return what `apply` did."""
-    findings = run.report.findings if run.report else run.plan.findings
+    if run.report:
+        known = head(run.target, run.contract, run.report.findings)
+    else:  # nothing was done
+        known = _head_of_plan(run.plan, run.target, run.contract)
     return _text(
         {
-            **head(run.target, run.contract, findings),
+            **known,
             "run": run.run,
             "steps": [step_to_json(step) for step in run.steps],
             "ledger": ledger.to_json(run.ledger),
@@ -65,9 +73,19 @@ def of_history(target: str, runs: Sequence[PastRun]) -> str:
     return _text({"version": VERSION, "target": target, "runs": [asdict(run) for run in runs]})
 
 
-def head(target: str, contract: str, findings: tuple[Finding, ...]) -> dict[str, Any]:
-    """Return the keys that all commands share."""
+def of_error(
+    target: str | None, contract: str | None, findings: tuple[Finding, ...], message: str, sqlstate: str | None
+) -> str:
+    """Return why a command could not work."""
+    error = {"message": message, "sqlstate": sqlstate}
+    return _text({**head(target, contract, findings, ok=False), "error": error})
+
+
+def head(target: str | None, contract: str | None, findings: tuple[Finding, ...], *, ok: bool = True) -> dict[str, Any]:
+    """Return the keys that all commands share; no point holds for sure if it is not `ok` and no finding says why."""
     broken = {finding.point for finding in findings if finding.breaks}
+    if not (ok or broken):
+        broken = set(POINTS)
     return {
         "version": VERSION,
         "target": target,

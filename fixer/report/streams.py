@@ -1,0 +1,73 @@
+"""Where the command writes: its reader may go away, its disk may be full, its encoding may lack ✓."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import select
+import sys
+from typing import TYPE_CHECKING, TextIO, cast
+
+from fixer.errors import OutputFailed
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_PLAIN = {"✓": "+", "✗": "x", "·": "-", "≠": "!=", "…": "...", "→": "->", "—": "-", "─": "-", "━": "-"}
+
+
+def prepare() -> None:
+    """Put streams of ours in the place of those that Python made, if they are real ones."""
+    codecs.register_error("pgmend", _plainly)
+    if sys.stdin is None:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stdout = _stream(sys.stdout, 1, loud=True)
+    sys.stderr = _stream(sys.stderr, 2, loud=False)
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """Return how characters are written that an encoding lacks, and where to go on."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking), error.end
+
+
+class _Stream(io.FileIO):
+    """A descriptor that takes what is written to it, whether somebody reads it or not."""
+
+    def __init__(self, descriptor: int, *, loud: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._loud, self._gone = loud, False
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write the data. Raises OutputFailed where that cannot be done, unless nobody reads it or it is not `loud`."""
+        if not self._gone:
+            try:
+                while (written := super().write(data)) is None:  # it does not block, and is full
+                    select.select([], [self], [])
+                return int(written)
+            except BrokenPipeError:
+                self._gone = True
+            except OSError as error:
+                self._gone = True
+                if self._loud:
+                    raise OutputFailed(f"The output cannot be written: {error.strerror}.") from None
+        return memoryview(data).nbytes
+
+
+def _stream(was: TextIO | None, descriptor: int, *, loud: bool) -> TextIO:
+    try:
+        if was is not None and was.fileno() != descriptor:
+            return was
+    except (OSError, ValueError, AttributeError):  # somebody looks at what is written, by other means
+        return was or io.StringIO()
+    encoding, lines = getattr(was, "encoding", "utf-8"), getattr(was, "line_buffering", False)
+    raw = io.BufferedWriter(cast(io.RawIOBase, _Stream(descriptor, loud=loud)))
+    return io.TextIOWrapper(raw, encoding, "pgmend", line_buffering=lines or not loud)
+
+
+def emit(text: str) -> None:
+    """Write a document for machines on the standard output, in UTF-8 whatever the terminal's encoding is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()
