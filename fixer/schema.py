@@ -46,13 +46,13 @@ class Column:
     labels: tuple[str, ...] = ()  # of its enum type
     home: str = ""  # the schema of its type, where the type's name does not say it
     equality: str = "="  # the operator by which its cells are compared, as SQL spells it
+    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
+    volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, where the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
     added: bool = False  # the plan adds it: there is none today
-    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
-    volatile: bool = field(default=False, compare=False)
 
     @property
     def full_type(self) -> str:

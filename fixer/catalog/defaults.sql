@@ -6,8 +6,8 @@ SELECT d.adrelid AS relation,
          AS expression,
        s.schema AS sequence_schema,
        s.name AS sequence_name,
-       -- Asked of contracts alone, which are read from temporary tables.
-       c.relpersistence = 't' AND EXISTS (
+       -- Asked of contracts alone, which are read from temporary tables, or from a server of our own.
+       (c.relpersistence = 't' OR current_setting('pgmend.apart', true) = 'true') AND EXISTS (
            SELECT FROM pg_catalog.regexp_matches(d.adbin::text, ':(?:func|opfunc)id (\d+)', 'g') AS called (ids)
              JOIN pg_catalog.pg_proc f ON f.oid = called.ids[1]::oid
             WHERE f.provolatile = 'v') AS volatile
