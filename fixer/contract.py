@@ -355,8 +355,8 @@ def _read_apart(metadata: MetaData, version: int, name: str, schema: str) -> Sch
             for each in statements:
                 cursor.execute(each.text)
             cursor.execute(f"SET search_path = {SAFE_PATH}")
-            choose = "SELECT set_config('pgmend.schemas', %s::text[]::text, false), set_config('pgmend.apart', 'true', false)"
-            cursor.execute(choose, (schemas,))
+            cursor.execute("SELECT set_config('pgmend.apart', 'true', false)")
+            cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, false)", (schemas,))
             return catalog.read_model(cursor, schemas)
     except (psycopg2.Error, ServerError) as error:
         said = told(error) if isinstance(error, psycopg2.Error) else str(error)
