@@ -1,4 +1,4 @@
-"""The sound databases that specimens break: a library, a company for what a library has not, tenants for wide keys."""
+"""The sound databases that specimens break: a library, a company, tenants, tickets for what that has not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import UUID
 
 
 def library() -> MetaData:
@@ -131,3 +133,20 @@ SELECT setval('members_id_seq', 6);
 INSERT INTO tasks (tenant_id, member_id, title)
 SELECT 1 + n % 2, 1 + (n - 1) % 6, 'task ' || n FROM generate_series(1, 12) AS n;
 """
+
+
+def tickets() -> MetaData:
+    """Return the contract with a value of its own in each row, and a column that is generated from another."""
+    metadata = MetaData()
+    Table(
+        "tickets",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("seats", Integer),
+        Column("price", Integer, Computed("seats * 10", persisted=True)),
+        Column("token", UUID, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
+    )
+    return metadata
+
+
+TICKET_ROWS = "INSERT INTO tickets (seats) SELECT n FROM generate_series(1, 5) AS n"

@@ -17,7 +17,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
-from fixer.specimens import TENANCY_ROWS, tenancy
+from fixer.specimens import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.twins import column_twin, taken_for
@@ -96,7 +96,7 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
     add = alter(
-        Phase.CONVERT,
+        Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # what it is generated from is there by then
         name,
         f"add {column.name} to {name.name}",
         SQL("ADD COLUMN {}").format(definition),
@@ -105,14 +105,11 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         merge=True,
         added=(Added(column.name, counts=column.generates or bool(column.generated)),),
     )
-    if column.generated:  # online what it is generated from may only be there by then
-        yield replace(add, online=(replace(add, phase=Phase.EXCHANGE_PROOFS),))
-        return
     lightly = None
-    if anew and value is not None and not column.generates and not table.inherits:
+    if anew and value is not None and not (column.generated or column.generates or table.inherits):
         lightly = tuple(added(table, column, value, add))
     yield replace(add, online=lightly)
-    if value is not None:
+    if value is not None and not column.generated:
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
         title = f"let {name.name}.{column.name} default to {column.default or 'nothing'}"
         action = SQL("ALTER COLUMN {} {}").format(Identifier(column.name), default)
@@ -179,6 +176,21 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
         contract=tenancy,
         setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "with a value of its own in each row",
+        "ALTER TABLE tickets DROP COLUMN token",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-unique"}),
+        contract=tickets,
+        setup=TICKET_ROWS,
+    ),
+    Specimen(
+        "and one that is generated from it",
+        "ALTER TABLE tickets DROP COLUMN seats CASCADE",
+        hazards=frozenset({"rewrites-table"}),
+        contract=tickets,
+        setup=TICKET_ROWS,
     ),
 )
 NEAR_MISSES = (
