@@ -294,8 +294,10 @@ def _read_plan(path: str) -> Plan:
 
 
 def _announce(settings: Settings, chosen: Plan) -> None:
+    """Show the plan, now and not at the end: where it cannot be written, nothing is changed."""
     if settings.format == "text" and not settings.quiet:
         as_text.show(settings.console(), as_text.of_plan(chosen, verbose=settings.verbose > 0))
+        sys.stdout.flush()
 
 
 def _ask(question: str, deed: str) -> None:

@@ -214,7 +214,9 @@ def told(error: psycopg2.Error) -> str:
 
     And what depends on an object that cannot go or change, which only the detail names.
     """
+    # Of a connection that was ended, only the text is left, which begins with a severity.
     line = ((error.diag.message_primary or str(error)).strip() or type(error).__name__).splitlines()[0]
+    line = re.sub(r"^(?:FATAL|PANIC): +", "", line)
     if error.pgcode in _DEPENDENT and error.diag.message_detail:
         line = f"{line}: {'; '.join(error.diag.message_detail.splitlines())}"
     said = f"{line} ({error.pgcode})" if error.pgcode else line
