@@ -85,7 +85,7 @@ class Advice:
 
     def is_needed(self, table: Table) -> bool:
         """Tell whether some laws of a table are hard."""
-        return bool(self.groups(table)) or self.partitions(table) is not None or bool(_scarce(table))
+        return self.partitions(table) is not None or bool(self.groups(table))
 
     def judge(self, table: Table) -> Judge:
         """Return what judges rows of a table."""
@@ -116,6 +116,9 @@ class Advice:
 
     def groups(self, table: Table) -> tuple[Group, ...]:
         """Return the groups of a table."""
+        partitions = self.partitions(table)
+        if partitions and partitions.without:
+            raise Hopeless(f"{table.name} has no partition, so no row has a place in it")
         if table not in self._groups:
             self._groups[table] = groups_of(table, self.laws(table))
         return self._groups[table]
@@ -140,9 +143,6 @@ class Advice:
 
     def _search(self, group: Group, settled: Row) -> list[Row]:
         """Look for values of a group that obey its laws, more of them than one."""
-        partitions = self.partitions(group.table)
-        if partitions and partitions.without:
-            raise Hopeless(f"{group.table.name} has no partition, so no row has a place in it")
         random = Random(0)  # the same guesses each time
         candidates = guesses(group, settled, self._known_rows(group), random)
         with self.cursor() as cursor:
@@ -168,8 +168,8 @@ class Advice:
         """Return a pattern with values of its own in some columns; None where no such row obeys the laws."""
         names = [name for name in tokens if name in group.columns and name not in pins]
         conditions = {name: conditions_of(columns_of(group.table)[name]) for name in names}
-        rows = variations(group, pattern, names, conditions, Random(number), _VARIATIONS)
-        rows = [row for row in rows if all(row[name] == value for name, value in pins.items() if name in row)]
+        made = variations(group, pattern, conditions, Random(number), _VARIATIONS)
+        rows = (row for row in made if all(row[name] == value for name, value in pins.items() if name in row))
         apart = [
             each.law(self.name(group.table))
             for each in apart_of(group.table)

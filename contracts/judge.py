@@ -6,7 +6,7 @@ A row is given as a list of values, so nothing is written, no trigger runs and n
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import psycopg2
 from psycopg2 import errors as pg
@@ -52,14 +52,17 @@ class Judge:
             return True
         return True
 
-    def fitting(self, cursor: Cursor, laws: Sequence[Law], rows: Sequence[Row], enough: int) -> list[Row]:
+    def fitting(self, cursor: Cursor, laws: Sequence[Law], rows: Iterable[Row], enough: int) -> list[Row]:
         """Return rows that obey all of these laws, in their order, as soon as there are enough."""
         known = [law for law in laws if self.understands(cursor, law)]
         if not known:
-            return list(rows[:enough])
-        waiting, found, asked = _portions(rows), list[Row](), 0
-        while waiting and len(found) < enough and asked < PATIENCE:
-            some, asked = waiting.pop(0), asked + 1
+            return list(itertools.islice(rows, enough))
+        portions, waiting = _portions(rows), list[list[Row]]()
+        found, asked = list[Row](), 0
+        while len(found) < enough and asked < PATIENCE:
+            some, asked = waiting.pop(0) if waiting else next(portions, []), asked + 1
+            if not some:
+                break
             try:
                 answers = self._ask(cursor, known, some)
             except (psycopg2.DataError, psycopg2.IntegrityError, pg.RaiseException, pg.ProgramLimitExceeded):
@@ -127,10 +130,14 @@ class Judge:
         )
 
 
-def _portions(rows: Sequence[Row]) -> list[list[Row]]:
-    """Return rows in portions that are asked for together: often the first few are enough."""
-    ends = [0, 8, *range(64, len(rows) + 64, 64)]
-    return [list(rows[start:end]) for start, end in itertools.pairwise(ends) if rows[start:end]]
+def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield rows in portions that are asked for together: often the first few are enough."""
+    source = iter(rows)
+    for size in itertools.chain((8, 40), itertools.repeat(64)):
+        portion = list(itertools.islice(source, size))
+        if not portion:
+            return
+        yield portion
 
 
 _PLACE = "pgmend place"

@@ -23,7 +23,8 @@ def excuse(cursor: Cursor, error: psycopg2.Error, advice: Advice, table: Table, 
         raise error
     cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")
     if is_excused(error, advice, table, row):
-        raise UnsatisfiedAssumption
+        said = error.diag.message_primary or str(error).strip()
+        raise UnsatisfiedAssumption(f"the contract itself refuses each row of {table.name} that was made: {said}")
 
 
 def is_excused(error: psycopg2.Error, advice: Advice, table: Table, row: Row) -> bool:

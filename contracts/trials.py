@@ -21,6 +21,9 @@ _SETTINGS = settings(
 )
 
 
+_NONE_MADE = "no row could be made that the contract itself would take"
+
+
 class Broken(Exception):
     """A claim does not hold; its text is the evidence."""
 
@@ -60,15 +63,20 @@ def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], No
 def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> tuple[Any, ...]:
     """Let hypothesis make examples and simplify what fails; return those that passed."""
     passed: list[Any] = []
+    excuses = [_NONE_MADE]
 
     def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
-        prove(value)
+        try:
+            prove(value)
+        except UnsatisfiedAssumption as excuse:
+            excuses.append(excuse.reason or _NONE_MADE)
+            raise
         passed.append(value)
 
     try:
         seed(0)(settings(_SETTINGS, max_examples=count)(given(strategy)(try_one)))()
     except Unsatisfiable:
-        raise NotApplicable("no row could be made that a check of its own would take") from None
+        raise NotApplicable(excuses[-1]) from None
     except ContractError as error:
         raise NotApplicable(str(error)) from None
     except BaseExceptionGroup as group:

@@ -111,6 +111,8 @@ class Family:
         """Settle by advice what is not settled, and return the columns of which that is true."""
         for group in self.groups(table):
             assert self.advice
+            if pins.keys() >= set(group.columns):
+                continue
             patterns = self.advice.patterns(group, pins, more)
             if not patterns:
                 raise Clash
@@ -191,7 +193,8 @@ class Family:
         if matching and (key not in exclusive(table) or not attainable(target, path) or target in path):
             ways.append("match")
         needed = top or not matching or key in exclusive(table)
-        if target not in path and needed and (not optional or (top and attainable(target, path))):
+        above = target not in path or (target is table and top and bool(empty))  # its own parent may have none
+        if above and needed and (not optional or (top and attainable(target, path))):
             ways.append("parent")
         way = self.draw(st.sampled_from(ways)) if len(ways) > 1 else "".join(ways)
         if way == "null":
@@ -225,7 +228,7 @@ class Family:
                 raise
             del self.insertions[made:]
             return self._take(known, pairs)
-        return {local: self._value(place, remote) for local, remote in pairs}
+        return {local: self._value(place, remote) for local, remote in pairs if remote not in settled}
 
     def _known_parents(self, table: Table, key: ForeignKeyConstraint, settled: Row, more: Conditions) -> Sequence[Row]:
         """Return rows of the target that a foreign key may point at."""

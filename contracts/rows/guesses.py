@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -128,7 +128,7 @@ def _rounded(moment: Any) -> list[Any]:
 def marks_of(kind: Grid, strings: Iterable[str], numbers: Iterable[Decimal]) -> list[int]:
     """Return the steps at which literals stand, in order."""
     found = set[int]()
-    years = [f"{n:.0f}-01-01" for n in numbers if kind.now and 1000 < n < 9999]
+    years = [f"{n}-01-01" for n in map(str, (*strings, *numbers)) if kind.now and re.fullmatch(r"[1-9]\d{3}", n)]
     both: list[str | Decimal] = [*strings, *years, *numbers]
     for literal in both:
         try:
@@ -220,19 +220,17 @@ def _later(first: Any, kind: Any, start: Any, steps: int) -> Any:
 
 
 def variations(
-    group: Group, pattern: Row, tokens: Iterable[str], conditions: dict[str, Conditions], random: Random, count: int
-) -> list[Row]:
-    """Return rows like a pattern, with other values in some columns."""
+    group: Group, pattern: Row, conditions: Mapping[str, Conditions], random: Random, count: int
+) -> Iterator[Row]:
+    """Yield rows like a pattern, with other values that meet their conditions in some columns."""
     strings, numbers = literals(law.hints for law in group.laws)
-    columns, found = columns_of(group.table), []
+    kinds = {name: kind_or_none(columns_of(group.table)[name]) for name in conditions}
     for turn in range(count):
         row = dict(pattern)
-        for name in tokens:
-            kind = kind_or_none(columns[name])
+        for name, kind in kinds.items():
             if kind is not None and row.get(name) is not None:
                 row[name] = _varied(kind, row[name], conditions[name], strings, numbers, random, turn)
-        found.append(_shifted(group, pattern, row, tokens) if turn % 2 == 0 else row)
-    return found
+        yield _shifted(group, pattern, row, conditions) if turn % 2 == 0 else row
 
 
 def _varied(
@@ -258,6 +256,8 @@ def _varied(
         if turn % 4 == 1:
             high = min(high, low + 10_000)
         return kind.value(random.randint(low, high))
+    if isinstance(value, bytes) and value:
+        return random.randbytes(len(value))
     return kind.fresh(conditions, value, random.getrandbits(120))
 
 
