@@ -100,7 +100,7 @@ def good_rows_live(place: Place, case: Case) -> None:
                     _change(cursor, place, table, case.table, key, change, returned[-1])
                     _remove(cursor, case.table, key)
 
-        for_all(_lives(table, advice_for(place, table)), place.examples[0], prove)
+        for_all(_lives(table, advice_for(place, table)), place.examples[0], prove, table.name)
 
 
 @functools.cache
@@ -253,7 +253,7 @@ def _try_bad(
             with example(cursor):
                 prove(cursor, family)
 
-        for_all(strategy(advice_for(place, table)), place.examples[1], one)
+        for_all(strategy(advice_for(place, table)), place.examples[1], one, table.name)
 
 
 def _with(family: Sequence[Insertion], column: str, value: Any) -> tuple[Insertion, ...]:

@@ -21,9 +21,6 @@ _SETTINGS = settings(
 )
 
 
-_NONE_MADE = "no row could be made that the contract itself would take"
-
-
 class Broken(Exception):
     """A claim does not hold; its text is the evidence."""
 
@@ -32,8 +29,10 @@ class NotApplicable(Exception):
     """A claim cannot be tried here; its text is the reason."""
 
 
-def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
-    """Try examples, and raise what the simplest one raises that fails.
+def for_all(
+    strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None], subject: str = "the table"
+) -> None:
+    """Try examples, and raise what the simplest one raises that fails; NotApplicable names the subject.
 
     A strategy gives the same examples each time, so those that passed are kept, to be tried elsewhere as they are.
     """
@@ -41,7 +40,7 @@ def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], No
     broken = _try_again(known, prove) if known in _PASSED else None
     if known in _PASSED and broken is None:
         return
-    passed = _try_new(strategy, count, prove)
+    passed = _try_new(strategy, count, prove, subject)
     if isinstance(broken, Broken):
         raise broken  # though it cannot be shown again
     _PASSED[known] = passed
@@ -60,16 +59,16 @@ def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], No
     return None
 
 
-def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> tuple[Any, ...]:
+def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None], subject: str) -> tuple[Any, ...]:
     """Let hypothesis make examples and simplify what fails; return those that passed."""
     passed: list[Any] = []
-    excuses = [_NONE_MADE]
+    excuses = [f"no row of {subject} could be made that the contract and the rows that are there let in"]
 
     def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
         try:
             prove(value)
         except UnsatisfiedAssumption as excuse:
-            excuses.append(excuse.reason or _NONE_MADE)
+            excuses.append(excuse.reason or excuses[-1])
             raise
         passed.append(value)
 

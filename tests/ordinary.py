@@ -271,7 +271,8 @@ ROWS = """
         SELECT 'c' || g || '@example.org', 'DE', 'Customer ' || g FROM generate_series(1, 20) AS g;
     INSERT INTO products (sku, price, quantity) SELECT 'ABC-' || 1000 + g, g, g FROM generate_series(1, 20) AS g;
     INSERT INTO orders (customer_id, total) SELECT g, g FROM generate_series(1, 20) AS g;
-    INSERT INTO order_lines (order_id, line, product_id, quantity, price) SELECT g, 1, g, g, g FROM generate_series(1, 20) AS g;
+    INSERT INTO order_lines (order_id, line, product_id, quantity, price)
+        SELECT g, 1, g, g, g FROM generate_series(1, 20) AS g;
     INSERT INTO posts (slug, title, body) SELECT 'post-' || g, 'Post', 'Text' FROM generate_series(1, 5) AS g;
     INSERT INTO pinned VALUES ('top', 1), ('side', 2), ('foot', 3);
     INSERT INTO rooms (label, beds, smoking) SELECT chr(64 + g), 1 + g % 3, g % 2 = 0 FROM generate_series(1, 26) AS g;
@@ -284,7 +285,8 @@ ROWS = """
     INSERT INTO members (tenant, number, boss) VALUES ('acme', 1, NULL), ('acme', 2, 1), ('acme', 3, 2);
     INSERT INTO sensors (mac, every)
         SELECT ('08:00:2b:01:02:0' || g)::macaddr, interval '1 hour' FROM generate_series(1, 9) AS g;
-    INSERT INTO measurements SELECT 1, timestamptz '2025-01-05' + g * interval '1 h', 20, 50 FROM generate_series(1, 50) AS g;
+    INSERT INTO measurements
+        SELECT 1, timestamptz '2025-01-05' + g * interval '1 h', 20, 50 FROM generate_series(1, 50) AS g;
     INSERT INTO events (payload) SELECT to_jsonb(g) FROM generate_series(1, 20) AS g;
     INSERT INTO sales (region, day, amount) SELECT 'south', date '2025-01-01' + g, g FROM generate_series(1, 20) AS g;
     INSERT INTO audit (new) VALUES ('null'), ('{"a": 1.0}'), ('1e2');

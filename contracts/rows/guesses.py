@@ -248,6 +248,8 @@ def _varied(
         return kind.take(varied(value, random, turn)) or value
     if isinstance(kind, Grid):
         low, high = kind.span(conditions)
+        if turn % 4 == 2 and kind.now:
+            return _another_month(kind, value, random)
         marks = [mark for mark in marks_of(kind, strings, numbers) if low <= mark <= high]
         around = [*itertools.pairwise([low, *marks, high]), *itertools.pairwise(marks), *itertools.pairwise(marks)]
         if turn % 4 == 3 or not marks:
@@ -259,6 +261,14 @@ def _varied(
     if isinstance(value, bytes) and value:
         return random.randbytes(len(value))
     return kind.fresh(conditions, value, random.getrandbits(120))
+
+
+def _another_month(kind: Grid, value: Any, random: Random) -> Any:
+    """Return the same day and time of another month, where it has that day."""
+    try:
+        return kind.take(value.replace(year=random.randint(1001, 9998), month=random.randint(1, 12))) or value
+    except ValueError:
+        return value
 
 
 def _shifted(group: Group, pattern: Row, row: Row, tokens: Iterable[str]) -> Row:
