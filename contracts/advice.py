@@ -29,7 +29,7 @@ from contracts.rows.insertions import Ref, Row
 from contracts.rows.kinds import Grid, Labels
 from contracts.rows.laws import Apart, Law, apart_of, laws_of
 from contracts.rows.literals import Array
-from contracts.rows.references import foreign, references
+from contracts.rows.references import attainable, foreign, references
 from contracts.rows.tables import columns_of
 from contracts.rows.text import Text
 from contracts.rows.types import kind_or_none
@@ -84,8 +84,8 @@ class Advice:
         return self.place.connection.cursor()
 
     def is_needed(self, table: Table) -> bool:
-        """Tell whether some laws of a table are hard."""
-        return self.partitions(table) is not None or bool(self.groups(table))
+        """Tell whether some laws of a table are hard, or its first row needs a row that is there."""
+        return self.partitions(table) is not None or bool(self.groups(table)) or not attainable(table, ())
 
     def judge(self, table: Table) -> Judge:
         """Return what judges rows of a table."""

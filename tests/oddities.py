@@ -196,7 +196,10 @@ odd.bare(
         nullable=False,
     ),
 )
-odd.beside = "INSERT INTO hen (egg_id) VALUES (1); INSERT INTO egg (hen_id) VALUES (1); INSERT INTO countries VALUES ('DE'), ('FR')"
+odd.beside = """
+    INSERT INTO hen (egg_id) VALUES (1);
+    INSERT INTO egg (hen_id) VALUES (1);
+    INSERT INTO countries VALUES ('DE'), ('FR')"""
 
 # --- partitions
 
