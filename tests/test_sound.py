@@ -60,6 +60,12 @@ def run(dsn: str, *statements: str) -> None:
             cursor.execute(statement)
 
 
+def numbers(dsn: str) -> dict[str, int | None]:
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT sequencename, last_value FROM pg_sequences")
+        return dict(cursor.fetchall())
+
+
 def prove(dsn: str, contract: str, directory: Path, names: str = "") -> Proof:
     with place_of(dsn, contract, directory) as place:
         return Proof(place, names)
@@ -89,6 +95,15 @@ def test_what_has_no_values_left_is_said_and_not_red(make: Make, tmp_path: Path)
         "no row of limits was found that obeys UNIQUE (valid), whose values are all taken",
         "no row of pinned was found that obeys UNIQUE (place), whose values are all taken",
     }
+
+
+def test_bad_rows_and_parents_take_no_numbers_from_sequences(make: Make, tmp_path: Path) -> None:
+    dsn = make(ordinary.metadata, MADE["rows"])
+    before = numbers(dsn)
+    prove(dsn, "ordinary:metadata", tmp_path, "bad_row.*(null|orphan|duplicate)-|good_rows.*comments")
+    after = numbers(dsn)
+
+    assert {name for name in before if before[name] != after[name]} == {"comments_id_seq"}
 
 
 @pytest.mark.parametrize("name", [*oddities.contracts])

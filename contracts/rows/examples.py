@@ -36,7 +36,7 @@ def _example(draw: DrawFn, table: Table, size: int, advice: Adviser | None) -> t
     family, made = Family(draw, advice), 0
     for _ in range(draw(st.integers(1, size))):
         try:
-            made = family.add(table) + 1
+            made = family.add(table, draws=True) + 1
         except Clash:
             continue
     return tuple(family.insertions[:made]) if made else reject()

@@ -19,7 +19,7 @@ from contracts.rows.generated import fixed, generated
 from contracts.rows.groups import Adviser, Group
 from contracts.rows.insertions import Insertion, Ref, Row
 from contracts.rows.keys import Key, keys_of
-from contracts.rows.laws import spread
+from contracts.rows.laws import counted, spread
 from contracts.rows.references import attainable, foreign, local_of, references, remote_of
 from contracts.rows.relations import comparisons, inherited, related, relations_of
 from contracts.rows.tables import columns_of
@@ -53,15 +53,19 @@ class Family:
         *,
         loose: str | None = None,
         repeats: bool = False,
+        draws: bool = False,
         path: tuple[Table, ...] = (),
     ) -> int:
         """Add a row and the parents it needs, and return its place.
 
         `pins` are values that are settled, `more` are conditions beyond the checks. The foreign keys of the
-        `loose` column get no parent. A row that `repeats` a key is added all the same.
+        `loose` column get no parent. A row that `repeats` a key is added all the same. Only one that `draws`
+        takes numbers from sequences, which no rollback gives back.
         """
         wanted = {c.column for c in more if c.op == NOT_NULL}
         row = self.row(table, pins or {}, more, wanted)
+        if not draws:
+            self._number(row, table, more)
         for key in references(table):
             if loose not in local_of(key):
                 self._point(row, table, key, wanted, (*path, table))
@@ -102,6 +106,13 @@ class Family:
                 conditions = (*conditions_of(columns[name]), *(c for c in more if c.column == name))
                 row[name] = kind_of(columns[name]).fresh(conditions, row[name], self.number(name))
         return row
+
+    def _number(self, row: Row, table: Table, more: Conditions) -> None:
+        """Give numbers to the columns that would take them from a sequence."""
+        for name, column in columns_of(table).items():
+            if name not in row and counted(column):
+                conditions = (*conditions_of(column), *(c for c in more if c.column == name))
+                row[name] = kind_of(column).fresh(conditions, None, self.number(name))
 
     def groups(self, table: Table) -> tuple[Group, ...]:
         """Return the groups of columns whose values only an adviser knows."""

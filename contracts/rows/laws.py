@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Column, FetchedValue, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql as pg
 
 from contracts.rows.checks import checks_of
+from contracts.rows.generated import generated
+from contracts.rows.kinds import Grid
 from contracts.rows.reader import read
 from contracts.rows.references import foreign
 from contracts.rows.relations import underived_checks
@@ -122,6 +124,15 @@ def spread(table: Table) -> frozenset[str]:
 def laws_of(table: Table) -> tuple[Law, ...]:
     """Return the laws that the models say: checks, computed columns, expressions in indexes."""
     return (*_checks(table), *_domains(table), *_computed(table), *_indexed(table))
+
+
+@functools.cache
+def counted(column: Column[Any]) -> bool:
+    """Tell whether a column takes its numbers from a sequence, and any other number would do as well."""
+    if not generated(column) or column.computed is not None or type(column.server_default) is FetchedValue:
+        return False
+    spoken_of = any(law.hard and law.columns == (column.name,) for law in laws_of(column.table))
+    return isinstance(kind_or_none(column), Grid) and not spoken_of
 
 
 def _law(table: Table, text: str, **words: Any) -> Law:
