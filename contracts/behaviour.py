@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,18 +18,19 @@ from typing import Any
 
 import psycopg2
 from hypothesis import strategies as st
-from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis.strategies import DrawFn, SearchStrategy
 from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from psycopg2.extras import Json
 from sqlalchemy import Integer, String, Uuid
 
 from contracts import rows
+from contracts.advice import Advice, advice_for, advice_of
 from contracts.cases import Case, table_of
 from contracts.places import Place
-from contracts.rows import Array, Bad, Insertion, Ref, Row, Swallowed
+from contracts.reading import assert_kept, literal, misread, types_of
+from contracts.refusals import excuse, excuse_family, is_right
+from contracts.rows import Bad, Insertion, Row, Swallowed
 from contracts.trials import Broken, NotApplicable, for_all
 from fixer import sqltext as q
 from fixer.errors import TargetError
@@ -87,117 +88,41 @@ def example(cursor: Cursor) -> Iterator[None]:
 def good_rows_live(place: Place, case: Case) -> None:
     """Let generated good rows go in, be read back, change, and go out."""
     table = table_of(place.contract_and_cases[0], case.table)
-    excused = frozenset(rows.underived_checks(table))
     with rolled_back(place) as cursor:
-        types = _types(cursor, case.table)
 
         def prove(chosen: tuple[Sequence[Insertion], Row]) -> None:
             family, change = chosen
             with example(cursor):
-                returned = _insert_good(cursor, family, place, excused)
-                _compare(cursor, table, case.table, types, family, returned)
+                returned = _insert_good(cursor, family, place)
+                assert_kept(cursor, table, case.table, family, returned)
                 key = _key(place, case.table, returned[-1])
                 if key is not None:
-                    _change(cursor, case.table, types, key, change, excused)
+                    _change(cursor, place, table, case.table, key, change, returned[-1])
                     _remove(cursor, case.table, key)
 
-        for_all(_lives(table), place.examples[0], prove)
+        for_all(_lives(table, advice_for(place, table)), place.examples[0], prove, table.name)
 
 
 @functools.cache
-def _lives(table: Any) -> SearchStrategy[tuple[Sequence[Insertion], Row]]:
+def _lives(table: Any, advice: Advice | None) -> SearchStrategy[tuple[Sequence[Insertion], Row]]:
     """Give good rows, and a good change of the last of them."""
-    return _family_and_change(table)
+    return _family_and_change(table, advice)
 
 
 @st.composite
-def _family_and_change(draw: DrawFn, table: Any) -> tuple[Sequence[Insertion], Row]:
-    return draw(rows.example_for(table)), draw(rows.changes(table))
+def _family_and_change(draw: DrawFn, table: Any, advice: Advice | None) -> tuple[Sequence[Insertion], Row]:
+    return draw(rows.example_for(table, advice=advice)), draw(rows.changes(table, advice))
 
 
-def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place, excused: frozenset[str]) -> list[Row]:
+def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> list[Row]:
+    returned: list[Row] = []
     try:
-        return rows.insert(cursor, family, place.schema)
+        return rows.insert(cursor, family, place.schema, returned)
     except Swallowed as error:
         raise Broken(f"{error}: {_shown(family)}") from None
     except psycopg2.Error as error:
-        _excuse(error, excused)
+        excuse_family(cursor, error, advice_of(place), family, returned)
         raise Broken(f"a good row is refused: {_said(error)}: {_shown(family)}") from None
-
-
-def _excuse(error: psycopg2.Error, excused: frozenset[str]) -> None:
-    """Give up an example that a check refused which only the database understands."""
-    if isinstance(error, pg.CheckViolation) and excused:
-        raise UnsatisfiedAssumption
-    if isinstance(error, psycopg2.OperationalError) and not isinstance(error, pg.QueryCanceled | pg.LockNotAvailable):
-        raise error
-
-
-def _compare(
-    cursor: Cursor,
-    table: Any,
-    name: QName,
-    types: Mapping[str, str],
-    family: Sequence[Insertion],
-    returned: Sequence[Row],
-) -> None:
-    """Raise Broken where a row of the table is not read back as it was written."""
-    for insertion, record in zip(family, returned, strict=True):
-        if insertion.table is not table:
-            continue
-        written = {column: _resolved(value, returned) for column, value in insertion.row.items()}
-        changed = _misread(cursor, name, types, written, record)
-        if changed:
-            column, found = changed
-            raise Broken(
-                f"{name.name}.{column} is not read back as it was written: wrote {written[column]!r},"
-                f" found {found!r}; does a trigger or a rule change it?"
-            )
-
-
-def _resolved(value: Any, returned: Sequence[Row]) -> Any:
-    return returned[value.index][value.column] if isinstance(value, Ref) else value
-
-
-def _misread(
-    cursor: Cursor, name: QName, types: Mapping[str, str], written: Row, record: Row
-) -> tuple[str, Any] | None:
-    """Return a column whose cell the database gives back otherwise than it was written."""
-    if not written:
-        return None
-    tests = [_same(_literal(record[c]), _literal(value), types[c]) for c, value in written.items()]
-    cursor.execute(SQL("SELECT {}").format(SQL(", ").join(tests)))
-    answers = cursor.fetchone() or ()
-    wrong = [column for column, same in zip(written, answers, strict=True) if not same]
-    return (wrong[0], record[wrong[0]]) if wrong else None
-
-
-def _same(found: Composable, written: Composable, kind: str) -> Composable:
-    """Return whether two values of a type are equal; as texts, where the type knows no equality."""
-    form = "CAST({} AS {})::text IS NOT DISTINCT FROM CAST({} AS {})::text"
-    if kind not in _SPELT:
-        form = "CAST({} AS {}) IS NOT DISTINCT FROM CAST({} AS {})"
-    used = SQL(_SPELT.get(kind) or kind)
-    return SQL(form).format(found, used, written, used)
-
-
-_SPELT = {"json": "jsonb", "xml": "xml", "point": "point", "line": "line", "polygon": "polygon", "jsonpath": "jsonpath"}
-
-
-def _literal(value: Any) -> Composable:
-    if isinstance(value, dict):
-        return Literal(Json(value))
-    return Literal(Array(value) if isinstance(value, list) else value)
-
-
-def _types(cursor: Cursor, name: QName) -> dict[str, str]:
-    """Return the types of the columns as they are today, without their widths: a cast to them cuts nothing."""
-    cursor.execute(
-        "SELECT attname, format_type(atttypid, -1) FROM pg_attribute"
-        " WHERE attrelid = to_regclass(format('%%I.%%I', %s, %s)) AND attnum > 0 AND NOT attisdropped",
-        (name.schema, name.name),
-    )
-    return dict(cursor.fetchall())
 
 
 def _key(place: Place, name: QName, record: Row) -> Composable | None:
@@ -206,28 +131,25 @@ def _key(place: Place, name: QName, record: Row) -> Composable | None:
     keys = sorted(wanted.plain_keys, key=lambda key: not key.primary)
     for key in keys:
         if all(record.get(column) is not None for column in key.columns):
-            return q.all_of(SQL("{} = {}").format(Identifier(c), _literal(record[c])) for c in key.columns)
+            return q.all_of(SQL("{} = {}").format(Identifier(c), literal(record[c])) for c in key.columns)
     return None
 
 
-def _change(
-    cursor: Cursor, name: QName, types: Mapping[str, str], key: Composable, change: Row, excused: frozenset[str]
-) -> None:
+def _change(cursor: Cursor, place: Place, table: Any, name: QName, key: Composable, change: Row, row: Row) -> None:
     if not change:
         return
-    cells = SQL(", ").join(SQL("{} = {}").format(Identifier(c), _literal(v)) for c, v in change.items())
+    cells = SQL(", ").join(SQL("{} = {}").format(Identifier(c), literal(v)) for c, v in change.items())
+    cursor.execute("SAVEPOINT pgmend_row")
     try:
-        cursor.execute(SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(q.name(name), cells, key))
+        found = rows.spelt(cursor, SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(q.name(name), cells, key))
     except psycopg2.Error as error:
-        _excuse(error, excused)
+        excuse(cursor, error, advice_of(place), table, row | change)
         raise Broken(f"a good change of {name.name} is refused: {_said(error)}: {change!r}") from None
-    found = cursor.fetchall()
     if len(found) != 1:
         raise Broken(f"a row of {name.name} could not be changed: the UPDATE found {len(found)} rows: {change!r}")
-    record = dict(zip([each.name for each in cursor.description or ()], found[0], strict=True))
-    misread = _misread(cursor, name, types, change, record)
-    if misread:
-        raise Broken(f"{name.name}.{misread[0]} is not changed as told: {change!r}, found {misread[1]!r}")
+    wrong = misread(cursor, types_of(cursor, name), change, found[0])
+    if wrong:
+        raise Broken(f"{name.name}.{wrong[0]} is not changed as told: {change!r}, found {wrong[1]!r}")
 
 
 def _remove(cursor: Cursor, name: QName, key: Composable) -> None:
@@ -236,7 +158,8 @@ def _remove(cursor: Cursor, name: QName, key: Composable) -> None:
         gone = cursor.rowcount
         cursor.execute(SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(name), key))
     except psycopg2.Error as error:
-        _excuse(error, frozenset())
+        if isinstance(error, psycopg2.OperationalError) and cursor.connection.closed:
+            raise
         raise Broken(f"a row of {name.name} cannot be deleted: {_said(error)}") from None
     left = (cursor.fetchone() or (0,))[0]
     if (gone, left) != (1, 0):
@@ -251,14 +174,19 @@ def bad_row_is_refused(place: Place, case: Case) -> None:
     bad = rows.bad_ways(table_of(place.contract_and_cases[0], case.table))[case.number]
 
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
-        error = _refusal(cursor, family, place, bad)
+        returned: list[Row] = []
+        error = _refusal(cursor, family, place, bad, returned)
         if error is None:
             raise Broken(f"{_what(bad)} was let in, which should be refused ({bad.sqlstate}): {_shown(family)}")
-        _excuse(error, frozenset(rows.underived_checks(bad.table)) if bad.kind != "check" else frozenset())
-        if not _is_right(error, bad):
-            raise Broken(f"{_what(bad)} should be refused with {bad.sqlstate}, but: {_said(error)}: {_shown(family)}")
+        advice, last = advice_of(place), len(returned) == len(family) - 1
+        if last:
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")
+        if last and is_right(error, bad, advice, rows.resolved(family[-1].row, returned)):
+            return
+        excuse_family(cursor, error, advice, family, returned)
+        raise Broken(f"{_what(bad)} should be refused with {bad.sqlstate}, but: {_said(error)}: {_shown(family)}")
 
-    _try_bad(place, rows.bad_example(bad), prove)
+    _try_bad(place, bad.table, lambda advice: rows.bad_example(bad, advice), prove)
 
 
 def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
@@ -266,28 +194,30 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
     bad = rows.edges(table_of(place.contract_and_cases[0], case.table))[case.number]
 
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
+        returned: list[Row] = []
         try:
-            returned = rows.insert(cursor, family, place.schema)
+            rows.insert(cursor, family, place.schema, returned)
         except Swallowed as error:
             raise Broken(f"{error}: {_shown(family)}") from None
         except psycopg2.Error as error:
-            _excuse(error, frozenset())
-            if error.pgcode != bad.sqlstate and not (error.pgcode or "").startswith(_INTEGRITY):
-                raise Broken(
-                    f"{_what(bad)} should be refused with {bad.sqlstate}, but: {_said(error)}: {_shown(family)}"
-                ) from None
-            if isinstance(error, pg.NotNullViolation):
+            fits = error.pgcode == bad.sqlstate or (error.pgcode or "").startswith(_INTEGRITY)
+            if fits and len(returned) == len(family) - 1 and not isinstance(error, pg.NotNullViolation):
+                return
+            excuse_family(cursor, error, advice_of(place), family, returned)
+            if fits:
                 raise Broken(f"a row is refused for another reason: {_said(error)}: {_shown(family)}") from None
-            return
-        _compare(cursor, bad.table, case.table, _types(cursor, case.table), family, returned)
+            raise Broken(
+                f"{_what(bad)} should be refused with {bad.sqlstate}, but: {_said(error)}: {_shown(family)}"
+            ) from None
+        assert_kept(cursor, bad.table, case.table, family, returned)
 
-    _try_bad(place, _oversized(bad), prove)
+    _try_bad(place, bad.table, lambda advice: _oversized(bad, advice), prove)
 
 
 @functools.cache
-def _oversized(bad: Bad) -> SearchStrategy[tuple[Insertion, ...]]:
+def _oversized(bad: Bad, advice: Advice | None) -> SearchStrategy[tuple[Insertion, ...]]:
     """Give families whose last row oversteps a type, by a real symbol where that is enough."""
-    strategy = rows.bad_example(bad)
+    strategy = rows.bad_example(bad, advice)
     length = getattr(bad.table.c[bad.columns[0]].type, "length", None)
     if bad.kind == "too-long" and length is not None and length < len(WORD):
         return strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
@@ -299,7 +229,7 @@ def nul_is_refused(place: Place, case: Case) -> None:
     table = table_of(place.contract_and_cases[0], case.table)
 
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
-        _insert_good(cursor, family, place, frozenset(rows.underived_checks(table)))
+        _insert_good(cursor, family, place)
         cursor.execute("ROLLBACK TO SAVEPOINT pgmend_example")
         try:
             rows.insert(cursor, _with(family, case.columns[0], rows.NUL_TEXT), place.schema)
@@ -308,12 +238,13 @@ def nul_is_refused(place: Place, case: Case) -> None:
             return
         raise Broken(f"{case.table.name}.{case.columns[0]} took a text with a NUL")
 
-    _try_bad(place, rows.example_for(table, size=1), prove)
+    _try_bad(place, table, lambda advice: rows.example_for(table, size=1, advice=advice), prove)
 
 
 def _try_bad(
     place: Place,
-    strategy: SearchStrategy[tuple[Insertion, ...]],
+    table: Any,
+    strategy: Callable[[Advice | None], SearchStrategy[tuple[Insertion, ...]]],
     prove: Callable[[Cursor, Sequence[Insertion]], None],
 ) -> None:
     with rolled_back(place) as cursor:
@@ -322,7 +253,7 @@ def _try_bad(
             with example(cursor):
                 prove(cursor, family)
 
-        for_all(strategy, place.examples[1], one)
+        for_all(strategy(advice_for(place, table)), place.examples[1], one, table.name)
 
 
 def _with(family: Sequence[Insertion], column: str, value: Any) -> tuple[Insertion, ...]:
@@ -331,23 +262,16 @@ def _with(family: Sequence[Insertion], column: str, value: Any) -> tuple[Inserti
     return (*family[:-1], Insertion(last.table, {**last.row, column: value}))
 
 
-def _refusal(cursor: Cursor, family: Sequence[Insertion], place: Place, bad: Bad) -> psycopg2.Error | None:
+def _refusal(
+    cursor: Cursor, family: Sequence[Insertion], place: Place, bad: Bad, returned: list[Row]
+) -> psycopg2.Error | None:
     try:
-        rows.insert(cursor, family, place.schema)
+        rows.insert(cursor, family, place.schema, returned)
     except Swallowed as error:
         raise Broken(f"{_what(bad)} should be refused, but {error}") from None
     except psycopg2.Error as error:
         return error
     return None
-
-
-def _is_right(error: psycopg2.Error, bad: Bad) -> bool:
-    """Tell whether an error says what is bad about the row; the names of constraints are free."""
-    if error.pgcode != bad.sqlstate:
-        return False
-    if error.diag.table_name not in (None, bad.table.name):
-        return False
-    return bad.kind != "null" or error.diag.column_name in (None, *bad.columns)
 
 
 def _what(bad: Bad) -> str:

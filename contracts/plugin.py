@@ -185,11 +185,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of the five points, target by target."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     notes: dict[str, None] = {}
+    untried: Counter[str] = Counter()
     for outcome, report in _reports(terminalreporter):
         known = dict(getattr(report, "user_properties", ()))  # a report of collection has none
         if POINT not in known or (outcome == "passed" and report.when != "call"):
             continue
         counts.setdefault((known[TARGET], str(known[POINT])), Counter())[outcome] += 1
+        untried.update(_why_untried(report) if outcome == "skipped" else ())
         notes |= {str(text): None for name, text in report.user_properties if name == NOTE}
     if not counts:
         return
@@ -199,8 +201,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for number, title in TITLES.items():
             count = counts.get((target, str(number)), Counter())
             terminalreporter.write_line(_row(number, title, count), **{_color(count): True})
+    for reason, number in untried.items():
+        terminalreporter.write_line(f"not tried, {number} item{'s' * (number > 1)}: {reason}", yellow=True)
     for note in notes:
         terminalreporter.write_line(note)
+
+
+def _why_untried(report: Any) -> Iterator[str]:
+    """Yield why an item was skipped, unless the command line asked for it."""
+    _, _, reason = report.longrepr if isinstance(report.longrepr, tuple | list) else ("", 0, str(report.longrepr))
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith("--writes"):
+        yield reason
 
 
 def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, Any]]:

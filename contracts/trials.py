@@ -29,8 +29,10 @@ class NotApplicable(Exception):
     """A claim cannot be tried here; its text is the reason."""
 
 
-def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> None:
-    """Try examples, and raise what the simplest one raises that fails.
+def for_all(
+    strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None], subject: str = "the table"
+) -> None:
+    """Try examples, and raise what the simplest one raises that fails; NotApplicable names the subject.
 
     A strategy gives the same examples each time, so those that passed are kept, to be tried elsewhere as they are.
     """
@@ -38,7 +40,7 @@ def for_all(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], No
     broken = _try_again(known, prove) if known in _PASSED else None
     if known in _PASSED and broken is None:
         return
-    passed = _try_new(strategy, count, prove)
+    passed = _try_new(strategy, count, prove, subject)
     if isinstance(broken, Broken):
         raise broken  # though it cannot be shown again
     _PASSED[known] = passed
@@ -57,18 +59,23 @@ def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], No
     return None
 
 
-def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None]) -> tuple[Any, ...]:
+def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None], subject: str) -> tuple[Any, ...]:
     """Let hypothesis make examples and simplify what fails; return those that passed."""
     passed: list[Any] = []
+    excuses = [f"no row of {subject} could be made that the contract and the rows that are there let in"]
 
     def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
-        prove(value)
+        try:
+            prove(value)
+        except UnsatisfiedAssumption as excuse:
+            excuses.append(excuse.reason or excuses[-1])
+            raise
         passed.append(value)
 
     try:
         seed(0)(settings(_SETTINGS, max_examples=count)(given(strategy)(try_one)))()
     except Unsatisfiable:
-        raise NotApplicable("no row could be made that a check of its own would take") from None
+        raise NotApplicable(excuses[-1]) from None
     except ContractError as error:
         raise NotApplicable(str(error)) from None
     except BaseExceptionGroup as group:

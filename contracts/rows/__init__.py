@@ -7,7 +7,7 @@ keys. The engine knows no column by name: ``info={"examples": [...]}`` of a colu
 from contracts.rows.bad_examples import bad_example
 from contracts.rows.columns import values
 from contracts.rows.examples import changes, example_for, rows
-from contracts.rows.inserting import insert
+from contracts.rows.inserting import insert, resolved, spelt
 from contracts.rows.insertions import Bad, Insertion, Ref, Row, Swallowed
 from contracts.rows.literals import Array, Document
 from contracts.rows.relations import underived_checks
@@ -29,7 +29,9 @@ __all__ = [
     "edges",
     "example_for",
     "insert",
+    "resolved",
     "rows",
+    "spelt",
     "underived_checks",
     "values",
 ]

@@ -13,6 +13,7 @@ from contracts.rows.checks import checks_of, conditions_of
 from contracts.rows.columns import good
 from contracts.rows.conditions import NOT_NULL, Condition, Other
 from contracts.rows.families import Clash, Family
+from contracts.rows.groups import Adviser
 from contracts.rows.insertions import Bad, Insertion
 from contracts.rows.keys import keys_of
 from contracts.rows.kinds import Grid
@@ -25,14 +26,14 @@ from contracts.rows.ways import breakable, breaking, loose_end
 
 
 @functools.cache
-def bad_example(bad: Bad) -> SearchStrategy[tuple[Insertion, ...]]:
+def bad_example(bad: Bad, advice: Adviser | None = None) -> SearchStrategy[tuple[Insertion, ...]]:
     """Give families whose last insertion is bad in exactly this way, and all before it good."""
-    return _bad_example(bad)
+    return _bad_example(bad, advice)
 
 
 @st.composite
-def _bad_example(draw: DrawFn, bad: Bad) -> tuple[Insertion, ...]:
-    family = Family(draw)
+def _bad_example(draw: DrawFn, bad: Bad, advice: Adviser | None) -> tuple[Insertion, ...]:
+    family = Family(draw, advice)
     try:
         _WAYS[bad.kind](family, bad)
     except Clash:
@@ -60,12 +61,15 @@ def _add_duplicate(family: Family, bad: Bad) -> None:
     key = next(k for k in keys_of(bad.table) if (k.name, k.columns) == (bad.name, bad.columns))
     more = (*(Condition(name, NOT_NULL) for name in key.columns), *key.where)
     first = family.add(bad.table, None, more)
-    family.add(bad.table, {name: family.told(first, name) for name in key.columns}, key.where, repeats=True)
+    tied = [n for g in family.groups(bad.table) if not set(key.columns).isdisjoint(g.columns) for n in g.columns]
+    names = dict.fromkeys([*key.columns, *tied])
+    family.add(bad.table, {name: family.told(first, name) for name in names}, key.where, repeats=True)
 
 
 def _add_broken(family: Family, bad: Bad) -> None:
-    check = next(c for c in checks_of(bad.table) if (c.name, c.columns) == (bad.name, bad.columns))
-    condition = family.draw(st.sampled_from([c for c in check.conditions if breakable(bad.table, c)]))
+    checks = [check for check in checks_of(bad.table) if (check.name, check.columns) == (bad.name, bad.columns)]
+    conditions = [each for check in checks for each in check.conditions if breakable(bad.table, each)]
+    condition = family.draw(st.sampled_from(conditions))
     column = columns_of(bad.table)[condition.column]
     if not isinstance(condition.value, Other):
         family.add(bad.table)

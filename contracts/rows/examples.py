@@ -13,28 +13,30 @@ from sqlalchemy import Table
 
 from contracts.rows.columns import simple, values
 from contracts.rows.families import Clash, Family
+from contracts.rows.generated import generated
+from contracts.rows.groups import Adviser
 from contracts.rows.insertions import Insertion, Row
-from contracts.rows.keys import keys_of
+from contracts.rows.laws import apart_of
 from contracts.rows.references import foreign
 from contracts.rows.tables import columns_of
 from fixer.errors import ContractError
 
 
 @functools.cache
-def example_for(table: Table, *, size: int = 3) -> SearchStrategy[tuple[Insertion, ...]]:
+def example_for(table: Table, *, size: int = 3, advice: Adviser | None = None) -> SearchStrategy[tuple[Insertion, ...]]:
     """Give families of good rows: 1 to `size` rows of the table, each after the parents it needs.
 
     The last insertion is always a row of the table.
     """
-    return _example(table, size)
+    return _example(table, size, advice)
 
 
 @st.composite
-def _example(draw: DrawFn, table: Table, size: int) -> tuple[Insertion, ...]:
-    family, made = Family(draw), 0
+def _example(draw: DrawFn, table: Table, size: int, advice: Adviser | None) -> tuple[Insertion, ...]:
+    family, made = Family(draw, advice), 0
     for _ in range(draw(st.integers(1, size))):
         try:
-            made = family.add(table) + 1
+            made = family.add(table, draws=True) + 1
         except Clash:
             continue
     return tuple(family.insertions[:made]) if made else reject()
@@ -56,18 +58,27 @@ def _single(draw: DrawFn, table: Table, known: Row) -> Row:
 
 
 @functools.cache
-def changes(table: Table) -> SearchStrategy[Row]:
+def changes(table: Table, advice: Adviser | None = None) -> SearchStrategy[Row]:
     """Give good updates: values for one or more columns that are neither keys, generated nor compared.
 
-    Only the empty update where the table has no such column.
+    Columns that a law ties together change together. Only the empty update where the table has no such column.
     """
-    keyed = {name for key in keys_of(table) for name in key.columns}
-    fields = {column.name: values(column) for column in simple(table) if column.name not in keyed}
+    groups = advice.groups(table) if advice else ()
+    settled = {name for each in apart_of(table) for name in each.columns} | foreign(table)
+    settled |= {column.name for column in table.columns if generated(column)}
+    grouped = {name for group in groups for name in group.columns}
+    fields: dict[tuple[str, ...], SearchStrategy[tuple[Any, ...]]] = {}
+    fields |= {(c.name,): st.tuples(values(c)) for c in simple(table) if c.name not in settled | grouped}
+    for group in groups:
+        if advice and settled.isdisjoint(group.columns):
+            found = [tuple(row.values()) for row in advice.patterns(group, {}, ())]
+            fields[group.columns] = st.sampled_from(found)
     return _update(fields) if fields else st.just({})
 
 
 @st.composite
-def _update(draw: DrawFn, fields: dict[str, SearchStrategy[Any]]) -> Row:
+def _update(draw: DrawFn, fields: dict[tuple[str, ...], SearchStrategy[tuple[Any, ...]]]) -> Row:
     first = draw(st.sampled_from(list(fields)))
-    rest = {name: strategy for name, strategy in fields.items() if name != first}
-    return {first: draw(fields[first]), **draw(st.fixed_dictionaries({}, optional=rest))}
+    rest = {names: strategy for names, strategy in fields.items() if names != first}
+    chosen = {first: draw(fields[first]), **draw(st.fixed_dictionaries({}, optional=rest))}
+    return {name: value for names, found in chosen.items() for name, value in zip(names, found, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hypothesis import reject
@@ -16,8 +16,10 @@ from contracts.rows.checks import conditions_of
 from contracts.rows.columns import OMITTED, REQUIRED, fields, good, nullable
 from contracts.rows.conditions import NOT_NULL, Conditions
 from contracts.rows.generated import fixed, generated
+from contracts.rows.groups import Adviser, Group
 from contracts.rows.insertions import Insertion, Ref, Row
 from contracts.rows.keys import Key, keys_of
+from contracts.rows.laws import counted, spread
 from contracts.rows.references import attainable, foreign, local_of, references, remote_of
 from contracts.rows.relations import comparisons, inherited, related, relations_of
 from contracts.rows.tables import columns_of
@@ -36,8 +38,9 @@ class Clash(Exception):
 class Family:
     """The rows of one example, as they come together."""
 
-    def __init__(self, draw: DrawFn) -> None:
+    def __init__(self, draw: DrawFn, advice: Adviser | None = None) -> None:
         self.draw = draw
+        self.advice = advice
         self.seed = draw(st.integers(0, 2**64 - 1))
         self.rows = 0
         self.insertions: list[Insertion] = []
@@ -50,15 +53,19 @@ class Family:
         *,
         loose: str | None = None,
         repeats: bool = False,
+        draws: bool = False,
         path: tuple[Table, ...] = (),
     ) -> int:
         """Add a row and the parents it needs, and return its place.
 
         `pins` are values that are settled, `more` are conditions beyond the checks. The foreign keys of the
-        `loose` column get no parent. A row that `repeats` a key is added all the same.
+        `loose` column get no parent. A row that `repeats` a key is added all the same. Only one that `draws`
+        takes numbers from sequences, which no rollback gives back.
         """
-        row = self.row(table, pins or {}, more)
         wanted = {c.column for c in more if c.op == NOT_NULL}
+        row = self.row(table, pins or {}, more, wanted)
+        if not draws:
+            self._number(row, table, more)
         for key in references(table):
             if loose not in local_of(key):
                 self._point(row, table, key, wanted, (*path, table))
@@ -82,27 +89,63 @@ class Family:
         text = f"{self.seed} {self.rows} {column}"
         return int.from_bytes(hashlib.blake2b(text.encode(), key=_SALT, digest_size=16).digest())
 
-    def row(self, table: Table, pins: Row, more: Conditions) -> Row:
-        """Return a good row, still without its foreign keys."""
+    def row(self, table: Table, pins: Row, more: Conditions, wanted: set[str] | None = None) -> Row:
+        """Return a good row, still without its foreign keys; add those that it needs to the `wanted`."""
         self.rows += 1
         row, columns = dict(pins), columns_of(table)
-        for name, value in self._draft(table):
+        grouped = self._follow(row, table, pins, more, set() if wanted is None else wanted)
+        for name, value in self._draft(table, grouped):
             row.setdefault(name, value)
-        for name in dict.fromkeys(c.column for c in more):
+        for name in dict.fromkeys(c.column for c in more if c.column not in grouped):
             self._insist(row, pins, columns[name], tuple(c for c in more if c.column == name))
         for name in columns:
             if name in related(table) and name not in row:
                 self._relate(row, columns[name], tuple(c for c in more if c.column == name))
-        for name in tokens(table):
+        for name in tokens(table) - grouped:
             if name not in pins and row.get(name) is not None:
                 conditions = (*conditions_of(columns[name]), *(c for c in more if c.column == name))
                 row[name] = kind_of(columns[name]).fresh(conditions, row[name], self.number(name))
         return row
 
-    def _draft(self, table: Table) -> Iterator[tuple[str, Any]]:
+    def _number(self, row: Row, table: Table, more: Conditions) -> None:
+        """Give numbers to the columns that would take them from a sequence."""
+        for name, column in columns_of(table).items():
+            if name not in row and counted(column):
+                conditions = (*conditions_of(column), *(c for c in more if c.column == name))
+                row[name] = kind_of(column).fresh(conditions, None, self.number(name))
+
+    def groups(self, table: Table) -> tuple[Group, ...]:
+        """Return the groups of columns whose values only an adviser knows."""
+        return self.advice.groups(table) if self.advice else ()
+
+    def _follow(self, row: Row, table: Table, pins: Row, more: Conditions, wanted: set[str]) -> frozenset[str]:
+        """Settle by advice what is not settled, and return the columns of which that is true."""
+        for group in self.groups(table):
+            assert self.advice
+            if pins.keys() >= set(group.columns):
+                continue
+            patterns = self.advice.patterns(group, pins, more)
+            if not patterns:
+                raise Clash
+            pattern = patterns[0] if len(patterns) == 1 else self.draw(st.sampled_from(patterns))
+            apart = [n for n in group.columns if n in tokens(table) | spread(table) and n not in pins]
+            if any(pattern[name] is not None for name in apart):
+                fresh = self.advice.fresh(group, pattern, apart, pins, self.number(" ".join(group.columns)))
+                if fresh is None:
+                    raise Clash
+                pattern = fresh
+            for name in group.columns:
+                if name not in pins and (name not in group.shadows or pattern[name] is None):
+                    row[name] = pattern[name]
+            wanted |= {name for name in group.shadows if pattern[name] is not None}
+        return frozenset(name for group in self.groups(table) for name in group.columns)
+
+    def _draft(self, table: Table, grouped: frozenset[str]) -> Iterator[tuple[str, Any]]:
         """Draw the simple columns; half of those that are nullable or have a default stay empty."""
         tosses = 1
         for name, (strategy, instead) in fields(table).items():
+            if name in grouped:
+                continue
             if instead is REQUIRED:
                 yield name, self.draw(strategy)
                 continue
@@ -153,7 +196,7 @@ class Family:
         if target is table:  # a row that repeats another's key would point at itself
             own = [row.get(remote) for remote in remote_of(key)]
             matching = [i for i in matching if own != [self._value(i, remote) for remote in remote_of(key)]]
-        if len(settled) == len(pairs) and matching:
+        if len(settled) == len(pairs) and (matching or self._known_parents(table, key, settled, more)):
             return
         top, optional = len(path) == 1, bool(empty) and not wanted & set(empty)
         if optional:
@@ -161,7 +204,8 @@ class Family:
         if matching and (key not in exclusive(table) or not attainable(target, path) or target in path):
             ways.append("match")
         needed = top or not matching or key in exclusive(table)
-        if target not in path and needed and (not optional or (top and attainable(target, path))):
+        above = target not in path or (target is table and top and bool(empty))  # its own parent may have none
+        if above and needed and (not optional or (top and attainable(target, path))):
             ways.append("parent")
         way = self.draw(st.sampled_from(ways)) if len(ways) > 1 else "".join(ways)
         if way == "null":
@@ -170,16 +214,46 @@ class Family:
             place = matching[-1] if len(matching) == 1 else self.draw(st.sampled_from(matching))
             row |= {local: self._value(place, remote) for local, remote in pairs}
         elif way == "parent" and not any(fixed(columns_of(target)[name]) for name in settled):
-            place = self.add(target, settled, more, path=path)
-            row |= {local: self._value(place, remote) for local, remote in pairs}
+            row |= self._parent(table, key, settled, more, path)
         elif target is table and not settled:
             self._point_home(row, table, pairs)
+        elif known := self._known_parents(table, key, settled, more):
+            row |= self._take(known, pairs)
         else:
             names = ", ".join(local_of(key))
             raise ContractError(
                 f"{table.name}({names}) should reference {target.name}, "
                 f"whose rows need one of {table.name} first: no first row can be inserted."
             )
+
+    def _parent(
+        self, table: Table, key: ForeignKeyConstraint, settled: Row, more: Conditions, path: tuple[Table, ...]
+    ) -> Row:
+        """Add a parent, and return what refers to it; where none can be made, to one that is there."""
+        pairs, made = list(zip(local_of(key), remote_of(key), strict=True)), len(self.insertions)
+        try:
+            place = self.add(key.referred_table, settled, more, path=path)
+        except ContractError:
+            known = self._known_parents(table, key, settled, more)
+            if not known:
+                raise
+            del self.insertions[made:]
+            return self._take(known, pairs)
+        return {local: self._value(place, remote) for local, remote in pairs if remote not in settled}
+
+    def _known_parents(self, table: Table, key: ForeignKeyConstraint, settled: Row, more: Conditions) -> Sequence[Row]:
+        """Return rows of the target that a foreign key may point at."""
+        if self.advice is None:
+            return ()
+        apart = (table, local_of(key)) if key in exclusive(table) and len(settled) < len(key.elements) else None
+        found = self.advice.parents(key.referred_table, remote_of(key), settled, more, apart)
+        taken = [each.row for each in self.insertions if each.table is table] if apart else []
+        pairs = list(zip(local_of(key), remote_of(key), strict=True))
+        return [row for row in found if not any(all(t.get(c) == row[r] for c, r in pairs) for t in taken)]
+
+    def _take(self, known: Sequence[Row], pairs: list[tuple[str, str]]) -> Row:
+        parent = self.draw(st.sampled_from(known))
+        return {local: parent[remote] for local, remote in pairs}
 
     def _point_home(self, row: Row, table: Table, pairs: list[tuple[str, str]]) -> None:
         """Let a row be its own parent."""

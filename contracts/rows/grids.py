@@ -27,7 +27,8 @@ def number_grid(low: int, high: int, scale: int | None) -> Grid:
     def value(units: int) -> Decimal:
         return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -scale))  # exact at any precision
 
-    return Grid(low, high, lambda v: Fraction(v) * Fraction(10) ** scale, value, Decimal, "number")
+    size = 10 ** max(scale, 0)
+    return Grid(low, high, lambda v: Fraction(v) * Fraction(10) ** scale, value, Decimal, "number", stride=size)
 
 
 def float_grid(kind: sa.Float[Any]) -> Grid:
@@ -35,7 +36,7 @@ def float_grid(kind: sa.Float[Any]) -> Grid:
     single = isinstance(kind, sa.REAL) or (kind.precision or 53) <= 24
     wild = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False, width=32 if single else 64)
     size = 2**24 if single else 2**53
-    return Grid(-size, size, lambda v: Fraction(v) * 1024, lambda n: n / 1024, float, "number", wild)
+    return Grid(-size, size, lambda v: Fraction(v) * 1024, lambda n: n / 1024, float, "number", wild, 1024)
 
 
 def moment_grid(zoned: bool, precision: int | None) -> Grid:
@@ -57,7 +58,9 @@ def moment_grid(zoned: bool, precision: int | None) -> Grid:
         return moment
 
     low, high = (datetime(y, 1, 2, tzinfo=epoch.tzinfo) for y in (1000, 9999))
-    return Grid(math.ceil(units(low)), int(units(high)), units, value, read, "zoned" if zoned else "moment")
+    day, ends = _DAY * _MICROSECOND // unit, (math.ceil(units(low)), int(units(high)))
+    family, now = "zoned" if zoned else "moment", lambda: datetime.now(epoch.tzinfo)
+    return Grid(*ends, units, value, read, family, stride=day, now=now)
 
 
 def time_grid(zoned: bool, precision: int | None) -> Grid:
@@ -71,7 +74,8 @@ def time_grid(zoned: bool, precision: int | None) -> Grid:
     def units(moment: time) -> Fraction:
         return Fraction((datetime.combine(_EPOCH, moment.replace(tzinfo=None)) - _EPOCH) // _MICROSECOND, unit)
 
-    return Grid(0, _DAY // unit - 1, units, value, time.fromisoformat, "zoned time" if zoned else "time")
+    family = "zoned time" if zoned else "time"
+    return Grid(0, _DAY // unit - 1, units, value, time.fromisoformat, family, stride=_DAY // 24 // unit)
 
 
 def interval_grid(precision: int | None) -> Grid:
@@ -82,4 +86,9 @@ def interval_grid(precision: int | None) -> Grid:
     def read(literal: str) -> timedelta:
         raise ValueError(literal)
 
-    return Grid(-size, size, lambda v: Fraction(v // _MICROSECOND, unit // _MICROSECOND), lambda n: unit * n, read, "")
+    hour = timedelta(hours=1) // unit
+
+    def units(span: timedelta) -> Fraction:
+        return Fraction(span // _MICROSECOND, unit // _MICROSECOND)
+
+    return Grid(-size, size, units, lambda n: unit * n, read, "", stride=hour)

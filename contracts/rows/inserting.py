@@ -1,51 +1,63 @@
-"""Inserts the rows of an example."""
+"""Inserts the rows of an example, and reads them back as the server spells them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
-from psycopg2.extras import Json
+from psycopg2.extensions import new_type, register_type, string_types
 from sqlalchemy import Table
 
+from contracts.rows.generated import fixed
 from contracts.rows.insertions import Insertion, Ref, Row, Swallowed
-from contracts.rows.literals import Array
+from contracts.rows.tables import columns_of
+
+# A JSON null is no NULL, 1.0 is not 1, and some moments are none in Python: cells stay texts.
+_AS_SPELT = new_type(tuple(string_types), "AS_SPELT", lambda value, _: value)
 
 
-def insert(cursor: Cursor, example: Iterable[Insertion], schema: str) -> list[Row]:
-    """Insert the rows of an example in order, and return them as the database returned them.
+def insert(cursor: Cursor, example: Iterable[Insertion], schema: str, returned: list[Row] | None = None) -> list[Row]:
+    """Insert the rows of an example in order, and return them as the server spells them.
 
     Tables without a schema of their own stand in `schema`. Deferred constraints speak at once. Errors of
-    psycopg2 come as they are; Swallowed is raised where an insert returns no row.
+    psycopg2 come as they are, and the savepoint pgmend_row stands before the row that was refused; Swallowed
+    is raised where an insert returns no row. `returned` holds at any time what went in.
     """
-    returned: list[Row] = []
-    before = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; ")  # in one round trip with the first
+    returned = [] if returned is None else returned
+    before = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT pgmend_row; ")  # in one round trip with the first
     for insertion in example:
-        row = {name: _resolve(value, returned) for name, value in insertion.row.items()}
-        cursor.execute(before + _statement(insertion.table, row, schema))
-        before = sql.SQL("")
-        record = cursor.fetchone()
-        if record is None:
+        found = spelt(cursor, before + _statement(insertion.table, resolved(insertion.row, returned), schema))
+        before = sql.SQL("SAVEPOINT pgmend_row; ")
+        if not found:
             raise Swallowed(insertion.table)
-        returned.append(dict(zip([each.name for each in cursor.description or ()], record, strict=True)))
+        returned += found
     return returned
 
 
-def _resolve(value: Any, returned: list[Row]) -> Any:
-    if not isinstance(value, Ref):
-        return value
-    found = returned[value.index][value.column]
-    return Json(found) if isinstance(found, dict) else Array(found) if isinstance(found, list) else found
+def spelt(cursor: Cursor, statement: sql.Composable) -> list[Row]:
+    """Run a statement and return its rows, each cell as the server spells it; None is NULL and nothing else."""
+    with cursor.connection.cursor() as plain:
+        register_type(_AS_SPELT, plain)
+        plain.execute(statement)
+        names = [each.name for each in plain.description or ()]
+        return [dict(zip(names, record, strict=True)) for record in plain.fetchall()]
+
+
+def resolved(row: Row, returned: Sequence[Row]) -> Row:
+    """Return a row with what earlier insertions returned."""
+    return {n: returned[v.index][v.column] if isinstance(v, Ref) else v for n, v in row.items()}
 
 
 def _statement(table: Table, row: Row, schema: str) -> sql.Composed:
     name = sql.Identifier(table.schema or schema, table.name)
     if not row:
         return sql.SQL("INSERT INTO {} DEFAULT VALUES RETURNING *").format(name)
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(
+    columns = columns_of(table)
+    always = any(name in row and fixed(columns[name]) and columns[name].identity is not None for name in columns)
+    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({}) RETURNING *").format(
         name,
         sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL("OVERRIDING SYSTEM VALUE" if always else ""),
         sql.SQL(", ").join(map(sql.Literal, row.values())),  # a parameter would trip over "%" in a name
     )

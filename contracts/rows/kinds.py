@@ -19,6 +19,7 @@ class Kind:
     """The values of a type, as strategy, as literal in a check, and as a value that is nowhere yet."""
 
     family = ""  # columns of one family can be compared
+    samples: tuple[Any, ...] = ()  # what is likely to obey a check
 
     def read(self, literal: str | Decimal | bool) -> Any:
         """Return the value of a literal; ValueError where it has none."""
@@ -100,6 +101,8 @@ class Grid(Kind):
     reader: Callable[[str], Any]
     family: str
     wild: SearchStrategy[Any] | None = None  # where no condition bounds it
+    stride: int = 1  # steps in a usual distance: a day, an hour, one
+    now: Callable[[], Any] | None = None
 
     def read(self, literal: str | Decimal | bool) -> Any:
         """Return the value of a number or a string."""
@@ -166,6 +169,7 @@ class Plain(Kind):
     strategy: SearchStrategy[Any]
     make: Callable[[int], Any] | None = None
     reader: Callable[[str], Any] | None = None
+    samples: tuple[Any, ...] = ()
 
     def read(self, literal: str | Decimal | bool) -> Any:
         """Return the value of a string, where the type has a reader."""

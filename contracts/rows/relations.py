@@ -13,6 +13,7 @@ from contracts.rows.checks import checks_of, conditions_of
 from contracts.rows.conditions import LISTED, MIRRORED, NOT_NULL, Condition, Conditions, Other
 from contracts.rows.generated import generated
 from contracts.rows.insertions import Ref, Row
+from contracts.rows.kinds import Grid
 from contracts.rows.references import foreign
 from contracts.rows.text import Text
 from contracts.rows.types import kind_or_none
@@ -49,6 +50,9 @@ def inherited(column: Column[Any], remote: str) -> Iterator[Condition]:
     kind = kind_or_none(column)
     if isinstance(kind, Text) and kind.longest is not None:
         yield Condition(remote, "<=", kind.longest, length=True)
+    if isinstance(kind, Grid) and kind.family == "number" and kind.wild is None:
+        yield Condition(remote, ">=", kind.value(kind.low))
+        yield Condition(remote, "<=", kind.value(kind.high))
 
 
 def comparisons(row: Row, column: Column[Any], relations: Iterable[Condition]) -> Conditions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import uuid
+from collections.abc import Callable
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -36,8 +37,21 @@ def _address(number: int) -> str:
     return str(ipaddress.IPv6Address(number % 2**128))
 
 
-def _range(low: str, high: str) -> Plain:
-    return Plain(st.sampled_from(["empty", f"[{low},{high})", f"({low},{high}]", f"[{low},)", f"(,{high})", "(,)"]))
+def _range(low: str, high: str, at: Callable[[int], str]) -> Plain:
+    def make(number: int) -> str:
+        start = number % _PLACES
+        return f"[{at(start)},{at(start + 1)})"
+
+    bounded = (f"[{low},{high})", f"({low},{high}]", make(1), make(2), make(3))
+    strategy = st.sampled_from(["empty", *bounded, f"[{low},)", f"(,{high})", "(,)"])
+    return Plain(strategy, make, samples=(*bounded, f"[{low},)", f"(,{high})", "empty"))
+
+
+_PLACES = 900_000  # of ranges that are made: as many days end before the year 4500
+
+
+def _day(number: int) -> str:
+    return date.fromordinal(730_120 + number).isoformat()
 
 
 def _mac(count: int) -> Plain:
@@ -49,26 +63,27 @@ def _mac(count: int) -> Plain:
 
 def _bits(kind: pg.BIT) -> Plain:
     low, high = (0, kind.length or 16) if kind.varying else (kind.length or 1, kind.length or 1)
-    return Plain(st.text("01", min_size=low, max_size=high))
+    samples = ("0" * low, "1" * low, "0" * high, "1" * high, "10" * (high // 2) + "1" * (high % 2))
+    return Plain(st.text("01", min_size=low, max_size=high), samples=samples)
 
 
 _WORDS = st.text("abc", min_size=1, max_size=5)
 _RARITIES: dict[type[Any], Kind] = {
-    pg.INET: Plain(st.ip_addresses().map(str), _address),
-    pg.CIDR: Plain(st.ip_addresses().map(str), _address),
+    pg.INET: Plain(st.ip_addresses().map(str), _address, samples=("192.0.2.1", "10.0.0.1", "10.0.0.0/8", "::1")),
+    pg.CIDR: Plain(st.ip_addresses().map(str), _address, samples=("192.0.2.0/24", "10.0.0.0/8", "::/0")),
     pg.MACADDR: _mac(6),
     pg.MACADDR8: _mac(8),
     pg.OID: number_grid(0, 2**32 - 1, None),
     pg.MONEY: number_grid(-(10**12), 10**12, 2),
-    pg.TSVECTOR: Plain(_WORDS),
-    pg.TSQUERY: Plain(_WORDS),
-    pg.HSTORE: Plain(_WORDS.map('"{0}"=>"{0}"'.format)),
-    pg.INT4RANGE: _range("1", "9"),
-    pg.INT8RANGE: _range("1", "9"),
-    pg.NUMRANGE: _range("1.5", "9.25"),
-    pg.DATERANGE: _range("2000-01-01", "2001-01-01"),
-    pg.TSRANGE: _range("2000-01-01", "2001-01-01"),
-    pg.TSTZRANGE: _range("2000-01-01 00:00Z", "2001-01-01 00:00Z"),
+    pg.TSVECTOR: Plain(_WORDS, samples=("a", "b c")),
+    pg.TSQUERY: Plain(_WORDS, samples=("a", "b")),
+    pg.HSTORE: Plain(_WORDS.map('"{0}"=>"{0}"'.format), samples=('"a"=>"b"', "")),
+    pg.INT4RANGE: _range("1", "9", str),
+    pg.INT8RANGE: _range("1", "9", str),
+    pg.NUMRANGE: _range("1.5", "9.25", str),
+    pg.DATERANGE: _range("2000-01-01", "2001-01-01", _day),
+    pg.TSRANGE: _range("2000-01-01", "2001-01-01", _day),
+    pg.TSTZRANGE: _range("2000-01-01 00:00Z", "2001-01-01 00:00Z", lambda n: f"{_day(n)} 00:00Z"),
 }
 
 
@@ -89,6 +104,11 @@ def kind_or_none(column: Column[Any]) -> Kind | None:
         return kind_of(column)
     except ContractError:
         return None
+
+
+def item_kind(array: sa.ARRAY[Any]) -> Kind | None:
+    """Return the kind of the items of an array, None where their type has none."""
+    return _kind_of_type(array.item_type)
 
 
 def _kind_of_type(declared: Any) -> Kind | None:
@@ -117,7 +137,15 @@ def _kind_of_type(declared: Any) -> Kind | None:
             return moment_grid(bool(kind.timezone), precision)
         case sa.Date():
             low, high = (date(year, 1, 2).toordinal() for year in (1000, 9999))
-            return Grid(low, high, lambda v: Fraction(v.toordinal()), date.fromordinal, date.fromisoformat, "date")
+            return Grid(
+                low,
+                high,
+                lambda v: Fraction(v.toordinal()),
+                date.fromordinal,
+                date.fromisoformat,
+                "date",
+                now=date.today,
+            )
         case sa.Time():
             return time_grid(bool(kind.timezone), precision)
         case sa.Interval() | pg.INTERVAL():
@@ -138,7 +166,7 @@ def _kind_of_type(declared: Any) -> Kind | None:
 
 
 def _array(kind: sa.ARRAY[Any]) -> Kind | None:
-    item = _kind_of_type(kind.item_type)
+    item = item_kind(kind)
     if item is None:
         return None
     lists = st.lists(st.none() | item.good(()), max_size=3)
