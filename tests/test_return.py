@@ -210,6 +210,18 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
         shop,
         f"{SHOP} BEGIN; {UNTRUE} UPDATE orders SET place_id = 999 WHERE id IN (4, 5); COMMIT",
     ),
+    "orphans under a key whose types change": (
+        lambda: parents(UUID),
+        "CREATE TABLE p (id text PRIMARY KEY); CREATE TABLE c (id serial PRIMARY KEY, p_id text REFERENCES p);"
+        f"{IDS}; BEGIN; SET LOCAL session_replication_role = replica;"
+        "INSERT INTO c (p_id) VALUES (md5('none')::uuid::text); COMMIT",
+    ),
+    "orphans of a tree whose types change": (
+        tree,
+        "CREATE TABLE p (id varchar(36) PRIMARY KEY, up varchar(36) REFERENCES p); BEGIN;"
+        "SET LOCAL session_replication_role = replica; INSERT INTO p SELECT md5(g::text)::uuid::text,"
+        " md5((g - 1)::text)::uuid::text FROM generate_series(1, 3) g; COMMIT",
+    ),
     "an orphan that breaks a check": (
         shop,
         f"{SHOP} BEGIN; ALTER TABLE orders DROP CONSTRAINT orders_qty_check; UPDATE orders SET qty = 0 WHERE id = 3;"

@@ -7,7 +7,7 @@ its number. So undo needs to know nothing of what a repair did: only what was th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -73,6 +73,10 @@ class Definitions:
         """Return these definitions without those of some tables."""
         items = {key: item for key, item in self.items.items() if item.of not in relations}
         return Definitions(items, {name: at for name, at in self.positions.items() if ("sequence", name) in items})
+
+    def without_items(self, keys: Iterable[Key]) -> Definitions:
+        """Return these definitions without some of them."""
+        return replace(self, items={key: self.items[key] for key in self.items.keys() - set(keys)})
 
     def followed_by(self, later: Definitions) -> Definitions:
         """Return these definitions as they are once others of some of their tables are read again."""

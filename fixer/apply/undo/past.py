@@ -17,9 +17,10 @@ from fixer.apply.restore import is_unproved
 from fixer.apply.transaction import TRANSIENT
 from fixer.errors import UndoRefused
 from fixer.explain import told
+from fixer.mover import orphaned
 from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
-from fixer.schema import QName
+from fixer.schema import ForeignKey, QName
 from fixer.sqltext import Composable
 
 
@@ -97,6 +98,17 @@ class Past:
             return False
         columns, exchanged = self.after.columns(key.of), self._exchanged(key.of)
         return any(not self._was_there(columns[name]) and name not in exchanged for name in key.detail["columns"])
+
+    def _orphaned(self, known: Definitions, key: Item) -> Composable:
+        """Return the condition that a row has no parent under a foreign key, by the names of some time."""
+        columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
+        match = "f" if " MATCH FULL" in key.detail["definition"] else "s"
+        parent = self._parent(known, key)
+        return orphaned(ForeignKey(key.name, known.table(key.of), columns, parent, targets, match=match))
+
+    def _parent(self, known: Definitions, key: Item) -> QName:
+        target = key.detail["target"]
+        return known.table(target) if target in known.relations else self._table(target)
 
     def _table(self, oid: int) -> QName:
         """Return the name of a table, of one that the run knew nothing of as well."""

@@ -17,8 +17,7 @@ from fixer.apply.strays import strays
 from fixer.apply.undo.past import Past, helpers
 from fixer.errors import UndoRefused
 from fixer.explain import told
-from fixer.mover import orphaned
-from fixer.schema import ForeignKey, QName
+from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 
 
@@ -126,15 +125,9 @@ class Reasons(Past):
 
     def _orphans(self, known: Definitions, key: Item) -> int:
         """Count the rows under a foreign key that have no parent, by the names of some time."""
-        table, parent = known.table(key.of), self._parent(known, key)
-        columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
-        orphan = orphaned(ForeignKey(key.name, table, columns, parent, targets))
-        self.cursor.execute(SQL("SELECT count(*) FROM {} AS t WHERE {}").format(q.name(table), orphan))
+        question = SQL("SELECT count(*) FROM {} AS t WHERE {}")
+        self.cursor.execute(question.format(q.name(known.table(key.of)), self._orphaned(known, key)))
         return int((self.cursor.fetchone() or (0,))[0])
-
-    def _parent(self, known: Definitions, key: Item) -> QName:
-        target = key.detail["target"]
-        return known.table(target) if target in known.relations else self._table(target)
 
     def _look_for_orphans(self, stood: Mapping[Key, int]) -> None:
         """Refuse where the parent of a row that came back has gone since; some `stood` without one, or were orphans."""

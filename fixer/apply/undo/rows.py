@@ -100,9 +100,11 @@ class Rows(Past):
 
     def _note_orphans(self, oid: int, step: PlannedStep, rows: int) -> None:
         """Note how many rows came back that had no parent before the run either."""
-        columns = self.left.columns(oid) if step.orphans_by else {}
-        if columns and columns.keys() >= set(step.orphans_by):
-            self.emptied[oid, frozenset(columns[name].number for name in step.orphans_by)] += rows
+        known = [each.columns(oid) for each in (self.before, self.left) if step.orphans_by and oid in each.relations]
+        there = [columns for columns in known if columns.keys() >= set(step.orphans_by)]
+        # By both numbers, where another column took the place of the first.
+        for numbers in {frozenset(columns[name].number for name in step.orphans_by) for columns in there}:
+            self.emptied[oid, numbers] += rows
 
     def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
         """Return the columns that held texts when a step was done, each under its name since they were mapped."""

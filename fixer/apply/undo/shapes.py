@@ -11,6 +11,7 @@ import psycopg2
 from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply.definitions import Item
+from fixer.apply.parentless import forbids
 from fixer.apply.restore import constraint, created, differs, dropped, is_retyped, renamed, replaced, switched, type_of
 from fixer.apply.undo.past import Past
 from fixer.apply.undo.spellings import as_read
@@ -19,7 +20,7 @@ from fixer.errors import UndoRefused
 from fixer.explain import told
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Phase
+from fixer.steps import JOURNAL, Phase
 
 _PARSED = ("constraint", "index")  # what is made anew by its definition
 
@@ -205,9 +206,12 @@ class Shapes(Past):
             self._empty(now.table(oid))
         self.anew = frozenset(key for key in self.then.items.keys() - now.items.keys() if key[0] in _PARSED)
         then = as_read(self.cursor, self.then, self.anew)
-        for title, statement in created(now, then, self.left):
+        apart = [key for key in then.of_kind("constraint") if key.key in self.anew and self._has_orphans(key)]
+        for title, statement in created(now, then.without_items(key.key for key in apart), self.left):
             self.progress(title)
             self._do(statement, title)
+        for key in apart:
+            self._add_over_orphans(key)
         below = self._triggers_below(sorted(self._written())) if self.awake else {}
         for (table, trigger), enabled in self.awake.items():
             if below.get((table, trigger), enabled) != enabled:
@@ -216,6 +220,33 @@ class Shapes(Past):
             if not self.superuser:
                 raise UndoRefused(f"Only a superuser may {title}, as it was before run {self.done.run}.")
             self._do(statement, title)
+
+    def _has_orphans(self, key: Item) -> bool:
+        """Tell whether rows came back that had no parent under a foreign key which says that all have one."""
+        if key.detail["type"] != "f" or not (self.superuser and forbids(key)):
+            return False
+        return bool(self.parentless[key.id] or self.emptied[key.of, frozenset(key.detail["numbers"][0])])
+
+    def _add_over_orphans(self, key: Item) -> None:
+        """Add a foreign key while rows that have no parent are held apart; then they go back, as they came about."""
+        table, title = self.then.table(key.of), f"add the constraint {key.name} beside rows that break it"
+        own = (name for name, column in self.then.columns(key.of).items() if not column.detail["generated"])
+        names = {"table": q.name(table), "held": Identifier(JOURNAL, "held"), "columns": q.names(own)}
+
+        def unasked(statement: str) -> int:
+            return self._do(SQL(statement).format(**names, orphan=self._orphaned(self.then, key)), title)
+
+        self._do(SQL("SET LOCAL session_replication_role = replica"), title)
+        unasked("CREATE TABLE {held} AS SELECT {columns} FROM {table} WITH NO DATA")
+        while unasked("INSERT INTO {held} SELECT {columns} FROM {table} AS t WHERE {orphan}"):
+            unasked("DELETE FROM {table} AS t WHERE {orphan}")
+        self._do(SQL("SET LOCAL session_replication_role TO DEFAULT"), title)
+        for _, statement in constraint(self.then, key):
+            self._do(statement, title)
+        self._do(SQL("SET LOCAL session_replication_role = replica"), title)
+        unasked("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {held}")
+        unasked("DROP TABLE {held}")
+        self._do(SQL("SET LOCAL session_replication_role TO DEFAULT"), title)
 
     def _empty(self, table: QName) -> None:
         self.cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(q.name(table)))
