@@ -27,6 +27,7 @@ from sqlalchemy import Integer, String, Uuid
 from contracts import rows
 from contracts.advice import Advice, advice_for, advice_of
 from contracts.cases import Case, table_of
+from contracts.paths import ITS_PATH, NOTED, OUR_PATH, asking, is_row, write
 from contracts.places import Place
 from contracts.reading import assert_kept, literal, misread, types_of
 from contracts.refusals import excuse, excuse_family, is_right
@@ -69,7 +70,7 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
 def _begin(cursor: Cursor, target: Target) -> None:
     """Say what this transaction may wait for, and as whom it writes."""
     calls = [SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in target.settings.items()]
-    cursor.execute(SQL("SELECT {}").format(SQL(", ").join(calls)))
+    cursor.execute(NOTED + OUR_PATH + SQL("SELECT {}").format(SQL(", ").join(calls)))
 
 
 @contextmanager
@@ -117,12 +118,21 @@ def _family_and_change(draw: DrawFn, table: Any, advice: Advice | None) -> tuple
 def _insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> list[Row]:
     returned: list[Row] = []
     try:
-        return rows.insert(cursor, family, place.schema, returned)
+        return _inserted(cursor, family, place, returned)
     except Swallowed as error:
         raise Broken(f"{error}: {_shown(family)}") from None
     except psycopg2.Error as error:
         excuse_family(cursor, error, advice_of(place), family, returned)
         raise Broken(f"a good row is refused: {_said(error)}: {_shown(family)}") from None
+
+
+def _inserted(
+    cursor: Cursor, family: Sequence[Insertion], place: Place, returned: list[Row] | None = None
+) -> list[Row]:
+    """Insert rows as the application does."""
+    found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+    asking(cursor)
+    return found
 
 
 def _key(place: Place, name: QName, record: Row) -> Composable | None:
@@ -131,7 +141,7 @@ def _key(place: Place, name: QName, record: Row) -> Composable | None:
     keys = sorted(wanted.plain_keys, key=lambda key: not key.primary)
     for key in keys:
         if all(record.get(column) is not None for column in key.columns):
-            return q.all_of(SQL("{} = {}").format(Identifier(c), literal(record[c])) for c in key.columns)
+            return is_row(wanted, [(column, literal(record[column])) for column in key.columns])
     return None
 
 
@@ -141,7 +151,9 @@ def _change(cursor: Cursor, place: Place, table: Any, name: QName, key: Composab
     cells = SQL(", ").join(SQL("{} = {}").format(Identifier(c), literal(v)) for c, v in change.items())
     cursor.execute("SAVEPOINT pgmend_row")
     try:
-        found = rows.spelt(cursor, SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(q.name(name), cells, key))
+        update = SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(q.name(name), cells, key)
+        found = rows.spelt(cursor, ITS_PATH + update)
+        asking(cursor)
     except psycopg2.Error as error:
         excuse(cursor, error, advice_of(place), table, row | change)
         raise Broken(f"a good change of {name.name} is refused: {_said(error)}: {change!r}") from None
@@ -154,8 +166,9 @@ def _change(cursor: Cursor, place: Place, table: Any, name: QName, key: Composab
 
 def _remove(cursor: Cursor, name: QName, key: Composable) -> None:
     try:
-        cursor.execute(SQL("DELETE FROM {} WHERE {}").format(q.name(name), key))
+        write(cursor, SQL("DELETE FROM {} WHERE {}").format(q.name(name), key))
         gone = cursor.rowcount
+        asking(cursor)
         cursor.execute(SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(name), key))
     except psycopg2.Error as error:
         if isinstance(error, psycopg2.OperationalError) and cursor.connection.closed:
@@ -196,7 +209,7 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
         returned: list[Row] = []
         try:
-            rows.insert(cursor, family, place.schema, returned)
+            _inserted(cursor, family, place, returned)
         except Swallowed as error:
             raise Broken(f"{error}: {_shown(family)}") from None
         except psycopg2.Error as error:
@@ -232,7 +245,7 @@ def nul_is_refused(place: Place, case: Case) -> None:
         _insert_good(cursor, family, place)
         cursor.execute("ROLLBACK TO SAVEPOINT pgmend_example")
         try:
-            rows.insert(cursor, _with(family, case.columns[0], rows.NUL_TEXT), place.schema)
+            _inserted(cursor, _with(family, case.columns[0], rows.NUL_TEXT), place)
         except ValueError:  # psycopg2 itself refuses; the server is never asked
             cursor.execute("SELECT 1")
             return
@@ -266,7 +279,7 @@ def _refusal(
     cursor: Cursor, family: Sequence[Insertion], place: Place, bad: Bad, returned: list[Row]
 ) -> psycopg2.Error | None:
     try:
-        rows.insert(cursor, family, place.schema, returned)
+        _inserted(cursor, family, place, returned)
     except Swallowed as error:
         raise Broken(f"{_what(bad)} should be refused, but {error}") from None
     except psycopg2.Error as error:
@@ -309,16 +322,17 @@ class _Attempt:
 def default_row_is_created_once(place: Place, case: Case) -> None:
     """Let many processes create a row like the default row at the same time: one of them holds it."""
     row, identity = _variant(place, case)
-    statement = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING 1").format(
+    insert = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING 1").format(
         q.name(case.table), q.names(row), SQL(", ").join(row.values())
     )
+    statement = ITS_PATH + insert if all(isinstance(value, Literal) for value in row.values()) else insert
     target = place.target()
     with ExitStack() as stack:
         connections = [stack.enter_context(closing(each)) for each in _connections(target)]
         attempts = _at_once(connections, target, statement)
     _judge(attempts, case)
     with rolled_back(place) as cursor:
-        match = q.all_of(SQL("{} = {}").format(Identifier(c), row[c]) for c in identity)
+        match = is_row(place.contract_and_cases[0].tables[case.table], [(c, row[c]) for c in identity])
         cursor.execute(SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(case.table), match))
         assert cursor.fetchone() == (0,)  # all was rolled back
 
@@ -416,7 +430,9 @@ def _at_once(connections: Sequence[Connection], target: Target, statement: Compo
 def _answer(cursor: Cursor, statement: Composable) -> _Attempt:
     try:
         cursor.execute(statement)
-        return _Attempt(holds=cursor.fetchone() is not None)
+        holds = cursor.fetchone() is not None
+        asking(cursor)
+        return _Attempt(holds)
     except psycopg2.Error as error:
         return _Attempt(error=error)
 

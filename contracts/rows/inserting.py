@@ -14,20 +14,31 @@ from contracts.rows.insertions import Insertion, Ref, Row, Swallowed
 from contracts.rows.tables import columns_of
 
 # A JSON null is no NULL, 1.0 is not 1, and some moments are none in Python: cells stay texts.
+_NOTHING = sql.SQL("")
 _AS_SPELT = new_type(tuple(string_types), "AS_SPELT", lambda value, _: value)
 
 
-def insert(cursor: Cursor, example: Iterable[Insertion], schema: str, returned: list[Row] | None = None) -> list[Row]:
+def insert(
+    cursor: Cursor,
+    example: Iterable[Insertion],
+    schema: str,
+    returned: list[Row] | None = None,
+    *,
+    home: sql.Composable = _NOTHING,
+    path: sql.Composable = _NOTHING,
+) -> list[Row]:
     """Insert the rows of an example in order, and return them as the server spells them.
 
     Tables without a schema of their own stand in `schema`. Deferred constraints speak at once. Errors of
     psycopg2 come as they are, and the savepoint pgmend_row stands before the row that was refused; Swallowed
-    is raised where an insert returns no row. `returned` holds at any time what went in.
+    is raised where an insert returns no row. `returned` holds at any time what went in. `path` chooses the search_path
+    under which they are inserted, `home` the one that holds again where a row is refused.
     """
     returned = [] if returned is None else returned
     before = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT pgmend_row; ")  # in one round trip with the first
     for insertion in example:
-        found = spelt(cursor, before + _statement(insertion.table, resolved(insertion.row, returned), schema))
+        statement = _statement(insertion.table, resolved(insertion.row, returned), schema)
+        found = spelt(cursor, sql.Composed([home, before, path, statement]))
         before = sql.SQL("SAVEPOINT pgmend_row; ")
         if not found:
             raise Swallowed(insertion.table)
