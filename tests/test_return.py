@@ -501,6 +501,16 @@ def test_what_was_interrupted_goes_on_and_is_taken_back(laboratory: Laboratory, 
         assert [d for d in differences(before, shown(database)) if "setval" not in d] == []
 
 
+def test_what_was_interrupted_can_be_done_at_once(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run(TOKENS)
+        stopped(database, Phase.EXCHANGES)
+        repaired(database, tokens(), "atomic")
+
+        assert [line for line in shown(database) if "pgmend_new" in line[1]] == []
+        assert planned(database, tokens(), "atomic").steps == ()
+
+
 @pytest.mark.parametrize("phase", PHASES)
 def test_what_was_interrupted_is_taken_back_as_it_stands(laboratory: Laboratory, phase: Phase) -> None:
     with lent(laboratory.server(18), None) as database:

@@ -16,6 +16,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
+from fixer.shadow import cleared
 from fixer.specimens import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
@@ -74,6 +75,7 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     column: Column = finding.part
     if column.labels:
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
+    yield from cleared(table, column.name)
     value = value_of(column, name, contract)
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
