@@ -175,6 +175,10 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
         things(Column("k", Integer, primary_key=True), Column("token", UUID, server_default=text("gen_random_uuid()"))),
         PARTS,
     ),
+    "a random default beside rows that break a check": (
+        given(UUID, "gen_random_uuid()"),
+        f"{ROWS} ALTER TABLE t ADD CONSTRAINT odd CHECK (id > 1) NOT VALID",
+    ),
     "a generated column and its base": (
         things(Column("a", Integer), Column("z", BigInteger, Computed("a * 2", persisted=True))),
         ROWS,
