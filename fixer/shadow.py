@@ -239,13 +239,13 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         or any(index.deferrable for index in shadow.indexes)  # what is built CONCURRENTLY is not, for a while
         or online.is_outrun(table, shadow.beside)
         or (shadow.beside in table.columns and not _is_ours(table, shadow.beside))
-        or _holds_offenders(table)
+        or holds_offenders(table)
         or any(not key.enforced or key.disabled_triggers for key in shadow.keys)
         or any(t not in actual.tables or actual.tables[t].inherits or not actual.tables[t].owned for t in near)
     )
 
 
-def _holds_offenders(table: Table) -> bool:
+def holds_offenders(table: Table) -> bool:
     """Tell whether rows may break a constraint that is NOT VALID: no other of their cells can be written then."""
     checks = (check.name for check in table.checks if check.enforced and not check.validated)
     open_ = [*table.unproved.values(), *checks]

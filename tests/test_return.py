@@ -175,6 +175,10 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
         things(Column("k", Integer, primary_key=True), Column("token", UUID, server_default=text("gen_random_uuid()"))),
         PARTS,
     ),
+    "a random default beside rows that break a check": (
+        given(UUID, "gen_random_uuid()"),
+        f"{ROWS} ALTER TABLE t ADD CONSTRAINT odd CHECK (id > 1) NOT VALID",
+    ),
     "a generated column and its base": (
         things(Column("a", Integer), Column("z", BigInteger, Computed("a * 2", persisted=True))),
         ROWS,
@@ -499,6 +503,16 @@ def test_what_was_interrupted_goes_on_and_is_taken_back(laboratory: Laboratory, 
         taken_back(database, run)
 
         assert [d for d in differences(before, shown(database)) if "setval" not in d] == []
+
+
+def test_what_was_interrupted_can_be_done_at_once(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run(TOKENS)
+        stopped(database, Phase.EXCHANGES)
+        repaired(database, tokens(), "atomic")
+
+        assert [line for line in shown(database) if "pgmend_new" in line[1]] == []
+        assert planned(database, tokens(), "atomic").steps == ()
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -17,6 +17,7 @@ from fixer import sqltext as q
 from fixer.contract import Contract
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.schema import Column, QName, Schema
+from fixer.shadow import cleared, holds_offenders
 from fixer.specimens import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.sqltext import SQL, Composable, Identifier
 from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
@@ -92,6 +93,7 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
     column: Column = finding.part
     if column.labels:
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
+    yield from cleared(table, column.name)
     value = value_of(column, name, contract)
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
@@ -106,7 +108,8 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         added=(Added(column.name, counts=column.generates or bool(column.generated)),),
     )
     lightly = None
-    if anew and value is not None and not (column.generated or column.generates or table.inherits):
+    tied = column.generated or column.generates or table.inherits or holds_offenders(table)
+    if anew and value is not None and not tied:
         lightly = tuple(added(table, column, value, add))
     yield replace(add, online=lightly)
     if value is not None and not column.generated:
