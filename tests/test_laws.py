@@ -88,7 +88,8 @@ def trial(case: Case, slug: str, specimen: Specimen, *, mode: str = "atomic", du
         run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards=plan.hazards)
     except PgmendError as error:
         return [*found, f"3 cure: {type(error).__name__}: {error}"]
-    found += [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
+    theirs = any(rows.name.startswith("public.") for rows in before.values())  # of which new tables take the owner
+    found += [f"3 cure: {b}" for b in cure(case, owners=theirs)]
     moved = copy_quarantine(case.observer)
     if len(moved) != specimen.quarantined:
         found.append(f"4 survival: {len(moved)} rows lie in quarantine, not {specimen.quarantined}")
