@@ -146,7 +146,7 @@ def _moved_on(
     body = SQL(
         "#variable_conflict use_variable\n"
         "DECLARE\n    generator text := {generator};\n    pace bigint;\n    way bigint;\n    last bigint;\n"
-        "    next bigint;\n"
+        "    origin bigint;\n    next bigint;\n"
         "    start bigint;\n    lowest bigint;\n    highest bigint;\n    gaps int8range[];\nBEGIN\n"
         "    IF generator IS NULL THEN\n        RETURN;\n    END IF;\n"
         "    SELECT s.seqincrement, sign(s.seqincrement),\n"
@@ -158,13 +158,16 @@ def _moved_on(
         "    IF start = next AND NOT {anchored} THEN\n        RETURN;\n    END IF;\n"
         # A change that changes nothing: from here on nobody draws a number in between.
         "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;\n"
-        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "    EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '"
+        " || generator INTO origin, next;\n"
         "    start := greatest(next, start);\n{choice}"
-        "    IF start > next THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - 1);\n"
+        # On its pace: others may give the numbers in between.
+        "    start := origin + (start - origin + abs(pace) - 1) / abs(pace) * abs(pace);\n"
+        "    IF start > origin + (next - origin) * abs(pace) THEN\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - abs(pace));\n"
         "        PERFORM nextval(generator::regclass);\n"
         "    ELSIF {anchored} THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * next;\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * start;\n"
         "    END IF;\nEND"
     )
     limit = SQL(
