@@ -310,6 +310,34 @@ def test_more_rows_than_numbers_were_set_aside_for_take_another_plan(laboratory:
         assert ask(case, "SELECT min((mark ->> 'id')::integer) > 24 FROM fixer_journal.before_image") == [(True,)]
 
 
+MISSING = "ALTER TABLE books DROP COLUMN id CASCADE; DELETE FROM reviews"
+
+
+def test_a_key_that_is_missing_is_not_seen_before_all_rows_have_a_number(laboratory: Laboratory) -> None:
+    """Who takes max(id) + 1 has no column to look at before, and is clear of all old rows then."""
+    book = """
+    WITH b AS (INSERT INTO books (id, author_id, editor_id, title, price)
+               SELECT coalesce(max(id), 0) + 1, 1, 1, 'app ' || clock_timestamp(), 1 FROM books RETURNING *)
+    INSERT INTO reviews (book_id, body) SELECT id, title FROM b
+    """
+
+    class Waiting(Progress):
+        def step(self, step: PlannedStep, _: int) -> None:
+            try:
+                ask(case, book)
+            except pg.UndefinedColumn:
+                assert not seen
+            else:
+                seen.append(step.number)
+
+    seen: list[int] = []
+    with laboratory.database(18) as case:
+        case.break_(MISSING)
+        apply(case, Waiting())
+
+        assert (bool(seen), ask(case, ALIENS), len(written(case))) == (True, [], len(seen))
+
+
 # ---- all the while
 
 
