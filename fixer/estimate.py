@@ -15,6 +15,7 @@ _INDEX_ENTRY = 24  # bytes, of a number and its place with what a page wastes
 _ROW = 100  # bytes, where nobody has counted the rows
 _BY_NUMBER = 0.0001  # seconds for a row that is written by its place, its image and its indexes included
 _INDEXES = (Phase.INDEXES, Phase.KEYS_PROMOTED)
+_DROPS = (Phase.RELEASE, Phase.REPLACED)
 _PROOFS = (Phase.RULES, Phase.PROOFS, Phase.KEY_PROOFS)
 
 
@@ -35,7 +36,7 @@ def cost(step: Step, actual: Schema, *, online: bool) -> Cost:
         return _cost(size, size, size / _WRITE, disk=size)
     if _rewrites(step):
         return _cost(size, size, size / _WRITE, disk=2 * size)
-    if (step.concurrent and step.phase is not Phase.RELEASE) or (step.phase in _INDEXES and not online):
+    if (step.concurrent and step.phase not in _DROPS) or (step.phase in _INDEXES and not online):
         times = 2 if step.concurrent else 1
         written = rows * _INDEX_ENTRY
         return _cost(times * size, written, times * size / _SORT, disk=written)

@@ -47,6 +47,11 @@ def index_beside(index: str, column: str) -> str:
     return beside(f"{index}_{digest}")
 
 
+def numbers_index(table: QName) -> str:
+    """Return the name of the index that keeps new numbers of a table apart for a while."""
+    return beside(f"{table.name}_numbers")
+
+
 def helper(column: str) -> str:
     """Return the name of the check that proves a column NOT NULL for a while (PostgreSQL 17 and older)."""
     return beside(f"{column}_not_null")
@@ -126,6 +131,44 @@ def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...
     )
     rows, lock = table.estimated_rows, Lock.SHARE_UPDATE_EXCLUSIVE
     return (Step(Phase.INDEXES, table.name, title, statement, lock, rows=rows, concurrent=True),)
+
+
+def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[Step]:
+    """Yield the steps that let no number of a key be taken twice, beyond those that stand, until the key itself does.
+
+    From the first of those that are set aside, where they are `given`, else from the next. Such an index is built
+    beside all rows that repeat, since it holds none of them.
+    """
+    name = numbers_index(table.name)
+    if table.tells_apart(wanted.columns):
+        return
+    if not any(index.name == name and index.valid for index in table.indexes):
+        bound: Composable = SQL("current_setting('pgmend.bottom')")
+        order = SQL("CASE WHEN current_setting('pgmend.pace')::bigint > 0 THEN '>=' ELSE '<=' END")
+        if not given:
+            bound = SQL("(SELECT coalesce(max({}), 0) FROM {} AS t)").format(q.column(column), q.name(table.name))
+            order = SQL("'>'")
+        shape = f"CREATE UNIQUE INDEX {'' if table.inherits else 'CONCURRENTLY '}%I ON %s (%s) WHERE %I %s %s"
+        keys = ", ".join(q.quoted([each]) for each in wanted.columns)
+        parts = map(Literal, (shape, name, q.quoted(table.name), keys, column))
+        statement = SQL("SELECT format({}, {}, {})").format(SQL(", ").join(parts), order, bound)
+        title = f"let none of the new numbers of {table.name.name}.{column} be taken twice"
+        lock = Lock.SHARE if table.inherits else Lock.SHARE_UPDATE_EXCLUSIVE
+        rows, concurrent = table.estimated_rows, not table.inherits
+        yield Step(Phase.APART, table.name, title, statement, lock, rows=rows, concurrent=concurrent, composes=True)
+    drop = no_longer_apart(table)
+    yield from drop.online or (drop,)
+
+
+def no_longer_apart(table: Table) -> Step:
+    """Return the step that drops the index which kept new numbers apart."""
+    index = QName(table.name.schema, numbers_index(table.name))
+    step = Step(Phase.REPLACED, table.name, f"drop the index {index.name}", SQL("DROP INDEX {}").format(q.name(index)))
+    if table.inherits:
+        return step
+    lightly = SQL("DROP INDEX CONCURRENTLY {}").format(q.name(index))
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    return replace(step, online=(replace(step, sql=lightly, lock=lock, concurrent=True),))
 
 
 def ready_index(wanted: Index, table: Table) -> str | None:

@@ -65,6 +65,7 @@ class PlannedStep:
     known: str | None = None
     pages: bool = False
     concurrent: bool = False
+    composes: bool = False
     asleep: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -460,6 +461,7 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
         known=_rendered(step.known, render),
         pages=step.pages,
         concurrent=step.concurrent,
+        composes=step.composes,
         asleep=tuple((render(off), render(on)) for off, on in step.asleep),
     )
 
@@ -485,7 +487,7 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
         "known_by": list(step.known_by), "orphans_by": list(step.orphans_by),
         "added": [asdict(column) for column in step.added], "reverts": [asdict(column) for column in step.reverts],
         "find": step.find, "batch": step.batch, "hold": step.hold, "known": step.known, "pages": step.pages,
-        "concurrent": step.concurrent, "asleep": [list(pair) for pair in step.asleep],
+        "concurrent": step.concurrent, "composes": step.composes, "asleep": [list(pair) for pair in step.asleep],
     }  # fmt: skip
 
 
@@ -547,5 +549,6 @@ def step_from_json(kept: Any) -> PlannedStep:
         known=kept["known"],
         pages=kept["pages"],
         concurrent=kept["concurrent"],
+        composes=kept.get("composes", False),
         asleep=tuple((off, on) for off, on in kept["asleep"]),
     )

@@ -38,6 +38,7 @@ class Phase(IntEnum):
     GENERATORS = 50  # create, own, wire and advance sequences
     ANCHOR = 52  # find room for new numbers
     BLEEDING = 53  # online: what new rows get and need not bring, before old ones are touched
+    APART = 54  # online: let no new number be taken twice
     COPIES = 55  # move identical rows that repeat a key
     KEYS = 60  # number rows, settle duplicates
     REFERENCES = 65  # map references, now that every row has the number that stays
@@ -151,6 +152,7 @@ class Step:
     pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
     asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
     concurrent: bool = False  # online: it cannot run in a transaction
+    composes: bool = False  # online: the answer to its statement is the one to be carried out
     orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it settles
     room: int = 0  # new numbers that it finds room for, and for as many again
     roomier: Callable[[int], Composable] | None = None  # its statement for so many: with those of others

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import psycopg2
 from psycopg2 import errors as pg
@@ -77,6 +77,26 @@ class Pace:
 
     max_lag: float | None = None
     throttle: int | None = None
+
+
+@dataclass(frozen=True)
+class _Aside:
+    """Numbers that are set aside for rows of a table: from the one before `number` back to `bottom`, by `pace`."""
+
+    number: str
+    pace: str
+    bottom: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What steps know them by."""
+        return {f"pgmend.{name}": value for name, value in asdict(self).items()}
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Whether more were taken than are there."""
+        way = 1 if int(self.pace) > 0 else -1
+        return way * int(self.number) < way * int(self.bottom)
 
 
 class _OvertakenError(Exception):
@@ -146,6 +166,7 @@ class _Online:
         self.relations: frozenset[int] = frozenset()
         self.was = Definitions()  # what the run found
         self.doubts: frozenset[tuple[str, QName]] = frozenset()
+        self.aside: dict[QName, _Aside] = {}
         self.failed = ""  # what overtook the plan, unless that passes by itself
         self.stirred = False  # whether rows were written by this plan, or held by others
         self.looked = 0.0  # when replicas and load were last looked at
@@ -325,6 +346,8 @@ class _Online:
                     for step in steps:
                         rows, _ = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
+                    left = self.left_aside(cursor, step)
+                self.aside |= left
                 self.stirred |= step.writes_rows and rows > 0
                 return rows
             except TRANSIENT as error:
@@ -350,7 +373,12 @@ class _Online:
         if step.known and not step.batch:
             cursor.execute(step.known)
         with planned_for(cursor, step):
-            cursor.execute(f"{step.batch}\nRETURNING ctid" if step.batch and step.moves else step.batch or step.sql)
+            statement = step.batch or step.sql
+            if step.composes:
+                statement = self._composed(cursor, step)
+            elif step.batch and step.moves:
+                statement = f"{step.batch}\nRETURNING ctid"
+            cursor.execute(statement)
             rows = max(cursor.rowcount, 0)
             if step.batch and step.moves:
                 places = [place for (place,) in cursor.fetchall()]
@@ -358,10 +386,30 @@ class _Online:
             cursor.execute(on)
         return rows, places
 
+    def _composed(self, cursor: Cursor, step: PlannedStep) -> str:
+        """Return the statement that a step composes of what it finds."""
+        cursor.execute(step.sql)
+        return str((cursor.fetchone() or ("",))[0])
+
+    def left_aside(self, cursor: Cursor, step: PlannedStep) -> dict[QName, _Aside]:
+        """Return the numbers of a table that a step set aside, or left of those."""
+        if step.phase not in (Phase.ANCHOR, Phase.KEYS):
+            return {}
+        names = [f"pgmend.{each.name}" for each in fields(_Aside)]
+        cursor.execute("SELECT " + ", ".join(["current_setting(%s, true)"] * len(names)), names)
+        parts = cursor.fetchone() or ("",)
+        if not all(parts):
+            return {}
+        left = _Aside(*parts)
+        if left.is_overdrawn:
+            raise _OvertakenError("more rows came in than numbers were set aside for", passes=True)
+        return {step.table: left}
+
     def _failed(self, step: PlannedStep, error: psycopg2.Error) -> Exception:
         """Return what a failure means: somebody was faster, or it cannot work."""
         if isinstance(error, _OVERTAKEN):
-            return _OvertakenError(told(error))
+            taken = isinstance(error, pg.UniqueViolation) and step.table in self.aside
+            return _OvertakenError(told(error), passes=taken)  # others have come as far: numbers further on are free
         log.error("step %s failed: %s: %s", step.number, step.title, told(error))
         return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {self.stands()}")
 
@@ -374,14 +422,15 @@ class _Online:
             if self.pooled:
                 self._trust_the_path(cursor)
             journal.enter_step(cursor, self.number, step, 0)
+            statement = self._composed(cursor, step) if step.composes else step.sql
         self.connection.rollback()
         self.connection.autocommit = True
         try:
             with self.connection.cursor() as cursor:
                 if self.pooled:  # what is set for a session there is set for the next client
-                    cursor.execute(step.sql)
+                    cursor.execute(statement)
                 else:
-                    self._with_settings(cursor, step)
+                    self._with_settings(cursor, statement)
         except psycopg2.Error as error:
             # "tuple concurrently updated": the backend of a fixer that was killed builds the same index still.
             if isinstance(error, (*TRANSIENT, pg.InternalError_)):
@@ -404,7 +453,7 @@ class _Online:
                 f" an index that is built through a pooler: name the server's direct port, or drop it. {self.stands()}"
             )
 
-    def _with_settings(self, cursor: Cursor, step: PlannedStep) -> None:
+    def _with_settings(self, cursor: Cursor, statement: str) -> None:
         """Execute outside a transaction, where settings are the session's: they are restored at once."""
         bound = {name: value for name, value in self.settings.items() if name == "statement_timeout"}
         # What waits here holds nobody up.
@@ -416,7 +465,7 @@ class _Online:
         try:
             generously(cursor, local=False)
             _set(cursor, {"max_parallel_maintenance_workers": "0"})
-            cursor.execute(step.sql)
+            cursor.execute(statement)
         finally:
             if not self.connection.closed:
                 _set(cursor, was)
@@ -496,6 +545,7 @@ class _Online:
             chosen["pgmend.run"] = str(self.number)
         if step is not None:
             chosen |= {"pgmend.step": str(step.number), **SWIFTLY}
+            chosen |= self.aside[step.table].settings if step.table in self.aside else {}
         with self.connection.cursor() as cursor:
             configure(cursor, {**chosen, **MODESTLY, "client_min_messages": "warning"})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -568,7 +618,9 @@ class _Batches:
                     rows, places_ = self.work._execute(cursor, self.step)
                     orphans = Counter(parentless.count(cursor, self.step, self.work.was, places_))
                     journal.enter_step(cursor, self.work.number, self.step, rows, orphans=self.orphans + orphans)
+                    left = self.work.left_aside(cursor, self.step)
                 self.orphans += orphans
+                self.work.aside |= left
                 break
             except TRANSIENT as error:
                 self.size = max(SMALLEST, self.size // 2)

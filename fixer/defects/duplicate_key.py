@@ -13,7 +13,7 @@ from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.counting import anchor, held, next_number
+from fixer.counting import new_numbers
 from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
 from fixer.mover import unreferenced
 from fixer.schema import ForeignKey, Schema, Table
@@ -42,15 +42,15 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     table = actual.tables[finding.table]
     wanted = contract.tables[finding.table].columns
     numbered = next((c for c in finding.part.columns if wanted[c].generates), None)
-    taken = held(finding.table, numbered, actual, contract.schema) if numbered else ()
-    given = {numbered: next_number(finding.table, numbered, taken, actual)} if numbered else {}
-    unreferenced(actual, finding.table, given)
     guards = actual.incoming(finding.table)
-    step = _settled(finding, table, given, guards)
-    step = replace(step, online=(_settled(finding, table.before_mapping(), given, guards),))
     if numbered is None:
-        return Repair((step,))
-    return Repair((anchor(finding.table, numbered, taken, rows=finding.rows), step))
+        step = _settled(finding, table, {}, guards)
+        return Repair((replace(step, online=(_settled(finding, table.before_mapping(), {}, guards),)),))
+    numbers = new_numbers(finding.table, numbered, finding.part, actual, contract.schema)
+    unreferenced(actual, finding.table, {numbered: numbers.value})
+    step = _settled(finding, table, {numbered: numbers.value}, guards)
+    lightly = _settled(finding, table.before_mapping(), {numbered: numbers.beside}, guards)
+    return Repair((numbers.room(finding.rows), replace(step, online=(lightly,))))
 
 
 def _settled(finding: Finding, table: Table, given: Mapping[str, Composable], guards: Iterable[ForeignKey]) -> Step:

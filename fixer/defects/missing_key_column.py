@@ -19,6 +19,7 @@ from fixer.contract import Contract
 from fixer.counting import Held, held
 from fixer.findings import Finding, Specimen, Stage, rows_where
 from fixer.generators import give_generator, let_count, numbered_in_batches
+from fixer.online import beside
 from fixer.references import STRANDED, stranded
 from fixer.schema import Column, QName, Schema
 from fixer.shadow import Shadow, filled, named
@@ -98,10 +99,21 @@ def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[
         merge=True,
         added=(added,),
     )
-    lightly = None if column.identity else numbered_in_batches(finding.table, column, actual)
+    lightly = None if column.identity else (*_numbered_beside(finding, column, actual),)
     yield replace(step, online=lightly)
     count = let_count(finding.table, column.name)
     yield replace(count, online=None if lightly is None else ())
+
+
+def _numbered_beside(finding: Finding, column: Column, actual: Schema) -> Iterator[Step]:
+    """Yield the steps that number rows while others write: the column has its name once each row has a number.
+
+    Else an application that counts by itself would take numbers which rows get at the same time.
+    """
+    name, under = finding.table, beside(column.name)
+    yield from numbered_in_batches(name, column, actual, under=under)
+    action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
+    yield alter(Phase.KEYS, name, f"let {under} be {name.name}.{column.name}", action)
 
 
 def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:

@@ -7,16 +7,18 @@ Cure: number them above the maximum; nothing can have pointed at NULL. Without a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from fixer import sqltext as q
 from fixer.contract import Contract
-from fixer.counting import anchor, held, next_number
+from fixer.counting import new_numbers
 from fixer.findings import Finding, Probe, Specimen, Stage
 from fixer.mover import Mover
-from fixer.schema import Schema
+from fixer.schema import Schema, Table
 from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.steps import Phase, Repair
+from fixer.sqltext import Composable
+from fixer.steps import Phase, Repair, Step
 from fixer.writes import counted, rewrite
 
 SLUG = "null-key"
@@ -44,18 +46,26 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
         return Repair(tuple(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows)))
-    taken = held(finding.table, column, actual, contract.schema)
-    step = rewrite(
+    key = contract.tables[finding.table].primary_key
+    assert key is not None
+    numbers = new_numbers(finding.table, column, key, actual, contract.schema)
+    step = _numbered(finding, actual.tables[finding.table], numbers.value)
+    lightly = _numbered(finding, actual.tables[finding.table], numbers.beside)
+    return Repair((numbers.room(finding.rows), replace(step, online=(lightly,))))
+
+
+def _numbered(finding: Finding, table: Table, number: Composable) -> Step:
+    column = str(finding.column)
+    return rewrite(
         Phase.KEYS,
-        actual.tables[finding.table],
+        table,
         f"number {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
-        {column: next_number(finding.table, column, taken, actual)},
+        {column: number},
         q.is_null(column),
         rows=finding.rows,
         known_by=(column,),  # its new number is nobody else's
         hazard=None,  # nothing can have pointed at NULL
     )
-    return Repair((anchor(finding.table, column, taken, rows=finding.rows), step))
 
 
 SPECIMENS = (

@@ -1,6 +1,7 @@
 """A helper of an online repair was left behind: the run was interrupted, and nobody needs it any longer.
 
-Costs: every write is checked or written once more, by a check, a trigger or a second column that is never read.
+Costs: every write is checked or written once more, by a check, a trigger, an index or a second column that is never
+read.
 Cure: drop it. A second column holds nothing but what is made of the first.
 """
 
@@ -34,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 
 def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
-    """Yield checks that prove a NOT NULL which stands, filled columns that none waits for, triggers that fill none."""
+    """Yield what nobody waits for: proofs of a NOT NULL which stands, columns, triggers that fill none, indexes."""
     helpers = [check.name for check in table.checks if check.name.startswith(online.BESIDE)]
     proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null} if helpers else set()
     yield from (("check", check) for check in helpers if check in proofs)
@@ -49,6 +50,7 @@ def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str
             if lost or (column in beside and _has_come_true(beside[column], table, wanted)):
                 yield "column", column
     yield from (("trigger", trigger) for trigger in sorted(triggers))
+    yield from (("index", i.name) for i in table.indexes if i.name == online.numbers_index(name) and i.valid)
 
 
 def _has_come_true(column: str, table: Table, wanted: Table) -> bool:
@@ -63,6 +65,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     title = f"drop the {finding.part} {left}"
     if finding.part == "check":
         return Repair((drop_constraint(table, left, title),))
+    if finding.part == "index":
+        return Repair((online.no_longer_apart(actual.tables[table]),))
     if finding.part == "column":
         return Repair((replace(dropped_beside(table, left), online=None),))
     drop = SQL("DROP TRIGGER {} ON {}").format(Identifier(left), q.name(table))
@@ -79,7 +83,11 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
 
 
 LEFT = "ALTER TABLE books ADD CONSTRAINT pgmend_new_title_not_null CHECK (title IS NOT NULL)"
-SPECIMENS = (Specimen("the proof of a NOT NULL that stands", LEFT),)
+SPECIMENS = (
+    Specimen("the proof of a NOT NULL that stands", LEFT),
+    Specimen("what kept new numbers apart", "CREATE UNIQUE INDEX pgmend_new_books_numbers ON books (id) WHERE id > 90"),
+)
 NEAR_MISSES = (
+    Specimen("an index of somebody else", "CREATE UNIQUE INDEX books_numbers ON books (id) WHERE id > 90"),
     Specimen("a check of somebody else", "ALTER TABLE books ADD CONSTRAINT title_not_null CHECK (title IS NOT NULL)"),
 )
