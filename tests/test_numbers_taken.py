@@ -16,7 +16,7 @@ from psycopg2 import errors as pg
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 from test_apply import wait_for
 from test_cli import Database, fixer, lent
-from test_counting import FREE, FURTHER, TWICE
+from test_counting import FREE, FURTHER, MODES, TWICE
 from test_late import Hook, apply, ask
 from test_online import APPLY
 
@@ -284,6 +284,16 @@ def test_numbers_stay_apart_while_a_run_is_interrupted(laboratory: Laboratory) -
 
         assert (len(guarded), ask(case, GUARD)) == (1, [])
         assert (ask(case, ALIENS), len(application.refused), len(written(case))) == ([], 3, 1)
+
+
+@MODES
+def test_what_kept_numbers_apart_and_was_left_behind_is_found_and_dropped(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_("CREATE UNIQUE INDEX pgmend_new_books_numbers ON books (id) WHERE id > 90")
+        found = [(finding.slug, finding.severity) for finding in case.check().findings]
+        apply(case, mode=mode)
+
+        assert (found, ask(case, GUARD)) == ([("unfinished-repair", "warning")], [])
 
 
 def test_an_interrupted_run_that_numbered_rows_can_be_taken_back(laboratory: Laboratory) -> None:

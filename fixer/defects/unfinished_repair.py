@@ -83,10 +83,7 @@ def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
 
 
 LEFT = "ALTER TABLE books ADD CONSTRAINT pgmend_new_title_not_null CHECK (title IS NOT NULL)"
-SPECIMENS = (
-    Specimen("the proof of a NOT NULL that stands", LEFT),
-    Specimen("what kept new numbers apart", "CREATE UNIQUE INDEX pgmend_new_books_numbers ON books (id) WHERE id > 90"),
-)
+SPECIMENS = (Specimen("the proof of a NOT NULL that stands", LEFT),)
 NEAR_MISSES = (
     Specimen("an index of somebody else", "CREATE UNIQUE INDEX books_numbers ON books (id) WHERE id > 90"),
     Specimen("a check of somebody else", "ALTER TABLE books ADD CONSTRAINT title_not_null CHECK (title IS NOT NULL)"),
