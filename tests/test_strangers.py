@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ from outcomes import contract, integer, key, text
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import DDL, CheckConstraint, Column, Enum, ForeignKey, MetaData, Numeric, Table, event
 from sqlalchemy.types import UserDefinedType
-from test_cli import HOUSE, STORY, Database, lent
+from test_cli import HEALTHY, HOUSE, STORY, Database, lent
 from test_cli import fixer as command
 
 import fixer
@@ -123,10 +124,27 @@ def scripted(database: Database) -> None:
     assert run(["psql", "-X", "-q", database.dsn], input=script, text=True, capture_output=True).returncode == 0
 
 
+def proved(database: Database) -> None:
+    suite = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--pyargs",
+        "contracts",
+        "-p",
+        "no:cacheprovider",
+        "--dsn",
+        database.dsn,
+    ]
+    proof = run([*suite, "--contract", "contracts.trading:metadata"], cwd=HOUSE, capture_output=True, text=True)
+    assert proof.returncode == 0, proof.stdout
+
+
 @pytest.mark.parametrize("path", ["public", "public, pg_catalog"], ids=["behind", "before"])
-@pytest.mark.parametrize("deed", [checked, repaired, repaired_online, scripted])
+@pytest.mark.parametrize("deed", [checked, repaired, repaired_online, scripted, proved])
 def test_no_code_of_another_role_runs(server: Server, deed: Callable[[Database], None], path: str) -> None:
-    with lent(server, STORY) as database:
+    with lent(server, HEALTHY if deed is proved else STORY) as database:
         leave_marks(database, path=path)
         try:
             deed(database)
