@@ -158,6 +158,8 @@ def _others(declared: Any, kind: Kind, strings: list[str], numbers: list[Decimal
     if isinstance(declared, sa.LargeBinary):
         sizes = [int(n) for n in numbers if n == int(n) and 0 <= n <= 1000]
         return [b"a", b"", *(random.randbytes(size) for size in sizes), random.randbytes(16), random.randbytes(32)]
+    if isinstance(declared, pg.HSTORE):
+        strings = [", ".join(f'"{key}"=>"1"' for key in keys) for keys in (*([text] for text in strings), strings)]
     made = [kind.fresh((), None, random.getrandbits(120)) for _ in range(12)]
     return [*kind.samples, *strings, *made]
 
