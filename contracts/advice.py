@@ -13,7 +13,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
@@ -143,10 +143,13 @@ class Advice:
 
     def _search(self, group: Group, settled: Row) -> list[Row]:
         """Look for values of a group that obey its laws, more of them than one."""
-        random = Random(0)  # the same guesses each time
-        candidates = guesses(group, settled, self._known_rows(group), random)
+        judge, candidates = self.judge(group.table), guesses(group, settled, Random(0))  # the same guesses each time
         with self.cursor() as cursor:
-            return self.judge(group.table).fitting(cursor, group.laws, candidates, PATTERNS)
+            found = judge.fitting(cursor, group.laws, candidates, PATTERNS)
+            if not found:  # what people wrote into the target would be shown where a row is refused: it comes last
+                known = ({**row, **settled} for row in self._known_rows(group))
+                found = judge.fitting(cursor, group.laws, known, PATTERNS)
+            return found
 
     def _known_rows(self, group: Group) -> list[Row]:
         """Return some rows of the target, as values of a group."""
@@ -155,7 +158,7 @@ class Advice:
             SQL("{}" if isinstance(kind, Grid | Labels | Text) else "{}::text").format(Identifier(n))
             for n, kind in kinds.items()
         ]
-        query = SQL("SELECT DISTINCT {} FROM (SELECT {} FROM {} LIMIT {}) AS some").format(
+        query = SQL("SELECT DISTINCT {} FROM (SELECT {} FROM {} LIMIT {}) AS looked").format(
             SQL(", ").join(map(Identifier, group.columns)),
             SQL(", ").join(SQL("{} AS {}").format(c, Identifier(n)) for c, n in zip(cells, kinds, strict=True)),
             q.name(self.name(table)),
@@ -213,13 +216,13 @@ class Advice:
         return [row for row in rows if all(_holds(c, row[c.column]) for c in held)]
 
     def _asked(self, query: Composable) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, none where it cannot be asked: it may not be allowed to read."""
+        """Return the rows of a query, none where the role may not read them or what is read is not there."""
         with self.cursor() as cursor:
             cursor.execute("SAVEPOINT pgmend_asked")
             try:
                 cursor.execute(query)
                 return cursor.fetchall()
-            except (psycopg2.ProgrammingError, psycopg2.DataError):
+            except (pg.InsufficientPrivilege, pg.UndefinedTable, pg.UndefinedColumn):
                 cursor.execute("ROLLBACK TO SAVEPOINT pgmend_asked")
                 return []
 

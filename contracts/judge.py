@@ -22,8 +22,17 @@ from fixer.sqltext import SQL, Composable, Identifier, Literal
 
 PATIENCE = 400  # statements that one question may take, where values raise errors
 
-# What says that an expression itself cannot be understood here, whatever the row.
-_NOT_UNDERSTOOD = (pg.SyntaxErrorOrAccessRuleViolation, pg.FeatureNotSupported, pg.InvalidSchemaName)
+# The SQLSTATE classes that say that an expression cannot be understood here, whatever the row.
+_NOT_UNDERSTOOD = ("42", "3F", "0A")
+
+# What an expression may say of a row: a function raises what it likes.
+_SPOKEN = (
+    psycopg2.DataError,
+    psycopg2.IntegrityError,
+    psycopg2.InternalError,
+    psycopg2.ProgrammingError,
+    pg.ProgramLimitExceeded,
+)
 
 
 class Judge:
@@ -46,10 +55,8 @@ class Judge:
         empty = dict.fromkeys(law.columns)
         try:
             self._ask(cursor, [law], [empty], nothing=True)
-        except _NOT_UNDERSTOOD:
-            return False
-        except psycopg2.DataError:  # what is constant in it cannot be computed
-            return True
+        except _SPOKEN as error:  # a NULL may have been put in beforehand, and the expression computed
+            return not (error.pgcode or "").startswith(_NOT_UNDERSTOOD)
         return True
 
     def fitting(self, cursor: Cursor, laws: Sequence[Law], rows: Iterable[Row], enough: int) -> list[Row]:
@@ -65,7 +72,7 @@ class Judge:
                 break
             try:
                 answers = self._ask(cursor, known, some)
-            except (psycopg2.DataError, psycopg2.IntegrityError, pg.RaiseException, pg.ProgramLimitExceeded):
+            except _SPOKEN:
                 if len(some) > 1:
                     middle = (len(some) + 1) // 2
                     waiting[:0] = [some[:middle], some[middle:]]

@@ -77,6 +77,11 @@ odd.table(
     column("b", pg.BIT(8), "b <> B'00000000'"),
 )
 
+odd.table("words", column("w", sa.Text, "md5(w) = '54ef36ec71201fdf9d1423fd26f97f6b'"))
+odd.table("unguessed", column("w", sa.Text, "md5(w) = '54ef36ec71201fdf9d1423fd26f97f6b'"))
+odd.beside = "INSERT INTO words (w) VALUES ('open sesame')"
+odd.untried = ("unguessed",)
+
 # --- numbers
 
 odd = contracts["numbers"]

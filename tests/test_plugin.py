@@ -33,6 +33,12 @@ CONTENT = """
     SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM paper_trades),
            (SELECT count(*) FROM pg_class WHERE relnamespace <> 'pg_catalog'::regnamespace),
            (SELECT count(*) FROM pg_namespace WHERE nspname NOT LIKE 'pg_temp%' AND nspname NOT LIKE 'pg_toast%')"""
+WITHOUT_PARTITION = """
+from sqlalchemy import Column, Integer, MetaData, Table
+
+metadata = MetaData()
+Table("events", metadata, Column("id", Integer, primary_key=True), postgresql_partition_by="RANGE (id)")
+"""
 FOREIGN_CONFTEST = """
 def pytest_addoption(parser):
     for name in ("--dsn", "--server", "--schema", "--role", "--deep"):
@@ -381,6 +387,18 @@ def test_installed_it_proves_a_target_from_anywhere(
 
     assert shown.outcome("test_foreign_key_holds[paper_trades.user_id]") == "FAILED"
     assert "2  foreign keys   BROKEN   1 failed" in shown.text
+
+
+def test_what_cannot_be_tried_stands_in_the_summary(
+    installed: dict[str, str], database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "models.py").write_text(WITHOUT_PARTITION)
+    dsn = database(statements="CREATE TABLE events (id serial PRIMARY KEY) PARTITION BY RANGE (id)")
+    words = ("--pyargs", "contracts", f"--dsn={dsn}", "--contract=models:metadata")
+    shown = run(*words, cwd=tmp_path, environment=installed)
+
+    assert shown.code == 0
+    assert "not tried, 3 items: events has no partition, so no row has a place in it" in shown.text
 
 
 def test_a_user_s_own_tests_may_use_the_target(installed: dict[str, str], database: Database, tmp_path: Path) -> None:

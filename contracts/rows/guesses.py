@@ -32,12 +32,11 @@ from contracts.rows.types import item_kind, kind_or_none
 _ENOUGH = 3000  # combinations of guesses
 
 
-def guesses(group: Group, pins: Row, known: Iterable[Row], random: Random) -> list[Row]:
-    """Return rows over the columns of a group that may obey its laws: first what is known, then what is likely."""
-    found = [{**{name: row[name] for name in group.columns}, **_within(group, pins)} for row in known]
+def guesses(group: Group, pins: Row, random: Random) -> list[Row]:
+    """Return rows over the columns of a group that may obey its laws, the likeliest first."""
     strings, numbers = literals(law.hints for law in group.laws)
     lists = [[pins[n]] if n in pins else _of_column(group, n, strings, numbers, random) for n in group.columns]
-    found += _near(group, lists, pins, random)
+    found = list(_near(group, lists, pins, random))
     combined = 1
     for each in lists:
         combined *= len(each)
@@ -49,10 +48,6 @@ def guesses(group: Group, pins: Row, known: Iterable[Row], random: Random) -> li
         reach = 2 + tries // 40
         found.append({n: random.choice(each[:reach]) for n, each in zip(group.columns, lists, strict=True)})
     return found
-
-
-def _within(group: Group, pins: Row) -> Row:
-    return {name: value for name, value in pins.items() if name in group.columns}
 
 
 def literals(texts: Iterable[str]) -> tuple[list[str], list[Decimal]]:
@@ -158,6 +153,8 @@ def _others(declared: Any, kind: Kind, strings: list[str], numbers: list[Decimal
     if isinstance(declared, sa.LargeBinary):
         sizes = [int(n) for n in numbers if n == int(n) and 0 <= n <= 1000]
         return [b"a", b"", *(random.randbytes(size) for size in sizes), random.randbytes(16), random.randbytes(32)]
+    if isinstance(declared, pg.HSTORE):
+        strings = [", ".join(f'"{key}"=>"1"' for key in keys) for keys in (*([text] for text in strings), strings)]
     made = [kind.fresh((), None, random.getrandbits(120)) for _ in range(12)]
     return [*kind.samples, *strings, *made]
 
