@@ -44,13 +44,13 @@ class Column:
     collation: str | None = None  # as PostgreSQL spells it, only where it differs from the type's own
     sequence: QName | None = None  # the sequence behind its default or identity
     labels: tuple[str, ...] = ()  # of its enum type
+    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
+    volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, where the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
     numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
     added: bool = False  # the plan adds it: there is none today
-    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
-    volatile: bool = field(default=False, compare=False)
 
     @property
     def generates(self) -> bool:
