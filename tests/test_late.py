@@ -195,10 +195,12 @@ def test_an_index_that_was_finished_when_the_fixer_was_gone_is_taken_back(
     breaks, title = BUILT[kind]
     enter = journal.enter_step
 
-    def gone(cursor: Cursor, run: int, step: PlannedStep, rows: int, left: Definitions | None = None) -> None:
+    def gone(
+        cursor: Cursor, run: int, step: PlannedStep, rows: int, left: Definitions | None = None, **more: Any
+    ) -> None:
         if title in step.title and left is not None:
             raise GoneError
-        enter(cursor, run, step, rows, left)
+        enter(cursor, run, step, rows, left, **more)
 
     monkeypatch.setattr(journal, "enter_step", gone)
     with laboratory.database(version) as case:

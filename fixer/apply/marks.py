@@ -47,13 +47,18 @@ def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool 
 def _lacking(was: Definitions, now: Definitions, *, exclusive: bool) -> Iterator[Composable]:
     for item in was.items.values():
         is_ = _successor(item, was, now)
+        if exclusive and _is_key(item) and item.detail["index"]["identity"] and not _is_taken(now, item.of, "identity"):
+            keys = (key for key in now.of_kind("constraint") if _is_key(key) and key.of == item.of)
+            for key in keys:  # replicas know rows by the key, whatever that is over
+                yield from _untitled(marks(now, key, {"identity": True}))
         if is_ is None:
             continue
         if item.kind == "constraint":
             if is_.detail["comment"] is None:
                 yield from _untitled(comment(now, replace(is_, detail=item.detail)))
             if item.detail["index"] and is_.detail["index"]:
-                yield from _on_index(now, is_, item.detail["index"], is_.detail["index"], exclusive=exclusive)
+                old = {**item.detail["index"], **({"identity": False} if _is_key(item) else {})}
+                yield from _on_index(now, is_, old, is_.detail["index"], exclusive=exclusive)
         elif item.kind == "index":
             yield from _on_index(now, is_, item.detail, is_.detail, exclusive=exclusive)
         elif item.kind == "column" and exclusive:
@@ -69,10 +74,19 @@ def _untitled(statements: Iterator[tuple[str, Composable]]) -> Iterator[Composab
 def _on_index(
     now: Definitions, is_: Item, old: Mapping[str, Any], new: Mapping[str, Any], *, exclusive: bool
 ) -> Iterator[Composable]:
-    taken = {mark for mark in _ONE_EACH for index in _indexes(now, is_.of) if index[mark]}
-    held = {name: old.get(name) for name in ("comment", "options", *_ONE_EACH) if not new.get(name)}
-    lacking = {name: value for name, value in held.items() if name not in taken and (exclusive or name != "identity")}
-    yield from _untitled(marks(now, is_, lacking))
+    names = ["comment", "options"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
+    if not exclusive:
+        names = [name for name in names if name != "identity"]
+    yield from _untitled(marks(now, is_, {name: old.get(name) for name in names if not new.get(name)}))
+
+
+def _is_key(item: Item) -> bool:
+    return item.kind == "constraint" and item.detail["type"] == "p"
+
+
+def _is_taken(now: Definitions, table: int, mark: str) -> bool:
+    """Tell whether an index of a table has a mark that one alone can have."""
+    return any(index[mark] for index in _indexes(now, table))
 
 
 def _indexes(now: Definitions, table: int) -> Iterator[Mapping[str, Any]]:

@@ -323,7 +323,7 @@ class _Online:
         if step.lock not in _WEAK and marks.kept(cursor, self.was, left, exclusive=step.lock is Lock.ACCESS_EXCLUSIVE):
             left = self._defined(cursor, touched)
         orphans = parentless.count(cursor, step, self.was)
-        journal.enter_step(cursor, self.number, step, rows, left, orphans)
+        journal.enter_step(cursor, self.number, step, rows, left, orphans=orphans)
 
     # --- one step
 
