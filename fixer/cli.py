@@ -34,6 +34,7 @@ from fixer.outcome import known
 from fixer.plan import ATOMIC, MODES, ONLINE, Plan, from_json
 from fixer.report import json as as_json
 from fixer.report import sql as as_sql
+from fixer.report import streams
 from fixer.report import text as as_text
 from fixer.report.progress import progress_of
 from fixer.steps import JOURNAL, Hazard
@@ -74,6 +75,11 @@ class Settings:
     def notes(self) -> Console:
         """Return where progress and questions go."""
         return as_text.console(color=self.color, stderr=True)
+
+    def check_output(self) -> None:
+        """Look, before the database is changed, whether the result can be written."""
+        if self.format == "json" or not self.quiet:
+            streams.check()
 
     def show(self, text: RenderableType, json_text: Callable[[], str]) -> None:
         """Print a result in the format that was asked for."""
@@ -268,6 +274,7 @@ def apply(
         if chosen.mode == ATOMIC and (max_lag, throttle) != (None, None):
             raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
         loud = settings.format == "text" and not settings.quiet
+        settings.check_output()
         known.stands = _GOES_ON if chosen.mode == ONLINE else outcome.NOTHING
         with progress_of(settings.notes(), link.another, connection, loud=loud) as progress:
             run = api.apply_with(
@@ -317,6 +324,7 @@ def undo(settings: Settings, run: int, yes: bool) -> int:
     with closing(target.connect()) as connection, doing(f"Run {run} could not be taken back", schema=JOURNAL):
         if not yes:
             _ask(f"Take run {run} of {target.redacted} back?", "to take the run back")
+        settings.check_output()
         done = take_back(
             connection,
             run,
@@ -350,7 +358,9 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
         if prune:
             if not yes:
                 _ask(f"Forget what undo needs of the runs on {target.redacted}?", "to prune")
-            known.committed(f"What undo needs of {forget(connection, settings=target.settings)} runs is forgotten.")
+            settings.check_output()
+            forget(connection, settings=target.settings)
+            known.committed("What undo needs of finished runs is forgotten.")
         with snapshot(connection) as cursor:
             cursor.execute(beginning(connection, target.settings))
             runs = journal.history(cursor)

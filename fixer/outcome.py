@@ -74,9 +74,12 @@ def run(command: Callable[[], Any]) -> NoReturn:
     threading.excepthook = _log_of_thread
     known.json = _wants_json(sys.argv[1:])
     try:
-        code = command() or 0
+        code = command()
+        if not isinstance(code, int):  # which is no way out: Python would exit by 0
+            raise TypeError(f"a command returned {code!r}")
         sys.stdout.flush()
     except BaseException as error:
+        _let_ctrl_c_end_by(INTERRUPTED)
         code = _ended(error.__cause__ if isinstance(error, _CarriedError) and error.__cause__ else error)
     _end_by(code)
 
@@ -179,10 +182,14 @@ def _log_of_thread(what: threading.ExceptHookArgs) -> None:
             keep(what.exc_value, known.target, known.log_file)
 
 
-def _end_by(code: int) -> NoReturn:
-    """Exit; Ctrl-C on the way changes nothing."""
+def _let_ctrl_c_end_by(code: int) -> None:
+    """Let Ctrl-C end the process at once, now that all but the report is done."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+
+
+def _end_by(code: int) -> NoReturn:
+    _let_ctrl_c_end_by(code)
     with suppress(OutputFailed, OSError, ValueError):
         sys.stdout.flush()
     sys.exit(code)

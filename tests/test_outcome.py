@@ -240,6 +240,14 @@ def test_apply_changes_nothing_where_the_plan_cannot_be_shown(broken: Database) 
     assert (ended.returncode, ended.stderr.count("\n"), broken.dump()) == (2, 1, before)
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_apply_changes_nothing_where_it_is_known_that_it_cannot_report(broken: Database, form: str) -> None:
+    before = broken.dump()
+    ended = called(*APPLY, "--format", form, "--dsn", broken.dsn, how="1</dev/null")
+
+    assert (ended.returncode, ended.stderr.count("\n"), broken.dump()) == (2, 1, before)
+
+
 def test_what_was_committed_is_the_verdict_though_it_cannot_be_written(broken: Database) -> None:
     ended = called(*APPLY, "--format", "json", "--dsn", broken.dsn, how=">/dev/full")
     undone = called("undo", 1, "--yes", "--dsn", broken.dsn, how=">/dev/full")

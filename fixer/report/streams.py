@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import io
+import os
 import select
+import stat
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -64,6 +67,14 @@ def _stream(was: TextIO | None, descriptor: int, *, loud: bool) -> TextIO:
     encoding, lines = getattr(was, "encoding", "utf-8"), getattr(was, "line_buffering", False)
     raw = io.BufferedWriter(cast(io.RawIOBase, _Stream(descriptor, loud=loud)))
     return io.TextIOWrapper(raw, encoding, "pgmend", line_buffering=lines or not loud)
+
+
+def check() -> None:
+    """Raise OutputFailed where it is known beforehand that the standard output cannot be written."""
+    if fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise OutputFailed("The output cannot be written: it is open for reading only.")
+    if stat.S_ISREG(os.fstat(1).st_mode) and os.fstatvfs(1).f_bavail == 0:
+        raise OutputFailed("The output cannot be written: no space is left on its disk.")
 
 
 def emit(text: str) -> None:
