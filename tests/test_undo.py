@@ -557,3 +557,13 @@ def test_undo_works_on_older_servers(laboratory: Laboratory, mode: str, version:
         ended = undo(database, 1, "-q")
 
         assert (ended.returncode, ended.stderr, differences(before, database)) == (0, "", [])
+
+
+def test_a_run_that_another_version_entered_is_left_to_that_version(laboratory: Laboratory) -> None:
+    with lent_repaired(laboratory, FILLED) as database:
+        database.run("UPDATE fixer_journal.step SET step = step - 'kind'")
+        before = written(database)
+        ended = undo(database)
+
+        assert (ended.returncode, written(database)) == (2, before)
+        assert "entered by another version of the fixer" in ended.stderr

@@ -20,7 +20,7 @@ from fixer import sqltext as q
 from fixer.apply import definitions, own_values
 from fixer.apply.definitions import Definitions
 from fixer.apply.ledger import Entry, count, count_quarantined, entries
-from fixer.errors import ApplyFailed
+from fixer.errors import ApplyFailed, UndoRefused
 from fixer.plan import Plan, PlannedStep, created_tables, renamed_tables, step_from_json, step_to_json
 from fixer.schema import QName
 from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
@@ -390,11 +390,17 @@ def account(cursor: Cursor, run: int) -> Account | None:
     query = SQL("SELECT number, step, filled, left_behind FROM {} WHERE run = %s ORDER BY number")
     cursor.execute(query.format(STEP), (run,))
     entered = cursor.fetchall()
-    steps = [
-        DoneStep(replace(step_from_json(step), number=number), notes.get("cells", {}), notes.get("orphans", {}))
-        for number, step, filled, _ in entered
-        for notes in [filled or {}]
-    ]
+    try:
+        steps = [
+            DoneStep(replace(step_from_json(step), number=number), notes.get("cells", {}), notes.get("orphans", {}))
+            for number, step, filled, _ in entered
+            for notes in [filled or {}]
+        ]
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise UndoRefused(
+            f"Run {run} was entered by another version of the fixer, which this one cannot read: finish it, take it back"
+            " or prune it with that version. Nothing was changed."
+        ) from None
     *facts, settings, before, after = row
     was, left = (definitions.from_json(each) if each else None for each in (before, after))
     if was and left is None:  # interrupted: what its steps left, one after the other
