@@ -398,8 +398,8 @@ def account(cursor: Cursor, run: int) -> Account | None:
         ]
     except (LookupError, TypeError, ValueError, AttributeError):
         raise UndoRefused(
-            f"Run {run} was entered by another version of the fixer, which this one cannot read: finish it, take it back"
-            " or prune it with that version. Nothing was changed."
+            f"Run {run} was entered by another version of the fixer, which this one cannot read: finish it, take it"
+            " back or prune it with that version. Nothing was changed."
         ) from None
     *facts, settings, before, after = row
     was, left = (definitions.from_json(each) if each else None for each in (before, after))
