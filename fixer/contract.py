@@ -327,7 +327,7 @@ def _scratch_read(ddl: str, connection: Connection, name: str, places: _Places) 
         if connection.closed or (error.pgcode or "")[:2] in _NO_FAULT_OF_ITS or isinstance(error, pg.LockNotAvailable):
             raise TargetError(f"The contract {name} could not be read in the target: {told(error)}.") from None
         raise _unsatisfiable(name, error) from None
-    except ValueError as error:  # characters that no statement may hold, or that the target's encoding lacks
+    except UnicodeError as error:  # characters that the target's encoding lacks
         raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
 
 
@@ -355,7 +355,6 @@ def _read_apart(metadata: MetaData, version: int, name: str, schema: str) -> Sch
             for each in statements:
                 cursor.execute(each.text)
             cursor.execute(f"SET search_path = {SAFE_PATH}")
-            cursor.execute("SELECT set_config('pgmend.apart', 'true', false)")
             cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, false)", (schemas,))
             return catalog.read_model(cursor, schemas)
     except (psycopg2.Error, ServerError) as error:

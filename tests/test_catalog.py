@@ -22,7 +22,7 @@ from fixer.memory import undisturbed
 from fixer.schema import QName, Schema
 from fixer.servers import Server
 
-BUDGET, FRESH = 15, 30  # round trips with a contract that is kept, and with one that is yet to be read
+BUDGET, FRESH = 15, 31  # round trips with a contract that is kept, and with one that is yet to be read
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from fixer.plan import PlannedStep
 from fixer.schema import ForeignKey, QName
 from fixer.sqltext import SQL, Composable, Identifier, Literal
 from fixer.steps import RUN_NUMBER
+from fixer.types import family
 from fixer.writes import quarantine_table
 
 Orphans = Mapping[str, int]  # rows, by what names the foreign key
@@ -71,13 +72,15 @@ def count(cursor: Cursor, step: PlannedStep, was: Definitions, places: Sequence[
 def _conditions(
     cursor: Cursor, keys: Sequence[Item], types: Mapping[int, Mapping[str, str]]
 ) -> Iterator[tuple[str, Composable]]:
-    """Yield for each key whose columns are there the condition that a row has no parent under it."""
+    """Yield for each key whose columns can be compared by now the condition that a row has no parent under it."""
     for key in keys:
-        here, there = key.detail["columns"], key.detail["target_columns"]
-        if set(here) <= types[key.of].keys() and set(there) <= types[key.detail["target"]].keys():
-            parent = _name(cursor, key.detail["target"])
+        here, there = tuple(key.detail["columns"]), tuple(key.detail["target_columns"])
+        mine, theirs = types[key.of], types[key.detail["target"]]
+        pairs = zip(here, there, strict=True)
+        if all(a in mine and b in theirs and family(mine[a]) == family(theirs[b]) for a, b in pairs):
+            parent, signs = _name(cursor, key.detail["target"]), tuple(key.detail["equalities"])
             match = "f" if " MATCH FULL" in key.detail["definition"] else "s"
-            yield key.id, orphaned(ForeignKey(key.name, parent, tuple(here), parent, tuple(there), match=match))
+            yield key.id, orphaned(ForeignKey(key.name, parent, here, parent, there, match=match, equalities=signs))
 
 
 def _types(cursor: Cursor, oid: int) -> dict[str, str]:

@@ -40,7 +40,7 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
 
 def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
     """Read what the setting `pgmend.schemas` names as a model: its shape alone. Types of `schemas` bear short names."""
-    found, definitions = _read(cursor, [*schemas, "public"], {}, False)
+    found, definitions = _read(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
     return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
 
@@ -83,17 +83,19 @@ _SAFELY = f"SET LOCAL search_path = {SAFE_PATH};\n"
 _PLAINLY = "SELECT set_config('quote_all_identifiers', 'off', true);\n"
 
 
-def _read(cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool) -> tuple[s.Schema, Definitions]:
+def _read(
+    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
+) -> tuple[s.Schema, Definitions]:
     with undisturbed():
-        return _put_together(cursor, short, known, doubtful)
+        return _put_together(cursor, short, known, doubtful, model)
 
 
 def _put_together(
-    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool
+    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, model: bool
 ) -> tuple[s.Schema, Definitions]:
     """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
     with asking(cursor) as ask:
-        assembly = Assembly(ask, short, known, _SAFELY + _PLAINLY)
+        assembly = Assembly(ask, short, known, _SAFELY + _PLAINLY, model=model)
         unproved = ask("unproved") if doubtful else list
         return _with_unproved(assembly.schema(), unproved()), assembly.definitions
 

@@ -32,20 +32,21 @@ class Assembly:
     It asks all its questions ahead, and puts together what is there while the server answers the next.
     """
 
-    def __init__(self, ask: Ask, short: Collection[str], known: Spellings, before: str) -> None:
+    def __init__(self, ask: Ask, short: Collection[str], known: Spellings, before: str, *, model: bool) -> None:
         relations, columns, sequences = ask("relations", before), ask("columns"), ask("sequences")
         self._relations, rows, self._counters = relations(), columns(), sequences()
         spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
         # What takes the server long is asked when there is most to be done here meanwhile.
-        indexes, self._defaults = ask("indexes"), ask("defaults")
+        indexes, self._defaults, volatile = ask("indexes"), ask("defaults"), ask("volatile") if model else list
         constraints, obstacles = ask("constraints"), ask("obstacles")
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
-        self._types = spelling.types(spelt(), short)
+        self._types = spelling.types(spelt(), short, ask)
         self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(s.as_needed(schema)) for schema in short)})\.")
         self._sequences = self._read_sequences()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()
+        self._volatile = set(volatile())
         self._cells = self._read_columns()
         self._constraints, self._hindering = constraints(), obstacles()
         checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
@@ -117,11 +118,12 @@ class Assembly:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
-        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=bool(volatile))
+        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
         tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)
-        for relation, number, expression, schema, sequence, volatile in self._defaults():
+        for relation, number, expression, schema, sequence in self._defaults():
+            volatile = (relation, number) in self._volatile
             tables[relation][number] = (expression, QName(schema, sequence) if sequence else None, volatile)
         return tables
 

@@ -5,12 +5,7 @@ SELECT d.adrelid AS relation,
        pg_catalog.pg_get_expr(d.adbin, CASE WHEN strpos(d.adbin::text, '{VAR ') > 0 THEN d.adrelid ELSE 0 END)
          AS expression,
        s.schema AS sequence_schema,
-       s.name AS sequence_name,
-       -- Asked of contracts alone, which are read from temporary tables, or from a server of our own.
-       (c.relpersistence = 't' OR current_setting('pgmend.apart', true) = 'true') AND EXISTS (
-           SELECT FROM pg_catalog.regexp_matches(d.adbin::text, ':(?:func|opfunc)id (\d+)', 'g') AS called (ids)
-             JOIN pg_catalog.pg_proc f ON f.oid = called.ids[1]::oid
-            WHERE f.provolatile = 'v') AS volatile
+       s.name AS sequence_name
   FROM pg_catalog.pg_attrdef d
   JOIN pg_catalog.pg_class c ON c.oid = d.adrelid
   LEFT JOIN (SELECT p.objid, sn.nspname AS schema, sc.relname AS name

@@ -65,25 +65,26 @@ def ask_types(ask: Ask, wanted: Iterable[TypeKey]) -> Answer:
     return ask("types", _CHOOSE_TYPES, json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted]))
 
 
-def types(rows: Rows, short: Collection[str]) -> dict[TypeKey, SpeltType]:
+def types(rows: Rows, short: Collection[str], ask: Ask) -> dict[TypeKey, SpeltType]:
     """Return how types are spelt: those of some schemas by their `short` names."""
-    return {(a, b, c): _spelt(short, *facts) for a, b, c, *facts in rows}
+    equalities: dict[int, str] = dict(ask("equalities")()) if any(row[-1] for row in rows) else {}
+    return {(a, b, c): _spelt(short, equalities.get(a, "="), *facts) for a, b, c, *facts, _ in rows}
 
 
 def _spelt(
     short: Collection[str],
+    equality: str,
     name: str,
     collation: str | None,
     labels: list[str] | None,
     home: str | None,
     prefix: str,
-    equality: str | None,
 ) -> SpeltType:
     if home in short:
         name = name.removeprefix(prefix)
     elif name.startswith(prefix):
         home = None  # its name says it
-    return SpeltType(name, collation, tuple(labels or ()), home or "", equality or "=")
+    return SpeltType(name, collation, tuple(labels or ()), home or "", equality)
 
 
 class Definitions:
