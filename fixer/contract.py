@@ -327,7 +327,9 @@ def _scratch_read(ddl: str, connection: Connection, name: str, places: _Places) 
         if connection.closed or (error.pgcode or "")[:2] in _NO_FAULT_OF_ITS or isinstance(error, pg.LockNotAvailable):
             raise TargetError(f"The contract {name} could not be read in the target: {told(error)}.") from None
         raise _unsatisfiable(name, error) from None
-    except UnicodeError as error:  # characters that the target's encoding lacks
+    except ValueError as error:
+        if not (isinstance(error, UnicodeError) or "NUL" in str(error)):  # characters that no statement may hold
+            raise
         raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
 
 
