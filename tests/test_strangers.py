@@ -38,7 +38,7 @@ DO $do$
 DECLARE
     types text[] := '{oid,regclass,name,text,varchar,"\"char\"",int2,int4,int8,numeric,bool,timestamptz,jsonb,tid,
                       text[],varchar[],int2[],int2vector,oid[],tid[]}';
-    marking text := 'LANGUAGE plpgsql AS $f$ BEGIN IF current_user <> ''mallory'' THEN'
+    marking text := 'LANGUAGE plpgsql SET search_path = pg_catalog AS $f$ BEGIN IF current_user <> ''mallory'' THEN'
                     ' RAISE LOG ''the mark of %s''; END IF; RETURN NULL; END $f$';
     a text; b text; sign text; each record;
 BEGIN
