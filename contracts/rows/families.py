@@ -194,8 +194,10 @@ class Family:
         more = tuple(each for local, remote in pairs for each in inherited(columns_of(table)[local], remote))
         matching = [i for i in range(len(self.insertions)) if self._matches(i, target, settled, more)]
         if target is table:  # a row that repeats another's key would point at itself
-            own = [row.get(remote) for remote in remote_of(key)]
-            matching = [i for i in matching if own != [self._value(i, remote) for remote in remote_of(key)]]
+            own = {remote: row.get(remote) for remote in remote_of(key)}
+            matching = [
+                i for i in matching if not all(v in (self._value(i, c), self.told(i, c)) for c, v in own.items())
+            ]
         if len(settled) == len(pairs) and (matching or self._known_parents(table, key, settled, more)):
             return
         top, optional = len(path) == 1, bool(empty) and not wanted & set(empty)
