@@ -367,15 +367,12 @@ def test_a_right_that_is_missing_is_not_a_connection_that_fails(broken: Database
     ]
 
 
-def test_a_connection_that_breaks_while_the_contract_is_read_is_no_fault_of_the_contract(
-    healthy: Database, tmp_path: Path
-) -> None:
-    suicide = "DDL(\"SELECT pg_terminate_backend(pg_backend_pid())\")"
+def test_what_a_listener_says_never_reaches_the_connection_to_the_target(healthy: Database, tmp_path: Path) -> None:
+    suicide = 'DDL("SELECT pg_terminate_backend(pg_backend_pid())")'
     models(tmp_path, f"from sqlalchemy import DDL, event\nevent.listen(metadata, 'after_create', {suicide})")
     ended = fixer("check", *CONTRACT, "--dsn", healthy.dsn, cwd=tmp_path)
 
-    assert (ended.returncode, "satisfied" in ended.stderr) == (2, False)
-    assert "The contract models:metadata could not be read in the target: terminating connection" in ended.stderr
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 # ---- models that do more than declare
