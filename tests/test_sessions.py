@@ -23,7 +23,7 @@ from fixer.sqltext import SQL
 
 BROKEN = (duplicate_row.SPECIMENS[0].breaks, orphan_rows.SPECIMENS[0].breaks)
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-BOOKS = "SELECT count(*) FROM books"
+BOOKS = "SELECT count(*) FROM public.books"
 SLOW = "SELECT pg_sleep(CASE WHEN pg_backend_pid() = {} THEN 0.5 ELSE 60 END)::text"  # for the second session
 
 
@@ -38,7 +38,7 @@ def library(laboratory: Laboratory) -> Iterator[Case]:
 def reader(library: Case) -> Iterator[Cursor]:
     """The cursor of a transaction that `check` would ask in."""
     with snapshot(library.connection) as cursor:
-        cursor.execute(beginning(library.connection, None) + "SELECT count(*) FROM books")
+        cursor.execute(beginning(library.connection, None) + "SELECT count(*) FROM public.books")
         yield cursor
 
 

@@ -389,7 +389,7 @@ def test_a_view_that_keeps_a_column_is_named(
         database.run(f"CREATE VIEW {quoted} AS SELECT * FROM items")
         before = written(database)
         ended = back_or_done(database)
-        named = f"view {name if name == 'seen' else quoted} depends on column" in ended.stderr
+        named = f"view public.{name if name == 'seen' else quoted} depends on column" in ended.stderr
 
         assert (2, 1, True, before) == (
             ended.returncode, len(ended.stderr.splitlines()), named, written(database),
@@ -502,10 +502,10 @@ def test_no_row_comes_back_that_would_break_what_others_guard_since(laboratory: 
 
 
 HANGING = {
-    "index mine": "CREATE INDEX mine ON items (title) WHERE pgmend_was_v > 0",
-    "constraint mine on table items": "ALTER TABLE items ADD CONSTRAINT mine CHECK (pgmend_was_v > 0) NOT VALID",
-    "statistics object mine": "CREATE STATISTICS mine ON pgmend_was_v, title FROM items",
-    "sequence mine": "CREATE SEQUENCE mine OWNED BY items.pgmend_was_v",
+    "index public.mine": "CREATE INDEX mine ON items (title) WHERE pgmend_was_v > 0",
+    "constraint mine on table public.items": "ALTER TABLE items ADD CONSTRAINT mine CHECK (pgmend_was_v > 0) NOT VALID",
+    "statistics object public.mine": "CREATE STATISTICS mine ON pgmend_was_v, title FROM items",
+    "sequence public.mine": "CREATE SEQUENCE mine OWNED BY items.pgmend_was_v",
 }
 
 
