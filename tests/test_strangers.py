@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 import sqlalchemy
+from dumps import everything
 from laws import VERSIONS
 from outcomes import contract, integer, key, text
 from psycopg2.extensions import parse_dsn
@@ -339,6 +340,50 @@ def test_orphans_and_repeated_keys_are_settled_as_their_type_compares_them(datab
 
     assert database.run("SELECT name::text FROM people ORDER BY 1") == [("Ann",), ("Bob",)]
     assert database.run("SELECT by::text FROM notes ORDER BY id") == [("ann",), ("BOB",), ("Ann",)]
+
+
+BARE = LIKE_CITEXT.replace("CREATE CAST (ci AS text) WITHOUT FUNCTION AS IMPLICIT;", "")
+
+
+def people_of_an_age() -> MetaData:
+    wanted = people()
+    wanted.tables["people"].append_column(integer("age", nullable=False, info={"backfill": 7}))
+    return wanted
+
+
+def people_and_the_system() -> MetaData:
+    wanted = people()
+    wanted.tables["people"].info["default_rows"] = [{"name": "System"}]
+    return wanted
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+@pytest.mark.parametrize("types", [LIKE_CITEXT, BARE], ids=["with a cast to text", "without"])
+@pytest.mark.parametrize(
+    ("broken", "wanted"),
+    [
+        (
+            "ALTER TABLE notes DROP CONSTRAINT notes_by_fkey; ALTER TABLE people DROP CONSTRAINT people_pkey;"
+            "INSERT INTO people VALUES ('ANN'), ('Bob'); INSERT INTO notes (by) VALUES ('carl')",
+            people,
+        ),
+        ("ALTER TABLE notes DROP CONSTRAINT notes_pkey; INSERT INTO notes SELECT * FROM notes", people),
+        ("ALTER TABLE people ADD age int", people_of_an_age),
+        ("SELECT", people_and_the_system),
+    ],
+    ids=["orphans", "rows under a foreign key", "cells of rows with a key", "rows that were inserted"],
+)
+def test_what_such_a_type_compares_is_taken_back(
+    database: Database, broken: str, wanted: Callable[[], MetaData], types: str, mode: str
+) -> None:
+    database.run(types + PEOPLE + broken)
+    before = everything(database.server, database.name)
+
+    mended(database, wanted(), mode)
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        fixer.undo(connection, 1)
+
+    assert everything(database.server, database.name) == before
 
 
 # --- listeners of the models

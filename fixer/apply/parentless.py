@@ -37,6 +37,13 @@ def forbids(key: Item) -> bool:
     return not (words.endswith(" NOT VALID") or "NOT ENFORCED" in words or key.detail["asleep"])
 
 
+def lacks_parent(key: Item, parent: QName) -> Composable:
+    """Return the condition that the row has none under a foreign key, the table that this points at called `parent`."""
+    columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
+    match, signs = "f" if " MATCH FULL" in key.detail["definition"] else "s", tuple(key.detail["equalities"])
+    return orphaned(ForeignKey(key.name, parent, columns, parent, targets, match=match, equalities=signs))
+
+
 def count(cursor: Cursor, step: PlannedStep, was: Definitions, places: Sequence[str] | None = None) -> Orphans:
     """Count the rows that a step has moved and that have no parent, by the foreign keys of before the run.
 
@@ -74,13 +81,10 @@ def _conditions(
 ) -> Iterator[tuple[str, Composable]]:
     """Yield for each key whose columns can be compared by now the condition that a row has no parent under it."""
     for key in keys:
-        here, there = tuple(key.detail["columns"]), tuple(key.detail["target_columns"])
         mine, theirs = types[key.of], types[key.detail["target"]]
-        pairs = zip(here, there, strict=True)
+        pairs = zip(key.detail["columns"], key.detail["target_columns"], strict=True)
         if all(a in mine and b in theirs and family(mine[a]) == family(theirs[b]) for a, b in pairs):
-            parent, signs = _name(cursor, key.detail["target"]), tuple(key.detail["equalities"])
-            match = "f" if " MATCH FULL" in key.detail["definition"] else "s"
-            yield key.id, orphaned(ForeignKey(key.name, parent, here, parent, there, match=match, equalities=signs))
+            yield key.id, lacks_parent(key, _name(cursor, key.detail["target"]))
 
 
 def _types(cursor: Cursor, oid: int) -> dict[str, str]:

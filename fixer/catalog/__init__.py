@@ -18,12 +18,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import schema as s
 from fixer.catalog.assembly import Assembly
 from fixer.catalog.questions import Rows, asking, queries, query
-from fixer.catalog.spelling import Definitions
+from fixer.catalog.spelling import CHOOSE_TYPES, Definitions
 from fixer.memory import undisturbed
 from fixer.schema import QName, Spellings
 from fixer.target import SAFE_PATH
 
-__all__ = ["audience", "mute", "queries", "query", "read", "read_model", "sizes"]
+__all__ = ["audience", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -57,6 +57,21 @@ def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
     choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
     cursor.execute(choose + query("mute"), (list(relations),))
     return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def equalities(cursor: Cursor, relation: int) -> dict[str, str]:
+    """Return the operators by which columns of a table are compared, where those are not PostgreSQL's own."""
+    cursor.execute(
+        "SELECT a.attname::text, a.atttypid::bigint FROM pg_catalog.pg_attribute a"
+        " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384",
+        (relation,),
+    )
+    types = dict(cursor.fetchall())
+    if not types:
+        return {}
+    cursor.execute(CHOOSE_TYPES + query("equalities"), (json.dumps([{"type": type_} for type_ in types.values()]),))
+    found = dict(cursor.fetchall())
+    return {column: found[type_] for column, type_ in types.items() if type_ in found}
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:

@@ -25,7 +25,7 @@ _PLACE = re.compile(r" :location -?\d+")
 # What another database may mean otherwise: numbers of its own, and the row as a whole, which bears its table's name.
 _LOCAL = re.compile(r":(?!\w*typmod |constlen |location )\w+ \d{5,}|:varattno 0 ")
 _PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
-_CHOOSE_TYPES = "SELECT set_config('pgmend.types', %s, true);\n"
+CHOOSE_TYPES = "SELECT set_config('pgmend.types', %s, true);\n"
 _CHOOSE_DEFINITIONS = """
 SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.checks', %s::oid[]::text, true);
 """
@@ -62,7 +62,7 @@ class WantedCheck(NamedTuple):
 
 def ask_types(ask: Ask, wanted: Iterable[TypeKey]) -> Answer:
     """Ask how types are spelt."""
-    return ask("types", _CHOOSE_TYPES, json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted]))
+    return ask("types", CHOOSE_TYPES, json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted]))
 
 
 def types(rows: Rows, short: Collection[str], ask: Ask) -> dict[TypeKey, SpeltType]:

@@ -13,14 +13,14 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.apply import definitions
 from fixer.apply.definitions import Definitions, Item, Key
 from fixer.apply.journal import Account
+from fixer.apply.parentless import lacks_parent
 from fixer.apply.restore import is_unproved
 from fixer.apply.transaction import TRANSIENT
 from fixer.errors import UndoRefused
 from fixer.explain import told
-from fixer.mover import orphaned
 from fixer.online import BESIDE, is_syncing
 from fixer.plan import PlannedStep
-from fixer.schema import ForeignKey, QName
+from fixer.schema import QName
 from fixer.sqltext import Composable
 
 
@@ -101,10 +101,7 @@ class Past:
 
     def _orphaned(self, known: Definitions, key: Item) -> Composable:
         """Return the condition that a row has no parent under a foreign key, by the names of some time."""
-        columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
-        match = "f" if " MATCH FULL" in key.detail["definition"] else "s"
-        parent = self._parent(known, key)
-        return orphaned(ForeignKey(key.name, known.table(key.of), columns, parent, targets, match=match))
+        return lacks_parent(key, self._parent(known, key))
 
     def _parent(self, known: Definitions, key: Item) -> QName:
         target = key.detail["target"]

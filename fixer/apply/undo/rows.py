@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fixer import catalog
 from fixer import sqltext as q
 from fixer.apply import journal
 from fixer.apply.audience import stopped_by
@@ -22,11 +23,12 @@ from fixer.writes import quarantine_table
 
 @dataclass(frozen=True)
 class _Cell:
-    """A column as images keep its cells, as it is called now, and its type."""
+    """A column as images keep its cells, as it is called now, its type, and how values of that are compared."""
 
     kept: str
     name: str
     type: str
+    equality: str = "="
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class Rows(Past):
                     f"The column {kept} of {self.after.table(oid)}, of which run {self.done.run} rewrote cells"
                     " or by which it knows them, is not there any more."
                 )
-        return [_Cell(kept, name, types[name]) for kept, name in found]
+        signs = catalog.equalities(self.cursor, oid)
+        return [_Cell(kept, name, types[name], signs.get(name, "=")) for kept, name in found]
 
     def _mine(self, step: PlannedStep) -> Composed:
         return SQL("b.run = {} AND b.step = {}").format(Literal(self.done.run), Literal(step.number))
@@ -271,7 +274,7 @@ class Rows(Past):
         """Move rows that the run inserted to quarantine, if nobody changed or referenced them since."""
         table, types = self.after.table(oid), self._types(oid)
         all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
-        match = q.all_of(SQL("{} = {}").format(q.column(c), cell(SQL("b.mark"), c, types[c])) for c in step.known_by)
+        match = _key_of(self._kept(oid, step.known_by, types), "b")
         now = SQL("({} - {}::text[])").format(likeness(), Literal(self._unknown(oid)))
         # As it stands, nothing is looked up by it: else every row would be made an image of first.
         same = SQL("{} AND {} AND ({} = b.mark) IS TRUE").format(self._mine(step), match, now)
@@ -335,9 +338,10 @@ class Rows(Past):
                 )
 
 
-def _key_of(key: Iterable[_Cell]) -> Composed:
-    """Return the condition that the row `t` has the key by which the image `i` knows it."""
-    return q.all_of(SQL("{} = {}").format(q.column(c.name), cell(SQL("i.mark"), c.kept, c.type)) for c in key)
+def _key_of(key: Iterable[_Cell], image: str = "i") -> Composed:
+    """Return the condition that the row `t` has the key by which an image knows it."""
+    mark = q.column("mark", image)
+    return q.all_of(SQL("{} {} {}").format(q.column(c.name), SQL(c.equality), cell(mark, c.kept, c.type)) for c in key)
 
 
 def _as_left(column: _Cell) -> Composed:
