@@ -478,6 +478,23 @@ def test_rows_that_come_in_meanwhile_get_a_value_and_do_not_hinder_undo(laborato
         assert (values, len(left)) == (6, 2)
 
 
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_a_long_transaction_elsewhere_does_not_hinder_undo(laboratory: Laboratory, mode: str) -> None:
+    server = laboratory.server(18)
+    with lent(server, None) as elsewhere, lent(server, None) as database:
+        with closing(psycopg2.connect(elsewhere.dsn)) as busy, busy.cursor() as cursor:
+            cursor.execute("SELECT pg_current_xact_id()")
+            database.run(TOKENS)
+            before = shown(database)
+            others = Beside(Phase.EXCHANGES, lambda: database.run("INSERT INTO t (name) VALUES ('new')"))
+            with closing(psycopg2.connect(database.dsn)) as connection:
+                run = fixer.apply(connection, tokens(), allow_hazards="all", mode=mode, progress=others)
+        taken_back(database, run)
+        database.run("DELETE FROM t WHERE name = 'new'")
+
+        assert [d for d in differences(before, shown(database)) if "setval" not in d] == []
+
+
 def stopped(database: Database, phase: Phase) -> None:
     """Repair online until the first step of a phase."""
 
