@@ -14,11 +14,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
 from bench.harness import Options, Result, alternate, run_sql, say, session
-from fixer import catalog, servers
-from fixer.target import resolve
+from fixer import introspect
+from fixer.connect import servers
+from fixer.connect.target import resolve
 
 SMALL, FULL = (200, 1_000), (200, 2_000, 10_000)
-OURS, BARE, SAME = "fixer.catalog.read", "bare queries", "the queries of fixer.catalog, fetchall"
+OURS, BARE, SAME = "fixer.introspect.read", "bare queries", "the queries of fixer.introspect, fetchall"
 ALEMBIC = "Alembic compare_metadata"
 
 # Eight columns, a primary key with its sequence, a foreign key, a check, a unique and two indexes.
@@ -107,12 +108,12 @@ def _subjects(connection: Connection, engine: Engine) -> dict[str, Callable[[], 
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
             for name in READ:
-                cursor.execute(catalog.query(name))
+                cursor.execute(introspect.query(name))
                 cursor.fetchall()
 
     def ours() -> None:
         with connection.cursor() as cursor:
-            catalog.read(cursor, ["public"], "BEGIN;")
+            introspect.read(cursor, ["public"], "BEGIN;")
             cursor.execute("ROLLBACK")
 
     def alembic() -> None:
@@ -136,7 +137,7 @@ def _per_table(result: Result, sizes: tuple[int, ...]) -> None:
     for size in sizes:
         each = ours[size] / size
         result.add(
-            "fixer.catalog.read, one table", size, each * 1000, unit="ms",
+            "fixer.introspect.read, one table", size, each * 1000, unit="ms",
             reference="" if size == first else f"of {first:,}",
             ratio=None if size == first else each / (ours[first] / first), bound="flat",
         )  # fmt: skip

@@ -19,7 +19,7 @@ PANELS: Mapping[str, tuple[str, str, Sequence[str]]] = {
     "catalog": (
         "Reading a catalogue",
         "tables",
-        ("fixer.catalog.read", "bare queries", "MetaData.reflect", "Alembic compare_metadata"),
+        ("fixer.introspect.read", "bare queries", "MetaData.reflect", "Alembic compare_metadata"),
     ),
     "repair": (
         "Repairing a database",

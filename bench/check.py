@@ -14,12 +14,13 @@ from bench import data, many_tables
 from bench.catalog import fill
 from bench.harness import HERE, Options, Result, alternate, database, fixer, own_server, program, run_sql, say, session
 from bench.harness import seconds as timed
-from fixer import api, catalog, servers
-from fixer.examine import Report
+from fixer import api, introspect
+from fixer.compare.examine import Report
+from fixer.connect import servers
 
 SMALL, FULL = (50_000,), (500_000, 5_000_000)
 SMALL_TABLES, FULL_TABLES = 300, 2_000
-IMPORTS = "import fixer.cli, bench.many_tables"
+IMPORTS = "import fixer.cli.commands, bench.many_tables"
 
 # The same proofs by the shortest queries: one for all that one scan answers, one for each key and reference.
 BARE = (
@@ -77,12 +78,12 @@ def _trading(options: Options, result: Result) -> None:
             counts.append(own.log()[before:].count(" ms  statement: "))
         say("a healthy database: checking it")
         subjects: dict[str, Callable[[], object]] = {
-            "python -c 'import fixer.cli'": lambda: program(sys.executable, "-c", "import fixer.cli"),
+            "python -c 'import fixer.cli.commands'": lambda: program(sys.executable, "-c", "import fixer.cli.commands"),
             "fixer check, healthy": lambda: fixer("check", dsn=dsn),
         }
         medians = alternate(subjects, max(options.runs, 5))
         start, whole = medians.values()
-        result.compare(10_000, medians, "python -c 'import fixer.cli'")
+        result.compare(10_000, medians, "python -c 'import fixer.cli.commands'")
         result.add("fixer check beyond it", 10_000, whole - start, bound="≤ 0.5 s")
         result.add(
             "statements of fixer check", 10_000, counts[1], unit="", reference="of 1,000 users",
@@ -105,7 +106,7 @@ def _many_tables(options: Options, result: Result) -> None:
 
         def read() -> None:
             with session(dsn) as connection, connection.cursor() as cursor:
-                catalog.read(cursor, ["public"], "BEGIN;")
+                introspect.read(cursor, ["public"], "BEGIN;")
 
         def check() -> float:
             with session(dsn) as connection:
@@ -126,14 +127,14 @@ def _many_tables(options: Options, result: Result) -> None:
             return program(sys.executable, "-c", IMPORTS, env=environment, cwd=HERE.parent).seconds
 
         subjects: dict[str, Callable[[], object]] = {
-            "fixer.catalog.read": read,
+            "fixer.introspect.read": read,
             "fixer.check, the first time": cold,
             "fixer.check, after that": check,
             f"python -c '{IMPORTS}'": start,
             "fixer check, the command, after that": command,
         }
         bounds = {"fixer.check, after that": "≤ 2", "fixer.check, the first time": "≤ 10 s"}
-        result.compare(tables, alternate(subjects, options.runs), "fixer.catalog.read", bounds)
+        result.compare(tables, alternate(subjects, options.runs), "fixer.introspect.read", bounds)
 
 
 def _sound(report: Report) -> None:

@@ -26,8 +26,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from rich.console import Console
 from rich.table import Table
 
-from fixer import _supervise, servers
-from fixer.servers import Server
+from fixer.connect import _supervise, servers
+from fixer.connect.servers import Server
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

@@ -8,14 +8,14 @@ from bench import data
 from bench.harness import Options, Result, database, fixer, own_server, program, say
 
 SMALL, FULL = (10_000, 100_000), (100_000, 1_000_000, 10_000_000)
-START = "python -c 'import fixer.cli'"
+START = "python -c 'import fixer.cli.commands'"
 MEGABYTE = 2**20
 
 
 def run(options: Options) -> Result:
     """Measure the peak of the process that repairs."""
     result = Result("memory")
-    start = program(sys.executable, "-c", "import fixer.cli", weigh=True).peak
+    start = program(sys.executable, "-c", "import fixer.cli.commands", weigh=True).peak
     result.add(START, 0, start / MEGABYTE, unit="MB")
     with own_server(options.settings(), options.version) as own:
         for rows in options.pick(SMALL, FULL):

@@ -12,7 +12,7 @@ import psycopg2
 from bench import data
 from bench.harness import HERE, Options, Result, database, fixer, own_server, psql, run_sql, say
 from bench.load import Waits, load
-from fixer.servers import Server
+from fixer.connect.servers import Server
 
 SMALL, FULL = (100_000,), (5_000_000,)
 QUIET = "no repair"

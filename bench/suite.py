@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 from bench import data
 from bench.harness import Ended, Options, Result, alternate, program, say, session
 from contracts import rows, trading
-from fixer import servers, snapshot
+from fixer.connect import servers, snapshot
 
 SMALL, FULL = (1_000,), (1_000, 100_000)
 NOTHING = "pytest collecting nothing"

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from contracts.places import bound
 from contracts.plugin import NOTE, POINT, TARGET, session_of
+from contracts.proof.databases import bound
+from fixer.connect.redact import redact
 from fixer.errors import PgmendError
-from fixer.redact import redact
 
 HERE = Path(__file__).parent
 _EMPTY = "pgmend-nothing"

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from contracts.places import Session
-    from fixer.target import Target
+    from contracts.proof.databases import Session
+    from fixer.connect.target import Target
 
 TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
 POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the properties of an item
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def session_of(config: pytest.Config) -> Session:
     """Return what this session knows of its targets."""
-    from contracts.places import Session
+    from contracts.proof.databases import Session
 
     if _SESSION not in config.stash:
         config.stash[_SESSION] = Session(config.option, **_meeting_point(config))
@@ -112,8 +112,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     import psycopg2
 
+    from fixer.connect.redact import redact
     from fixer.errors import PgmendError
-    from fixer.redact import redact
 
     try:
         session_of(config).prepare()

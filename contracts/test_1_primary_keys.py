@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.cases import Case
-from contracts.claims import assert_nothing_found
-from contracts.places import Place
+from contracts.proof.cases import Case
+from contracts.proof.claims import assert_nothing_found
+from contracts.proof.databases import Place
 
 pytestmark = pytest.mark.point1
 

@@ -10,11 +10,11 @@ import pytest
 from psycopg2 import sql
 
 import fixer
-from contracts.places import Lab, permitted
 from contracts.plugin import session_of
-from fixer.contract import Contract
-from fixer.snapshot import Snapshot
-from fixer.target import Target
+from contracts.proof.databases import Lab, permitted
+from fixer.connect.snapshot import Snapshot
+from fixer.connect.target import Target
+from fixer.contract.build import Contract
 
 Of = Callable[[Callable[..., None]], Callable[..., None]]
 

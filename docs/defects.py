@@ -18,9 +18,11 @@ import psycopg2
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from fixer import api, defects, servers, specimens
-from fixer.findings import POINTS, DefectClass, Finding, Specimen
-from fixer.servers import Server
+from fixer import api, defects
+from fixer.connect import servers
+from fixer.connect.servers import Server
+from fixer.defects import _databases as specimens
+from fixer.model.finding import POINTS, DefectClass, Finding, Specimen
 
 PLACE = Path(__file__).with_name("defects.md")
 HEAD = """\

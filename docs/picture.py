@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from fixer.demo import tell
+from fixer.cli.demo import tell
 
 WIDTH = 118
 FIRST, LAST = " 2. ", " 5. "  # of the chapters, the first that is drawn and the first that is not

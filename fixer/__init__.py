@@ -5,15 +5,15 @@ carries them out and rolls everything back unless the contract holds at the end;
 ``ensure`` is for the start of an application, safe from all its workers at once.
 """
 
-from fixer._startup import importing
+from fixer.connect.startup import importing
 
 with importing():
     from fixer.api import apply, check, ensure, plan, undo
-    from fixer.apply.online import Pace
-    from fixer.apply.progress import Progress
-    from fixer.apply.run import Run
-    from fixer.apply.undo import Undone
-    from fixer.examine import Report
-    from fixer.plan import Plan
+    from fixer.compare.examine import Report
+    from fixer.model.run import Run
+    from fixer.planner.build import Plan
+    from fixer.runner.online import Pace
+    from fixer.runner.progress import Progress
+    from fixer.runner.undo import Undone
 
 __all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]

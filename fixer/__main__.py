@@ -2,13 +2,13 @@
 
 from typing import NoReturn
 
-from fixer._startup import importing
+from fixer.connect.startup import importing
 
 
 def main() -> NoReturn:
     """Import the command line, which takes a moment, and run it."""
     with importing():
-        from fixer.cli import main as command
+        from fixer.cli.commands import main as command
     command()
 
 

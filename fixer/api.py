@@ -17,22 +17,22 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Engine
 
-from fixer import contract as contracts
-from fixer.apply import atomic, journal, online
-from fixer.apply.audience import with_audience
-from fixer.apply.online import Pace
-from fixer.apply.preflight import permit
-from fixer.apply.progress import SILENT, Progress
-from fixer.apply.run import Run
-from fixer.apply.settings import MODESTLY
-from fixer.apply.undo import Undone
-from fixer.apply.undo import undo as take_back
-from fixer.contract import Contract
+from fixer.compare.examine import Report, beginning, examine, snapshot
+from fixer.connect.target import DEFAULTS, Target
+from fixer.contract import build as contracts
+from fixer.contract.build import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
-from fixer.examine import Report, beginning, examine, snapshot
-from fixer.plan import ATOMIC, MODES, ONLINE, Plan, build
-from fixer.sqltext import Composable
-from fixer.target import DEFAULTS, Target
+from fixer.model.run import Run
+from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, build
+from fixer.runner import atomic, journal, online
+from fixer.runner.audience import with_audience
+from fixer.runner.online import Pace
+from fixer.runner.preflight import permit
+from fixer.runner.progress import SILENT, Progress
+from fixer.runner.settings import MODESTLY
+from fixer.runner.undo import Undone
+from fixer.runner.undo import undo as take_back
+from fixer.sql.compose import Composable
 
 Source = Engine | Target | Connection
 ContractSource = Contract | MetaData | type | Callable[[], Any] | str

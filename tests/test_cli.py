@@ -27,8 +27,8 @@ from laws import Laboratory
 from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
-from fixer import _supervise, servers, snapshot
-from fixer.servers import Server
+from fixer.connect import _supervise, servers, snapshot
+from fixer.connect.servers import Server
 
 HOUSE = Path(__file__).resolve().parent.parent
 STORY, HEALTHY = "where-it-began", "healthy"
@@ -128,7 +128,7 @@ class Nursery:
 
     SCRIPT = """
 import json, os, signal, sys, traceback
-from fixer import cli
+from fixer.cli import commands as cli
 for line in sys.stdin:
     order = json.loads(line)
     child = os.fork()

@@ -16,9 +16,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from contracts.trading import metadata
-from fixer import servers, snapshot
+from fixer.connect import servers, snapshot
+from fixer.connect.servers import Server
 from fixer.errors import SnapshotError
-from fixer.servers import Server
 
 HOUSE = Path(__file__).resolve().parent.parent
 SHIPPED = snapshot.find(HOUSE / "fixtures")
@@ -362,7 +362,7 @@ def test_an_installed_package_finds_the_snapshots_inside_it(
     inside.mkdir(parents=True)
     (tmp_path / "site-packages/fixtures").mkdir()
     (note() / "snapshot.toml").rename(inside / "snapshot.toml")
-    monkeypatch.setattr(snapshot, "__file__", str(package / "snapshot.py"))
+    monkeypatch.setattr(snapshot, "__file__", str(package / "connect" / "snapshot.py"))
 
     assert list(snapshot.find()) == ["mine"]
 

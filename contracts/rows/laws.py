@@ -24,9 +24,9 @@ from contracts.rows.sqltext import DIALECT, mentioned_in, sql_of
 from contracts.rows.tables import columns_of, name_of
 from contracts.rows.text import Text
 from contracts.rows.types import kind_or_none
-from fixer import sqltext as q
-from fixer.schema import QName
-from fixer.sqltext import SQL, Composable, Identifier
+from fixer.model.schema import QName
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import cast
 
-from fixer.findings import DefectClass
+from fixer.model.finding import DefectClass
 
 
 @cache

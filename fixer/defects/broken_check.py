@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer.checks import spelt, stands
-from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, rows_where
-from fixer.mover import Mover
-from fixer.schema import Check, QName, Schema
-from fixer.specimens import COMPANY_ROWS, company
-from fixer.sqltext import SQL, Composed
-from fixer.steps import Phase, Repair
+from fixer.contract.build import Contract
+from fixer.defects._databases import COMPANY_ROWS, company
+from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
+from fixer.model.schema import Check, QName, Schema
+from fixer.model.step import Phase, Repair
+from fixer.repair.checks import spelt, stands
+from fixer.repair.quarantine import Mover
+from fixer.sql.compose import SQL, Composed
 
 SLUG = "broken-check"
 POINT = 4

@@ -11,12 +11,12 @@ from functools import partial
 
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from fixer.contract import Contract
-from fixer.default_rows import clashing, described
-from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.schema import Schema
-from fixer.sqltext import SQL
-from fixer.steps import Repair, refuse
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.repair.default_rows import clashing, described
+from fixer.sql.compose import SQL
 
 SLUG = "default-row-clash"
 POINT = 3

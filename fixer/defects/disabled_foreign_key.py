@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.references import arrow, best, exchange, pairs_of
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Phase, Repair, alter
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Phase, Repair, alter
+from fixer.repair.foreign_keys import arrow, best, exchange, pairs_of
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "disabled-foreign-key"
 POINT = 2

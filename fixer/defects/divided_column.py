@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import ColumnHints, Contract
-from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.schema import Column, Schema
-from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, refuse
-from fixer.types import Conversion, conversion, family, fits
-from fixer.writes import identity, rewrite
+from fixer.contract.build import ColumnHints, Contract
+from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.schema import Column, Schema
+from fixer.model.step import Phase, Repair, refuse
+from fixer.repair.rows import identity, rewrite
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
+from fixer.sql.types import Conversion, conversion, family, fits
 
 SLUG = "divided-column"
 POINT = 4

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.references import best, ends_at, pairs_of
-from fixer.schema import Schema
-from fixer.steps import Hazard, Repair, drop_foreign_key
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Hazard, Repair, drop_foreign_key
+from fixer.repair.foreign_keys import best, ends_at, pairs_of
 
 SLUG = "duplicate-foreign-key"
 POINT = 2

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.counting import new_numbers
-from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
-from fixer.mover import unreferenced
-from fixer.schema import ForeignKey, Schema, Table
-from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.sqltext import SQL, Composable
-from fixer.steps import Phase, Repair, Step
-from fixer.writes import Rivals, counted, move, rewrite
+from fixer.contract.build import Contract
+from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
+from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.step import Phase, Repair, Step
+from fixer.repair.numbers import new_numbers
+from fixer.repair.quarantine import unreferenced
+from fixer.repair.rows import Rivals, counted, move, rewrite
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "duplicate-key"
 POINT = 1

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage, rivals_where, shown
-from fixer.schema import ForeignKey, Schema, Table
-from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, Step
-from fixer.writes import Rivals, move
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
+from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.step import Phase, Repair, Step
+from fixer.repair.rows import Rivals, move
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
 
 SLUG = "duplicate-row"
 POINT = 1

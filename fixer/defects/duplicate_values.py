@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, shown
-from fixer.mover import Mover
-from fixer.schema import Index, Schema, Table
-from fixer.sqltext import SQL, Composable, Composed
-from fixer.steps import Phase, Repair
-from fixer.writes import Rivals
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.schema import Index, Schema, Table
+from fixer.model.step import Phase, Repair
+from fixer.repair.quarantine import Mover
+from fixer.repair.rows import Rivals
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed
 
 SLUG = "duplicate-values"
 POINT = 4

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import QName, Schema
-from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step, drop_constraint
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import QName, Schema
+from fixer.model.step import Lock, Phase, Repair, Step, drop_constraint
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
 
 SLUG = "invalid-index"
 POINT = 4

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Column, Schema, Table
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Phase, Repair, alter
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Column, Schema, Table
+from fixer.model.step import Phase, Repair, alter
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "legacy-column"
 POINT = 4

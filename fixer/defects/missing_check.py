@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import ddl, online
-from fixer.checks import names_match, spelt, stands
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
-from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, alter
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Phase, Repair, alter
+from fixer.repair import constraints_online as online
+from fixer.repair.checks import names_match, spelt, stands
+from fixer.sql import ddl
+from fixer.sql.compose import SQL
 
 SLUG = "missing-check"
 POINT = 4

@@ -12,18 +12,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from fixer import ddl
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.schema import Column, QName, Schema
-from fixer.shadow import cleared, holds_offenders
-from fixer.specimens import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
-from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
-from fixer.twins import column_twin, taken_for
-from fixer.valued import added, may_differ
-from fixer.writes import counted
+from fixer.contract.build import Contract
+from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
+from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.schema import Column, QName, Schema
+from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.repair.own_values import added, may_differ
+from fixer.repair.rows import counted
+from fixer.repair.shadow import cleared, holds_offenders
+from fixer.repair.twins import column_twin, taken_for
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-column"
 POINT = 4

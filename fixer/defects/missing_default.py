@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.defaults import columns_with_default, set_default
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair
+from fixer.repair.columns import columns_with_default, set_default
 
 SLUG = "missing-default"
 POINT = 4

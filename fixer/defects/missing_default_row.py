@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.counting import advance, anchor, held
-from fixer.default_rows import absent, clashing, described
-from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.mover import identity_of
-from fixer.schema import Column, Schema
-from fixer.sqltext import SQL
-from fixer.steps import Lock, Phase, Repair, Step, refuse
-from fixer.writes import insert_statement
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.schema import Column, Schema
+from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.repair.default_rows import absent, clashing, described
+from fixer.repair.numbers import advance, anchor, held
+from fixer.repair.quarantine import identity_of
+from fixer.repair.rows import insert_statement
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
 
 SLUG = "missing-default-row"
 POINT = 3

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.references import add_foreign_key, arrow
-from fixer.schema import Schema
-from fixer.specimens import TENANCY_ROWS, tenancy
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair
+from fixer.repair.foreign_keys import add_foreign_key, arrow
 
 SLUG = "missing-foreign-key"
 POINT = 2

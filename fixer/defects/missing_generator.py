@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.counting import held
-from fixer.findings import Finding, Specimen, Stage
-from fixer.generators import generated_columns, give_generator
-from fixer.schema import Schema
-from fixer.specimens import COMPANY_ROWS, company
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.defects._databases import COMPANY_ROWS, company
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair
+from fixer.repair.numbers import held
+from fixer.repair.sequences import generated_columns, give_generator
 
 SLUG = "missing-generator"
 POINT = 1

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import ddl, online
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema, canonical
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Lock, Phase, Repair, Step, alter, refuse
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema, canonical
+from fixer.model.step import Lock, Phase, Repair, Step, alter, refuse
+from fixer.repair import constraints_online as online
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "missing-index"
 POINT = 4

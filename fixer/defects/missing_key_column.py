@@ -13,21 +13,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from fixer import ddl
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.counting import Held, held
-from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.generators import give_generator, let_count, numbered_in_batches
-from fixer.online import beside
-from fixer.references import STRANDED, stranded
-from fixer.schema import Column, QName, Schema
-from fixer.shadow import Shadow, filled, named
-from fixer.specimens import TENANCY_ROWS, tenancy
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
-from fixer.twins import column_twin, taken_for
-from fixer.types import family
+from fixer.contract.build import Contract
+from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.schema import Column, QName, Schema
+from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.repair.constraints_online import beside
+from fixer.repair.foreign_keys import STRANDED, stranded
+from fixer.repair.numbers import Held, held
+from fixer.repair.sequences import give_generator, let_count, numbered_in_batches
+from fixer.repair.shadow import Shadow, filled, named
+from fixer.repair.twins import column_twin, taken_for
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Identifier
+from fixer.sql.types import family
 
 SLUG = "missing-key-column"
 POINT = 1

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer.contract import Contract
-from fixer.defaults import open_columns
-from fixer.findings import Finding, Specimen, Stage
-from fixer.online import FOR_COLUMNS, not_null
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Phase, Repair, alter
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Phase, Repair, alter
+from fixer.repair.columns import open_columns
+from fixer.repair.constraints_online import FOR_COLUMNS, not_null
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "missing-not-null"
 POINT = 4

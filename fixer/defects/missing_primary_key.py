@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import ddl, online
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Index, Schema
-from fixer.specimens import TENANCY_ROWS, tenancy
-from fixer.sqltext import SQL
-from fixer.steps import Phase, Repair, alter, refuse
+from fixer.contract.build import Contract
+from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Index, Schema
+from fixer.model.step import Phase, Repair, alter, refuse
+from fixer.repair import constraints_online as online
+from fixer.sql import ddl
+from fixer.sql.compose import SQL
 
 SLUG = "missing-primary-key"
 POINT = 1

@@ -12,13 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer import ddl
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import COUNTED, QName, Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, refuse
-from fixer.twins import KINDS, filled, question, told, twins_of, way_out
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import COUNTED, QName, Schema
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "missing-table"
 POINT = 4

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import ddl, online
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Index, Schema, Table, canonical
-from fixer.sqltext import SQL
-from fixer.steps import Hazard, Lock, Phase, Repair, Step, alter, drop_constraint
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Index, Schema, Table, canonical
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, drop_constraint
+from fixer.repair import constraints_online as online
+from fixer.sql import ddl
+from fixer.sql.compose import SQL
 
 SLUG = "missing-unique"
 POINT = 4

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.indexes import clinging
-from fixer.schema import Schema
-from fixer.shadow import Shadow, cleared, exchanged, is_guard, without_beside
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Hazard, Phase, Repair, Reversal, alter, refuse
-from fixer.types import fits, rewrites, widened
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Hazard, Phase, Repair, Reversal, alter, refuse
+from fixer.repair.conversion.indexes import clinging
+from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+from fixer.sql.types import fits, rewrites, widened
 
 SLUG = "narrow-column"
 POINT = 4

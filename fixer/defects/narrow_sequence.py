@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.generators import own_sequences
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Literal
-from fixer.steps import Phase, Repair, Step
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Phase, Repair, Step
+from fixer.repair.sequences import own_sequences
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Literal
 
 SLUG = "narrow-sequence"
 POINT = 1

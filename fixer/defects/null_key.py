@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.counting import new_numbers
-from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.mover import Mover
-from fixer.schema import Schema, Table
-from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.sqltext import Composable
-from fixer.steps import Phase, Repair, Step
-from fixer.writes import counted, rewrite
+from fixer.contract.build import Contract
+from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.schema import Schema, Table
+from fixer.model.step import Phase, Repair, Step
+from fixer.repair.numbers import new_numbers
+from fixer.repair.quarantine import Mover
+from fixer.repair.rows import counted, rewrite
+from fixer.sql import compose as q
+from fixer.sql.compose import Composable
 
 SLUG = "null-key"
 POINT = 1

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.defaults import open_columns
-from fixer.findings import Finding, Specimen, Stage, rows_where
-from fixer.mover import Mover, one_at_most
-from fixer.schema import QName, Schema, Table, canonical
-from fixer.sqltext import SQL, Composable
-from fixer.steps import Phase, Repair
-from fixer.writes import counted, identity, rewrite
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.schema import QName, Schema, Table, canonical
+from fixer.model.step import Phase, Repair
+from fixer.repair.columns import open_columns
+from fixer.repair.quarantine import Mover, one_at_most
+from fixer.repair.rows import counted, identity, rewrite
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "null-rows"
 POINT = 4

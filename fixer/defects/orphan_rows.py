@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, shown
-from fixer.mover import Mover, orphaned
-from fixer.references import best, pairs_of
-from fixer.schema import ForeignKey, Schema, Table
-from fixer.specimens import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.sqltext import SQL
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.step import Repair
+from fixer.repair.foreign_keys import best, pairs_of
+from fixer.repair.quarantine import Mover, orphaned
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
 
 SLUG = "orphan-rows"
 POINT = 2

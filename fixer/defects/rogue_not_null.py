@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.online import BESIDE
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Phase, Repair, alter, refuse
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Phase, Repair, alter, refuse
+from fixer.repair.constraints_online import BESIDE
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "rogue-not-null"
 POINT = 5

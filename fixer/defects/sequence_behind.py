@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.counting import advance, held
-from fixer.findings import Finding, Probe, Specimen, Stage, rows_where
-from fixer.generators import own_sequences
-from fixer.schema import QName, Schema, Sequence
-from fixer.sqltext import SQL, Composable, Literal
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
+from fixer.model.schema import QName, Schema, Sequence
+from fixer.model.step import Repair
+from fixer.repair.numbers import advance, held
+from fixer.repair.sequences import own_sequences
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Literal
 
 SLUG = "sequence-behind"
 POINT = 1

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.counting import held
-from fixer.findings import Finding, Specimen, Stage
-from fixer.generators import Users, generated_columns, give_generator
-from fixer.schema import Schema
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair
+from fixer.repair.numbers import held
+from fixer.repair.sequences import Users, generated_columns, give_generator
 
 SLUG = "shared-sequence"
 POINT = 1

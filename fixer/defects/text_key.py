@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer import ddl
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage
-from fixer.generators import let_count, numbered_in_batches
-from fixer.online import beside
-from fixer.references import STRANDED, stranded
-from fixer.schema import Schema, Table
-from fixer.sqltext import SQL, Identifier, Literal
-from fixer.steps import Added, Hazard, Phase, Repair, alter, refuse
-from fixer.types import family
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.schema import Schema, Table
+from fixer.model.step import Added, Hazard, Phase, Repair, alter, refuse
+from fixer.repair.constraints_online import beside
+from fixer.repair.foreign_keys import STRANDED, stranded
+from fixer.repair.sequences import let_count, numbered_in_batches
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Identifier, Literal
+from fixer.sql.types import family
 
 SLUG = "text-key"
 POINT = 1

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fixer import online
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Probe, Specimen, Stage, shown
-from fixer.mover import Mover
-from fixer.references import old_text_key
-from fixer.schema import ForeignKey, Schema, Table
-from fixer.sqltext import SQL, Composable, Composed, Identifier, Literal
-from fixer.steps import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
-from fixer.types import family
-from fixer.writes import IN_BATCH, counted, identity, places, rewrite
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
+from fixer.repair import constraints_online as online
+from fixer.repair.foreign_keys import old_text_key
+from fixer.repair.quarantine import Mover
+from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.types import family
 
 SLUG = "text-reference"
 POINT = 2

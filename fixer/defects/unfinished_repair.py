@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer import online
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import QName, Schema, Table
-from fixer.shadow import dropped_beside, without_beside
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Phase, Repair, Step, drop_constraint
-from fixer.types import fits
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import QName, Schema, Table
+from fixer.model.step import Phase, Repair, Step, drop_constraint
+from fixer.repair import constraints_online as online
+from fixer.repair.shadow import dropped_beside, without_beside
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+from fixer.sql.types import fits
 
 SLUG = "unfinished-repair"
 POINT = 4

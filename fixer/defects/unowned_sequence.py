@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.generators import own, own_sequences
-from fixer.schema import Schema
-from fixer.steps import Repair, refuse
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.repair.sequences import own, own_sequences
 
 SLUG = "unowned-sequence"
 POINT = 1

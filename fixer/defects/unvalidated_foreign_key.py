@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fixer import online
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.references import arrow, best, pairs_of
-from fixer.schema import Schema
-from fixer.sqltext import SQL, Identifier
-from fixer.steps import Lock, Phase, Repair, alter
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Phase, Repair, alter
+from fixer.repair import constraints_online as online
+from fixer.repair.foreign_keys import arrow, best, pairs_of
+from fixer.sql.compose import SQL, Identifier
 
 SLUG = "unvalidated-foreign-key"
 POINT = 2

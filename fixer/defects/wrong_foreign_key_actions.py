@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer import ddl
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.references import arrow, best, exchange, pairs_of
-from fixer.schema import ForeignKey, Schema
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import ForeignKey, Schema
+from fixer.model.step import Repair
+from fixer.repair.foreign_keys import arrow, best, exchange, pairs_of
+from fixer.sql import ddl
 
 SLUG = "wrong-foreign-key-actions"
 POINT = 2

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.references import arrow, best, ends_at, exchange, pairs_of
-from fixer.schema import Schema
-from fixer.steps import Repair
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair
+from fixer.repair.foreign_keys import arrow, best, ends_at, exchange, pairs_of
 
 SLUG = "wrong-foreign-key-target"
 POINT = 2

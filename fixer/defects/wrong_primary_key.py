@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer import ddl, online
-from fixer import sqltext as q
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import ForeignKey, Index, Schema
-from fixer.sqltext import SQL, Composable, Identifier
-from fixer.steps import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import ForeignKey, Index, Schema
+from fixer.model.step import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
+from fixer.repair import constraints_online as online
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "wrong-primary-key"
 POINT = 1

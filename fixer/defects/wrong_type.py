@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.contract import Contract
-from fixer.conversions import converted, foresee_conversion, misfits
-from fixer.findings import Finding, Specimen, Stage
-from fixer.schema import Schema
-from fixer.steps import Repair, refuse
-from fixer.types import family, fits
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.repair.conversion.steps import converted, foresee_conversion, misfits
+from fixer.sql.types import family, fits
 
 SLUG = "wrong-type"
 POINT = 4

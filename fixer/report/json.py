@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fixer.apply import ledger
-from fixer.apply.journal import PastRun
-from fixer.apply.run import Run
-from fixer.apply.undo import Undone
-from fixer.examine import Report
-from fixer.findings import POINTS, Finding
-from fixer.plan import VERSION, Plan, step_to_json
+from fixer.compare.examine import Report
+from fixer.model.finding import POINTS, Finding
+from fixer.model.run import Run
+from fixer.planner.build import VERSION, Plan, step_to_json
+from fixer.runner.journal import PastRun, ledger
+from fixer.runner.undo import Undone
 
 
 def of_report(report: Report) -> str:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from fixer.apply.progress import SILENT, Progress
-from fixer.apply.watch import watched
-from fixer.plan import PlannedStep
+from fixer.planner.build import PlannedStep
+from fixer.runner.progress import SILENT, Progress
+from fixer.runner.watch import watched
 
 REPEATED = 5.0  # seconds after which a reason to wait is said again
 

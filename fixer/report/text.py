@@ -10,15 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fixer.apply import ledger
-from fixer.apply.journal import PastRun
-from fixer.apply.preflight import named
-from fixer.apply.run import Run
-from fixer.apply.undo import Undone
-from fixer.examine import Report
-from fixer.findings import Finding
-from fixer.plan import ATOMIC, Plan, Published
-from fixer.steps import Hazard
+from fixer.compare.examine import Report
+from fixer.model.finding import Finding
+from fixer.model.run import Run
+from fixer.model.step import Hazard
+from fixer.planner.build import ATOMIC, Plan, Published
+from fixer.runner.journal import PastRun, ledger
+from fixer.runner.preflight import named
+from fixer.runner.undo import Undone
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 _CURES = {

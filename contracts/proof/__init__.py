@@ -1,0 +1,1 @@
+"""How a claim is proved: databases, cases, good and bad rows."""

@@ -1,0 +1,1 @@
+"""What one types: commands, their ways out, the demo."""

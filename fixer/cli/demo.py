@@ -1,0 +1,125 @@
+"""`fixer demo`: the whole story on the embedded server, with errors that are really raised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from fixer import api
+from fixer.connect import servers, snapshot
+from fixer.connect.failures import told
+from fixer.connect.snapshot import Snapshot
+from fixer.contract.build import Contract
+from fixer.model.run import Run
+from fixer.planner.build import Plan
+from fixer.report import text as as_text
+
+STORY = "where-it-began"
+ATTEMPTS = (
+    (
+        "paper_trades wants to reference users",
+        "",
+        "ALTER TABLE public.paper_trades ADD FOREIGN KEY (user_id) REFERENCES public.users (id)",
+    ),
+    (
+        "a new user signs up",
+        "",
+        "INSERT INTO public.users (id, username, email, password_hash) VALUES (900001, 'asha', 'asha@example.in', '…')",
+    ),
+    (
+        "the application creates its default user",
+        "Could not create default user: ",
+        "INSERT INTO public.users (username, email, password_hash) VALUES"
+        " ('PAPER_TRADER_001', 'paper_trader_001@example.invalid', '!') ON CONFLICT (username) DO NOTHING",
+    ),
+)
+
+
+def tell(console: Console) -> int:
+    """Tell the story; return 0 when it ends well."""
+    started = time.monotonic()
+    story = snapshot.find()[STORY]
+    with _broken_database(story) as connection:
+        contract = api.prepare(story.contract, connection, story.schema)
+        _chapter(console, "1", "a broken database", story.description)
+        _try_all(console, connection)
+        plan = _prove_broken(console, connection, contract)
+        run = _repair(console, connection, contract, plan)
+        ok = _prove_whole(console, connection, contract, run)
+    console.print(f"\nTold in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
+    return 0 if ok else 1
+
+
+@contextmanager
+def _broken_database(story: Snapshot) -> Iterator[Connection]:
+    with servers.embedded() as server:
+        dsn = server.database_dsn(server.create_database(name="trading"))
+        with closing(psycopg2.connect(dsn)) as connection:
+            snapshot.load(story, connection)
+            yield connection
+
+
+def _chapter(console: Console, number: str, title: str, remark: str = "") -> None:
+    console.print()
+    console.rule(Text(f" {number}. {title} ", style="bold"), align="left", style="dim")
+    if remark:
+        console.print(remark, style="dim")
+
+
+def _try_all(console: Console, connection: Connection) -> None:
+    """Do what the application does, and show what the database says."""
+    for deed, complaint, statement in ATTEMPTS:
+        console.print(f"\n  {deed}:")
+        error = _try(connection, statement)
+        verdict = (
+            Text(f"  ✗ {complaint}{error}", style="red") if error else Text("  ✓ done (and rolled back)", style="green")
+        )
+        console.print(Padding(verdict, (0, 0, 0, 2)))
+
+
+def _try(connection: Connection, statement: str) -> str | None:
+    """Return what the database says against a statement; whatever it did is rolled back."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    except psycopg2.Error as error:
+        return told(error)
+    finally:
+        connection.rollback()
+    return None
+
+
+def _prove_broken(console: Console, connection: Connection, contract: Contract) -> Plan:
+    _chapter(console, "2", "fixer check", "what is wrong, by point; nothing is changed")
+    console.print(as_text.of_report(api.check(connection, contract)))
+    _chapter(console, "3", "fixer plan", "the repair, in the order in which it will be done")
+    plan = api.plan(connection, contract)
+    console.print(as_text.of_plan(plan))
+    return plan
+
+
+def _repair(console: Console, connection: Connection, contract: Contract, plan: Plan) -> Run:
+    hazards = ",".join(sorted(plan.hazards))
+    _chapter(console, "4", f"fixer apply --allow-hazards {hazards}", "one transaction: all of it, or nothing")
+    run = api.apply(connection, contract, plan=plan, allow_hazards=[str(hazard) for hazard in plan.hazards])
+    console.print(as_text.of_run(run))
+    return run
+
+
+def _prove_whole(console: Console, connection: Connection, contract: Contract, run: Run) -> bool:
+    _chapter(console, "5", "fixer check --deep", "every row is read again; then the application tries once more")
+    report = api.check(connection, contract, deep=True)
+    console.print(as_text.of_report(report))
+    again = api.plan(connection, contract, deep=True)
+    console.print(f"\n  a second plan has {len(again.steps)} steps")
+    for deed, _, statement in ATTEMPTS[1:]:
+        error = _try(connection, statement)
+        console.print(Text(f"  ✗ {deed}: {error}" if error else f"  ✓ {deed}", style="red" if error else "green"))
+    return report.ok and run.ok and not again.steps

@@ -1,0 +1,85 @@
+"""The log of a command, and where the traceback of what nobody foresaw is kept; without passwords."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from fixer.connect.redact import RedactingFilter, redact
+from fixer.connect.target import Target
+from fixer.errors import UsageError
+
+_AT_MOST = 20  # tracebacks that are kept
+
+
+@contextmanager
+def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
+    """Write the log to a file, if one is named, and to the terminal if it shall be `loud`, as long as this lasts.
+
+    Raises UsageError where the file cannot be written; where it cannot be written any longer, the work goes on.
+    """
+    handlers: list[logging.Handler] = []
+    if file:
+        try:
+            handlers.append(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"The log file cannot be written: {reason}: {file}.") from None
+    if loud:
+        handlers.append(logging.StreamHandler())
+    logging.raiseExceptions = False  # or else a full disk shows a traceback for every line
+    root = logging.getLogger("pgmend")
+    root.setLevel(logging.INFO)
+    root.propagate = False
+    for handler in handlers or [logging.NullHandler()]:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.addFilter(RedactingFilter())
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in list(root.handlers):
+            root.removeHandler(handler)
+            with suppress(OSError):
+                handler.close()
+
+
+def keep(error: BaseException, target: Target | None, file: str | None) -> str:
+    """Keep the traceback of an error in the log file, else in a file of its own; return which, or nothing."""
+    system = f"pgmend {version('pgmend')}, Python {platform.python_version()}, {platform.platform()}"
+    trace = redact("".join(traceback.format_exception(error)), target)
+    text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {system}\n{trace}"
+    with suppress(OSError, ValueError):
+        if file:
+            return _append(Path(file), text)
+    with suppress(OSError, ValueError, RuntimeError):
+        return _append(_own_file(), text)
+    with suppress(OSError, ValueError):
+        descriptor, name = tempfile.mkstemp(prefix="pgmend-", suffix=".log")
+        os.close(descriptor)
+        return _append(Path(name), text)
+    return ""
+
+
+def _append(path: Path, text: str) -> str:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return str(path)
+
+
+def _own_file() -> Path:
+    """Return a new file for a traceback where programs keep their state, having made room for it."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "pgmend"
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in sorted(state.glob("fixer-*.log"))[: -_AT_MOST + 1]:
+        old.unlink()
+    return state / f"fixer-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"

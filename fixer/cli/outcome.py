@@ -1,0 +1,195 @@
+"""The ways out of a command: each has its exit code, its sentence and, with `--format json`, its document.
+
+Whatever nobody foresaw exits 2, for 1 means findings, and says what is known of the database.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import click
+import psycopg2
+
+from fixer.cli.log import keep
+from fixer.connect import interrupt, startup
+from fixer.connect.redact import redact
+from fixer.connect.target import Target
+from fixer.errors import OutputFailed, PgmendError
+from fixer.model.finding import Finding
+from fixer.report import json as as_json
+from fixer.report import streams
+
+FAILED, INTERRUPTED = 2, 130
+NOTHING = "Nothing was changed."
+_LONGEST = 300  # characters of what an unforeseen error says
+
+
+@dataclass
+class Known:
+    """What is known of the command that runs: one for a process, which runs one."""
+
+    json: bool = False
+    log_file: str | None = None
+    target: Target | None = None
+    contract: str | None = None
+    findings: tuple[Finding, ...] = ()
+    stands: str = NOTHING  # what is true of the database
+    verdict: int | None = None  # once it is committed
+    shown: bool = False  # whether the document is written that a JSON reader waits for
+
+    def committed(self, words: str, verdict: int = 0) -> None:
+        """Note what was committed, whatever becomes of its report."""
+        self.stands, self.verdict = words, verdict
+
+
+known = Known()
+
+
+class _CarriedError(Exception):
+    """Carries an error past click, which has an opinion of its own of some."""
+
+
+@contextmanager
+def carried() -> Iterator[None]:
+    """Carry what click would misunderstand to the end of the command."""
+    try:
+        yield
+    except (OSError, EOFError, SystemExit, KeyboardInterrupt) as error:
+        raise _CarriedError from error
+
+
+def run(command: Callable[[], Any]) -> NoReturn:
+    """Run the command and end the process by its exit code."""
+    startup.settle()
+    streams.prepare()
+    interrupt.listen()
+    threading.excepthook = _log_of_thread
+    known.json = _wants_json(sys.argv[1:])
+    try:
+        code = command()
+        if not isinstance(code, int):  # which is no way out: Python would exit by 0
+            raise TypeError(f"a command returned {code!r}")
+        sys.stdout.flush()
+    except BaseException as error:
+        _let_ctrl_c_end_by(INTERRUPTED)
+        code = _ended(error.__cause__ if isinstance(error, _CarriedError) and error.__cause__ else error)
+    _end_by(code)
+
+
+def emit(text: str) -> None:
+    """Write a document for machines."""
+    streams.emit(text)
+    known.shown = True
+
+
+def complain(message: str) -> None:
+    """Say in a sentence what went wrong."""
+    sys.stderr.write(f"fixer: {redact(message, known.target)}\n")
+    sys.stderr.flush()
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Tell whether the words ask for JSON, even where click refuses them."""
+    found = re.findall(r"(?:^|\0)--format[=\0]([^\0]*)", "\0".join(words))
+    return found[-1:] == ["json"]
+
+
+def _ended(error: BaseException) -> int:
+    """Say why the command ended so; return the exit code."""
+    code, message = _meaning(error)
+    if known.json and not known.shown:
+        try:
+            emit(_document(message, error))
+        except OutputFailed:
+            code = max(code, FAILED)
+    if isinstance(error, click.ClickException):
+        with suppress(OSError):
+            error.show(file=sys.stderr)
+    else:
+        if code == INTERRUPTED and sys.stderr.isatty():
+            sys.stderr.write("\n")  # the line begins with ^C
+        complain(message)
+    return code
+
+
+def _meaning(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, OutputFailed):
+        done = "" if known.verdict is None else f" {known.stands}"
+        return FAILED if known.verdict is None else known.verdict, f"{error}{done}"
+    if isinstance(error, click.Abort | KeyboardInterrupt) or (interrupt.was_heard() and known.verdict is None):
+        said = str(error) if isinstance(error, KeyboardInterrupt) else ""
+        stands = "" if known.stands == NOTHING else f" {known.stands}"
+        return INTERRUPTED, said or f"Interrupted. Nothing is half done.{stands}"
+    if isinstance(error, PgmendError):
+        return error.exit_code, str(error)
+    if isinstance(error, click.ClickException):
+        return FAILED, error.format_message()
+    return FAILED, _unforeseen(error)
+
+
+def _unforeseen(error: BaseException) -> str:
+    """Return the sentence for what nobody foresaw, its traceback being kept."""
+    try:
+        file = keep(error, known.target, known.log_file)
+    except Exception:  # a traceback that cannot be spelt, memory that is gone
+        file = ""
+    lines = str(error).strip().splitlines() or [""]
+    said = f": {lines[0][:_LONGEST]}" if lines[0] else ""
+    where = f"The traceback is in {file}; please report it." if file else "Say --log-file to keep the traceback."
+    return f"unexpected {type(error).__name__} in {_module(error)}{said.rstrip('.')}. {known.stands} {where}"
+
+
+def _module(error: BaseException) -> str:
+    """Return the innermost module of ours that an error went through."""
+    found, trace = __name__, error.__traceback__
+    while trace:
+        name = str(trace.tb_frame.f_globals.get("__name__"))
+        if name.partition(".")[0] in ("fixer", "contracts") and name != "fixer.__main__":
+            found = name
+        trace = trace.tb_next
+    return found
+
+
+def _document(message: str, error: BaseException) -> str:
+    target = known.target.redacted if known.target else None
+    said = redact(message, known.target)
+    return as_json.of_error(target, known.contract, known.findings, said, _sqlstate(error)) + "\n"
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error, or of what it came of."""
+    here: BaseException | None = error
+    while here is not None:
+        found = here.pgcode if isinstance(here, psycopg2.Error) else getattr(here, "sqlstate", None)
+        if found:
+            return str(found)
+        here = here.__cause__ or here.__context__
+    return None
+
+
+def _log_of_thread(what: threading.ExceptHookArgs) -> None:
+    """Keep the traceback of a thread beside: what it does is a help, and the command goes on without it."""
+    if what.exc_value is not None and known.log_file:
+        with suppress(Exception):
+            keep(what.exc_value, known.target, known.log_file)
+
+
+def _let_ctrl_c_end_by(code: int) -> None:
+    """Let Ctrl-C end the process at once, now that all but the report is done."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+
+
+def _end_by(code: int) -> NoReturn:
+    _let_ctrl_c_end_by(code)
+    with suppress(OutputFailed, OSError, ValueError):
+        sys.stdout.flush()
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""(actual, contract) → findings."""

@@ -1,0 +1,123 @@
+"""introspect → compare, in one read-only transaction that sees one moment of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.compare.compare import Comparison, Doubts, compare
+from fixer.compare.probes import counter, how_many
+from fixer.connect.failures import told
+from fixer.connect.target import PLAINLY, SAFELY, unhurried
+from fixer.contract.build import Contract
+from fixer.errors import TargetError
+from fixer.introspect.memory import undisturbed
+from fixer.model.finding import POINTS, Finding
+from fixer.model.schema import COUNTED, Schema
+from fixer.sql.compose import SQL, Literal
+from fixer.sql.row_image import EXACTLY
+
+TWINS = 100  # whose rows are counted: all, but where one schema stands hundreds of times
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found."""
+
+    target: str
+    comparison: Comparison
+
+    @property
+    def contract(self) -> str:
+        """The name of the contract."""
+        return self.comparison.contract.name
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, by point and object."""
+        return self.comparison.findings
+
+    @property
+    def ok(self) -> bool:
+        """Whether the contract holds."""
+        return self.comparison.ok
+
+    @property
+    def points(self) -> list[tuple[int, str, bool]]:
+        """The five points: number, title, whether it holds."""
+        broken = {finding.point for finding in self.findings if finding.breaks}
+        return [(number, title, number not in broken) for number, title in POINTS.items()]
+
+
+def examine(
+    connection: Connection,
+    contract: Contract,
+    *,
+    deep: bool = False,
+    doubts: Doubts = frozenset(),
+    settings: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Compare the database behind a connection with a contract; nothing is written."""
+    with snapshot(connection) as cursor:
+        return look(cursor, contract, deep=deep, doubts=doubts, begin=beginning(connection, settings))
+
+
+def look(
+    cursor: Cursor, contract: Contract, *, deep: bool = False, doubts: Doubts = frozenset(), begin: str = ""
+) -> Comparison:
+    """Compare as the cursor's transaction sees the database, `begin` opening it first where given."""
+    actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings)
+    there = actual.session.schemas if actual.session else frozenset()
+    for schema in contract.schemas:
+        if schema not in there:
+            raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
+    actual = look_elsewhere(cursor, actual, contract)
+    with undisturbed():
+        return compare(actual, contract, counter(cursor), partial(introspect.sizes, cursor), deep=deep, doubts=doubts)
+
+
+def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the twins of missing tables, and their rows; nothing is asked where all tables stand."""
+    missing = sorted(contract.tables.keys() - actual.tables.keys())
+    if not missing:
+        return actual
+    called = ((name, each) for name in missing for each in (name.name, *contract.hints[name].legacy_names))
+    twins, user_tables = introspect.elsewhere(cursor, called)
+    chosen = [t.name for t in twins if t.readable and t.kind in "rpm" and t.name not in contract.tables]
+    rows = how_many(cursor, list(dict.fromkeys(chosen))[:TWINS], COUNTED + 1)
+    twins = tuple(replace(twin, rows=rows.get(twin.name)) for twin in twins)
+    return replace(actual, twins=twins, user_tables=user_tables)
+
+
+def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
+    """Return what opens the read-only transaction; row security that hides rows becomes an error."""
+    chosen = {**PLAINLY, **EXACTLY, **unhurried(connection), **(settings or {})}
+    each = SQL(", ").join(SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in chosen.items())
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}SELECT {each.as_string(connection)};\n"
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[Cursor]:
+    """Lend a cursor for one transaction that the caller opens, and roll it back whatever happens."""
+    before = connection.autocommit
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    except psycopg2.OperationalError as error:
+        busy = isinstance(error, pg.LockNotAvailable)
+        raise TargetError(f"The target could not be read: {told(error)}.", busy=busy) from None
+    finally:
+        if not connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+            connection.autocommit = before

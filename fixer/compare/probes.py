@@ -1,0 +1,203 @@
+"""Counts rows: all questions of one stage in one statement, one scan for all questions about one table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.compare.sessions import Session, together
+from fixer.connect.failures import relying_on_path, told
+from fixer.model.finding import Count, Counter, Places, Probe
+from fixer.model.schema import QName
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, any_of
+
+SAMPLE = 5
+PLACES = 20_000  # rows of which a repair is told where they stand; it looks for more by itself
+_ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
+_TOGETHER = 1_000  # so many scans in one statement
+_MOMENT = """
+SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_relation_filenode({table}::text::regclass)
+"""
+
+log = logging.getLogger("pgmend.rows")
+
+
+def counter(cursor: Cursor) -> Counter:
+    """Return the function that answers probes in the cursor's transaction.
+
+    A probe that fails (no right to read, a value that does not cast) is answered with its error and hides
+    no other answer. A lost connection is raised.
+    """
+    session = Session(cursor)
+
+    def count(probes: Sequence[Probe]) -> Sequence[Count]:
+        try:
+            return _together(session, probes)
+        except psycopg2.Error as error:
+            session.recover(error)
+        log.info("some rows cannot be read together with others: reading them one by one")
+        return [_alone(session, probe) for probe in probes]
+
+    return count
+
+
+def how_many(cursor: Cursor, tables: Sequence[QName], most: int) -> dict[QName, int]:
+    """Return how many rows these tables have, each counted up to so many.
+
+    It leaves out what cannot be read, and waits for nobody: what others lock is not worth it.
+    """
+    if not tables:
+        return {}
+    each = SQL("SELECT {}, pg_catalog.count(*) FROM (SELECT FROM {} LIMIT {}) AS t")
+    counts = together([each.format(Literal(n), q.name(table), Literal(most)) for n, table in enumerate(tables)])
+    try:
+        cursor.execute(SQL("SAVEPOINT pgmend_many; SET LOCAL lock_timeout = '100ms'; ") + counts)
+        return {tables[number]: rows for number, rows in cursor.fetchall()}
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        log.info("rows cannot be counted: %s", told(error))
+    finally:
+        if not cursor.connection.closed:
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_many; RELEASE SAVEPOINT pgmend_many")
+    return {} if len(tables) == 1 else {k: v for table in tables for k, v in how_many(cursor, [table], most).items()}
+
+
+def _alone(session: Session, probe: Probe) -> Count:
+    try:
+        return _together(session, [probe])[0]
+    except psycopg2.Error as error:
+        session.recover(error)
+        log.warning("rows cannot be read: %s", told(error))
+        return Count(error=told(error), beyond=bool(relying_on_path(error)))
+
+
+def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:
+    counts = [0] * len(probes)
+    samples: dict[int, list[tuple[str | None, ...]]] = {}
+    places: dict[int, Places] = {}
+    groups = _groups(probes)
+    for stage in (_counted, _sampled):
+        parts = [part for group in groups for part in stage(probes, group, counts)]
+        for numbers, rows, cells, found in _fetch(session, parts, long=any(probe.costly for probe in probes)):
+            if rows is None:
+                samples.setdefault(numbers[0], []).append(tuple(cells))
+                continue
+            for number, count in zip(numbers, rows, strict=True):
+                counts[number] = count
+            if found and len(found) <= PLACES:
+                places |= dict.fromkeys(numbers, _seen(session, probes[numbers[0]], found))
+    return [
+        Count(rows, tuple(samples.get(number, ())), places=places.get(number)) for number, rows in enumerate(counts)
+    ]
+
+
+def _seen(session: Session, probe: Probe, found: Sequence[Sequence[str]]) -> Places:
+    """Return the places that were found in a table, with the moment at which they were."""
+    assert probe.table
+    table = Literal(q.quoted(probe.table))
+    ((name, horizon, file),) = session.ask(SQL(_MOMENT).format(session=q.THIS_SESSION, table=table))
+    return Places(tuple(map(tuple, found)), name, horizon, file)
+
+
+def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[tuple[Any, ...]]:
+    """Yield counts (numbers of probes, their rows, NULL, places) and samples (number of a probe, NULL, cells, NULL)."""
+    for start in range(0, len(parts), _TOGETHER):
+        some = parts[start : start + _TOGETHER]
+        yield from session.ask_all(some) if long else session.ask(together(some))
+
+
+def _groups(probes: Sequence[Probe]) -> list[list[int]]:
+    """Return what is asked together: the shared probes of one source, and each other probe by itself."""
+    groups: dict[object, list[int]] = {}
+    for number, probe in enumerate(probes):
+        groups.setdefault(repr(probe.source) if probe.shared else number, []).append(number)
+    return list(groups.values())
+
+
+def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) -> Iterator[Composed]:
+    """Yield the SELECT that counts the rows behind a group in one scan; with samples where finding is costly."""
+    if probes[group[0]].costly:
+        yield _found(probes, group, _ORDERED, counting=True)
+        return
+    counts: Composable = SQL("count(*)")
+    where = probes[group[0]].condition  # an index may answer it
+    if len(group) > 1:
+        counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in group)
+        where = SQL("true")
+    yield SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[], NULL::text[] FROM {} WHERE {}").format(
+        Literal(list(group)), counts, probes[group[0]].source, where
+    )
+
+
+def _sampled(probes: Sequence[Probe], group: Sequence[int], counts: Sequence[int]) -> Iterator[Composed]:
+    """Yield the SELECTs that show some rows of a group that was only counted.
+
+    One scan shows all that are few. Another shows all that are many: it ends with the first of them, where
+    the scan for the few would have to keep them all.
+    """
+    wanted = [n for n in group if counts[n] and probes[n].show and not probes[n].costly]
+    few = [n for n in wanted if counts[n] <= _ORDERED]
+    many = [n for n in wanted if counts[n] > _ORDERED]
+    if few:
+        yield _found(probes, few, _ORDERED)
+    if many:
+        yield _found(probes, many, SAMPLE)
+
+
+def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting: bool = False) -> Composed:
+    """Return the SELECT that finds the rows behind a group once, and shows the first in order among `most` of each.
+
+    They are kept as they are found: for a few rows in order PostgreSQL would look up parents one by one,
+    along an index on the order and without one on the parents, which never ends on large tables.
+    """
+    cells = {repr(cell): cell for n in group for cell in probes[n].show}
+    names = {cell: Identifier(f"c{place}") for place, cell in enumerate(cells)}
+    marks = {n: SQL("true") if len(group) == 1 else Identifier(f"is{n}") for n in group}
+    kept = [SQL("{} AS {}").format(cells[cell], name) for cell, name in names.items()]
+    if len(group) > 1:
+        kept += [SQL("{} AS {}").format(probes[n].condition, mark) for n, mark in marks.items()]
+    places = probes[group[0]].places if counting else ()
+    stand = [Identifier(f"p{place}") for place in range(len(places))]
+    kept += [SQL("{} AS {}").format(cell, name) for cell, name in zip(places, stand, strict=True)]
+    answers = [_shown(n, [names[repr(c)] for c in probes[n].show], marks[n], most) for n in group if probes[n].show]
+    if counting:
+        counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(mark) for mark in marks.values())
+        numbers = Literal(list(group))
+        told = SQL("SELECT {}::integer[], ARRAY[{}], NULL::text[], {} FROM found")
+        answers.insert(0, told.format(numbers, counts, _placed(stand)))
+    return SQL("(WITH found AS MATERIALIZED (SELECT {} FROM {} WHERE {}) {})").format(
+        SQL(", ").join(kept),
+        probes[group[0]].source,
+        any_of(SQL("({})").format(probes[n].condition) for n in group),
+        SQL(" UNION ALL ").join(answers),
+    )
+
+
+def _placed(stand: Sequence[Identifier]) -> Composable:
+    """Return the expression for the places of what was found: one more than are told, where there are too many."""
+    if not stand:
+        return SQL("NULL::text[]")
+    cells = SQL(", ").join(SQL("{}::text").format(cell) for cell in stand)
+    return SQL("(SELECT array_agg(ARRAY[{}]) FROM (SELECT * FROM found LIMIT {}) AS f)").format(
+        cells, Literal(PLACES + 1)
+    )
+
+
+def _shown(number: int, cells: Sequence[Identifier], mark: Composable, most: int) -> Composed:
+    return SQL(
+        "(SELECT ARRAY[{}], NULL::bigint[], ARRAY[{}]::text[], NULL::text[]"
+        " FROM (SELECT * FROM found WHERE {} LIMIT {}) AS few ORDER BY {} LIMIT {})"
+    ).format(
+        Literal(number),
+        SQL(", ").join(SQL("{}::text").format(cell) for cell in cells),
+        mark,
+        Literal(most),
+        SQL(", ").join(cells),
+        Literal(SAMPLE),
+    )

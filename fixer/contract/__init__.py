@@ -1,0 +1,1 @@
+"""Where a contract comes from, and the place where it is built and read."""

@@ -1,0 +1,149 @@
+"""The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
+
+Ten queries, however many tables, one more from version 18 on, and one where a table is missing. They lie beside
+this file and can be pasted into psql. Each reads the schemas named by the setting ``pgmend.schemas``, under a
+search_path with PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full.
+Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions
+where numbers do not tell them; ``questions`` asks ahead of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.target import SAFE_PATH
+from fixer.introspect.assembly import Assembly
+from fixer.introspect.memory import undisturbed
+from fixer.introspect.questions import Rows, asking, queries, query
+from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
+from fixer.model import schema as s
+from fixer.model.schema import QName, Spellings
+
+__all__ = ["audience", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
+
+
+def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
+    """Read these schemas as the cursor's transaction sees them.
+
+    `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
+    round trip; the spellings that are `known` are not asked for.
+    """
+    choose = f"{begin}{_SAFELY}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    session = _session(cursor, choose, list(schemas))
+    found, _ = _read(cursor, [*schemas, "public"], known or {}, session.version >= 18)
+    return replace(found, session=session)
+
+
+def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
+    """Read what the setting `pgmend.schemas` names as a model: its shape alone. Types of `schemas` bear short names."""
+    found, definitions = _read(cursor, [*schemas, "public"], {}, False, model=True)
+    tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
+    return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
+
+
+def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
+    """Measure tables, of which the catalogue only knows how large they were at their last VACUUM or ANALYZE."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + query("sizes"), (wanted,))
+    return {QName(schema, name): size for schema, name, size in cursor.fetchall()}
+
+
+def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
+    """Return which of these tables, and of their partitions, cannot tell a publication which row was changed."""
+    choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
+    cursor.execute(choose + query("mute"), (list(relations),))
+    return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def equalities(cursor: Cursor, relation: int) -> dict[str, str]:
+    """Return the operators by which columns of a table are compared, where those are not PostgreSQL's own."""
+    cursor.execute(
+        "SELECT a.attname::text, a.atttypid::bigint FROM pg_catalog.pg_attribute a"
+        " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384",
+        (relation,),
+    )
+    types = dict(cursor.fetchall())
+    if not types:
+        return {}
+    cursor.execute(CHOOSE_TYPES + query("equalities"), (json.dumps([{"type": type_} for type_ in types.values()]),))
+    found = dict(cursor.fetchall())
+    return {column: found[type_] for column, type_ in types.items() if type_ in found}
+
+
+def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
+    """Return which publications publish these tables, or will once they are made; `begin` may open the transaction."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute(f"{begin}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,))
+    return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
+
+
+def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tuple[s.Twin, ...], int]:
+    """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
+
+    Where a twin answers to several names of one table, it is given once. The largest come first.
+    """
+    wanted = json.dumps([{**name._asdict(), "called": called} for name, called in missing])
+    cursor.execute("SELECT set_config('pgmend.missing', %s, true);\n" + query("elsewhere"), (wanted,))
+    rows = cursor.fetchall()
+    twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
+    return tuple(dict.fromkeys(twins)), rows[0][0]
+
+
+_SAFELY = f"SET LOCAL search_path = {SAFE_PATH};\n"
+# Names that are quoted without need are names that differ.
+_PLAINLY = "SELECT set_config('quote_all_identifiers', 'off', true);\n"
+
+
+def _read(
+    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
+) -> tuple[s.Schema, Definitions]:
+    with undisturbed():
+        return _put_together(cursor, short, known, doubtful, model)
+
+
+def _put_together(
+    cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, model: bool
+) -> tuple[s.Schema, Definitions]:
+    """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
+    with asking(cursor) as ask:
+        assembly = Assembly(ask, short, known, _SAFELY + _PLAINLY, model=model)
+        unproved = ask("unproved") if doubtful else list
+        return _with_unproved(assembly.schema(), unproved()), assembly.definitions
+
+
+def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
+    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
+    for schema, relation, column, constraint in rows:
+        table = found.tables[QName(schema, relation)]
+        open_ = table.with_column(replace(table.columns[column], not_null=False))
+        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
+    return found
+
+
+def _session(cursor: Cursor, choose: str, schemas: list[str]) -> s.Session:
+    cursor.execute(choose + query("session"), (schemas,))
+    facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
+    return s.Session(
+        **{
+            **facts,
+            "search_path": tuple(facts["search_path"]),
+            "schemas": frozenset(facts["schemas"]),
+            "creatable": frozenset(facts["creatable"]),
+            "visible": {name: QName(schema, name) for schema, name in facts["visible"]},
+        }
+    )
+
+
+def _shape(table: s.Table) -> s.Table:
+    return s.Table(
+        table.name,
+        table.kind,
+        columns=table.columns,
+        indexes=table.indexes,
+        checks=table.checks,
+        foreign_keys=table.foreign_keys,
+    )

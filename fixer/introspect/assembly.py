@@ -1,0 +1,199 @@
+"""Puts a schema together from what the catalogue queries answered."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import replace
+from functools import cache
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from fixer.introspect import spelling
+from fixer.introspect.questions import Ask, Rows
+from fixer.introspect.spelling import Columns, Definitions, WantedCheck, WantedIndex
+from fixer.model import schema as s
+from fixer.model.schema import QName, Spellings
+
+Facts = dict[int, dict[int, tuple[Any, ...]]]
+Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
+HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
+_IDENTITY = 5  # where it stands among the facts of a column
+_SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
+_TOLD = ("view", "bound", "dependent", "below", "apart")  # obstacles whose names are said to a person, and not to SQL
+_BY_NAME = attrgetter("name")
+_NO_DEFAULTS: Mapping[int, tuple[str, QName | None, bool]] = {}
+
+
+class Assembly:
+    """The parts of a schema, by the numbers of their tables.
+
+    It asks all its questions ahead, and puts together what is there while the server answers the next.
+    """
+
+    def __init__(self, ask: Ask, short: Collection[str], known: Spellings, before: str, *, model: bool) -> None:
+        relations, columns, sequences = ask("relations", before), ask("columns"), ask("sequences")
+        self._relations, rows, self._counters = relations(), columns(), sequences()
+        spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
+        # What takes the server long is asked when there is most to be done here meanwhile.
+        indexes, self._defaults, volatile = ask("indexes"), ask("defaults"), ask("volatile") if model else list
+        constraints, obstacles = ask("constraints"), ask("obstacles")
+        self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
+        self._columns = _by_place(rows)
+        self._types = spelling.types(spelt(), short, ask)
+        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(s.as_needed(schema)) for schema in short)})\.")
+        self._sequences = self._read_sequences()
+        self._indexes = indexes()
+        self._wanted = self._wanted_indexes()
+        self._volatile = set(volatile())
+        self._cells = self._read_columns()
+        self._constraints, self._hindering = constraints(), obstacles()
+        checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
+        self.definitions = Definitions(ask, self._wanted, checks, known)
+
+    def schema(self) -> s.Schema:
+        """Return the schema."""
+        keys, obstacles, names = self._read_foreign_keys(), self._read_obstacles(), frozenset(self._every_name())
+        self.definitions.read()
+        groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
+        tables = {}
+        for oid, _, _, kind, *facts in self._relations:
+            if kind in HOLDING:
+                name = self._names[oid]
+                parts = [tuple(group.get(oid, ())) for group in groups]
+                whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
+                tables[name] = s.Table(*whole)
+        elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
+        outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
+        return s.Schema(tables, self._sequences, tuple(outside), names)
+
+    def _of_type(self, wanted: str) -> Rows:
+        """Return the constraints of one type."""
+        return [row for row in self._constraints if row[1] == wanted]
+
+    def _every_name(self) -> list[QName]:
+        indexes = [QName(self._names[row[0]].schema, row[2]) for row in self._indexes]
+        return [*self._names.values(), *indexes, *(QName(row[0], row[1]) for row in self._counters)]
+
+    def _named(self, relation: int, places: list[int]) -> Columns:
+        """Return the names of columns; that of an expression is empty."""
+        columns = self._columns[relation]
+        return tuple([columns[place][0] if place in columns else "" for place in places])
+
+    def _checked(self, relation: int, places: list[int] | None) -> Columns:
+        """Return the names of the columns in a check, which may be none, or PostgreSQL's own."""
+        columns = self._columns[relation]
+        return tuple([columns[place][0] if place > 0 else _SYSTEM[place] for place in places or () if place])
+
+    def _wanted_indexes(self) -> list[WantedIndex]:
+        placed = cache(lambda places, keys: [int(place) for place in places.split()[:keys]])
+        wanted = []
+        for relation, oid, _, places, keys, plain, classes, collations, options, *_ in self._indexes:
+            columns, numbers, shape = self._columns[relation], placed(places, keys), None
+            if plain:
+                shape = (classes, collations, options, *[(columns[n][1], columns[n][3]) for n in numbers])
+            wanted.append(WantedIndex(oid, self._named(relation, numbers), shape))
+        return wanted
+
+    def _read_columns(self) -> dict[int, dict[str, s.Column]]:
+        defaults, identities = self._read_defaults(), self._read_identities()
+        same: dict[Hashable, s.Column] = {}  # most columns have their like in other tables
+        tables: dict[int, dict[str, s.Column]] = {}
+        for relation, columns in self._columns.items():
+            mine = defaults.get(relation, _NO_DEFAULTS)
+            table = tables[relation] = {}
+            for number, facts in columns.items():
+                default, counter, volatile = mine.get(number, (None, None, False))
+                if facts[_IDENTITY]:
+                    counter = counter or identities.get((relation, number))
+                key = (facts, default, counter, volatile)
+                column = same.get(key)
+                if column is None:
+                    column = same[key] = self._column(*key)
+                table[facts[0]] = column
+        return tables
+
+    def _column(self, facts: tuple[Any, ...], default: str | None, counter: QName | None, volatile: bool) -> s.Column:
+        name, type_, modifier, collation, not_null, identity, generated = facts
+        spelt = self._types[type_, modifier, collation]
+        column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
+        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
+
+    def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
+        tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)
+        for relation, number, expression, schema, sequence in self._defaults():
+            volatile = (relation, number) in self._volatile
+            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None, volatile)
+        return tables
+
+    def _read_identities(self) -> dict[tuple[int, int], QName]:
+        return {row[3:5]: QName(row[0], row[1]) for row in self._counters if row[5] == "i"}
+
+    def _read_indexes(self) -> dict[int, list[s.Index]]:
+        tables: dict[int, list[s.Index]] = defaultdict(list)
+        tails = self.definitions.tails
+        for row, (oid, columns, _) in zip(self._indexes, self._wanted, strict=True):
+            tables[row[0]].append(s.Index(row[2], columns, tails[oid], *row[9:]))
+        return _by_name(tables)
+
+    def _read_checks(self) -> dict[int, list[s.Check]]:
+        tables: dict[int, list[s.Check]] = defaultdict(list)
+        expressions = self.definitions.expressions
+        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _, _ in self._of_type("c"):
+            columns = self._checked(relation, places)
+            tables[relation].append(s.Check(name, expressions[oid], columns, validated, enforced, own))
+        return _by_name(tables)
+
+    def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
+        disabled: dict[int, list[tuple[QName, str]]] = defaultdict(list)
+        for kind, _, trigger, _, _, key, table in self._hindering:
+            if kind == "disabled":
+                disabled[key].append((QName(*table), trigger))
+        tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
+        for oid, _, name, relation, places, target, targets, *rest in self._of_type("f"):
+            *facts, emptied, inherited, _, equalities, _, here, there = rest
+            ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
+            some = emptied and set(emptied) < set(places)
+            chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
+            silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
+            whole: list[Any] = [name, *ends, *facts, silent, chosen, inherited, tuple(equalities or ())]
+            tables[relation].append(s.ForeignKey(*whole))
+        return _by_name(tables)
+
+    def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:
+        if elsewhere:
+            return QName(elsewhere[0], elsewhere[1]), tuple(elsewhere[2:])
+        return self._names[relation], self._named(relation, places)
+
+    def _read_obstacles(self) -> dict[int, list[s.Obstacle]]:
+        tables: dict[int, list[s.Obstacle]] = defaultdict(list)
+        for kind, relation, name, columns, enabled, *_ in self._hindering:
+            if kind != "disabled":
+                told = self._prefix.sub("", name) if kind in _TOLD else name
+                tables[relation].append(s.Obstacle(kind, told, tuple(sorted(columns)), enabled))
+        return tables
+
+    def _read_sequences(self) -> dict[QName, s.Sequence]:
+        sequences = {}
+        for schema, name, type_, relation, number, _, *figures, readable, last_value in self._counters:
+            owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
+            spelt = self._types[type_, -1, 0].name
+            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value]
+            sequences[whole[0]] = s.Sequence(*whole)
+        return sequences
+
+
+def _by_place(rows: Rows) -> Facts:
+    """Return what is known of columns, by table and place."""
+    columns: Facts = defaultdict(dict)
+    for row in sorted(rows):
+        columns[row[0]][row[1]] = row[2:]
+    return columns
+
+
+def _by_name(tables: dict[int, list[Part]]) -> dict[int, list[Part]]:
+    """Return the parts of each table in the order of their names."""
+    for parts in tables.values():
+        parts.sort(key=_BY_NAME)
+    return tables

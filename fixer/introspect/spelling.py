@@ -1,0 +1,149 @@
+"""Types and definitions as PostgreSQL spells them, asking for as few as can be.
+
+To spell one definition PostgreSQL opens the table, which costs more than reading all else about it. So a
+type is asked for once; of the indexes that differ in nothing but their columns one speaks for all, and so does one
+of the checks whose trees are alike, over columns of the same names: none, where such a tree was spelt before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from fixer.introspect.questions import Answer, Ask, Rows
+from fixer.model.schema import Spellings
+
+TypeKey = tuple[int, int, int]  # type, modifier, collation
+Columns = tuple[str, ...]
+
+# Where in a statement a part of the tree stood, which servers from 17 on do not keep.
+_PLACE = re.compile(r" :location -?\d+")
+# What another database may mean otherwise: numbers of its own, and the row as a whole, which bears its table's name.
+_LOCAL = re.compile(r":(?!\w*typmod |constlen |location )\w+ \d{5,}|:varattno 0 ")
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+CHOOSE_TYPES = "SELECT set_config('pgmend.types', %s, true);\n"
+_CHOOSE_DEFINITIONS = """
+SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.checks', %s::oid[]::text, true);
+"""
+
+
+class SpeltType(NamedTuple):
+    """A type, with its schema where its name does not say it, and its collation where that is not the type's own.
+
+    An enum has labels. A type whose equality is not PostgreSQL's own says by which operator its values are compared.
+    """
+
+    name: str
+    collation: str | None
+    labels: tuple[str, ...]
+    home: str = ""
+    equality: str = "="
+
+
+class WantedIndex(NamedTuple):
+    """An index of which the definition is wanted; its shape is all that this depends on besides names, or None."""
+
+    oid: int
+    columns: Columns
+    shape: Hashable
+
+
+class WantedCheck(NamedTuple):
+    """A check of which the expression is wanted."""
+
+    oid: int
+    columns: Columns
+    tree: str
+
+
+def ask_types(ask: Ask, wanted: Iterable[TypeKey]) -> Answer:
+    """Ask how types are spelt."""
+    return ask("types", CHOOSE_TYPES, json.dumps([{"type": a, "modifier": b, "collation": c} for a, b, c in wanted]))
+
+
+def types(rows: Rows, short: Collection[str], ask: Ask) -> dict[TypeKey, SpeltType]:
+    """Return how types are spelt: those of some schemas by their `short` names."""
+    equalities: dict[int, str] = dict(ask("equalities")()) if any(row[-1] for row in rows) else {}
+    return {(a, b, c): _spelt(short, equalities.get(a, "="), *facts) for a, b, c, *facts, _ in rows}
+
+
+def _spelt(
+    short: Collection[str],
+    equality: str,
+    name: str,
+    collation: str | None,
+    labels: list[str] | None,
+    home: str | None,
+    prefix: str,
+) -> SpeltType:
+    if home in short:
+        name = name.removeprefix(prefix)
+    elif name.startswith(prefix):
+        home = None  # its name says it
+    return SpeltType(name, collation, tuple(labels or ()), home or "", equality)
+
+
+class Definitions:
+    """How indexes and checks are spelt: `tails` of those, `expressions` of these, by their numbers.
+
+    They are asked for at once, and are there once they are `read`.
+    """
+
+    def __init__(
+        self, ask: Ask, indexes: Sequence[WantedIndex], checks: Sequence[WantedCheck], known: Spellings
+    ) -> None:
+        self._ask, self._words = ask, set[str]()
+        self._keys = {check.oid: (_digest(check.tree), check.columns) for check in checks}
+        self._indexes, self._checks = indexes, checks
+        self._known = {key: known[key] for key in self._keys.values() if key in known}
+        self.expressions: dict[int, str] = {}
+        self.tails: dict[int, str] = {}
+        self._speakers = {index.shape: index for index in indexes if index.shape is not None}
+        unknown = {self._keys[check.oid]: check.oid for check in checks if self._keys[check.oid] not in known}
+        singular = (index.oid for index in indexes if index.shape is None)
+        self._answer = self._asked(
+            [*singular, *(index.oid for index in self._speakers.values())],
+            [*unknown.values()],
+        )
+
+    def read(self) -> None:
+        """Wait for the answers, and spell by them what was not asked for."""
+        self._take(self._answer())
+        spelt = self._known | {self._keys[oid]: text for oid, text in self.expressions.items()}
+        self.expressions = {oid: spelt[key] for oid, key in self._keys.items()}
+        plainly = cache(self._plainly)
+        plain = {shape for shape, (oid, columns, _) in self._speakers.items() if self.tails[oid] == plainly(columns)}
+        others = [oid for oid, _, shape in self._indexes if shape not in plain and oid not in self.tails]
+        if others:
+            self._take(self._asked(others, [])())
+        self.tails.update({oid: plainly(columns) for oid, columns, shape in self._indexes if shape in plain})
+
+    def spellings(self) -> Spellings:
+        """Return how the checks are spelt in every database of this version."""
+        return {self._keys[c.oid]: self.expressions[c.oid] for c in self._checks if not _LOCAL.search(c.tree)}
+
+    def _asked(self, indexes: list[int], checks: list[int]) -> Answer:
+        return self._ask("spellings", _CHOOSE_DEFINITIONS, indexes, checks)
+
+    def _take(self, rows: Rows) -> None:
+        for kind, oid, text in rows:
+            if kind == "word":
+                self._words.add(text)
+            else:
+                (self.tails if kind == "index" else self.expressions)[oid] = text
+
+    def _plainly(self, columns: Columns) -> str:
+        return f"USING btree ({', '.join(map(self._quoted, columns))})"
+
+    def _quoted(self, name: str) -> str:
+        if _PLAIN_NAME.fullmatch(name) and name not in self._words:
+            return name
+        return '"' + name.replace('"', '""') + '"'
+
+
+def _digest(tree: str) -> str:
+    return hashlib.sha256(_PLACE.sub("", tree).encode() if ":location " in tree else tree.encode()).hexdigest()

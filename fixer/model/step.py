@@ -1,0 +1,244 @@
+"""Steps: what a repair is made of. One statement each, with its lock, its hazard and its place in the order.
+
+What stands for a step online is built in fixer.repair.constraints_online, steps that write rows in fixer.repair.rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+
+from fixer.model.schema import ForeignKey, QName
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+
+QUARANTINE = "fixer_quarantine"
+JOURNAL = "fixer_journal"
+RUN_NUMBER = SQL("current_setting('pgmend.run')::bigint")
+STEP_NUMBER = SQL("current_setting('pgmend.step')::integer")
+
+
+class Phase(IntEnum):
+    """The order of work: each phase may rely on all before it, in every table."""
+
+    TABLES = 2  # create and rename tables; all later phases say the new names
+    UNLINK = 5  # drop foreign keys that stand in the way
+    RELEASE = 10  # drop what else stands in the way
+    NAMES = 30  # rename columns
+    MISFITS = 35  # move rows whose values do not fit the coming type
+    CONVERT = 40  # add columns, change types
+    SHADOWS = 41  # online: columns beside those that are to be converted, filled by whoever writes
+    FILLS = 42  # online: fill them where nobody writes
+    FILL_PROOFS = 43  # online: prove that none was left out
+    FITTINGS = 44  # online: build on them what hangs on the old ones
+    COPY = 45  # fill new columns from old ones
+    EXCHANGES = 46  # online: each takes the place of the old one
+    EXCHANGE_PROOFS = 47  # online: prove that what went over holds for old rows
+    GENERATORS = 50  # create, own, wire and advance sequences
+    ANCHOR = 52  # find room for new numbers
+    BLEEDING = 53  # online: what new rows get and need not bring, before old ones are touched
+    APART = 54  # online: let no new number be taken twice
+    COPIES = 55  # move identical rows that repeat a key
+    KEYS = 60  # number rows, settle duplicates
+    REFERENCES = 65  # map references, now that every row has the number that stays
+    VALUES = 70  # fill NULLs, settle rows that break checks or uniques
+    INDEXES = 80  # primary keys, uniques, indexes
+    KEY_GUARDS = 81  # online: let no NULL into a key
+    KEY_PROOFS = 82  # online: prove that none is in it
+    KEY_COLUMNS = 83  # online: what is proved becomes NOT NULL
+    KEYS_PROMOTED = 84  # online: an index becomes the key
+    DEFAULTS = 85  # defaults, and NOT NULLs that have to go
+    DEFAULT_ROWS = 90
+    GUARDS = 92  # online: foreign keys that new rows obey
+    ORPHANS = 95  # settle rows whose parent is gone
+    RULES = 100  # NOT NULL, checks
+    PROOFS = 105  # online: prove that old rows obey them as well
+    PROMOTED = 110  # online: what is proved becomes NOT NULL
+    FOREIGN_KEYS = 120
+    REPLACED = 125  # online: drop what another has taken the place of
+    FINISH = 130
+
+
+class Hazard(StrEnum):
+    """What a step may do to a database that its owner has to allow by name."""
+
+    MOVES_ROWS = "moves-rows"
+    REWRITES_VALUES = "rewrites-values"
+    REWRITES_TABLE = "rewrites-table"
+    REPLACES_CONSTRAINT = "replaces-constraint"
+    STOPS_SUBSCRIBERS = "stops-subscribers"  # on other servers, so that "all" does not speak for it
+    CREATES_SCHEMA = "creates-schema"
+
+
+class Lock(StrEnum):
+    """The strongest table lock a step takes (PostgreSQL manual, 13.3.1)."""
+
+    ACCESS_EXCLUSIVE = "ACCESS EXCLUSIVE"
+    SHARE_ROW_EXCLUSIVE = "SHARE ROW EXCLUSIVE"
+    SHARE = "SHARE"
+    SHARE_UPDATE_EXCLUSIVE = "SHARE UPDATE EXCLUSIVE"
+    ROW_EXCLUSIVE = "ROW EXCLUSIVE"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Added:
+    """A column that a step adds, and what tells that nothing is lost when undo drops it.
+
+    Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell still is
+    what the run put there. Where it stands `beside` under another name until all rows have a value, the step that
+    proves so says that name, and the one that gives it its own says this. Where it took the place of a column that
+    stays `aside`, undo brings the cells of that one up to date first: `back` is the old value over the new cell.
+    """
+
+    column: str
+    kept: Composable | None = None
+    counts: bool = False
+    aside: str = ""
+    back: Composable | None = None
+    beside: str = ""
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A column that a step converts: the old value over the new cell, and the new one over that again."""
+
+    column: str
+    back: Composable
+    forth: Composable
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What a step writes into a column, over the row `t`, wherever it is `wrong`."""
+
+    column: str
+    value: Composable
+    wrong: Composable
+
+
+@dataclass(frozen=True)
+class Step:
+    """One statement of a plan."""
+
+    phase: Phase
+    table: QName
+    title: str
+    sql: Composable
+    lock: Lock = Lock.ACCESS_EXCLUSIVE
+    hazard: Hazard | None = None
+    rows: int = 0  # rows it is expected to touch
+    changes: tuple[str, ...] = ()  # columns whose cells it rewrites
+    renames: tuple[tuple[str, str], ...] = ()  # columns it renames
+    moves: bool = False  # whether rows leave the table for quarantine
+    inserts: bool = False  # whether rows are added to the table
+    touches: tuple[QName, ...] = ()  # other tables that it locks
+    action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
+    slug: str = ""  # the defect class it repairs
+    doubted: bool = False  # whether it settles rows that a constraint forbids and that stand all the same
+    kind: str = ""  # which of the rows that it finds are its own, where another step finds its own with them
+    restores: tuple[str, ...] = ()  # columns that undo fills again from the images it leaves
+    respells: tuple[str, ...] = ()  # columns whose spelling it keeps, for undo once their types are back
+    known_by: tuple[str, ...] = ()  # columns by which undo finds the rows of its images; none: by the whole row
+    added: tuple[Added, ...] = ()  # columns that undo drops
+    reverts: tuple[Reversal, ...] = ()  # columns whose types undo brings back
+    online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
+    find: Composable | None = None  # the places of the rows that it writes, where it may write them by their places
+    at_places: Composable | None = None  # writes the rows at these places, while nobody else writes
+    batch: Composable | None = None  # the same online, where others write: it asks once more whether they are to go
+    hold: Composable | None = None  # online: locks rows of a batch that must not change meanwhile
+    known: Composable | None = None  # fails where a foreign key points at what it moves that the plan does not know
+    pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
+    asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
+    concurrent: bool = False  # online: it cannot run in a transaction
+    composes: bool = False  # online: the answer to its statement is the one to be carried out
+    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it settles
+    room: int = 0  # new numbers that it finds room for, and for as many again
+    roomier: Callable[[int], Composable] | None = None  # its statement for so many: with those of others
+    fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether user triggers would fire."""
+        return self.moves or self.inserts or bool(self.changes)
+
+
+@dataclass(frozen=True)
+class Repair:
+    """The cure of one finding: its steps, or the reason why a person has to decide."""
+
+    steps: tuple[Step, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def hazards(self) -> frozenset[Hazard]:
+        """The hazards that must be allowed for it."""
+        return frozenset(step.hazard for step in self.steps if step.hazard)
+
+    @property
+    def label(self) -> str:
+        """Say how it can be had: automatic, needs-hazard or manual."""
+        if self.refusal or not self.steps:
+            return "manual"
+        return "needs-hazard" if self.hazards else "automatic"
+
+
+def refuse(reason: str) -> Repair:
+    """Return the repair that only a person can make."""
+    return Repair(refusal=reason)
+
+
+class RefusalError(Exception):
+    """Raised while steps are built where no safe way exists; its text is the reason."""
+
+
+# --- ALTER TABLE ------------------------------------------------------------------------------------
+
+
+def alter(
+    phase: Phase,
+    table: QName,
+    title: str,
+    action: Composable,
+    *,
+    hazard: Hazard | None = None,
+    lock: Lock = Lock.ACCESS_EXCLUSIVE,
+    changes: tuple[str, ...] = (),
+    rows: int = 0,
+    touches: tuple[QName, ...] = (),
+    merge: bool = False,
+    added: tuple[Added, ...] = (),
+    reverts: tuple[Reversal, ...] = (),
+    only: bool = False,
+) -> Step:
+    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours.
+
+    `only` where its partitions and heirs keep what they have.
+    """
+    return Step(
+        added=added,
+        reverts=reverts,
+        phase=phase,
+        table=table,
+        title=title,
+        sql=SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(q.name(table), action),
+        hazard=hazard,
+        lock=lock,
+        changes=changes,
+        rows=rows,
+        touches=touches,
+        action=action if merge else None,
+    )
+
+
+def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard | None = None) -> Step:
+    """Return the step that drops a constraint before all other work."""
+    action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
+    return alter(Phase.RELEASE, table, title, action, hazard=hazard)
+
+
+def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:
+    """Return the step that drops a foreign key; it locks both its tables."""
+    step = drop_constraint(key.table, key.name, f"drop the foreign key {key.name} ({reason})", hazard=hazard)
+    return replace(step, phase=Phase.UNLINK, touches=(key.target,))

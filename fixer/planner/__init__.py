@@ -1,0 +1,1 @@
+"""Findings → ordered steps, and what they cost."""

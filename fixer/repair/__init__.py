@@ -1,0 +1,1 @@
+"""What cures are made of."""

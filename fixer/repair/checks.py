@@ -1,0 +1,22 @@
+"""Comparisons of CHECK constraints, for the defect classes that need them."""
+
+from __future__ import annotations
+
+from fixer.model.schema import Check, Table, canonical, plain
+
+
+def stands(check: Check, table: Table) -> Check | None:
+    """Return the check of the table that says the same, under whatever name; a validated one first."""
+    wanted = canonical(check.expression)
+    same = [found for found in table.checks if canonical(found.expression) == wanted]
+    return max(same, key=lambda found: found.validated, default=None)
+
+
+def names_match(check: Check, table: Table) -> Check | None:
+    """Return the check of the table that has the same name."""
+    return next((found for found in table.checks if found.name == check.name), None)
+
+
+def spelt(check: Check) -> str:
+    """Return a check as a person would write it."""
+    return plain(check.expression)

@@ -1,0 +1,335 @@
+"""What stands for a step in online mode, where nobody is kept waiting: builders for the defect classes.
+
+A constraint first holds for new rows (NOT VALID, under a strong lock for a moment), then old rows are proved
+(VALIDATE, under a lock that lets writers in); an index is built CONCURRENTLY and then becomes the key. The
+locks are those of the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on versions 13 to 18.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
+from fixer.model.step import JOURNAL, Hazard, Lock, Phase, Step, alter
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+
+# Phases of a proof that a column holds no NULL: guard, proof, NOT NULL.
+FOR_KEYS = (Phase.KEY_GUARDS, Phase.KEY_PROOFS, Phase.KEY_COLUMNS)
+FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
+
+
+BESIDE = "pgmend_new_"  # begins the name of a column that is filled beside the one whose place it will take
+SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
+# Settings that say how a value is spelt as text and how a text is read, and which names are seen.
+_SPELLING = (
+    "search_path",
+    "timezone",
+    "datestyle",
+    "intervalstyle",
+    "extra_float_digits",
+    "bytea_output",
+    "standard_conforming_strings",
+)
+
+
+def beside(name: str) -> str:
+    """Return the name of what stands for a while beside a column or a constraint of this name."""
+    return q.fitting(f"{BESIDE}{name}")
+
+
+def index_beside(index: str, column: str) -> str:
+    """Return the name of the index that stands for a while beside another, over the second column of one of its own."""
+    digest = hashlib.sha256(f"{column} {index}".encode()).hexdigest()[:8]
+    return beside(f"{index}_{digest}")
+
+
+def numbers_index(table: QName) -> str:
+    """Return the name of the index that keeps new numbers of a table apart for a while."""
+    return beside(f"{table.name}_numbers")
+
+
+def helper(column: str) -> str:
+    """Return the name of the check that proves a column NOT NULL for a while (PostgreSQL 17 and older)."""
+    return beside(f"{column}_not_null")
+
+
+def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Phase, Phase]) -> Iterator[Step]:
+    """Yield the steps that forbid NULL in a column; they take up where an interrupted run left them."""
+    guard, proof, promote = phases
+    name, where = table.name, f"{table.name.name}.{column}"
+    if actual.version >= 18:
+        if column not in table.unproved:
+            # Without a name: PostgreSQL gives it the one that it would have had from the first.
+            add = SQL("ADD NOT NULL {} NOT VALID").format(Identifier(column))
+            yield alter(guard, name, f"let no NULL into {where}", add, merge=True)
+        yield _prove_all(proof, name)
+        return
+    constraint = helper(column)
+    there = next((check for check in table.checks if check.name == constraint), None)
+    if there is None:
+        check_ = SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID")
+        action = check_.format(Identifier(constraint), Identifier(column))
+        yield alter(guard, name, f"let no NULL into {where}", action, merge=True)
+    if there is None or not there.validated:
+        yield validate(proof, name, constraint, f"prove that {where} holds no NULL")
+    # Each in a statement of its own: together with the drop of its proof, SET NOT NULL would read the table.
+    action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
+    yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
+    drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
+    yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
+
+
+def proved_at_once(table: Table, wanted: Index) -> Iterator[Step]:
+    """Yield the steps of atomic mode that prove a key's columns whose NOT NULL is NOT VALID: no key stands on those."""
+    for column in wanted.columns if wanted.primary else ():
+        if column in table.unproved:
+            title = f"prove that {table.name.name}.{column} holds no NULL"
+            yield replace(validate(Phase.INDEXES, table.name, table.unproved[column], title), online=())
+
+
+def _prove_all(phase: Phase, table: QName) -> Step:
+    """Return the step that proves all NOT NULLs of a table that are NOT VALID, in one scan."""
+    body = SQL(
+        "DECLARE\n    proofs text;\nBEGIN\n"
+        "    SELECT string_agg(format('VALIDATE CONSTRAINT %I', conname), ', ') INTO proofs\n"
+        "      FROM pg_catalog.pg_constraint\n"
+        "     WHERE conrelid = {0}::regclass AND contype = 'n' AND NOT convalidated;\n"
+        "    IF proofs IS NOT NULL THEN\n"
+        "        EXECUTE 'ALTER TABLE ' || {0} || ' ' || proofs;\n"
+        "    END IF;\nEND"
+    ).format(Literal(q.quoted(table)))
+    title = f"prove that columns of {table.name} hold no NULL"
+    return Step(phase, table, title, q.Block(body), Lock.SHARE_UPDATE_EXCLUSIVE)
+
+
+def validate(phase: Phase, table: QName, constraint: str, title: str, touches: tuple[QName, ...] = ()) -> Step:
+    """Return the step that proves a constraint for old rows, while others write."""
+    action = SQL("VALIDATE CONSTRAINT {}").format(Identifier(constraint))
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    return alter(phase, table, title, action, lock=lock, merge=not touches, touches=touches)
+
+
+def check(table: QName, name: str, wanted: Check, title: str, *, instead_of: str | None = None) -> tuple[Step, ...]:
+    """Return the steps that add a check, in the place of another where one is named."""
+    action: Composable = SQL("ADD {} NOT VALID").format(ddl.check_clause(name, wanted))
+    if instead_of:
+        action = SQL("DROP CONSTRAINT {},\n    {}").format(Identifier(instead_of), action)
+    add = alter(Phase.RULES, table, f"{title}, for new rows", action, merge=True)
+    return add, validate(Phase.PROOFS, table, name, f"{title}, for old rows")
+
+
+def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...] | None:
+    """Return the step that builds an index while others write; None where that cannot be, over partitions."""
+    if table.inherits:
+        return None
+    statement = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
+        SQL("UNIQUE " if wanted.unique else ""), Identifier(name), q.name(table.name), SQL(wanted.tail)
+    )
+    rows, lock = table.estimated_rows, Lock.SHARE_UPDATE_EXCLUSIVE
+    return (Step(Phase.INDEXES, table.name, title, statement, lock, rows=rows, concurrent=True),)
+
+
+def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[Step]:
+    """Yield the steps that let no number of a key be taken twice, beyond those that stand, until the key itself does.
+
+    From the first of those that are set aside, where they are `given`, else from the next. Such an index is built
+    beside all rows that repeat, since it holds none of them.
+    """
+    name = numbers_index(table.name)
+    if table.tells_apart(wanted.columns):
+        return
+    if not any(index.name == name and index.valid for index in table.indexes):
+        bound: Composable = SQL("current_setting('pgmend.bottom')")
+        order = SQL("CASE WHEN current_setting('pgmend.pace')::bigint > 0 THEN '>=' ELSE '<=' END")
+        if not given:
+            bound = SQL("(SELECT coalesce(max({}), 0) FROM {} AS t)").format(q.column(column), q.name(table.name))
+            order = SQL("'>'")
+        shape = f"CREATE UNIQUE INDEX {'' if table.inherits else 'CONCURRENTLY '}%I ON %s (%s) WHERE %I %s %s"
+        keys = ", ".join(q.quoted([each]) for each in wanted.columns)
+        parts = map(Literal, (shape, name, q.quoted(table.name), keys, column))
+        statement = SQL("SELECT format({}, {}, {})").format(SQL(", ").join(parts), order, bound)
+        title = f"let none of the new numbers of {table.name.name}.{column} be taken twice"
+        lock = Lock.SHARE if table.inherits else Lock.SHARE_UPDATE_EXCLUSIVE
+        rows, concurrent = table.estimated_rows, not table.inherits
+        yield Step(Phase.APART, table.name, title, statement, lock, rows=rows, concurrent=concurrent, composes=True)
+    drop = no_longer_apart(table)
+    yield from drop.online or (drop,)
+
+
+def no_longer_apart(table: Table) -> Step:
+    """Return the step that drops the index which kept new numbers apart."""
+    index = QName(table.name.schema, numbers_index(table.name))
+    step = Step(Phase.REPLACED, table.name, f"drop the index {index.name}", SQL("DROP INDEX {}").format(q.name(index)))
+    if table.inherits:
+        return step
+    lightly = SQL("DROP INDEX CONCURRENTLY {}").format(q.name(index))
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    return replace(step, online=(replace(step, sql=lightly, lock=lock, concurrent=True),))
+
+
+def ready_index(wanted: Index, table: Table) -> str | None:
+    """Return the index that proves a key already and backs no constraint, if one does."""
+    ready = (i for i in table.plain_keys if i.columns == wanted.columns and not i.constraint and i.tail == wanted.tail)
+    return next((index.name for index in ready if not table.inherits), None)
+
+
+def key(
+    name: str, table: Table, wanted: Index, actual: Schema, title: str, *, ready: str | None = None
+) -> tuple[Step, ...] | None:
+    """Return the steps that add a primary key or unique constraint, on an index that is `ready` or built first."""
+    if table.inherits:
+        return None
+    steps: list[Step] = []
+    if ready is None:
+        built = index(name, table, replace(wanted, unique=True), f"build the index of {name}")
+        steps += built or ()
+    open_ = [c for c in wanted.columns if wanted.primary and not _holds_value(table, c)]
+    for column in open_:
+        steps += not_null(table, column, actual, FOR_KEYS)
+    steps.append(alter(Phase.KEYS_PROMOTED, table.name, title, SQL("ADD {}").format(using(name, wanted, ready))))
+    return tuple(steps)
+
+
+def _holds_value(table: Table, column: str) -> bool:
+    """Tell whether the database vouches that a column holds no NULL; not of one that is numbered batch by batch."""
+    there = table.columns.get(column)
+    return bool(there and there.not_null and not (there.added and there.numbered))
+
+
+def using(name: str, wanted: Index, ready: str | None = None) -> Composable:
+    """Return a key on an index that stands, as ADD takes it."""
+    kind = "PRIMARY KEY" if wanted.primary else "UNIQUE"
+    late = SQL(ddl.deferral(wanted.deferrable, wanted.deferred))
+    return SQL("CONSTRAINT {} {} USING INDEX {}{}").format(Identifier(name), SQL(kind), Identifier(ready or name), late)
+
+
+def foreign_key(name: str, wanted: ForeignKey, actual: Schema, title: str) -> tuple[Step, ...] | None:
+    """Return the steps that add a foreign key; None where it cannot be NOT VALID, on partitions before 18."""
+    table = actual.tables.get(wanted.table)
+    if table is None or (table.inherits and actual.version < 18):
+        return None
+    add = alter(
+        Phase.GUARDS,
+        wanted.table,
+        f"{title}, for new rows",
+        SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(name, wanted)),
+        lock=Lock.SHARE_ROW_EXCLUSIVE,
+        touches=(wanted.target,),
+    )
+    return add, proved(wanted.table, name, wanted.target, f"{title}, for old rows", table.estimated_rows)
+
+
+def proved(table: QName, constraint: str, target: QName, title: str, rows: int) -> Step:
+    """Return the step that proves a foreign key for old rows."""
+    step = validate(Phase.FOREIGN_KEYS, table, constraint, title, touches=(target,))
+    return replace(step, rows=rows)
+
+
+def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:
+    """Yield the steps that drop foreign keys which a new one has replaced, and give it the name it was wanted by."""
+    for each in old:
+        drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
+        title = f"drop the foreign key {each.name}, which another has replaced"
+        if each.name == wanted != new:
+            rename = SQL(";\nALTER TABLE {} RENAME CONSTRAINT {} TO {}")
+            drop += rename.format(q.name(each.table), Identifier(new), Identifier(wanted))
+        yield Step(
+            Phase.REPLACED,
+            each.table,
+            title,
+            drop,
+            hazard=Hazard.REPLACES_CONSTRAINT,
+            touches=(each.target,),
+        )
+
+
+def synced(
+    phase: Phase, table: QName, column: str, value: Composable, *, reads_others: bool, once: bool = False
+) -> Step:
+    """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`.
+
+    It fires whoever writes, a replica's worker too. Where it `reads_others`, tables that is, it runs with its
+    owner's rights: who writes to this table need not read what the value is made of. Else it sees the row alone,
+    under the settings of this session, so that it spells every value as the batches do. `once`: a row keeps its first.
+    """
+    name = syncing(table, column)
+    settings = SQL("SECURITY DEFINER SET search_path = pg_catalog, pg_temp") if reads_others else _alike()
+    assigned = SQL("new.{0} := {1}").format(Identifier(column), value)
+    if once:
+        assigned = SQL("IF new.{} IS NULL THEN\n        {};\n    END IF").format(Identifier(column), assigned)
+    body = SQL("BEGIN\n    {};\n    RETURN new;\nEND").format(assigned)
+    statement = SQL(
+        "{create};\n"
+        "DROP TRIGGER IF EXISTS {name} ON {table};\n"
+        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();\n"
+        "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
+    ).format(
+        create=_function(name, settings, body),
+        function=Identifier(JOURNAL, name),
+        name=Identifier(name),
+        table=q.name(table),
+    )
+    return Step(phase, table, f"keep {table.name}.{column} in step with what others write", statement)
+
+
+def taken_in(table: QName, aside: str, body: Composable) -> Composable:
+    """Return the statements that let a trigger do something with rows which come in with a value for a column aside."""
+    name = syncing(table, aside)
+    return SQL(
+        "{create};\n"
+        "CREATE TRIGGER {name} BEFORE INSERT ON {table} FOR EACH ROW WHEN (new.{aside} IS NOT NULL)"
+        " EXECUTE FUNCTION {function}()"
+    ).format(
+        create=_function(name, _alike(), body),
+        name=Identifier(name),
+        table=q.name(table),
+        aside=Identifier(aside),
+        function=Identifier(JOURNAL, name),
+    )
+
+
+def _alike() -> Composable:
+    """Return the settings of a function that spells every value as this session does."""
+    return SQL(" ").join(SQL("SET {} FROM CURRENT").format(Identifier(setting)) for setting in _SPELLING)
+
+
+def _function(name: str, settings: Composable, body: Composable) -> Composable:
+    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql {} AS {}").format(
+        Identifier(JOURNAL, name), settings, q.Quoted(body)
+    )
+
+
+def unfilled(table: QName, column: str) -> Composable:
+    """Return the statement after which the trigger fills nothing any more; it stays, and says that work is left."""
+    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}").format(
+        Identifier(JOURNAL, syncing(table, column)), q.Quoted(SQL("BEGIN\n    RETURN new;\nEND"))
+    )
+
+
+def unsynced(table: QName, column: str) -> Composable:
+    """Return the statements that end what `synced` began."""
+    name = syncing(table, column)
+    return SQL("DROP TRIGGER {} ON {};\nDROP FUNCTION {}()").format(
+        Identifier(name), q.name(table), Identifier(JOURNAL, name)
+    )
+
+
+def syncing(table: QName, column: str) -> str:
+    """Return the name of the trigger that fills a column."""
+    digest = hashlib.sha256(f"{table} {column}".encode()).hexdigest()[:12]
+    return f"{SYNC}{digest}"
+
+
+def is_outrun(table: Table, column: str) -> bool:
+    """Tell whether a trigger of users fires after the one that fills a column, and may change what it has read."""
+    last = syncing(table.name, column).encode()
+    return any(o.kind == "trigger" and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
+
+
+def is_syncing(trigger: str) -> bool:
+    """Tell whether a trigger is one of those that fill a column."""
+    return trigger.startswith(SYNC)

@@ -1,0 +1,1 @@
+"""Steps that bring a column to another type."""

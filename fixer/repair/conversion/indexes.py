@@ -1,0 +1,104 @@
+"""Indexes over a column that gets another type: what they need of the old one, and what becomes alike under them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from fixer.model.finding import Finding, Probe, ordered, shown
+from fixer.model.schema import Index, Table
+from fixer.model.step import Repair, refuse
+from fixer.repair.rows import counted
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+from fixer.sql.types import Conversion, shape
+
+_NUMBERS = frozenset({"integer", "numeric", "float"})
+_ORDER = r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?"
+_CLASS = r"(?: COLLATE [^ ,)]+)? [\w.\"]*_ops\b"
+
+
+def clinging(table: Table, column: str, wanted: str) -> Index | None:
+    """Return the index that forbids that a column gets the wanted type, if one does.
+
+    That is an operator class or collation of the old type; and where texts or moments become something else, an
+    expression or a condition over the column as well, unless it asks for NULL alone.
+    """
+    found = table.columns[column].type
+    return next((i for i in table.indexes if i.valid and _clings(i, column, found, wanted)), None)
+
+
+def _clings(index: Index, column: str, found: str, wanted: str) -> bool:
+    f, w = shape(found), shape(wanted)
+    doubled = column.replace('"', '""')
+    name = rf'(?:(?<![\w"]){re.escape(column)}(?![\w"])|"{re.escape(doubled)}")'
+    keys, _, condition = index.tail.partition(" WHERE ")
+    if f.family == w.family or {f.family, w.family} <= _NUMBERS:
+        alike = f.name == w.name or {f.name, w.name} == {"character varying", "text"}
+        return not alike and re.search(name + _CLASS, keys) is not None
+    keys = re.sub(r" INCLUDE \(.*?\)", "", keys)
+    condition = re.sub(rf"\({name} IS (?:NOT )?NULL\)", "", condition)
+    plain = re.findall(rf"(?:(?<= \()|(?<=, )){name}{_ORDER}(?=[,)])", keys)
+    mentions = re.findall(name, f"{keys} {condition}")
+    return not len(plain) == len(mentions) == index.columns.count(column)
+
+
+def merging(finding: Finding, table: Table, index: Index, ways: Mapping[str, Conversion]) -> Finding:
+    """Return the finding that rows which a unique index tells apart would be alike once columns go these ways."""
+    return replace(
+        finding,
+        message=f"{finding.message}; rows that {index.name} tells apart would be alike",
+        asks=partial(_alike, table, index, ways),
+        only_with_rows=True,
+        part=index,
+    )
+
+
+def refused(finding: Finding) -> Repair | None:
+    """Return why rows that would be alike are left to a person, where the finding speaks of such."""
+    if not isinstance(finding.part, Index):
+        return None
+    return refuse(
+        f"{counted(finding.rows)} would share a value, and nobody but a person can tell which of them keeps it"
+    )
+
+
+def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:
+    keys, _, condition = index.tail.partition(" WHERE ")
+    cells = [
+        SQL("CASE WHEN {} THEN {} END").format(ways[column].fits, ways[column].value)
+        if column in ways
+        else SQL("({})").format(SQL(re.sub(f"(?:{_CLASS})?{_ORDER}$", "", element)))
+        for column, element in zip(index.columns, _elements(keys), strict=True)
+    ]
+    # What is not understood leaves the table, and so is alike to nothing.
+    where = [SQL("({} IS NULL OR {})").format(q.column(column), way.fits) for column, way in ways.items()]
+    where += [] if index.nulls_not_distinct else [SQL("{} IS NOT NULL").format(cell) for cell in cells]
+    where += [SQL("({})").format(SQL(condition))] if condition else []
+    alike = q.free_name("alike", table.columns)
+    source = SQL("(SELECT t.*, count(*) OVER (PARTITION BY {}) AS {} FROM {} WHERE {}) AS t").format(
+        SQL(", ").join(cells), Identifier(alike), q.rows_of(table, own=True), q.all_of(where)
+    )
+    show = (*shown(table), *(ordered(table, column) for column in ways))
+    return Probe(source, SQL("{} > 1").format(q.column(alike)), show)
+
+
+def _elements(keys: str) -> list[str]:
+    """Take apart what an index is over: USING method (element, …) …"""
+    elements, depth, quote = [""], 0, ""
+    for each in keys[keys.index("(") + 1 :]:
+        if quote:
+            quote = "" if each == quote else quote
+        elif each in "'\"":
+            quote = each
+        elif each == ")" and depth == 0:
+            break
+        elif each == "," and depth == 0:
+            elements.append("")
+            continue
+        else:
+            depth += (each == "(") - (each == ")")
+        elements[-1] += each
+    return [element.strip() for element in elements]

@@ -1,0 +1,65 @@
+"""Conditions about the rows that a contract declares, for the defect classes that need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fixer.contract.build import Contract
+from fixer.model.schema import QName, Schema, Table
+from fixer.repair.quarantine import identity_of
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Literal
+
+DefaultRow = Mapping[str, Composable]
+
+
+def described(table: QName, row: DefaultRow, contract: Contract) -> str:
+    """Return the row as a person knows it: ``username 'PAPER_TRADER_001'``."""
+    identity = identity_of(contract, table, row)
+    return ", ".join(f"{column} {_spelt(row[column])}" for column in identity)
+
+
+def _spelt(value: Composable) -> str:
+    return repr(value.wrapped) if isinstance(value, Literal) else "…"
+
+
+def absent(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed:
+    """Return the condition that no row of the table is the default row."""
+    return SQL("NOT ") + _exists(table, row, identity_of(contract, table, row), actual)
+
+
+def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
+    """Return the condition that another row holds a value which the default row needs for itself.
+
+    It may have changed since, where it is known by something else than a number.
+    """
+    identity = identity_of(contract, table, row)
+    others = [
+        key.columns
+        for key in contract.tables[table].plain_keys
+        if set(key.columns) <= set(row) and key.columns != identity
+    ]
+    if not others:
+        return None
+    # A number says less of a row than what it holds: the row under it may be another.
+    counted = all(contract.tables[table].columns[column].generates for column in identity)
+    but = identity if counted and set(identity) <= set(actual.tables[table].columns) else ()
+    clash = SQL("({})").format(q.any_of(_exists(table, row, columns, actual, but) for columns in others))
+    return clash if but else SQL("({} AND {})").format(absent(table, row, actual, contract), clash)
+
+
+def _exists(
+    table: QName, row: DefaultRow, columns: tuple[str, ...], actual: Schema, but: tuple[str, ...] = ()
+) -> Composed:
+    """Return the condition that a row has these values of the default row; `but` one that has those others as well."""
+    there = actual.tables[table]
+    if not set(columns) <= set(there.columns):
+        return SQL("false") + SQL("")
+    match = [_matched(there, row, columns)]
+    if but:
+        match.append(SQL("({}) IS NOT TRUE").format(_matched(there, row, but)))
+    return SQL("EXISTS (SELECT FROM {} WHERE {})").format(q.rows_of(there, own=True), q.all_of(match))
+
+
+def _matched(table: Table, row: DefaultRow, columns: tuple[str, ...]) -> Composed:
+    return q.all_of(q.is_value(table, column, row[column]) for column in columns)

@@ -1,0 +1,135 @@
+"""Findings, steps and words for foreign keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, rows_where
+from fixer.model.schema import ForeignKey, QName, Schema
+from fixer.model.step import Hazard, Lock, Phase, Step, alter, drop_foreign_key
+from fixer.repair import constraints_online as online
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable
+from fixer.sql.types import family
+
+STRANDED = "nobody but a person can tell which rows these numbers mean"
+
+
+def arrow(key: ForeignKey) -> str:
+    """Say what a foreign key should do: ``books.author_id should reference authors(id)``."""
+    return f"{key.table.name}.{', '.join(key.columns)} should reference {ends_at(key)}"
+
+
+def ends_at(key: ForeignKey, *, qualified: bool = False) -> str:
+    """Say where a foreign key points."""
+    target = str(key.target) if qualified else key.target.name
+    return f"{target}({', '.join(key.target_columns)})"
+
+
+def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
+    """Return the step that adds a foreign key, reading every row under it."""
+    table = actual.tables.get(key.table)
+    name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)
+    title = f"add the foreign key from {key.table.name}.{', '.join(key.columns)} to {ends_at(key)}"
+    step = alter(
+        Phase.FOREIGN_KEYS,
+        key.table,
+        title,
+        SQL("ADD {}").format(ddl.foreign_key_clause(name, key)),
+        lock=Lock.SHARE_ROW_EXCLUSIVE,
+        touches=(key.target,),
+    )
+    return replace(
+        step,
+        rows=table.estimated_rows if table else 0,
+        online=online.foreign_key(name, key, actual, title),
+    )
+
+
+def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, actual: Schema) -> Iterator[Step]:
+    """Yield the steps that drop foreign keys and add the wanted one in their place."""
+    without = actual.without_foreign_keys(frozenset((key.table, key.name) for key in unwanted))
+    add = add_foreign_key(wanted, without)
+    # Online, the old one goes when the new one is proved: until then they need different names.
+    beside = _name(wanted, actual)
+    lightly = online.foreign_key(beside, wanted, actual, add.title)
+    for key in unwanted:
+        drop = drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
+        yield replace(drop, online=() if lightly else None)
+    if lightly:
+        lightly += tuple(online.replaced(unwanted, beside, _name(wanted, without)))
+    yield replace(add, online=lightly)
+
+
+def _name(key: ForeignKey, actual: Schema) -> str:
+    return ddl.free_constraint_name(actual.tables.get(key.table), actual, key.table, key.name, index=False)
+
+
+def pairs_of(actual: Schema, wanted: Iterable[ForeignKey]) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
+    """Yield each wanted foreign key with those that stand on its columns."""
+    for key in wanted:
+        table = actual.tables.get(key.table)
+        if table:
+            yield key, tuple(k for k in table.foreign_keys if set(k.columns) == set(key.columns))
+
+
+def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None:
+    """Return the foreign key that comes closest to the wanted one, if any points where it should."""
+    right = [key for key in found if key.points_as(wanted)]
+    return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)
+
+
+def old_text_key(key: ForeignKey, column: str, actual: Schema, contract: Contract) -> str | None:
+    """Return the old key of the parent whose texts a column of the child holds, if the parent has one."""
+    child, parent = actual.tables[key.table], actual.tables[key.target]
+    new = key.target_columns[0]
+    referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == (column,) and k.target == key.target]
+    candidates = [
+        parent.legacy_key,
+        *(c for c in referenced if c not in key.target_columns),
+        *contract.hints[key.target].of(new).legacy_keys,
+        f"legacy_{new}",  # where text-key left it, before it was interrupted
+    ]
+    texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
+    return next((candidate for candidate in candidates if candidate in texts), None)
+
+
+def stranded(
+    slug: str,
+    point: int,
+    target: QName,
+    column: str,
+    actual: Schema,
+    contract: Contract,
+    texts: Composable | None = None,
+) -> Iterator[Finding]:
+    """Yield a finding of a class for each table that holds numbers of a key that is gone.
+
+    Texts are numbers as well, unless they name the rows of an old key: its `texts` are the condition that these are
+    no numbers, and that it stays as the old key.
+    """
+    for key in contract.foreign_keys():
+        child = actual.tables.get(key.table)
+        if child is None or key.target != target or column not in key.target_columns:
+            continue
+        here = child.columns.get(key.columns[key.target_columns.index(column)])
+        names_rows = here is not None and family(here.type) in ("text", "uuid")
+        if here is None or (names_rows and (texts or old_text_key(key, here.name, actual, contract))):
+            continue
+        held = q.all_of([SQL("{} IS NOT NULL").format(q.column(here.name)), *([texts] if texts else [])])
+        message = f"{key.table.name}.{here.name} holds numbers of {target.name}.{column}, which is gone"
+        yield Finding(
+            slug,
+            point,
+            f"{key.table}.{here.name}",
+            message,
+            key.table,
+            here.name,
+            part=key,
+            asks=partial(rows_where, actual, key.table, held),
+            only_with_rows=True,
+        )

@@ -1,0 +1,318 @@
+"""How far a generator has counted: bring it ahead of the data, and find room for the numbers that a repair gives.
+
+A reference that points at nothing may hold the very number that comes next. The row that got it would be taken for
+its parent, and a relation would appear that never existed. Nor may an old row get a number that an application takes
+at the same time, which counts by itself: online, numbers are set aside beyond those that come next, and an index lets
+none of them be taken twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from fixer.model.schema import Index, QName, Schema
+from fixer.model.step import Lock, Phase, RefusalError, Step
+from fixer.repair.constraints_online import apart
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.types import family
+
+OF_SEQUENCE = Lock.SHARE_ROW_EXCLUSIVE  # by ALTER SEQUENCE; the table is only read
+Held = tuple[Composable, ...]  # questions for the numbers that references to a key hold
+# Numbers that are left to others while a repair lasts, where somebody counts without the generator: a tenth of all that
+# there ever were, within bounds, and never much of what the type has left.
+_LEAP = SQL("greatest(least(greatest(start / 10, 10000), 1000000, (last - start) / 8), 0)")
+_BY_ITSELF = SQL("DEFAULT")  # nothing else may be written into what is GENERATED ALWAYS
+# The furthest first: who takes max(id) + 1 goes on beyond all that are set aside as soon as the first can be seen.
+_SET_ASIDE = SQL(
+    "set_config('pgmend.number', (current_setting('pgmend.number')::bigint"
+    " - current_setting('pgmend.pace')::bigint)::text, true)::bigint"
+)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What gives rows of a key other numbers: in one transaction, and while others write; `room` is found first."""
+
+    value: Composable
+    beside: Composable
+    room: Callable[[int], Step]  # for so many rows
+
+
+def new_numbers(table: QName, column: str, key: Index, actual: Schema, wanted: Schema) -> Numbers:
+    """Return what gives rows other numbers of a key; they are clear of those that references hold.
+
+    Online, they are set aside beyond those that others take meanwhile who count by themselves, and an index over the
+    key lets none of them be taken twice until the key itself does. Raises RefusalError where nothing can give them.
+    """
+    taken = held(table, column, actual, wanted)
+    value = next_number(table, column, taken, actual)
+    given = value in (q.next_value(table, column), _BY_ITSELF)
+    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
+
+    def room(rows: int) -> Step:
+        aside = _set_aside(table, column, taken, rows, by_itself=value == _BY_ITSELF) if given else ()
+        return replace(anchor(table, column, taken, rows=rows), online=(*aside, *kept_apart))
+
+    return Numbers(value, _SET_ASIDE if value == q.next_value(table, column) else value, room)
+
+
+def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> Step:
+    """Return the step that brings a generator ahead of the data, never back; online past what is `held` as well.
+
+    There others get their numbers from now on, while rows still point at nothing. One that is behind goes further
+    online: somebody counts without it, and goes on while the repair lasts.
+    """
+    generator = Literal(q.quoted(name)) if name else q.generator_of(table, column)
+    top = SQL("(SELECT max({}) + 1 FROM {} AS t)").format(q.column(column), q.name(table))
+    title = f"bring the numbers of {table.name}.{column} ahead of the data"
+    step = Step(Phase.GENERATORS, table, title, _moved_on(table, column, generator, top))
+    further = _moved_on(table, column, generator, top, _room(table, column, held), leaps=True)
+    return replace(step, online=(replace(step, sql=further, lock=OF_SEQUENCE),))
+
+
+def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
+    """Return the step that finds room for the numbers of so many rows: what points at nothing must not point at them.
+
+    After it a rollback takes back what the generator gives. nextval alone survives one; a sequence that is restarted,
+    if only where it stands, lives in storage of this transaction's own. Online, nothing is rolled back as a whole.
+    """
+    title = f"let a rollback reach the numbers of {table.name}.{column}"
+    if held:
+        title = f"find room for new numbers of {table.name}.{column}, clear of those that references hold"
+
+    def block(rows: int, *, anchored: bool) -> q.Block:
+        room = _room(table, column, held, rows)
+        return _moved_on(table, column, q.generator_of(table, column), SQL("NULL"), room, anchored=anchored)
+
+    fixed, loose = partial(block, anchored=True), partial(block, anchored=False)
+    step = Step(Phase.ANCHOR, table, title, fixed(rows), room=rows, roomier=fixed)
+    lightly = replace(step, sql=loose(rows), roomier=loose, lock=OF_SEQUENCE)
+    return replace(step, online=(lightly,) if held else ())
+
+
+def next_number(table: QName, column: str, held: Held, actual: Schema) -> Composable:
+    """Return what gives a row its next number: the generator that the column owns by then, or else its own default.
+
+    Raises RefusalError where references hold numbers, and nobody can bring that default past them.
+    """
+    found = actual.tables[table].columns[column]
+    if found.identity == "a":
+        return _BY_ITSELF
+    seen = found.identity or found.sequence in actual.sequences
+    if seen or found.default is None or "(" not in found.default:
+        return q.next_value(table, column)
+    if held:
+        raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references hold already")
+    return q.Own(found.default, found.full_type) if q.Own.is_call(found.default) else SQL(found.default)
+
+
+def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:
+    """Return the questions which numbers references to a key hold, of those from `start` to `last`."""
+    references = {
+        (key.table, here)
+        for key in (*wanted.incoming(table), *actual.incoming(table))
+        for here, there in key.pairs
+        if there == column and (key.table in actual.tables or key.table in wanted.tables)
+    }
+    return tuple(_held_by(*reference, actual) for reference in sorted(references))
+
+
+def _held_by(table: QName, column: str, actual: Schema) -> Composable:
+    there = actual.tables.get(table)
+    found = there.columns.get(column) if there else None
+    number: Composable = q.column(column)
+    if not (found and family(found.type) == "integer" and found.now is None and not found.mapped):
+        # Online, what is to be converted or mapped may still hold texts then.
+        number = SQL("(CASE WHEN {text} ~ {digits} THEN {text}::bigint END)").format(
+            text=SQL("{}::text").format(number), digits=Literal(r"^\d{1,18}$")
+        )
+    return SQL("SELECT way * {} FROM {} AS t WHERE {} BETWEEN lowest AND highest").format(number, q.name(table), number)
+
+
+def _room(table: QName, column: str, held: Held, rows: int = 0) -> tuple[Composable, Composable]:
+    """Return the statements that find the gaps in what is held, and that choose one: the first ample, else the widest.
+
+    More rows may come by than the plan counted; one number held far up must not use up an integer. Where none is
+    wanted at once, it stays where no gap is.
+    """
+    if not held:
+        return SQL(""), SQL("")
+    choice = SQL(
+        "    start := coalesce((\n"
+        "        SELECT f.start\n"
+        "          FROM unnest(gaps) AS u (gap),\n"
+        "               LATERAL (SELECT greatest(lower(u.gap), start)) AS f (start),\n"
+        "               LATERAL (SELECT (upper(u.gap) - f.start) / abs(pace)) AS r (room)\n"
+        "         WHERE r.room >= {rows} ORDER BY least(r.room, {ample}) DESC, f.start LIMIT 1), {otherwise});\n"
+        "    IF start IS NULL THEN\n"
+        "        RAISE sequence_generator_limit_exceeded USING MESSAGE = {complaint};\n"
+        "    END IF;\n"
+    )
+    return _gaps(held), choice.format(
+        rows=Literal(rows),
+        ample=Literal(2 * rows + 1000),
+        otherwise=SQL("NULL" if rows else "start"),
+        complaint=_no_room(table, column, rows),
+    )
+
+
+def _gaps(held: Held) -> Composable:
+    """Return the statements that find the gaps in what is held, from `start` to `last`."""
+    return SQL(
+        "    lowest := least(way * start, way * last);\n    highest := greatest(way * start, way * last);\n"
+        "    gaps := (\n"
+        "        SELECT array_agg(int8range(g.held + 1, g.after) ORDER BY g.held)\n"
+        "          FROM (SELECT h.held, lead(h.held, 1, last + 1) OVER (ORDER BY h.held) AS after\n"
+        "                  FROM ({}) AS h (held)) AS g\n"
+        "         WHERE g.after > g.held + 1);\n"
+    ).format(SQL(" UNION\n                        ").join([SQL("SELECT start - 1"), *held]))
+
+
+def _no_room(table: QName, column: str, rows: int) -> Composable:
+    return Literal(f"no room for {rows} new numbers of {table.name}.{column} between those that references hold")
+
+
+def _set_aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> tuple[Step]:
+    """Return the step that sets numbers aside for so many rows, and lets the generator count on beyond them.
+
+    The lead that it had over the data it has after them as well: those who count without it go on there. What numbers
+    rows `by_itself` counts from the first of these numbers.
+    """
+    title = f"set new numbers of {table.name}.{column} aside, clear of those that others take or references hold"
+    block = partial(_aside, table, column, held, by_itself=by_itself)
+    return (Step(Phase.ANCHOR, table, title, block(rows), OF_SEQUENCE, room=rows, roomier=block),)
+
+
+def _aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> q.Block:
+    """Return the block that chooses the numbers: `number` is the one beyond the furthest, `bottom` the first.
+
+    They keep the pace of the generator, since others may give those in between.
+    """
+    body = SQL(
+        "#variable_conflict use_variable\n"
+        "DECLARE\n    generator text := {generator};\n    pace bigint;\n    way bigint;\n    last bigint;\n"
+        "    above bigint;\n    origin bigint;\n    next bigint;\n    start bigint;\n    lowest bigint;\n"
+        "    highest bigint;\n    gaps int8range[];\n    lead bigint;\n    size bigint;\n    after bigint;\nBEGIN\n"
+        "    IF generator IS NULL THEN\n        RETURN;\n    END IF;\n"
+        "{reach}"
+        "    above := (SELECT CASE WHEN pace > 0 THEN max({column}) + 1 ELSE 1 - min({column}) END\n"
+        "                FROM {table} AS t);\n"
+        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "    start := greatest(next, above);\n{gaps}"
+        # A change that changes nothing: from here on nobody draws a number in between.
+        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;\n"
+        "    EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '"
+        " || generator INTO origin, next;\n"
+        "    start := greatest(next, start);\n    lead := least(start - coalesce(above, start), {leap});\n"
+        "    SELECT f.start, least(greatest({rows}, f.room / 2), {rows} + {rows} / 10 + lead / 100) INTO start, size\n"
+        "      FROM {found}\n"
+        "     WHERE f.room >= {rows} ORDER BY least(f.room, {ample}) DESC, f.start LIMIT 1;\n"
+        "    IF start IS NULL THEN\n"
+        "        RAISE sequence_generator_limit_exceeded USING MESSAGE = {complaint};\n"
+        "    END IF;\n"
+        "    PERFORM set_config('pgmend.bottom', (way * start)::text, true),\n"
+        "            set_config('pgmend.number', (way * (start + size * abs(pace)))::text, true),\n"
+        "            set_config('pgmend.pace', pace::text, true);\n"
+        "    IF NOT {by_itself} THEN\n"
+        "        start := start + size * abs(pace) + lead;\n"
+        "        start := coalesce((\n            SELECT f.start FROM {found}\n"
+        "             WHERE f.room > 0 ORDER BY least(f.room, 1000) DESC, f.start LIMIT 1), start - lead);\n"
+        "    END IF;\n"
+        "    IF start > origin THEN\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - abs(pace));\n"
+        "        PERFORM nextval(generator::regclass);\n"
+        "    END IF;\nEND"
+    )
+    found = SQL(
+        "(SELECT s.start, (upper(u.gap) - s.start + abs(pace) - 1) / abs(pace) AS room FROM unnest(gaps) AS u (gap),\n"
+        "               LATERAL (SELECT origin + (greatest(lower(u.gap), start) - origin + abs(pace) - 1)"
+        " / abs(pace) * abs(pace)) AS s (start)) AS f"
+    )
+    return q.Block(
+        body.format(
+            generator=q.generator_of(table, column),
+            reach=_reach(table, column),
+            column=q.column(column),
+            table=q.name(table),
+            leap=_LEAP,
+            gaps=_gaps(held),
+            found=found,
+            rows=Literal(rows),
+            ample=Literal(2 * rows + 1000),
+            by_itself=Literal(by_itself),
+            complaint=_no_room(table, column, rows),
+        )
+    )
+
+
+def _reach(table: QName, column: str) -> Composable:
+    """Return the statement that asks how, which way and how far a generator counts: as far as its column holds."""
+    return SQL(
+        "    SELECT s.seqincrement, sign(s.seqincrement),\n"
+        "           least(CASE WHEN s.seqincrement > 0 THEN s.seqmax ELSE -(s.seqmin + 1) END, {limit})\n"
+        "      INTO pace, way, last\n"
+        "      FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = generator::regclass;\n"
+    ).format(
+        limit=SQL(
+            "(SELECT CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647"
+            " ELSE 9223372036854775806 END\n"
+            "            FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = {}::regclass AND a.attname = {})"
+        ).format(Literal(q.quoted(table)), Literal(column))
+    )
+
+
+def _moved_on(
+    table: QName,
+    column: str,
+    generator: Composable,
+    above: Composable,
+    room: tuple[Composable, Composable] = (SQL(""), SQL("")),
+    *,
+    anchored: bool = False,
+    leaps: bool = False,
+) -> q.Block:
+    """Return the block that restarts a generator further on, where it is not there yet, or `anchored` in any case.
+
+    Where it `leaps`, it leaves numbers to those who count without it.
+    One that counts downwards is looked at in a mirror: all numbers are taken `way` round, by their sign.
+    """
+    body = SQL(
+        "#variable_conflict use_variable\n"
+        "DECLARE\n    generator text := {generator};\n    pace bigint;\n    way bigint;\n    last bigint;\n"
+        "    origin bigint;\n    next bigint;\n"
+        "    start bigint;\n    lowest bigint;\n    highest bigint;\n    gaps int8range[];\nBEGIN\n"
+        "    IF generator IS NULL THEN\n        RETURN;\n    END IF;\n"
+        "{reach}"
+        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
+        "    start := greatest(next, CASE WHEN pace > 0 THEN {above} END::bigint);\n{leap}{gaps}{choice}"
+        "    IF start = next AND NOT {anchored} THEN\n        RETURN;\n    END IF;\n"
+        # A change that changes nothing: from here on nobody draws a number in between.
+        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;\n"
+        "    EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '"
+        " || generator INTO origin, next;\n"
+        "    start := greatest(next, start);\n{choice}"
+        # On its pace: others may give the numbers in between.
+        "    start := origin + (start - origin + abs(pace) - 1) / abs(pace) * abs(pace);\n"
+        "    IF start > origin + (next - origin) * abs(pace) THEN\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - abs(pace));\n"
+        "        PERFORM nextval(generator::regclass);\n"
+        "    ELSIF {anchored} THEN\n"
+        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * start;\n"
+        "    END IF;\nEND"
+    )
+    leap = SQL("    IF start > next THEN\n        start := start + {};\n    END IF;\n").format(_LEAP)
+    gaps, choice = room
+    return q.Block(
+        body.format(
+            generator=generator,
+            reach=_reach(table, column),
+            above=above,
+            leap=leap if leaps else SQL(""),
+            gaps=gaps,
+            choice=choice,
+            anchored=Literal(anchored),
+        )
+    )

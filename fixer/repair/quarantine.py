@@ -1,0 +1,267 @@
+"""Moves rows to quarantine as a contract wants it, and settles first what references them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from fixer.contract.build import Contract
+from fixer.model.schema import ForeignKey, QName, Schema, Table
+from fixer.model.step import Phase, RefusalError, Step
+from fixer.repair.rows import Rivals, counted, identity, move, places, rewrite
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Moves rows to quarantine, and settles their children first."""
+
+    actual: Schema
+    contract: Contract
+
+    def quarantine(
+        self,
+        phase: Phase,
+        table: QName,
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        path: tuple[QName, ...] = (),
+        rivals: Rivals | None = None,
+        find: Composable | None = None,
+    ) -> Iterator[Step]:
+        """Yield the steps that move the rows of a condition over `t` out of a table; `find` tells best where they are.
+
+        Rows that reference them under an existing foreign key are settled first, as the contract says of
+        orphans, because a DELETE would cascade to them in silence. Where the foreign key is only wanted,
+        they are settled later, before it is added. Raises RefusalError where references run in a circle.
+        """
+        if table in path:
+            raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
+        keys, condition_before = self.actual.incoming(table), condition
+        missing = [
+            key
+            for key in self.contract.foreign_keys()
+            if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys)
+        ]
+        # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
+        own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
+        followed = [key for key in own if self.policy(key) == "quarantine"]
+        released = [key for key in keys if key.table == table and self.policy(key) == "null"]
+        for key in (*keys, *followed):
+            if key.table == table and key not in released:
+                condition = _with_descendants(key, condition)
+        for key in keys:
+            if key.table != table or key in released:
+                leaving = _under(key, condition)
+                if key in released:
+                    leaving = SQL("{} AND ({}) IS NOT TRUE").format(leaving, condition)
+                why = f"its row of {table.name} is in quarantine"
+                yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
+        if condition_before is not condition:
+            rivals = find = None
+        there = self.actual.tables[table]
+        yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=keys, find=find)
+        for key in missing:
+            if key not in followed:
+                yield from self.orphans(key, rows=0, path=(*path, table))
+
+    def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
+        """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
+        parent = self.actual.tables.get(key.target)
+        if parent and parent.heirs:
+            raise RefusalError(
+                f"others INHERIT from {key.target}, and a reference to their rows is none to a row of it"
+            )
+        reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
+        condition, find = self._orphaned(key), self._parentless(key)
+        for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
+            own = step.table == key.table and not step.orphans_by
+            told = partial(replace, orphans_by=key.columns)
+            yield told(step, online=step.online and tuple(map(told, step.online))) if own else step
+
+    def _orphaned(self, key: ForeignKey) -> Composable:
+        """Return the condition that the row has no parent, or a text that was mapped to none."""
+        table = self.actual.tables.get(key.table)
+        column = table.columns.get(key.columns[0]) if table else None
+        if column and column.mapped:
+            unmapped = SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
+            return SQL("(({}) OR ({}))").format(unmapped, orphaned(key))
+        return orphaned(key)
+
+    def _parentless(self, key: ForeignKey) -> Composable | None:
+        """Return the question where orphans stand, by the values that no parent has, if an index leads from them."""
+        tables = (self.actual.tables.get(key.table), self.contract.tables.get(key.table))
+        indexes = [index for table in tables if table for index in table.indexes if index.valid and not index.partial]
+        mapped = tables[0] and any(c in tables[0].columns and tables[0].columns[c].mapped for c in key.columns)
+        if mapped or not any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes):
+            return None
+        # As an array, the values are looked up one by one, however many are expected: a join would read all rows.
+        one = "{columns} = ANY (ARRAY (SELECT {columns} FROM {table} AS t WHERE {condition}))"
+        many = "({columns}) IN (SELECT {columns} FROM {table} AS t WHERE {condition})"
+        if key.equalities:
+            return places(key.table, orphaned(key))
+        among = SQL(one if len(key.columns) == 1 else many).format(
+            columns=q.columns(key.columns), table=q.name(key.table), condition=orphaned(key)
+        )
+        return places(key.table, among)
+
+    def settle(
+        self,
+        phase: Phase,
+        key: ForeignKey,
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        path: tuple[QName, ...] = (),
+        find: Composable | None = None,
+    ) -> Iterator[Step]:
+        """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
+        if key.table in path and key.table != key.target:
+            raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")
+        if key.table not in self.actual.tables:  # a DELETE might cascade there, and nobody knows what stands behind
+            there = f"{key.table}, in a schema that the contract does not name,"
+            raise RefusalError(f"{there} references rows of {key.target.name} that have to go: settle its rows first")
+        policy = self.policy(key)
+        if policy == "adopt" and phase < Phase.ORPHANS:
+            policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
+        if policy == "quarantine":
+            others = tuple(table for table in path if table != key.table)
+            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
+            return
+        table = self.actual.tables[key.table]
+        if policy == "adopt":
+            values, stands = self.adopter(key)
+            one_at_most((table, self.contract.tables[key.table]), values, rows)
+            condition = q.all_of([SQL("({})").format(condition), stands])
+        else:
+            values = dict.fromkeys(self._emptied(key), SQL("NULL"))
+        deed = "give to the default row" if policy == "adopt" else "set to NULL"
+        columns = ", ".join(values)
+        title = f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}"
+        known_by = identity(table, self.contract.tables.get(key.table), phase)
+        unreferenced(self.actual, key.table, values)
+        yield rewrite(
+            phase,
+            table,
+            title,
+            values,
+            condition,
+            rows=rows,
+            known_by=known_by,
+            find=find,
+            reason=f"{deed} {columns}: {reason}",
+        )
+
+    def policy(self, key: ForeignKey) -> str:
+        """Return what the contract says of orphans under a foreign key."""
+        wanted = self.contract.tables.get(key.table)
+        if wanted is None or not any(k.pairs == key.pairs for k in wanted.foreign_keys):
+            return "quarantine"
+        said = [self.contract.hints[key.table].of(column).orphans for column in key.columns]
+        policy = next((each for each in said if each != "quarantine"), "quarantine")
+        return "quarantine" if policy == "null" and not self._emptied(key) else policy
+
+    def _emptied(self, key: ForeignKey) -> tuple[str, ...]:
+        """Return the columns that are set to NULL, after which the row references nothing; none where one may not be.
+
+        One is enough, unless all or none have to be NULL (MATCH FULL): of a key over several columns those that say
+        so, since the others may say more than where it points, as a tenant does; none that is part of another key.
+        """
+        wanted, hints = self.contract.tables[key.table], self.contract.hints[key.table]
+        meant = key.columns if key.match == "f" else [c for c in key.columns if hints.of(c).orphans == "null"]
+        others = (
+            {c for k in wanted.foreign_keys if k.pairs != key.pairs for c in k.columns} if len(key.columns) > 1 else ()
+        )
+        return () if any(wanted.columns[column].not_null or column in others for column in meant) else tuple(meant)
+
+    def adopter(self, key: ForeignKey) -> tuple[dict[str, Composable], Composable]:
+        """Return the key of the default row that takes orphans in, column by column; and that it stands still."""
+        rows = self.contract.hints[key.target].default_rows
+        if not rows:
+            raise RefusalError(f"orphans of {key.table} should be adopted, but {key.target} declares no default row")
+        identity = identity_of(self.contract, key.target, rows[0])
+        match = q.all_of(q.is_value(self.contract.tables[key.target], c, rows[0][c], "p") for c in identity)
+        cells: dict[str, Composable] = {
+            column: SQL("(SELECT {} FROM {} AS p WHERE {})").format(q.column(target, "p"), q.name(key.target), match)
+            for column, target in zip(key.columns, key.target_columns, strict=True)
+        }
+        return cells, SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), match)
+
+
+def one_at_most(tables: Iterable[Table], columns: Iterable[str], rows: int) -> None:
+    """Raise RefusalError where rows would be given one value under a key, found or wanted, under which each is once."""
+    filled = set(columns)
+    once = [key for table in tables for key in table.plain_keys if set(key.columns) <= filled]
+    if once and rows > 1:
+        raise RefusalError(f"{rows} rows would get the same {', '.join(once[0].columns)}, which stands once each")
+
+
+def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:
+    """Raise RefusalError where rows elsewhere reference a table by columns whose cells would be rewritten.
+
+    What ON UPDATE does to them then, nobody has asked for.
+    """
+    for key in actual.incoming(table):
+        if told := sorted(set(columns) & set(key.target_columns)):
+            raise RefusalError(f"{key.table} references {table} by {', '.join(told)}, which would be rewritten")
+
+
+def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
+    """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
+    given = q.not_null(key.columns)
+    if key.match == "f":  # some of its columns alone are none the better for it
+        given = q.any_of(SQL("{} IS NOT NULL").format(q.column(column)) for column in key.columns)
+    return SQL("({}) AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
+        given,
+        parents or SQL("{} AS p").format(q.name(key.target)),
+        q.equal(key.target_columns, key.columns, "p", "t", key.equalities),
+    )
+
+
+def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable]) -> tuple[str, ...]:
+    """Return the columns by which a default row is known: the first key of the table that it fills."""
+    keys = sorted(
+        contract.tables[table].plain_keys,
+        key=lambda key: (
+            not key.primary,
+            list(row).index(key.columns[0]) if key.columns[0] in row else len(row),
+        ),
+    )
+    for key in keys:
+        if set(key.columns) <= set(row):
+            return key.columns
+    return tuple(row)
+
+
+def _under(key: ForeignKey, condition: Composable) -> Composed:
+    """Return the condition that the row references one of those of a condition."""
+    if not key.equalities:
+        return SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
+            q.columns(key.columns), q.columns(key.target_columns), q.name(key.target), condition
+        )
+    names = [f"k{place}" for place in range(len(key.columns))]
+    return SQL("EXISTS (SELECT FROM (SELECT {} FROM {} AS t WHERE {}) AS gone ({}) WHERE {})").format(
+        q.columns(key.target_columns),
+        q.name(key.target),
+        condition,
+        q.names(names),
+        q.equal(key.columns, names, "t", "gone", key.equalities),
+    )
+
+
+def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
+    """Return the condition for these rows and all that reference them within the same table."""
+    return SQL(
+        "t.ctid IN (WITH RECURSIVE gone AS (SELECT t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
+        " UNION SELECT t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT place FROM gone)"
+    ).format(
+        keys=q.columns(key.target_columns),
+        table=q.name(key.table),
+        condition=condition,
+        link=q.referencing(key, "t", "gone"),
+    )

@@ -1,0 +1,340 @@
+"""Steps that write rows, so that there is one way to do it.
+
+A row that leaves its table goes to quarantine in the same statement; a cell that is rewritten leaves an image of
+its row in the journal. Each is found first and written by its place, online a batch at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from fixer.model.schema import ForeignKey, QName, Table
+from fixer.model.step import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Fill, Hazard, Lock, Phase, Step
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.row_image import cells, image, likeness
+
+IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
+MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Rows that have to go because of another: `source` gives the `place` of each that fulfils `where`.
+
+    Its column `keeper` gives the place of the row `k` that stays; `same` is the condition that this one still
+    is a reason for the row `t` to go.
+    """
+
+    source: Composable
+    where: Composable
+    keeper: str
+    same: Composable
+    search: Composable | None = None  # gives place, keeper and kind of these rows and of others
+    kind: str = ""  # which of them these are
+
+    @property
+    def condition(self) -> Composed:
+        """The condition that a row is one of those that go."""
+        return q.among(self.source, self.where)
+
+
+def places(table: QName, condition: Composable) -> Composed:
+    """Return the question where the rows of a condition stand."""
+    return SQL("SELECT t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
+
+
+def in_batches(
+    step: Step,
+    table: Table,
+    statement: Callable[[Composable], Composable],
+    condition: Composable,
+    *,
+    rivals: Rivals | None = None,
+    guards: Iterable[ForeignKey] = (),
+    find: Composable | None = None,
+) -> Step:
+    """Return a step that does its `statement` over a condition in one go, and online a batch at a time.
+
+    `find` is asked where the rows stand, if that is quicker than the condition. Each batch asks the condition
+    again, since others write meanwhile; no row goes while `guards`, the foreign keys that point at it, have rows
+    under it: a delete would cascade to them in silence.
+    """
+    again: Composable = condition
+    keep: Composable = SQL("")
+    find = find or places(table.name, condition)
+    if rivals:
+        find = SQL("SELECT t.pgmend_place, {} FROM {} WHERE {}").format(
+            q.column(rivals.keeper), rivals.source, rivals.where
+        )
+        if rivals.search is not None:
+            find, step = rivals.search, replace(step, kind=rivals.kind)
+        again = SQL(
+            "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
+            " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
+            " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
+        ).format(q.name(table.name), rivals.same)
+        stays = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
+        keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table.name), stays)
+    children = [
+        SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(q.name(key.table), q.referencing(key, "c", "t"))
+        for key in guards
+    ]
+    # In a statement of its own: the next one sees every child that came in before the lock was had.
+    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table.name), IN_BATCH) if children else None
+    once_more = q.all_of([IN_BATCH, SQL("({})").format(again), *children])
+    hold = (keep + lock if lock else keep) if rivals else lock
+    step = replace(step, sql=statement(condition))
+    if table.inherits:  # a place means another row in each partition
+        return step
+    pages = step.rows > MANY and not rivals
+    return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
+
+
+def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
+    """Return the step that fills columns of a table to which others write, in one pass over it."""
+    wrong = q.any_of(SQL("({})").format(fill.wrong) for fill in fills)
+    values = [fill.value for fill in fills]
+    if len(fills) > 1:  # a value is only made where it is wanted: what is not understood may have none
+        values = [SQL("CASE WHEN {} THEN {} ELSE {} END").format(f.wrong, f.value, q.column(f.column)) for f in fills]
+    cells_ = assignment_list({fill.column: value for fill, value in zip(fills, values, strict=True)})
+    batch = SQL("UPDATE {} AS t SET {} WHERE {} AND ({})").format(q.name(step.table), cells_, IN_BATCH, wrong)
+    return replace(
+        step,
+        sql=SQL(""),
+        batch=batch,
+        find=places(step.table, wrong),
+        pages=True,
+        lock=Lock.ROW_EXCLUSIVE,
+        fills=fills,
+        changes=tuple(fill.column for fill in fills),
+    )
+
+
+def quarantine_table(table: QName) -> QName:
+    """Return where the rows of a table go that cannot stay."""
+    wanted = table.name if table.schema == "public" else f"{table.schema}__{table.name}"
+    return QName(QUARANTINE, q.fitting(wanted))
+
+
+def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
+    """Return the one statement that takes rows out of a table and into its quarantine."""
+    return SQL(
+        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING {image} AS image)\n"
+        'INSERT INTO {quarantine} (run, step, source, reason, "row")\n'
+        "SELECT {run}, {step}, {label}, {reason}, image FROM moved"
+    ).format(
+        source=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        quarantine=q.name(quarantine_table(table.name)),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+    )
+
+
+def rewrite_statement(
+    table: Table,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    reason: str,
+    known_by: tuple[str, ...],
+    *,
+    early: bool = False,
+) -> Composed:
+    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
+    mark = cells((*known_by, *assignments)) if known_by else likeness()
+    return SQL(
+        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
+        "  FROM {table} AS t WHERE {condition}),\n"
+        "new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place\n"
+        "  RETURNING old.image, {mark} AS mark)\n"
+        'INSERT INTO {journal} (run, step, source, reason, "row", mark)\n'
+        "SELECT {run}, {step}, {label}, {reason}, image, mark FROM new"
+    ).format(
+        table=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        mark=mark,
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+        cells=assignment_list(assignments),
+    )
+
+
+def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
+    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
+    return SQL(
+        "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
+        "  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)\n"
+        "INSERT INTO {journal} (run, step, source, reason, mark)\n"
+        "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
+    ).format(
+        table=q.name(table),
+        columns=q.names(row),
+        values=SQL(", ").join(row.values()),
+        match=match,
+        mark=likeness(),
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table)),
+        reason=Literal(reason),
+    )
+
+
+def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
+    """Return what follows SET in an UPDATE."""
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
+
+
+def move(
+    phase: Phase,
+    table: Table,
+    condition: Composable,
+    reason: str,
+    *,
+    rows: int,
+    rivals: Rivals | None = None,
+    guards: Iterable[ForeignKey] = (),
+    find: Composable | None = None,
+) -> Step:
+    """Return the step that moves rows to quarantine; what references them has been settled."""
+    step = Step(
+        phase=phase,
+        table=table.name,
+        title=f"move {counted(rows)} of {table.name.name} to quarantine: {reason}",
+        sql=SQL(""),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.MOVES_ROWS,
+        rows=rows,
+        moves=True,
+    )
+
+    def statement(where: Composable) -> Composable:
+        return move_statement(table, where, reason, early=phase < Phase.CONVERT)
+
+    guards = tuple(guards)
+    own = [key for key in guards if key.table == table.name]
+    others = [key for key in guards if key.table != table.name]
+    if own or table.inherits:
+        # Rows of one table that reference each other go in one statement, with nobody writing beside.
+        lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
+        whole = replace(step, sql=statement(condition), known=_known_keys_alone(table.name, guards, lock))
+        watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
+        return replace(whole, online=(replace(whole, sql=watched, lock=lock),))
+    step = in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
+    return replace(step, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE))
+
+
+def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> Composed:
+    """Return the statements that lock a table, and fail where a foreign key points at it that the plan does not know.
+
+    A delete would do in silence what that key says: plan again. The lock keeps further ones out.
+    """
+    pairs = [json.dumps([*key.table, sorted(map(list, key.pairs))]) for key in known]
+    body = SQL(
+        "DECLARE\n    odd text;\nBEGIN\n"
+        "    SELECT string_agg(format('%I of %s', k.conname, k.conrelid::regclass), ', ') INTO odd\n"
+        "      FROM pg_catalog.pg_constraint k\n"
+        "      JOIN pg_catalog.pg_class c ON c.oid = k.conrelid\n"
+        "      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
+        "     WHERE k.contype = 'f' AND k.conparentid = 0\n"  # what partitions have of their roots goes with those
+        "       AND (k.confrelid = {table}::regclass\n"
+        "            OR k.confrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}::regclass) p))\n"
+        "       AND jsonb_build_array(n.nspname, c.relname, (\n"
+        "           SELECT jsonb_agg(jsonb_build_array(a.attname, b.attname)"
+        ' ORDER BY a.attname::text COLLATE "C", b.attname::text COLLATE "C")\n'
+        "             FROM unnest(k.conkey, k.confkey) AS u (here, there)\n"
+        "             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.here\n"
+        "             JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.there\n"
+        "       )) <> ALL ({known}::jsonb[]);\n"
+        "    IF odd IS NOT NULL THEN\n"
+        "        RAISE object_not_in_prerequisite_state USING\n"
+        "            MESSAGE = format('the foreign key %s came about since the plan was made', odd);\n"
+        "    END IF;\nEND"
+    ).format(table=Literal(q.quoted(table)), known=Literal(pairs))
+    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), q.Block(body))
+
+
+def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]) -> Iterator[Composable]:
+    """Yield the statements that hold the rows of a condition, and fail where others have rows under them by now."""
+    for key in guards:
+        yield SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), condition)
+        child = SQL("EXISTS (SELECT FROM {} AS t WHERE ({}) AND EXISTS (SELECT FROM {} AS c WHERE {}))").format(
+            q.name(table), condition, q.name(key.table), q.referencing(key, "c", "t")
+        )
+        complaint = Literal(f"rows of {key.table} came in under rows that go")
+        body = SQL(
+            "BEGIN\n    IF {} THEN\n"
+            "        RAISE object_not_in_prerequisite_state USING MESSAGE = {};\n    END IF;\nEND"
+        )
+        yield q.Block(body.format(child, complaint))
+
+
+def rewrite(
+    phase: Phase,
+    table: Table,
+    title: str,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    *,
+    rows: int,
+    known_by: tuple[str, ...],
+    hazard: Hazard | None = Hazard.REWRITES_VALUES,
+    rivals: Rivals | None = None,
+    find: Composable | None = None,
+    reason: str = "",
+) -> Step:
+    """Return the step that rewrites cells of rows which are known afterwards `by` these columns.
+
+    Each image says the `reason`, or else the title, which may tell how many rows there are.
+    """
+    step = Step(
+        phase=phase,
+        table=table.name,
+        title=title,
+        sql=SQL(""),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=hazard,
+        rows=rows,
+        changes=tuple(assignments),
+        restores=tuple(assignments),
+        known_by=known_by,
+    )
+
+    made = [value.made + SQL(";\n") for value in assignments.values() if isinstance(value, q.Own)]
+
+    def statement(where: Composable) -> Composable:
+        whole = rewrite_statement(table, assignments, where, reason or title, known_by, early=phase < Phase.CONVERT)
+        return SQL("").join([*made, whole])
+
+    return in_batches(step, table, statement, condition, rivals=rivals, find=find)
+
+
+def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:
+    """Return the columns by which rows of a table are told apart in a phase; none where nothing proves any."""
+    proved = [
+        key.columns
+        for key in sorted(table.plain_keys, key=lambda key: (not key.primary, key.name))
+        if all(c in table.columns and table.columns[c].not_null and not table.columns[c].added for c in key.columns)
+    ]
+    if proved:
+        return proved[0]
+    if phase > Phase.KEYS and wanted and wanted.primary_key:
+        return wanted.primary_key.columns  # by now each of them stands once
+    return ()
+
+
+def counted(rows: int) -> str:
+    """Return a number of rows in words."""
+    if not rows:
+        return "the rows"
+    return "one row" if rows == 1 else f"{rows} rows"

@@ -1,0 +1,178 @@
+"""Steps that give a key its numbers: create a sequence, own it, call it, bring it ahead of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from fixer.model.schema import Column, QName, Schema, Sequence, Table
+from fixer.model.step import Added, Hazard, Lock, Phase, Step, alter
+from fixer.repair.numbers import Held, advance
+from fixer.repair.rows import IN_BATCH, places
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Identifier, Literal
+
+Wanted = Iterable[tuple[QName, Table]]  # of a contract
+
+
+def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Step]:
+    """Yield the steps that give a column a generator of its own, ahead of the data and online of what is `held`."""
+    there = actual.tables[table].columns[column.name]
+    if column.identity and there.not_null and there.default is None:
+        action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
+            Identifier(column.name), SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
+        )
+        yield alter(Phase.GENERATORS, table, f"let {table.name}.{column.name} number itself", action)
+        yield advance(table, column.name, None, held)
+        return
+    wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
+    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
+    if exists:
+        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), SQL(_sequence_type(column)))
+        yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
+    else:
+        create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), SQL(_sequence_type(column)))
+        yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
+        yield from _handed_over(name, table, actual)
+    yield own(name, table, column.name)
+    yield let_count(table, column.name)
+    yield advance(table, column.name, name, held)
+    yield wire(name, table, column.name, only=actual.tables[table].inherits)
+
+
+def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
+    """Return the steps that add a numbered column to a table that others write to, and number its rows.
+
+    `under` is another name for it, where its own is still taken.
+    """
+    name = under or column.name
+    bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
+    there = actual.with_table(actual.tables[table].with_column(bare))
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.full_type))
+    added = Added(column.name, counts=True)
+    first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(added,))
+    fill = Step(
+        phase=Phase.KEYS,
+        table=table,
+        title=f"number the rows of {table.name}",
+        sql=SQL(""),
+        batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
+            q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+        ),
+        find=places(table, q.is_null(name)),
+        pages=True,
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_TABLE,
+        rows=actual.tables[table].estimated_rows,
+        changes=(column.name,),
+    )
+    return (first, *give_generator(table, replace(bare, sequence=column.sequence), there), fill)
+
+
+def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
+    """Yield the step that gives a new sequence to the table's owner, without which it cannot be owned by it."""
+    owner = actual.tables[table].owner
+    if actual.session and owner and owner != actual.session.role:
+        action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
+        yield Step(Phase.GENERATORS, table, f"give the sequence {name.name} to {owner}", action, Lock.NONE)
+
+
+def own(name: QName, table: QName, column: str) -> Step:
+    """Return the step that ties a sequence to its column, so that they live and move together."""
+    action = SQL("ALTER SEQUENCE {} OWNED BY {}").format(q.name(name), Identifier(*table, column))
+    return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
+
+
+def let_count(table: QName, column: str) -> Step:
+    """Return the step that lets every role which may insert into a table use the sequence of its column."""
+    body = SQL(
+        "DECLARE\n    inserter text;\nBEGIN\n"
+        "    FOR inserter IN\n"
+        "        SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
+        "                             ELSE quote_ident(pg_get_userbyid(a.grantee)) END\n"
+        "          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a\n"
+        "         WHERE c.oid = {table}::regclass AND a.privilege_type = 'INSERT'\n"
+        "    LOOP\n"
+        "        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;\n"
+        "    END LOOP;\nEND"
+    ).format(table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
+    title = f"let every role that may insert into {table.name} count"
+    return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
+
+
+def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
+    """Return the step that makes a column take its default from a sequence."""
+    action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
+        Identifier(column), Literal(q.quoted(name))
+    )
+    return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action, only=only)
+
+
+def _sequence_type(column: Column) -> str:
+    return column.type if column.type in ("smallint", "integer", "bigint") else "bigint"
+
+
+def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:
+    """Return the sequence to use, and whether it exists: the column's own or a free one of the wanted name."""
+    own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
+    for name in (*own, wanted):
+        sequence = actual.sequences.get(name)
+        free = sequence and sequence.owned_by in (None, (table, column)) and not Users(actual).of(sequence)
+        if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
+            return name, True
+    return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
+
+
+class Users:
+    """Who counts by the sequences of a schema; all columns are looked at once, when that is first asked."""
+
+    def __init__(self, actual: Schema) -> None:
+        self._actual = actual
+
+    def of(self, sequence: Sequence) -> list[tuple[QName, str]]:
+        """Return the columns that count by a sequence."""
+        return self._by_sequence.get(sequence.name, [])
+
+    def share(self, table: QName, column: Column) -> bool:
+        """Tell whether a column counts by a sequence that is not its alone."""
+        sequence = self._actual.sequences.get(column.sequence) if column.sequence else None
+        if sequence is None or column.identity:
+            return False
+        if sequence.owned_by:
+            owner, of = sequence.owned_by
+            family = owner in self._actual.tables and self._actual.tables[owner].inherits
+            if family and self._actual.tables[table].inherits and of == column.name:
+                return False  # a partition or heir counts on where its root does
+            return sequence.owned_by != (table, column.name)
+        return len(self.of(sequence)) > 1
+
+    @cached_property
+    def _by_sequence(self) -> Mapping[QName, list[tuple[QName, str]]]:
+        users: dict[QName, list[tuple[QName, str]]] = {}
+        for table in self._actual.tables.values():
+            for column in table.columns.values():
+                if column.sequence:
+                    users.setdefault(column.sequence, []).append((table.name, column.name))
+        return users
+
+
+def own_sequences(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Sequence]]:
+    """Yield the numbered columns of wanted tables with the sequence that is theirs alone."""
+    users = Users(actual)
+    for table, wanted, found in generated_columns(actual, tables):
+        sequence = actual.sequences.get(found.sequence) if found.sequence else None
+        if sequence and not users.share(table, found):
+            yield table, wanted, sequence
+
+
+def generated_columns(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Column]]:
+    """Yield the columns that are wanted numbered and that are there: table, wanted, found."""
+    for name, wanted in tables:
+        table = actual.tables.get(name)
+        for column in wanted.columns.values() if table and not table.created else ():
+            found = table.columns.get(column.name) if table and column.generates else None
+            made_with_it = found is not None and found.now is not None and found.generates
+            if found is not None and not made_with_it:
+                yield name, column, found

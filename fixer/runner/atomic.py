@@ -1,0 +1,181 @@
+"""Atomic mode: one transaction, all or nothing.
+
+It takes all its locks first, in one fixed order, and fails fast; looks whether the schema is still the one
+the plan was made for; does the steps; lets the ledger add up; looks whether the contract holds; commits.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.compare.examine import Report, look
+from fixer.connect.failures import told
+from fixer.contract.build import Contract
+from fixer.errors import ApplyFailed, PlanRefused
+from fixer.model.run import Run
+from fixer.model.schema import QName, Schema
+from fixer.model.step import Lock, Phase
+from fixer.planner.build import ATOMIC, Plan, PlannedStep
+from fixer.runner import journal, marks
+from fixer.runner.journal import definitions, ledger, parentless
+from fixer.runner.journal.definitions import Definitions
+from fixer.runner.locking.locks import lock
+from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
+from fixer.runner.preflight import check_schema, preflight, watched_tables
+from fixer.runner.progress import SILENT, Progress
+from fixer.runner.row_places import Searches, point
+from fixer.runner.settings import generously, planned_for
+
+FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
+
+log = logging.getLogger("pgmend.apply")
+
+
+def run(
+    connection: Connection,
+    contract: Contract,
+    plan: Plan,
+    *,
+    settings: Mapping[str, str] | None = None,
+    progress: Progress = SILENT,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Run:
+    """Carry out a plan that was permitted, trying again where a failure is likely to pass.
+
+    Raises PlanRefused when the schema has changed since, TargetError when the role lacks a right,
+    ApplyFailed when a step failed or the contract did not hold at the end: all is rolled back then.
+    """
+
+    def work(cursor: Cursor) -> Run:
+        return _transaction(cursor, contract, plan, progress)
+
+    return all_or_nothing(connection, work, settings=settings, sleep=sleep)
+
+
+def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:
+    actual = _locked_schema(cursor, contract, plan)
+    generously(cursor)
+    preflight(actual, plan)
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    watched = watched_tables(plan, actual)
+    before = ledger.count(cursor, watched)
+    relations = definitions.oids(cursor, watched | plan.tables)
+    was = definitions.read(cursor, relations, contract.schemas)
+    journal.make(cursor, plan)
+    number = journal.open_run(cursor, plan, ATOMIC, was)
+    inserted = _steps(cursor, plan, number, was, progress)
+    entries = _balance(cursor, plan, number, before, inserted)
+    report = _verified(cursor, contract, plan)
+    relations |= definitions.oids(cursor, plan.tables)
+    left = definitions.read(cursor, relations, contract.schemas)
+    if marks.kept(cursor, was, left, exclusive=True):
+        left = definitions.read(cursor, relations, contract.schemas)
+    journal.close_run(cursor, number, ledger.to_json(entries), left)
+    return Run(plan.target, plan.contract, plan, number, entries, report)
+
+
+def lock_modes(plan: Plan) -> dict[QName, Lock]:
+    """Return the lock that each table needs: at least one that keeps writers out until the proof is made."""
+    modes: dict[QName, Lock] = {}
+    for step in plan.steps:
+        exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
+        dropped = step.phase is Phase.UNLINK
+        for name, strong in ((step.table, exclusive), *((t, dropped) for t in step.touches)):
+            mode = Lock.ACCESS_EXCLUSIVE if strong else Lock.SHARE_ROW_EXCLUSIVE
+            if modes.get(name) is not Lock.ACCESS_EXCLUSIVE:
+                modes[name] = mode
+    return modes
+
+
+def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
+    """Take all locks in one fixed order, and read the schema that they keep as it is."""
+    actual = check_schema(cursor, contract, plan)
+    wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
+    lock(cursor, wanted)
+    actual = introspect.read(cursor, contract.schemas)
+    if actual.fingerprint != plan.fingerprint:
+        raise PlanRefused("The database changed while its tables were being locked: plan again.")
+    return actual
+
+
+def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: Progress) -> Counter[QName]:
+    inserted: Counter[QName] = Counter()
+    searches = Searches(FOUND_AT_ONCE, {f.table: f.places for f in plan.findings if f.places})
+    for step in plan.steps:
+        progress.step(step, len(plan.steps))
+        started = time.monotonic()
+        try:
+            cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
+            rows = _execute(cursor, step, searches)
+            searches.forget(step)
+        except psycopg2.Error as error:
+            if isinstance(error, TRANSIENT):
+                raise
+            log.error("step %s failed: %s: %s", step.number, step.title, told(error))
+            raise ApplyFailed(
+                f"Step {step.number} ({step.title}) failed: {told(error)}. Everything was rolled back."
+            ) from None
+        log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
+        if step.inserts:
+            inserted[step.table] += rows
+        journal.enter_step(cursor, number, step, rows, orphans=parentless.count(cursor, step, was))
+    return inserted
+
+
+def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
+    """Do a step; its rows are found first and written by their places, which is much faster than both in one."""
+    if not step.find or not step.batch:
+        with planned_for(cursor, step):
+            cursor.execute(step.sql)
+            return max(cursor.rowcount, 0)
+    written = 0
+    while True:
+        with planned_for(cursor, step):
+            found = searches.places(cursor, step)
+        point(cursor, found)
+        cursor.execute(step.batch)
+        written += max(cursor.rowcount, 0)
+        if len(found) < FOUND_AT_ONCE or cursor.rowcount < 1:
+            return written
+
+
+def _balance(
+    cursor: Cursor, plan: Plan, number: int, before: Mapping[QName, int], inserted: Mapping[QName, int]
+) -> tuple[ledger.Entry, ...]:
+    renamed = plan.renamed
+    old = {renamed.get(name, name): rows for name, rows in before.items()}
+    moved = ledger.count_quarantined(cursor, journal.moving_tables(plan.steps), number)
+    after = ledger.count(cursor, {*old, *plan.created})
+    entries = ledger.entries(old, after, inserted, moved)
+    for entry in entries:
+        if not entry.adds_up:
+            raise ApplyFailed(
+                f"The rows of {entry.table} do not add up: {entry.before} before + {entry.inserted} inserted"
+                f" ≠ {entry.after} after + {entry.quarantined} in quarantine. Everything was rolled back."
+            )
+    return entries
+
+
+def _verified(cursor: Cursor, contract: Contract, plan: Plan) -> Report:
+    """Look again, inside the transaction: the contract must hold now.
+
+    What a constraint proves that this transaction has added or that nobody doubted is not read once more.
+    """
+    comparison = look(cursor, contract, doubts=plan.doubts)
+    broken = [finding for finding in comparison.findings if finding.breaks]
+    if broken:
+        for finding in broken:
+            log.error("after the steps: %s: %s", finding.slug, finding.message)
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        raise ApplyFailed(
+            f"The contract did not hold after the steps: {broken[0].message}{more}. Everything was rolled back."
+        )
+    return Report(plan.target, comparison)

@@ -1,0 +1,63 @@
+"""Who is told of what a plan makes: a subscriber stops at what it lacks, until it has the same; no row is lost.
+
+It stops at a row of a table that it does not have, be it in no subscription of its own; at a column that it does not
+have; at a value that its type does not take; and at a change where it has no key by which rows are told. Once it has
+the tables, it leaves rows out that it never asked for (ALTER SUBSCRIPTION … REFRESH PUBLICATION would copy them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.model.schema import QName
+from fixer.model.step import Phase
+from fixer.planner.build import Plan, PlannedStep, Published
+from fixer.runner import journal
+
+_SHAPING = (Phase.TABLES, Phase.CONVERT, Phase.SHADOWS, Phase.EXCHANGES)
+_KEYING = (Phase.INDEXES, Phase.KEYS_PROMOTED)
+_KEYED = {"missing-primary-key", "wrong-primary-key"}
+
+
+def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
+    """Return the plan with what publications publish of it today; `begin` may open the transaction."""
+    if not plan.steps:
+        return plan
+    ours, shaping = journal.places(journal.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
+    theirs = {table for step in shaping for table in (step.table, *step.touches)}
+    told = introspect.audience(cursor, [*ours, *sorted(theirs)], begin)
+    lacking = [each.table for each in told if each.table in ours and not each.made]
+    reached = {each.table for each in told if each.heard and each.table in theirs}
+    if not (lacking or reached):
+        return replace(plan, published=None)
+    statements = journal.made(place for place in ours if place in lacking)
+    published = Published(
+        publications=tuple(sorted({each.publication for each in told if each.table in reached.union(lacking)})),
+        heard=any(each.heard for each in told),
+        tables=tuple(statement.as_string(cursor) for statement in statements),
+        steps=tuple(step.number for step in shaping if reached.intersection({step.table, *step.touches})),
+    )
+    return replace(plan, published=published)
+
+
+def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
+    """Return what stops subscribers where rows leave these tables, and what to do about it."""
+    told = introspect.audience(cursor, journal.places(moving))
+    stops = {each.table: each.publication for each in told if each.heard and not each.made}
+    if not stops:
+        return ""
+    statements = "".join(f"\n  {statement.as_string(cursor)};" for statement in journal.made(stops))
+    return (
+        f"The publication {next(iter(stops.values()))} publishes tables that would be made, and subscribers stop until"
+        f" they have them: make them there, then here, and try again:{statements}"
+    )
+
+
+def _shapes(step: PlannedStep) -> bool:
+    """Tell whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
+    keys = step.phase in _KEYING and bool(_KEYED & set(step.slug.split(",")))
+    return keys or step.phase in _SHAPING or bool(step.added or step.renames)

@@ -1,0 +1,157 @@
+"""How everything is defined that a run may change: read before and after it, so that undo can bring it back.
+
+The definitions are PostgreSQL's own, each under a name that outlives its change: a table is its oid, a column
+its number. So undo needs to know nothing of what a repair did: only what was there, and what is there now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.model.schema import QName
+from fixer.sql.compose import SQL, Identifier, Literal
+
+Key = tuple[str, str]  # kind, and what names it within
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One definition: of a table, column, constraint, index, statistics, trigger, rule, view, sequence or type."""
+
+    kind: str
+    id: str
+    of: int  # the oid of its table, 0 where it has none
+    name: str
+    detail: Mapping[str, Any]
+    by: str = field(default="", compare=False)  # the index that a foreign key leans on; any other would do
+
+    @property
+    def key(self) -> Key:
+        """What names it, whatever becomes of it."""
+        return self.kind, self.id
+
+    @property
+    def number(self) -> int:
+        """The attribute number of a column."""
+        return int(self.id.rpartition(".")[2])
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What was read at one moment."""
+
+    items: Mapping[Key, Item] = field(default_factory=dict)
+    positions: Mapping[str, tuple[int, bool]] = field(default_factory=dict)  # of sequences: last_value, is_called
+
+    @property
+    def relations(self) -> frozenset[int]:
+        """The oids of the tables that were read."""
+        return frozenset(item.of for item in self.of_kind("table"))
+
+    def of_kind(self, kind: str) -> Iterator[Item]:
+        """Yield the items of one kind, in the order of their names."""
+        yield from sorted((item for item in self.items.values() if item.kind == kind), key=lambda item: item.id)
+
+    def with_more(self, others: Definitions) -> Definitions:
+        """Return these definitions with those of others about tables of which these know nothing.
+
+        What others say of tables that are known, and of what belongs to none, came about since.
+        """
+        if not self.items:
+            return others
+        known = {0, *self.relations}
+        items = {key: item for key, item in others.items.items() if item.of not in known}
+        positions = {name: place for name, place in others.positions.items() if ("sequence", name) in items}
+        return Definitions({**items, **self.items}, {**positions, **self.positions})
+
+    def without(self, relations: Collection[int]) -> Definitions:
+        """Return these definitions without those of some tables."""
+        items = {key: item for key, item in self.items.items() if item.of not in relations}
+        return Definitions(items, {name: at for name, at in self.positions.items() if ("sequence", name) in items})
+
+    def without_items(self, keys: Iterable[Key]) -> Definitions:
+        """Return these definitions without some of them."""
+        return replace(self, items={key: self.items[key] for key in self.items.keys() - set(keys)})
+
+    def followed_by(self, later: Definitions) -> Definitions:
+        """Return these definitions as they are once others of some of their tables are read again."""
+        kept = {key: item for key, item in self.items.items() if item.of not in later.relations}
+        return Definitions({**kept, **later.items}, {**self.positions, **later.positions})
+
+    def table(self, oid: int) -> QName:
+        """Return the name of a table."""
+        detail = self.items["table", str(oid)].detail
+        return QName(detail["schema"], detail["name"])
+
+    def oid(self, name: str) -> int | None:
+        """Return the oid of a table, by its name as the journal spells it."""
+        return next((item.of for item in self.of_kind("table") if str(self.table(item.of)) == name), None)
+
+    def columns(self, oid: int) -> dict[str, Item]:
+        """Return the columns of a table, by name."""
+        found = sorted((item for item in self.of_kind("column") if item.of == oid), key=lambda item: item.number)
+        return {item.name: item for item in found}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the definitions as the journal keeps them."""
+        items = [[item.kind, item.id, item.of, item.name, item.detail, item.by] for item in self.items.values()]
+        return {"items": items, "positions": {name: list(place) for name, place in self.positions.items()}}
+
+
+def from_json(kept: Mapping[str, Any]) -> Definitions:
+    """Return the definitions that the journal kept."""
+    items = [Item(*parts) for parts in kept["items"]]
+    positions = {name: (last, called) for name, (last, called) in kept["positions"].items()}
+    return Definitions({item.key: item for item in items}, positions)
+
+
+def prepare(cursor: Cursor) -> None:
+    """Let the session keep the plan by which definitions are read: to make it takes longer than to read them."""
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s)", (_PREPARED,))
+    if not (cursor.fetchone() or (False,))[0]:
+        cursor.execute(f"PREPARE {_PREPARED} AS\n{introspect.query('definitions')}")
+
+
+_PREPARED = "pgmend_definitions"
+_CHOOSE = (
+    "SELECT set_config('pgmend.relations', %s::oid[]::text, true),"
+    " set_config('pgmend.schemas', %s::text[]::text, true);\n"
+)
+
+
+def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, prepared: bool = False) -> Definitions:
+    """Read the definitions of these tables and all that hangs on them, with every name spelt in full."""
+    query = f"EXECUTE {_PREPARED}" if prepared else introspect.query("definitions")
+    cursor.execute(_CHOOSE + query, (list(relations), list(schemas)))
+    items = [Item(*row) for row in cursor.fetchall()]
+    return Definitions({item.key: item for item in items}, _positions(cursor, items))
+
+
+def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:
+    """Read where the sequences stand: last_value alone does not tell whether it was given."""
+    names = {i.id: (i.detail["schema"], i.detail["name"]) for i in items if i.kind == "sequence"}
+    parts = [
+        SQL("SELECT {}, last_value, is_called FROM {}").format(Literal(key), Identifier(*name))
+        for key, name in names.items()
+    ]
+    if not parts:
+        return {}
+    cursor.execute(SQL(" UNION ALL ").join(parts))
+    return {name: (last, called) for name, last, called in cursor.fetchall()}
+
+
+def oids(cursor: Cursor, names: Iterable[QName]) -> frozenset[int]:
+    """Return the oids of the tables of these names that are there."""
+    pairs = sorted(set(names))
+    cursor.execute(
+        "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p') AND (n.nspname::text, c.relname::text) IN"
+        " (SELECT * FROM unnest(%s::text[], %s::text[]))",
+        ([name.schema for name in pairs], [name.name for name in pairs]),
+    )
+    return frozenset(oid for (oid,) in cursor.fetchall())

@@ -1,0 +1,72 @@
+"""What adds up: before + inserted = after + quarantined, for every table of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.model.schema import QName
+from fixer.repair.rows import quarantine_table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Literal
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The rows of one table, counted before and after."""
+
+    table: QName
+    before: int
+    after: int
+    inserted: int
+    quarantined: int
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether no row is lost and none appeared unannounced."""
+        return self.before + self.inserted == self.after + self.quarantined
+
+
+def to_json(entries: Iterable[Entry]) -> list[dict[str, object]]:
+    """Return the entries as the journal keeps them."""
+    return [{**asdict(entry), "table": str(entry.table)} for entry in entries]
+
+
+def count(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
+    """Return the number of rows of each table, in one statement."""
+    names = sorted(tables)
+    if not names:
+        return {}
+    scans = [SQL("SELECT {}, count(*) FROM {}").format(Literal(n), q.name(t)) for n, t in enumerate(names)]
+    cursor.execute(SQL("\nUNION ALL\n").join(scans))
+    return {names[number]: rows for number, rows in cursor.fetchall()}
+
+
+def count_quarantined(cursor: Cursor, tables: Iterable[QName], run: int) -> dict[QName, int]:
+    """Return the number of rows of each table that this run moved, as the quarantine itself counts them."""
+    names = sorted(tables)
+    if not names:
+        return {}
+    scans = [
+        SQL("SELECT {}, count(*) FROM {} WHERE run = {} AND source = {}").format(
+            Literal(number), q.name(quarantine_table(table)), Literal(run), Literal(str(table))
+        )
+        for number, table in enumerate(names)
+    ]
+    cursor.execute(SQL("\nUNION ALL\n").join(scans))
+    return {names[number]: rows for number, rows in cursor.fetchall()}
+
+
+def entries(
+    before: Mapping[QName, int],
+    after: Mapping[QName, int],
+    inserted: Mapping[QName, int],
+    quarantined: Mapping[QName, int],
+) -> tuple[Entry, ...]:
+    """Return one entry for each table that was counted afterwards."""
+    return tuple(
+        Entry(name, before.get(name, 0), rows, inserted.get(name, 0), quarantined.get(name, 0))
+        for name, rows in sorted(after.items())
+    )

@@ -1,0 +1,44 @@
+"""Takes the locks of a transaction, in one order, so that nobody waits long behind one that waits."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping
+
+from psycopg2 import errors as pg
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.failures import told
+from fixer.model.schema import QName
+from fixer.model.step import Lock
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
+
+BRIEFLY = 0.3  # seconds to wait for a lock while others are held: below deadlock_timeout, so that nobody is killed
+
+log = logging.getLogger("pgmend.apply")
+
+
+def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
+    """Lock tables; where one cannot be had at once, give back the others, lest somebody wait for us in a circle."""
+    cursor.execute("SELECT setting::integer / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
+    (patience,) = cursor.fetchone() or (0,)
+    begun = time.monotonic()
+    cursor.execute("SAVEPOINT pgmend_locks")
+    briefly = min(BRIEFLY, float(patience) or BRIEFLY)
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
+    while True:
+        try:
+            for table, mode in sorted(modes.items()):
+                cursor.execute(SQL("LOCK TABLE {} IN {} MODE").format(q.name(table), SQL(mode)))
+            break
+        except pg.LockNotAvailable as error:
+            if patience and time.monotonic() - begun >= patience:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_locks")
+            log.info("locks are given back and tried for again: %s", told(error))
+            time.sleep(0.1 * (0.5 + random.random()))
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(patience * 1000)}ms",))

@@ -1,0 +1,128 @@
+"""What people put on constraints, indexes and columns, and what a repair keeps when it makes those anew.
+
+That is a comment, the storage of an index, a mark to cluster on or to identify rows for replicas by, and how a column
+and its statistics are kept. No plan speaks of them: what is lacking is given to what took the place of the old.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.failures import told
+from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.locking.transaction import TRANSIENT
+from fixer.runner.undo.restore import STORED, comment, marks, same_statistics, stored
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+
+_ONE_EACH = ("clustered", "identity")  # of the indexes of a table, one has it
+log = logging.getLogger("pgmend.apply")
+
+
+def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool = False) -> bool:
+    """Give what is there now the marks of what it replaced; return whether any was lacking.
+
+    What needs a lock that keeps readers out is done where that is held: `exclusive`.
+    """
+    statements = [*_lacking(was, now, exclusive=exclusive)]
+    for statement in statements:
+        cursor.execute("SAVEPOINT pgmend_mark")
+        try:
+            cursor.execute(statement)
+        except TRANSIENT:
+            raise
+        except psycopg2.Error as error:  # not every index can identify rows, nor every type be stored so
+            log.info("not kept: %s", told(error))
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_mark")
+        cursor.execute("RELEASE SAVEPOINT pgmend_mark")
+    return bool(statements)
+
+
+def _lacking(was: Definitions, now: Definitions, *, exclusive: bool) -> Iterator[Composable]:
+    for item in was.items.values():
+        is_ = _successor(item, was, now)
+        if exclusive and _is_key(item) and item.detail["index"]["identity"] and not _is_taken(now, item.of, "identity"):
+            keys = (key for key in now.of_kind("constraint") if _is_key(key) and key.of == item.of)
+            for key in keys:  # replicas know rows by the key, whatever that is over
+                yield from _untitled(marks(now, key, {"identity": True}))
+        if is_ is None:
+            continue
+        if item.kind == "constraint":
+            if is_.detail["comment"] is None:
+                yield from _untitled(comment(now, replace(is_, detail=item.detail)))
+            if item.detail["index"] and is_.detail["index"]:
+                old = {**item.detail["index"], **({"identity": False} if _is_key(item) else {})}
+                yield from _on_index(now, is_, old, is_.detail["index"], exclusive=exclusive)
+        elif item.kind == "index":
+            yield from _on_index(now, is_, item.detail, is_.detail, exclusive=exclusive)
+        elif item.kind == "column" and exclusive:
+            yield from _on_column(now, item, is_)
+        elif item.kind == "statistics" and exclusive:
+            yield from _untitled(same_statistics(item, is_))
+
+
+def _untitled(statements: Iterator[tuple[str, Composable]]) -> Iterator[Composable]:
+    yield from (statement for _, statement in statements)
+
+
+def _on_index(
+    now: Definitions, is_: Item, old: Mapping[str, Any], new: Mapping[str, Any], *, exclusive: bool
+) -> Iterator[Composable]:
+    names = ["comment", "options"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
+    if not exclusive:
+        names = [name for name in names if name != "identity"]
+    yield from _untitled(marks(now, is_, {name: old.get(name) for name in names if not new.get(name)}))
+
+
+def _is_key(item: Item) -> bool:
+    return item.kind == "constraint" and item.detail["type"] == "p"
+
+
+def _is_taken(now: Definitions, table: int, mark: str) -> bool:
+    """Tell whether an index of a table has a mark that one alone can have."""
+    return any(index[mark] for index in _indexes(now, table))
+
+
+def _indexes(now: Definitions, table: int) -> Iterator[Mapping[str, Any]]:
+    yield from (index.detail for index in now.of_kind("index") if index.of == table)
+    constraints = (key for key in now.of_kind("constraint") if key.of == table)
+    yield from (key.detail["index"] for key in constraints if key.detail["index"])
+
+
+def _on_column(now: Definitions, item: Item, is_: Item) -> Iterator[Composable]:
+    chosen = {
+        "storage": item.detail["own_storage"],
+        "compression": item.detail["compression"],
+        "statistics": item.detail["statistics"] is not None,
+    }
+    for fact in STORED:
+        if chosen[fact] and is_.detail[fact] != item.detail[fact]:
+            action = stored(Identifier(is_.name), fact, item.detail)
+            yield SQL("ALTER TABLE {} {}").format(q.name(now.table(is_.of)), action)
+
+
+def _successor(item: Item, was: Definitions, now: Definitions) -> Item | None:
+    """Return what stands for something now: under the same name, or else a new constraint that is over the same."""
+    if item.of not in now.relations:
+        return None
+    if item.kind == "column":
+        return now.columns(item.of).get(item.name)
+    same = now.items.get(item.key)
+    if item.kind != "constraint":
+        return same
+    if same:
+        return same if same.detail["type"] == item.detail["type"] else None
+    new = [key for key in now.of_kind("constraint") if key.key not in was.items and _over(key) == _over(item)]
+    return new[0] if len(new) == 1 else None
+
+
+def _over(key: Item) -> tuple[object, ...]:
+    """Return what a constraint is over; a primary key and a unique are of one kind."""
+    kind = "key" if key.detail["type"] in ("p", "u") else key.detail["type"]
+    return kind, key.of, *(key.detail[fact] for fact in ("columns", "target", "target_columns"))

@@ -1,0 +1,120 @@
+"""What has to hold before the first change: permission, rights, and the schema that the plan was made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.compare.examine import look_elsewhere
+from fixer.contract.build import Contract
+from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.model.schema import QName, Schema
+from fixer.model.step import Hazard
+from fixer.planner.build import Plan, Published
+from fixer.repair.twins import filled, question, told, twins_of
+from fixer.runner import journal
+
+
+def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
+    """Raise NeedsPermission when a plan needs a person, or hazards that were not allowed."""
+    if plan.refusals:
+        more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
+        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. {so_far}")
+    lacking = plan.lacks(allowed)
+    if lacking:
+        names = ",".join(sorted(lacking))
+        why = f", because {plan.question}" if plan.question and Hazard.CREATES_SCHEMA in lacking else "."
+        raise NeedsPermission(f"The plan needs --allow-hazards {names}{why} {_told(plan, lacking)}{so_far}")
+
+
+def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
+    """Say why a plan stops subscribers, if that is not allowed."""
+    if plan.published is None or Hazard.STOPS_SUBSCRIBERS not in lacking:
+        return ""
+    return (
+        f"{named(plan.published)} what it makes, and subscribers stop until they have the same: `fixer plan` says what"
+        ' to run there first ("all" does not speak for other servers). '
+    )
+
+
+def named(published: Published) -> str:
+    """Begin a sentence with the publications."""
+    names, one = ", ".join(published.publications), len(published.publications) == 1
+    return f"The publication {names} publishes" if one else f"The publications {names} publish"
+
+
+def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
+    """Return the schema as it is, if it is the one that a plan was made for and the role may change it."""
+    actual = introspect.read(cursor, contract.schemas)
+    if actual.fingerprint != plan.fingerprint:
+        raise PlanRefused(_why_not(cursor, plan))
+    _see_what_came_elsewhere(cursor, actual, contract, plan)
+    preflight(actual, plan)
+    return actual
+
+
+def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract, plan: Plan) -> None:
+    """Raise PlanRefused where a plan creates tables, and what no fingerprint tells speaks against it by now."""
+    missing = plan.created & contract.tables.keys() - actual.tables.keys()
+    if not missing:
+        return
+    now = look_elsewhere(cursor, actual, contract)
+    twins = [twin for name in sorted(missing) for twin in filled(twins_of(name, now, contract))]
+    if twins or (question(now, contract) and Hazard.CREATES_SCHEMA not in plan.hazards):
+        came = told(twins) if twins else "other tables are there"
+        raise PlanRefused(f"The database has changed since the plan was made, {came}: plan again. Nothing was changed.")
+
+
+def _why_not(cursor: Cursor, plan: Plan) -> str:
+    runs = journal.history(cursor)
+    done = next(
+        (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
+    )
+    if done is not None:
+        return f"This plan was applied already, as run {done}: nothing was changed."
+    return "The database has changed since the plan was made: plan again. Nothing was changed."
+
+
+def preflight(actual: Schema, plan: Plan) -> None:
+    """Raise TargetError, with the SQL that helps, before the first change where the role lacks a right."""
+    session = actual.session
+    if session is None:
+        return
+    if session.standby:
+        raise TargetError("The target is a standby, which cannot be written: name the primary.")
+    if session.read_only:
+        raise TargetError(
+            "The target only lets this session read (default_transaction_read_only): nothing was changed."
+        )
+    needs: dict[str, None] = {}
+    for name in sorted(plan.tables):
+        table = actual.tables.get(name)
+        if table and not table.owned:
+            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
+    for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
+        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
+    if not session.can_create and not session.journaled:
+        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
+    if needs:
+        grants = "\n  ".join(needs)
+        raise TargetError(
+            f"The role {session.role} lacks rights for this plan, and nothing was changed;"
+            f" their owner may say:\n  {grants}"
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
+    """Return the tables whose rows are counted: those touched, and all that hang on them."""
+    watched = {name for name in plan.tables if name in actual.tables}
+    grown = True
+    while grown:
+        below = {key.table for key in actual.foreign_keys() if key.target in watched}
+        grown = not below <= watched
+        watched |= below
+    return frozenset(name for name in watched if name in actual.tables)

@@ -1,0 +1,102 @@
+"""Forgets what undo needs of finished runs: images, definitions, and the columns whose place others took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.errors import ApplyFailed
+from fixer.model.schema import QName
+from fixer.model.step import JOURNAL, Lock
+from fixer.planner.build import AddedColumn
+from fixer.repair.constraints_online import is_syncing
+from fixer.repair.shadow import KEPT
+from fixer.runner import journal
+from fixer.runner.journal import Account, definitions
+from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.locking.locks import lock
+from fixer.runner.locking.transaction import all_or_nothing
+from fixer.runner.undo.stray_values import strays
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A column that stays only so that a run can be taken back, as it is called by now."""
+
+    table: QName
+    column: Item
+    new: Item | None  # the one that took its place
+    added: AddedColumn
+
+
+def prune(connection: Connection, *, settings: Mapping[str, str] | None = None) -> int:
+    """Forget what undo needs of all finished runs; return how many. The quarantine stays.
+
+    Raises ApplyFailed when a table whose old column is to go could not be locked, when something hangs on that
+    column, or when it holds what the new one does not: nothing is forgotten then.
+    """
+    return all_or_nothing(connection, _forget, settings=settings)
+
+
+def _forget(cursor: Cursor) -> int:
+    going = [each for done in journal.prunable(cursor) for each in _kept_columns(cursor, done)]
+    lock(cursor, {each.table: Lock.ACCESS_EXCLUSIVE for each in going})
+    for each in going:
+        if each.new and (why := strays(cursor, each.table, each.added, each.new, each.column)):
+            raise ApplyFailed(f"{why}. Nothing was forgotten.")
+        for what in _hanging_on(cursor, each.column):
+            raise ApplyFailed(
+                f"{what} hangs on {each.column.name} of {each.table} and would go with it: drop it first, or make it"
+                f" anew for {each.added.column}. Nothing was forgotten."
+            )
+    for each in going:
+        for trigger in _watching(cursor, each.column):
+            cursor.execute(SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger), q.name(each.table)))
+            cursor.execute(SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger)))
+        drop = SQL("ALTER TABLE {} DROP COLUMN {}")
+        cursor.execute(drop.format(q.name(each.table), Identifier(each.column.name)))
+    if why := journal.tell_apart(cursor):
+        raise ApplyFailed(f"{why}. Nothing was forgotten.")
+    return journal.prune(cursor)
+
+
+def _watching(cursor: Cursor, column: Item) -> list[str]:
+    """Return the triggers of ours that look after a column."""
+    return [trigger for _, trigger, _ in _depending(cursor, column) if trigger and is_syncing(trigger)]
+
+
+def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
+    """Yield the columns, with their tables, that stay only so that a run can be taken back."""
+    assert done.after is not None
+    read: dict[int, Definitions] = {}
+    for table, added in ((step.step.table, added) for step in done.steps for added in step.step.added):
+        oid = done.after.oid(str(table))
+        left = done.after.columns(oid) if oid else {}
+        if oid is None or added.aside not in left:
+            continue
+        now = read[oid] = read.get(oid) or definitions.read(cursor, [oid], [])
+        kept, new = (now.items.get(left[name].key) if name in left else None for name in (added.aside, added.column))
+        if kept and kept.name.startswith(KEPT):
+            yield _Kept(now.table(oid), kept, new, added)
+
+
+def _hanging_on(cursor: Cursor, column: Item) -> list[str]:
+    """Return what others made that would go with a column without a word."""
+    return [what for kind, _, what in _depending(cursor, column) if kind == "a"]
+
+
+def _depending(cursor: Cursor, column: Item) -> list[tuple[str, str | None, str]]:
+    """Return what depends on a column: how (as deptype), its name where it is a trigger, its description."""
+    cursor.execute(
+        "SELECT DISTINCT d.deptype::text, g.tgname::text, pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
+        "  FROM pg_catalog.pg_depend d"
+        "  LEFT JOIN pg_catalog.pg_trigger g ON d.classid = 'pg_catalog.pg_trigger'::regclass AND d.objid = g.oid"
+        " WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = %s AND d.refobjsubid = %s ORDER BY 3",
+        (column.of, column.number),
+    )
+    return cursor.fetchall()

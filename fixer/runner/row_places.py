@@ -1,0 +1,112 @@
+"""Where rows stand, told to a statement that writes them by their places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.model.finding import Places
+from fixer.model.schema import QName
+from fixer.planner.build import PlannedStep
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composed, Literal
+
+Place = tuple[str, ...]  # of a row, and of the one that stays in its stead where there is one
+FAR = 1_000_000_000  # transactions: half of what their numbers can be told apart by
+# Places mean what they meant, no row came in or changed, and those that repeated and the ones that stay are all there.
+_UNTOUCHED = """
+SELECT {session} = {same} AND pg_relation_filenode({name}::text::regclass) = {file}
+   AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon} < {far}
+   AND NOT EXISTS (SELECT FROM {table} AS t WHERE age(t.xmin) <= age({xid}::xid))
+   AND (SELECT count(*) FROM {table} AS t WHERE t.ctid = ANY ({places}::tid[])) = {count}
+"""
+ROWS_OF_A_PAGE = 291  # line pointers that fit on a page of 8 kB (PostgreSQL manual, 73.6)
+
+
+def search(step: PlannedStep, limit: int) -> Composed:
+    """Return the question where rows of a step stand, so many at once."""
+    if step.kind:
+        own = SQL("SELECT * FROM ({}) AS f WHERE kind = {} LIMIT {}")
+        return own.format(SQL(step.find or ""), Literal(step.kind), Literal(limit))
+    return SQL("{} LIMIT {}").format(SQL(step.find or ""), Literal(limit))
+
+
+class Searches:
+    """Searches that answer for several steps, kept while nothing moves the rows that they found.
+
+    What was `seen` before the tables were locked answers for a search if nobody wrote since.
+    """
+
+    def __init__(self, limit: int, seen: Mapping[QName, Places]) -> None:
+        self.limit = limit
+        self._seen = dict(seen)
+        self._kept: dict[QName, tuple[str, list[Place]]] = {}
+
+    def places(self, cursor: Cursor, step: PlannedStep) -> list[Place]:
+        """Return where the rows of a step stand."""
+        query, found = self._kept.get(step.table, ("", []))
+        if not step.kind:
+            cursor.execute(search(step, self.limit))
+            return cursor.fetchall()
+        if query != step.find:
+            found = self._still_there(cursor, step.table)
+            if not found:
+                cursor.execute(f"{step.find} LIMIT {self.limit}")
+                found = cursor.fetchall()
+            if len(found) == self.limit:  # too many to keep for the next step
+                cursor.execute(search(step, self.limit))
+                return cursor.fetchall()
+            self._kept[step.table] = (step.find or "", found)
+        return [place for place in found if place[2] == step.kind]
+
+    def _still_there(self, cursor: Cursor, table: QName) -> list[Place]:
+        """Return the places that were seen, if a search would give the same."""
+        seen = self._seen.pop(table, None)
+        return list(seen.rows) if seen and _untouched(cursor, table, seen) else []
+
+    def forget(self, step: PlannedStep) -> None:
+        """Forget what was found in a table whose rows a step has moved to other places."""
+        if step.changes or not step.writes_rows:
+            self._kept.pop(step.table, None)
+
+
+def _untouched(cursor: Cursor, table: QName, seen: Places) -> bool:
+    places = {place for row in seen.rows for place in row[:2]}
+    cursor.execute(
+        SQL(_UNTOUCHED).format(
+            session=q.THIS_SESSION,
+            same=Literal(seen.session),
+            name=Literal(q.quoted(table)),
+            file=Literal(seen.file),
+            horizon=Literal(seen.horizon),
+            far=Literal(FAR),
+            table=q.name(table),
+            xid=Literal(str(seen.horizon % 2**32)),
+            places=Literal(_array(sorted(places))),
+            count=Literal(len(places)),
+        )
+    )
+    return bool((cursor.fetchone() or (False,))[0])
+
+
+def point(cursor: Cursor, places: Sequence[Place]) -> None:
+    """Tell the next statement the places of rows, and of their keepers."""
+    keepers = [place[1] for place in places if len(place) > 1]
+    cursor.execute(
+        "SELECT set_config('pgmend.places', %s, true), set_config('pgmend.keepers', %s, true)",
+        (_array([place[0] for place in places]), _array(keepers)),
+    )
+
+
+def point_at_pages(cursor: Cursor, first: int, until: int) -> None:
+    """Tell the next statement all places of a range of pages."""
+    cursor.execute(
+        "SELECT set_config('pgmend.places', (SELECT array_agg(format('(%%s,%%s)', p, o)::tid)::text"
+        " FROM generate_series(%s, %s) AS p, generate_series(1, %s) AS o), true)",
+        (first, until - 1, ROWS_OF_A_PAGE),
+    )
+
+
+def _array(places: Sequence[str]) -> str:
+    return "{" + ",".join(f'"{place}"' for place in places) + "}"

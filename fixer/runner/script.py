@@ -1,0 +1,147 @@
+"""A plan as a psql script: transactional, re-runnable, proving its ledger by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from fixer.connect.target import SAFELY
+from fixer.model.schema import QName
+from fixer.planner.build import Plan, PlannedStep, Render, step_to_json
+from fixer.repair.rows import quarantine_table
+from fixer.runner import journal
+from fixer.runner.atomic import lock_modes
+from fixer.runner.locking.transaction import ADVISORY_LOCK
+from fixer.runner.preflight import named
+from fixer.sql.compose import SQL, Block, Composable, Literal, name
+from fixer.sql.row_image import EXACTLY
+
+
+def of_plan(plan: Plan, render: Render) -> str:
+    """Return the script. Run a second time it says that the plan was applied already, and does nothing."""
+    return "\n".join(_lines(plan, render)) + "\n"
+
+
+def _lines(plan: Plan, render: Render) -> Iterator[str]:
+    yield f"-- A repair by pgmend {journal.package_version()}, plan {plan.identity}, contract {plan.contract}."
+    yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
+    for step in plan.steps:
+        yield f"--   {step.number}. {_comment(step)}"
+    if plan.published and plan.published.heard:
+        yield f"-- {named(plan.published)} what it makes. Subscribers stop until they have the same: run there first"
+        yield from (f"--   {table};" for table in plan.published.tables)
+        yield from (f"--   what step {number} does" for number in plan.published.steps)
+    yield "\\set ON_ERROR_STOP on"
+    yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
+    yield SAFELY.rstrip()
+    yield "SET LOCAL lock_timeout = '5s';"
+    yield "SET LOCAL row_security = off;"
+    yield from (f"SET LOCAL {setting} = {value};" for setting, value in EXACTLY.items())
+    yield "SET LOCAL client_min_messages = warning;"
+    yield from _guard(plan, render)
+    yield "\\if :applied"
+    yield "  \\echo 'This plan was applied already: nothing to do.'"
+    yield "  ROLLBACK;"
+    yield "  \\quit"
+    yield "\\endif"
+    yield from _body(plan, render)
+    yield "COMMIT;"
+    yield f"\\echo 'Done: {len(plan.steps)} steps. Prove it with: fixer check --deep'"
+
+
+def _guard(plan: Plan, render: Render) -> Iterator[str]:
+    yield "SELECT to_regclass('fixer_journal.run') IS NOT NULL AS journal \\gset"
+    yield "\\set applied false"
+    yield "\\if :journal"
+    done = SQL("SELECT EXISTS (SELECT FROM {} WHERE plan = {} AND finished_at IS NOT NULL) AS applied")
+    yield f"  {render(done.format(journal.RUN, Literal(plan.identity)))} \\gset"
+    yield "\\endif"
+
+
+def _body(plan: Plan, render: Render) -> Iterator[str]:
+    renamed = {new: old for old, new in plan.renamed.items()}
+    modes = {t: m for t, m in lock_modes(plan).items() if t not in plan.created and t not in renamed}
+    busy = Literal("Another fixer is at work on this database.")
+    yield from _statement(
+        render,
+        Block(
+            SQL(
+                "BEGIN\n    IF NOT pg_try_advisory_xact_lock({}) THEN\n"
+                "        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND"
+            ).format(Literal(ADVISORY_LOCK), busy)
+        ),
+    )
+    for table, mode in sorted(modes.items()):
+        yield from _statement(render, SQL("LOCK TABLE {} IN {} MODE").format(name(table), SQL(mode)))
+    yield "SET CONSTRAINTS ALL IMMEDIATE;"
+    for statement in journal.tables(journal.moving_tables(plan.steps)):
+        yield from _statement(render, statement)
+    yield render(journal.new_run(plan, "script")) + " AS run \\gset"
+    yield "SELECT set_config('pgmend.run', :'run', true);"
+    for number, table in enumerate(sorted(modes)):
+        count = SQL("SELECT set_config({}, count(*)::text, true) FROM {}").format(
+            Literal(f"pgmend.before_{number}"), name(table)
+        )
+        yield from _statement(render, count)
+    for step in plan.steps:
+        yield f"\n-- {step.number}. {_comment(step)}"
+        yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
+        if step.known:
+            yield f"{step.known};"
+        yield f"{step.sql};"
+        entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
+        kept = Literal(json.dumps(step_to_json(step)))
+        yield from _statement(render, entry.format(journal.STEP, Literal(step.number), kept))
+    yield "\n-- The ledger: no row is lost."
+    after = {table: next((new for new, old in renamed.items() if old == table), table) for table in modes}
+    for number, table in enumerate(sorted(modes)):
+        yield from _statement(render, _proof(plan, number, after[table]))
+    ledger = SQL(",\n").join(_entry(plan, number, after[table]) for number, table in enumerate(sorted(modes)))
+    close = SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = jsonb_build_array(\n{})\nWHERE id = {}")
+    run = SQL("current_setting('pgmend.run')::bigint")
+    yield from _statement(render, close.format(journal.RUN, ledger, run))
+
+
+def _entry(plan: Plan, number: int, table: QName) -> Composable:
+    """Return one table's entry in the ledger."""
+    return SQL(
+        "jsonb_build_object('table', {}::text, 'before', current_setting({})::bigint, 'inserted', {},"
+        " 'after', (SELECT count(*) FROM {}), 'quarantined', {})"
+    ).format(
+        Literal(str(table)),
+        Literal(f"pgmend.before_{number}"),
+        Literal(_inserts(plan, table)),
+        name(table),
+        _moved(plan, table),
+    )
+
+
+def _inserts(plan: Plan, table: QName) -> int:
+    return sum(step.rows for step in plan.steps if step.inserts and step.table == table)
+
+
+def _moved(plan: Plan, table: QName) -> Composable:
+    if table not in journal.moving_tables(plan.steps):
+        return Literal(0)
+    counted = "(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})"
+    return SQL(counted).format(name(quarantine_table(table)), Literal(str(table)))
+
+
+def _proof(plan: Plan, number: int, table: QName) -> Block:
+    moved, inserts = _moved(plan, table), Literal(_inserts(plan, table))
+    complaint = Literal(f"The rows of {table} do not add up: everything is rolled back.")
+    return Block(
+        SQL(
+            "BEGIN\n    IF current_setting({})::bigint + {} <> (SELECT count(*) FROM {}) + {} THEN\n"
+            "        RAISE EXCEPTION USING MESSAGE = {};\n    END IF;\nEND"
+        ).format(Literal(f"pgmend.before_{number}"), inserts, name(table), moved, complaint)
+    )
+
+
+def _statement(render: Render, statement: Composable) -> Iterator[str]:
+    yield f"{render(statement)};"
+
+
+def _comment(step: PlannedStep) -> str:
+    hazard = f" [{step.hazard}]" if step.hazard else ""
+    return " ".join(f"{step.title}{hazard}".split())

@@ -1,0 +1,105 @@
+"""The text by which a definition comes back as it was read: PostgreSQL spells some so that they are read otherwise.
+
+It spells ``kind IN ('a', 'b')`` over a varchar as ``… ANY ((ARRAY['a'::character varying, …])::text[])``, and reads
+that cast as one of each element, which it then spells otherwise. Without the cast it is what was there before.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.failures import told
+from fixer.model.schema import QName
+from fixer.model.step import JOURNAL
+from fixer.runner.journal.definitions import Definitions, Item, Key
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+
+_CAST = re.compile(r'\)::(?:"(?:[^"]|"")+"|[\w .(),])+?\[\]')
+_PART = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|.""", re.DOTALL)
+
+log = logging.getLogger("pgmend.undo")
+
+
+def as_read(cursor: Cursor, then: Definitions, lacking: frozenset[Key]) -> Definitions:
+    """Return the definitions, those that are lacking by a text that is read as they were, where one is known."""
+    items = {item.key: _as_read(cursor, then, item) for item in _doubtful(then, lacking)}
+    return replace(then, items={**then.items, **items})
+
+
+def _doubtful(then: Definitions, lacking: frozenset[Key]) -> Iterator[Item]:
+    for item in then.items.values():
+        parsed = item.key in lacking and item.kind in ("constraint", "index") and item.of in then.relations
+        if parsed and without_casts(item.detail["definition"]) != item.detail["definition"]:
+            yield item
+
+
+def _as_read(cursor: Cursor, then: Definitions, item: Item) -> Item:
+    """Return the item with the other text, if that is read as it was: an empty copy of its table shows that."""
+    other = replace(item, detail={**item.detail, "definition": without_casts(item.detail["definition"])})
+    cursor.execute("SAVEPOINT pgmend_spelling")
+    try:
+        same = _tail(cursor, item, then.table(item.of)) == _on_a_copy(cursor, other, then.table(item.of))
+    except psycopg2.Error as error:
+        log.info("the spelling of %s is taken as it is: %s", item.name, told(error))
+        same = False
+    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_spelling; RELEASE SAVEPOINT pgmend_spelling")
+    return other if same else item
+
+
+def _on_a_copy(cursor: Cursor, item: Item, table: QName) -> str:
+    """Return how PostgreSQL spells a definition, once it has read it."""
+    copy = QName(JOURNAL, table.name)  # a definition may speak of the whole row, by the table's name
+    cursor.execute(SQL("CREATE TABLE {} (LIKE {})").format(q.name(copy), q.name(table)))
+    if item.kind == "constraint":
+        add = SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
+        cursor.execute(add.format(q.name(copy), Identifier(item.name), SQL(item.detail["definition"])))
+        spelt = (
+            "SELECT pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint"
+            " WHERE conrelid = {} AND conname = %s"
+        )
+    else:
+        unique = "UNIQUE " if item.detail["definition"].startswith("CREATE UNIQUE") else ""
+        create = SQL(f"CREATE {unique}INDEX {{}} ON {{}} USING {{}}")
+        cursor.execute(create.format(Identifier(item.name), q.name(copy), SQL(_tail(cursor, item, table))))
+        spelt = (
+            "SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i"
+            " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = {} AND c.relname = %s"
+        )
+    home = SQL("{}::pg_catalog.regclass").format(q.Literal(q.quoted(copy)))
+    cursor.execute(SQL(spelt).format(home), (item.name,))
+    (text,) = cursor.fetchone() or ("",)
+    return _tail(cursor, replace(item, detail={"definition": text}), copy)
+
+
+def _tail(cursor: Cursor, item: Item, table: QName) -> str:
+    """Return what follows the name of the table in the definition of an index; of a constraint, all of it."""
+    text = str(item.detail["definition"])
+    if item.kind == "constraint":
+        return text
+    cursor.execute("SELECT pg_catalog.format('%%I.%%I USING ', %s::text, %s::text)", table)
+    (home,) = cursor.fetchone() or ("",)
+    return text.partition(home)[2]
+
+
+def without_casts(text: str) -> str:
+    """Return a definition without the casts around its arrays of elements."""
+    parts = [(match[0], match.start()) for match in _PART.finditer(text)]
+    for place, (_, start) in enumerate(parts):
+        if not text.startswith("(ARRAY[", start):
+            continue
+        depth = 0
+        for part, at in parts[place + 1 :]:
+            depth += (part == "[") - (part == "]")
+            if part == "]" and depth == 0:
+                if cast := _CAST.match(text, at + 1):
+                    inner = without_casts(text[start + 1 : at + 1])
+                    return text[:start] + inner + without_casts(text[cast.end() :])
+                break
+    return text

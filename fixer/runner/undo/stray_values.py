@@ -1,0 +1,61 @@
+"""Values that stand in a column which a run keeps aside, and nowhere else: who writes by position writes there."""
+
+from __future__ import annotations
+
+import re
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.model.schema import QName
+from fixer.model.step import JOURNAL
+from fixer.planner.build import AddedColumn
+from fixer.runner.journal.definitions import Item
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+
+_CONSTANT = re.compile(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[\w\s\"(),.\[\]]+)?")
+
+
+def strays(cursor: Cursor, table: QName, added: AddedColumn, new: Item, kept: Item) -> str:
+    """Return why the column `kept` must neither be overwritten nor dropped; nothing where it may be.
+
+    The cell of a row that was written by position stands in the kept column, while the new one has got its
+    default. A cell that was emptied since looks just like it, unless a trigger keeps such writes out.
+    """
+    if added.kept is None or _is_guarded(cursor, kept):
+        return ""
+    both = ((added.column, new.name), (added.aside, kept.name))
+    cells = SQL(", ").join(SQL("{} AS {}").format(Identifier(name), Identifier(known)) for known, name in both)
+    cursor.execute(
+        SQL("SELECT count(*) FROM (SELECT {} FROM {}) AS t WHERE {} IS NOT NULL AND ({}) IS NOT TRUE AND {}").format(
+            cells, q.name(table), q.column(added.aside), SQL(added.kept), _unset(added.column, new)
+        )
+    )
+    (rows,) = cursor.fetchone() or (0,)
+    if not rows:
+        return ""
+    return (
+        f"{rows} rows of {table} hold in {kept.name} what {new.name} does not: they were written by position, or"
+        f" {new.name} was emptied since. Give {new.name} the value there, or let {kept.name} be NULL, and try again"
+    )
+
+
+def _unset(column: str, new: Item) -> Composable:
+    """Return the condition that a cell may be what a row gets that brings no value."""
+    default = new.detail["default"]
+    if default is None:
+        return q.is_null(column)
+    if _CONSTANT.fullmatch(default):
+        return SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column), SQL(default))
+    return SQL("true")
+
+
+def _is_guarded(cursor: Cursor, kept: Item) -> bool:
+    """Tell whether a trigger of the fixer's own watches over the kept column."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
+        " WHERE g.tgrelid = %s AND g.tgenabled IN ('O', 'A') AND p.pronamespace = to_regnamespace(%s)"
+        " AND position(quote_ident(%s) IN pg_catalog.pg_get_triggerdef(g.oid) || p.prosrc) > 0)",
+        (kept.of, JOURNAL, kept.name),
+    )
+    return bool((cursor.fetchone() or (False,))[0])

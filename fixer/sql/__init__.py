@@ -1,0 +1,1 @@
+"""SQL as values: names, rows, types, definitions."""

@@ -1,0 +1,327 @@
+"""SQL composed from values: names through Identifier, values through Literal, never formatted.
+
+Every statement about rows calls the row ``t``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
+
+from fixer.model.schema import Column, ForeignKey, QName, Table
+
+# A session of the server, by which one knows itself again.
+THIS_SESSION = SQL(
+    "(SELECT pid || ' ' || backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid())"
+)
+
+
+def name(qname: QName) -> Identifier:
+    """Return a schema-qualified name."""
+    return Identifier(qname.schema, qname.name)
+
+
+def quoted(qname: Sequence[str]) -> str:
+    """Return a name, qualified or not, as regclass reads it."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in qname)
+
+
+def names(columns: Iterable[str]) -> Composed:
+    """Return column names, separated by commas."""
+    return SQL(", ").join(map(Identifier, columns))
+
+
+def column(of: str, alias: str = "t") -> Composed:
+    """Return a column of the row `alias`."""
+    return SQL("{}.{}").format(Identifier(alias), Identifier(of))
+
+
+def columns(of: Iterable[str], alias: str = "t") -> Composed:
+    """Return columns of the row `alias`, separated by commas."""
+    return SQL(", ").join(column(each, alias) for each in of)
+
+
+def all_of(conditions: Iterable[Composable]) -> Composed:
+    """Return the conjunction of conditions."""
+    return SQL(" AND ").join(conditions)
+
+
+def any_of(conditions: Iterable[Composable]) -> Composed:
+    """Return the disjunction of conditions."""
+    return SQL(" OR ").join(conditions)
+
+
+def equal(
+    left: Sequence[str], right: Sequence[str], left_alias: str, right_alias: str, operators: Sequence[str] = ()
+) -> Composed:
+    """Return the condition that two rows agree in these columns, pair by pair; by `operators` if not by ``=``."""
+    signs = operators or ["="] * len(left)
+    return all_of(
+        SQL("{} {} {}").format(column(a, left_alias), SQL(sign), column(b, right_alias))
+        for a, b, sign in zip(left, right, signs, strict=True)
+    )
+
+
+def referencing(key: ForeignKey, child: str, parent: str) -> Composed:
+    """Return the condition that one row references another by a foreign key."""
+    return equal(key.columns, key.target_columns, child, parent, key.equalities)
+
+
+def alike(table: Table, keys: Sequence[str], left: str, right: str) -> Composed:
+    """Return the condition that two rows of a table agree in these columns, as its indexes compare them."""
+    return equal(keys, keys, left, right, equalities(table, keys))
+
+
+def equalities(table: Table, keys: Iterable[str]) -> list[str]:
+    """Return the operators by which columns are compared."""
+    return [table.columns[key].equality if key in table.columns else "=" for key in keys]
+
+
+def not_distinct(table: Table, of: str, left: str, right: str) -> Composed:
+    """Return the condition that two rows of a table agree in a column, or both lack it."""
+    a, b, sign = column(of, left), column(of, right), equalities(table, [of])[0]
+    if sign == "=":
+        return SQL("{} IS NOT DISTINCT FROM {}").format(a, b)
+    return SQL("(({} {} {}) IS TRUE OR {} IS NULL AND {} IS NULL)").format(a, SQL(sign), b, a, b)
+
+
+def is_value(table: Table, of: str, value: Composable, alias: str = "t") -> Composed:
+    """Return the condition that a column of the row `alias` has a value."""
+    return SQL("{} {} {}").format(column(of, alias), SQL(equalities(table, [of])[0]), value)
+
+
+def is_null(of: str) -> Composed:
+    """Return the condition that a column of the row is NULL."""
+    return SQL("{} IS NULL").format(column(of))
+
+
+def not_null(of: Iterable[str]) -> Composed:
+    """Return the condition that none of these columns of the row is NULL."""
+    return all_of(SQL("{} IS NOT NULL").format(column(each)) for each in of)
+
+
+def whole_row(table: Table, alias: str = "t") -> Composed:
+    """Return all cells of the row as one text, by which identical rows are told from others."""
+    return SQL("ROW({})::text").format(columns(table.columns, alias))
+
+
+def over(value: Composable, of: str, cell: Composable) -> Composable:
+    """Return an expression over the row in which `cell` stands for one of its columns."""
+    if value == column(of):
+        return cell
+    if isinstance(value, Composed):
+        return Composed([over(part, of, cell) for part in value])
+    return value
+
+
+def stored(table: Table) -> Identifier:
+    """Return the name under which a table of the future is found today."""
+    return name(table.stored_as or table.name)
+
+
+def today(of: Column) -> Composable:
+    """Return the value that a column of the future has in today's row."""
+    return of.now if of.now is not None else column(of.stored_as or of.name)
+
+
+def rows_of(table: Table, *, own: bool = False) -> Composed:
+    """Return a FROM item `t` that shows today's rows as the plan so far will leave them.
+
+    Only its `own`, where asked, which its keys bind: not those of tables that INHERIT from it (PostgreSQL manual,
+    5.11.1).
+    """
+    if table.created:
+        cells = SQL(", ").join(
+            # The type of an enum may be yet to be created as well.
+            SQL("NULL::{} AS {}").format(SQL("text" if c.labels else c.full_type), Identifier(c.name))
+            for c in table.columns.values()
+        )
+        return SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {} WHERE false) AS t").format(cells)
+    changed = any(c.now is not None or c.stored_as for c in table.columns.values())
+    rows = SQL("ONLY {} AS t" if own and table.heirs else "{} AS t").format(stored(table))
+    if changed:
+        cells = SQL(", ").join(SQL("{} AS {}").format(today(c), Identifier(c.name)) for c in table.columns.values())
+        rows = SQL("(SELECT t.tableoid, t.ctid, {} FROM {}) AS t").format(cells, rows)
+    if table.leaving:
+        rows = SQL("(SELECT t.tableoid, t.ctid, {} FROM {} WHERE ({}) IS NOT TRUE) AS t").format(
+            columns(table.columns), rows, any_of(table.leaving)
+        )
+    return rows
+
+
+def is_stored(table: Table) -> bool:
+    """Tell whether the plan so far leaves the rows of a table as they stand."""
+    return rows_of(table) == SQL("{} AS t").format(name(table.name))
+
+
+def next_value(table: QName, of: str) -> Composed:
+    """Return the next number of the generator that a column owns."""
+    return SQL("nextval({})").format(generator_of(table, of))
+
+
+def generator_of(table: QName, column: str) -> Composed:
+    """Return the name of the generator that a column owns."""
+    return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
+
+
+def repeating(rows: Composable, keys: Sequence[str], signs: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
+    """Return a FROM item `t`: the rows whose key repeats, with their table and place.
+
+    They are compared by `signs`. The keys are sorted by themselves, and only the rows of those that repeat are looked
+    at. Numbered, not
+    grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long as to sort.
+    """
+    names = SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
+    twice = SQL(
+        "(SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
+        " AS t ({names}, nth) WHERE t.nth = 2)"
+    ).format(rows=rows, keys=columns(keys), names=names)
+    among = SQL("({}) IN {}").format(columns(keys), twice)
+    if set(signs) != {"="}:
+        same = equal(keys, [f"k{place}" for place in range(len(keys))], "t", "pgmend_twice", signs)
+        among = SQL("EXISTS (SELECT FROM {} AS pgmend_twice WHERE {})").format(twice, same)
+    found = SQL("SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {among}").format(
+        rows=rows, among=among
+    )
+    if nulls_repeat:
+        missing = any_of(is_null(key) for key in keys)
+        found += SQL(" UNION ALL SELECT t.*, t.tableoid, t.ctid FROM {} WHERE {}").format(rows, missing)
+    return SQL("({}) AS t").format(found)
+
+
+def copies(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+    """Return a FROM item `t`: the rows whose key repeats, each numbered among the identical ones (`pgmend_copy`)."""
+    return numbered_copies(repeating(rows, keys, equalities(table, keys)), table, keys)
+
+
+def numbered_copies(repeating: Composable, table: Table, identity: Sequence[str]) -> Composed:
+    """Return a FROM item `t`: rows from `repeating`, each numbered among the identical ones (`pgmend_copy`)."""
+    return SQL(
+        "(SELECT t.*, row_number() OVER alike AS pgmend_copy, first_value(t.pgmend_place) OVER alike AS pgmend_original"
+        " FROM {rows} WINDOW alike AS (PARTITION BY {identity}, {row} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
+    ).format(identity=columns(identity), row=whole_row(table), rows=repeating)
+
+
+def among(source: Composable, condition: Composable) -> Composed:
+    """Return the condition that the row is one of those that `copies` or `rivals` number so.
+
+    By table and place: a place alone means another row in each partition.
+    """
+    return SQL("(t.tableoid, t.ctid) IN (SELECT t.pgmend_part, t.pgmend_place FROM {} WHERE {})").format(
+        source, condition
+    )
+
+
+def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+    """Return `copies`, in which the differing rows that share a key are numbered as well (`pgmend_rival`)."""
+    return SQL(
+        "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
+        " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"
+        " FROM {copies} WINDOW rivals AS (PARTITION BY {keys} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
+    ).format(keys=columns(keys), copies=copies(rows, table, keys))
+
+
+# Of each row that `rivals` numbers: its place, that of the row that stays, and which of both it is.
+PLACES = (
+    SQL("t.pgmend_place"),
+    SQL("CASE WHEN t.pgmend_copy > 1 THEN t.pgmend_original ELSE t.pgmend_keeper END"),
+    SQL("CASE WHEN t.pgmend_copy > 1 THEN 'copy' ELSE 'rival' END"),
+)
+
+
+def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+    """Return the question where copies and rivals stand, each with the row that stays, and which of both it is."""
+    return SQL(
+        "SELECT {} AS place, {} AS keeper, {} AS kind FROM {} WHERE t.pgmend_copy > 1 OR t.pgmend_rival > 1"
+    ).format(*PLACES, rivals(rows, table, keys))
+
+
+class Quoted(Composable):
+    """A body as a dollar-quoted text, under a tag that the body does not contain."""
+
+    def __init__(self, body: Composable) -> None:
+        super().__init__(body)
+
+    def as_string(self, context: Any) -> str:
+        """Return the quoted body."""
+        body = self._wrapped.as_string(context)  # type: ignore[attr-defined]
+        tag = "$fixer$"
+        while tag in body:
+            tag = f"{tag[:-1]}_$"
+        return f"{tag}\n{body}\n{tag}"
+
+
+class Block(Quoted):
+    """An anonymous block (DO), for statements whose text depends on what they find when they run."""
+
+    def as_string(self, context: Any) -> str:
+        """Return the DO statement."""
+        return f"DO {super().as_string(context)}"
+
+
+class Own(Composable):
+    """The call of a function by a default of the database's own, which may find what it names by the search_path alone.
+
+    So it runs under the path that the session has by itself: in a function, which `made` makes beforehand.
+    """
+
+    def __init__(self, call: str, type_: str) -> None:
+        super().__init__((call, type_))
+        self._name = f"pgmend_default_{hashlib.sha256(f'{type_} {call}'.encode()).hexdigest()[:12]}"
+        self._call, self._type = call, type_
+
+    @classmethod
+    def is_call(cls, default: str) -> bool:
+        """Tell whether a default is a call of a function that is not PostgreSQL's own, and nothing else."""
+        bare = _LITERAL.sub("", default)
+        return bool(_CALL.match(bare)) and not set(bare) & set("+-*/<>=~!@#%^&|`?")
+
+    @property
+    def made(self) -> Block:
+        """The block that makes the function, in this session alone."""
+        type_ = self._type.replace("'", "''")
+        return Block(
+            SQL(
+                "BEGIN\n    EXECUTE format('CREATE OR REPLACE FUNCTION pg_temp.%I() RETURNS {} LANGUAGE plpgsql"
+                " SET search_path = %s AS %L', {}, (\n"
+                "        SELECT coalesce(string_agg(quote_ident(u.name), ', ' ORDER BY u.place), quote_literal(''))\n"
+                "          FROM unnest(current_setting('pgmend.own_path')::text[]) WITH ORDINALITY AS u (name, place)"
+                "), {});\nEND"
+            ).format(SQL(type_), Literal(self._name), Literal(f"BEGIN RETURN {self._call}; END"))
+        )
+
+    def as_string(self, context: Any) -> str:
+        """Return the call of that function."""
+        return f'pg_temp."{self._name}"()'
+
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<=\")[^\"]*(?=\")")
+_CALL = re.compile(r'(?:"[^"]*"|\w+)\.(?:"[^"]*"|\w+)\([^()]*\)$')
+
+
+def fitting(name: str) -> str:
+    """Return a name in the 63 bytes that PostgreSQL has for one; where it is cut, a digest tells it from its like."""
+    if len(name.encode()) <= 63:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[:54].decode(errors='ignore')}_{digest}"
+
+
+def free_name(wanted: str, taken: Iterable[str]) -> str:
+    """Return `wanted`, or the first numbered variant of it that is not taken; at most 63 bytes long."""
+    used = set(taken)
+    candidate, number = wanted, 0
+    while candidate in used or len(candidate.encode()) > 63:
+        number += 1
+        suffix = f"_{number}"
+        stem = wanted.encode()[: 63 - len(suffix)].decode(errors="ignore")
+        candidate = f"{stem}{suffix}"
+    return candidate
+
+
+__all__ = ["SQL", "Block", "Composable", "Composed", "Identifier", "Literal", "sql"]

@@ -1,0 +1,211 @@
+"""Definitions of tables, columns and constraints, composed from values of the contract.
+
+Types, expressions and index tails are PostgreSQL's own spelling of the contract, read back by the
+catalogue reader; names are always quoted by Identifier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, canonical
+from fixer.model.step import RefusalError
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+
+ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+_SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
+
+
+def is_serial(column: Column) -> bool:
+    """Tell whether ``serial`` says all there is to say of the column's generator."""
+    return bool(column.sequence) and not column.identity and column.type in _SERIAL
+
+
+def column_definition(
+    column: Column, *, default: Composable | None = None, sequences: Mapping[QName, Sequence] | None = None
+) -> Composed:
+    """Return a column as CREATE TABLE and ADD COLUMN take it; `default` in place of the contract's own.
+
+    `sequences` of the contract tell how an identity counts.
+    """
+    parts: list[Composable] = [Identifier(column.name)]
+    parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.full_type))
+    if column.collation:
+        parts.append(SQL("COLLATE {}").format(SQL(column.collation)))
+    if column.generated:
+        kind = "STORED" if column.generated == "s" else "VIRTUAL"
+        parts.append(SQL("GENERATED ALWAYS AS ({}) {}").format(SQL(column.default or "NULL"), SQL(kind)))
+    elif column.identity:
+        parts.append(identity_clause(column, sequences or {}))
+    elif default is not None:
+        parts.append(SQL("DEFAULT {}").format(default))
+    elif column.default is not None and not column.sequence:
+        parts.append(SQL("DEFAULT {}").format(SQL(column.default)))
+    if column.not_null:
+        parts.append(SQL("NOT NULL"))
+    return SQL(" ").join(parts)
+
+
+def identity_clause(column: Column, sequences: Mapping[QName, Sequence]) -> Composed:
+    """Return how an identity column counts."""
+    kind = SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
+    sequence = sequences.get(column.sequence) if column.sequence else None
+    if sequence is None:
+        return SQL("GENERATED {} AS IDENTITY").format(kind)
+    return SQL("GENERATED {} AS IDENTITY (START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {}{})").format(
+        kind,
+        *map(Literal, (sequence.start, sequence.increment, sequence.minimum, sequence.maximum)),
+        SQL(" CYCLE" if sequence.cycle else ""),
+    )
+
+
+def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
+    """Return the statement that creates a table with its columns and checks; keys and indexes come later."""
+    lines: Iterable[Composable] = [
+        *(column_definition(column, sequences=sequences) for column in table.columns.values()),
+        *(check_clause(check.name, check) for check in table.checks),
+    ]
+    return SQL("CREATE TABLE {} (\n    {}\n)").format(q.name(table.name), SQL(",\n    ").join(lines))
+
+
+def check_clause(name: str, check: Check) -> Composed:
+    """Return a check as CREATE TABLE and ADD take it."""
+    kind = (" NO INHERIT" if check.no_inherit else "") + ("" if check.enforced else " NOT ENFORCED")
+    return SQL("CONSTRAINT {} CHECK {}{}").format(Identifier(name), SQL(check.expression), SQL(kind))
+
+
+def key_clause(name: str, key: Index) -> Composed:
+    """Return a primary key or unique constraint as ADD takes it."""
+    kind = "PRIMARY KEY" if key.primary else "UNIQUE"
+    if key.nulls_not_distinct:
+        kind += " NULLS NOT DISTINCT"
+    return SQL("CONSTRAINT {} {} ({}){}").format(
+        Identifier(name), SQL(kind), q.names(key.columns), SQL(deferral(key.deferrable, key.deferred))
+    )
+
+
+def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
+    """Return a foreign key as ADD takes it."""
+    deeds: list[Composable] = [SQL(" MATCH FULL" if key.match == "f" else "")]
+    if key.on_delete != "a":
+        deeds.append(SQL(f" ON DELETE {ACTIONS[key.on_delete]}"))
+    if key.emptied:
+        deeds.append(SQL(" ({})").format(q.names(key.emptied)))
+    if key.on_update != "a":
+        deeds.append(SQL(f" ON UPDATE {ACTIONS[key.on_update]}"))
+    deeds.append(SQL(deferral(key.deferrable, key.deferred) + ("" if key.enforced else " NOT ENFORCED")))
+    return SQL("CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}").format(
+        Identifier(name),
+        q.names(key.columns),
+        q.name(key.target),
+        q.names(key.target_columns),
+        SQL("").join(deeds),
+    )
+
+
+def deferral(deferrable: bool, deferred: bool) -> str:
+    """Return when a constraint speaks, as its definition ends."""
+    if not deferrable:
+        return ""
+    return " DEFERRABLE INITIALLY DEFERRED" if deferred else " DEFERRABLE"
+
+
+def alone(table: Table, index: Index) -> None:
+    """Raise RefusalError where a partition has an index of its own like the one that a table is to get.
+
+    PostgreSQL takes it for a part of the new one, whatever its order (manual, 5.12.2.1): it would go with that.
+    """
+    kind = "p" if index.primary else "u" if index.constraint else "unique" if index.unique else "index"
+    for each in table.obstacles:
+        if each.kind == "apart" and _unordered(each.columns[0]) == _unordered(f"{kind} {index.tail}"):
+            raise RefusalError(f"the {each.name} would become part of it, and go with it")
+
+
+def _unordered(tail: str) -> str:
+    return canonical(re.sub(r" (ASC|DESC)\b| NULLS (FIRST|LAST)\b", "", tail))
+
+
+def whole(table: Table, columns: Iterable[str]) -> None:
+    """Raise RefusalError where a table is partitioned by something that a key over these columns has not.
+
+    PostgreSQL manual, 5.12.2.3.
+    """
+    for each in table.obstacles:
+        if each.kind == "parted" and not set(each.columns) <= set(columns):
+            by = ", ".join(column or "an expression" for column in each.columns)
+            raise RefusalError(f"it is partitioned by {by}, which a key over all partitions has to have")
+
+
+def create_index(name: str, table: QName, index: Index) -> Composed:
+    """Return the statement that creates an index."""
+    return SQL("CREATE {}INDEX {} ON {} {}").format(
+        SQL("UNIQUE " if index.unique else ""), Identifier(name), q.name(table), SQL(index.tail)
+    )
+
+
+def create_type(column: Column) -> Composed:
+    """Return the block that creates the column's enum type where it is missing."""
+    labels = SQL(", ").join(map(Literal, column.labels))
+    return q.Block(
+        SQL("BEGIN\n    IF to_regtype({}) IS NULL THEN\n        CREATE TYPE {} AS ENUM ({});\n    END IF;\nEND").format(
+            Literal(column.full_type), SQL(column.full_type), labels
+        )
+    ) + SQL("")
+
+
+def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
+    """Return a name for an index or sequence beside the table `home` that no relation there has."""
+    return q.free_name(wanted, (name.name for name in schema.names if name.schema == home.schema))
+
+
+def free_constraint_name(table: Table | None, schema: Schema, home: QName, wanted: str, *, index: bool) -> str:
+    """Return a name for a constraint that is free on the table, and in the schema where it brings an index."""
+    taken = set()
+    if table:
+        taken |= {each.columns[0].removeprefix("check ") for each in table.obstacles if each.kind == "apart"}
+        taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
+        taken |= {key.name for key in table.indexes if key.constraint}
+    if index:
+        taken |= {name.name for name in schema.names if name.schema == home.schema}
+    return q.free_name(wanted, taken)
+
+
+def handed_over(table: QName, column: str, to: str) -> Composable:
+    """Return the block by which another column of a table gets comment, grants and options as this one has them."""
+    body = SQL(
+        "DECLARE\n    home regclass := {table};\n    its record;\n    wanted record;\n    each record;\nBEGIN\n"
+        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO its\n"
+        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {to};\n"
+        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO wanted\n"
+        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
+        "    IF wanted.comment IS DISTINCT FROM its.comment THEN\n"
+        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {to}, wanted.comment);\n"
+        "    END IF;\n"
+        "    FOR each IN {gone} LOOP\n"
+        "        EXECUTE format('REVOKE %s (%I) ON %s FROM %s', each.deed, {to}, home, each.whom);\n"
+        "    END LOOP;\n"
+        "    FOR each IN {come} LOOP\n"
+        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {to}, home, each.whom)\n"
+        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
+        "    END LOOP;\n"
+        "    IF wanted.attoptions IS NOT NULL AND wanted.attoptions IS DISTINCT FROM its.attoptions THEN\n"
+        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {to},\n"
+        "                       array_to_string(wanted.attoptions, ', '));\n"
+        "    END IF;\nEND"
+    )
+    grants = (
+        "SELECT privilege_type AS deed, is_grantable AS further, CASE WHEN grantee = 0 THEN 'PUBLIC'"
+        " ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom FROM pg_catalog.aclexplode({}.attacl)"
+    )
+    its_grants, wanted_grants = SQL(grants.format("its")), SQL(grants.format("wanted"))
+    return q.Block(
+        body.format(
+            table=Literal(q.quoted(table)),
+            column=Literal(column),
+            to=Literal(to),
+            gone=SQL("{} EXCEPT {}").format(its_grants, wanted_grants),
+            come=SQL("{} EXCEPT {}").format(wanted_grants, its_grants),
+        )
+    )

@@ -1,0 +1,57 @@
+"""A row as journal and quarantine keep it: an image from which every cell can be had back as it was.
+
+``to_jsonb`` alone loses something of many types: JSON null and SQL NULL become one, -0 becomes 0, the bounds
+of arrays and the spelling of json are gone. Cells of such types are kept as their own text instead, so that
+``(image ->> 'column')::type`` is the cell again, whatever its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fixer.model.schema import Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.types import family
+
+# What a transaction sets so that the text of a value is the whole value: 0 and less would round floats
+# (PostgreSQL manual, 20.11.2); that of a name no more than the name: quoted without need it is another; and NULL in an
+# array is no text.
+EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off", "array_nulls": "on"}
+# Types whose cells jsonb keeps to the last digit (PostgreSQL manual, 8.14: numbers are kept as numeric).
+_EXACT = frozenset({"boolean", "integer", "numeric", "text", "uuid", "date", "timestamptz", "timestamp", "bytea"})
+_IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each
+
+
+def image(table: Table, *, early: bool = False, alias: str = "t") -> Composable:
+    """Return the image of the row `alias`; `early` before the plan adds columns to the table."""
+    return whole({c.name: c.type for c in table.columns.values() if not (early and c.added)}, alias)
+
+
+def whole(types: Mapping[str, str], alias: str = "t") -> Composable:
+    """Return the image of the row `alias`, whose columns have these types."""
+    odd = [name for name, type_ in types.items() if family(type_) not in _EXACT]
+    cells_of_all: Composable = likeness(alias)
+    for start in range(0, len(odd), _IN_ONE_CALL):
+        cells_of_all = SQL("({} || {})").format(cells_of_all, cells(odd[start : start + _IN_ONE_CALL], alias))
+    return cells_of_all
+
+
+def likeness(alias: str = "t") -> Composed:
+    """Return by what the row `alias` is told from others, once the run is over: not what it was, but what it shows.
+
+    Without a word of types, since those that a column has when a plan is made, when a step is done and when it is
+    taken back need not be the same.
+    """
+    return SQL("to_jsonb({}.*)").format(Identifier(alias))  # a bare name would mean a column of that name
+
+
+def cells(columns: Iterable[str], alias: str = "t") -> Composed:
+    """Return some cells of the row `alias` as their own texts."""
+    pairs = (SQL("{}, {}::text").format(Literal(column), q.column(column, alias)) for column in columns)
+    return SQL("jsonb_build_object({})").format(SQL(", ").join(pairs))
+
+
+def cell(image_: Composable, column: str, type_: str) -> Composed:
+    """Return the cell of a column, as an image keeps it."""
+    return SQL("({} ->> {})::{}").format(image_, Literal(column), SQL(type_))
