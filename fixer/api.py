@@ -18,7 +18,8 @@ from sqlalchemy import MetaData
 from sqlalchemy.engine import Engine
 
 from fixer.compare.examine import Report, beginning, examine, snapshot
-from fixer.connect.target import DEFAULTS, Target
+from fixer.connect.settings import DEFAULTS, MODESTLY
+from fixer.connect.target import Target
 from fixer.contract import build as contracts
 from fixer.contract.build import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
@@ -29,7 +30,6 @@ from fixer.runner.audience import with_audience
 from fixer.runner.online import Pace
 from fixer.runner.preflight import permit
 from fixer.runner.progress import SILENT, Progress
-from fixer.runner.settings import MODESTLY
 from fixer.runner.undo import Undone
 from fixer.runner.undo import undo as take_back
 from fixer.sql.compose import Composable

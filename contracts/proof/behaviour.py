@@ -33,6 +33,7 @@ from contracts.proof.reading import assert_kept, literal, misread, types_of
 from contracts.proof.refusals import excuse, excuse_family, is_right
 from contracts.proof.trials import Broken, NotApplicable, for_all
 from contracts.rows import Bad, Insertion, Row, Swallowed
+from fixer.connect.settings import setting
 from fixer.connect.target import Target
 from fixer.errors import TargetError
 from fixer.model.schema import QName
@@ -69,8 +70,7 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
 
 def _begin(cursor: Cursor, target: Target) -> None:
     """Say what this transaction may wait for, and as whom it writes."""
-    calls = [SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in target.settings.items()]
-    cursor.execute(NOTED + OUR_PATH + SQL("SELECT {}").format(SQL(", ").join(calls)))
+    cursor.execute(NOTED + OUR_PATH + setting(target.settings))
 
 
 @contextmanager

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
-from fixer.connect.target import SAFE_PATH
+from fixer.connect import settings
 from fixer.model.schema import Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 
 # Both go without a name that could mean something else.
 NOTED = SQL("SELECT pg_catalog.set_config('pgmend.full_path', pg_catalog.current_setting('search_path'), true);\n")
-OUR_PATH = SQL(f"SET LOCAL search_path = {SAFE_PATH};\n")
+OUR_PATH = SQL(settings.OUR_PATH)
 ITS_PATH = SQL("SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('pgmend.full_path'), true);\n")
 
 

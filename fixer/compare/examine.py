@@ -16,14 +16,12 @@ from fixer import introspect
 from fixer.compare.compare import Comparison, Doubts, compare
 from fixer.compare.probes import counter, how_many
 from fixer.connect.failures import told
-from fixer.connect.target import PLAINLY, SAFELY, unhurried
+from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.contract.build import Contract
 from fixer.errors import TargetError
 from fixer.introspect.memory import undisturbed
 from fixer.model.finding import POINTS, Finding
 from fixer.model.schema import COUNTED, Schema
-from fixer.sql.compose import SQL, Literal
-from fixer.sql.row_image import EXACTLY
 
 TWINS = 100  # whose rows are counted: all, but where one schema stands hundreds of times
 
@@ -100,8 +98,7 @@ def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
     """Return what opens the read-only transaction; row security that hides rows becomes an error."""
     chosen = {**PLAINLY, **EXACTLY, **unhurried(connection), **(settings or {})}
-    each = SQL(", ").join(SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in chosen.items())
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}SELECT {each.as_string(connection)};\n"
+    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{setting(chosen).as_string(connection)};\n"
 
 
 @contextmanager

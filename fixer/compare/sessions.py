@@ -17,6 +17,7 @@ from psycopg2.extras import Json
 
 from fixer.connect.failures import told
 from fixer.connect.interrupt import cancel
+from fixer.connect.settings import OUR_PATH
 from fixer.sql.compose import SQL, Composable, Composed
 
 WORTH = 50_000  # what a second session has to save, as the planner counts: about a tenth of a second
@@ -37,8 +38,7 @@ HAVING pg_catalog.pg_backend_pid() = %s
 _JOIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET TRANSACTION SNAPSHOT %s;
-SET LOCAL search_path = pg_catalog, pg_temp;
-SELECT set_config(key, value, true) FROM json_each_text(%s);
+{path}SELECT set_config(key, value, true) FROM json_each_text(%s);
 SET LOCAL lock_timeout = '300ms';
 SELECT session_user = %s AND current_user = %s;
 """  # who wants a lock on a table waits for the first session: the second one must not wait for him
@@ -139,7 +139,7 @@ class _Second(threading.Thread):
 
     def _joins(self, cursor: Cursor) -> bool:
         snapshot, session_user, current_user, settings = self._invitation
-        cursor.execute(_JOIN, (snapshot, Json(settings), session_user, current_user))
+        cursor.execute(_JOIN.format(path=OUR_PATH), (snapshot, Json(settings), session_user, current_user))
         return bool((cursor.fetchone() or (False,))[0])
 
     def _answered(self, cursor: Cursor) -> bool:

@@ -5,15 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import psycopg2
 
-from fixer.connect.redact import redact
+from fixer.connect.redact import Secretive, redact
 from fixer.errors import TargetError
 
-if TYPE_CHECKING:
-    from fixer.connect.target import Target
+
+class Place(Secretive, Protocol):
+    """Where a connection should lead, in words that can be printed."""
+
+    @property
+    def redacted(self) -> str:
+        """The place, without passwords."""
+
+    @property
+    def origin(self) -> str:
+        """What named it."""
+
+    @property
+    def role(self) -> str:
+        """The role that connects."""
+
+    @property
+    def database(self) -> str:
+        """The database there."""
 
 
 class Cause(NamedTuple):
@@ -162,22 +179,22 @@ CAUSES = (
 )
 
 
-def explain(error: psycopg2.Error, target: Target) -> TargetError:
+def explain(error: psycopg2.Error, place: Place) -> TargetError:
     """Return what a failed connection means and what to do about it, in one sentence."""
     said = str(error)
     cause = cause_of(error)
     found = re.search(cause.pattern, said)
     words = {
-        "user": target.url.username or "",
-        "database": target.url.database or target.url.username or "",
-        "origin": target.origin,
+        "user": place.role,
+        "database": place.database,
+        "origin": place.origin,
         "said": " ".join(said.split()) or type(error).__name__,
     }
     if found:
         words |= {word: value for word, value in found.groupdict().items() if value}
     words["database"] = words.get("pool", words["database"])
-    said = f"cannot use {target.redacted}: {cause.sentence.format(**words)}"
-    return TargetError(redact(said, target), sqlstate=error.pgcode or cause.code or None)
+    said = f"cannot use {place.redacted}: {cause.sentence.format(**words)}"
+    return TargetError(redact(said, place), sqlstate=error.pgcode or cause.code or None)
 
 
 @contextmanager

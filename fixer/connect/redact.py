@@ -6,10 +6,7 @@ import html
 import json
 import logging
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from fixer.connect.target import Target
+from typing import Protocol
 
 MASK = "***"
 
@@ -30,20 +27,21 @@ ENTRY_PASSWORD = re.compile(
 )
 
 
-def redact(text: str, target: Target | None = None) -> str:
-    """Return the text without passwords: of URLs, of keywords, and the target's own in any spelling."""
-    for secret in _secrets(target):
+class Secretive(Protocol):
+    """What knows words that are never printed."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Those words."""
+
+
+def redact(text: str, keeper: Secretive | None = None) -> str:
+    """Return the text without passwords: of URLs, of keywords, and those of their keeper in any spelling."""
+    for secret in sorted({*keeper.secrets} - {""} if keeper else (), key=len, reverse=True):
         text = _spellings(secret).sub(MASK, text)
     text = URL_PASSWORD.sub(rf"\1{MASK}", text)
     text = KEYWORD_PASSWORD.sub(rf"\1{MASK}", text)
     return ENTRY_PASSWORD.sub(rf"\1\2{MASK}\2", text)
-
-
-def _secrets(target: Target | None) -> list[str]:
-    if target is None:
-        return []
-    secrets = {str(target.url.password or ""), *target.hidden.values()} - {""}
-    return sorted(secrets, key=len, reverse=True)
 
 
 def _spellings(secret: str) -> re.Pattern[str]:
@@ -73,9 +71,9 @@ def _character(character: str) -> list[str]:
 class RedactingFilter(logging.Filter):
     """Takes passwords out of records; it belongs on handlers, which see every logger's records."""
 
-    def __init__(self, target: Target | None = None) -> None:
+    def __init__(self, keeper: Secretive | None = None) -> None:
         super().__init__()
-        self.target = target
+        self.keeper = keeper
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record's message, its extras and its traceback, and let it pass."""
@@ -83,17 +81,16 @@ class RedactingFilter(logging.Filter):
             message = record.getMessage()
         except (TypeError, ValueError, KeyError):
             message = f"{record.msg} {record.args!r}"
-        record.msg, record.args = redact(message, self.target), None
+        record.msg, record.args = redact(message, self.keeper), None
         if record.exc_info:
             record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
         if record.exc_text:
-            record.exc_text = redact(record.exc_text, self.target)
+            record.exc_text = redact(record.exc_text, self.keeper)
         if record.stack_info:
-            record.stack_info = redact(record.stack_info, self.target)
-        for name in vars(record).keys() - STANDARD:
-            if isinstance(value := getattr(record, name), str):
-                setattr(record, name, redact(value, self.target))
+            record.stack_info = redact(record.stack_info, self.keeper)
+        extras = {name: value for name, value in vars(record).items() if name not in STANDARD}
+        vars(record).update({n: redact(value, self.keeper) for n, value in extras.items() if isinstance(value, str)})
         return True
 
 

@@ -41,7 +41,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from fixer import introspect
 from fixer.connect.failures import told
-from fixer.connect.target import SAFE_PATH, SAFELY
+from fixer.connect.settings import OUR_PATH, SAFE_PATH, SAFELY, UNQUOTED
 from fixer.errors import ContractError, ServerError, TargetError
 from fixer.introspect.memory import undisturbed
 from fixer.model.codec import decode, encode, form
@@ -387,7 +387,7 @@ def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
 _UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
 _OPEN = f"""
 BEGIN;
-{SAFELY}SELECT set_config('quote_all_identifiers', 'off', true), set_config('pgmend.schemas', %s::text[]::text, true);
+{SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);
 """
 _CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
 
@@ -404,7 +404,7 @@ def _read_temporary(ddl: str, connection: Connection, name: str, places: _Places
             schemas = () if shadow else (places.schema, "public")
             path = _path(["pg_catalog", "pg_temp", *schemas], connection, local=True)
             try:
-                cursor.execute(f"{path}{ddl};\nSET LOCAL search_path = {SAFE_PATH};\n{_CHOOSE}")
+                cursor.execute(f"{path}{ddl};\n{OUR_PATH}{_CHOOSE}")
             except _UNKNOWN as error:
                 raise _overshadowed(name, error, shadow) if shadow else error from None
             return introspect.read_model(cursor, places.all), _respelt(cursor, places, schemas)
@@ -456,13 +456,13 @@ def _views(cursor: Cursor, said: list[tuple[QName, str]], schemas: tuple[str, ..
     )
     before = "SAVEPOINT pgmend_hints;\n" + _path(["pg_catalog", *schemas, "pg_temp"], cursor.connection, local=True)
     after = (
-        f"SET LOCAL search_path = {SAFE_PATH};\nSELECT pg_catalog.pg_get_viewdef(v.name::regclass)"
+        "SELECT pg_catalog.pg_get_viewdef(v.name::regclass)"
         " FROM unnest(%s::text[]) WITH ORDINALITY v (name, place) ORDER BY v.place"
     )
     spelt = None
     try:
         cursor.execute(sql.Composed([sql.SQL(before), create]))
-        cursor.execute(after, ([f"pg_temp.{view_}" for view_ in views],))
+        cursor.execute(OUR_PATH + after, ([f"pg_temp.{view_}" for view_ in views],))
         spelt = [_value_of(definition) for (definition,) in cursor.fetchall()]
     except psycopg2.Error as error:
         if cursor.connection.closed:

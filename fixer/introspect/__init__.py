@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.connect.target import SAFE_PATH
+from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.assembly import Assembly
 from fixer.introspect.memory import undisturbed
 from fixer.introspect.questions import Rows, asking, queries, query
@@ -32,7 +32,7 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
     round trip; the spellings that are `known` are not asked for.
     """
-    choose = f"{begin}{_SAFELY}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    choose = f"{begin}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(cursor, choose, list(schemas))
     found, _ = _read(cursor, [*schemas, "public"], known or {}, session.version >= 18)
     return replace(found, session=session)
@@ -93,11 +93,6 @@ def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tup
     return tuple(dict.fromkeys(twins)), rows[0][0]
 
 
-_SAFELY = f"SET LOCAL search_path = {SAFE_PATH};\n"
-# Names that are quoted without need are names that differ.
-_PLAINLY = "SELECT set_config('quote_all_identifiers', 'off', true);\n"
-
-
 def _read(
     cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
 ) -> tuple[s.Schema, Definitions]:
@@ -110,7 +105,7 @@ def _put_together(
 ) -> tuple[s.Schema, Definitions]:
     """Return the schema; the raw answers are gone with this frame, before the collector looks at what is left."""
     with asking(cursor) as ask:
-        assembly = Assembly(ask, short, known, _SAFELY + _PLAINLY, model=model)
+        assembly = Assembly(ask, short, known, OUR_PATH + UNQUOTED, model=model)
         unproved = ask("unproved") if doubtful else list
         return _with_unproved(assembly.schema(), unproved()), assembly.definitions
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.connect.settings import SAFE_PATH
 from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import JOURNAL, Hazard, Lock, Phase, Step, alter
 from fixer.sql import compose as q
@@ -257,7 +258,7 @@ def synced(
     under the settings of this session, so that it spells every value as the batches do. `once`: a row keeps its first.
     """
     name = syncing(table, column)
-    settings = SQL("SECURITY DEFINER SET search_path = pg_catalog, pg_temp") if reads_others else _alike()
+    settings = SQL(f"SECURITY DEFINER SET search_path = {SAFE_PATH}") if reads_others else _alike()
     assigned = SQL("new.{0} := {1}").format(Identifier(column), value)
     if once:
         assigned = SQL("IF new.{} IS NULL THEN\n        {};\n    END IF").format(Identifier(column), assigned)

@@ -18,6 +18,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import introspect
 from fixer.compare.examine import Report, look
 from fixer.connect.failures import told
+from fixer.connect.settings import generously
 from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.model.run import Run
@@ -32,7 +33,7 @@ from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
 from fixer.runner.preflight import check_schema, preflight, watched_tables
 from fixer.runner.progress import SILENT, Progress
 from fixer.runner.row_places import Searches, point
-from fixer.runner.settings import generously, planned_for
+from fixer.runner.settings import planned_for
 
 FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
 

@@ -24,7 +24,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import introspect
 from fixer.compare.examine import Report, examine
 from fixer.connect.failures import told
-from fixer.connect.target import SAFE_PATH, unhurried
+from fixer.connect.settings import MODESTLY, QUIETLY, SAFE_PATH, SWIFTLY, generously, setting, unhurried
 from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, TargetError
 from fixer.model.run import Run
@@ -39,7 +39,7 @@ from fixer.runner.locking.transaction import TRANSIENT, configure
 from fixer.runner.preflight import check_schema, permit, watched_tables
 from fixer.runner.progress import SILENT, Progress
 from fixer.runner.row_places import Place, point, point_at_pages, search
-from fixer.runner.settings import MODESTLY, SWIFTLY, generously, planned_for
+from fixer.runner.settings import planned_for
 from fixer.runner.undo.restore import is_unproved
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier, Literal
@@ -548,7 +548,7 @@ class _Online:
             chosen |= {"pgmend.step": str(step.number), **SWIFTLY}
             chosen |= self.aside[step.table].settings if step.table in self.aside else {}
         with self.connection.cursor() as cursor:
-            configure(cursor, {**chosen, **MODESTLY, "client_min_messages": "warning"})
+            configure(cursor, {**chosen, **MODESTLY, **QUIETLY})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             if not (self.pooled or (step and step.find)):  # a batch reads no definitions
                 definitions.prepare(cursor)
@@ -646,8 +646,7 @@ class _Batches:
 
 def _set(cursor: Cursor, settings: Mapping[str, str]) -> None:
     """Set these for the session."""
-    each = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
-    cursor.execute(f"SELECT {each}", [part for setting in settings.items() for part in setting])
+    cursor.execute(setting(settings, local=False))
 
 
 def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from fixer.connect.target import SAFELY
+from fixer.connect.settings import EXACTLY, QUIETLY, SAFELY, assigning
 from fixer.model.schema import QName
 from fixer.planner.build import Plan, PlannedStep, Render, step_to_json
 from fixer.repair.rows import quarantine_table
@@ -14,7 +14,6 @@ from fixer.runner.atomic import lock_modes
 from fixer.runner.locking.transaction import ADVISORY_LOCK
 from fixer.runner.preflight import named
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
-from fixer.sql.row_image import EXACTLY
 
 
 def of_plan(plan: Plan, render: Render) -> str:
@@ -36,8 +35,7 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     yield SAFELY.rstrip()
     yield "SET LOCAL lock_timeout = '5s';"
     yield "SET LOCAL row_security = off;"
-    yield from (f"SET LOCAL {setting} = {value};" for setting, value in EXACTLY.items())
-    yield "SET LOCAL client_min_messages = warning;"
+    yield from (assigning(EXACTLY), assigning(QUIETLY))
     yield from _guard(plan, render)
     yield "\\if :applied"
     yield "  \\echo 'This plan was applied already: nothing to do.'"

@@ -10,12 +10,11 @@ from contextlib import closing, contextmanager
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from fixer.connect.target import SAFE_PATH
+from fixer.connect.settings import OUR_PATH
 from fixer.errors import PgmendError
 from fixer.runner.progress import Progress
 
 EVERY = 0.5  # seconds
-_SAFELY = f"SET LOCAL search_path = {SAFE_PATH};"  # for the statement behind it in the same round trip
 _BUILDS = """
 SELECT greatest(blocks_done, tuples_done), greatest(blocks_total, tuples_total)
   FROM pg_catalog.pg_stat_progress_create_index WHERE pid = %s
@@ -58,10 +57,10 @@ def _watch(another: Callable[[], Connection], pid: int, progress: Progress, done
 
 def _look(connection: Connection, pid: int, progress: Progress) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_SAFELY + _BUILDS, (pid,))
+        cursor.execute(OUR_PATH + _BUILDS, (pid,))
         for done, total in cursor.fetchall():
             progress.builds(int(done), int(total))
-        cursor.execute(_SAFELY + _BLOCKED, (pid,))
+        cursor.execute(OUR_PATH + _BLOCKED, (pid,))
         blockers = [f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in cursor.fetchall()]
         if blockers:
             progress.waits(f"for a lock that is held by {', '.join(blockers)}")

@@ -14,10 +14,6 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.types import family
 
-# What a transaction sets so that the text of a value is the whole value: 0 and less would round floats
-# (PostgreSQL manual, 20.11.2); that of a name no more than the name: quoted without need it is another; and NULL in an
-# array is no text.
-EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off", "array_nulls": "on"}
 # Types whose cells jsonb keeps to the last digit (PostgreSQL manual, 8.14: numbers are kept as numeric).
 _EXACT = frozenset({"boolean", "integer", "numeric", "text", "uuid", "date", "timestamptz", "timestamp", "bytea"})
 _IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each

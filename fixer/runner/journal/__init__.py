@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extras import Json
 
 from fixer import introspect
-from fixer.connect.target import SAFELY
+from fixer.connect.settings import QUIETLY, SAFELY, assigning
 from fixer.errors import ApplyFailed, UndoRefused
 from fixer.model.schema import QName
 from fixer.model.step import JOURNAL, QUARANTINE
@@ -130,7 +130,7 @@ def make(cursor: Cursor, plan: Plan) -> None:
 
     Where subscribers are told, those are made now that only undo needs: it must not stop a subscriber later.
     """
-    cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
+    cursor.execute(assigning(QUIETLY))
     for statement in tables(leaving(plan.steps) if plan.published else moving_tables(plan.steps)):
         cursor.execute(statement)
 
@@ -424,7 +424,7 @@ def later_runs(cursor: Cursor, run: int) -> list[tuple[int, Definitions]]:
 
 def open_undo(cursor: Cursor, done: Account) -> int:
     """Enter a run that takes another back."""
-    cursor.execute("SET LOCAL client_min_messages = warning")
+    cursor.execute(assigning(QUIETLY))
     cursor.execute(
         SQL(
             "INSERT INTO {} (id, plan, contract, mode, version, hazards)"

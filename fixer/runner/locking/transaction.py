@@ -13,12 +13,12 @@ import psycopg2
 from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.sql import SQL
 
 from fixer.connect.failures import told
 from fixer.connect.interrupt import held, was_heard
-from fixer.connect.target import PLAINLY, SAFELY, unhurried
+from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import ApplyFailed
-from fixer.sql.row_image import EXACTLY
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
 ATTEMPTS = 4
@@ -91,11 +91,7 @@ def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
     was had would not show what came in while it was waited for.
     """
     chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), **PLAINLY}
-    each = ", ".join(["set_config(%s, %s, true)"] * len(chosen))
-    cursor.execute(
-        f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{SAFELY}SELECT {each}",
-        [part for pair in chosen.items() for part in pair],
-    )
+    cursor.execute(SQL(f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{SAFELY}") + setting(chosen))
 
 
 def take_the_floor(cursor: Cursor) -> None:

@@ -1,0 +1,108 @@
+"""Every setting of a transaction of ours, once, by its purpose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from psycopg2.sql import SQL, Composed, Literal
+
+from fixer.errors import TargetError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2 names its class so
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+# --- which names are meant
+
+# An operator, a function, a cast or a type that others made in a schema of the application, or in pg_temp, is never
+# taken for one of PostgreSQL's own (PostgreSQL manual, 10.2 and 5.10.6).
+SAFE_PATH = "pg_catalog, pg_temp"
+OUR_PATH = f"SET LOCAL search_path = {SAFE_PATH};\n"
+# What begins every transaction of ours. The schemas that the session's own path leads to are kept in a setting.
+SAFELY = (
+    "SELECT pg_catalog.set_config('pgmend.own_path', pg_catalog.current_schemas(false)::pg_catalog.text, true);\n"
+    + OUR_PATH
+)
+
+# --- what is read, and how values are spelt
+
+# A name that is quoted without need is another name.
+UNQUOTED = "SET LOCAL quote_all_identifiers = off;\n"
+# The text of a value is the whole value: 0 and less would round floats (PostgreSQL manual, 20.11.2); that of a name is
+# no more than the name; and NULL in an array is no text.
+EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off", "array_nulls": "on"}
+# Rows that row security hides are an error, and no question is compiled, which takes longer than the answer where one
+# statement holds thousands (PostgreSQL manual, 32.2, When to JIT?).
+PLAINLY = {"row_security": "off", "jit": "off"}
+
+# --- how long it may take
+
+# Unless the words of a call, the environment or the application's engine say otherwise.
+DEFAULTS = {
+    "lock_timeout": "5s",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "10min",
+}
+
+
+def unhurried(connection: Connection) -> dict[str, str]:
+    """Return what lets a transaction last as long as its work takes, however role or database are set."""
+    return {"transaction_timeout": "0"} if connection.server_version >= 170000 else {}
+
+
+def duration(name: str, value: str | int | None) -> str:
+    """Return a timeout in PostgreSQL's spelling."""
+    scale = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+    number = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*", str(value), re.A)
+    if not number or float(number[1]) * scale[number[2] or "ms"] > 2**31 - 1:
+        flag = f"--{name.replace('_', '-')}"
+        raise TargetError(f"{flag} {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none")
+    return f"{number[1]}{number[2] or ''}"
+
+
+# --- how much of the server it may use
+
+# IF NOT EXISTS speaks where all is well.
+QUIETLY = {"client_min_messages": "warning"}
+# Beside others: one processor, and no second session.
+MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_workers": "0"}
+# Do not make sessions that wait for our locks wait for our fsync too. What a crash of the server takes back is whole
+# steps, the last ones; they are planned again, and the end of the run is on disk after all of them (PostgreSQL manual,
+# 28.4).
+SWIFTLY = {"synchronous_commit": "off"}
+# Find orphans and prove references along the indexes: to hash both tables takes four times as long.
+ALONG_INDEXES = {"enable_hashjoin": "off"}
+# At least what the server has; at most what its shared buffers are worth, since nobody knows more of its memory.
+_GENEROUSLY = """
+WITH server AS (SELECT pg_size_bytes(current_setting('shared_buffers')) AS buffers)
+SELECT set_config('maintenance_work_mem', greatest(pg_size_bytes(current_setting('maintenance_work_mem')),
+                  least(1024 * 1024 * 1024, buffers)) / 1024 || 'kB', {local}),
+       set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')),
+                  least(256 * 1024 * 1024, buffers / 2)) / 1024 || 'kB', {local}),
+       set_config('max_parallel_maintenance_workers',
+                  greatest(current_setting('max_parallel_maintenance_workers')::integer,
+                           current_setting('max_parallel_workers')::integer / 2)::text, {local})
+  FROM server
+"""
+
+
+def generously(cursor: Cursor, *, local: bool = True) -> None:
+    """Let builds and sorts of this transaction (or session) use memory and workers."""
+    cursor.execute(_GENEROUSLY.format(local="true" if local else "false"))
+
+
+# --- setting them
+
+
+def setting(settings: Mapping[str, str], *, local: bool = True) -> Composed:
+    """Return the statement that sets these for the transaction, or for the session."""
+    call = SQL("pg_catalog.set_config({}, {}, {})")
+    calls = (call.format(Literal(name), Literal(value), Literal(local)) for name, value in settings.items())
+    return SQL("SELECT {}").format(SQL(", ").join(calls))
+
+
+def assigning(settings: Mapping[str, str]) -> str:
+    """Return the lines that set these for the transaction, as one writes them in psql."""
+    return "\n".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
