@@ -1,0 +1,156 @@
+"""The plan of the house: imports run one way, and rooms and files stay small enough to be looked through."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# Each may import what stands behind it, and what stands beside it.
+ORDER = (
+    {"cli"},
+    {"api"},
+    {"runner", "report"},
+    {"planner"},
+    {"compare"},
+    {"defects"},
+    {"repair"},
+    {"sql", "introspect", "contract"},
+    {"connect"},
+    {"model"},
+    {"errors"},
+)
+RANKS = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+# What is not as it should be yet: strike out what is mended.
+STILL = {
+    ("fixer.model.finding", "fixer.contract.build"),
+    ("fixer.model.finding", "fixer.sql.compose"),
+    ("fixer.model.run", "fixer.compare.examine"),
+    ("fixer.model.run", "fixer.planner.build"),
+    ("fixer.model.run", "fixer.runner.journal.ledger"),
+    ("fixer.model.step", "fixer.sql.compose"),
+}
+STILL_LONG = {
+    "contracts/proof/behaviour.py",
+    "contracts/proof/databases.py",
+    "contracts/rows/families.py",
+    "fixer/api.py",
+    "fixer/cli/commands.py",
+    "fixer/connect/_supervise.py",
+    "fixer/connect/servers.py",
+    "fixer/contract/build.py",
+    "fixer/defects/text_reference.py",
+    "fixer/model/schema.py",
+    "fixer/planner/build.py",
+    "fixer/repair/constraints_online.py",
+    "fixer/repair/conversion/steps.py",
+    "fixer/repair/numbers.py",
+    "fixer/repair/rows.py",
+    "fixer/repair/shadow.py",
+    "fixer/runner/journal/__init__.py",
+    "fixer/runner/online.py",
+    "fixer/runner/undo/restore.py",
+    "fixer/runner/undo/rows.py",
+    "fixer/sql/compose.py",
+    "fixer/sql/types.py",
+}
+STILL_FULL = {"contracts/rows", "fixer/introspect"}
+FLAT = "fixer/defects"  # a file for each class, and no more to it
+LINES, ENTRIES, ROOMS = 300, 16, 14
+
+
+def name_of(file: Path) -> str:
+    """Return the full name of the module in a file."""
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {name_of(file): file for package in ("fixer", "contracts") for file in sorted((ROOT / package).rglob("*.py"))}
+
+
+def imported_by(name: str) -> Iterator[str]:
+    """Yield the full name of everything that a module imports, wherever in it; parts of modules stand for these."""
+    file = FILES[name]
+    home = name.split(".") if file.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = home[: len(home) - node.level + 1] if node.level else []
+            source = ".".join([*above, *(node.module or "").split(".")]).strip(".")
+            yield from (whole if (whole := f"{source}.{alias.name}") in FILES else source for alias in node.names)
+
+
+IMPORTS = {name: {each for each in imported_by(name) if each != name} for name in FILES}
+OURS = {name: {each for each in imports if each in FILES} for name, imports in IMPORTS.items()}
+
+
+def rank(name: str) -> int:
+    """Return the place of a module in the order; contracts, and what only leads into fixer, come before all."""
+    package, _, rest = name.partition(".")
+    return -1 if package == "contracts" else RANKS.get(rest.partition(".")[0], -1)
+
+
+def folders() -> Iterator[Path]:
+    """Yield every folder of both packages."""
+    for package in (ROOT / "fixer", ROOT / "contracts"):
+        yield from (each for each in (package, *package.rglob("*")) if each.is_dir() and each.name != "__pycache__")
+
+
+def entries(folder: Path) -> list[str]:
+    """Return what a folder holds for a reader."""
+    return [each.name for each in folder.iterdir() if not each.name.startswith("__") and each.name != "py.typed"]
+
+
+def long_files() -> dict[str, int]:
+    """Return the files with too many lines."""
+    lines = {str(f.relative_to(ROOT)): len(f.read_text(encoding="utf-8").splitlines()) for f in FILES.values()}
+    return {file: count for file, count in lines.items() if count > LINES}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    try:
+        TopologicalSorter(OURS).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(reversed(error.args[1])))
+
+
+def test_imports_run_one_way() -> None:
+    upwards = {(name, each) for name, imports in OURS.items() for each in imports if rank(name) > rank(each)}
+
+    assert upwards - STILL == set()
+
+
+def test_the_fixer_needs_neither_the_suite_nor_its_tools() -> None:
+    tools = {"contracts", "hypothesis", "pytest", "_pytest"}
+    ours = [(name, each) for name, imports in IMPORTS.items() for each in imports if name.startswith("fixer")]
+
+    assert [(name, each) for name, each in ours if each.partition(".")[0] in tools] == []
+
+
+def test_every_module_is_what_its_full_name_imports() -> None:
+    """Beside a function of its name in the package, `import a.b.c as z` would give that function."""
+    words = "import {0} as it\nif it is not sys.modules['{0}']: print('{0} is', it)"
+    lines = "\n".join(words.format(name) for name in FILES)
+    done = subprocess.run([sys.executable, "-c", f"import sys\n{lines}"], cwd=ROOT, capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_no_file_is_long() -> None:
+    assert {file: count for file, count in long_files().items() if file not in STILL_LONG} == {}
+
+
+def test_no_folder_is_full() -> None:
+    full = {str(folder.relative_to(ROOT)): len(entries(folder)) for folder in folders()}
+
+    assert {name: count for name, count in full.items() if count > ENTRIES and name not in {*STILL_FULL, FLAT}} == {}
+
+
+def test_one_sees_the_rooms_at_a_glance() -> None:
+    assert len(entries(ROOT / "fixer")) <= ROOMS
