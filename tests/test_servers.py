@@ -28,7 +28,7 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another 
 
 KEEPER = """
 import sys, time
-from fixer import servers
+from fixer.connect import servers
 with servers.embedded(int(sys.argv[1])) as server:
     print(server.dsn, flush=True)
     time.sleep(60)
@@ -41,7 +41,7 @@ time.sleep(5.5)
 """
 CATCHER = """
 import psycopg2, time
-from fixer import servers
+from fixer.connect import servers
 with servers.embedded() as server:
     try:
         print(server.dsn, flush=True)
@@ -54,7 +54,7 @@ with servers.embedded() as server:
 SHARER = """
 import os, sys
 from pathlib import Path
-from fixer import servers
+from fixer.connect import servers
 print(servers.shared(Path(sys.argv[1]), owner=int(sys.argv[2])).dsn, flush=True)
 """
 
@@ -391,7 +391,7 @@ def test_an_ordinary_user_starts_a_server() -> None:
     user = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
     if not shutil.which("unshare") or subprocess.run([*user, "true"]).returncode:
         pytest.skip("no user namespaces here")
-    script = "import os; from fixer import servers\nwith servers.embedded(): print(os.geteuid())"
+    script = "import os; from fixer.connect import servers\nwith servers.embedded(): print(os.geteuid())"
     done = subprocess.run([*user, sys.executable, "-c", script], cwd=HOUSE, capture_output=True, text=True)
 
     expected = ("65534\n", "")
