@@ -22,7 +22,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 PORT = 5432  # names the socket only: there is no TCP
 PREFIX = "pgmend-server-"
@@ -50,6 +49,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "lc_messages": "C",
 }
+WISHES = ["-U", "postgres", "--auth=trust", "--locale=C", "--encoding=UTF8", "--no-sync"]
+FLAGS = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
 
 
 class NoServerError(Exception):
@@ -60,12 +61,12 @@ class EndedError(Exception):
     """The owner ended, or asked to stop, while the server was starting."""
 
 
-def main(order: dict[str, Any]) -> None:
-    """Start the server of the order, say where it is, and stop it when its owner ends."""
-    watch = Watch(order["owner"], order["started"])
+def main(bindir: Path, owner: int, moment: str, guises: list[str]) -> None:
+    """Start a server, say where it is, and stop it when its owner ends, which started at that moment."""
+    watch = Watch(owner, moment)
     try:
-        guise = choose_guise(Path(order["bindir"]), order["guises"])
-        with home(guise) as directory, server(Path(order["bindir"]), directory, guise, watch) as postgres:
+        guise = choose_guise(bindir, guises)
+        with home(guise) as directory, server(bindir, directory, guise, watch) as postgres:
             answer(directory=str(directory))
             while postgres.poll() is None and not watch.over(1.0):
                 pass
@@ -130,8 +131,9 @@ def nobody() -> pwd.struct_passwd:
 
 def choose_guise(bindir: Path, guises: list[str]) -> str:
     """Choose how PostgreSQL, which refuses root and users without a name, gets a user it accepts."""
-    if has_name(os.geteuid()) and os.geteuid() != 0:
-        return "self"
+    with contextlib.suppress(KeyError):  # of a user that the machine does not know
+        if os.geteuid() != 0 and pwd.getpwuid(os.geteuid()).pw_name:
+            return "self"
     for guise in guises[:-1]:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             probe = spawn([str(bindir / "postgres"), "--version"], Path("/"), guise, subprocess.DEVNULL)
@@ -140,19 +142,9 @@ def choose_guise(bindir: Path, guises: list[str]) -> str:
     return guises[-1]
 
 
-def has_name(uid: int) -> bool:
-    """Tell whether the machine knows the user."""
-    try:
-        return bool(pwd.getpwuid(uid).pw_name)
-    except KeyError:
-        return False
-
-
 def spawn(command: list[str], cwd: Path, guise: str, output: int) -> subprocess.Popen[bytes]:
     """Start a program of PostgreSQL in a guise and a clean environment; it dies with this process."""
-    user: dict[str, Any] = {}
-    if guise == "nobody":
-        user = {"user": nobody().pw_uid, "group": nobody().pw_gid, "extra_groups": []}
+    user = nobody() if guise == "nobody" else None
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return subprocess.Popen(
         command,
@@ -162,7 +154,9 @@ def spawn(command: list[str], cwd: Path, guise: str, output: int) -> subprocess.
         stdout=output,
         stderr=output,
         preexec_fn=birth(guise),
-        **user,
+        user=user and user.pw_uid,
+        group=user and user.pw_gid,
+        extra_groups=[] if user else None,
     )
 
 
@@ -235,12 +229,9 @@ def sweep(base: Path) -> None:
         with contextlib.suppress(OSError):
             if marker.lstat().st_uid != os.geteuid():
                 continue
-            lock = os.open(marker, os.O_RDWR | os.O_NOFOLLOW)
-            try:
+            with os.fdopen(os.open(marker, os.O_RDWR | os.O_NOFOLLOW)) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(marker.parent)
-            finally:
-                os.close(lock)
 
 
 # ---- the server
@@ -250,14 +241,12 @@ def sweep(base: Path) -> None:
 def server(bindir: Path, directory: Path, guise: str, watch: Watch) -> Iterator[subprocess.Popen[bytes]]:
     """Run PostgreSQL in the directory from the moment it answers, and stop it at the end."""
     data, log = directory / "data", os.open(directory / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-    wishes = ["-U", "postgres", "--auth=trust", "--locale=C", "--encoding=UTF8", "--no-sync"]
-    initdb = spawn([str(bindir / "initdb"), "-D", str(data), *wishes], directory, guise, log)
+    initdb = spawn([str(bindir / "initdb"), "-D", str(data), *WISHES], directory, guise, log)
     with stopped(initdb):
         wait(lambda: initdb.poll() is not None, watch, directory)
     if initdb.returncode:
         raise NoServerError(f"initdb failed: {last_words(directory)}")
-    flags = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = [str(bindir / "postgres"), "-D", str(data), "-k", str(directory), *flags]
+    command = [str(bindir / "postgres"), "-D", str(data), "-k", str(directory), *FLAGS]
     postgres = spawn(command, directory, guise, log)
     with stopped(postgres):
         wait(lambda: postgres.poll() is not None or is_ready(data), watch, directory)
@@ -305,4 +294,5 @@ def last_words(directory: Path) -> str:
 
 if __name__ == "__main__":
     os.umask(0o077)
-    main(json.loads(sys.argv[1]))
+    order = json.loads(sys.argv[1])
+    main(Path(order["bindir"]), order["owner"], order["started"], order["guises"])

