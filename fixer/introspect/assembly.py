@@ -8,7 +8,7 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 from functools import cache
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar  # Any: the cells of an answer, which psycopg2 gives without their types
 
 from fixer.introspect import spelling
 from fixer.introspect.questions import Ask, Rows

@@ -11,10 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from importlib.resources.abc import Traversable
+from typing import Any  # the cells of an answer, which psycopg2 gives without their types
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+_FOLDERS = ("queries", "further")
 CANCEL_AGAIN = 0.1  # seconds; a server to which a question has not come yet has nothing to cancel
 Rows = list[tuple[Any, ...]]
 Answer = Callable[[], Rows]  # waits for it, and raises what the question raised
@@ -24,12 +26,12 @@ Ask = Callable[..., Answer]  # the query's name, statements to go before it, and
 @cache
 def query(name: str) -> str:
     """Return the text of the catalogue query `name`."""
-    return (files(__package__) / f"{name}.sql").read_text(encoding="utf-8")
+    return _files()[name].read_text(encoding="utf-8")
 
 
 def queries() -> list[str]:
     """Return the texts of all the queries, by which what was read with others is told."""
-    return [query(file.name.removesuffix(".sql")) for file in _files()]
+    return [query(name) for name in _files()]
 
 
 @contextmanager
@@ -70,6 +72,7 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
 
 
 @cache
-def _files() -> tuple[Any, ...]:
-    """Return the query files, by name."""
-    return tuple(sorted((f for f in files(__package__).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name))
+def _files() -> dict[str, Traversable]:
+    """Return the query files by name: those that every reading asks, and those for what was found by them."""
+    found = (file for folder in _FOLDERS for file in (files(__package__) / folder).iterdir())
+    return {file.name.removesuffix(".sql"): file for file in sorted(found, key=lambda file: file.name)}
