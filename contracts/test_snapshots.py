@@ -14,7 +14,7 @@ from contracts.plugin import session_of
 from contracts.proof.databases import Lab, permitted
 from fixer.connect.snapshot import Snapshot
 from fixer.connect.target import Target
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 
 Of = Callable[[Callable[..., None]], Callable[..., None]]
 

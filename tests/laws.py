@@ -26,12 +26,12 @@ from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
 import fixer
+from fixer import contract as contracts
 from fixer.connect import servers
 from fixer.connect.servers import Server
-from fixer.contract import build as contracts
-from fixer.contract.build import Contract
 from fixer.defects import _databases as specimens
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
+from fixer.model.contract import Contract
 from fixer.model.finding import Specimen
 from fixer.planner.build import Plan
 from fixer.repair.shadow import KEPT

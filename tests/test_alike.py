@@ -11,8 +11,8 @@ from laws import Laboratory
 
 from fixer import defects
 from fixer.compare.unchanged import alike, still_alike
-from fixer.contract.build import Contract
 from fixer.defects import _databases as specimens
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen
 from fixer.model.schema import Column, QName, Schema, Table
 

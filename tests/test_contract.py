@@ -41,9 +41,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.pool import NullPool
 from test_cli import Database, fixer, lent, started
 
-from fixer import api
-from fixer.contract import build as contract
+from fixer import api, contract
 from fixer.errors import ContractError, PgmendError
+from fixer.model.contract import Contract
 from fixer.model.schema import QName
 
 
@@ -383,7 +383,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pgmend"
 
 
-def prepared(database: Database, made: MetaData) -> contract.Contract:
+def prepared(database: Database, made: MetaData) -> Contract:
     with closing(psycopg2.connect(database.dsn)) as connection:
         return contract.prepare(made, connection)
 
@@ -394,7 +394,7 @@ def test_a_kept_contract_equals_a_fresh_one(
 ) -> None:
     made = shape()
     fresh = prepared(empty, made)
-    monkeypatch.setattr(contract, "_scratch_read", None)
+    monkeypatch.setattr("fixer.contract.scratch.read", None)
     kept = prepared(empty, made)
 
     assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
@@ -413,12 +413,12 @@ def test_a_contract_that_one_process_has_kept_is_found_by_the_next(empty: Databa
 def test_no_more_contracts_are_kept_than_are_of_use(
     empty: Database, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contract, "_AT_MOST", 2)
+    monkeypatch.setattr("fixer.contract.cache._AT_MOST", 2)
     for name in ("a", "b", "c"):
         last = prepared(empty, orders(name=name))
 
     assert len(list(cache.iterdir())) == 2
-    monkeypatch.setattr(contract, "_scratch_read", None)
+    monkeypatch.setattr("fixer.contract.scratch.read", None)
     assert prepared(empty, orders(name="c")).schema == last.schema
 
 

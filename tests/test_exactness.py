@@ -22,8 +22,8 @@ from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
 from test_types import column, converted, text
 
 import fixer
-from fixer.contract.build import ColumnHints
 from fixer.errors import NeedsPermission
+from fixer.model.contract import ColumnHints
 from fixer.model.finding import Specimen
 from fixer.sql.types import conversion
 

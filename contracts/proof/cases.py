@@ -11,8 +11,8 @@ from sqlalchemy import String
 
 from contracts import rows
 from fixer.compare.examine import Report
-from fixer.contract.build import Contract
 from fixer.errors import ContractError
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.schema import Check, ForeignKey, Index, QName, Table
 from fixer.repair.quarantine import identity_of

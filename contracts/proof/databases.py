@@ -30,8 +30,8 @@ from fixer.connect import servers, snapshot
 from fixer.connect.servers import Server
 from fixer.connect.snapshot import Snapshot
 from fixer.connect.target import Target, resolve
-from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PgmendError, UsageError
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.report.text import evidence
 from fixer.sql.compose import SQL, Identifier

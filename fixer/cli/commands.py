@@ -17,16 +17,15 @@ import click
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from rich.console import Console, RenderableType
 
-from fixer import api
+from fixer import api, contract
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
 from fixer.compare.examine import Report, beginning, examine, snapshot
 from fixer.connect.failures import doing
 from fixer.connect.target import Target, resolve
-from fixer.contract import build as contract
-from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError, UsageError, refuse_empty
+from fixer.model.contract import Contract
 from fixer.model.finding import UNREADABLE
 from fixer.model.run import Run
 from fixer.model.step import JOURNAL, Hazard

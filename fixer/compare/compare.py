@@ -16,7 +16,7 @@ from itertools import groupby
 
 from fixer import defects
 from fixer.compare.unchanged import alike, still_alike
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
 from fixer.model.schema import QName, Schema, Table
 from fixer.model.step import Phase, RefusalError, Repair, Step, refuse

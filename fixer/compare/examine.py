@@ -17,9 +17,9 @@ from fixer.compare.compare import Comparison, Doubts, compare
 from fixer.compare.probes import counter, how_many
 from fixer.connect.failures import told
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
-from fixer.contract.build import Contract
 from fixer.errors import TargetError
 from fixer.introspect.memory import undisturbed
+from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, Finding
 from fixer.model.schema import COUNTED, Schema
 

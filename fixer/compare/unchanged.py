@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.schema import Column, QName, Schema, Table
 
 _SHAPE = attrgetter("kind", "columns", "indexes", "checks", "foreign_keys")

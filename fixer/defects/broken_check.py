@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer.contract.build import Contract
 from fixer.defects._databases import COMPANY_ROWS, company
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
 from fixer.model.schema import Check, QName, Schema
 from fixer.model.step import Phase, Repair

@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse

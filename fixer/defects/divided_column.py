@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer.contract.build import ColumnHints, Contract
+from fixer.model.contract import ColumnHints, Contract
 from fixer.model.finding import Finding, Specimen, Stage, rows_where
 from fixer.model.schema import Column, Schema
 from fixer.model.step import Phase, Repair, refuse

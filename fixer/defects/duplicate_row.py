@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Phase, Repair, Step

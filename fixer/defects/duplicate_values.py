@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
 from fixer.model.schema import Index, Schema, Table
 from fixer.model.step import Phase, Repair

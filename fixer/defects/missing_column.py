@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from fixer.contract.build import Contract
 from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Column, QName, Schema
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse

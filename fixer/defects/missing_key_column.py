@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from fixer.contract.build import Contract
 from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage, rows_where
 from fixer.model.schema import Column, QName, Schema
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse

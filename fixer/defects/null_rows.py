@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage, rows_where
 from fixer.model.schema import QName, Schema, Table, canonical
 from fixer.model.step import Phase, Repair

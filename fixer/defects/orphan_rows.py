@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer.contract.build import Contract
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Repair

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
 from fixer.model.schema import QName, Schema, Sequence
 from fixer.model.step import Repair

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import MetaData
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.schema import QName, Schema, Table
 from fixer.model.step import Repair
 from fixer.sql import compose as q

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.schema import Column, QName, Schema
 from fixer.model.step import Phase, Step, alter
 from fixer.sql.compose import SQL, Identifier

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.schema import QName, Schema, Table
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, rows_where
 from fixer.model.schema import ForeignKey, QName, Schema
 from fixer.model.step import Hazard, Lock, Phase, Step, alter, drop_foreign_key

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.schema import ForeignKey, QName, Schema, Table
 from fixer.model.step import Phase, RefusalError, Step
 from fixer.repair.rows import Rivals, counted, identity, move, places, rewrite

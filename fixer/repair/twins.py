@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.contract.build import ColumnHints, Contract
+from fixer.model.contract import ColumnHints, Contract
 from fixer.model.schema import COUNTED, QName, Schema, Table, Twin
 from fixer.repair.rows import counted
 from fixer.sql import compose as q

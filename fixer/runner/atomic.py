@@ -19,8 +19,8 @@ from fixer import introspect
 from fixer.compare.examine import Report, look
 from fixer.connect.failures import told
 from fixer.connect.settings import generously
-from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, PlanRefused
+from fixer.model.contract import Contract
 from fixer.model.run import Run
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Lock, Phase

@@ -25,8 +25,8 @@ from fixer import introspect
 from fixer.compare.examine import Report, examine
 from fixer.connect.failures import told
 from fixer.connect.settings import MODESTLY, QUIETLY, SAFE_PATH, SWIFTLY, generously, setting, unhurried
-from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, TargetError
+from fixer.model.contract import Contract
 from fixer.model.run import Run
 from fixer.model.schema import QName
 from fixer.model.step import Lock, Phase

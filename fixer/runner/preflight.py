@@ -8,8 +8,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.examine import look_elsewhere
-from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.model.contract import Contract
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard
 from fixer.planner.build import Plan, Published

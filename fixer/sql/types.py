@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from fixer.contract.build import ColumnHints
+from fixer.model.contract import ColumnHints
 from fixer.model.schema import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from fixer.contract.build import Contract
+from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, ordered, rows_where
 from fixer.model.schema import Check, Column, Index, QName, Schema, Table, canonical
 from fixer.model.step import (

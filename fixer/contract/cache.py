@@ -1,0 +1,70 @@
+"""Keeps a contract that was read for the next time: by its content, its place and the server's version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import MetaData
+
+from fixer import introspect
+from fixer.contract.places import Places
+from fixer.contract.statements import spelt
+from fixer.model.codec import decode, encode, form
+from fixer.model.schema import Check, Column, ForeignKey, Index, Schema, Sequence, Table
+
+_FORMAT = 3  # changes whenever the values of fixer.model.schema mean something else
+_AT_MOST = 50  # contracts that are kept: each change of one makes another
+_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
+
+log = logging.getLogger("pgmend.contract")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A contract as it was read, and how its hints are spelt under any search_path where they need be: by table."""
+
+    schema: Schema
+    hints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
+    """Return where this contract is kept, once read.
+
+    Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
+    contract. Table by table, because to sort a long chain of references takes longer than to spell it.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    ddl = {each.text for each in spelt(metadata, name, [[table] for table in metadata.tables.values()])}
+    said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
+    parts = [str(_FORMAT), form(*_KEPT), str(version), places.schema, *sorted(ddl), *said, *introspect.queries()]
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return cache / "pgmend" / f"contract-{digest[:32]}.json"
+
+
+def recall(kept: Path) -> Read | None:
+    """Return the contract that was kept; None where there is none, or none that can be read."""
+    try:
+        schema, hints = json.loads(kept.read_text(encoding="utf-8"))
+        return Read(decode(Schema, schema), {str(table): dict(texts) for table, texts in hints.items()})
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
+def keep(kept: Path, found: Read) -> None:
+    """Keep the contract for the next time, where there is room for it."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
+            json.dump([encode(found.schema), found.hints], file, separators=(",", ":"))
+        Path(file.name).replace(kept)
+        for old in sorted(kept.parent.glob("contract-*.json"), key=lambda path: path.stat().st_mtime)[:-_AT_MOST]:
+            old.unlink()
+    except OSError as error:
+        log.info("the contract is not kept for the next time: %s", error.strerror)

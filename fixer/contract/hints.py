@@ -1,0 +1,103 @@
+"""What models say in ``info`` beside their schema: read from tables and columns, as SQL where it is a value."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any  # what is in an info may be anything, until it is read here
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extras import Json
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Table as SATable
+from sqlalchemy.sql.elements import ClauseElement
+
+from fixer.contract.statements import sql_of
+from fixer.errors import ContractError
+from fixer.model.contract import ColumnHints, TableHints
+
+ORPHAN_POLICIES = ("quarantine", "adopt", "null")
+
+
+def expressions(table: SATable, name: str) -> tuple[str, ...]:
+    """Return what the hints of a table say in SQL."""
+    with _readable(table, name):
+        values = [value for row in table.info.get("default_rows", ()) for value in row.values()]
+        values += [_info(column)["backfill"] for column in table.columns if "backfill" in _info(column)]
+        return tuple(dict.fromkeys(sql_of(value) for value in values if isinstance(value, ClauseElement)))
+
+
+def hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[str, str]) -> TableHints:
+    """Return the hints of a table, all of which the connection can send; `spelt` has its expressions in full."""
+    with _readable(table, name):
+        hints = _hints(table, spelt)
+        fills = (column.backfill for column in hints.columns.values() if column.backfill)
+        for value in chain(fills, *(row.values() for row in hints.default_rows)):
+            value.as_string(connection)
+        return hints
+
+
+@contextlib.contextmanager
+def _readable(table: SATable, name: str) -> Iterator[None]:
+    """Let hints that cannot be read be the contract's fault."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, psycopg2.ProgrammingError) as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise ContractError(f"The contract {name} has hints for {table.name} that cannot be read: {said}.") from None
+
+
+def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
+    rows = tuple(
+        {column: _value(value, f"{table.name}.{column}", spelt) for column, value in row.items()}
+        for row in table.info.get("default_rows", ())
+    )
+    for row in rows:
+        unknown = sorted(set(row) - {column.name for column in table.columns})
+        if unknown:
+            raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
+    columns = {column.name: _column_hints(column, spelt) for column in table.columns if _info(column)}
+    return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
+
+
+def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHints:
+    info = _info(column)
+    orphans = info.get("orphans", "quarantine")
+    if orphans not in ORPHAN_POLICIES:
+        raise ContractError(
+            f"{column} declares orphans={orphans!r}, which should be one of {', '.join(ORPHAN_POLICIES)}."
+        )
+    return ColumnHints(
+        legacy_names=tuple(info.get("legacy_names", ())),
+        legacy_keys=tuple(info.get("legacy_keys", ())),
+        backfill=_value(info["backfill"], str(column), spelt) if "backfill" in info else None,
+        orphans=orphans,
+        timezone=info.get("timezone"),
+        alone=_alone(info),
+    )
+
+
+def _alone(info: Mapping[str, Any]) -> bool:
+    """Tell whether hints say that there are no legacy names, and do not just leave them out."""
+    return "legacy_names" in info and not info["legacy_names"]
+
+
+def _info(column: SAColumn[Any]) -> dict[str, Any]:
+    """Return the hints of a column and of its foreign keys together."""
+    found: dict[str, Any] = {}
+    for key in column.foreign_keys:
+        found |= key.info or {}
+    return {**found, **column.info}
+
+
+def _value(value: object, where: str, spelt: Mapping[str, str]) -> sql.Composable:
+    """Return a hint's value as SQL: an expression as it is, or as it is spelt in full; all else as a literal."""
+    if isinstance(value, ClauseElement):
+        said = sql_of(value)
+        return sql.SQL(spelt.get(said, said))
+    if callable(value):
+        raise ContractError(f"The hint of {where} should be a value or a SQL expression, not a function.")
+    return sql.Literal(Json(value) if isinstance(value, dict) else value)

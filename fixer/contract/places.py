@@ -1,0 +1,44 @@
+"""Where the tables of a contract are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import MetaData
+
+from fixer.errors import ContractError
+from fixer.model.schema import QName
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where tables without a schema are wanted, where each table is, and which expressions the hints of each say."""
+
+    schema: str
+    tables: Mapping[str, QName]
+    said: Mapping[QName, tuple[str, ...]]
+
+    def of(self, name: str) -> QName:
+        """Return where a relation is wanted: a table of the models, or what is made along with them."""
+        return self.tables.get(name) or QName(self.schema, name)
+
+    @property
+    def schemas(self) -> list[str]:
+        """The schemas in which tables are wanted, and that of tables without one."""
+        return sorted({self.schema, *(name.schema for name in self.tables.values())})
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The schemas in which names without one are looked for, and those of the tables."""
+        return tuple(dict.fromkeys([self.schema, "public", *(name.schema for name in self.tables.values())]))
+
+
+def wanted_at(metadata: MetaData, name: str, schema: str) -> dict[str, QName]:
+    """Return where each table of a contract is wanted, by its name: each name once."""
+    if not metadata.tables:
+        raise ContractError(f"The contract {name} has no tables.")
+    places = {table.name: QName(table.schema or schema, table.name) for table in metadata.tables.values()}
+    if len(places) < len(metadata.tables):
+        raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
+    return places

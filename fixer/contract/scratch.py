@@ -1,0 +1,136 @@
+"""The throw-away place where a contract is created and read: pg_temp of the target, or a server of our own.
+
+What the models name without a schema means what it means to the application, unless somebody who is not trusted has
+left something there that PostgreSQL would take for its own: then only PostgreSQL's own is meant.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.connect.failures import told
+from fixer.connect.settings import OUR_PATH, SAFE_PATH, SAFELY, UNQUOTED, setting
+from fixer.contract.cache import Read
+from fixer.contract.places import Places
+from fixer.contract.respelt import path_of, respelt
+from fixer.contract.statements import Statement
+from fixer.errors import ContractError, ServerError, TargetError
+from fixer.model.schema import Schema
+
+_NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
+_UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
+_OPEN = f"""
+BEGIN;
+{SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);
+"""
+_CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
+
+log = logging.getLogger("pgmend.contract")
+
+
+def read(ddl: str, connection: Connection, name: str, places: Places) -> Read:
+    """Read the contract from a scratch place in the target, or else from an embedded server."""
+    try:
+        return _read_temporary(ddl, connection, name, places)
+    except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, pg.OutOfMemory):
+        return _read_embedded(ddl, connection.server_version // 10000, name, places)
+    except psycopg2.Error as error:
+        if connection.closed or (error.pgcode or "")[:2] in _NO_FAULT_OF_ITS or isinstance(error, pg.LockNotAvailable):
+            raise TargetError(f"The contract {name} could not be read in the target: {told(error)}.") from None
+        raise _unsatisfiable(name, error) from None
+    except ValueError as error:
+        if not (isinstance(error, UnicodeError) or "NUL" in str(error)):  # characters that no statement may hold
+            raise
+        raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
+
+
+def read_apart(statements: Iterable[Statement], version: int, name: str, places: Places) -> Schema | None:
+    """Read a contract whose models have listeners from a server of our own: what they say is not for live tables.
+
+    None where that server has not all that they need; what they would add is not part of the contract then.
+    """
+    try:
+        with _embedded(version, places.schemas) as connection, connection.cursor() as cursor:
+            cursor.execute(path_of([places.schema, "public"], local=False))
+            for each in statements:
+                cursor.execute(each.text)
+            cursor.execute(setting({"search_path": SAFE_PATH}, local=False))
+            cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, false)", (places.schemas,))
+            return introspect.read_model(cursor, places.schemas)
+    except (psycopg2.Error, ServerError) as error:
+        said = told(error) if isinstance(error, psycopg2.Error) else str(error)
+        log.warning("what the listeners of %s say is not part of the contract: %s", name, said)
+        return None
+
+
+def _read_embedded(ddl: str, version: int, name: str, places: Places) -> Read:
+    with _embedded(version, [places.schema]) as connection:
+        try:
+            return _read_temporary(ddl, connection, name, places)
+        except psycopg2.Error as error:
+            raise _unsatisfiable(name, error) from None
+
+
+@contextmanager
+def _embedded(version: int, schemas: Iterable[str]) -> Iterator[Connection]:
+    """Lend a connection to a server of our own, if possible of this version, with these schemas."""
+    from fixer.connect import servers  # a server is only started where the target cannot hold the scratch tables
+    from fixer.connect.binaries import binaries
+
+    nearest = version if version in binaries() else None
+    with servers.embedded(nearest) as server, closing(psycopg2.connect(server.dsn)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for schema in schemas:
+                cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        yield connection
+
+
+def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
+    first = (error.diag.message_primary or str(error)).rstrip(".")
+    return ContractError(f"The contract {name} cannot be satisfied by any database: {first}.")
+
+
+def _read_temporary(ddl: str, connection: Connection, name: str, places: Places) -> Read:
+    """Create the contract in pg_temp, read it, roll back."""
+    before = connection.autocommit
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            return _created(cursor, ddl, name, places)
+    finally:
+        if not connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+            connection.autocommit = before
+
+
+def _created(cursor: Cursor, ddl: str, name: str, places: Places) -> Read:
+    """Open a transaction, create the contract in it, and return what it looks like."""
+    cursor.execute(_OPEN + introspect.query("shadows"), ([places.schema, "public"],))
+    shadow = cursor.fetchone()
+    schemas = () if shadow else (places.schema, "public")
+    path = path_of(["pg_catalog", "pg_temp", *schemas]).as_string(cursor)
+    try:
+        cursor.execute(f"{path}{ddl};\n{OUR_PATH}{_CHOOSE}")
+    except _UNKNOWN as error:
+        raise _overshadowed(name, error, shadow) if shadow else error from None
+    return Read(introspect.read_model(cursor, places.all), respelt(cursor, places, schemas))
+
+
+def _overshadowed(name: str, error: psycopg2.Error, shadow: tuple[str, str, str]) -> ContractError:
+    kind, spelt, owner = shadow
+    return ContractError(
+        f"The contract {name} names something without its schema ({told(error)}), and the {kind} {spelt} of the role"
+        f" {owner} may take the place of PostgreSQL's own there: drop that one, or write the schema in the models."
+    )

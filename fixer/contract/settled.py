@@ -1,0 +1,67 @@
+"""A contract that was read in a scratch place, as it will stand where it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fixer.contract.places import Places
+from fixer.model.schema import Column, QName, Schema, Sequence, Table, bare_type, in_full
+
+
+def settled(wanted: Schema, places: Places, types: Mapping[str, str]) -> Schema:
+    """Return the schema as it will stand in the target; `types` has the schema of each type that is made with it."""
+    owned = [s for s in wanted.sequences.values() if not s.owned_by or s.owned_by[0].name in places.tables]
+    sequences = {s.name: s for s in (_sequence(each, places) for each in owned)}
+    homes = {s.name.name: _home(s, places) for s in wanted.sequences.values()}
+    move = _Move(places, types, homes)
+    tables = (move.table(table) for table in wanted.tables.values() if table.name.name in places.tables)
+    return Schema(tables={t.name: t for t in tables}, sequences=sequences, spellings=wanted.spellings)
+
+
+def _home(sequence: Sequence, places: Places) -> str:
+    """Return the schema where a sequence will stand: that of the table that owns it."""
+    return places.of(sequence.owned_by[0].name).schema if sequence.owned_by else places.schema
+
+
+def _sequence(sequence: Sequence, places: Places) -> Sequence:
+    owned_by = sequence.owned_by and (places.of(sequence.owned_by[0].name), sequence.owned_by[1])
+    return replace(sequence, name=QName(_home(sequence, places), sequence.name.name), owned_by=owned_by)
+
+
+@dataclass(frozen=True)
+class _Move:
+    """The way of tables out of the scratch place, and of the types and sequences that their expressions name."""
+
+    places: Places
+    types: Mapping[str, str]
+    sequences: Mapping[str, str]
+
+    def table(self, table: Table) -> Table:
+        """Return a table where it is wanted, as large as a table that is made anew."""
+        name = self.places.of(table.name.name)
+        return replace(
+            table,
+            name=name,
+            columns={c.name: self._column(c, name.schema) for c in table.columns.values()},
+            checks=tuple(replace(c, expression=self._in_full(c.expression)) for c in table.checks),
+            indexes=tuple(
+                replace(i, tail=self._in_full(i.tail), exclusion=self._in_full(i.exclusion)) for i in table.indexes
+            ),
+            foreign_keys=tuple(
+                replace(k, table=self.places.of(k.table.name), target=self.places.of(k.target.name))
+                for k in table.foreign_keys
+            ),
+            persistence="p",
+            bytes=0,
+        )
+
+    def _column(self, found: Column, home: str) -> Column:
+        sequence = found.sequence and QName(home, found.sequence.name)
+        scratch = found.home.startswith("pg_temp")
+        type_ = self.types.get(bare_type(found.type), self.places.schema) if scratch else found.home
+        default = found.default and in_full(found.default, self.types, self.sequences)
+        return replace(found, sequence=sequence, home=type_, default=default)
+
+    def _in_full(self, expression: str) -> str:
+        return in_full(expression, self.types, {})

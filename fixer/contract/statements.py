@@ -1,0 +1,79 @@
+"""The statements that create the tables of a contract, as SQLAlchemy and the models' listeners spell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import DDL, MetaData, TextClause, create_mock_engine
+from sqlalchemy import Table as SATable
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import CreateDomainType, CreateEnumType
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ClauseElement
+
+from fixer.errors import ContractError
+
+_DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
+Homes = Mapping[str | None, str]  # where the schemas of the models stand
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement that creates a part of the models; one that a listener says is not SQLAlchemy's own."""
+
+    text: str
+    listener: bool = False
+    made: tuple[str, str | None] | None = None  # the type that it creates, and the schema where the models want it
+
+
+def spelt(
+    metadata: MetaData, name: str, groups: Iterable[list[SATable]], homes: Homes | None = None
+) -> list[Statement]:
+    """Return the statements that create groups of tables, each group in order, in these homes of their schemas."""
+    statements: list[Statement] = []
+
+    def keep(element: ClauseElement, *_: object, **__: object) -> None:
+        statements.append(_statement(element, homes))
+
+    try:
+        engine = create_mock_engine("postgresql+psycopg2://", keep)
+        for tables in groups:
+            metadata.create_all(engine, tables, checkfirst=False)
+    except SQLAlchemyError as error:
+        said = " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
+        raise ContractError(f"The contract {name} cannot be satisfied: {said}.") from None
+    except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+        raise ContractError(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
+    return statements
+
+
+def sql_of(value: ClauseElement) -> str:
+    """Return an expression of SQLAlchemy as SQL."""
+    return str(value.compile(dialect=_DIALECT))
+
+
+def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
+    own = type(element).__module__.startswith("sqlalchemy.") and not isinstance(element, DDL | TextClause)
+    made = element.element if isinstance(element, CreateEnumType | CreateDomainType) else None
+    if homes is None:
+        text = sql_of(element)
+    else:
+        text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True))
+    return Statement(text.strip(), not own, (made.name, made.schema) if made is not None else None)
+
+
+def _culprit(error: BaseException) -> str:
+    """Return what of the user's raised an error while statements were spelt: no connection is behind them."""
+    found, listens, trace = "its metadata", False, error.__traceback__
+    while trace:
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        listens |= module.startswith("sqlalchemy.event")
+        if module.partition(".")[0] not in ("sqlalchemy", "fixer"):
+            code = trace.tb_frame.f_code
+            kind = "listener" if listens else "function"
+            found = f"its {kind} {code.co_name} ({Path(code.co_filename).name}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
