@@ -91,7 +91,7 @@ def answer(**values: str) -> None:
 
 
 def started(pid: int) -> str:
-    """Tell the moment a process started, which no later process of that number shares; "" when it ended."""
+    """Return when a process started, which no later process of that number shares; "" when it ended."""
     if not LINUX:
         return subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True).stdout
     try:
@@ -117,7 +117,7 @@ class Watch:
             self.poll.register(os.pidfd_open(owner), select.POLLIN)
 
     def over(self, seconds: float) -> bool:
-        """Wait at most so long for the end, and tell whether it has come."""
+        """Wait at most so long for the end, and return whether it has come."""
         return bool(self.poll.poll(seconds * 1000)) or started(self.owner) != self.moment
 
 
@@ -219,7 +219,7 @@ def choose_base(guise: str) -> Path:
 
 
 def open_to_all(place: Path) -> bool:
-    """Tell whether every user may pass through a directory and those above it."""
+    """Return whether every user may pass through a directory and those above it."""
     return all(above.stat().st_mode & 0o001 for above in [place, *place.resolve().parents])
 
 
@@ -256,7 +256,7 @@ def server(bindir: Path, directory: Path, guise: str, watch: Watch) -> Iterator[
 
 
 def is_ready(data: Path) -> bool:
-    """Tell whether the server takes connections, as pg_ctl does: by the last line of its pid file."""
+    """Return whether the server takes connections, as pg_ctl does: by the last line of its pid file."""
     try:
         return (data / "postmaster.pid").read_text().splitlines()[7].strip() == "ready"
     except (OSError, IndexError):

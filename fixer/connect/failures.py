@@ -34,7 +34,7 @@ class Place(Secretive, Protocol):
 
 
 class Cause(NamedTuple):
-    """One way in which a connection fails: how it is recognised, what is said of it, whether it may pass."""
+    """One way in which a connection fails: how to recognise it, how to report it, whether it may pass."""
 
     code: str
     pattern: str
@@ -199,7 +199,7 @@ def explain(error: psycopg2.Error, place: Place) -> TargetError:
 
 @contextmanager
 def doing(failed: str, *, schema: str = "") -> Iterator[None]:
-    """Say of an error of the database what failed, and which right is missing on a table of the `schema`."""
+    """Report an error of the database as what failed, with the right that a role lacks on a table of the `schema`."""
     try:
         yield
     except psycopg2.Error as error:
@@ -212,7 +212,7 @@ _RIGHTS = {"schema": "USAGE on schema", "function": "EXECUTE on function", "sequ
 
 
 def _remedy(error: psycopg2.Error, schema: str) -> str:
-    """Say which right would help, if one would."""
+    """Return words for the right that would help; none where no right would."""
     found = _DENIED.search(error.diag.message_primary or "") if error.pgcode == "42501" else None
     if not found:
         return ""
@@ -250,7 +250,7 @@ def relying_on_path(error: psycopg2.Error) -> str:
 
 
 def cause_of(error: psycopg2.Error) -> Cause:
-    """Return the way in which a connection failed; what libpq said where it is none of those known."""
+    """Return the known cause of a failed connection, or one that quotes libpq."""
     said = str(error)
     for cause in CAUSES:
         if (cause.code and error.pgcode == cause.code) or re.search(cause.pattern, said):

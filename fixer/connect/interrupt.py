@@ -62,7 +62,7 @@ def held() -> Iterator[None]:
 
 
 def was_heard() -> bool:
-    """Tell whether there was a Ctrl-C."""
+    """Return whether there was a Ctrl-C."""
     return _Heard.until is not None
 
 
@@ -134,12 +134,12 @@ def _wait(connection: Connection) -> None:
 
 
 def _is_over() -> bool:
-    """Tell whether nothing is waited for any longer."""
+    """Return whether nothing is waited for any longer."""
     return _Heard.until is not None and time.monotonic() >= _Heard.until
 
 
 def _is_answered(connection: Connection, *, cancelled: bool) -> bool:
-    """Tell whether the server has answered, having waited for it for a moment."""
+    """Return whether the server has answered, having waited for it for a moment."""
     try:
         return _is_done(connection, _MOMENT)
     except KeyboardInterrupt:  # of a handler that somebody put in the place of ours
@@ -156,7 +156,7 @@ def _is_built(connection: Connection) -> bool:
 
 
 def _is_done(connection: Connection, milliseconds: int | None) -> bool:
-    """Tell whether the server has answered, having waited for it once."""
+    """Return whether the server has answered, having waited for it once."""
     state = connection.poll()
     if state != POLL_OK:
         waiting = select.poll()  # unlike select.select, for any number of open files
@@ -193,5 +193,5 @@ def _cancel_and_go(connection: Connection) -> None:
 
 
 def _ended(process: int) -> bool:
-    """Tell whether the process has ended; it is left to be waited for."""
+    """Return whether the process has ended; it is left to be waited for."""
     return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

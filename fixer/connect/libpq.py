@@ -16,7 +16,7 @@ from fixer.errors import TargetError
 
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
-# Those that decide something here; libpq reads its others itself.
+# The variables that decide something here; libpq reads its others itself.
 VARIABLES = {
     "PGHOST": "host",
     "PGHOSTADDR": "hostaddr",
@@ -53,7 +53,7 @@ def parsed(text: str, origin: str) -> dict[str, str]:
 
 
 def _keywords(text: str) -> dict[str, str] | None:
-    """Return the keywords that libpq reads in the text, or nothing: its error quotes half a password."""
+    """Return the keywords that libpq reads in the text, or None: its own error quotes half a password."""
     try:
         return {keyword: value for keyword, value in parse_dsn(text).items() if value}
     except (psycopg2.Error, ValueError):
@@ -97,7 +97,7 @@ def _refuse_unreadable(text: str, origin: str) -> NoReturn:
 
 
 def sslmode(word: str, name: str, *, verify: bool) -> str:
-    """Return the sslmode that a word of a person means."""
+    """Return the sslmode for true, false, or an sslmode itself."""
     mode = word.strip().lower()
     if mode in ("true", "1", "yes", "on"):
         return "verify-full" if verify else "require"
@@ -180,12 +180,12 @@ def arguments(url: URL) -> dict[str, str]:
 
 
 def spread(ports: list[str], hosts: list[str]) -> list[str]:
-    """Return a port for each host: a single port is that of all."""
+    """Return a port for each host; a single port counts for all."""
     return ports * len(hosts) if len(ports) == 1 else ports
 
 
 def is_socket(host: str) -> bool:
-    """Tell whether a host is a directory or an abstract name, or left out: a socket of this machine."""
+    """Return whether a host is a directory or an abstract name, or left out: a socket of this machine."""
     return host.startswith(("/", "@")) or not host
 
 

@@ -65,7 +65,7 @@ def _culprit(
     origin: str,
     environ: Mapping[str, str],
 ) -> str:
-    """Return words for a bad value: a variable's as it is, a URL's unsaid, for it may be half a password."""
+    """Return words for a bad value: they quote a variable, but not a URL, whose part may be half a password."""
     for name in names:
         if environ.get(name) == arguments[keyword]:
             return f"{name} ({arguments[keyword]!r})"
@@ -116,6 +116,6 @@ def _is_managed(host: str) -> bool:
 
 
 def is_pooled(arguments: Mapping[str, str]) -> bool:
-    """Tell whether a pooler answers there, which keeps no session."""
+    """Return whether a pooler answers there, which keeps no session."""
     ports = set(arguments.get("port", "").split(","))
     return bool(ports & POOLER_PORTS) or "-pooler." in arguments.get("host", "") or "pgbouncer" in arguments

@@ -48,7 +48,7 @@ def settle() -> None:
 
 
 def _is_command() -> bool:
-    """Tell whether this process is the command line, as a script or by `python -m fixer`."""
+    """Return whether this process is the command line, as a script or by `python -m fixer`."""
     name = sys.argv[0] if sys.argv else ""
     if name == "-m":  # as long as Python looks for the module
         return any(word in ("fixer", "-mfixer") for word in sys.orig_argv)

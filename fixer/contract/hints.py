@@ -42,7 +42,7 @@ def hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[s
 
 @contextlib.contextmanager
 def _readable(table: SATable, name: str) -> Iterator[None]:
-    """Let hints that cannot be read be the contract's fault."""
+    """Report hints that cannot be read as a fault of the contract."""
     try:
         yield
     except (TypeError, ValueError, AttributeError, LookupError, psycopg2.ProgrammingError) as error:
@@ -81,7 +81,7 @@ def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHint
 
 
 def _alone(info: Mapping[str, Any]) -> bool:
-    """Tell whether hints say that there are no legacy names, and do not just leave them out."""
+    """Return whether hints declare that there are no legacy names; to leave these out declares nothing."""
     return "legacy_names" in info and not info["legacy_names"]
 
 

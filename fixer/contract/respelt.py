@@ -31,7 +31,7 @@ def path_of(schemas: Iterable[str], *, local: bool = True) -> sql.Composed:
 
 
 def respelt(cursor: Cursor, places: Places, schemas: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Return how hints are spelt that name something without its schema: under any other search_path."""
+    """Return in full the expressions of hints that name something without its schema, by table."""
     found: dict[str, dict[str, str]] = {}
     said = [(table, text) for table, texts in places.said.items() for text in texts]
     if not said or _views(cursor, said, ()) is not None:
@@ -44,7 +44,7 @@ def respelt(cursor: Cursor, places: Places, schemas: tuple[str, ...]) -> dict[st
 
 
 def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...]) -> list[str] | None:
-    """Return how PostgreSQL spells expressions over tables in full, names being looked for in these schemas too.
+    """Return how PostgreSQL spells expressions over tables in full, when it looks for names in these schemas too.
 
     None where it does not understand one. A view keeps an expression parsed, and changes nothing of it.
     """

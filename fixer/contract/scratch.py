@@ -54,7 +54,7 @@ def read(ddl: str, connection: Connection, name: str, places: Places) -> Read:
 
 
 def read_apart(statements: Iterable[Statement], version: int, name: str, places: Places) -> Schema | None:
-    """Read a contract whose models have listeners from a server of our own: what they say is not for live tables.
+    """Read a contract whose models have listeners from a server of our own, so that these never reach the target.
 
     None where that server has not all that they need; what they would add is not part of the contract then.
     """

@@ -66,7 +66,7 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
 
 
 def _culprit(error: BaseException) -> str:
-    """Return what of the user's raised an error while statements were spelt: no connection is behind them."""
+    """Return words for the function or listener of the models that raised an error."""
     found, listens, trace = "its metadata", False, error.__traceback__
     while trace:
         module = str(trace.tb_frame.f_globals.get("__name__"))

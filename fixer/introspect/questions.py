@@ -30,7 +30,7 @@ def query(name: str) -> str:
 
 
 def queries() -> list[str]:
-    """Return the texts of all the queries, by which what was read with others is told."""
+    """Return the texts of all the queries: what other texts have read must be read anew."""
     return [query(name) for name in _files()]
 
 

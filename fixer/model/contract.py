@@ -20,7 +20,7 @@ class ColumnHints:
     backfill: Composable | None = None
     orphans: str = "quarantine"
     timezone: str | None = None
-    alone: bool = False  # whether the contract says that it has no legacy names: what is called alike is another
+    alone: bool = False  # whether the contract declares that it has no legacy names: similar names mean others
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class Contract:
             yield from table.foreign_keys
 
     def differing(self) -> Iterator[tuple[QName, Table]]:
-        """Yield the wanted tables that may stand otherwise: all in which a comparison of shapes can find anything."""
+        """Yield the wanted tables in which a comparison of shapes can find anything."""
         return (item for item in self.tables.items() if item[0] not in self.alike)
 
     def differing_foreign_keys(self) -> Iterator[ForeignKey]:
-        """Yield the wanted foreign keys of tables that may stand otherwise."""
+        """Yield the wanted foreign keys of these tables."""
         for _, table in self.differing():
             yield from table.foreign_keys
 
