@@ -17,7 +17,8 @@ from itertools import groupby
 from fixer import defects
 from fixer.compare.unchanged import alike, still_alike
 from fixer.contract.build import Contract
-from fixer.model.finding import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
+from fixer.defects import DefectClass, Foreseeing
+from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Stage
 from fixer.model.schema import QName, Schema, Table
 from fixer.model.step import Phase, RefusalError, Repair, Step, refuse
 
@@ -74,9 +75,8 @@ def compare(
         found = _stage(list(stage), future, known, count, measure, chosen, decided, asked)
         findings += [finding for _, finding in found]
         for defect, finding in found:
-            foresee = getattr(defect, "foresee", None)
-            if foresee is not None and not finding.repair.refusal:
-                future = foresee(finding, future, contract)
+            if isinstance(defect, Foreseeing) and not finding.repair.refusal:
+                future = defect.foresee(finding, future, contract)
     today = _seen_today(findings, actual, contract) if future is not actual else None
     visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
     consequences = [f for f in findings if not any(f is other for other in visible)]

@@ -11,10 +11,11 @@ from functools import partial
 
 from fixer.contract.build import Contract
 from fixer.defects._databases import COMPANY_ROWS, company
-from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Check, QName, Schema
 from fixer.model.step import Phase, Repair
 from fixer.repair.checks import spelt, stands
+from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.sql.compose import SQL, Composed
 

@@ -12,9 +12,10 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.contract.build import ColumnHints, Contract
-from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, Schema
 from fixer.model.step import Phase, Repair, refuse
+from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL

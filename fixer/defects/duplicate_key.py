@@ -13,10 +13,11 @@ from functools import partial
 
 from fixer.contract.build import Contract
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Phase, Repair, Step
 from fixer.repair.numbers import new_numbers
+from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import unreferenced
 from fixer.repair.rows import Rivals, counted, move, rewrite
 from fixer.sql import compose as q

@@ -11,9 +11,10 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Phase, Repair, Step
+from fixer.repair.probe import rivals_where, shown
 from fixer.repair.rows import Rivals, move
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Index, Schema, Table
 from fixer.model.step import Phase, Repair
+from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q

@@ -15,12 +15,13 @@ from functools import partial
 
 from fixer.contract.build import Contract
 from fixer.defects._databases import TENANCY_ROWS, tenancy
-from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, QName, Schema
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.numbers import Held, held
+from fixer.repair.probe import rows_where
 from fixer.repair.sequences import give_generator, let_count, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import QName, Schema, Table, canonical
 from fixer.model.step import Phase, Repair
 from fixer.repair.columns import open_columns
+from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover, one_at_most
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q

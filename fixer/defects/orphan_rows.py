@@ -11,10 +11,11 @@ from functools import partial
 
 from fixer.contract.build import Contract
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
-from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Repair
 from fixer.repair.foreign_keys import best, pairs_of
+from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover, orphaned
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL

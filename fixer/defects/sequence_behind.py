@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import QName, Schema, Sequence
 from fixer.model.step import Repair
 from fixer.repair.numbers import advance, held
+from fixer.repair.probe import rows_where
 from fixer.repair.sequences import own_sequences
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
 from fixer.repair import constraints_online as online
 from fixer.repair.foreign_keys import old_text_key
+from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q

@@ -1,19 +1,17 @@
-"""Findings, the questions behind them, and what a defect class is."""
+"""Findings, the questions behind them, and the specimens of a defect class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any
 
+from psycopg2.sql import Composable
 from sqlalchemy import MetaData
 
-from fixer.contract.build import Contract
-from fixer.model.schema import QName, Schema, Table
+from fixer.model.schema import QName
 from fixer.model.step import Repair
-from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
 
 UNREADABLE = "unreadable-rows"  # no defect of the database: a question that could not be asked
 POINTS = {
@@ -48,31 +46,6 @@ class Probe:
     costly: bool = False  # whether its rows are kept once found, because to find them again takes long
     table: QName | None = None  # the table that a repair finds its rows in, by the same search as it is asked by
     places: tuple[Composable, ...] = ()  # what that search gives of each
-
-
-def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool = False) -> Probe:
-    """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
-    future = actual.tables[table]
-    return Probe(q.rows_of(future, own=own), condition, shown(future))
-
-
-def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
-    """Return the probe for rows that share a key with others, asked once for whoever asks with the same keys."""
-    probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)
-    return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
-
-
-def shown(table: Table) -> tuple[Composable, ...]:
-    """Return what identifies a row of this table to a person: its key, else its first columns."""
-    keys = sorted(table.plain_keys, key=lambda key: (not key.primary, len(key.columns)))
-    wanted = keys[0].columns if keys else (("id",) if "id" in table.columns else tuple(table.columns)[:2])
-    return tuple(ordered(table, column) for column in wanted)
-
-
-def ordered(table: Table, column: str) -> Composable:
-    """Return a cell of the row as it can be ordered by: its text, where its type has no order."""
-    cell = q.column(column)
-    return SQL("{}::text").format(cell) if table.columns[column].type in ("json", "xml", "point") else cell
 
 
 @dataclass(frozen=True)
@@ -165,22 +138,3 @@ class Specimen:
     superuser: bool = False
     minimum_version: int = 13
     manual: bool = False  # whether a person has to decide
-
-
-class DefectClass(Protocol):
-    """What a module in fixer/defects must have. Its file name is its slug, in snake case."""
-
-    SLUG: str
-    POINT: int
-    STAGE: Stage
-    SPECIMENS: tuple[Specimen, ...]
-    NEAR_MISSES: tuple[Specimen, ...]
-
-    def detect(self, actual: Schema, contract: Contract) -> Iterable[Finding]:
-        """Yield what may be wrong, judging by the catalogue; probes tell the rest."""
-
-    def repair(self, finding: Finding, actual: Schema, contract: Contract) -> Repair:
-        """Return the cure of one finding."""
-
-    # Optional: foresee(finding, actual, contract) -> Schema, the schema as its repair leaves it,
-    # for classes that change names or shapes which later stages look at.

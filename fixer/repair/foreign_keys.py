@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, rows_where
+from fixer.model.finding import Finding
 from fixer.model.schema import ForeignKey, QName, Schema
 from fixer.model.step import Hazard, Lock, Phase, Step, alter, drop_foreign_key
 from fixer.repair import constraints_online as online
+from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from fixer.model.finding import Finding, Probe, ordered, shown
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Index, Table
 from fixer.model.step import Repair, refuse
+from fixer.repair.probe import ordered, shown
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier

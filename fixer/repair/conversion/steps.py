@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.contract.build import Contract
-from fixer.model.finding import Finding, Probe, ordered, rows_where
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Check, Column, Index, QName, Schema, Table, canonical
 from fixer.model.step import (
     JOURNAL,
@@ -26,6 +26,7 @@ from fixer.model.step import (
 )
 from fixer.repair import constraints_online as online
 from fixer.repair.conversion.indexes import clinging, merging, refused
+from fixer.repair.probe import ordered, rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import identity
 from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
