@@ -19,8 +19,9 @@ from fixer.compare.unchanged import alike, still_alike
 from fixer.contract.build import Contract
 from fixer.defects import DefectClass, Foreseeing
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Stage
-from fixer.model.schema import QName, Schema, Table
+from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import Phase, RefusalError, Repair, Step, refuse
+from fixer.model.subject import Unreadable
 
 # What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
 CHEAP_BYTES = 32 * 1024 * 1024
@@ -148,7 +149,9 @@ def _asked_for(finding: Finding, *, deep: bool, doubts: Doubts) -> bool:
 
 def _columns_of(finding: Finding) -> set[str]:
     """Return the columns that a finding speaks of."""
-    return {column for column in (finding.column, *getattr(finding.part, "columns", ())) if column}
+    part = finding.part
+    others = part.columns if isinstance(part, ForeignKey | Index | Check) else ()
+    return {column for column in (finding.column, *others) if column}
 
 
 def _empty(findings: Sequence[Finding], future: Schema, measure: Measure) -> Set[QName]:
@@ -208,8 +211,7 @@ def _answered(finding: Finding, answer: Count) -> Finding:
         return replace(
             finding,
             slug=UNREADABLE,
-            object=str(finding.table),
-            column=None,
+            about=Unreadable(finding.table, finding.about),
             message=f"{finding.table.name} could not be read: {answer.error}",
             rows=0,
             only_with_rows=False,

@@ -15,6 +15,7 @@ from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfDefaultRow
 from fixer.repair.default_rows import clashing, described
 from fixer.sql.compose import SQL
 
@@ -23,7 +24,7 @@ POINT = 3
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe for one that is absent while another row has its values."""
     for name, hints in contract.hints.items():
         for row in hints.default_rows if name in actual.tables else ():
@@ -36,16 +37,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 yield Finding(
                     SLUG,
                     POINT,
-                    str(name),
+                    OfDefaultRow(name, row),
                     message,
-                    name,
-                    part=row,
                     only_with_rows=True,
                     asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False),
                 )
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
     """Refuse."""
     return refuse("nobody but a person can tell whose these values are")
 

@@ -14,6 +14,7 @@ from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Column, Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import OfDefaultRow
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
@@ -26,7 +27,7 @@ POINT = 3
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe that tells whether each is absent and could be inserted."""
     for name, hints in contract.hints.items():
         for row in hints.default_rows if name in actual.tables else ():
@@ -37,18 +38,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             yield Finding(
                 SLUG,
                 POINT,
-                str(name),
+                OfDefaultRow(name, row),
                 message,
-                name,
-                part=row,
                 only_with_rows=True,
                 asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
             )
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
     """Insert the row."""
-    row, name = finding.part, finding.table
+    row, name = finding.about.row, finding.table
     empty = [
         column.name
         for column in contract.tables[name].columns.values()

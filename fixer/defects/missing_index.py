@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fixer.contract.build import Contract
+from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema, canonical
 from fixer.model.step import Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Identifier
@@ -22,22 +24,21 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted indexes to which no valid one is equal."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        valid = [index for index in table.indexes if index.valid] if table else []
+    for wanted, table in walk.tables(actual, contract):
+        valid = [index for index in table.indexes if index.valid]
         there = {canonical(spelt) for index in valid for spelt in (index.tail, index.exclusion)}
-        for index in wanted.indexes if table else ():
+        for index in wanted.indexes:
             if not index.unique and canonical(index.exclusion or index.tail) not in there:
                 lack = index.exclusion or f"an index {index.tail.removeprefix('USING ')}"
-                message = f"{name.name} should have {lack}, has none"
-                yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, index.columns[0] or None, part=index)
+                message = f"{table.name.name} should have {lack}, has none"
+                yield Finding(SLUG, POINT, OfIndex(table.name, index), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
     """Create the index."""
-    name, index = finding.table, finding.part
+    name, index = finding.table, finding.about.wanted
     if index.exclusion and not actual.tables[name].created:
         return refuse("settle the rows that exclude each other, and add it: pgmend cannot tell which of them stays")
     ddl.alone(actual.tables[name], index)

@@ -7,12 +7,14 @@ Cure: swap in one transaction; the old key stays as a unique constraint, referen
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fixer.contract.build import Contract
+from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Index, Schema
 from fixer.model.step import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
+from fixer.model.subject import OfPrimaryKey
 from fixer.repair import constraints_online as online
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -23,30 +25,33 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class WrongKey(OfPrimaryKey):
+    """The primary key that the contract wants, with the one that stands."""
+
+    found: Index
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
     """Yield the tables whose primary key is on other columns, deferrable or invalid."""
-    for name, wanted in contract.differing():
-        key, table = wanted.primary_key, actual.tables.get(name)
-        found = table.primary_key if table else None
-        if key is None or found is None:
-            continue
-        if set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable):
+    for _, table, key in walk.primary_keys(actual, contract):
+        found = table.primary_key
+        if found and (set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable)):
             state = " DEFERRABLE" if found.deferrable else ""
             message = (
-                f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
+                f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
                 f" has PRIMARY KEY ({', '.join(found.columns)}){state}"
             )
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, found=found)
+            yield Finding(SLUG, POINT, WrongKey(table.name, key, found), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
     """Swap the keys, and give the old one back as a unique constraint with all that referenced it."""
     return Repair(tuple(_steps(finding, actual, contract)))
 
 
-def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    old: Index = finding.found
-    name, table = finding.table, actual.tables[finding.table]
+def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Iterator[Step]:
+    old, name, table = finding.about.found, finding.table, actual.tables[finding.table]
     dependents = [k for k in actual.incoming(name) if set(k.target_columns) == set(old.columns)]
     again = [key for key in dependents if not _replaced(key, contract)]
     lightly = _online(finding, actual, dependents, again)
@@ -60,8 +65,10 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         yield replace(step, online=())
 
 
-def _at_once(finding: Finding, actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]) -> Iterator[Step]:
-    key, old, name = finding.part, finding.found, finding.table
+def _at_once(
+    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+) -> Iterator[Step]:
+    key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
     for each in dependents:
         yield drop_foreign_key(each, "to be added again after the key it uses", hazard=Hazard.REPLACES_CONSTRAINT)
@@ -82,18 +89,18 @@ def _at_once(finding: Finding, actual: Schema, dependents: list[ForeignKey], aga
         yield alter(Phase.FOREIGN_KEYS, each.table, title, add, touches=(name,))
 
 
-def _old_key(finding: Finding, actual: Schema) -> tuple[str, Index]:
+def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
     """Return the name under which the old key stays, and what it is then."""
     name, table = finding.table, actual.tables[finding.table]
-    unique = replace(finding.found, primary=False, deferrable=False, deferred=False)
+    unique = replace(finding.about.found, primary=False, deferrable=False, deferred=False)
     return ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique
 
 
 def _online(
-    finding: Finding, actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
 ) -> tuple[Step, ...] | None:
     """Return the swap that locks for a moment: both indexes are built before it, references are proved after it."""
-    key, old, name = finding.part, finding.found, finding.table
+    key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
     ready = online.ready_index(key, table)
     new = ready or ddl.free_constraint_name(table, actual, name, key.name, index=True)

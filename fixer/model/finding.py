@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Generic
 
 from psycopg2.sql import Composable
 from sqlalchemy import MetaData
 
 from fixer.model.schema import QName
 from fixer.model.step import Repair
+from fixer.model.subject import Part, Subject
+
+if TYPE_CHECKING:
+    # The default is for the type checker alone, which takes a bare Finding as one about any subject.
+    from typing_extensions import TypeVar
+
+    About = TypeVar("About", bound=Subject, covariant=True, default=Subject)
+else:
+    from typing import TypeVar
+
+    About = TypeVar("About", bound=Subject, covariant=True)
 
 UNREADABLE = "unreadable-rows"  # no defect of the database: a question that could not be asked
 POINTS = {
@@ -77,24 +88,20 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Generic[About]):
     """One occurrence of a defect class.
 
-    `rows` and `sample` come from the probe, where there is one; `asks` composes it, which is only done when
-    it is asked. `only_with_rows` marks a finding that is none when no row is behind it; `vouched` one whose
-    rows the catalogue vouches for, so that they are read only where reading is cheap or was asked for; `of_rows` one
-    that an empty table answers by its size.
+    `about` says in its type what it concerns. `rows` and `sample` come from the probe, where there is one; `asks`
+    composes it, which is only done when it is asked. `only_with_rows` marks a finding that is none when no row is
+    behind it; `vouched` one whose rows the catalogue vouches for, so that they are read only where reading is cheap or
+    was asked for; `of_rows` one that an empty table answers by its size.
     """
 
     slug: str
     point: int
-    object: str
+    about: About
     message: str
-    table: QName
-    column: str | None = None
     severity: str = "error"
-    part: Any = None  # the wanted key, foreign key, check, index or row it speaks of
-    found: Any = None  # what stands in its place
     asks: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
@@ -105,9 +112,24 @@ class Finding:
     repair: Repair = field(default_factory=Repair)
 
     @property
-    def probe(self) -> Probe | None:
-        """The question about its rows, composed anew."""
-        return self.asks() if self.asks else None
+    def table(self) -> QName:
+        """The table of the contract that it concerns."""
+        return self.about.table
+
+    @property
+    def object(self) -> str:
+        """The name by which a report calls what it is about."""
+        return self.about.object
+
+    @property
+    def column(self) -> str | None:
+        """The column that it lies on, if any."""
+        return self.about.column
+
+    @property
+    def part(self) -> Part | None:
+        """The key, index, check or default row of the contract that it is about, if any."""
+        return self.about.part
 
     @property
     def breaks(self) -> bool:

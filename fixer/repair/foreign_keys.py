@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -10,6 +10,7 @@ from fixer.contract.build import Contract
 from fixer.model.finding import Finding
 from fixer.model.schema import ForeignKey, QName, Schema
 from fixer.model.step import Hazard, Lock, Phase, Step, alter, drop_foreign_key
+from fixer.model.subject import StrandedColumn
 from fixer.repair import constraints_online as online
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
@@ -70,14 +71,6 @@ def _name(key: ForeignKey, actual: Schema) -> str:
     return ddl.free_constraint_name(actual.tables.get(key.table), actual, key.table, key.name, index=False)
 
 
-def pairs_of(actual: Schema, wanted: Iterable[ForeignKey]) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
-    """Yield each wanted foreign key with those that stand on its columns."""
-    for key in wanted:
-        table = actual.tables.get(key.table)
-        if table:
-            yield key, tuple(k for k in table.foreign_keys if set(k.columns) == set(key.columns))
-
-
 def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None:
     """Return the foreign key that comes closest to the wanted one, if any points where it should."""
     right = [key for key in found if key.points_as(wanted)]
@@ -107,7 +100,7 @@ def stranded(
     actual: Schema,
     contract: Contract,
     texts: Composable | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[Finding[StrandedColumn]]:
     """Yield a finding of a class for each table that holds numbers of a key that is gone.
 
     Texts are numbers as well, unless they name the rows of an old key: its `texts` are the condition that these are
@@ -126,11 +119,8 @@ def stranded(
         yield Finding(
             slug,
             point,
-            f"{key.table}.{here.name}",
+            StrandedColumn(key, here.name),
             message,
-            key.table,
-            here.name,
-            part=key,
             asks=partial(rows_where, actual, key.table, held),
             only_with_rows=True,
         )
