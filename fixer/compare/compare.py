@@ -19,6 +19,7 @@ from fixer.compare.unchanged import alike, still_alike
 from fixer.contract.build import Contract
 from fixer.defects import DefectClass, Foreseeing
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Stage
+from fixer.model.obstacle import Below, MutePublication
 from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import Unreadable
@@ -257,20 +258,22 @@ def _forbidden(step: Step, future: Schema) -> str:
         return f"{made[0]} is generated, and nothing can be written into it"
     if table and (step.moves or step.restores or step.respells) and (why := _untold(step, table)):
         return why
-    below = [each.name for each in table.obstacles if each.kind == "below"] if table and step.writes_rows else []
+    below = [each.name for each in table.obstacles if isinstance(each, Below)] if table and step.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
 
 
 def _untold(step: Step, table: Table) -> str:
     """Return why a publication could not tell which rows of a table a step changes, if it could not."""
     for each in table.obstacles:
-        if each.kind == "mute" and each.columns:  # whatever key the table gets
+        if not isinstance(each, MutePublication):
+            continue
+        if each.columns:  # whatever key the table gets
             return (
                 f"the publication {each.name} could not tell which rows of {step.table} were changed, by its columns"
                 f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
                 " repaired"
             )
-        if each.kind == "mute" and step.phase < Phase.INDEXES:
+        if step.phase < Phase.INDEXES:
             whose = "its partitions" if table.kind == "p" else "it"
             return (
                 f"the publication {each.name} could not tell which rows of {step.table} were changed:"

@@ -51,7 +51,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowColumn]
         if type_:
             home = next((side.home for side in (found, wanted) if side.type == type_), "")
             message = f"{table.name.name}.{wanted.name} should take {wanted.type}, is {found.type}"
-            yield Finding(SLUG, POINT, NarrowColumn(table.name, found.name, found, type_, home), message)
+            yield Finding(SLUG, POINT, NarrowColumn(table.name, wanted.name, found, type_, home), message)
 
 
 def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -> Repair:

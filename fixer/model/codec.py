@@ -80,7 +80,7 @@ def _decoder(kind: Any, column: Decoder) -> Decoder:
         return QName._make
     if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass_decoder(kind, column)
-    if origin in (Union, types.UnionType):
+    if origin in (Union, types.UnionType) and len(parts) == 2 and type(None) in parts:
         some = _decoder(next(part for part in parts if part is not type(None)), column)
         return lambda kept: None if kept is None else some(kept)
     if origin is tuple and parts[-1] is not Ellipsis:

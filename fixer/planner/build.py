@@ -13,7 +13,8 @@ from typing import Any
 from fixer.compare.compare import Comparison
 from fixer.errors import PlanRefused
 from fixer.model.finding import Finding
-from fixer.model.schema import Obstacle, QName, Schema
+from fixer.model.obstacle import Rule, Trigger
+from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard, Lock, Phase, Step
 from fixer.planner.estimate import cost
 from fixer.repair.constraints_online import is_syncing
@@ -255,7 +256,7 @@ def _while_asleep(step: Step, comparison: Comparison) -> Step:
         (_switch(step.table, o.kind, o.name, "DISABLE", Phase.RELEASE).sql, _switch(*on, Phase.FINISH).sql)
         for o, on in wakeful
     ]
-    rules = any(obstacle.kind == "rule" for obstacle, _ in wakeful)
+    rules = any(isinstance(obstacle, Rule) for obstacle, _ in wakeful)
     lock = Lock.ACCESS_EXCLUSIVE if rules else Lock.SHARE_ROW_EXCLUSIVE
     return replace(step, asleep=tuple(switches), lock=lock if step.lock is Lock.ROW_EXCLUSIVE else step.lock)
 
@@ -278,17 +279,17 @@ def _sleeps_without_lock(step: Step, comparison: Comparison) -> bool:
     ends = {(key.table, c) for key in keys for c in key.columns}
     ends |= {(key.target, c) for key in keys for c in key.target_columns}
     late = any(index.deferrable for index in (*table.indexes, *later.indexes))
-    acts = (o for o in (*table.obstacles, *later.obstacles) if o.kind in ("trigger", "rule") and not is_syncing(o.name))
+    obstacles = (*table.obstacles, *later.obstacles)
+    acts = (o for o in obstacles if isinstance(o, Trigger | Rule) and not is_syncing(o.name))
     changed = {(step.table, column) for column in step.changes}
     return not (late or ends & changed or any(obstacle.enabled in ("A", "R") for obstacle in acts))
 
 
-def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Obstacle, tuple[QName, str, str, str]]]:
+def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Trigger | Rule, tuple[QName, str, str, str]]]:
     """Yield the triggers and rules of a table that act, with what lets each act again."""
     table = future.tables.get(name)
     for obstacle in table.obstacles if table else ():
-        acts = obstacle.kind in ("trigger", "rule") and obstacle.enabled in ("O", "A")
-        if acts and not is_syncing(obstacle.name):
+        if isinstance(obstacle, Trigger | Rule) and obstacle.enabled in ("O", "A") and not is_syncing(obstacle.name):
             how = "ENABLE" if obstacle.enabled == "O" else "ENABLE ALWAYS"
             yield obstacle, (name, obstacle.kind, obstacle.name, how)
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.model.obstacle import Trigger
 from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import JOURNAL, Hazard, Lock, Phase, Step, alter
 from fixer.sql import compose as q
@@ -327,7 +328,7 @@ def syncing(table: QName, column: str) -> str:
 def is_outrun(table: Table, column: str) -> bool:
     """Tell whether a trigger of users fires after the one that fills a column, and may change what it has read."""
     last = syncing(table.name, column).encode()
-    return any(o.kind == "trigger" and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
+    return any(isinstance(o, Trigger) and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
 
 
 def is_syncing(trigger: str) -> bool:

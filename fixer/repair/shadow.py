@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from fixer.model.obstacle import Bound, Dependent
 from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import Added, Fill, Lock, Phase, Step
 from fixer.repair import constraints_online as online
@@ -236,7 +237,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         column.identity
         or any(each.generated for each in table.columns.values())
         or shadow.type.startswith(_INCOMPARABLE)
-        or any(o.kind in ("bound", "dependent") and column.name in o.columns for o in table.obstacles)
+        or any(isinstance(o, Bound | Dependent) and column.name in o.columns for o in table.obstacles)
         or any(index.deferrable for index in shadow.indexes)  # what is built CONCURRENTLY is not, for a while
         or online.is_outrun(table, shadow.beside)
         or (shadow.beside in table.columns and not _is_ours(table, shadow.beside))
