@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pytest
 from laws import Laboratory
 
-from fixer.compare.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
+from fixer.compare.compare import compare
+from fixer.compare.reading import CHEAP_BYTES, CHEAP_PROBES, Reading
 from fixer.defects import orphan_rows
 from fixer.model.finding import Count, Finding, Probe
 from fixer.model.schema import QName, Schema, Table
@@ -23,7 +24,7 @@ def read(sizes: Mapping[QName, int], known: Mapping[QName, int] | None = None, *
     def measure(tables: Iterable[QName]) -> dict[QName, int]:
         return {name: sizes[name] for name in tables}
 
-    chosen = worth_reading(findings, Schema(tables), measure=measure, deep=deep)
+    chosen = Reading(measure, deep).worth(findings, Schema(tables))
     return sorted(finding.table for finding in findings if id(finding) in chosen)
 
 

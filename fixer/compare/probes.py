@@ -90,18 +90,17 @@ def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:
                 continue
             for number, count in zip(numbers, rows, strict=True):
                 counts[number] = count
-            if found and len(found) <= PLACES:
-                places |= dict.fromkeys(numbers, _seen(session, probes[numbers[0]], found))
+            if (table := probes[numbers[0]].table) and found and len(found) <= PLACES:
+                places |= dict.fromkeys(numbers, _seen(session, table, found))
     return [
         Count(rows, tuple(samples.get(number, ())), places=places.get(number)) for number, rows in enumerate(counts)
     ]
 
 
-def _seen(session: Session, probe: Probe, found: Sequence[Sequence[str]]) -> Places:
+def _seen(session: Session, table: QName, found: Sequence[Sequence[str]]) -> Places:
     """Return the places that were found in a table, with the moment at which they were."""
-    assert probe.table
-    table = Literal(q.quoted(probe.table))
-    ((name, horizon, file),) = session.ask(SQL(_MOMENT).format(session=q.THIS_SESSION, table=table))
+    moment = SQL(_MOMENT).format(session=q.THIS_SESSION, table=Literal(q.quoted(table)))
+    ((name, horizon, file),) = session.ask(moment)
     return Places(tuple(map(tuple, found)), name, horizon, file)
 
 
