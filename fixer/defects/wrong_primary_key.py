@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Index, Schema
+from fixer.model.schema import ForeignKey, Index, QName, Schema
 from fixer.model.step import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
 from fixer.model.subject import OfPrimaryKey
 from fixer.repair import constraints_online as online
@@ -108,6 +108,7 @@ def _online(
     if steps is None:
         return None
     *built, promoted = steps
+    # The dropped constraint's own name may be the new one's: in two statements, not in one.
     actions = [SQL("DROP CONSTRAINT {}").format(Identifier(old.name)), SQL("ADD {}").format(online.using(new, key))]
     if set(old.columns) != set(key.columns):
         kept, unique = _old_key(finding, actual)
@@ -115,22 +116,10 @@ def _online(
         kept = stands or kept
         built += () if stands else online.index(kept, table, unique, f"build the index of {kept}") or ()
         actions.append(SQL("ADD {}").format(online.using(kept, unique)))
-    swap: list[Composable] = [
-        SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
-        for each in dependents
-    ]
-    # The dropped constraint's own name may be the new one's: in two statements, not in one.
-    swap += [SQL("ALTER TABLE {} {}").format(q.name(name), action) for action in actions]
-    swap += [
-        SQL("ALTER TABLE {} ADD {} NOT VALID").format(q.name(each.table), ddl.foreign_key_clause(each.name, each))
-        for each in again
-    ]
-    columns = ", ".join(key.columns)
-    title = f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({columns})"
     exchange = replace(
         promoted,
-        title=title,
-        sql=SQL(";\n").join(swap),
+        title=f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({', '.join(key.columns)})",
+        sql=SQL(";\n").join(_swap(name, actions, dependents, again)),
         action=None,
         hazard=Hazard.REPLACES_CONSTRAINT,
         touches=tuple(dict.fromkeys(each.table for each in dependents)),
@@ -141,6 +130,19 @@ def _online(
         if each.enforced
     ]
     return (*built, exchange, *proofs)
+
+
+def _swap(
+    name: QName, actions: Iterable[Composable], dependents: Iterable[ForeignKey], again: Iterable[ForeignKey]
+) -> Iterator[Composable]:
+    """Yield the statements that change keys, between those that drop foreign keys and add them again unproved."""
+    for each in dependents:
+        yield SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
+    for action in actions:
+        yield SQL("ALTER TABLE {} {}").format(q.name(name), action)
+    for each in again:
+        clause = ddl.foreign_key_clause(each.name, each)
+        yield SQL("ALTER TABLE {} ADD {} NOT VALID").format(q.name(each.table), clause)
 
 
 def _replaced(key: ForeignKey, contract: Contract) -> bool:
