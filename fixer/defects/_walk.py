@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.contract.build import Contract
-from fixer.model.schema import Check, Column, ForeignKey, Index, Schema, Sequence, Table
+from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
+from fixer.model.subject import DefaultRow
 from fixer.repair.sequences import Users
 
 
@@ -129,3 +130,10 @@ def sequences(
         model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
         if sequence and not users.share(table.name, found):
             yield table, wanted, sequence, model
+
+
+def default_rows(actual: Schema, contract: Contract) -> Iterator[tuple[QName, DefaultRow]]:
+    """Yield the rows that the contract declares, each with the name of its table, where that is there."""
+    for name, hints in contract.hints.items():
+        if name in actual.tables:
+            yield from ((name, row) for row in hints.default_rows)

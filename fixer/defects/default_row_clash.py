@@ -12,6 +12,7 @@ from functools import partial
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
 from fixer.contract.build import Contract
+from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -26,22 +27,14 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe for one that is absent while another row has its values."""
-    for name, hints in contract.hints.items():
-        for row in hints.default_rows if name in actual.tables else ():
-            clash = clashing(name, row, actual, contract)
-            if clash:
-                message = (
-                    f"{name.name} should have the default row {described(name, row, contract)},"
-                    " but another row has its unique values"
-                )
-                yield Finding(
-                    SLUG,
-                    POINT,
-                    OfDefaultRow(name, row),
-                    message,
-                    only_with_rows=True,
-                    asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False),
-                )
+    for name, row in walk.default_rows(actual, contract):
+        if clash := clashing(name, row, actual, contract):
+            message = (
+                f"{name.name} should have the default row {described(name, row, contract)},"
+                " but another row has its unique values"
+            )
+            asks = partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False)
+            yield Finding(SLUG, POINT, OfDefaultRow(name, row), message, only_with_rows=True, asks=asks)
 
 
 def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.contract.build import Contract
+from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Column, Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
@@ -29,20 +30,13 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe that tells whether each is absent and could be inserted."""
-    for name, hints in contract.hints.items():
-        for row in hints.default_rows if name in actual.tables else ():
-            clash = clashing(name, row, actual, contract)
-            free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
-            condition = absent(name, row, actual, contract) + free
-            message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
-            yield Finding(
-                SLUG,
-                POINT,
-                OfDefaultRow(name, row),
-                message,
-                only_with_rows=True,
-                asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
-            )
+    for name, row in walk.default_rows(actual, contract):
+        clash = clashing(name, row, actual, contract)
+        free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
+        condition = absent(name, row, actual, contract) + free
+        message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
+        asks = partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False)
+        yield Finding(SLUG, POINT, OfDefaultRow(name, row), message, only_with_rows=True, asks=asks)
 
 
 def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
