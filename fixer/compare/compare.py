@@ -225,13 +225,13 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
         repair = defect.repair(finding, future, contract)
     except RefusalError as reason:
         return refuse(str(reason))
-    if any(step.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
+    if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
         return refuse(f"the value that the contract declares for {declared} would break it")
     forbidden = [why for step in repair.steps if (why := _forbidden(step, future))]
     if forbidden:
         return refuse(forbidden[0])
-    told = partial(replace, slug=finding.slug, doubted=finding.vouched and finding.rows > 0)
-    return replace(repair, steps=tuple(told(step) for step in repair.steps))
+    doubted = finding.vouched and finding.rows > 0
+    return replace(repair, steps=tuple(step.of(finding.slug, doubted=doubted) for step in repair.steps))
 
 
 def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
@@ -248,14 +248,14 @@ def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
 def _forbidden(step: Step, future: Schema) -> str:
     """Return why no step may write such rows of a table, if it may not: what is below it shows in it, or acts on it."""
     table = future.tables.get(step.table)
-    if table and table.heirs and (step.moves or step.restores or step.respells):
+    if table and table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
         return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
-    made = [c for c in step.restores if table and c in table.columns and table.columns[c].generated]
+    made = [c for c in step.shape.restores if table and c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    if table and (step.moves or step.restores or step.respells) and (why := _untold(step, table)):
+    if table and (step.effect.moves or step.shape.restores or step.shape.respells) and (why := _untold(step, table)):
         return why
-    below = [each.name for each in table.obstacles if each.kind == "below"] if table and step.writes_rows else []
+    below = [each.name for each in table.obstacles if each.kind == "below"] if table and step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter
+from fixer.model.step import Phase, Repair
+from fixer.repair.alter import alter
 from fixer.repair.foreign_keys import arrow, best, exchange, pairs_of
 from fixer.sql.compose import SQL, Identifier
 

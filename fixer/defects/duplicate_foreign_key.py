@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Repair, drop_foreign_key
+from fixer.model.step import Hazard, Repair
+from fixer.repair.alter import drop_foreign_key
 from fixer.repair.foreign_keys import best, ends_at, pairs_of
 
 SLUG = "duplicate-foreign-key"

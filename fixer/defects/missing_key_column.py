@@ -17,7 +17,8 @@ from fixer.contract.build import Contract
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.finding import Finding, Specimen, Stage, rows_where
 from fixer.model.schema import Column, QName, Schema
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Repair, Step, refuse
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.numbers import Held, held
@@ -130,8 +131,7 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
         sql=SQL("UPDATE {} AS t SET {} = {}").format(q.name(name), Identifier(column.name), q.column(old)),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_TABLE,
-        rows=rows,
-        changes=(column.name,),
+        effect=Effect(rows=rows, changes=(column.name,)),
     )
     table, bare = actual.tables[name], replace(column, default=None, sequence=None, identity="", not_null=False)
     counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))

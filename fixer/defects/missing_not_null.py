@@ -12,7 +12,8 @@ from dataclasses import replace
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter
+from fixer.model.step import Phase, Repair
+from fixer.repair.alter import alter
 from fixer.repair.columns import open_columns
 from fixer.repair.constraints_online import FOR_COLUMNS, not_null
 from fixer.sql.compose import SQL, Identifier

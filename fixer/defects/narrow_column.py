@@ -12,7 +12,8 @@ from dataclasses import replace
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Phase, Repair, Reversal, alter, refuse
+from fixer.model.step import Hazard, Phase, Repair, Reversal, refuse
+from fixer.repair.alter import alter
 from fixer.repair.conversion.indexes import clinging
 from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sql import compose as q

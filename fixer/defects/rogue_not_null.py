@@ -12,7 +12,8 @@ from dataclasses import replace
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter, refuse
+from fixer.model.step import Phase, Repair, refuse
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import BESIDE
 from fixer.sql.compose import SQL, Identifier
 

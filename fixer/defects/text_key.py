@@ -15,7 +15,8 @@ from functools import partial
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema, Table
-from fixer.model.step import Added, Hazard, Phase, Repair, alter, refuse
+from fixer.model.step import Added, Hazard, Phase, Repair, refuse
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.sequences import let_count, numbered_in_batches
@@ -82,7 +83,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         merge=True,
         added=(Added(column, counts=True),),
     )
-    aside = replace(aside, renames=((column, legacy),), online=())
+    aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)), online=())
     # Online, the number stands under another name until all rows have one.
     wanted = contract.tables[name].columns[column]
     under = beside(column)

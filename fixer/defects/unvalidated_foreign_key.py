@@ -12,8 +12,9 @@ from dataclasses import replace
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase, Repair, alter
+from fixer.model.step import Lock, Phase, Repair
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.repair.foreign_keys import arrow, best, pairs_of
 from fixer.sql.compose import SQL, Identifier
 
@@ -44,7 +45,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         touches=(key.target,),
         rows=actual.tables[key.table].estimated_rows,
     )
-    lightly = online.proved(key.table, key.name, key.target, step.title, step.rows)
+    lightly = online.proved(key.table, key.name, key.target, step.title, step.effect.rows)
     return Repair((replace(step, online=(lightly,)),))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from fixer.contract.build import Contract
 from fixer.model.schema import Column, QName, Schema
-from fixer.model.step import Phase, Step, alter
+from fixer.model.step import Phase, Step
+from fixer.repair.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 

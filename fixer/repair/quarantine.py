@@ -79,7 +79,7 @@ class Mover:
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
         for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
-            own = step.table == key.table and not step.orphans_by
+            own = step.table == key.table and not step.shape.orphans_by
             told = partial(replace, orphans_by=key.columns)
             yield told(step, online=step.online and tuple(map(told, step.online))) if own else step
 
