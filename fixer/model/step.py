@@ -195,6 +195,10 @@ class Step:
     fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them
     online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
 
+    def settling(self, key: tuple[str, ...]) -> Step:
+        """Return the step as one that settles the orphans of the foreign key of these columns."""
+        return replace(self, shape=replace(self.shape, orphans_by=key))
+
     def of(self, slug: str, *, doubted: bool) -> Step:
         """Return the step as part of the repair of a defect class, `doubted` as in its effect."""
         return replace(self, slug=slug, effect=replace(self.effect, doubted=doubted))
