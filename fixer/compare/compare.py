@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import groupby
 
 from fixer import defects
@@ -179,5 +178,5 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
         return refuse(str(reason))
     if why := why_not(repair, finding, future, contract):
         return refuse(why)
-    told = partial(replace, slug=finding.slug, doubted=finding.vouched and finding.rows > 0)
-    return replace(repair, steps=tuple(told(step) for step in repair.steps))
+    doubted = finding.vouched and finding.rows > 0
+    return replace(repair, steps=tuple(step.of(finding.slug, doubted=doubted) for step in repair.steps))

@@ -11,7 +11,7 @@ from fixer.model.step import Phase, Repair, Step
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
     """Return why a repair cannot be carried out, if it cannot."""
-    if any(step.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
+    if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
         return f"the value that the contract declares for {declared} would break it"
     return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
 
@@ -39,14 +39,14 @@ def _forbidden(step: Step, future: Schema) -> str:
     table = future.tables.get(step.table)
     if table is None:
         return ""
-    if table.heirs and (step.moves or step.restores or step.respells):
+    if table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
         return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
-    made = [c for c in step.restores if c in table.columns and table.columns[c].generated]
+    made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    if (step.moves or step.restores or step.respells) and (why := _untold(step, table)):
+    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := _untold(step, table)):
         return why
-    below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.writes_rows else []
+    below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
 
 

@@ -13,8 +13,9 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema
-from fixer.model.step import Hazard, Repair, drop_foreign_key
+from fixer.model.step import Hazard, Repair
 from fixer.model.subject import OfForeignKey
+from fixer.repair.alter import drop_foreign_key
 from fixer.repair.foreign_keys import best, ends_at
 
 SLUG = "duplicate-foreign-key"

@@ -13,8 +13,9 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import QName, Schema
-from fixer.model.step import Lock, Phase, Repair, Step, drop_constraint
+from fixer.model.step import Lock, Phase, Repair, Step
 from fixer.model.subject import StrayIndex
+from fixer.repair.alter import drop_constraint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 

@@ -13,8 +13,9 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, Schema, Table
-from fixer.model.step import Phase, Repair, alter
+from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundColumn
+from fixer.repair.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "legacy-column"
@@ -43,7 +44,7 @@ def repair(finding: Finding[FoundColumn], actual: Schema, contract: Contract) ->
     title = f"rename {finding.table.name}.{old} to {new} (code that says {old} has to follow)"
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
     step = alter(Phase.NAMES, finding.table, title, action)
-    return Repair((replace(step, renames=((old, new),)),))
+    return Repair((replace(step, shape=replace(step.shape, renames=((old, new),))),))
 
 
 def foresee(finding: Finding[FoundColumn], actual: Schema, contract: Contract) -> Schema:

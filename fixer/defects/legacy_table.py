@@ -12,8 +12,9 @@ from dataclasses import replace
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import QName, Schema
-from fixer.model.step import Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OtherTable
+from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 

@@ -13,9 +13,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter
+from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.repair.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.compose import SQL

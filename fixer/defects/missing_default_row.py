@@ -14,7 +14,7 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Column, Schema
-from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.model.step import Effect, Lock, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
@@ -59,9 +59,8 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
         title=f"insert the default row {described(finding.table, row, contract)} into {finding.table.name}",
         sql=insert,
         lock=Lock.ROW_EXCLUSIVE,
-        rows=1,
-        inserts=True,
-        known_by=identity_of(contract, name, row),
+        effect=Effect(rows=1, inserts=True),
+        shape=Shape(known_by=identity_of(contract, name, row)),
     )
     brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
     ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)

@@ -13,9 +13,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema, canonical
-from fixer.model.step import Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Identifier
 
@@ -49,7 +50,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)
     title = f"create the index {free} on {name.name}"
-    step = Step(Phase.INDEXES, name, title, statement, Lock.SHARE, rows=rows)
+    step = Step(Phase.INDEXES, name, title, statement, Lock.SHARE, effect=Effect(rows=rows))
     return Repair((replace(step, online=online.index(free, actual.tables[name], index, title)),))
 
 

@@ -18,8 +18,9 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, QName, Schema
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.numbers import Held, held
@@ -137,8 +138,7 @@ def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Con
         sql=SQL("UPDATE {} AS t SET {} = {}").format(q.name(name), Identifier(column.name), q.column(old)),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_TABLE,
-        rows=table.estimated_rows,
-        changes=(column.name,),
+        effect=Effect(rows=table.estimated_rows, changes=(column.name,)),
     )
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
     counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))

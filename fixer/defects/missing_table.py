@@ -15,8 +15,9 @@ from dataclasses import replace
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import COUNTED, QName, Schema
-from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
+from fixer.repair.alter import alter
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Identifier

@@ -13,9 +13,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Index, Schema, Table, canonical
-from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, drop_constraint
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step
 from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint
 from fixer.sql import ddl
 from fixer.sql.compose import SQL
 

@@ -13,8 +13,9 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema, Table
-from fixer.model.step import Hazard, Phase, Repair, Reversal, Step, alter, refuse
+from fixer.model.step import Hazard, Phase, Repair, Reversal, Step, refuse
 from fixer.model.subject import FoundColumn
+from fixer.repair.alter import alter
 from fixer.repair.conversion.indexes import clinging
 from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sql import compose as q

@@ -13,8 +13,9 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter, refuse
+from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import BESIDE
 from fixer.sql.compose import SQL, Identifier
 

@@ -16,8 +16,9 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema, Table
-from fixer.model.step import Added, Hazard, Phase, Repair, alter, refuse
+from fixer.model.step import Added, Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.sequences import let_count, numbered_in_batches
@@ -78,7 +79,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         merge=True,
         added=(Added(column, counts=True),),
     )
-    aside = replace(aside, renames=((column, legacy),), online=())
+    aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)), online=())
     # Online, the number stands under another name until all rows have one.
     wanted = contract.tables[name].columns[column]
     under = beside(column)

@@ -15,9 +15,10 @@ from functools import partial
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_foreign_key
 from fixer.repair.foreign_keys import old_text_key
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
@@ -169,9 +170,12 @@ def _in_batches(about: Reference, mapping: Step, actual: Schema, contract: Contr
     yield replace(
         mapping,
         sql=SQL(""),
-        batch=_mapped(key, beside, [_match(column, legacy), IN_BATCH, q.is_null(beside)]),
-        find=places(name, SQL("{} AND {}").format(unmapped, known)),
-        pages=True,
+        batches=replace(
+            mapping.batches,
+            batch=_mapped(key, beside, [_match(column, legacy), IN_BATCH, q.is_null(beside)]),
+            find=places(name, SQL("{} AND {}").format(unmapped, known)),
+            pages=True,
+        ),
     )
     swap: list[Composable] = [online.unfilled(name, beside)]
     rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
@@ -185,8 +189,7 @@ def _in_batches(about: Reference, mapping: Step, actual: Schema, contract: Contr
         name,
         f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
         SQL(";\n").join(swap),
-        renames=((column, aside),),
-        added=(Added(column, kept=_told_by(aside, key, legacy)),),
+        shape=Shape(renames=((column, aside),), added=(Added(column, kept=_told_by(aside, key, legacy)),)),
     )
     yield from _to_the_last(key, Half(aside, legacy), actual, column)
 
@@ -208,9 +211,11 @@ def _to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> I
         _mapped(key, column, missed),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_VALUES,
-        changes=(column,),
-        find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
-        batch=_mapped(key, column, [*missed, IN_BATCH]),
+        effect=Effect(changes=(column,)),
+        batches=Batches(
+            find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
+            batch=_mapped(key, column, [*missed, IN_BATCH]),
+        ),
     )
     old = [k for k in actual.tables[name].foreign_keys if k.columns == (holding,)]
     drop = [SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(name), Identifier(k.name)) for k in old]
@@ -236,7 +241,7 @@ def _at_once(about: Reference, rows: int, actual: Schema, contract: Contract) ->
         f"rename {name.name}.{column} to {aside}, where the texts stay",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
     )
-    yield replace(rename, renames=((column, aside),))
+    yield replace(rename, shape=replace(rename.shape, renames=((column, aside),)))
     if actual.tables[name].columns[column].not_null:
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
         yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
@@ -253,8 +258,7 @@ def _at_once(about: Reference, rows: int, actual: Schema, contract: Contract) ->
         lock=Lock.ROW_EXCLUSIVE,
         touches=(key.target,),
         hazard=Hazard.REWRITES_VALUES,
-        rows=actual.tables[name].estimated_rows,
-        changes=(column,),
+        effect=Effect(rows=actual.tables[name].estimated_rows, changes=(column,)),
     )
 
 

@@ -14,9 +14,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema, Table
-from fixer.model.step import Phase, Repair, Step, drop_constraint
+from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import drop_constraint
 from fixer.repair.shadow import dropped_beside, without_beside
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier

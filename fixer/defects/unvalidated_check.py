@@ -13,9 +13,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter, drop_constraint
+from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundCheck
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint
 from fixer.repair.checks import spelt, stands
 from fixer.sql import ddl
 from fixer.sql.compose import SQL

@@ -13,9 +13,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase, Repair, alter
+from fixer.model.step import Lock, Phase, Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.repair.foreign_keys import arrow, best
 from fixer.sql.compose import SQL, Identifier
 
@@ -45,7 +46,7 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
         touches=(key.target,),
         rows=actual.tables[key.table].estimated_rows,
     )
-    lightly = online.proved(key.table, key.name, key.target, step.title, step.rows)
+    lightly = online.proved(key.table, key.name, key.target, step.title, step.effect.rows)
     return Repair((replace(step, online=(lightly,)),))
 
 

@@ -13,9 +13,10 @@ from fixer.contract.build import Contract
 from fixer.defects import _walk as walk
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Index, QName, Schema
-from fixer.model.step import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
+from fixer.model.step import Hazard, Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier

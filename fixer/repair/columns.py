@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fixer.model.schema import Column, QName, Schema
-from fixer.model.step import Phase, Step, alter
+from fixer.model.step import Phase, Step
+from fixer.repair.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
-from fixer.model.step import JOURNAL, Hazard, Lock, Phase, Step, alter
+from fixer.model.step import JOURNAL, Effect, Hazard, Lock, Phase, Step
+from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
@@ -131,7 +132,7 @@ def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...
         SQL("UNIQUE " if wanted.unique else ""), Identifier(name), q.name(table.name), SQL(wanted.tail)
     )
     rows, lock = table.estimated_rows, Lock.SHARE_UPDATE_EXCLUSIVE
-    return (Step(Phase.INDEXES, table.name, title, statement, lock, rows=rows, concurrent=True),)
+    return (Step(Phase.INDEXES, table.name, title, statement, lock, effect=Effect(rows=rows), concurrent=True),)
 
 
 def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[Step]:
@@ -156,7 +157,16 @@ def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[
         title = f"let none of the new numbers of {table.name.name}.{column} be taken twice"
         lock = Lock.SHARE if table.inherits else Lock.SHARE_UPDATE_EXCLUSIVE
         rows, concurrent = table.estimated_rows, not table.inherits
-        yield Step(Phase.APART, table.name, title, statement, lock, rows=rows, concurrent=concurrent, composes=True)
+        yield Step(
+            Phase.APART,
+            table.name,
+            title,
+            statement,
+            lock,
+            effect=Effect(rows=rows),
+            concurrent=concurrent,
+            composes=True,
+        )
     drop = no_longer_apart(table)
     yield from drop.online or (drop,)
 
@@ -227,7 +237,7 @@ def foreign_key(name: str, wanted: ForeignKey, actual: Schema, title: str) -> tu
 def proved(table: QName, constraint: str, target: QName, title: str, rows: int) -> Step:
     """Return the step that proves a foreign key for old rows."""
     step = validate(Phase.FOREIGN_KEYS, table, constraint, title, touches=(target,))
-    return replace(step, rows=rows)
+    return replace(step, effect=replace(step.effect, rows=rows))
 
 
 def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:

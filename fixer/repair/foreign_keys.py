@@ -9,9 +9,10 @@ from functools import partial
 from fixer.contract.build import Contract
 from fixer.model.finding import Finding
 from fixer.model.schema import ForeignKey, QName, Schema
-from fixer.model.step import Hazard, Lock, Phase, Step, alter, drop_foreign_key
+from fixer.model.step import Hazard, Lock, Phase, Step
 from fixer.model.subject import StrandedColumn
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_foreign_key
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -47,7 +48,7 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
     )
     return replace(
         step,
-        rows=table.estimated_rows if table else 0,
+        effect=replace(step.effect, rows=table.estimated_rows if table else 0),
         online=online.foreign_key(name, key, actual, title),
     )
 

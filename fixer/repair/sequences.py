@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import cached_property
 
 from fixer.model.schema import Column, QName, Schema, Sequence
-from fixer.model.step import Added, Hazard, Lock, Phase, Step, alter
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Step
+from fixer.repair.alter import alter
 from fixer.repair.numbers import Held, advance
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
@@ -56,15 +57,16 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         table=table,
         title=f"number the rows of {table.name}",
         sql=SQL(""),
-        batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
-            q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+        batches=Batches(
+            batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
+                q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+            ),
+            find=places(table, q.is_null(name)),
+            pages=True,
         ),
-        find=places(table, q.is_null(name)),
-        pages=True,
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_TABLE,
-        rows=actual.tables[table].estimated_rows,
-        changes=(column.name,),
+        effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
     return (first, *give_generator(table, replace(bare, sequence=column.sequence), there), fill)
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.plan import PlannedStep
 from fixer.model.step import Phase
-from fixer.planner.build import PlannedStep
 
 # Beside others: one processor and no more, and no second session.
 MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_workers": "0"}

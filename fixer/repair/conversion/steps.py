@@ -13,19 +13,19 @@ from fixer.model.step import (
     JOURNAL,
     RUN_NUMBER,
     STEP_NUMBER,
+    Effect,
     Hazard,
     Lock,
     Phase,
     Repair,
     Reversal,
+    Shape,
     Step,
-    alter,
-    drop_constraint,
-    drop_foreign_key,
     refuse,
 )
 from fixer.model.subject import OfColumn
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.repair.conversion.indexes import clinging, merging, refused
 from fixer.repair.probe import ordered, rows_where
 from fixer.repair.quarantine import Mover
@@ -156,7 +156,7 @@ def _exchanged(steps: list[Step], lightly: tuple[Step, ...]) -> Iterator[Step]:
     for step in steps:
         if step.phase is Phase.CONVERT:
             yield replace(step, online=lightly)
-        elif step.phase is Phase.UNLINK or step.hazard or step.moves or step.restores:
+        elif step.phase is Phase.UNLINK or step.hazard or step.effect.moves or step.shape.restores:
             yield step
         else:
             yield replace(step, online=())
@@ -168,15 +168,18 @@ def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
     around = [
         s
         for s in steps
-        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.moves and not s.restores)
+        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.effect.moves and not s.shape.restores)
     ]
     lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(table))
     whole = replace(
         convert,
         sql=SQL(";\n").join([lock, *(step.sql for step in around)]),
         action=None,
-        respells=tuple(column for step in around for column in step.respells),
-        known_by=next((step.known_by for step in around if step.respells), ()),
+        shape=replace(
+            convert.shape,
+            respells=tuple(column for step in around for column in step.shape.respells),
+            known_by=next((step.shape.known_by for step in around if step.shape.respells), ()),
+        ),
     )
     for step in steps:
         if step is convert:
@@ -260,7 +263,9 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
-    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, respells=(column,), known_by=known_by)
+    return Step(
+        Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, shape=Shape(respells=(column,), known_by=known_by)
+    )
 
 
 def _left(way: Conversion, found: Column) -> Composable:
@@ -276,7 +281,7 @@ def _back(way: Conversion, column: str, found: Column) -> Composable:
     return way.back if way.back is not None else text
 
 
-def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal:
+def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
     """Return how undo brings the column's type back."""
     back = _back(way, found.name, found)
     return Reversal(found.name, back, forth or q.over(way.value, found.name, back))
@@ -339,9 +344,8 @@ def _convert_exactly(finding: Finding[OfColumn], way: Conversion, found: Column,
         f"{title} (unbounded where digits would be lost)",
         q.Block(body),
         hazard=Hazard.REWRITES_VALUES,
-        changes=(column,),
-        rows=rows,
-        reverts=(reversal(way, found, SQL("{}::text::numeric").format(_back(way, column, found))),),
+        effect=Effect(changes=(column,), rows=rows),
+        shape=Shape(reverts=(reversal(way, found, SQL("{}::text::numeric").format(_back(way, column, found))),)),
     )
 
 
