@@ -21,8 +21,9 @@ from sqlalchemy.pool import NullPool
 from fixer import api, defects
 from fixer.connect import servers
 from fixer.connect.servers import Server
+from fixer.defects import DefectClass
 from fixer.defects import _databases as specimens
-from fixer.model.finding import POINTS, DefectClass, Finding, Specimen
+from fixer.model.finding import POINTS, Finding, Specimen
 
 PLACE = Path(__file__).with_name("defects.md")
 HEAD = """\

@@ -10,8 +10,8 @@ from fixer.connect.startup import importing
 with importing():
     from fixer.api import apply, check, ensure, plan, undo
     from fixer.compare.examine import Report
+    from fixer.model.plan import Plan
     from fixer.model.run import Run
-    from fixer.planner.build import Plan
     from fixer.runner.online import Pace
     from fixer.runner.progress import Progress
     from fixer.runner.undo import Undone

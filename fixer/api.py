@@ -23,8 +23,9 @@ from fixer.connect.settings import DEFAULTS, MODESTLY
 from fixer.connect.target import Target
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
 from fixer.model.contract import Contract
+from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
 from fixer.model.run import Run
-from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, build
+from fixer.planner.build import build
 from fixer.runner import atomic, journal, online
 from fixer.runner.audience import with_audience
 from fixer.runner.online import Pace

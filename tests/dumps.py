@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fixer.connect.servers import Server, binaries
+from fixer.connect.binaries import binaries
+from fixer.connect.servers import Server
 
 
 def dump(server: Server, database: str, *options: str) -> str:

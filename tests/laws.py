@@ -33,7 +33,7 @@ from fixer.defects import _databases as specimens
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.model.contract import Contract
 from fixer.model.finding import Specimen
-from fixer.planner.build import Plan
+from fixer.model.plan import Plan
 from fixer.repair.shadow import KEPT
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
@@ -401,7 +401,7 @@ class _Passage:
         self.names = {old.name, new.name}
         self.steps = [step for step in plan.steps if str(step.table) in self.names]
         self.moved = [self._kept(row) for _, source, row in quarantine if source in self.names]
-        announced = {column for step in self.steps for column in step.changes}
+        announced = {column for step in self.steps for column in step.effect.changes}
         self.announced = {n for n, (name, _) in old.columns.items() if {name, new.columns.get(n, ("",))[0]} & announced}
         self.still = sorted(set(old.columns) & set(new.columns) - self.announced)
 
@@ -442,7 +442,7 @@ class _Passage:
 
     def _columns(self) -> Iterator[str]:
         yield from (f"column {self.old.columns[n][0]} is gone" for n in self.old.columns if n not in self.new.columns)
-        announced = {tuple(pair) for step in self.steps for pair in step.renames}
+        announced = {tuple(pair) for step in self.steps for pair in step.shape.renames}
         pairs = [(name, self.new.columns[n][0]) for n, (name, _) in self.old.columns.items() if n in self.new.columns]
         yield from (f"renamed {a} to {b} unannounced" for a, b in pairs if a != b and (a, b) not in announced)
 
@@ -467,7 +467,7 @@ class _Passage:
         inserted = entry.inserted if entry else 0
         if appeared != inserted:
             yield f"{appeared} rows appeared, the ledger says {inserted}: {list(found - before)[:3]}"
-        if inserted and not any(step.inserts for step in self.steps):
+        if inserted and not any(step.effect.inserts for step in self.steps):
             yield f"{inserted} rows were inserted unannounced"
         same = [n for n in self.still if self.old.columns[n][1] == self.new.columns[n][1]]
         texts = Counter(tuple(row[n][0] for n in same) for row in self.new.cells)
@@ -493,7 +493,7 @@ class _Passage:
         pairs = list(self._pairs(column))
         different = [(old, new) for old, new in pairs if self._value(column, old) != self._value(column, new)]
         names = {name, self.old.columns[column][0]}
-        told = [step.rows for step in self.steps if names & set(step.changes)]
+        told = [step.effect.rows for step in self.steps if names & set(step.effect.changes)]
         if converted:
             lost = [(old, new) for old, new in different if old is not None and not self._maps(old, new)]
             yield from (f"{name} became {new} from {old}" for old, new in lost[:3])

@@ -7,22 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 import pytest
 from laws import Laboratory
 
-from fixer.compare.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
+from fixer.compare.compare import compare
+from fixer.compare.reading import CHEAP_BYTES, CHEAP_PROBES, Reading
 from fixer.defects import orphan_rows
 from fixer.model.finding import Count, Finding, Probe
 from fixer.model.schema import QName, Schema, Table
+from fixer.model.subject import OfTable
 
 NAMES = [QName("public", f"t{number:03}") for number in range(CHEAP_PROBES + 10)]
 
 
 def read(sizes: Mapping[QName, int], known: Mapping[QName, int] | None = None, *, deep: bool = False) -> list[QName]:
     tables = {name: Table(name, bytes=(known or {}).get(name, 0)) for name in sizes}
-    findings = [Finding("orphan-rows", 2, str(name), "", name, vouched=True) for name in sizes]
+    findings = [Finding("orphan-rows", 2, OfTable(name), "", vouched=True) for name in sizes]
 
     def measure(tables: Iterable[QName]) -> dict[QName, int]:
         return {name: sizes[name] for name in tables}
 
-    chosen = worth_reading(findings, Schema(tables), measure=measure, deep=deep)
+    chosen = Reading(measure, deep).worth(findings, Schema(tables))
     return sorted(finding.table for finding in findings if id(finding) in chosen)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from laws import Laboratory
 
-from fixer.planner.build import PlannedStep
+from fixer.model.plan import PlannedStep
 
 NARROW = """
 ALTER TABLE books ALTER COLUMN pages TYPE smallint, DROP CONSTRAINT books_author_id_title_key;
@@ -32,9 +32,9 @@ def test_a_step_costs_what_it_does(laboratory: Laboratory, mode: str, title: str
         cursor = case.observer.cursor()
         cursor.execute("SELECT pg_relation_size('books')")
         (size,) = cursor.fetchone()
-        found = step(case.plan(mode=mode).steps, title)
+        cost = step(case.plan(mode=mode).steps, title).cost
 
-        assert tuple(round(each / size, 1) for each in (found.reads, found.writes, found.disk)) == COSTS[mode, title]
+        assert tuple(round(each / size, 1) for each in (cost.reads, cost.writes, cost.disk)) == COSTS[mode, title]
 
 
 def test_an_index_costs_its_entries_and_is_read_twice_where_others_write(laboratory: Laboratory) -> None:
@@ -44,8 +44,8 @@ def test_an_index_costs_its_entries_and_is_read_twice_where_others_write(laborat
         titles = {"atomic": "UNIQUE (author_id, title)", "online": "build the index of books_author_id_title_key"}
         steps = [step(case.plan(mode=mode).steps, title) for mode, title in titles.items()]
 
-        assert [round(each.reads / steps[0].reads) for each in steps] == [1, 2]
-        assert steps[0].writes == steps[1].writes > 0
+        assert [round(each.cost.reads / steps[0].cost.reads) for each in steps] == [1, 2]
+        assert steps[0].cost.writes == steps[1].cost.writes > 0
 
 
 def step(steps: tuple[PlannedStep, ...], title: str) -> PlannedStep:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import ValuesView
 
+from sqlalchemy import MetaData
+
+from fixer.defects._walk import sequences
+from fixer.model.contract import Contract
 from fixer.model.schema import Column, QName, Schema, Sequence, Table
-from fixer.repair.sequences import Users, own_sequences
+from fixer.repair.sequences import Users
 
 NAMES = [QName("public", f"t{number}") for number in range(3)]
 
@@ -34,16 +38,21 @@ def numbered(*sequences: QName, owned: bool = False) -> Schema:
     )
 
 
+def wanted(actual: Schema) -> Contract:
+    """Return the contract that wants all this."""
+    return Contract("", Schema(dict(actual.tables), actual.sequences), {}, MetaData())
+
+
 def test_all_columns_are_looked_at_once_however_many_sequences_nothing_owns() -> None:
     actual = numbered(*NAMES)
-    found = [table for table, _, _ in own_sequences(actual, actual.tables.items())]
+    found = [table.name for table, *_ in sequences(actual, wanted(actual))]
 
     assert (found, actual.tables.passes) == (NAMES, 1)  # type: ignore[attr-defined]
 
 
 def test_no_column_is_looked_at_where_every_sequence_is_owned() -> None:
     actual = numbered(*NAMES, owned=True)
-    found = [table for table, _, _ in own_sequences(actual, actual.tables.items())]
+    found = [table.name for table, *_ in sequences(actual, wanted(actual))]
 
     assert (found, actual.tables.passes) == (NAMES, 0)  # type: ignore[attr-defined]
 

@@ -22,8 +22,8 @@ from test_script import psql, script
 from fixer.defects import legacy_table, text_reference
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
 from fixer.model.finding import Specimen
+from fixer.model.plan import MODES, PlannedStep
 from fixer.model.run import Run
-from fixer.planner.build import MODES, PlannedStep
 from fixer.runner import journal
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.sole_fixer import floor

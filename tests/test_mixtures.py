@@ -28,7 +28,7 @@ from fixer import defects
 from fixer.defects._databases import company, tenancy
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.finding import Specimen
-from fixer.planner.build import MODES
+from fixer.model.plan import MODES
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes

@@ -23,7 +23,7 @@ from test_online import APPLY
 from fixer import undo
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.finding import Specimen
-from fixer.planner.build import PlannedStep
+from fixer.model.plan import PlannedStep
 from fixer.runner.progress import Progress
 
 # ---- beside every step

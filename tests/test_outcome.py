@@ -88,7 +88,8 @@ def test_what_nobody_foresaw_exits_2_in_one_sentence(healthy: Database, tmp_path
     ended = fixer("check", *CONTRACT, "--dsn", healthy.dsn, cwd=tmp_path, env=env)
     (kept,) = (tmp_path / "state").rglob("*.log")
 
-    pattern = rf"fixer: unexpected {name} in fixer\.compare\.examine.*\. Nothing was changed\. The traceback is in {kept}; .*\n"
+    told = rf"fixer: unexpected {name} in fixer\.compare\.examine.*\. Nothing was changed\. "
+    pattern = rf"{told}The traceback is in {kept}; .*\n"
     assert (ended.returncode, ended.stdout, bool(re.fullmatch(pattern, ended.stderr))) == (2, "", True)
     assert (name in kept.read_text(), kept.stat().st_mode & 0o777) == (True, 0o600)
 

@@ -13,8 +13,8 @@ from test_apply import wait_for
 
 from fixer import api
 from fixer.compare import probes as rows
+from fixer.model.plan import Plan
 from fixer.model.schema import QName
-from fixer.planner.build import Plan
 from fixer.runner import atomic
 from fixer.runner import row_places as places
 

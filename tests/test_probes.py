@@ -18,8 +18,9 @@ from test_cli import lent
 
 import fixer
 from fixer.compare import probes as rows
-from fixer.compare.compare import CHEAP_PROBES, Comparison
+from fixer.compare.compare import Comparison
 from fixer.compare.examine import examine, look
+from fixer.compare.reading import CHEAP_PROBES
 from fixer.defects import (
     duplicate_key,
     duplicate_row,

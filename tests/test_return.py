@@ -36,8 +36,8 @@ from test_undo import mode as mode
 
 import fixer
 from fixer.errors import UndoRefused
+from fixer.model.plan import Plan, PlannedStep
 from fixer.model.step import Phase
-from fixer.planner.build import Plan, PlannedStep
 from fixer.runner.progress import Progress
 
 Lines = Counter[tuple[str, str]]
@@ -433,12 +433,14 @@ def test_a_plan_says_that_a_table_is_written_anew(laboratory: Laboratory, defaul
     with lent(laboratory.server(18), None) as database:
         database.run(TOKENS)
         plan = planned(database, given(UUID, default)(), "atomic")
-        [step] = [step for step in plan.steps if step.added]
+        [step] = [step for step in plan.steps if step.shape.added]
         node = "SELECT relfilenode FROM pg_class WHERE relname = 't'"
         before = database.ask(node)
         repaired(database, given(UUID, default)(), "atomic")
 
-        assert {DEFAULTS[default]} == {step.hazard == "rewrites-table", step.disk > 0, database.ask(node) != before}
+        rewritten = {step.hazard == "rewrites-table", step.cost.disk > 0, database.ask(node) != before}
+
+        assert {DEFAULTS[default]} == rewritten
 
 
 def test_online_no_table_is_written_anew_for_a_default(laboratory: Laboratory) -> None:
@@ -447,7 +449,7 @@ def test_online_no_table_is_written_anew_for_a_default(laboratory: Laboratory) -
         node = "SELECT relfilenode FROM pg_class WHERE relname = 't'"
         before = database.ask(node)
         run = repaired(database, tokens(), "online")
-        strong = [step.title for step in run.plan.steps if step.rows and step.lock == "ACCESS EXCLUSIVE"]
+        strong = [step.title for step in run.plan.steps if step.effect.rows and step.lock == "ACCESS EXCLUSIVE"]
 
         assert (before, [], 5) == (database.ask(node), strong, database.ask("SELECT count(DISTINCT token) FROM t"))
 

@@ -8,7 +8,7 @@ from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaDa
 from test_late import ask
 
 from fixer.model.finding import Specimen
-from fixer.planner.build import MODES
+from fixer.model.plan import MODES
 
 KEY = "tasks_tenant_id_member_id_fkey"
 ROWS = """

@@ -27,9 +27,9 @@ from fixer.connect.target import Target, resolve
 from fixer.errors import NeedsPermission, PlanRefused, TargetError, UsageError, refuse_empty
 from fixer.model.contract import Contract
 from fixer.model.finding import UNREADABLE
+from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan, from_json
 from fixer.model.run import Run
 from fixer.model.step import JOURNAL, Hazard
-from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, from_json
 from fixer.report import json as as_json
 from fixer.report import streams
 from fixer.report import text as as_text

@@ -17,8 +17,8 @@ from fixer.connect import servers, snapshot
 from fixer.connect.failures import told
 from fixer.connect.snapshot import Snapshot
 from fixer.model.contract import Contract
+from fixer.model.plan import Plan
 from fixer.model.run import Run
-from fixer.planner.build import Plan
 from fixer.report import text as as_text
 
 STORY = "where-it-began"

@@ -13,8 +13,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
-from fixer.compare.compare import Comparison, Doubts, compare
+from fixer.compare.compare import Comparison, compare
 from fixer.compare.probes import counter, how_many
+from fixer.compare.reading import Doubts
 from fixer.connect.failures import told
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import TargetError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -23,6 +22,9 @@ _TOGETHER = 1_000  # so many scans in one statement
 _MOMENT = """
 SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_relation_filenode({table}::text::regclass)
 """
+
+# Counts: numbers of probes, their rows, no cells, places. A sample: the number of a probe, no rows, cells, no places.
+_Answer = tuple[list[int], list[int] | None, list[str | None] | None, list[list[str]] | None]
 
 log = logging.getLogger("pgmend.rows")
 
@@ -86,27 +88,26 @@ def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:
         parts = [part for group in groups for part in stage(probes, group, counts)]
         for numbers, rows, cells, found in _fetch(session, parts, long=any(probe.costly for probe in probes)):
             if rows is None:
-                samples.setdefault(numbers[0], []).append(tuple(cells))
+                samples.setdefault(numbers[0], []).append(tuple(cells or ()))
                 continue
             for number, count in zip(numbers, rows, strict=True):
                 counts[number] = count
-            if found and len(found) <= PLACES:
-                places |= dict.fromkeys(numbers, _seen(session, probes[numbers[0]], found))
+            if (table := probes[numbers[0]].table) and found and len(found) <= PLACES:
+                places |= dict.fromkeys(numbers, _seen(session, table, found))
     return [
         Count(rows, tuple(samples.get(number, ())), places=places.get(number)) for number, rows in enumerate(counts)
     ]
 
 
-def _seen(session: Session, probe: Probe, found: Sequence[Sequence[str]]) -> Places:
+def _seen(session: Session, table: QName, found: Sequence[Sequence[str]]) -> Places:
     """Return the places that were found in a table, with the moment at which they were."""
-    assert probe.table
-    table = Literal(q.quoted(probe.table))
-    ((name, horizon, file),) = session.ask(SQL(_MOMENT).format(session=q.THIS_SESSION, table=table))
+    moment = SQL(_MOMENT).format(session=q.THIS_SESSION, table=Literal(q.quoted(table)))
+    ((name, horizon, file),) = session.ask(moment)
     return Places(tuple(map(tuple, found)), name, horizon, file)
 
 
-def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[tuple[Any, ...]]:
-    """Yield counts (numbers of probes, their rows, NULL, places) and samples (number of a probe, NULL, cells, NULL)."""
+def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[_Answer]:
+    """Yield counts and samples as they come."""
     for start in range(0, len(parts), _TOGETHER):
         some = parts[start : start + _TOGETHER]
         yield from session.ask_all(some) if long else session.ask(together(some))

@@ -44,7 +44,8 @@ SELECT session_user = %s AND current_user = %s;
 """  # who wants a lock on a table waits for the first session: the second one must not wait for him
 
 log = logging.getLogger("pgmend.rows")
-Answer = list[tuple[Any, ...]]
+Row = tuple[Any, ...]  # as psycopg2 gives it: only who asks knows the types of its cells
+Answer = list[Row]
 Question = tuple[int, Composable]
 
 
@@ -88,7 +89,7 @@ class Session:
         ((plan,),) = self.ask(SQL("EXPLAIN (FORMAT JSON) ") + question)
         return float(plan[0]["Plan"]["Total Cost"])
 
-    def _invitation(self) -> tuple[Any, ...] | None:
+    def _invitation(self) -> Row | None:
         """Export the snapshot, which only a transaction without savepoints may; None where it cannot be shared."""
         invite = self._unmarked() + SQL(_INVITATION)
         self._marked = False
@@ -98,7 +99,7 @@ class Session:
     def _unmarked(self) -> SQL:
         return SQL("RELEASE SAVEPOINT pgmend_rows;\n" if self._marked else "")
 
-    def _over_two(self, questions: Sequence[Composable], invitation: tuple[Any, ...]) -> Answer:
+    def _over_two(self, questions: Sequence[Composable], invitation: Row) -> Answer:
         """Ask one question after the other, while a second session takes some; it leaves none open that it cannot."""
         left, answers = deque(enumerate(questions)), dict[int, Answer]()
         second = _Second(self.cursor.connection, invitation, left, answers)
@@ -118,9 +119,7 @@ class Session:
 class _Second(threading.Thread):
     """A session beside another, which takes questions until none is left."""
 
-    def __init__(
-        self, first: Connection, invitation: tuple[Any, ...], left: deque[Question], answers: dict[int, Answer]
-    ) -> None:
+    def __init__(self, first: Connection, invitation: Row, left: deque[Question], answers: dict[int, Answer]) -> None:
         super().__init__(daemon=True)
         self._first, self._invitation, self._left, self._answers = first, invitation, left, answers
         self._connection: Connection | None = None

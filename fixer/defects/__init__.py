@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import cast
+from types import ModuleType
+from typing import Protocol, runtime_checkable
 
-from fixer.model.finding import DefectClass
+from fixer.model.contract import Contract
+from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.schema import Schema
+from fixer.model.step import Repair
+
+
+@runtime_checkable
+class DefectClass(Protocol):
+    """What a module in fixer/defects must have. Its file name is its slug, in snake case."""
+
+    SLUG: str
+    POINT: int
+    STAGE: Stage
+    SPECIMENS: tuple[Specimen, ...]
+    NEAR_MISSES: tuple[Specimen, ...]
+
+    def detect(self, actual: Schema, contract: Contract) -> Iterable[Finding]:
+        """Yield what may be wrong, judging by the catalogue; probes tell the rest."""
+
+    def repair(self, finding: Finding, actual: Schema, contract: Contract) -> Repair:
+        """Return the cure of one finding."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """What a defect class has besides whose repair changes names or shapes that later stages look at."""
+
+    def foresee(self, finding: Finding, actual: Schema, contract: Contract) -> Schema:
+        """Return the schema as the repair of a finding leaves it."""
 
 
 @cache
 def all_classes() -> tuple[DefectClass, ...]:
     """Return the defect classes in the order of their stages, then of their points and names."""
-    modules = [import_module(f"{__name__}.{m.name}") for m in iter_modules(__path__) if not m.name.startswith("_")]
-    classes = [cast(DefectClass, module) for module in modules]
+    names = [module.name for module in iter_modules(__path__) if not module.name.startswith("_")]
+    classes = [_class_in(import_module(f"{__name__}.{name}")) for name in names]
     return tuple(sorted(classes, key=lambda defect: (defect.STAGE, defect.POINT, defect.SLUG)))
+
+
+def _class_in(module: ModuleType) -> DefectClass:
+    if not isinstance(module, DefectClass):
+        raise TypeError(f"{module.__name__} is no defect class")
+    return module
 
 
 @cache

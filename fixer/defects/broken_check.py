@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Check, QName, Schema
 from fixer.model.step import Phase, Repair
+from fixer.model.subject import OfCheck
 from fixer.repair.checks import spelt, stands
+from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.sql.compose import SQL, Composed
 
@@ -23,27 +26,22 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
     """Yield the wanted checks with their probes; the catalogue vouches for those that are valid."""
-    for name, wanted in contract.tables.items():
-        table = actual.tables.get(name)
-        for check in wanted.checks if table and not table.created else ():
-            there = [table.columns.get(column) for column in check.columns] if table else []
-            if table is None or not all(column and not column.mapped for column in there):
-                continue
-            found = stands(check, table)
-            yield Finding(
-                SLUG,
-                POINT,
-                f"{name}.{check.name}",
-                f"{name.name} should satisfy CHECK {spelt(check)}, rows break it",
-                name,
-                None,
-                part=check,
-                only_with_rows=True,
-                vouched=bool(found and found.validated),
-                asks=partial(_broken, check, name, actual),
-            )
+    for table, check in walk.checks(actual, contract, alike=True):
+        there = [table.columns.get(column) for column in check.columns]
+        if table.created or not all(column and not column.mapped for column in there):
+            continue
+        found = stands(check, table)
+        yield Finding(
+            SLUG,
+            POINT,
+            OfCheck(table.name, check),
+            f"{table.name.name} should satisfy CHECK {spelt(check)}, rows break it",
+            only_with_rows=True,
+            vouched=bool(found and found.validated),
+            asks=partial(_broken, check, table.name, actual),
+        )
 
 
 def _broken(check: Check, table: QName, actual: Schema) -> Probe:
@@ -54,13 +52,12 @@ def _breaks(check: Check) -> Composed:
     return SQL("NOT ({})").format(SQL(check.expression))
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Repair:
     """Move the rows to quarantine."""
-    reason = f"it breaks CHECK {spelt(finding.part)}"
+    check = finding.about.wanted
+    reason = f"it breaks CHECK {spelt(check)}"
     mover = Mover(actual, contract)
-    return Repair(
-        tuple(mover.quarantine(Phase.VALUES, finding.table, _breaks(finding.part), reason, rows=finding.rows))
-    )
+    return Repair(tuple(mover.quarantine(Phase.VALUES, finding.table, _breaks(check), reason, rows=finding.rows)))
 
 
 SPECIMENS = (

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
-from fixer.repair.sequences import own_sequences
+from fixer.model.subject import OfSequence
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 
@@ -21,18 +22,17 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
     """Yield the columns whose sequence cycles and should not."""
-    for table, wanted, sequence in own_sequences(actual, contract.differing()):
-        model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
+    for table, column, sequence, model in walk.sequences(actual, contract):
         if sequence.cycle and not (model and model.cycle):
-            message = f"{table.name}.{wanted.name} should never start over, {sequence.name.name} cycles"
-            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence)
+            message = f"{table.name.name}.{column.name} should never start over, {sequence.name.name} cycles"
+            yield Finding(SLUG, POINT, OfSequence(table.name, column.name, sequence), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
     """Stop the cycle."""
-    name = finding.found.name
+    name = finding.about.found.name
     stop = SQL("ALTER SEQUENCE {} NO CYCLE").format(q.name(name))
     return Repair((Step(Phase.GENERATORS, finding.table, f"keep {name.name} from starting over", stop),))
 

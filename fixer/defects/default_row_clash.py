@@ -11,10 +11,12 @@ from functools import partial
 
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfDefaultRow
 from fixer.repair.default_rows import clashing, described
 from fixer.sql.compose import SQL
 
@@ -23,29 +25,19 @@ POINT = 3
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe for one that is absent while another row has its values."""
-    for name, hints in contract.hints.items():
-        for row in hints.default_rows if name in actual.tables else ():
-            clash = clashing(name, row, actual, contract)
-            if clash:
-                message = (
-                    f"{name.name} should have the default row {described(name, row, contract)},"
-                    " but another row has its unique values"
-                )
-                yield Finding(
-                    SLUG,
-                    POINT,
-                    str(name),
-                    message,
-                    name,
-                    part=row,
-                    only_with_rows=True,
-                    asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False),
-                )
+    for name, row in walk.default_rows(actual, contract):
+        if clash := clashing(name, row, actual, contract):
+            message = (
+                f"{name.name} should have the default row {described(name, row, contract)},"
+                " but another row has its unique values"
+            )
+            asks = partial(Probe, SQL("(VALUES (1)) AS t (one)"), clash, shared=False)
+            yield Finding(SLUG, POINT, OfDefaultRow(name, row), message, only_with_rows=True, asks=asks)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
     """Refuse."""
     return refuse("nobody but a person can tell whose these values are")
 

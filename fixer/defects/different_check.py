@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Phase, Repair, alter, drop_constraint
+from fixer.model.step import Hazard, Phase, Repair
+from fixer.model.subject import FoundCheck
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint
 from fixer.repair.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.compose import SQL
@@ -23,20 +26,18 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
     """Yield the wanted checks in whose place another one stands."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for check in wanted.checks if table else ():
-            found = names_match(check, table) if table else None
-            if table and found and not stands(check, table):
-                message = f"{name.name} should have CHECK {spelt(check)}, {check.name} says {spelt(found)}"
-                yield Finding(SLUG, POINT, f"{name}.{check.name}", message, name, None, part=check, found=found)
+    for table, check in walk.checks(actual, contract):
+        found = names_match(check, table)
+        if found and not stands(check, table):
+            message = f"{table.name.name} should have CHECK {spelt(check)}, {check.name} says {spelt(found)}"
+            yield Finding(SLUG, POINT, FoundCheck(table.name, check, found), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundCheck], actual: Schema, contract: Contract) -> Repair:
     """Replace the check."""
-    name, check = finding.table, finding.part
+    name, check = finding.table, finding.about.wanted
     drop = drop_constraint(
         name,
         check.name,

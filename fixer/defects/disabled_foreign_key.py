@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter
-from fixer.repair.foreign_keys import arrow, best, exchange, pairs_of
+from fixer.model.step import Phase, Repair
+from fixer.model.subject import FoundForeignKey
+from fixer.repair.alter import alter
+from fixer.repair.foreign_keys import arrow, best, exchange
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "disabled-foreign-key"
@@ -20,25 +23,24 @@ POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignKey]]:
     """Yield the foreign keys that do not speak."""
-    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
+    for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         if right and (right.disabled_triggers or not right.enforced):
             how = "its triggers are disabled" if right.disabled_triggers else "it is NOT ENFORCED"
-            column = ",".join(key.columns)
             message = f"{arrow(key)}, {right.name} does not: {how}"
-            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key, found=right)
+            yield Finding(SLUG, POINT, FoundForeignKey(key, right), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Enable its triggers, or make it anew."""
-    key = finding.found
+    wanted, key = finding.about.wanted, finding.about.found
     by_triggers = actual.session and actual.session.superuser and key.enforced
-    if key.behaviour != finding.part.behaviour:
-        return Repair(tuple(exchange(finding.part, (key,), "it is made anew", actual)))
+    if key.behaviour != wanted.behaviour:
+        return Repair(tuple(exchange(wanted, (key,), "it is made anew", actual)))
     if not by_triggers:
-        return Repair(tuple(exchange(finding.part, (key,), "only a superuser may enable its triggers", actual)))
+        return Repair(tuple(exchange(wanted, (key,), "only a superuser may enable its triggers", actual)))
     return Repair(
         tuple(
             alter(

@@ -7,17 +7,20 @@ decides; where both hold something and disagree, that is told: they may, once wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import ColumnHints, Contract
-from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, Schema
 from fixer.model.step import Phase, Repair, refuse
+from fixer.model.subject import FoundColumn
+from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import Conversion, conversion, family, fits
 
 SLUG = "divided-column"
@@ -25,40 +28,43 @@ POINT = 4
 STAGE = Stage.COPIES
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class DividedColumn(FoundColumn):
+    """A column that stands twice: how values get from the legacy one into the other, or why they cannot."""
+
+    way: Conversion | str
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[DividedColumn]]:
     """Yield, for each column that stands twice, the rows to copy, those that cannot be, and those that disagree."""
-    for name, wanted in contract.tables.items():
-        table = actual.tables.get(name)
-        for column, hints in contract.hints[name].columns.items():
-            legacy = [n for n in hints.legacy_names if table and n in table.columns and n not in wanted.columns]
-            if table is None or column not in table.columns or not legacy:
-                continue
-            old, here = table.columns[legacy[0]], f"{name.name}.{column}"
-            way = _way(old, wanted.columns[column], hints)
-            known = SQL("false") if isinstance(way, str) else way.fits
-            why = way if isinstance(way, str) else f"{column} would not hold them as they are"
-            only = SQL("{} IS NOT NULL AND {} IS NULL").format(q.column(old.name), q.column(column))
-            should = f"{here} should hold what its legacy column {old.name} holds"
-            copies = Finding(
-                SLUG, POINT, f"{name}.{column}", should, name, column, part=way, found=old, only_with_rows=True
-            )  # fmt: skip
-            for finding, where in (
-                (copies, q.all_of([only, known])),
-                (
-                    replace(copies, message=f"{should}, cannot hold all of it", repair=refuse(why)),
-                    SQL("{} AND ({}) IS NOT TRUE").format(only, known),
-                ),
-                (
-                    replace(
-                        copies,
-                        message=f"{here} and its legacy column {old.name} should agree, hold different values",
-                        severity="warning",  # who writes to one of them alone, lets them differ from then on
-                        repair=refuse(f"nobody but a person can tell whether {column} or {old.name} is right"),
-                    ),
-                    SQL("{}::text <> {}::text").format(q.column(old.name), q.column(column)),
-                ),
-            ):
-                yield replace(finding, asks=partial(rows_where, actual, name, where))
+    for wanted, table in walk.tables(actual, contract, alike=True):
+        for column, hints in contract.hints[table.name].columns.items():
+            legacy = [n for n in hints.legacy_names if n in table.columns and n not in wanted.columns]
+            if column in table.columns and legacy:
+                old = table.columns[legacy[0]]
+                about = DividedColumn(table.name, column, old, _way(old, wanted.columns[column], hints))
+                for finding, where in _divided(about):
+                    yield replace(finding, asks=partial(rows_where, actual, table.name, where))
+
+
+def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Composable]]:
+    """Yield what may be wrong with a column that stands twice, each with the condition on its rows."""
+    old, column, way, here = about.found.name, about.column, about.way, f"{about.table.name}.{about.column}"
+    only = SQL("{} IS NOT NULL AND {} IS NULL").format(q.column(old), q.column(column))
+    known = SQL("false") if isinstance(way, str) else way.fits
+    why = way if isinstance(way, str) else f"{column} would not hold them as they are"
+    should = f"{here} should hold what its legacy column {old} holds"
+    copies = Finding(SLUG, POINT, about, should, only_with_rows=True)
+    yield copies, q.all_of([only, known])
+    left = replace(copies, message=f"{should}, cannot hold all of it", repair=refuse(why))
+    yield left, SQL("{} AND ({}) IS NOT TRUE").format(only, known)
+    differing = replace(
+        copies,
+        message=f"{here} and its legacy column {old} should agree, hold different values",
+        severity="warning",  # they may differ once code writes to one of them alone
+        repair=refuse(f"nobody but a person can tell whether {column} or {old} is right"),
+    )
+    yield differing, SQL("{}::text <> {}::text").format(q.column(old), q.column(column))
 
 
 def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
@@ -71,10 +77,12 @@ def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str
     return conversion(legacy, wanted, hints)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[DividedColumn], actual: Schema, contract: Contract) -> Repair:
     """Copy the values that only the legacy column holds."""
-    name, column = finding.table, str(finding.column)
-    way, legacy = finding.part, finding.found
+    name, column = finding.table, finding.about.column
+    way, legacy = finding.about.way, finding.about.found
+    if isinstance(way, str):
+        return refuse(way)
     where = SQL("{} AND {} IS NOT NULL AND {}").format(q.is_null(column), q.column(legacy.name), way.fits)
     title = f"copy {legacy.name} to {column} where only {legacy.name} holds a value"
     table = actual.tables[name]
@@ -83,12 +91,12 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     return Repair((rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows, known_by=known_by),))
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[DividedColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the values copied."""
-    if finding.repair.refusal:
+    way, legacy, table = finding.about.way, finding.about.found, actual.tables[finding.table]
+    if isinstance(way, str):
         return actual
-    way, legacy = finding.part, finding.found
-    table, column = actual.tables[finding.table], actual.tables[finding.table].columns[str(finding.column)]
+    column = table.columns[finding.about.column]
     fitting, value = (q.over(each, legacy.name, q.today(legacy)) for each in (way.fits, way.value))
     copied = SQL("coalesce({}, CASE WHEN {} THEN {} END)").format(q.today(column), fitting, value)
     return actual.with_table(table.with_column(replace(column, now=copied)))

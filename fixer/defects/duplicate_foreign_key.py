@@ -7,35 +7,51 @@ Cure: drop the one that the contract does not have.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Repair, drop_foreign_key
-from fixer.repair.foreign_keys import best, ends_at, pairs_of
+from fixer.model.schema import ForeignKey, Schema
+from fixer.model.step import Hazard, Repair
+from fixer.model.subject import OfForeignKey
+from fixer.repair.alter import drop_foreign_key
+from fixer.repair.foreign_keys import best, ends_at
 
 SLUG = "duplicate-foreign-key"
 POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class Extra(OfForeignKey):
+    """A foreign key beside the one that the contract wants."""
+
+    found: ForeignKey
+
+    @property
+    def part(self) -> None:
+        """None: the contract does not know it."""
+        return None
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Extra]]:
     """Yield what stands beside the best foreign key on the same columns."""
-    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
+    for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         for extra in found if right else ():
             if extra is not right:
-                column = ",".join(key.columns)
                 message = (
                     f"{key.table.name}.{', '.join(key.columns)} should have one foreign key,"
                     f" has {extra.name} to {ends_at(extra)} as well"
                 )
-                yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, found=extra)
+                yield Finding(SLUG, POINT, Extra(key, extra), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[Extra], actual: Schema, contract: Contract) -> Repair:
     """Drop the extra one."""
-    return Repair((drop_foreign_key(finding.found, "another one does its work", hazard=Hazard.REPLACES_CONSTRAINT),))
+    extra = finding.about.found
+    return Repair((drop_foreign_key(extra, "another one does its work", hazard=Hazard.REPLACES_CONSTRAINT),))
 
 
 HAZARD = frozenset({"replaces-constraint"})

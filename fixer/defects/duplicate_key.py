@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Phase, Repair, Step
+from fixer.model.subject import OfPrimaryKey
 from fixer.repair.numbers import new_numbers
+from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import unreferenced
 from fixer.repair.rows import Rivals, counted, move, rewrite
 from fixer.sql import compose as q
@@ -27,34 +30,34 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]]:
     """Yield the keys that the catalogue does not prove, with the probe for differing rows."""
-    for name, wanted in contract.differing():
-        key, table = wanted.primary_key, actual.tables.get(name)
-        if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_rival > 1"), shown(wanted))
-            message = f"{name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
+    for wanted, table, key in walk.unproved_keys(actual, contract):
+        asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_rival > 1"), shown(wanted))
+        message = f"{table.name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
+        yield Finding(SLUG, POINT, OfPrimaryKey(table.name, key), message, asks=asks, only_with_rows=True)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
     """Give all rows but the first of each key a number of their own."""
     table = actual.tables[finding.table]
-    wanted = contract.tables[finding.table].columns
-    numbered = next((c for c in finding.part.columns if wanted[c].generates), None)
+    key, wanted = finding.about.wanted, contract.tables[finding.table].columns
+    numbered = next((c for c in key.columns if wanted[c].generates), None)
     guards = actual.incoming(finding.table)
     if numbered is None:
         step = _settled(finding, table, {}, guards)
         return Repair((replace(step, online=(_settled(finding, table.before_mapping(), {}, guards),)),))
-    numbers = new_numbers(finding.table, numbered, finding.part, actual, contract.schema)
+    numbers = new_numbers(finding.table, numbered, key, actual, contract.schema)
     unreferenced(actual, finding.table, {numbered: numbers.value})
     step = _settled(finding, table, {numbered: numbers.value}, guards)
     lightly = _settled(finding, table.before_mapping(), {numbered: numbers.beside}, guards)
     return Repair((numbers.room(finding.rows), replace(step, online=(lightly,))))
 
 
-def _settled(finding: Finding, table: Table, given: Mapping[str, Composable], guards: Iterable[ForeignKey]) -> Step:
-    key, rows = finding.part, SQL("{} AS t").format(q.name(table.name))
+def _settled(
+    finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, Composable], guards: Iterable[ForeignKey]
+) -> Step:
+    key, rows = finding.about.wanted, SQL("{} AS t").format(q.name(table.name))
     rivals = Rivals(
         q.rivals(rows, table, key.columns),
         SQL("t.pgmend_rival > 1"),

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage, rivals_where, shown
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Phase, Repair, Step
+from fixer.model.subject import OfPrimaryKey
+from fixer.repair.probe import rivals_where, shown
 from fixer.repair.rows import Rivals, move
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
@@ -23,17 +26,15 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]]:
     """Yield the keys that the catalogue does not prove, with the probe for identical rows."""
-    for name, wanted in contract.differing():
-        key, table = wanted.primary_key, actual.tables.get(name)
-        if key and table and set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
-            asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_copy > 1"), shown(wanted))
-            message = f"{name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, asks=asks, only_with_rows=True)
+    for wanted, table, key in walk.unproved_keys(actual, contract):
+        asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_copy > 1"), shown(wanted))
+        message = f"{table.name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
+        yield Finding(SLUG, POINT, OfPrimaryKey(table.name, key), message, asks=asks, only_with_rows=True)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
     """Move the copies away; their children stay with the row that is kept."""
     table = actual.tables[finding.table]
     guards = actual.incoming(finding.table)  # by another key, which is NULL in them
@@ -41,8 +42,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     return Repair((replace(step, online=(_moved(finding, table.before_mapping(), guards),)),))
 
 
-def _moved(finding: Finding, table: Table, guards: Iterable[ForeignKey]) -> Step:
-    keys = finding.part.columns
+def _moved(finding: Finding[OfPrimaryKey], table: Table, guards: Iterable[ForeignKey]) -> Step:
+    keys = finding.about.wanted.columns
     same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     rows = SQL("{} AS t").format(q.name(finding.table))
     search = q.copies_and_rivals(rows, table, keys)  # as duplicate-key does

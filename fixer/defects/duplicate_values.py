@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Index, Schema, Table
 from fixer.model.step import Phase, Repair
+from fixer.model.subject import OfIndex
+from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
@@ -24,35 +27,28 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted uniques that the catalogue does not prove, with the probe for rows that repeat."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for key in wanted.indexes if table and not table.created else ():
-            if table is None or not key.unique or key.primary or "" in key.columns or key.partial:
-                continue
-            there = [table.columns.get(column) for column in key.columns]
-            proved = table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
-            if proved or not all(c and not c.mapped for c in there):
-                continue
+    for wanted, table, key in walk.indexes(actual, contract):
+        if not key.unique or "" in key.columns or key.partial or table.created or _is_proved(key, table):
+            continue
+        there = [table.columns.get(column) for column in key.columns]
+        if all(column and not column.mapped for column in there):
             source = _numbered(q.rows_of(table, own=True), key, table, wanted)
+            show = (*shown(table), *(q.column(c) for c in key.columns))
             yield Finding(
                 SLUG,
                 POINT,
-                f"{name}.{key.name}",
-                f"{name.name} should have each ({', '.join(key.columns)}) once, has it repeatedly",
-                name,
-                key.columns[0],
-                part=key,
+                OfIndex(table.name, key),
+                f"{table.name.name} should have each ({', '.join(key.columns)}) once, has it repeatedly",
                 only_with_rows=True,
-                asks=partial(
-                    Probe,
-                    source,
-                    SQL("t.pgmend_repeat > 1"),
-                    (*shown(table), *(q.column(c) for c in key.columns)),
-                    costly=True,
-                ),
+                asks=partial(Probe, source, SQL("t.pgmend_repeat > 1"), show, costly=True),
             )
+
+
+def _is_proved(key: Index, table: Table) -> bool:
+    """Tell whether the catalogue proves that no two rows agree in these columns."""
+    return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
 
 
 def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Composed:
@@ -71,9 +67,9 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
     ).format(keys=q.columns(key.columns), order=order, rows=repeating)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
     """Move all but the first to quarantine."""
-    name, key = finding.table, finding.part
+    name, key = finding.table, finding.about.wanted
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
     pairs = (q.not_distinct(actual.tables[name], column, "k", "t") for column in key.columns)
     rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs))

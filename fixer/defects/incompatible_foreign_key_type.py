@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
+from fixer.model.subject import OfColumn
 from fixer.repair.conversion.steps import converted, foresee_conversion, misfits
 from fixer.sql.types import family
 
@@ -21,31 +23,25 @@ POINT = 2
 STAGE = Stage.COLUMNS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the referencing columns of another family of types than the contract's."""
     seen = set()
-    for key in contract.differing_foreign_keys():
-        table, wanted = actual.tables.get(key.table), contract.tables[key.table]
-        for column in key.columns if table and not table.created else ():
-            found = table.columns.get(column) if table else None
-            if found is None or found.now is not None or (key.table, column) in seen:
-                continue
-            seen.add((key.table, column))
-            if family(found.type) != family(wanted.columns[column].type):
-                message = (
-                    f"{key.table.name}.{column} should be {wanted.columns[column].type}"
-                    f" to reference {key.target.name}, is {found.type}"
-                )
-                finding = Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column)
-                yield from misfits(finding, actual, contract)
+    for key, table, wanted, found in walk.referencing_columns(actual, contract):
+        if (key.table, wanted.name) in seen or table.created or found.now is not None:
+            continue
+        seen.add((key.table, wanted.name))
+        if family(found.type) != family(wanted.type):
+            should = f"{key.table.name}.{wanted.name} should be {wanted.type} to reference {key.target.name}"
+            about = OfColumn(key.table, wanted.name)
+            yield from misfits(Finding(SLUG, POINT, about, f"{should}, is {found.type}"), actual, contract)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Convert the column."""
     return converted(finding, actual, contract)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column converted."""
     return foresee_conversion(finding, actual, contract)
 

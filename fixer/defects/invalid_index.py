@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import QName, Schema
-from fixer.model.step import Lock, Phase, Repair, Step, drop_constraint
+from fixer.model.step import Lock, Phase, Repair, Step
+from fixer.model.subject import StrayIndex
+from fixer.repair.alter import drop_constraint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 
@@ -21,19 +24,18 @@ POINT = 4
 STAGE = Stage.COLUMNS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayIndex]]:
     """Yield the invalid indexes of the contract's tables."""
-    for name, _ in contract.differing():
-        table = actual.tables.get(name)
-        for index in table.indexes if table and not table.inherits else ():
-            if not index.valid:
-                message = f"{name.name} should have no invalid index, {index.name} is left of a failed build"
-                yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, found=index)
+    for _, table in walk.tables(actual, contract):
+        for index in table.indexes:
+            if not index.valid and not table.inherits:
+                message = f"{table.name.name} should have no invalid index, {index.name} is left of a failed build"
+                yield Finding(SLUG, POINT, StrayIndex(table.name, index), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> Repair:
     """Drop the remains."""
-    index = finding.found
+    index = finding.about.found
     if index.constraint:
         return Repair((drop_constraint(finding.table, index.name, f"drop the invalid constraint {index.name}"),))
     drop = SQL("DROP INDEX {}").format(q.name(QName(finding.table.schema, index.name)))
@@ -43,9 +45,9 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     return Repair((replace(step, online=(replace(step, sql=lightly, lock=lock, concurrent=True),)),))
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> Schema:
     """Return the schema without the index."""
-    table, index = actual.tables[finding.table], finding.found
+    table, index = actual.tables[finding.table], finding.about.found
     kept = tuple(other for other in table.indexes if other is not index)
     names = actual.names - {QName(finding.table.schema, index.name)}
     return replace(actual.with_table(replace(table, indexes=kept)), names=names)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, Schema, Table
-from fixer.model.step import Phase, Repair, alter
+from fixer.model.step import Phase, Repair
+from fixer.model.subject import FoundColumn
+from fixer.repair.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "legacy-column"
@@ -20,36 +23,33 @@ POINT = 4
 STAGE = Stage.NAMES
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn]]:
     """Yield the columns that stand under a legacy name only."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        if table is None or table.created:
-            continue
-        for column in wanted.columns:
-            legacy = legacy_of(table, wanted, contract.hints[name].of(column).legacy_names)
-            if column not in table.columns and legacy:
-                message = f"{name.name}.{column} should be a column, stands under its legacy name {legacy.name}"
-                yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, found=legacy)
+    for wanted, table, column in walk.missing_columns(actual, contract):
+        legacy = _legacy_of(table, wanted, contract.hints[table.name].of(column.name).legacy_names)
+        if legacy and not table.created:
+            here = f"{table.name.name}.{column.name}"
+            message = f"{here} should be a column, stands under its legacy name {legacy.name}"
+            yield Finding(SLUG, POINT, FoundColumn(table.name, column.name, legacy), message)
 
 
-def legacy_of(table: Table, wanted: Table, names: tuple[str, ...]) -> Column | None:
+def _legacy_of(table: Table, wanted: Table, names: tuple[str, ...]) -> Column | None:
     """Return the first column under a legacy name that the contract does not want for itself."""
     return next((table.columns[n] for n in names if n in table.columns and n not in wanted.columns), None)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundColumn], actual: Schema, contract: Contract) -> Repair:
     """Rename the column."""
-    old, new = finding.found.name, str(finding.column)
+    old, new = finding.about.found.name, finding.about.column
     title = f"rename {finding.table.name}.{old} to {new} (code that says {old} has to follow)"
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
     step = alter(Phase.NAMES, finding.table, title, action)
-    return Repair((replace(step, renames=((old, new),)),))
+    return Repair((replace(step, shape=replace(step.shape, renames=((old, new),))),))
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[FoundColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column under its new name, in its keys and references too."""
-    return actual.with_renamed_column(finding.table, finding.found.name, str(finding.column))
+    return actual.with_renamed_column(finding.table, finding.about.found.name, finding.about.column)
 
 
 SPECIMENS = (Specimen("renamed", "ALTER TABLE books RENAME COLUMN title TO heading"),)

@@ -12,7 +12,9 @@ from dataclasses import replace
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import QName, Schema
-from fixer.model.step import Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import OtherTable
+from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
@@ -22,7 +24,7 @@ STAGE = Stage.TABLES
 INVOKER = 15  # the first version whose views ask with the rights of who asks them
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable]]:
     """Yield the tables that stand under a legacy name only."""
     for name, hints in contract.hints.items():
         if name in actual.tables:
@@ -31,14 +33,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             old = name._replace(name=legacy)
             if old in actual.tables and actual.tables[old].kind in "rp" and old not in contract.tables:
                 message = f"{name.name} should be a table, stands under its legacy name {legacy}"
-                yield Finding(SLUG, POINT, str(name), message, name, found=actual.tables[old])
+                yield Finding(SLUG, POINT, OtherTable(name, actual.tables[old]), message)
                 break
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Repair:
     """Rename the table and leave a view under its old name."""
-    old, new = finding.found.name, finding.table
-    if finding.found.row_security and actual.version < INVOKER:
+    old, new = finding.about.found.name, finding.table
+    if finding.about.found.row_security and actual.version < INVOKER:
         return refuse(
             f"{old} has row level security, which a view under its old name would pass by before PostgreSQL {INVOKER}:"
             f" rename it to {new.name}, and let the code say so"
@@ -92,11 +94,11 @@ def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:
     yield q.Block(body)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the table under its new name, and all references following it."""
-    old, new = finding.found.name, finding.table
+    old, new = finding.about.found.name, finding.table
     tables = {name: table for name, table in actual.tables.items() if name != old}
-    tables[new] = replace(finding.found, name=new, stored_as=old)
+    tables[new] = replace(finding.about.found, name=new, stored_as=old)
     moved = {
         name: replace(
             table,

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter
+from fixer.model.step import Phase, Repair
+from fixer.model.subject import OfCheck
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.repair.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.compose import SQL
@@ -23,19 +26,17 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
     """Yield the wanted checks that stand under no name."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for check in wanted.checks if table else ():
-            if table and not stands(check, table) and not names_match(check, table):
-                message = f"{name.name} should have CHECK {spelt(check)}, has none"
-                yield Finding(SLUG, POINT, f"{name}.{check.name}", message, name, None, part=check)
+    for table, check in walk.checks(actual, contract):
+        if not stands(check, table) and not names_match(check, table):
+            message = f"{table.name.name} should have CHECK {spelt(check)}, has none"
+            yield Finding(SLUG, POINT, OfCheck(table.name, check), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Repair:
     """Add the check."""
-    name, check = finding.table, finding.part
+    name, check = finding.table, finding.about.wanted
     free = ddl.free_constraint_name(actual.tables[name], actual, name, check.name, index=False)
     action = SQL("ADD {}").format(ddl.check_clause(free, check))
     title = f"add CHECK {spelt(check)} to {name.name}"

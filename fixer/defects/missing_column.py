@@ -9,14 +9,17 @@ a column whose name differs by capitals only holds values, a person decides whet
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Column, QName, Schema
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import WantedColumn
+from fixer.repair.alter import alter
 from fixer.repair.own_values import added, may_differ
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
@@ -30,43 +33,34 @@ POINT = 4
 STAGE = Stage.COLUMNS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class MissingColumn(WantedColumn):
+    """A column that is not there, and the one whose name differs from its own by capitals only."""
+
+    twin: str | None
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn]]:
     """Yield the columns that are missing, with the probe for rows that would need a value."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for column in wanted.columns.values() if table else ():
-            if table and column.name not in table.columns:
-                message = f"{name.name}.{column.name} should be {column.type}, is missing"
-                twin = column_twin(table, wanted, column.name, contract.hints[name].of(column.name))
-                condition: Composable | None = q.not_null([twin]) if twin else None
-                if needs_value(column) and value_of(column, name, contract) is None:
-                    condition = SQL("true")
-                asks = partial(Probe, q.rows_of(table), condition, shown_of(table.columns)) if condition else None
-                message += f', but "{twin}" is there' if twin else ""
-                yield Finding(
-                    SLUG,
-                    POINT,
-                    f"{name}.{column.name}",
-                    message,
-                    name,
-                    column.name,
-                    part=column,
-                    found=twin,
-                    asks=asks,
-                )
+    for wanted, table, column in walk.missing_columns(actual, contract):
+        name = table.name
+        twin = column_twin(table, wanted, column.name, contract.hints[name].of(column.name))
+        condition: Composable | None = q.not_null([twin]) if twin else None
+        if _needs_value(column) and _value_of(column, name, contract) is None:
+            condition = SQL("true")
+        shown = tuple(q.column(each) for each in list(table.columns)[:1])
+        asks = partial(Probe, q.rows_of(table), condition, shown) if condition else None
+        message = f"{name.name}.{column.name} should be {column.type}, is missing"
+        message += f', but "{twin}" is there' if twin else ""
+        yield Finding(SLUG, POINT, MissingColumn(name, column, twin), message, asks=asks)
 
 
-def shown_of(columns: Iterable[str]) -> tuple[Composable, ...]:
-    """Return the first column, by which a row may be known."""
-    return tuple(q.column(column) for column in list(columns)[:1])
-
-
-def needs_value(column: Column) -> bool:
+def _needs_value(column: Column) -> bool:
     """Tell whether rows cannot do without a value in this column."""
     return column.not_null and not column.generates and not column.generated
 
 
-def value_of(column: Column, table: QName, contract: Contract) -> Composable | None:
+def _value_of(column: Column, table: QName, contract: Contract) -> Composable | None:
     """Return what rows that stand already get: the backfill, else the default."""
     backfill = contract.hints[table].of(column.name).backfill
     if backfill is not None and column.not_null:
@@ -74,12 +68,12 @@ def value_of(column: Column, table: QName, contract: Contract) -> Composable | N
     return SQL(column.default) if column.default is not None and not column.sequence else None
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Repair:
     """Add the column; or refuse where rows need a value that nobody declared."""
-    column: Column = finding.part
-    if finding.rows and finding.found:
+    column, twin = finding.about.wanted, finding.about.twin
+    if finding.rows and twin:
         hints = contract.hints[finding.table].of(column.name)
-        return refuse(taken_for(column.name, finding.found, finding.rows, hints))
+        return refuse(taken_for(column.name, twin, finding.rows, hints))
     if finding.rows:
         return refuse(
             f"{counted(finding.rows)} of {finding.table.name} would need a value:"
@@ -88,13 +82,12 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     return Repair(tuple(_steps(finding, actual, contract)))
 
 
-def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    name, table = finding.table, actual.tables[finding.table]
-    column: Column = finding.part
+def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Iterator[Step]:
+    name, table, column = finding.table, actual.tables[finding.table], finding.about.wanted
     if column.labels:
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
     yield from cleared(table, column.name)
-    value = value_of(column, name, contract)
+    value = _value_of(column, name, contract)
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
     add = alter(
@@ -130,10 +123,10 @@ def _is_written_anew(column: Column, value: Composable | None) -> bool:
     return column.volatile if value == SQL(column.default or "") else may_differ(value)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
-    column: Column = finding.part
-    value = value_of(column, finding.table, contract) or SQL("NULL")
+    column = finding.about.wanted
+    value = _value_of(column, finding.table, contract) or SQL("NULL")
     now: Composable = SQL("({})::{}").format(value, SQL(column.full_type))
     if column.labels or column.generated:
         now = SQL("NULL")

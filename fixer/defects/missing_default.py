@@ -8,28 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
-from fixer.repair.columns import columns_with_default, set_default
+from fixer.model.subject import WantedColumn
+from fixer.repair.columns import set_default
 
 SLUG = "missing-default"
 POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
     """Yield the columns without the default that they should have."""
-    for name, wanted, found in columns_with_default(actual, contract):
+    for table, wanted, found in walk.columns_with_default(actual, contract):
         if found.default is None and not found.generates:
-            message = f"{name.name}.{wanted.name} should default to {wanted.default}, has no default"
-            yield Finding(SLUG, POINT, f"{name}.{wanted.name}", message, name, wanted.name, part=wanted)
+            message = f"{table.name.name}.{wanted.name} should default to {wanted.default}, has no default"
+            yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Set the default."""
-    return Repair((set_default(finding.table, finding.part, actual),))
+    return Repair((set_default(finding.table, finding.about.wanted, actual),))
 
 
 SPECIMENS = (Specimen("dropped", "ALTER TABLE authors ALTER COLUMN country DROP DEFAULT"),)

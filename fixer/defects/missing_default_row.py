@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Column, Schema
-from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.model.step import Effect, Lock, Phase, Repair, Shape, Step, refuse
+from fixer.model.subject import OfDefaultRow
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
@@ -26,29 +28,20 @@ POINT = 3
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
     """Yield the default rows, with the probe that tells whether each is absent and could be inserted."""
-    for name, hints in contract.hints.items():
-        for row in hints.default_rows if name in actual.tables else ():
-            clash = clashing(name, row, actual, contract)
-            free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
-            condition = absent(name, row, actual, contract) + free
-            message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
-            yield Finding(
-                SLUG,
-                POINT,
-                str(name),
-                message,
-                name,
-                part=row,
-                only_with_rows=True,
-                asks=partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False),
-            )
+    for name, row in walk.default_rows(actual, contract):
+        clash = clashing(name, row, actual, contract)
+        free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
+        condition = absent(name, row, actual, contract) + free
+        message = f"{name.name} should have the default row {described(name, row, contract)}, has none"
+        asks = partial(Probe, SQL("(VALUES (1)) AS t (one)"), condition, shared=False)
+        yield Finding(SLUG, POINT, OfDefaultRow(name, row), message, only_with_rows=True, asks=asks)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
     """Insert the row."""
-    row, name = finding.part, finding.table
+    row, name = finding.about.row, finding.table
     empty = [
         column.name
         for column in contract.tables[name].columns.values()
@@ -66,9 +59,8 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         title=f"insert the default row {described(finding.table, row, contract)} into {finding.table.name}",
         sql=insert,
         lock=Lock.ROW_EXCLUSIVE,
-        rows=1,
-        inserts=True,
-        known_by=identity_of(contract, name, row),
+        effect=Effect(rows=1, inserts=True),
+        shape=Shape(known_by=identity_of(contract, name, row)),
     )
     brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
     ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)

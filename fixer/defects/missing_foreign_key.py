@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
+from fixer.model.subject import OfForeignKey
 from fixer.repair.foreign_keys import add_foreign_key, arrow
 
 SLUG = "missing-foreign-key"
@@ -20,19 +22,16 @@ POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
     """Yield the wanted foreign keys on whose columns there is none at all."""
-    for key in contract.differing_foreign_keys():
-        table = actual.tables.get(key.table)
-        if table and not any(set(k.columns) == set(key.columns) for k in table.foreign_keys):
-            message = f"{arrow(key)}, references nothing"
-            column = ",".join(key.columns)
-            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key)
+    for key, found in walk.foreign_keys(actual, contract):
+        if not found:
+            yield Finding(SLUG, POINT, OfForeignKey(key), f"{arrow(key)}, references nothing")
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Add the foreign key."""
-    return Repair((add_foreign_key(finding.part, actual),))
+    return Repair((add_foreign_key(finding.about.wanted, actual),))
 
 
 SPECIMENS = (

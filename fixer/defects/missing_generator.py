@@ -8,32 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
+from fixer.model.subject import WantedColumn
 from fixer.repair.numbers import held
-from fixer.repair.sequences import generated_columns, give_generator
+from fixer.repair.sequences import give_generator
 
 SLUG = "missing-generator"
 POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
     """Yield the columns that should be numbered and have neither sequence nor identity nor function."""
-    for table, wanted, found in generated_columns(actual, contract.differing()):
+    for table, wanted, found in walk.numbered_columns(actual, contract):
         if not found.generates and (found.default is None or "(" not in found.default):
             has = f"DEFAULT {found.default}" if found.default else "no default"
-            message = f"{table.name}.{wanted.name} should be numbered by a sequence, has {has}"
-            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, part=wanted)
+            message = f"{table.name.name}.{wanted.name} should be numbered by a sequence, has {has}"
+            yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Give it a sequence of its own."""
-    taken = held(finding.table, finding.part.name, actual, contract.schema)
-    return Repair(tuple(give_generator(finding.table, finding.part, actual, taken)))
+    table, column = finding.table, finding.about.wanted
+    return Repair(tuple(give_generator(table, column, actual, held(table, column.name, actual, contract.schema))))
 
 
 SPECIMENS = (

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema, canonical
-from fixer.model.step import Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Identifier
 
@@ -22,22 +25,21 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted indexes to which no valid one is equal."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        valid = [index for index in table.indexes if index.valid] if table else []
+    for wanted, table in walk.tables(actual, contract):
+        valid = [index for index in table.indexes if index.valid]
         there = {canonical(spelt) for index in valid for spelt in (index.tail, index.exclusion)}
-        for index in wanted.indexes if table else ():
+        for index in wanted.indexes:
             if not index.unique and canonical(index.exclusion or index.tail) not in there:
                 lack = index.exclusion or f"an index {index.tail.removeprefix('USING ')}"
-                message = f"{name.name} should have {lack}, has none"
-                yield Finding(SLUG, POINT, f"{name}.{index.name}", message, name, index.columns[0] or None, part=index)
+                message = f"{table.name.name} should have {lack}, has none"
+                yield Finding(SLUG, POINT, OfIndex(table.name, index), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
     """Create the index."""
-    name, index = finding.table, finding.part
+    name, index = finding.table, finding.about.wanted
     if index.exclusion and not actual.tables[name].created:
         return refuse("settle the rows that exclude each other, and add it: pgmend cannot tell which of them stays")
     ddl.alone(actual.tables[name], index)
@@ -48,7 +50,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)
     title = f"create the index {free} on {name.name}"
-    step = Step(Phase.INDEXES, name, title, statement, Lock.SHARE, rows=rows)
+    step = Step(Phase.INDEXES, name, title, statement, Lock.SHARE, effect=Effect(rows=rows))
     return Repair((replace(step, online=online.index(free, actual.tables[name], index, title)),))
 
 

@@ -10,17 +10,21 @@ by capitals only, holds values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Column, QName, Schema
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import StrandedColumn, WantedColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.numbers import Held, held
+from fixer.repair.probe import rows_where
 from fixer.repair.sequences import give_generator, let_count, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for
@@ -34,28 +38,34 @@ POINT = 1
 STAGE = Stage.KEYS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class MissingKeyColumn(WantedColumn):
+    """A key column that is not there, and columns that may hold its numbers.
+
+    That is an `old` key; else a `twin`, whose name differs from its own by capitals only.
+    """
+
+    old: str | None
+    twin: str | None
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKeyColumn | StrandedColumn]]:
     """Yield the generated key columns that are missing, and the rows elsewhere whose numbers lost their meaning."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for column in wanted.primary_key.columns if wanted.primary_key and table else ():
-            if table is None or column in table.columns or not wanted.columns[column].generates:
-                continue
-            old = old_numbers(name, column, actual, contract)
-            message = f"{name.name} should have the key column {column} {wanted.columns[column].type}, has none"
-            twin = None if old else _twin(name, column, actual, contract)
-            message += f', but "{twin}" is there' if twin else ""
-            asks = partial(rows_where, actual, name, q.not_null([twin])) if twin else None
-            yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, found=old, asks=asks)
-            if old is None:
-                yield from stranded(SLUG, POINT, name, column, actual, contract)
+    for wanted, table, key in walk.primary_keys(actual, contract):
+        for column in (wanted.columns[each] for each in key.columns):
+            if column.name not in table.columns and column.generates:
+                name, hints = table.name, contract.hints[table.name].of(column.name)
+                old = _old_numbers(name, column.name, actual, contract)
+                twin = None if old else column_twin(table, wanted, column.name, hints)
+                asks = partial(rows_where, actual, name, q.not_null([twin])) if twin else None
+                message = f"{name.name} should have the key column {column.name} {column.type}, has none"
+                message += f', but "{twin}" is there' if twin else ""
+                yield Finding(SLUG, POINT, MissingKeyColumn(name, column, old, twin), message, asks=asks)
+                if old is None:
+                    yield from stranded(SLUG, POINT, name, column.name, actual, contract)
 
 
-def _twin(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
-    return column_twin(actual.tables[name], contract.tables[name], column, contract.hints[name].of(column))
-
-
-def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
+def _old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
     """Return the integer column that was the key: declared, referenced by the children, or the primary key."""
     table = actual.tables[name]
     declared = contract.hints[name].of(column).legacy_keys
@@ -71,54 +81,52 @@ def old_numbers(name: QName, column: str, actual: Schema, contract: Contract) ->
     return next((c for c in candidates if family(table.columns[c].type) == "integer"), None)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, contract: Contract) -> Repair:
     """Add the column and number the rows, or take the numbers over."""
-    if finding.part:
+    about = finding.about
+    if isinstance(about, StrandedColumn):
         return refuse(STRANDED)
-    if finding.rows and (twin := _twin(finding.table, str(finding.column), actual, contract)):
-        hints = contract.hints[finding.table].of(str(finding.column))
-        return refuse(taken_for(str(finding.column), twin, finding.rows, hints))
-    return Repair(
-        tuple(_taken_over(finding, actual, contract) if finding.found else _numbered(finding, actual, contract))
-    )
+    if finding.rows and about.twin:
+        hints = contract.hints[finding.table].of(about.column)
+        return refuse(taken_for(about.column, about.twin, finding.rows, hints))
+    steps = _taken_over(about, about.old, actual, contract) if about.old else _numbered(about, actual, contract)
+    return Repair(tuple(steps))
 
 
-def _numbered(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    column = contract.tables[finding.table].columns[str(finding.column)]
-    rows = actual.tables[finding.table].estimated_rows
-    title = f"add {finding.column} to {finding.table.name} and number its rows"
+def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> Iterator[Step]:
+    column, name = about.wanted, about.table
+    title = f"add {column.name} to {name.name} and number its rows"
     added = Added(column.name, counts=True)
     action = SQL("ADD COLUMN {}").format(ddl.column_definition(column, sequences=contract.schema.sequences))
     step = alter(
         Phase.CONVERT,
-        finding.table,
+        name,
         title,
         action,
         hazard=Hazard.REWRITES_TABLE,
-        rows=rows,
+        rows=actual.tables[name].estimated_rows,
         merge=True,
         added=(added,),
     )
-    lightly = None if column.identity else (*_numbered_beside(finding, column, actual),)
+    lightly = None if column.identity else (*_numbered_beside(name, column, actual),)
     yield replace(step, online=lightly)
-    count = let_count(finding.table, column.name)
+    count = let_count(name, column.name)
     yield replace(count, online=None if lightly is None else ())
 
 
-def _numbered_beside(finding: Finding, column: Column, actual: Schema) -> Iterator[Step]:
+def _numbered_beside(name: QName, column: Column, actual: Schema) -> Iterator[Step]:
     """Yield the steps that number rows while others write: the column has its name once each row has a number.
 
     Else an application that counts by itself would take numbers which rows get at the same time.
     """
-    name, under = finding.table, beside(column.name)
+    under = beside(column.name)
     yield from numbered_in_batches(name, column, actual, under=under)
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(under), Identifier(column.name))
     yield alter(Phase.KEYS, name, f"let {under} be {name.name}.{column.name}", action)
 
 
-def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    name, column = finding.table, contract.tables[finding.table].columns[str(finding.column)]
-    old, rows = finding.found, actual.tables[finding.table].estimated_rows
+def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Contract) -> Iterator[Step]:
+    name, column, table = about.table, about.wanted, actual.tables[about.table]
     add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.full_type))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column.name), q.column(old))
     added = Added(column.name, kept=same)
@@ -130,24 +138,22 @@ def _taken_over(finding: Finding, actual: Schema, contract: Contract) -> Iterato
         sql=SQL("UPDATE {} AS t SET {} = {}").format(q.name(name), Identifier(column.name), q.column(old)),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_TABLE,
-        rows=rows,
-        changes=(column.name,),
+        effect=Effect(rows=table.estimated_rows, changes=(column.name,)),
     )
-    table, bare = actual.tables[name], replace(column, default=None, sequence=None, identity="", not_null=False)
+    bare = replace(column, default=None, sequence=None, identity="", not_null=False)
     counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))
-    lightly = _taken_over_beside(finding, column, copy, actual, held(name, column.name, actual, contract.schema))
+    lightly = _taken_over_beside(old, column, copy, actual, held(name, column.name, actual, contract.schema))
     yield replace(first, online=())
     yield replace(copy, online=lightly)
     yield from (replace(step, online=()) for step in counting)
 
 
-def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Schema, taken: Held) -> tuple[Step, ...]:
+def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, taken: Held) -> tuple[Step, ...]:
     """Return the steps that take numbers over while others write: beside, filled by a trigger too, until all have one.
 
     The generator is wired before the column gets its name, so that no row is without a number then.
     """
-    name, old = finding.table, str(finding.found)
-    table, value = actual.tables[name], q.column(old)
+    name, table, value = copy.table, actual.tables[copy.table], q.column(old)
     old_column, home = table.columns[old], column.home
     shadow = Shadow(table, old_column, column.type, value, SQL("true"), back=value, name=column.name, home=home)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
@@ -158,13 +164,14 @@ def _taken_over_beside(finding: Finding, column: Column, copy: Step, actual: Sch
     return (*filled(shadow, copy, actual.version), *counting, swap)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
-    if finding.part:
+    about = finding.about
+    if isinstance(about, StrandedColumn):
         return actual
-    table, column = actual.tables[finding.table], contract.tables[finding.table].columns[str(finding.column)]
-    if finding.found:
-        taken = replace(column, not_null=False, now=q.today(table.columns[finding.found]), added=True)
+    table, column = actual.tables[about.table], about.wanted
+    if about.old:
+        taken = replace(column, not_null=False, now=q.today(table.columns[about.old]), added=True)
         return actual.with_table(table.with_column(taken))
     return actual.with_table(
         table.with_column(replace(column, now=SQL("row_number() OVER ()"), numbered=True, added=True))

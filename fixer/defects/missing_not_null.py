@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter
-from fixer.repair.columns import open_columns
+from fixer.model.step import Phase, Repair
+from fixer.model.subject import OfColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import FOR_COLUMNS, not_null
 from fixer.sql.compose import SQL, Identifier
 
@@ -22,21 +24,20 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the nullable columns that should not be; those of a primary key get it with the key."""
-    for name, column in open_columns(actual, contract):
-        message = f"{name.name}.{column.name} should be NOT NULL, may be NULL"
-        yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name)
+    for table, column in walk.open_columns(actual, contract):
+        message = f"{table.name.name}.{column.name} should be NOT NULL, may be NULL"
+        yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Forbid NULL."""
-    action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(str(finding.column)))
-    title = f"forbid NULL in {finding.table.name}.{finding.column}"
-    rows = actual.tables[finding.table].estimated_rows
-    step = alter(Phase.RULES, finding.table, title, action, rows=rows, merge=True)
-    table = actual.tables[finding.table]
-    return Repair((replace(step, online=tuple(not_null(table, str(finding.column), actual, FOR_COLUMNS))),))
+    table, column = actual.tables[finding.table], finding.about.column
+    action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
+    title = f"forbid NULL in {finding.table.name}.{column}"
+    step = alter(Phase.RULES, finding.table, title, action, rows=table.estimated_rows, merge=True)
+    return Repair((replace(step, online=tuple(not_null(table, column, actual, FOR_COLUMNS))),))
 
 
 SPECIMENS = (

@@ -7,14 +7,17 @@ Cure: ADD PRIMARY KEY, on an index that proves it already where there is one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Index, Schema
-from fixer.model.step import Phase, Repair, alter, refuse
+from fixer.model.step import Phase, Repair, refuse
+from fixer.model.subject import OfPrimaryKey
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter
 from fixer.sql import ddl
 from fixer.sql.compose import SQL
 
@@ -23,22 +26,27 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class MissingKey(OfPrimaryKey):
+    """A primary key that is not there; or a `partial` one, which some partitions lack."""
+
+    partial: Index | None
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKey]]:
     """Yield the tables that should have a primary key and have none."""
-    for name, wanted in contract.differing():
-        key, table = wanted.primary_key, actual.tables.get(name)
-        there = table.primary_key if table else None
-        if key and table and (there is None or (table.inherits and not there.valid)):
+    for _, table, key in walk.primary_keys(actual, contract):
+        there = table.primary_key
+        if there is None or (table.inherits and not there.valid):
             lack = f"some partitions lack {there.name}" if there else "has none"
-            message = f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}), {lack}"
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, found=there)
+            message = f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}), {lack}"
+            yield Finding(SLUG, POINT, MissingKey(table.name, key, there), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[MissingKey], actual: Schema, contract: Contract) -> Repair:
     """Add the primary key."""
-    key: Index = finding.part
-    table = actual.tables[finding.table]
-    if finding.found:
+    key, table = finding.about.wanted, actual.tables[finding.table]
+    if finding.about.partial:
         return refuse("give each partition the key, and ATTACH its index to that of its root")
     if table.inherits and not set(key.columns) <= set(table.columns):
         return refuse(f"{finding.table.name} takes part in inheritance and lacks a column of its key")

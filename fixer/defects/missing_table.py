@@ -15,7 +15,9 @@ from dataclasses import replace
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import COUNTED, QName, Schema
-from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, refuse
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import OfTable, OtherTable
+from fixer.repair.alter import alter
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Identifier
@@ -25,7 +27,7 @@ POINT = 4
 STAGE = Stage.TABLES
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables that are neither there nor under a legacy name."""
     for name, wanted in contract.tables.items():
         olds = [name._replace(name=old) for old in contract.hints[name].legacy_names]
@@ -38,29 +40,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
                 message += f"; {legacy[0].name.name}, its legacy name, is {KINDS[legacy[0].kind]}"
             elif twins:
                 message += f", but {told(twins)}"
-            yield Finding(
-                SLUG,
-                POINT,
-                str(name),
-                message,
-                name,
-                found=legacy[0] if legacy else None,
-                rows=sum(min(twin.rows or 0, COUNTED) for twin in twins),
-            )
+            about = OtherTable(name, legacy[0]) if legacy else OfTable(name)
+            yield Finding(SLUG, POINT, about, message, rows=sum(min(twin.rows or 0, COUNTED) for twin in twins))
         elif name in actual.tables and actual.tables[name].kind not in "rp":
-            yield Finding(
-                SLUG,
-                POINT,
-                str(name),
-                f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}",
-                name,
-                found=actual.tables[name],
-            )
+            message = f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}"
+            yield Finding(SLUG, POINT, OtherTable(name, actual.tables[name]), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
     """Create the table, where nothing with rows may be it."""
-    if finding.found:
+    if isinstance(finding.about, OtherTable):
         return refuse(f"{finding.message}; pgmend does not replace what stands there")
     if twins := filled(twins_of(finding.table, actual, contract)):
         return refuse(way_out(finding.table, twins, contract))
@@ -92,7 +81,7 @@ def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[St
         yield alter(Phase.TABLES, name, f"give the table {name.name} to {owner}", action)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the table, its keys and references still to come."""
     wanted = contract.tables[finding.table]
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Index, Schema, Table, canonical
-from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, drop_constraint
+from fixer.model.step import Hazard, Lock, Phase, Repair, Step
+from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint
 from fixer.sql import ddl
 from fixer.sql.compose import SQL
 
@@ -22,18 +25,16 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted uniques that no valid unique proves; a plain unique index is as good as a constraint."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for key in wanted.indexes if table else ():
-            if table and key.unique and not key.primary and not is_proved(key, table):
-                what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
-                message = f"{name.name} should have UNIQUE {what}, has none"
-                yield Finding(SLUG, POINT, f"{name}.{key.name}", message, name, key.columns[0] or None, part=key)
+    for _, table, key in walk.indexes(actual, contract):
+        if key.unique and not _is_proved(key, table):
+            what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
+            message = f"{table.name.name} should have UNIQUE {what}, has none"
+            yield Finding(SLUG, POINT, OfIndex(table.name, key), message)
 
 
-def is_proved(key: Index, table: Table) -> bool:
+def _is_proved(key: Index, table: Table) -> bool:
     """Tell whether an index of the table proves the same."""
     if key.is_plain_key:
         return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
@@ -43,9 +44,9 @@ def is_proved(key: Index, table: Table) -> bool:
     )
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
     """Add the unique."""
-    key: Index = finding.part
+    key = finding.about.wanted
     name, table = finding.table, actual.tables[finding.table]
     ddl.alone(table, key)
     ddl.whole(table, key.columns)

@@ -7,16 +7,19 @@ Cure: widen. What is wider than the contract stays as it is: nothing is ever nar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Phase, Repair, Reversal, alter, refuse
+from fixer.model.schema import Schema, Table
+from fixer.model.step import Hazard, Phase, Repair, Reversal, Step, refuse
+from fixer.model.subject import FoundColumn
+from fixer.repair.alter import alter
 from fixer.repair.conversion.indexes import clinging
 from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import fits, rewrites, widened
 
 SLUG = "narrow-column"
@@ -24,68 +27,84 @@ POINT = 4
 STAGE = Stage.COLUMNS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class NarrowColumn(FoundColumn):
+    """A column that is too narrow, with the type that takes all its values and those of the contract."""
+
+    type: str
+    home: str  # the schema of that type, where its name does not say it
+
+    @property
+    def full_type(self) -> Composable:
+        """The wider type as SQL spells it."""
+        return SQL(replace(self.found, type=self.type, home=self.home).full_type)
+
+    @property
+    def back(self) -> Composable:
+        """The old value over the new cell."""
+        return SQL("{}::{}").format(q.column(self.column), SQL(self.found.full_type))
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowColumn]]:
     """Yield the columns of the wanted family of types that do not take all its values."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for column in wanted.columns.values() if table and not table.created else ():
-            found = table.columns.get(column.name) if table else None
-            if found is None or found.now is not None or fits(found.type, column.type):
-                continue
-            type_ = widened(found.type, column.type)
-            if type_:
-                message = f"{name.name}.{column.name} should take {column.type}, is {found.type}"
-                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name, part=type_, found=found)
+    for table, wanted, found in walk.typed_columns(actual, contract):
+        type_ = None if fits(found.type, wanted.type) else widened(found.type, wanted.type)
+        if type_:
+            home = next((side.home for side in (found, wanted) if side.type == type_), "")
+            message = f"{table.name.name}.{wanted.name} should take {wanted.type}, is {found.type}"
+            yield Finding(SLUG, POINT, NarrowColumn(table.name, wanted.name, found, type_, home), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -> Repair:
     """Widen the column."""
-    name, column, type_ = finding.table, str(finding.column), finding.part
-    sides = (finding.found, contract.tables[name].columns[column])
-    home = next((side.home for side in sides if side.type == type_), "")
-    full = SQL(replace(finding.found, type=type_, home=home).full_type)
-    if what := actual.tables[name].binds(column):
-        return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
-    if index := clinging(actual.tables[name], column, type_):
-        return refuse(
-            f"the index {index.name} depends on the type of {name.name}.{column}:"
-            " drop it, and create it again afterwards"
-        )
-    back = SQL("{}::{}").format(q.column(column), SQL(finding.found.full_type))
-    collation = finding.found.collation
-    collated = SQL(f" COLLATE {collation}") if collation else SQL("")
-    rewrite = rewrites(finding.found.type, type_)
-    step = alter(
-        Phase.CONVERT,
-        name,
-        f"widen {name.name}.{column} from {finding.found.type} to {type_}",
-        SQL("ALTER COLUMN {} TYPE {}{}").format(Identifier(column), full, collated),
-        hazard=Hazard.REWRITES_TABLE if rewrite else None,
-        merge=True,
-        reverts=(Reversal(column, back, SQL("({})::{}").format(back, full)),),
-    )
-    if not rewrite:
+    about, table = finding.about, actual.tables[finding.table]
+    here = f"{table.name.name}.{about.column}"
+    if what := table.binds(about.column):
+        return refuse(f"the {what} depends on {here}: drop it, and create it again afterwards")
+    if index := clinging(table, about.column, about.type):
+        why = f"the index {index.name} depends on the type of {here}"
+        return refuse(f"{why}: drop it, and create it again afterwards")
+    step = _widen(about, here)
+    if not step.hazard:
         return Repair((step,))
-    table = actual.tables[name]
-    shadow = Shadow(
-        table=table,
-        column=finding.found,
-        type=type_,
-        home=home,
-        value=SQL("{}::{}").format(q.column(column), full),
-        understood=SQL("true"),
-        back=back,
-        default=finding.found.default,
-        checks=tuple((check, check) for check in table.checks_over(column) if not is_guard(check.name)),
-        keys=actual.keys_over(name, column),
+    lightly = exchanged(_shadow(about, table, actual), step, actual)
+    return Repair((*cleared(table, about.column), replace(step, online=lightly)))
+
+
+def _widen(about: NarrowColumn, here: str) -> Step:
+    collated = SQL(f" COLLATE {about.found.collation}" if about.found.collation else "")
+    return alter(
+        Phase.CONVERT,
+        about.table,
+        f"widen {here} from {about.found.type} to {about.type}",
+        SQL("ALTER COLUMN {} TYPE {}{}").format(Identifier(about.column), about.full_type, collated),
+        hazard=Hazard.REWRITES_TABLE if rewrites(about.found.type, about.type) else None,
+        merge=True,
+        reverts=(Reversal(about.column, about.back, SQL("({})::{}").format(about.back, about.full_type)),),
     )
-    return Repair((*cleared(table, column), replace(step, online=exchanged(shadow, step, actual))))
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def _shadow(about: NarrowColumn, table: Table, actual: Schema) -> Shadow:
+    """Return the wider column that is filled beside the narrow one while others write."""
+    return Shadow(
+        table=table,
+        column=about.found,
+        type=about.type,
+        home=about.home,
+        value=SQL("{}::{}").format(q.column(about.column), about.full_type),
+        understood=SQL("true"),
+        back=about.back,
+        default=about.found.default,
+        checks=tuple((check, check) for check in table.checks_over(about.column) if not is_guard(check.name)),
+        keys=actual.keys_over(table.name, about.column),
+    )
+
+
+def foresee(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column widened."""
-    table = without_beside(actual.tables[finding.table], str(finding.column))
-    return actual.with_table(table.with_column(replace(finding.found, type=finding.part)))
+    about = finding.about
+    table = without_beside(actual.tables[about.table], about.column)
+    return actual.with_table(table.with_column(replace(about.found, type=about.type)))
 
 
 REWRITE = frozenset({"rewrites-table"})

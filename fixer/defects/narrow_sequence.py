@@ -7,12 +7,14 @@ Cure: ALTER SEQUENCE to the type and maximum of the contract.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema
+from fixer.model.schema import Schema, Sequence
 from fixer.model.step import Phase, Repair, Step
-from fixer.repair.sequences import own_sequences
+from fixer.model.subject import OfSequence
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal
 
@@ -21,23 +23,27 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class NarrowSequence(OfSequence):
+    """A sequence, with the one that the contract has in its place."""
+
+    wanted: Sequence
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowSequence]]:
     """Yield the columns whose sequence has a lower maximum than the contract's."""
-    for table, wanted, sequence in own_sequences(actual, contract.differing()):
-        model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
+    for table, column, sequence, model in walk.sequences(actual, contract):
         if model and sequence.increment > 0 and sequence.maximum < model.maximum:
             message = (
-                f"{table.name}.{wanted.name} should count up to {model.maximum},"
+                f"{table.name.name}.{column.name} should count up to {model.maximum},"
                 f" {sequence.name.name} ends at {sequence.maximum}"
             )
-            yield Finding(
-                SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, part=model, found=sequence
-            )
+            yield Finding(SLUG, POINT, NarrowSequence(table.name, column.name, sequence, model), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[NarrowSequence], actual: Schema, contract: Contract) -> Repair:
     """Widen the sequence."""
-    name, model = finding.found.name, finding.part
+    name, model = finding.about.found.name, finding.about.wanted
     widen = SQL("ALTER SEQUENCE {} AS {} MAXVALUE {}").format(q.name(name), SQL(model.type), Literal(model.maximum))
     return Repair((Step(Phase.GENERATORS, finding.table, f"let {name.name} count up to {model.maximum}", widen),))
 

@@ -7,14 +7,16 @@ Cure: number them above the maximum; nothing can have pointed at NULL. Without a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Schema, Table
+from fixer.model.schema import Index, Schema, Table
 from fixer.model.step import Phase, Repair, Step
+from fixer.model.subject import OfColumn
 from fixer.repair.numbers import new_numbers
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite
@@ -26,36 +28,41 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class KeyColumn(OfColumn):
+    """A column of the primary key that the contract wants."""
+
+    key: Index
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[KeyColumn]]:
     """Yield the key columns that may hold NULL, with the probe for rows that do."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for column in wanted.primary_key.columns if wanted.primary_key and table else ():
-            if table and column in table.columns and not table.columns[column].not_null:
+    for _, table, key in walk.primary_keys(actual, contract):
+        for column in key.columns:
+            if column in table.columns and not table.columns[column].not_null:
                 show = tuple(q.column(c) for c in list(table.columns)[:3] if c != column)
                 asks = partial(Probe, q.rows_of(table), q.is_null(column), show)
-                message = f"{name.name}.{column} should be a key, is NULL"
-                yield Finding(SLUG, POINT, f"{name}.{column}", message, name, column, asks=asks, only_with_rows=True)
+                message = f"{table.name.name}.{column} should be a key, is NULL"
+                about = KeyColumn(table.name, column, key)
+                yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> Repair:
     """Number the rows, or quarantine them where nothing numbers."""
-    column = str(finding.column)
+    column = finding.about.column
     wanted = contract.tables[finding.table].columns[column]
     if not wanted.generates:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
         return Repair(tuple(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows)))
-    key = contract.tables[finding.table].primary_key
-    assert key is not None
-    numbers = new_numbers(finding.table, column, key, actual, contract.schema)
+    numbers = new_numbers(finding.table, column, finding.about.key, actual, contract.schema)
     step = _numbered(finding, actual.tables[finding.table], numbers.value)
     lightly = _numbered(finding, actual.tables[finding.table], numbers.beside)
     return Repair((numbers.room(finding.rows), replace(step, online=(lightly,))))
 
 
-def _numbered(finding: Finding, table: Table, number: Composable) -> Step:
-    column = str(finding.column)
+def _numbered(finding: Finding[KeyColumn], table: Table, number: Composable) -> Step:
+    column = finding.about.column
     return rewrite(
         Phase.KEYS,
         table,

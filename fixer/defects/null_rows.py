@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import QName, Schema, Table, canonical
 from fixer.model.step import Phase, Repair
-from fixer.repair.columns import open_columns
+from fixer.model.subject import OfColumn
+from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover, one_at_most
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q
@@ -24,19 +26,17 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the nullable columns that should not be, with the probe for NULLs; a check may vouch for them."""
-    for name, column in open_columns(actual, contract):
+    for table, column in walk.open_columns(actual, contract):
         yield Finding(
             SLUG,
             POINT,
-            f"{name}.{column.name}",
-            f"{name.name}.{column.name} should hold a value, is NULL",
-            name,
-            column.name,
-            asks=partial(rows_where, actual, name, q.is_null(column.name)),
+            OfColumn(table.name, column.name),
+            f"{table.name.name}.{column.name} should hold a value, is NULL",
+            asks=partial(rows_where, actual, table.name, q.is_null(column.name)),
             only_with_rows=True,
-            vouched=_is_checked(actual.tables[name], column.name),
+            vouched=_is_checked(table, column.name),
         )
 
 
@@ -46,9 +46,9 @@ def _is_checked(table: Table, column: str) -> bool:
     return any(c.validated and c.columns == (column,) and canonical(c.expression) == wanted for c in table.checks)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Fill the rows, or quarantine them."""
-    name, column = finding.table, str(finding.column)
+    name, column = finding.table, finding.about.column
     value, empty = contract_value(name, column, contract), q.is_null(column)
     mover = Mover(actual, contract)
     if value is None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Repair
-from fixer.repair.foreign_keys import best, pairs_of
+from fixer.model.subject import OfForeignKey
+from fixer.repair.foreign_keys import best
+from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover, orphaned
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
@@ -24,9 +27,9 @@ POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
     """Yield every wanted foreign key with its probe; the catalogue vouches for those that are enforced."""
-    for key, found in pairs_of(actual, contract.foreign_keys()):
+    for key, found in walk.foreign_keys(actual, contract, alike=True):
         table = actual.tables[key.table]
         there = [table.columns.get(column) for column in key.columns]
         if table.created or key.target not in actual.tables or not all(c and not c.mapped for c in there):
@@ -36,15 +39,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
         if not all(column and not column.numbered for column in keys):
             continue  # the parent's key is yet to be made: nothing can have pointed at it
         right = best(key, found)
-        column = ",".join(key.columns)
         yield Finding(
             SLUG,
             POINT,
-            f"{key.table}.{column}",
+            OfForeignKey(key),
             f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}",
-            key.table,
-            column,
-            part=key,
             only_with_rows=True,
             vouched=bool(right and right.holds),
             asks=partial(_orphans, key, actual),
@@ -72,9 +71,9 @@ def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
     return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target], own=True))
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Settle the rows as the contract says."""
-    return Repair(tuple(Mover(actual, contract).orphans(finding.part, rows=finding.rows)))
+    return Repair(tuple(Mover(actual, contract).orphans(finding.about.wanted, rows=finding.rows)))
 
 
 LOAD = "SET LOCAL session_replication_role = replica;"

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter, refuse
+from fixer.model.step import Phase, Repair, refuse
+from fixer.model.subject import OfColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import BESIDE
 from fixer.sql.compose import SQL, Identifier
 
@@ -21,11 +24,10 @@ POINT = 5
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the columns that no code of the contract fills and that demand a value."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for column in table.columns.values() if table else ():
+    for wanted, table in walk.tables(actual, contract):
+        for column in table.columns.values():
             fills_itself = (
                 column.default is not None
                 or column.generates
@@ -34,15 +36,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             )
             if column.name not in wanted.columns and column.not_null and not fills_itself:
                 message = (
-                    f"{name.name}.{column.name} is unknown to the contract and should not demand a value,"
+                    f"{table.name.name}.{column.name} is unknown to the contract and should not demand a value,"
                     " is NOT NULL without default"
                 )
-                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name)
+                yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Let it be NULL."""
-    name, column = finding.table, str(finding.column)
+    name, column = finding.table, finding.about.column
     key = actual.tables[name].primary_key
     if key and column in key.columns and contract.tables[name].primary_key is None:
         return refuse(f"{column} is the primary key of {name.name}, and the contract has no other")

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, rows_where
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import QName, Schema, Sequence
 from fixer.model.step import Repair
+from fixer.model.subject import OfSequence
 from fixer.repair.numbers import advance, held
-from fixer.repair.sequences import own_sequences
+from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
@@ -24,24 +26,21 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
     """Yield the columns that count by a sequence, with the probe for rows at or above its next value."""
-    for table, wanted, sequence in own_sequences(actual, contract.tables.items()):
+    for table, column, sequence, _ in walk.sequences(actual, contract, alike=True):
         if sequence.increment < 0 or not (sequence.readable or sequence.last_value is not None):
             continue
         message = (
-            f"{table.name}.{wanted.name} should be numbered from above its maximum,"
+            f"{table.name.name}.{column.name} should be numbered from above its maximum,"
             f" {sequence.name.name} gives numbers that stand in the table"
         )
         yield Finding(
             SLUG,
             POINT,
-            f"{table}.{wanted.name}",
+            OfSequence(table.name, column.name, sequence),
             message,
-            table,
-            wanted.name,
-            found=sequence,
-            asks=partial(_ahead, actual, table, wanted.name, sequence),
+            asks=partial(_ahead, actual, table.name, column.name, sequence),
             only_with_rows=True,
             of_rows=True,
         )
@@ -58,10 +57,10 @@ def _position(sequence: Sequence) -> Composable:
     return Literal(sequence.last_value + 1)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
     """Bring the sequence ahead."""
-    table, column = finding.table, str(finding.column)
-    return Repair((advance(table, column, finding.found.name, held(table, column, actual, contract.schema)),))
+    table, column = finding.table, finding.about.column
+    return Repair((advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema)),))
 
 
 SPECIMENS = (

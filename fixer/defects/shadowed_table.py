@@ -12,23 +12,24 @@ from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfTable
 
 SLUG = "shadowed-table"
 POINT = 5
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables that their bare name does not reach."""
     visible = actual.session.visible if actual.session else {}
     for name in contract.tables:
         first = visible.get(name.name)
         if first and first != name and name in actual.tables:
             message = f"{name.name} should mean {name}, means {first} under this role's search_path"
-            yield Finding(SLUG, POINT, str(name), message, name, severity="warning")
+            yield Finding(SLUG, POINT, OfTable(name), message, severity="warning")
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
     """Refuse."""
     return refuse("set the search_path of the role or the database, or name the schema in the code")
 

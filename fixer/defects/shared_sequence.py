@@ -8,36 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
+from fixer.model.subject import WantedColumn
 from fixer.repair.numbers import held
-from fixer.repair.sequences import Users, generated_columns, give_generator
+from fixer.repair.sequences import Users, give_generator
 
 SLUG = "shared-sequence"
 POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
     """Yield the columns that count by a sequence which is not theirs alone."""
     users, meant = Users(actual), Users(contract.schema)
-    for table, wanted, found in generated_columns(actual, contract.differing()):
-        if found.sequence and users.share(table, found) and not meant.share(table, wanted):
+    for table, wanted, found in walk.numbered_columns(actual, contract):
+        name = table.name
+        if found.sequence and users.share(name, found) and not meant.share(name, wanted):
             sequence = actual.sequences[found.sequence]
-            others = sequence.owned_by or next(user for user in users.of(sequence) if user != (table, wanted.name))
+            others = sequence.owned_by or next(user for user in users.of(sequence) if user != (name, wanted.name))
             message = (
-                f"{table.name}.{wanted.name} should have a sequence of its own,"
+                f"{name.name}.{wanted.name} should have a sequence of its own,"
                 f" counts by {sequence.name.name} of {others[0].name}.{others[1]}"
             )
-            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, part=wanted)
+            yield Finding(SLUG, POINT, WantedColumn(name, wanted), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Give it a sequence of its own."""
-    taken = held(finding.table, finding.part.name, actual, contract.schema)
-    return Repair(tuple(give_generator(finding.table, finding.part, actual, taken)))
+    table, column = finding.table, finding.about.wanted
+    return Repair(tuple(give_generator(table, column, actual, held(table, column.name, actual, contract.schema))))
 
 
 SPECIMENS = (

@@ -12,10 +12,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema, Table
-from fixer.model.step import Added, Hazard, Phase, Repair, alter, refuse
+from fixer.model.step import Added, Hazard, Phase, Repair, refuse
+from fixer.model.subject import FoundColumn, StrandedColumn
+from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.sequences import let_count, numbered_in_batches
@@ -29,25 +32,19 @@ POINT = 1
 STAGE = Stage.KEYS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn | StrandedColumn]]:
     """Yield the key columns of text, with the probe for values that are no numbers."""
-    for name, wanted in contract.differing():
-        table, key = actual.tables.get(name), wanted.primary_key
-        if table is None or key is None or len(key.columns) != 1:
-            continue
-        column = key.columns[0]
-        found = table.columns.get(column)
+    for wanted, table, key in walk.primary_keys(actual, contract):
+        name, column = table.name, key.columns[0]
+        found = table.columns.get(column) if len(key.columns) == 1 else None
         if found and wanted.columns[column].generates and family(found.type) in ("text", "uuid"):
             no_number = SQL("{}::text !~ {}").format(q.column(column), Literal(r"^\s*\d{1,9}\s*$"))
             message = f"{name.name}.{column} should be {wanted.columns[column].type}, holds texts as {found.type}"
             yield Finding(
                 SLUG,
                 POINT,
-                f"{name}.{column}",
+                FoundColumn(name, column, found),
                 message,
-                name,
-                column,
-                found=found,
                 only_with_rows=True,
                 asks=partial(Probe, q.rows_of(table), no_number, (q.column(column),)),
             )
@@ -55,17 +52,17 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             yield from stranded(SLUG, POINT, name, column, actual, contract, texts)
 
 
-def legacy_name(table: Table, column: str) -> str:
+def _legacy_name(table: Table, column: str) -> str:
     """Return the name under which the old key stays."""
     return q.free_name(f"legacy_{column}", table.columns)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Repair:
     """Set the old key aside and number the rows; refuse where rows elsewhere hold numbers that mean none of them."""
-    if finding.part:
+    if isinstance(finding.about, StrandedColumn):
         return refuse(STRANDED)
-    name, column = finding.table, str(finding.column)
-    legacy = legacy_name(actual.tables[name], column)
+    name, column = finding.table, finding.about.column
+    legacy = _legacy_name(actual.tables[name], column)
     aside = alter(
         Phase.NAMES,
         name,
@@ -82,7 +79,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         merge=True,
         added=(Added(column, counts=True),),
     )
-    aside = replace(aside, renames=((column, legacy),), online=())
+    aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)), online=())
     # Online, the number stands under another name until all rows have one.
     wanted = contract.tables[name].columns[column]
     under = beside(column)
@@ -94,12 +91,12 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
     return Repair((aside, replace(add, online=lightly), replace(let_count(name, column), online=())))
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the old key under its new name and the new one beside it."""
-    if finding.part:
+    if isinstance(finding.about, StrandedColumn):
         return actual
-    name, column = finding.table, str(finding.column)
-    legacy = legacy_name(actual.tables[name], column)
+    name, column = finding.table, finding.about.column
+    legacy = _legacy_name(actual.tables[name], column)
     renamed = actual.with_renamed_column(name, column, legacy)
     wanted = replace(contract.tables[name].columns[column], now=SQL("row_number() OVER ()"), numbered=True, added=True)
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))

@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
+from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema, Table
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Repair, Shape, Step, refuse
+from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_foreign_key
 from fixer.repair.foreign_keys import old_text_key
+from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q
@@ -37,19 +40,32 @@ class Half:
     legacy: str
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class Reference(OfForeignKey):
+    """A foreign key whose column holds the texts of a `legacy` key."""
+
+    legacy: str
+
+
+@dataclass(frozen=True)
+class HalfMapped(OfForeignKey):
+    """A foreign key whose column has the numbers of most rows."""
+
+    half: Half
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Reference | HalfMapped | OfColumn]]:
     """Yield the columns to be mapped, with probes for texts that map to nothing or to several rows."""
     for key in contract.foreign_keys():
         if half := _half(key, actual, contract):
             message = f"{key.table.name}.{key.columns[0]} should be mapped in every row, its repair was interrupted"
-            where = f"{key.table}.{key.columns[0]}"
-            yield Finding(SLUG, POINT, where, message, key.table, key.columns[0], part=key, found=half)
+            yield Finding(SLUG, POINT, HalfMapped(key, half), message)
     for key in contract.differing_foreign_keys():
         legacy = _legacy_key(key, actual, contract)
         if legacy is None:
             continue
         child, parent = actual.tables[key.table], actual.tables[key.target]
-        column, where = key.columns[0], f"{key.table}.{key.columns[0]}"
+        column = key.columns[0]
         wanted = contract.tables[key.table].columns[column].type
         message = f"{key.table.name}.{column} should be the {wanted} of {key.target.name}, holds its {legacy}"
         lost = partial(
@@ -60,17 +76,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
             shared=False,
             costly=True,
         )
-        yield Finding(SLUG, POINT, where, message, key.table, column, part=key, found=legacy, asks=lost)
+        yield Finding(SLUG, POINT, Reference(key, legacy), message, asks=lost)
         twice = SQL("{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)").format(
             column=q.column(legacy), rows=q.rows_of(parent)
         )
         yield Finding(
             SLUG,
             POINT,
-            where,
+            OfColumn(key.table, column),
             f"{key.target.name}.{legacy} should tell rows apart, several rows share it",
-            key.table,
-            column,
             only_with_rows=True,
             asks=partial(Probe, q.rows_of(parent), twice, (q.column(legacy),), shared=False, costly=True),
         )
@@ -114,33 +128,34 @@ def _match(column: str, legacy: str) -> Composed:
     return SQL("{}::text = {}::text").format(q.column(legacy, "p"), q.column(column))
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[Reference | HalfMapped | OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Map the references; or refuse where a text means several rows."""
-    if finding.part is None:
-        return refuse("nobody but a person can tell which of them a reference means")
-    if isinstance(finding.found, Half):
-        return Repair(tuple(_to_the_last(finding.part, finding.found, actual, finding.found.aside)))
-    return Repair(tuple(_steps(finding, actual, contract)))
+    about = finding.about
+    if isinstance(about, HalfMapped):
+        return Repair(tuple(_to_the_last(about.wanted, about.half, actual, about.half.aside)))
+    if isinstance(about, Reference):
+        return Repair(tuple(_steps(about, finding.rows, actual, contract)))
+    return refuse("nobody but a person can tell which of them a reference means")
 
 
-def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    key: ForeignKey = finding.part
-    for step in _at_once(finding, actual, contract):
+def _steps(about: Reference, rows: int, actual: Schema, contract: Contract) -> Iterator[Step]:
+    key = about.wanted
+    for step in _at_once(about, rows, actual, contract):
         if step.phase is Phase.ORPHANS:
             yield step
         elif step.phase is Phase.REFERENCES:
-            moves = _orphans(finding, key.columns[0], actual, contract, Phase.REFERENCES)
+            moves = _orphans(about, rows, key.columns[0], actual, contract, Phase.REFERENCES)
             before = [each for s in moves for each in (s.online or (s,))]
             lost = (each for each in before if each.phase is not Phase.ORPHANS)
-            yield replace(step, online=(*lost, *_in_batches(finding, step, actual, contract)))
+            yield replace(step, online=(*lost, *_in_batches(about, step, actual, contract)))
         else:
             yield replace(step, online=())
 
 
-def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
+def _in_batches(about: Reference, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the steps that map a column to which others write: beside it, with a trigger for new rows, then swap."""
-    key: ForeignKey = finding.part
-    name, column, legacy = key.table, key.columns[0], finding.found
+    key, legacy = about.wanted, about.legacy
+    name, column = key.table, key.columns[0]
     table, aside = actual.tables[name], aside_name(actual.tables[name], column)
     beside = online.beside(column)
     type_ = SQL(contract.tables[name].columns[column].full_type)
@@ -155,9 +170,12 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     yield replace(
         mapping,
         sql=SQL(""),
-        batch=_mapped(key, beside, [_match(column, legacy), IN_BATCH, q.is_null(beside)]),
-        find=places(name, SQL("{} AND {}").format(unmapped, known)),
-        pages=True,
+        batches=replace(
+            mapping.batches,
+            batch=_mapped(key, beside, [_match(column, legacy), IN_BATCH, q.is_null(beside)]),
+            find=places(name, SQL("{} AND {}").format(unmapped, known)),
+            pages=True,
+        ),
     )
     swap: list[Composable] = [online.unfilled(name, beside)]
     rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
@@ -171,8 +189,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         name,
         f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
         SQL(";\n").join(swap),
-        renames=((column, aside),),
-        added=(Added(column, kept=_told_by(aside, key, legacy)),),
+        shape=Shape(renames=((column, aside),), added=(Added(column, kept=_told_by(aside, key, legacy)),)),
     )
     yield from _to_the_last(key, Half(aside, legacy), actual, column)
 
@@ -194,9 +211,11 @@ def _to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> I
         _mapped(key, column, missed),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_VALUES,
-        changes=(column,),
-        find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
-        batch=_mapped(key, column, [*missed, IN_BATCH]),
+        effect=Effect(changes=(column,)),
+        batches=Batches(
+            find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
+            batch=_mapped(key, column, [*missed, IN_BATCH]),
+        ),
     )
     old = [k for k in actual.tables[name].foreign_keys if k.columns == (holding,)]
     drop = [SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(name), Identifier(k.name)) for k in old]
@@ -209,9 +228,9 @@ def _to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> I
     )
 
 
-def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    key: ForeignKey = finding.part
-    name, column, legacy = key.table, key.columns[0], finding.found
+def _at_once(about: Reference, rows: int, actual: Schema, contract: Contract) -> Iterator[Step]:
+    key, legacy = about.wanted, about.legacy
+    name, column = key.table, key.columns[0]
     aside = aside_name(actual.tables[name], column)
     for old in actual.tables[name].foreign_keys:
         if old.columns == key.columns:
@@ -222,7 +241,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
         f"rename {name.name}.{column} to {aside}, where the texts stay",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
     )
-    yield replace(rename, renames=((column, aside),))
+    yield replace(rename, shape=replace(rename.shape, renames=((column, aside),)))
     if actual.tables[name].columns[column].not_null:
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
         yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
@@ -230,7 +249,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
     added = Added(column, kept=_told_by(aside, key, legacy))
     yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
-    yield from _orphans(finding, aside, _all_mapped(actual, contract), contract)
+    yield from _orphans(about, rows, aside, _all_mapped(actual, contract), contract)
     yield Step(
         phase=Phase.REFERENCES,
         table=name,
@@ -239,8 +258,7 @@ def _at_once(finding: Finding, actual: Schema, contract: Contract) -> Iterator[S
         lock=Lock.ROW_EXCLUSIVE,
         touches=(key.target,),
         hazard=Hazard.REWRITES_VALUES,
-        rows=actual.tables[name].estimated_rows,
-        changes=(column,),
+        effect=Effect(rows=actual.tables[name].estimated_rows, changes=(column,)),
     )
 
 
@@ -281,30 +299,30 @@ def _told_by(aside: str, key: ForeignKey, legacy: str) -> Composed:
 
 
 def _orphans(
-    finding: Finding, aside: str, actual: Schema, contract: Contract, phase: Phase = Phase.MISFITS
+    about: Reference, rows: int, aside: str, actual: Schema, contract: Contract, phase: Phase = Phase.MISFITS
 ) -> Iterator[Step]:
     """Yield what becomes of texts that map to nothing: rows go in a phase in which all has the names of `actual`."""
-    key: ForeignKey = finding.part
-    if not finding.rows:
+    key = about.wanted
+    if not rows:
         return
     mover = Mover(actual, contract)
     nowhere = SQL("{} IS NOT NULL AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
-        q.column(aside), q.name(key.target), _match(aside, finding.found)
+        q.column(aside), q.name(key.target), _match(aside, about.legacy)
     )
     reason = f"its {key.columns[0]} names no row of {key.target.name}"
     policy = mover.policy(key)
     if policy == "quarantine":
-        yield from mover.quarantine(phase, key.table, nowhere, reason, rows=finding.rows)
+        yield from mover.quarantine(phase, key.table, nowhere, reason, rows=rows)
     elif policy == "adopt":
         cells, stands = mover.adopter(key)
         table = actual.tables[key.table]
         yield rewrite(
             Phase.ORPHANS,
             table,
-            f"give {counted(finding.rows)} of {key.table.name} to the default row: {reason}",
+            f"give {counted(rows)} of {key.table.name} to the default row: {reason}",
             cells,
             q.all_of([q.is_null(key.columns[0]), nowhere, stands]),
-            rows=finding.rows,
+            rows=rows,
             known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
         )
 
@@ -314,12 +332,12 @@ def aside_name(table: Table, column: str) -> str:
     return q.free_name(f"legacy_{column}", table.columns)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[Reference | HalfMapped | OfColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the texts beside and the numbers in their place, bare of keys and indexes."""
-    key: ForeignKey = finding.part
-    if isinstance(finding.found, Half):
-        return _without_mark(key, finding.found, actual)
-    return _mapped_later(key, actual, contract)
+    about = finding.about
+    if isinstance(about, HalfMapped):
+        return _without_mark(about.wanted, about.half, actual)
+    return _mapped_later(about.wanted, actual, contract) if isinstance(about, Reference) else actual
 
 
 def _all_mapped(actual: Schema, contract: Contract) -> Schema:

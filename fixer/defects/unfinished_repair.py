@@ -8,13 +8,16 @@ Cure: drop it. A second column holds nothing but what is made of the first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import QName, Schema, Table
-from fixer.model.step import Phase, Repair, Step, drop_constraint
+from fixer.model.schema import Schema, Table
+from fixer.model.step import Phase, Repair, Step
+from fixer.model.subject import OfTable
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import drop_constraint
 from fixer.repair.shadow import dropped_beside, without_beside
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
@@ -25,16 +28,28 @@ POINT = 4
 STAGE = Stage.COLUMNS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class Helper(OfTable):
+    """A check, trigger, index or column of our own that nobody needs any longer."""
+
+    kind: str
+    name: str
+
+    @property
+    def object(self) -> str:
+        """Its name, after that of its table."""
+        return f"{self.table}.{self.name}"
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Helper]]:
     """Yield the helpers of tables for which nothing is left to do."""
-    for name, wanted in contract.tables.items():
-        table = actual.tables.get(name)
-        for kind, left in _left_behind(name, table, wanted) if table else ():
-            message = f"{name.name} should not have the {kind} {left}, which an interrupted repair left behind"
-            yield Finding(SLUG, POINT, f"{name}.{left}", message, name, severity="warning", part=kind, found=left)
+    for wanted, table in walk.tables(actual, contract, alike=True):
+        for kind, name in _left_behind(table, wanted):
+            message = f"{table.name.name} should not have the {kind} {name}, which an interrupted repair left behind"
+            yield Finding(SLUG, POINT, Helper(table.name, kind, name), message, severity="warning")
 
 
-def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
+def _left_behind(table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
     """Yield what nobody waits for: proofs of a NOT NULL which stands, columns, triggers that fill none, indexes."""
     helpers = [check.name for check in table.checks if check.name.startswith(online.BESIDE)]
     proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null} if helpers else set()
@@ -43,14 +58,14 @@ def _left_behind(name: QName, table: Table, wanted: Table) -> Iterator[tuple[str
     beside = {online.beside(column): column for column in table.columns} if triggers else {}
     awaited = {online.beside(column) for column in wanted.columns} if triggers else set()
     for column in table.columns if triggers else ():
-        trigger = online.syncing(name, column)
+        trigger = online.syncing(table.name, column)
         if trigger in triggers:
             triggers.remove(trigger)
             lost = column.startswith(online.BESIDE) and column not in (beside.keys() | awaited)
             if lost or (column in beside and _has_come_true(beside[column], table, wanted)):
                 yield "column", column
     yield from (("trigger", trigger) for trigger in sorted(triggers))
-    yield from (("index", i.name) for i in table.indexes if i.name == online.numbers_index(name) and i.valid)
+    yield from (("index", i.name) for i in table.indexes if i.name == online.numbers_index(table.name) and i.valid)
 
 
 def _has_come_true(column: str, table: Table, wanted: Table) -> bool:
@@ -59,26 +74,26 @@ def _has_come_true(column: str, table: Table, wanted: Table) -> bool:
     return found is not None and sought is not None and fits(found.type, sought.type)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[Helper], actual: Schema, contract: Contract) -> Repair:
     """Drop it."""
-    table, left = finding.table, str(finding.found)
-    title = f"drop the {finding.part} {left}"
-    if finding.part == "check":
-        return Repair((drop_constraint(table, left, title),))
-    if finding.part == "index":
+    table, left = finding.table, finding.about
+    title = f"drop the {left.kind} {left.name}"
+    if left.kind == "check":
+        return Repair((drop_constraint(table, left.name, title),))
+    if left.kind == "index":
         return Repair((online.no_longer_apart(actual.tables[table]),))
-    if finding.part == "column":
-        return Repair((replace(dropped_beside(table, left), online=None),))
-    drop = SQL("DROP TRIGGER {} ON {}").format(Identifier(left), q.name(table))
+    if left.kind == "column":
+        return Repair((replace(dropped_beside(table, left.name), online=None),))
+    drop = SQL("DROP TRIGGER {} ON {}").format(Identifier(left.name), q.name(table))
     return Repair((Step(Phase.RELEASE, table, title, drop),))
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[Helper], actual: Schema, contract: Contract) -> Schema:
     """Return the schema without the column."""
-    table, left = actual.tables[finding.table], str(finding.found)
-    if finding.part != "column":
+    table, left = actual.tables[finding.table], finding.about
+    if left.kind != "column":
         return actual
-    original = next((column for column in table.columns if online.beside(column) == left), None)
+    original = next((column for column in table.columns if online.beside(column) == left.name), None)
     return actual.with_table(without_beside(table, original)) if original else actual
 
 

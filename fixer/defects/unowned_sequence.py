@@ -8,34 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
-from fixer.repair.sequences import own, own_sequences
+from fixer.model.subject import OfSequence
+from fixer.repair.sequences import own
 
 SLUG = "unowned-sequence"
 POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
     """Yield the columns whose sequence, used by nothing else, is owned by no column."""
-    for table, wanted, sequence in own_sequences(actual, contract.differing()):
-        model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
+    for table, column, sequence, model in walk.sequences(actual, contract):
         if sequence.owned_by is None and not (model and model.owned_by is None):
-            message = f"{table.name}.{wanted.name} should own its sequence {sequence.name.name}, nothing owns it"
-            yield Finding(SLUG, POINT, f"{table}.{wanted.name}", message, table, wanted.name, found=sequence)
+            message = f"{table.name.name}.{column.name} should own its sequence {sequence.name.name}, nothing owns it"
+            yield Finding(SLUG, POINT, OfSequence(table.name, column.name, sequence), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
     """Let the column own the sequence."""
-    sequence, table = finding.found, actual.tables[finding.table]
+    sequence, table = finding.about.found, actual.tables[finding.table]
     if sequence.owner != table.owner:
         return refuse(f"{sequence.name} is owned by the role {sequence.owner}, {finding.table} by {table.owner}")
     if sequence.name.schema != finding.table.schema:
         return refuse(f"{sequence.name} stands in another schema than {finding.table}")
-    return Repair((own(sequence.name, finding.table, str(finding.column)),))
+    return Repair((own(sequence.name, finding.table, finding.about.column),))
 
 
 SPECIMENS = (Specimen("owned by none", "ALTER SEQUENCE reviews_id_seq OWNED BY NONE"),)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, alter, drop_constraint
+from fixer.model.step import Phase, Repair
+from fixer.model.subject import FoundCheck
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint
 from fixer.repair.checks import spelt, stands
 from fixer.sql import ddl
 from fixer.sql.compose import SQL
@@ -23,25 +26,23 @@ POINT = 4
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
     """Yield the wanted checks that stand without proof."""
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for check in wanted.checks if table else ():
-            found = stands(check, table) if table else None
-            if found and not found.validated:
-                message = f"{name.name} should satisfy CHECK {spelt(check)} in every row, {found.name} is NOT VALID"
-                yield Finding(SLUG, POINT, f"{name}.{check.name}", message, name, None, part=check, found=found)
+    for table, check in walk.checks(actual, contract):
+        found = stands(check, table)
+        if found and not found.validated:
+            message = f"{table.name.name} should satisfy CHECK {spelt(check)} in every row, {found.name} is NOT VALID"
+            yield Finding(SLUG, POINT, FoundCheck(table.name, check, found), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundCheck], actual: Schema, contract: Contract) -> Repair:
     """Drop it and add it again: while it stands, no row that breaks it can be updated by other repairs."""
-    name, found = finding.table, finding.found.name
+    name, check, found = finding.table, finding.about.wanted, finding.about.found.name
     drop = drop_constraint(name, found, f"drop the check {found}, to be added again with its proof")
-    action = SQL("ADD {}").format(ddl.check_clause(found, finding.part))
-    title = f"add CHECK {spelt(finding.part)} to {name.name}"
+    action = SQL("ADD {}").format(ddl.check_clause(found, check))
+    title = f"add CHECK {spelt(check)} to {name.name}"
     add = alter(Phase.RULES, name, title, action, merge=True)
-    return Repair((drop, replace(add, online=online.check(name, found, finding.part, title))))
+    return Repair((drop, replace(add, online=online.check(name, found, check, title))))
 
 
 BREAK = (

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase, Repair, alter
+from fixer.model.step import Lock, Phase, Repair
+from fixer.model.subject import FoundForeignKey
 from fixer.repair import constraints_online as online
-from fixer.repair.foreign_keys import arrow, best, pairs_of
+from fixer.repair.alter import alter
+from fixer.repair.foreign_keys import arrow, best
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "unvalidated-foreign-key"
@@ -22,19 +25,18 @@ POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignKey]]:
     """Yield the foreign keys that are right in all but their proof."""
-    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
+    for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         if right and right.behaviour == key.behaviour and right.enforced and not right.validated:
-            column = ",".join(key.columns)
             message = f"{arrow(key)} for every row, {right.name} is NOT VALID"
-            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key, found=right)
+            yield Finding(SLUG, POINT, FoundForeignKey(key, right), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Validate it."""
-    key = finding.found
+    key = finding.about.found
     step = alter(
         Phase.FOREIGN_KEYS,
         key.table,
@@ -44,7 +46,7 @@ def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
         touches=(key.target,),
         rows=actual.tables[key.table].estimated_rows,
     )
-    lightly = online.proved(key.table, key.name, key.target, step.title, step.rows)
+    lightly = online.proved(key.table, key.name, key.target, step.title, step.effect.rows)
     return Repair((replace(step, online=(lightly,)),))
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import ForeignKey, Schema
 from fixer.model.step import Repair
-from fixer.repair.foreign_keys import arrow, best, exchange, pairs_of
+from fixer.model.subject import FoundForeignKey
+from fixer.repair.foreign_keys import arrow, best, exchange
 from fixer.sql import ddl
 
 SLUG = "wrong-foreign-key-actions"
@@ -20,14 +22,13 @@ POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignKey]]:
     """Yield the foreign keys that behave otherwise than the contract's."""
-    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
+    for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         if right and right.behaviour != key.behaviour:
-            column = ",".join(key.columns)
             message = f"{arrow(key)} {_differs(key, right)}, has {_differs(right, key)}"
-            yield Finding(SLUG, POINT, f"{key.table}.{column}", message, key.table, column, part=key, found=(right,))
+            yield Finding(SLUG, POINT, FoundForeignKey(key, right), message)
 
 
 def _differs(key: ForeignKey, other: ForeignKey) -> str:
@@ -45,9 +46,9 @@ def _differs(key: ForeignKey, other: ForeignKey) -> str:
     return ", ".join(words)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Let it behave as it should."""
-    return Repair(tuple(exchange(finding.part, finding.found, "it behaves otherwise", actual)))
+    return Repair(tuple(exchange(finding.about.wanted, (finding.about.found,), "it behaves otherwise", actual)))
 
 
 AGAIN = (

@@ -7,39 +7,39 @@ Cure: drop and add in one transaction; adding proves that every row has its pare
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema
+from fixer.model.schema import ForeignKey, Schema
 from fixer.model.step import Repair
-from fixer.repair.foreign_keys import arrow, best, ends_at, exchange, pairs_of
+from fixer.model.subject import OfForeignKey
+from fixer.repair.foreign_keys import arrow, best, ends_at, exchange
 
 SLUG = "wrong-foreign-key-target"
 POINT = 2
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class Misdirected(OfForeignKey):
+    """A foreign key of the contract, with those that stand on its columns and point elsewhere."""
+
+    found: tuple[ForeignKey, ...]
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Misdirected]]:
     """Yield the columns whose foreign keys all point elsewhere."""
-    for key, found in pairs_of(actual, contract.differing_foreign_keys()):
+    for key, found in walk.foreign_keys(actual, contract):
         if found and best(key, found) is None:
             elsewhere = ends_at(found[0], qualified=found[0].target.schema != key.target.schema)
-            column = ",".join(key.columns)
-            yield Finding(
-                SLUG,
-                POINT,
-                f"{key.table}.{column}",
-                f"{arrow(key)}, references {elsewhere}",
-                key.table,
-                column,
-                part=key,
-                found=found,
-            )
+            yield Finding(SLUG, POINT, Misdirected(key, found), f"{arrow(key)}, references {elsewhere}")
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[Misdirected], actual: Schema, contract: Contract) -> Repair:
     """Point it where it should."""
-    return Repair(tuple(exchange(finding.part, finding.found, "it points elsewhere", actual)))
+    return Repair(tuple(exchange(finding.about.wanted, finding.about.found, "it points elsewhere", actual)))
 
 
 SPECIMENS = (

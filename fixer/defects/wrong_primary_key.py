@@ -7,13 +7,16 @@ Cure: swap in one transaction; the old key stays as a unique constraint, referen
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Index, Schema
-from fixer.model.step import Hazard, Phase, Repair, Step, alter, drop_constraint, drop_foreign_key
+from fixer.model.schema import ForeignKey, Index, QName, Schema
+from fixer.model.step import Hazard, Phase, Repair, Step
+from fixer.model.subject import OfPrimaryKey
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -23,30 +26,33 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+@dataclass(frozen=True)
+class WrongKey(OfPrimaryKey):
+    """The primary key that the contract wants, with the one that stands."""
+
+    found: Index
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
     """Yield the tables whose primary key is on other columns, deferrable or invalid."""
-    for name, wanted in contract.differing():
-        key, table = wanted.primary_key, actual.tables.get(name)
-        found = table.primary_key if table else None
-        if key is None or found is None:
-            continue
-        if set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable):
+    for _, table, key in walk.primary_keys(actual, contract):
+        found = table.primary_key
+        if found and (set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable)):
             state = " DEFERRABLE" if found.deferrable else ""
             message = (
-                f"{name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
+                f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
                 f" has PRIMARY KEY ({', '.join(found.columns)}){state}"
             )
-            yield Finding(SLUG, POINT, str(name), message, name, part=key, found=found)
+            yield Finding(SLUG, POINT, WrongKey(table.name, key, found), message)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
     """Swap the keys, and give the old one back as a unique constraint with all that referenced it."""
     return Repair(tuple(_steps(finding, actual, contract)))
 
 
-def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
-    old: Index = finding.found
-    name, table = finding.table, actual.tables[finding.table]
+def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Iterator[Step]:
+    old, name, table = finding.about.found, finding.table, actual.tables[finding.table]
     dependents = [k for k in actual.incoming(name) if set(k.target_columns) == set(old.columns)]
     again = [key for key in dependents if not _replaced(key, contract)]
     lightly = _online(finding, actual, dependents, again)
@@ -60,8 +66,10 @@ def _steps(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Ste
         yield replace(step, online=())
 
 
-def _at_once(finding: Finding, actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]) -> Iterator[Step]:
-    key, old, name = finding.part, finding.found, finding.table
+def _at_once(
+    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+) -> Iterator[Step]:
+    key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
     for each in dependents:
         yield drop_foreign_key(each, "to be added again after the key it uses", hazard=Hazard.REPLACES_CONSTRAINT)
@@ -82,18 +90,18 @@ def _at_once(finding: Finding, actual: Schema, dependents: list[ForeignKey], aga
         yield alter(Phase.FOREIGN_KEYS, each.table, title, add, touches=(name,))
 
 
-def _old_key(finding: Finding, actual: Schema) -> tuple[str, Index]:
+def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
     """Return the name under which the old key stays, and what it is then."""
     name, table = finding.table, actual.tables[finding.table]
-    unique = replace(finding.found, primary=False, deferrable=False, deferred=False)
+    unique = replace(finding.about.found, primary=False, deferrable=False, deferred=False)
     return ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique
 
 
 def _online(
-    finding: Finding, actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
 ) -> tuple[Step, ...] | None:
     """Return the swap that locks for a moment: both indexes are built before it, references are proved after it."""
-    key, old, name = finding.part, finding.found, finding.table
+    key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
     ready = online.ready_index(key, table)
     new = ready or ddl.free_constraint_name(table, actual, name, key.name, index=True)
@@ -101,6 +109,7 @@ def _online(
     if steps is None:
         return None
     *built, promoted = steps
+    # The dropped constraint's own name may be the new one's: in two statements, not in one.
     actions = [SQL("DROP CONSTRAINT {}").format(Identifier(old.name)), SQL("ADD {}").format(online.using(new, key))]
     if set(old.columns) != set(key.columns):
         kept, unique = _old_key(finding, actual)
@@ -108,22 +117,10 @@ def _online(
         kept = stands or kept
         built += () if stands else online.index(kept, table, unique, f"build the index of {kept}") or ()
         actions.append(SQL("ADD {}").format(online.using(kept, unique)))
-    swap: list[Composable] = [
-        SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
-        for each in dependents
-    ]
-    # The dropped constraint's own name may be the new one's: in two statements, not in one.
-    swap += [SQL("ALTER TABLE {} {}").format(q.name(name), action) for action in actions]
-    swap += [
-        SQL("ALTER TABLE {} ADD {} NOT VALID").format(q.name(each.table), ddl.foreign_key_clause(each.name, each))
-        for each in again
-    ]
-    columns = ", ".join(key.columns)
-    title = f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({columns})"
     exchange = replace(
         promoted,
-        title=title,
-        sql=SQL(";\n").join(swap),
+        title=f"replace the primary key {old.name} of {name.name} by PRIMARY KEY ({', '.join(key.columns)})",
+        sql=SQL(";\n").join(_swap(name, actions, dependents, again)),
         action=None,
         hazard=Hazard.REPLACES_CONSTRAINT,
         touches=tuple(dict.fromkeys(each.table for each in dependents)),
@@ -134,6 +131,19 @@ def _online(
         if each.enforced
     ]
     return (*built, exchange, *proofs)
+
+
+def _swap(
+    name: QName, actions: Iterable[Composable], dependents: Iterable[ForeignKey], again: Iterable[ForeignKey]
+) -> Iterator[Composable]:
+    """Yield the statements that change keys, between those that drop foreign keys and add them again unproved."""
+    for each in dependents:
+        yield SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
+    for action in actions:
+        yield SQL("ALTER TABLE {} {}").format(q.name(name), action)
+    for each in again:
+        clause = ddl.foreign_key_clause(each.name, each)
+        yield SQL("ALTER TABLE {} ADD {} NOT VALID").format(q.name(each.table), clause)
 
 
 def _replaced(key: ForeignKey, contract: Contract) -> bool:

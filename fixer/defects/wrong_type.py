@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfColumn
 from fixer.repair.conversion.steps import converted, foresee_conversion, misfits
 from fixer.sql.types import family, fits
 
@@ -22,36 +24,28 @@ POINT = 4
 STAGE = Stage.COLUMNS
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the columns of another family of types, with the probe for values that are not understood."""
     referencing = {(key.table, column) for key in contract.differing_foreign_keys() for column in key.columns}
-    for name, wanted in contract.differing():
-        table = actual.tables.get(name)
-        for column in wanted.columns.values() if table and not table.created else ():
-            found = table.columns.get(column.name) if table else None
-            if found is None or found.now is not None or (name, column.name) in referencing:
-                continue
-            if lacking := [label for label in column.labels if found.type == column.type and label not in found.labels]:
-                message = (
-                    f"{name.name}.{column.name} should take {', '.join(map(repr, lacking))}, {found.type} does not"
-                )
-                why = refuse("add it by ALTER TYPE … ADD VALUE, which cannot be taken back")
-                yield Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name, repair=why)
-            if not fits(found.type, column.type) and family(found.type) != family(column.type):
-                message = f"{name.name}.{column.name} should be {column.type}, is {found.type}"
-                yield from misfits(
-                    Finding(SLUG, POINT, f"{name}.{column.name}", message, name, column.name),
-                    actual,
-                    contract,
-                )
+    for table, wanted, found in walk.typed_columns(actual, contract):
+        about, here = OfColumn(table.name, wanted.name), f"{table.name.name}.{wanted.name}"
+        if (table.name, wanted.name) in referencing:
+            continue
+        if lacking := [label for label in wanted.labels if found.type == wanted.type and label not in found.labels]:
+            message = f"{here} should take {', '.join(map(repr, lacking))}, {found.type} does not"
+            why = refuse("add it by ALTER TYPE … ADD VALUE, which cannot be taken back")
+            yield Finding(SLUG, POINT, about, message, repair=why)
+        if not fits(found.type, wanted.type) and family(found.type) != family(wanted.type):
+            finding = Finding(SLUG, POINT, about, f"{here} should be {wanted.type}, is {found.type}")
+            yield from misfits(finding, actual, contract)
 
 
-def repair(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Convert the column."""
     return converted(finding, actual, contract)
 
 
-def foresee(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column converted."""
     return foresee_conversion(finding, actual, contract)
 

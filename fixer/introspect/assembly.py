@@ -11,9 +11,11 @@ from operator import attrgetter
 from typing import Any, TypeVar  # Any: the cells of an answer, which psycopg2 gives without their types
 
 from fixer.introspect import spelling
+from fixer.introspect.obstacles import SAID_TO_PERSONS, obstacle
 from fixer.introspect.questions import Ask, Rows
 from fixer.introspect.spelling import Columns, Definitions, WantedCheck, WantedIndex
 from fixer.model import schema as s
+from fixer.model.obstacle import Obstacle
 from fixer.model.schema import QName, Spellings
 
 Facts = dict[int, dict[int, tuple[Any, ...]]]
@@ -21,7 +23,6 @@ Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
-_TOLD = ("view", "bound", "dependent", "below", "apart")  # obstacles whose names are said to a person, and not to SQL
 _BY_NAME = attrgetter("name")
 _NO_DEFAULTS: Mapping[int, tuple[str, QName | None, bool]] = {}
 
@@ -166,12 +167,12 @@ class Assembly:
             return QName(elsewhere[0], elsewhere[1]), tuple(elsewhere[2:])
         return self._names[relation], self._named(relation, places)
 
-    def _read_obstacles(self) -> dict[int, list[s.Obstacle]]:
-        tables: dict[int, list[s.Obstacle]] = defaultdict(list)
+    def _read_obstacles(self) -> dict[int, list[Obstacle]]:
+        tables: dict[int, list[Obstacle]] = defaultdict(list)
         for kind, relation, name, columns, enabled, *_ in self._hindering:
             if kind != "disabled":
-                told = self._prefix.sub("", name) if kind in _TOLD else name
-                tables[relation].append(s.Obstacle(kind, told, tuple(sorted(columns)), enabled))
+                told = self._prefix.sub("", name) if kind in SAID_TO_PERSONS else name
+                tables[relation].append(obstacle(kind, told, tuple(sorted(columns)), enabled))
         return tables
 
     def _read_sequences(self) -> dict[QName, s.Sequence]:

@@ -1,19 +1,28 @@
-"""Findings, the questions behind them, and what a defect class is."""
+"""Findings, the questions behind them, and the specimens of a defect class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Generic
 
+from psycopg2.sql import Composable
 from sqlalchemy import MetaData
 
-from fixer.model.contract import Contract
-from fixer.model.schema import QName, Schema, Table
+from fixer.model.schema import QName
 from fixer.model.step import Repair
-from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.model.subject import Part, Subject
+
+if TYPE_CHECKING:
+    # The default is for the type checker alone, which takes a bare Finding as one about any subject.
+    from typing_extensions import TypeVar
+
+    About = TypeVar("About", bound=Subject, covariant=True, default=Subject)
+else:
+    from typing import TypeVar
+
+    About = TypeVar("About", bound=Subject, covariant=True)
 
 UNREADABLE = "unreadable-rows"  # no defect of the database: a question that could not be asked
 POINTS = {
@@ -50,31 +59,6 @@ class Probe:
     places: tuple[Composable, ...] = ()  # what that search gives of each
 
 
-def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool = False) -> Probe:
-    """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
-    future = actual.tables[table]
-    return Probe(q.rows_of(future, own=own), condition, shown(future))
-
-
-def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
-    """Return the probe for rows that share a key with others, asked once for whoever asks with the same keys."""
-    probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)
-    return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
-
-
-def shown(table: Table) -> tuple[Composable, ...]:
-    """Return what identifies a row of this table to a person: its key, else its first columns."""
-    keys = sorted(table.plain_keys, key=lambda key: (not key.primary, len(key.columns)))
-    wanted = keys[0].columns if keys else (("id",) if "id" in table.columns else tuple(table.columns)[:2])
-    return tuple(ordered(table, column) for column in wanted)
-
-
-def ordered(table: Table, column: str) -> Composable:
-    """Return a cell of the row as it can be ordered by: its text, where its type has no order."""
-    cell = q.column(column)
-    return SQL("{}::text").format(cell) if table.columns[column].type in ("json", "xml", "point") else cell
-
-
 @dataclass(frozen=True)
 class Places:
     """Where rows stood at a moment, and what tells the same session later whether they still stand there.
@@ -104,24 +88,20 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Generic[About]):
     """One occurrence of a defect class.
 
-    `rows` and `sample` come from the probe, where there is one; `asks` composes it, which is only done when
-    it is asked. `only_with_rows` marks a finding that is none when no row is behind it; `vouched` one whose
-    rows the catalogue vouches for, so that they are read only where reading is cheap or was asked for; `of_rows` one
-    that an empty table answers by its size.
+    `about` says in its type what it concerns. `rows` and `sample` come from the probe, where there is one; `asks`
+    composes it, which is only done when it is asked. `only_with_rows` marks a finding that is none when no row is
+    behind it; `vouched` one whose rows the catalogue vouches for, so that they are read only where reading is cheap or
+    was asked for; `of_rows` one that an empty table answers by its size.
     """
 
     slug: str
     point: int
-    object: str
+    about: About
     message: str
-    table: QName
-    column: str | None = None
     severity: str = "error"
-    part: Any = None  # the wanted key, foreign key, check, index or row it speaks of
-    found: Any = None  # what stands in its place
     asks: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
@@ -132,9 +112,24 @@ class Finding:
     repair: Repair = field(default_factory=Repair)
 
     @property
-    def probe(self) -> Probe | None:
-        """The question about its rows, composed anew."""
-        return self.asks() if self.asks else None
+    def table(self) -> QName:
+        """The table of the contract that it concerns."""
+        return self.about.table
+
+    @property
+    def object(self) -> str:
+        """The name by which a report calls what it is about."""
+        return self.about.object
+
+    @property
+    def column(self) -> str | None:
+        """The column that it lies on, if any."""
+        return self.about.column
+
+    @property
+    def part(self) -> Part | None:
+        """The key, index, check or default row of the contract that it is about, if any."""
+        return self.about.part
 
     @property
     def breaks(self) -> bool:
@@ -165,22 +160,3 @@ class Specimen:
     superuser: bool = False
     minimum_version: int = 13
     manual: bool = False  # whether a person has to decide
-
-
-class DefectClass(Protocol):
-    """What a module in fixer/defects must have. Its file name is its slug, in snake case."""
-
-    SLUG: str
-    POINT: int
-    STAGE: Stage
-    SPECIMENS: tuple[Specimen, ...]
-    NEAR_MISSES: tuple[Specimen, ...]
-
-    def detect(self, actual: Schema, contract: Contract) -> Iterable[Finding]:
-        """Yield what may be wrong, judging by the catalogue; probes tell the rest."""
-
-    def repair(self, finding: Finding, actual: Schema, contract: Contract) -> Repair:
-        """Return the cure of one finding."""
-
-    # Optional: foresee(finding, actual, contract) -> Schema, the schema as its repair leaves it,
-    # for classes that change names or shapes which later stages look at.

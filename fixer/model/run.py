@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fixer.compare.examine import Report
-from fixer.planner.build import Plan, PlannedStep
+from fixer.model.plan import Plan, PlannedStep
 from fixer.runner.journal.ledger import Entry
 
 

@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from psycopg2.sql import Composable
 
+from fixer.model.obstacle import Bound, Obstacle, PartitionKey, View
+
 
 class QName(NamedTuple):
     """A schema-qualified name."""
@@ -142,23 +144,6 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
-    """What stands beside a table and acts on its rows or hinders its change.
-
-    Its kind is trigger, rule, policy or view; `bound` to columns whose types it forbids to change; `dependent` on
-    columns, and follows them; `below` where it is a partition's, or an heir's, and acts on rows that show here;
-    `apart` where it is one's own, and would become part of what its root gets (its kind, with its definition or name,
-    stands in place of columns); `parted` by these columns; or `mute`, a publication that needs to be told by
-    what rows are known, or that lists or filters by other columns than these.
-    """
-
-    kind: str
-    name: str
-    columns: tuple[str, ...] = ()  # the columns that it hangs on
-    enabled: str = "O"  # as tgenabled or ev_enabled
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """A table that a publication publishes, or will once it is made."""
 
@@ -248,8 +233,8 @@ class Table:
 
     def binds(self, column: str) -> str | None:
         """Return what forbids that the type of a column changes, if anything does."""
-        views = (f"view {o.name}" for o in self.obstacles if o.kind == "view" and column in o.columns)
-        others = (o.name for o in self.obstacles if o.kind in ("bound", "parted") and column in o.columns)
+        views = (f"view {o.name}" for o in self.obstacles if isinstance(o, View) and column in o.columns)
+        others = (o.name for o in self.obstacles if isinstance(o, Bound | PartitionKey) and column in o.columns)
         made = (c for c in self.columns.values() if c.generated and c.default and c.name != column)
         generated = (f"generated column {c.name}" for c in made if _says(str(c.default), column))
         return next(chain(views, others, generated), None)
@@ -383,7 +368,7 @@ def _settled(table: Table) -> Table:
         indexes=tuple(sorted(table.indexes, key=lambda index: index.name)),
         checks=tuple(sorted(table.checks, key=lambda check: check.name)),
         foreign_keys=tuple(sorted(table.foreign_keys, key=lambda key: key.name)),
-        obstacles=tuple(sorted(table.obstacles, key=lambda obstacle: (obstacle.kind, obstacle.name))),
+        obstacles=tuple(sorted(table.obstacles, key=repr)),
     )
 
 

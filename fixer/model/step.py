@@ -6,12 +6,13 @@ What stands for a step online is built in fixer.repair.constraints_online, steps
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
+from typing import Generic, TypeVar
 
-from fixer.model.schema import ForeignKey, QName
-from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Identifier
+from psycopg2.sql import SQL, Composable
+
+from fixer.model.schema import QName
 
 QUARANTINE = "fixer_quarantine"
 JOURNAL = "fixer_journal"
@@ -82,8 +83,11 @@ class Lock(StrEnum):
     NONE = "none"
 
 
+S = TypeVar("S", Composable, str)
+
+
 @dataclass(frozen=True)
-class Added:
+class Added(Generic[S]):
     """A column that a step adds, and what tells that nothing is lost when undo drops it.
 
     Either `kept` holds for every row `t`; or the database `counts` its values by itself; or else each cell still is
@@ -93,20 +97,20 @@ class Added:
     """
 
     column: str
-    kept: Composable | None = None
+    kept: S | None = None
     counts: bool = False
     aside: str = ""
-    back: Composable | None = None
+    back: S | None = None
     beside: str = ""
 
 
 @dataclass(frozen=True)
-class Reversal:
+class Reversal(Generic[S]):
     """A column that a step converts: the old value over the new cell, and the new one over that again."""
 
     column: str
-    back: Composable
-    forth: Composable
+    back: S
+    forth: S
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,58 @@ class Fill:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What a step does to rows."""
+
+    rows: int = 0  # it is expected to touch
+    changes: tuple[str, ...] = ()  # columns whose cells it rewrites
+    moves: bool = False  # whether rows leave the table for quarantine
+    inserts: bool = False  # whether rows are added to the table
+    doubted: bool = False  # whether it settles rows that a constraint forbids and that stand all the same
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether it moves, inserts or rewrites rows, so that triggers of users would fire."""
+        return self.moves or self.inserts or bool(self.changes)
+
+
+@dataclass(frozen=True)
+class Shape(Generic[S]):
+    """What undo has to know of a step."""
+
+    renames: tuple[tuple[str, str], ...] = ()  # columns it renames
+    restores: tuple[str, ...] = ()  # columns that undo fills again from the images it leaves
+    respells: tuple[str, ...] = ()  # columns whose spelling it keeps, for undo once their types are back
+    known_by: tuple[str, ...] = ()  # columns by which undo finds the rows of its images; none: by the whole row
+    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it settles
+    added: tuple[Added[S], ...] = ()  # columns that undo drops
+    reverts: tuple[Reversal[S], ...] = ()  # columns whose types undo brings back
+
+
+@dataclass(frozen=True)
+class Batches(Generic[S]):
+    """How a step that writes rows does so by parts."""
+
+    kind: str = ""  # which of the rows that it finds are its own, where another step finds its own with them
+    find: S | None = None  # the places of the rows that it writes, where it may write them by their places
+    batch: S | None = None  # online, where others write: writes those places, if they still are to be written
+    hold: S | None = None  # online: locks rows of a batch that must not change meanwhile
+    known: S | None = None  # fails where a foreign key points at what it moves that the plan does not know
+    pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
+    asleep: tuple[tuple[S, S], ...] = ()  # online: what is switched off and on around each batch
+
+
+@dataclass(frozen=True)
+class Room:
+    """New numbers that a step finds room for, and for as many again; and its statement for any such count."""
+
+    rows: int
+    statement: Callable[[int], Composable]
+
+
+@dataclass(frozen=True)
 class Step:
-    """One statement of a plan."""
+    """One statement of a plan: its place in the order, what it does to rows, what undo has to know of it."""
 
     phase: Phase
     table: QName
@@ -128,40 +182,26 @@ class Step:
     sql: Composable
     lock: Lock = Lock.ACCESS_EXCLUSIVE
     hazard: Hazard | None = None
-    rows: int = 0  # rows it is expected to touch
-    changes: tuple[str, ...] = ()  # columns whose cells it rewrites
-    renames: tuple[tuple[str, str], ...] = ()  # columns it renames
-    moves: bool = False  # whether rows leave the table for quarantine
-    inserts: bool = False  # whether rows are added to the table
     touches: tuple[QName, ...] = ()  # other tables that it locks
-    action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
     slug: str = ""  # the defect class it repairs
-    doubted: bool = False  # whether it settles rows that a constraint forbids and that stand all the same
-    kind: str = ""  # which of the rows that it finds are its own, where another step finds its own with them
-    restores: tuple[str, ...] = ()  # columns that undo fills again from the images it leaves
-    respells: tuple[str, ...] = ()  # columns whose spelling it keeps, for undo once their types are back
-    known_by: tuple[str, ...] = ()  # columns by which undo finds the rows of its images; none: by the whole row
-    added: tuple[Added, ...] = ()  # columns that undo drops
-    reverts: tuple[Reversal, ...] = ()  # columns whose types undo brings back
-    online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
-    find: Composable | None = None  # the places of the rows that it writes, where it may write them by their places
-    at_places: Composable | None = None  # writes the rows at these places, while nobody else writes
-    batch: Composable | None = None  # the same online, where others write: it asks once more whether they are to go
-    hold: Composable | None = None  # online: locks rows of a batch that must not change meanwhile
-    known: Composable | None = None  # fails where a foreign key points at what it moves that the plan does not know
-    pages: bool = False  # online: it writes so many rows that it goes by ranges of pages
-    asleep: tuple[tuple[Composable, Composable], ...] = ()  # online: what is switched off and on around each batch
     concurrent: bool = False  # online: it cannot run in a transaction
     composes: bool = False  # online: the answer to its statement is the one to be carried out
-    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it settles
-    room: int = 0  # new numbers that it finds room for, and for as many again
-    roomier: Callable[[int], Composable] | None = None  # its statement for so many: with those of others
+    effect: Effect = field(default_factory=Effect)
+    shape: Shape[Composable] = field(default_factory=Shape)
+    batches: Batches[Composable] = field(default_factory=Batches)
+    action: Composable | None = None  # what follows ALTER TABLE …, where several such can be one statement
+    at_places: Composable | None = None  # the batch, while nobody else writes
+    room: Room | None = None
     fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them
+    online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
 
-    @property
-    def writes_rows(self) -> bool:
-        """Whether user triggers would fire."""
-        return self.moves or self.inserts or bool(self.changes)
+    def settling(self, key: tuple[str, ...]) -> Step:
+        """Return the step as one that settles the orphans of the foreign key of these columns."""
+        return replace(self, shape=replace(self.shape, orphans_by=key))
+
+    def of(self, slug: str, *, doubted: bool) -> Step:
+        """Return the step as part of the repair of a defect class, `doubted` as in its effect."""
+        return replace(self, slug=slug, effect=replace(self.effect, doubted=doubted))
 
 
 @dataclass(frozen=True)
@@ -191,54 +231,3 @@ def refuse(reason: str) -> Repair:
 
 class RefusalError(Exception):
     """Raised while steps are built where no safe way exists; its text is the reason."""
-
-
-# --- ALTER TABLE ------------------------------------------------------------------------------------
-
-
-def alter(
-    phase: Phase,
-    table: QName,
-    title: str,
-    action: Composable,
-    *,
-    hazard: Hazard | None = None,
-    lock: Lock = Lock.ACCESS_EXCLUSIVE,
-    changes: tuple[str, ...] = (),
-    rows: int = 0,
-    touches: tuple[QName, ...] = (),
-    merge: bool = False,
-    added: tuple[Added, ...] = (),
-    reverts: tuple[Reversal, ...] = (),
-    only: bool = False,
-) -> Step:
-    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours.
-
-    `only` where its partitions and heirs keep what they have.
-    """
-    return Step(
-        added=added,
-        reverts=reverts,
-        phase=phase,
-        table=table,
-        title=title,
-        sql=SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(q.name(table), action),
-        hazard=hazard,
-        lock=lock,
-        changes=changes,
-        rows=rows,
-        touches=touches,
-        action=action if merge else None,
-    )
-
-
-def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard | None = None) -> Step:
-    """Return the step that drops a constraint before all other work."""
-    action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
-    return alter(Phase.RELEASE, table, title, action, hazard=hazard)
-
-
-def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:
-    """Return the step that drops a foreign key; it locks both its tables."""
-    step = drop_constraint(key.table, key.name, f"drop the foreign key {key.name} ({reason})", hazard=hazard)
-    return replace(step, phase=Phase.UNLINK, touches=(key.target,))

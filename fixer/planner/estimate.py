@@ -5,8 +5,7 @@ Bytes a second were measured at five million rows with PostgreSQL's default sett
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from fixer.model.plan import Cost
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard, Lock, Phase, Step
 
@@ -19,20 +18,10 @@ _DROPS = (Phase.RELEASE, Phase.REPLACED)
 _PROOFS = (Phase.RULES, Phase.PROOFS, Phase.KEY_PROOFS)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Bytes that a step reads and writes, those that the disk must have room for, and the seconds it may take."""
-
-    reads: int = 0
-    writes: int = 0
-    disk: int = 0
-    seconds: float = 0.001
-
-
 def cost(step: Step, actual: Schema, *, online: bool) -> Cost:
     """Return what a step will cost."""
     size, rows = _size(step.table, actual), _rows(step.table, actual)
-    if step.pages and online:
+    if step.batches.pages and online:
         return _cost(size, size, size / _WRITE, disk=size)
     if _rewrites(step):
         return _cost(size, size, size / _WRITE, disk=2 * size)
@@ -45,20 +34,25 @@ def cost(step: Step, actual: Schema, *, online: bool) -> Cost:
         return _cost(read, 0, read / _PROBE)
     if _proves(step) or (step.phase in _PROOFS and not online):
         return _cost(size, 0, size / _READ)
-    if step.writes_rows and not step.inserts:
+    if step.effect.writes_rows and not step.effect.inserts:
         width = size // rows if rows else _ROW
         read = size + sum(_size(parent, actual) for parent in step.touches)
-        return _cost(read, 2 * step.rows * width, read / _SORT + step.rows * _BY_NUMBER, disk=2 * step.rows * width)
+        return _cost(
+            read,
+            2 * step.effect.rows * width,
+            read / _SORT + step.effect.rows * _BY_NUMBER,
+            disk=2 * step.effect.rows * width,
+        )
     return Cost()
 
 
 def _cost(reads: int, writes: int, seconds: float, *, disk: int = 0) -> Cost:
-    return Cost(reads, writes, disk, round(0.001 + seconds, 3))
+    return Cost(round(0.001 + seconds, 3), reads, writes, disk)
 
 
 def _rewrites(step: Step) -> bool:
-    converts = step.phase is Phase.CONVERT and bool(step.changes)
-    return converts or (step.hazard is Hazard.REWRITES_TABLE and not step.pages)
+    converts = step.phase is Phase.CONVERT and bool(step.effect.changes)
+    return converts or (step.hazard is Hazard.REWRITES_TABLE and not step.batches.pages)
 
 
 def _proves(step: Step) -> bool:

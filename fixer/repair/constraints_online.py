@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.connect.settings import SAFE_PATH
+from fixer.model.obstacle import Trigger
 from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
-from fixer.model.step import JOURNAL, Hazard, Lock, Phase, Step, alter
+from fixer.model.step import JOURNAL, Effect, Hazard, Lock, Phase, Step
+from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
@@ -131,7 +133,7 @@ def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...
         SQL("UNIQUE " if wanted.unique else ""), Identifier(name), q.name(table.name), SQL(wanted.tail)
     )
     rows, lock = table.estimated_rows, Lock.SHARE_UPDATE_EXCLUSIVE
-    return (Step(Phase.INDEXES, table.name, title, statement, lock, rows=rows, concurrent=True),)
+    return (Step(Phase.INDEXES, table.name, title, statement, lock, effect=Effect(rows=rows), concurrent=True),)
 
 
 def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[Step]:
@@ -156,7 +158,16 @@ def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[
         title = f"let none of the new numbers of {table.name.name}.{column} be taken twice"
         lock = Lock.SHARE if table.inherits else Lock.SHARE_UPDATE_EXCLUSIVE
         rows, concurrent = table.estimated_rows, not table.inherits
-        yield Step(Phase.APART, table.name, title, statement, lock, rows=rows, concurrent=concurrent, composes=True)
+        yield Step(
+            Phase.APART,
+            table.name,
+            title,
+            statement,
+            lock,
+            effect=Effect(rows=rows),
+            concurrent=concurrent,
+            composes=True,
+        )
     drop = no_longer_apart(table)
     yield from drop.online or (drop,)
 
@@ -227,7 +238,7 @@ def foreign_key(name: str, wanted: ForeignKey, actual: Schema, title: str) -> tu
 def proved(table: QName, constraint: str, target: QName, title: str, rows: int) -> Step:
     """Return the step that proves a foreign key for old rows."""
     step = validate(Phase.FOREIGN_KEYS, table, constraint, title, touches=(target,))
-    return replace(step, rows=rows)
+    return replace(step, effect=replace(step.effect, rows=rows))
 
 
 def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:
@@ -328,7 +339,7 @@ def syncing(table: QName, column: str) -> str:
 def is_outrun(table: Table, column: str) -> bool:
     """Tell whether a trigger of users fires after the one that fills a column, and may change what it has read."""
     last = syncing(table.name, column).encode()
-    return any(o.kind == "trigger" and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
+    return any(isinstance(o, Trigger) and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
 
 
 def is_syncing(trigger: str) -> bool:

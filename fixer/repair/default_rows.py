@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fixer.model.contract import Contract
 from fixer.model.schema import QName, Schema, Table
+from fixer.model.subject import DefaultRow
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
-
-DefaultRow = Mapping[str, Composable]
 
 
 def described(table: QName, row: DefaultRow, contract: Contract) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, rows_where
+from fixer.model.finding import Finding
 from fixer.model.schema import ForeignKey, QName, Schema
-from fixer.model.step import Hazard, Lock, Phase, Step, alter, drop_foreign_key
+from fixer.model.step import Hazard, Lock, Phase, Step
+from fixer.model.subject import StrandedColumn
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_foreign_key
+from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable
@@ -45,7 +48,7 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
     )
     return replace(
         step,
-        rows=table.estimated_rows if table else 0,
+        effect=replace(step.effect, rows=table.estimated_rows if table else 0),
         online=online.foreign_key(name, key, actual, title),
     )
 
@@ -67,14 +70,6 @@ def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, act
 
 def _name(key: ForeignKey, actual: Schema) -> str:
     return ddl.free_constraint_name(actual.tables.get(key.table), actual, key.table, key.name, index=False)
-
-
-def pairs_of(actual: Schema, wanted: Iterable[ForeignKey]) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
-    """Yield each wanted foreign key with those that stand on its columns."""
-    for key in wanted:
-        table = actual.tables.get(key.table)
-        if table:
-            yield key, tuple(k for k in table.foreign_keys if set(k.columns) == set(key.columns))
 
 
 def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None:
@@ -106,7 +101,7 @@ def stranded(
     actual: Schema,
     contract: Contract,
     texts: Composable | None = None,
-) -> Iterator[Finding]:
+) -> Iterator[Finding[StrandedColumn]]:
     """Yield a finding of a class for each table that holds numbers of a key that is gone.
 
     Texts are numbers as well, unless they name the rows of an old key: its `texts` are the condition that these are
@@ -125,11 +120,8 @@ def stranded(
         yield Finding(
             slug,
             point,
-            f"{key.table}.{here.name}",
+            StrandedColumn(key, here.name),
             message,
-            key.table,
-            here.name,
-            part=key,
             asks=partial(rows_where, actual, key.table, held),
             only_with_rows=True,
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer.model.schema import Index, QName, Schema
-from fixer.model.step import Lock, Phase, RefusalError, Step
+from fixer.model.step import Lock, Phase, RefusalError, Room, Step
 from fixer.repair.constraints_online import apart
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -88,8 +88,8 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
         return _moved_on(table, column, q.generator_of(table, column), SQL("NULL"), room, anchored=anchored)
 
     fixed, loose = partial(block, anchored=True), partial(block, anchored=False)
-    step = Step(Phase.ANCHOR, table, title, fixed(rows), room=rows, roomier=fixed)
-    lightly = replace(step, sql=loose(rows), roomier=loose, lock=OF_SEQUENCE)
+    step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed))
+    lightly = replace(step, sql=loose(rows), room=Room(rows, loose), lock=OF_SEQUENCE)
     return replace(step, online=(lightly,) if held else ())
 
 
@@ -183,7 +183,7 @@ def _set_aside(table: QName, column: str, held: Held, rows: int, *, by_itself: b
     """
     title = f"set new numbers of {table.name}.{column} aside, clear of those that others take or references hold"
     block = partial(_aside, table, column, held, by_itself=by_itself)
-    return (Step(Phase.ANCHOR, table, title, block(rows), OF_SEQUENCE, room=rows, roomier=block),)
+    return (Step(Phase.ANCHOR, table, title, block(rows), OF_SEQUENCE, room=Room(rows, block)),)
 
 
 def _aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> q.Block:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixer.model.schema import Column, Table
-from fixer.model.step import Added, Fill, Phase, Step
+from fixer.model.step import Added, Effect, Fill, Phase, Shape, Step
 from fixer.repair import constraints_online as online
 from fixer.repair.rows import filling
 from fixer.repair.shadow import dropped_beside, guard_of
@@ -54,13 +54,20 @@ def added(table: Table, column: Column, value: Composable, add: Step) -> Iterato
         ),
     ]
     yield Step(Phase.SHADOWS, name, f"add {beside} to {name.name}, with a value for each new row", SQL(";\n").join(new))
-    fill = Step(Phase.FILLS, name, f"{add.title}, in {beside}", SQL(""), hazard=add.hazard, rows=table.estimated_rows)
+    fill = Step(
+        Phase.FILLS,
+        name,
+        f"{add.title}, in {beside}",
+        SQL(""),
+        hazard=add.hazard,
+        effect=Effect(rows=table.estimated_rows),
+    )
     yield filling(fill, (Fill(beside, value, empty),))
     proof = online.validate(Phase.FILL_PROOFS, name, guard, f"prove that {beside} is filled in every row")
-    yield replace(proof, action=None, added=(Added(column.name, beside=beside),))
+    yield replace(proof, action=None, shape=replace(proof.shape, added=(Added(column.name, beside=beside),)))
     title = f"let {beside} be {name.name}.{column.name}"
     noted = (Added(column.name, beside=column.name),)
-    yield Step(Phase.EXCHANGES, name, title, SQL(";\n").join(_named(table, column)), added=noted)
+    yield Step(Phase.EXCHANGES, name, title, SQL(";\n").join(_named(table, column)), shape=Shape(added=noted))
 
 
 def _named(table: Table, column: Column) -> Iterator[Composable]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from fixer.model.contract import Contract
 from fixer.model.schema import ForeignKey, QName, Schema, Table
@@ -79,9 +78,9 @@ class Mover:
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
         for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
-            own = step.table == key.table and not step.orphans_by
-            told = partial(replace, orphans_by=key.columns)
-            yield told(step, online=step.online and tuple(map(told, step.online))) if own else step
+            own = step.table == key.table and not step.shape.orphans_by
+            light = step.online and tuple(each.settling(key.columns) for each in step.online)
+            yield replace(step.settling(key.columns), online=light) if own else step
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or a text that was mapped to none."""

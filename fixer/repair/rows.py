@@ -11,7 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fixer.model.schema import ForeignKey, QName, Table
-from fixer.model.step import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Fill, Hazard, Lock, Phase, Step
+from fixer.model.step import (
+    JOURNAL,
+    QUARANTINE,
+    RUN_NUMBER,
+    STEP_NUMBER,
+    Effect,
+    Fill,
+    Hazard,
+    Lock,
+    Phase,
+    Shape,
+    Step,
+)
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.row_image import cells, image, likeness
@@ -70,7 +82,7 @@ def in_batches(
             q.column(rivals.keeper), rivals.source, rivals.where
         )
         if rivals.search is not None:
-            find, step = rivals.search, replace(step, kind=rivals.kind)
+            find, step = rivals.search, replace(step, batches=replace(step.batches, kind=rivals.kind))
         again = SQL(
             "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
             " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
@@ -89,8 +101,12 @@ def in_batches(
     step = replace(step, sql=statement(condition))
     if table.inherits:  # a place means another row in each partition
         return step
-    pages = step.rows > MANY and not rivals
-    return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
+    pages = step.effect.rows > MANY and not rivals
+    return replace(
+        step,
+        batches=replace(step.batches, find=find, batch=statement(once_more), hold=hold, pages=pages),
+        at_places=statement(IN_BATCH),
+    )
 
 
 def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
@@ -104,12 +120,10 @@ def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
     return replace(
         step,
         sql=SQL(""),
-        batch=batch,
-        find=places(step.table, wrong),
-        pages=True,
+        batches=replace(step.batches, batch=batch, find=places(step.table, wrong), pages=True),
         lock=Lock.ROW_EXCLUSIVE,
         fills=fills,
-        changes=tuple(fill.column for fill in fills),
+        effect=replace(step.effect, changes=tuple(fill.column for fill in fills)),
     )
 
 
@@ -214,8 +228,7 @@ def move(
         sql=SQL(""),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,
-        rows=rows,
-        moves=True,
+        effect=Effect(rows=rows, moves=True),
     )
 
     def statement(where: Composable) -> Composable:
@@ -227,11 +240,15 @@ def move(
     if own or table.inherits:
         # Rows of one table that reference each other go in one statement, with nobody writing beside.
         lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
-        whole = replace(step, sql=statement(condition), known=_known_keys_alone(table.name, guards, lock))
+        whole = replace(
+            step,
+            sql=statement(condition),
+            batches=replace(step.batches, known=_known_keys_alone(table.name, guards, lock)),
+        )
         watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
         return replace(whole, online=(replace(whole, sql=watched, lock=lock),))
     step = in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
-    return replace(step, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE))
+    return replace(step, batches=replace(step.batches, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE)))
 
 
 def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> Composed:
@@ -304,10 +321,8 @@ def rewrite(
         sql=SQL(""),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=hazard,
-        rows=rows,
-        changes=tuple(assignments),
-        restores=tuple(assignments),
-        known_by=known_by,
+        effect=Effect(rows=rows, changes=tuple(assignments)),
+        shape=Shape(restores=tuple(assignments), known_by=known_by),
     )
 
     made = [value.made + SQL(";\n") for value in assignments.values() if isinstance(value, q.Own)]

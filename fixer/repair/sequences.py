@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from fixer.model.schema import Column, QName, Schema, Sequence, Table
-from fixer.model.step import Added, Hazard, Lock, Phase, Step, alter
+from fixer.model.schema import Column, QName, Schema, Sequence
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Step
+from fixer.repair.alter import alter
 from fixer.repair.numbers import Held, advance
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Identifier, Literal
-
-Wanted = Iterable[tuple[QName, Table]]  # of a contract
 
 
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Step]:
@@ -58,15 +57,16 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         table=table,
         title=f"number the rows of {table.name}",
         sql=SQL(""),
-        batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
-            q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+        batches=Batches(
+            batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
+                q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+            ),
+            find=places(table, q.is_null(name)),
+            pages=True,
         ),
-        find=places(table, q.is_null(name)),
-        pages=True,
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_TABLE,
-        rows=actual.tables[table].estimated_rows,
-        changes=(column.name,),
+        effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
     return (first, *give_generator(table, replace(bare, sequence=column.sequence), there), fill)
 
@@ -156,23 +156,3 @@ class Users:
                 if column.sequence:
                     users.setdefault(column.sequence, []).append((table.name, column.name))
         return users
-
-
-def own_sequences(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Sequence]]:
-    """Yield the numbered columns of wanted tables with the sequence that is theirs alone."""
-    users = Users(actual)
-    for table, wanted, found in generated_columns(actual, tables):
-        sequence = actual.sequences.get(found.sequence) if found.sequence else None
-        if sequence and not users.share(table, found):
-            yield table, wanted, sequence
-
-
-def generated_columns(actual: Schema, tables: Wanted) -> Iterator[tuple[QName, Column, Column]]:
-    """Yield the columns that are wanted numbered and that are there: table, wanted, found."""
-    for name, wanted in tables:
-        table = actual.tables.get(name)
-        for column in wanted.columns.values() if table and not table.created else ():
-            found = table.columns.get(column.name) if table and column.generates else None
-            made_with_it = found is not None and found.now is not None and found.generates
-            if found is not None and not made_with_it:
-                yield name, column, found

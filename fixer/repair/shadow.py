@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from fixer.model.obstacle import Bound, Dependent
 from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
-from fixer.model.step import Added, Fill, Lock, Phase, Step
+from fixer.model.step import Added, Fill, Lock, Phase, Shape, Step
 from fixer.repair import constraints_online as online
 from fixer.repair.rows import filling
 from fixer.sql import compose as q
@@ -81,9 +82,11 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
         name,
         f"let {shadow.beside} take the place of {name.name}.{shadow.column.name}, which stays as {shadow.kept}",
         SQL(";\n").join(_change(shadow, actual.version, others)),
-        renames=((shadow.column.name, shadow.kept),),
+        shape=Shape(
+            renames=((shadow.column.name, shadow.kept),),
+            added=(Added(shadow.column.name, kept=_same(shadow), aside=shadow.kept, back=shadow.back),),
+        ),
         touches=others,
-        added=(Added(shadow.column.name, kept=_same(shadow), aside=shadow.kept, back=shadow.back),),
     )
     return (*steps, change, *_proofs(shadow))
 
@@ -127,7 +130,14 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
         shadow.understood, q.column(beside), shadow.value
     )
     title = f"{fill.title}, in {beside}"
-    fill = replace(fill, phase=Phase.FILLS, title=title, rows=shadow.table.estimated_rows, reverts=(), action=None)
+    fill = replace(
+        fill,
+        phase=Phase.FILLS,
+        title=title,
+        effect=replace(fill.effect, rows=shadow.table.estimated_rows),
+        shape=replace(fill.shape, reverts=()),
+        action=None,
+    )
     yield filling(fill, (Fill(beside, shadow.value, wrong),))
     yield _alone(
         online.validate(Phase.FILL_PROOFS, name, _guard(shadow), f"prove that {beside} is filled in every row")
@@ -140,7 +150,9 @@ def named(shadow: Shadow, title: str) -> Step:
     rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(shadow.beside), Identifier(shadow.name))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(shadow.name), shadow.value)
     sql = [online.unsynced(table, shadow.beside), _dropped(table, _guard(shadow)), _altered(table, rename)]
-    return Step(Phase.EXCHANGES, table, title, SQL(";\n").join(sql), added=(Added(shadow.name, kept=same),))
+    return Step(
+        Phase.EXCHANGES, table, title, SQL(";\n").join(sql), shape=Shape(added=(Added(shadow.name, kept=same),))
+    )
 
 
 def cleared(table: Table, column: str) -> Iterator[Step]:
@@ -236,7 +248,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         column.identity
         or any(each.generated for each in table.columns.values())
         or shadow.type.startswith(_INCOMPARABLE)
-        or any(o.kind in ("bound", "dependent") and column.name in o.columns for o in table.obstacles)
+        or any(isinstance(o, Bound | Dependent) and column.name in o.columns for o in table.obstacles)
         or any(index.deferrable for index in shadow.indexes)  # what is built CONCURRENTLY is not, for a while
         or online.is_outrun(table, shadow.beside)
         or (shadow.beside in table.columns and not _is_ours(table, shadow.beside))

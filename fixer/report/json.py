@@ -9,8 +9,8 @@ from typing import Any
 
 from fixer.compare.examine import Report
 from fixer.model.finding import POINTS, Finding
+from fixer.model.plan import VERSION, Plan, step_to_json
 from fixer.model.run import Run
-from fixer.planner.build import VERSION, Plan, step_to_json
 from fixer.runner.journal import PastRun, ledger
 from fixer.runner.undo import Undone
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from fixer.planner.build import PlannedStep
+from fixer.model.plan import PlannedStep
 from fixer.runner.progress import SILENT, Progress
 from fixer.runner.watch import watched
 
@@ -81,13 +81,13 @@ class BarTeller(Teller):
     def step(self, step: PlannedStep, count: int) -> None:
         """Say which step begins, and begin a new bar."""
         super().step(step, count)
-        self.bar.reset(self.task, total=step.rows or None, visible=False, unit=" rows", rate="")
+        self.bar.reset(self.task, total=step.effect.rows or None, visible=False, unit=" rows", rate="")
 
     def rows(self, step: PlannedStep, done: int) -> None:
         """Move the bar as rows are written."""
         speed = self.bar.tasks[0].speed
         rate = f"{speed:,.0f}/s" if speed else ""
-        self.bar.update(self.task, completed=done, total=max(done, step.rows) or None, visible=True, rate=rate)
+        self.bar.update(self.task, completed=done, total=max(done, step.effect.rows) or None, visible=True, rate=rate)
 
     def builds(self, done: int, total: int) -> None:
         """Move the bar as an index is built."""

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from fixer.compare.examine import Report
 from fixer.model.finding import Finding
+from fixer.model.plan import ATOMIC, Plan, Published
 from fixer.model.run import Run
 from fixer.model.step import Hazard
-from fixer.planner.build import ATOMIC, Plan, Published
 from fixer.runner.journal import PastRun, ledger
 from fixer.runner.preflight import named
 from fixer.runner.undo import Undone
@@ -119,16 +119,16 @@ def _steps(plan: Plan, verbose: bool) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     for step in plan.steps:
         title: RenderableType = Group(Text(step.title), Text(step.sql, style="dim")) if verbose else Text(step.title)
-        rows = str(step.rows) if step.rows else ""
+        rows = str(step.effect.rows) if step.effect.rows else ""
         table.add_row(
             str(step.number),
             title,
             str(step.lock).lower(),
             str(step.hazard or ""),
             rows,
-            _bytes(step.reads),
-            _bytes(step.writes),
-            _time(step.seconds),
+            _bytes(step.cost.reads),
+            _bytes(step.cost.writes),
+            _time(step.cost.seconds),
         )
     return table
 
@@ -154,10 +154,10 @@ def plan_verdict(plan: Plan) -> Text:
         return Text("This plan cannot be applied before a person has decided.", style="bold red")
     if not plan.steps:
         return Text("Nothing to do: the contract holds.", style="bold green")
-    total = _time(sum(step.seconds for step in plan.steps))
+    total = _time(sum(step.cost.seconds for step in plan.steps))
     noun = "step" if len(plan.steps) == 1 else "steps"
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
-    disk = _bytes(sum(step.disk for step in plan.steps))
+    disk = _bytes(sum(step.cost.disk for step in plan.steps))
     room = f", with room for {disk} on disk" if disk else ""
     words = f"{len(plan.steps)} {noun}, about {total}, {how}{room}. "
     command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"

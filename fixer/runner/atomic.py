@@ -21,10 +21,10 @@ from fixer.connect.failures import told
 from fixer.connect.settings import generously
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.model.contract import Contract
+from fixer.model.plan import ATOMIC, Plan, PlannedStep
 from fixer.model.run import Run
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Lock, Phase
-from fixer.planner.build import ATOMIC, Plan, PlannedStep
 from fixer.runner import journal, marks
 from fixer.runner.journal import definitions, ledger, parentless
 from fixer.runner.journal.definitions import Definitions
@@ -125,7 +125,7 @@ def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: 
                 f"Step {step.number} ({step.title}) failed: {told(error)}. Everything was rolled back."
             ) from None
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
-        if step.inserts:
+        if step.effect.inserts:
             inserted[step.table] += rows
         journal.enter_step(cursor, number, step, rows, orphans=parentless.count(cursor, step, was))
     return inserted
@@ -133,7 +133,7 @@ def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: 
 
 def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
     """Do a step; its rows are found first and written by their places, which is much faster than both in one."""
-    if not step.find or not step.batch:
+    if not step.batches.find or not step.batches.batch:
         with planned_for(cursor, step):
             cursor.execute(step.sql)
             return max(cursor.rowcount, 0)
@@ -142,7 +142,7 @@ def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
         with planned_for(cursor, step):
             found = searches.places(cursor, step)
         point(cursor, found)
-        cursor.execute(step.batch)
+        cursor.execute(step.batches.batch)
         written += max(cursor.rowcount, 0)
         if len(found) < FOUND_AT_ONCE or cursor.rowcount < 1:
             return written

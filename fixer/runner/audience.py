@@ -13,9 +13,9 @@ from dataclasses import replace
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
+from fixer.model.plan import Plan, PlannedStep, Published
 from fixer.model.schema import QName
 from fixer.model.step import Phase
-from fixer.planner.build import Plan, PlannedStep, Published
 from fixer.runner import journal
 
 _SHAPING = (Phase.TABLES, Phase.CONVERT, Phase.SHADOWS, Phase.EXCHANGES)
@@ -60,4 +60,4 @@ def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
 def _shapes(step: PlannedStep) -> bool:
     """Tell whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
     keys = step.phase in _KEYING and bool(_KEYED & set(step.slug.split(",")))
-    return keys or step.phase in _SHAPING or bool(step.added or step.renames)
+    return keys or step.phase in _SHAPING or bool(step.shape.added or step.shape.renames)

@@ -27,10 +27,10 @@ from fixer.connect.failures import told
 from fixer.connect.settings import MODESTLY, QUIETLY, SAFE_PATH, SWIFTLY, generously, setting, unhurried
 from fixer.errors import ApplyFailed, TargetError
 from fixer.model.contract import Contract
+from fixer.model.plan import ONLINE, Plan, PlannedStep
 from fixer.model.run import Run
 from fixer.model.schema import QName
 from fixer.model.step import Lock, Phase
-from fixer.planner.build import ONLINE, Plan, PlannedStep
 from fixer.runner import journal, marks
 from fixer.runner.journal import definitions, ledger, parentless
 from fixer.runner.journal.definitions import Definitions
@@ -331,7 +331,7 @@ class _Online:
     def _do(self, steps: Sequence[PlannedStep]) -> int:
         if steps[0].concurrent:
             return self._concurrently(steps[0])
-        if steps[0].find:
+        if steps[0].batches.find:
             return self._in_batches(steps[0])
         return self._at_once(steps)
 
@@ -349,7 +349,7 @@ class _Online:
                     self._enter(cursor, step, rows)
                     left = self.left_aside(cursor, step)
                 self.aside |= left
-                self.stirred |= step.writes_rows and rows > 0
+                self.stirred |= step.effect.writes_rows and rows > 0
                 return rows
             except TRANSIENT as error:
                 self.waits(step, error, since=begun)
@@ -369,21 +369,21 @@ class _Online:
     def _execute(self, cursor: Cursor, step: PlannedStep) -> tuple[int, list[str]]:
         """Do a step, or a batch of it; return how many rows it wrote, and where those it moved went."""
         places: list[str] = []
-        for off, _ in step.asleep:
+        for off, _ in step.batches.asleep:
             cursor.execute(off)
-        if step.known and not step.batch:
-            cursor.execute(step.known)
+        if step.batches.known and not step.batches.batch:
+            cursor.execute(step.batches.known)
         with planned_for(cursor, step):
-            statement = step.batch or step.sql
+            statement = step.batches.batch or step.sql
             if step.composes:
                 statement = self._composed(cursor, step)
-            elif step.batch and step.moves:
-                statement = f"{step.batch}\nRETURNING ctid"
+            elif step.batches.batch and step.effect.moves:
+                statement = f"{step.batches.batch}\nRETURNING ctid"
             cursor.execute(statement)
             rows = max(cursor.rowcount, 0)
-            if step.batch and step.moves:
+            if step.batches.batch and step.effect.moves:
                 places = [place for (place,) in cursor.fetchall()]
-        for _, on in step.asleep:
+        for _, on in step.batches.asleep:
             cursor.execute(on)
         return rows, places
 
@@ -476,7 +476,7 @@ class _Online:
     def _in_batches(self, step: PlannedStep) -> int:
         """Write the rows of a step a batch at a time, until none is found any more."""
         batches = _Batches(self, step)
-        if step.pages:
+        if step.batches.pages:
             batches.by_pages()
         for _ in range(PASSES):
             places = batches.found()
@@ -550,7 +550,7 @@ class _Online:
         with self.connection.cursor() as cursor:
             configure(cursor, {**chosen, **MODESTLY, **QUIETLY})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            if not (self.pooled or (step and step.find)):  # a batch reads no definitions
+            if not (self.pooled or (step and step.batches.find)):  # a batch reads no definitions
                 definitions.prepare(cursor)
             yield cursor
         self.connection.commit()
@@ -614,7 +614,7 @@ class _Batches:
                         point_at_pages(cursor, *pages)
                     else:
                         point(cursor, places)
-                    for first in filter(None, (self.step.known, self.step.hold)):
+                    for first in filter(None, (self.step.batches.known, self.step.batches.hold)):
                         cursor.execute(first)
                     rows, places_ = self.work._execute(cursor, self.step)
                     orphans = Counter(parentless.count(cursor, self.step, self.work.was, places_))
@@ -669,7 +669,15 @@ def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
 
 def _is_brief(step: PlannedStep) -> bool:
     """Tell whether a step changes a definition, and reads no rows to do so, as a generator's does."""
-    apart = step.concurrent or step.find or step.writes_rows or step.reads or step.writes or step.touches or step.added
+    apart = (
+        step.concurrent
+        or step.batches.find
+        or step.effect.writes_rows
+        or step.cost.reads
+        or step.cost.writes
+        or step.touches
+        or step.shape.added
+    )
     return step.lock is Lock.ACCESS_EXCLUSIVE and step.phase is not Phase.GENERATORS and not apart
 
 

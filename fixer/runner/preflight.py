@@ -10,9 +10,9 @@ from fixer import introspect
 from fixer.compare.examine import look_elsewhere
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
 from fixer.model.contract import Contract
+from fixer.model.plan import Plan, Published
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard
-from fixer.planner.build import Plan, Published
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner import journal
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.planner.build import PlannedStep
+from fixer.model.plan import PlannedStep
 
 
 class Progress:

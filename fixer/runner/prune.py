@@ -10,8 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed
 from fixer.model.schema import QName
-from fixer.model.step import JOURNAL, Lock
-from fixer.planner.build import AddedColumn
+from fixer.model.step import JOURNAL, Added, Lock
 from fixer.repair.constraints_online import is_syncing
 from fixer.repair.shadow import KEPT
 from fixer.runner import journal
@@ -31,7 +30,7 @@ class _Kept:
     table: QName
     column: Item
     new: Item | None  # the one that took its place
-    added: AddedColumn
+    added: Added[str]
 
 
 def prune(connection: Connection, *, settings: Mapping[str, str] | None = None) -> int:
@@ -74,7 +73,7 @@ def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
     """Yield the columns, with their tables, that stay only so that a run can be taken back."""
     assert done.after is not None
     read: dict[int, Definitions] = {}
-    for table, added in ((step.step.table, added) for step in done.steps for added in step.step.added):
+    for table, added in ((step.step.table, added) for step in done.steps for added in step.step.shape.added):
         oid = done.after.oid(str(table))
         left = done.after.columns(oid) if oid else {}
         if oid is None or added.aside not in left:

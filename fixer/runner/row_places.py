@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.finding import Places
+from fixer.model.plan import PlannedStep
 from fixer.model.schema import QName
-from fixer.planner.build import PlannedStep
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composed, Literal
 
@@ -26,10 +26,10 @@ ROWS_OF_A_PAGE = 291  # line pointers that fit on a page of 8 kB (PostgreSQL man
 
 def search(step: PlannedStep, limit: int) -> Composed:
     """Return the question where rows of a step stand, so many at once."""
-    if step.kind:
+    if step.batches.kind:
         own = SQL("SELECT * FROM ({}) AS f WHERE kind = {} LIMIT {}")
-        return own.format(SQL(step.find or ""), Literal(step.kind), Literal(limit))
-    return SQL("{} LIMIT {}").format(SQL(step.find or ""), Literal(limit))
+        return own.format(SQL(step.batches.find or ""), Literal(step.batches.kind), Literal(limit))
+    return SQL("{} LIMIT {}").format(SQL(step.batches.find or ""), Literal(limit))
 
 
 class Searches:
@@ -46,19 +46,19 @@ class Searches:
     def places(self, cursor: Cursor, step: PlannedStep) -> list[Place]:
         """Return where the rows of a step stand."""
         query, found = self._kept.get(step.table, ("", []))
-        if not step.kind:
+        if not step.batches.kind:
             cursor.execute(search(step, self.limit))
             return cursor.fetchall()
-        if query != step.find:
+        if query != step.batches.find:
             found = self._still_there(cursor, step.table)
             if not found:
-                cursor.execute(f"{step.find} LIMIT {self.limit}")
+                cursor.execute(f"{step.batches.find} LIMIT {self.limit}")
                 found = cursor.fetchall()
             if len(found) == self.limit:  # too many to keep for the next step
                 cursor.execute(search(step, self.limit))
                 return cursor.fetchall()
-            self._kept[step.table] = (step.find or "", found)
-        return [place for place in found if place[2] == step.kind]
+            self._kept[step.table] = (step.batches.find or "", found)
+        return [place for place in found if place[2] == step.batches.kind]
 
     def _still_there(self, cursor: Cursor, table: QName) -> list[Place]:
         """Return the places that were seen, if a search would give the same."""
@@ -67,7 +67,7 @@ class Searches:
 
     def forget(self, step: PlannedStep) -> None:
         """Forget what was found in a table whose rows a step has moved to other places."""
-        if step.changes or not step.writes_rows:
+        if step.effect.changes or not step.effect.writes_rows:
             self._kept.pop(step.table, None)
 
 

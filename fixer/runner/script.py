@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 
 from fixer.connect.settings import EXACTLY, QUIETLY, SAFELY, assigning
+from fixer.model.plan import Plan, PlannedStep, step_to_json
 from fixer.model.schema import QName
-from fixer.planner.build import Plan, PlannedStep, Render, step_to_json
+from fixer.planner.build import Render
 from fixer.repair.rows import quarantine_table
 from fixer.runner import journal
 from fixer.runner.atomic import lock_modes
@@ -84,8 +85,8 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     for step in plan.steps:
         yield f"\n-- {step.number}. {_comment(step)}"
         yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
-        if step.known:
-            yield f"{step.known};"
+        if step.batches.known:
+            yield f"{step.batches.known};"
         yield f"{step.sql};"
         entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
         kept = Literal(json.dumps(step_to_json(step)))
@@ -115,7 +116,7 @@ def _entry(plan: Plan, number: int, table: QName) -> Composable:
 
 
 def _inserts(plan: Plan, table: QName) -> int:
-    return sum(step.rows for step in plan.steps if step.inserts and step.table == table)
+    return sum(step.effect.rows for step in plan.steps if step.effect.inserts and step.table == table)
 
 
 def _moved(plan: Plan, table: QName) -> Composable:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.settings import ALONG_INDEXES, assigning
+from fixer.model.plan import PlannedStep
 from fixer.model.step import Phase
-from fixer.planner.build import PlannedStep
 
 
 @contextmanager

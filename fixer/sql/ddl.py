@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from fixer.model.obstacle import ApartCheck, ApartIndex, PartitionKey
 from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, canonical
 from fixer.model.step import RefusalError
 from fixer.sql import compose as q
@@ -119,7 +120,7 @@ def alone(table: Table, index: Index) -> None:
     """
     kind = "p" if index.primary else "u" if index.constraint else "unique" if index.unique else "index"
     for each in table.obstacles:
-        if each.kind == "apart" and _unordered(each.columns[0]) == _unordered(f"{kind} {index.tail}"):
+        if isinstance(each, ApartIndex) and (each.kind, _unordered(each.tail)) == (kind, _unordered(index.tail)):
             raise RefusalError(f"the {each.name} would become part of it, and go with it")
 
 
@@ -133,7 +134,7 @@ def whole(table: Table, columns: Iterable[str]) -> None:
     PostgreSQL manual, 5.12.2.3.
     """
     for each in table.obstacles:
-        if each.kind == "parted" and not set(each.columns) <= set(columns):
+        if isinstance(each, PartitionKey) and not set(each.columns) <= set(columns):
             by = ", ".join(column or "an expression" for column in each.columns)
             raise RefusalError(f"it is partitioned by {by}, which a key over all partitions has to have")
 
@@ -164,7 +165,7 @@ def free_constraint_name(table: Table | None, schema: Schema, home: QName, wante
     """Return a name for a constraint that is free on the table, and in the schema where it brings an index."""
     taken = set()
     if table:
-        taken |= {each.columns[0].removeprefix("check ") for each in table.obstacles if each.kind == "apart"}
+        taken |= {each.check for each in table.obstacles if isinstance(each, ApartCheck)}
         taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
         taken |= {key.name for key in table.indexes if key.constraint}
     if index:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from fixer.model.finding import Finding, Probe, ordered, shown
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Index, Table
 from fixer.model.step import Repair, refuse
+from fixer.model.subject import ColumnUnderIndex, OfColumn
+from fixer.repair.probe import ordered, shown
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
@@ -45,20 +47,22 @@ def _clings(index: Index, column: str, found: str, wanted: str) -> bool:
     return not len(plain) == len(mentions) == index.columns.count(column)
 
 
-def merging(finding: Finding, table: Table, index: Index, ways: Mapping[str, Conversion]) -> Finding:
+def merging(
+    finding: Finding[OfColumn], table: Table, index: Index, ways: Mapping[str, Conversion]
+) -> Finding[OfColumn]:
     """Return the finding that rows which a unique index tells apart would be alike once columns go these ways."""
     return replace(
         finding,
         message=f"{finding.message}; rows that {index.name} tells apart would be alike",
         asks=partial(_alike, table, index, ways),
         only_with_rows=True,
-        part=index,
+        about=ColumnUnderIndex(finding.table, finding.about.column, index),
     )
 
 
-def refused(finding: Finding) -> Repair | None:
+def refused(finding: Finding[OfColumn]) -> Repair | None:
     """Return why rows that would be alike are left to a person, where the finding speaks of such."""
-    if not isinstance(finding.part, Index):
+    if not isinstance(finding.about, ColumnUnderIndex):
         return None
     return refuse(
         f"{counted(finding.rows)} would share a value, and nobody but a person can tell which of them keeps it"

@@ -7,25 +7,27 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, ordered, rows_where
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Check, Column, Index, QName, Schema, Table, canonical
 from fixer.model.step import (
     JOURNAL,
     RUN_NUMBER,
     STEP_NUMBER,
+    Effect,
     Hazard,
     Lock,
     Phase,
     Repair,
     Reversal,
+    Shape,
     Step,
-    alter,
-    drop_constraint,
-    drop_foreign_key,
     refuse,
 )
+from fixer.model.subject import OfColumn
 from fixer.repair import constraints_online as online
+from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.repair.conversion.indexes import clinging, merging, refused
+from fixer.repair.probe import ordered, rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import identity
 from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
@@ -36,7 +38,7 @@ from fixer.sql.row_image import cells, image, likeness
 from fixer.sql.types import Conversion, conversion, family, shape
 
 
-def misfits(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Finding]:
+def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
     """Yield the finding with the probe for values that the conversion does not understand, and what stands in its way.
 
     That is each unique index under which texts that differ would become one value.
@@ -53,7 +55,7 @@ def misfits(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Fi
             yield merging(finding, table, index, ways)
 
 
-def _ways_under(index: Index, finding: Finding, actual: Schema, contract: Contract) -> dict[str, Conversion]:
+def _ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contract: Contract) -> dict[str, Conversion]:
     """Return the columns under a unique index whose texts are converted, each with its way."""
     ways: dict[str, Conversion] = {}
     if not index.unique or not index.valid:
@@ -62,33 +64,33 @@ def _ways_under(index: Index, finding: Finding, actual: Schema, contract: Contra
     for column in filter(None, index.columns):
         text = family(columns[column].type) == "text" and columns[column].now is None
         if text and column in wanted and family(wanted[column].type) != "text":
-            way = way_of(replace(finding, column=column), actual, contract)
+            way = way_of(replace(finding, about=OfColumn(finding.table, column)), actual, contract)
             ways |= {} if isinstance(way, str) else {column: way}
     return ways
 
 
-def _misfits(finding: Finding, way: Conversion, actual: Schema) -> Probe:
-    column = q.column(str(finding.column))
+def _misfits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Probe:
+    column = q.column(finding.about.column)
     odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
     probe = rows_where(actual, finding.table, odd)
-    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], str(finding.column))))
+    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], finding.about.column)))
 
 
-def way_of(finding: Finding, actual: Schema, contract: Contract) -> Conversion | str:
+def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Conversion | str:
     """Return how the column's values get to the wanted type, or why they cannot."""
-    column = str(finding.column)
+    column = finding.about.column
     found = actual.tables[finding.table].columns[column]
     wanted = contract.tables[finding.table].columns[column]
     return conversion(found, wanted, contract.hints[finding.table].of(column))
 
 
-def _understood(finding: Finding, way: Conversion, actual: Schema) -> Composable:
+def _understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
     """Return the condition under which a value can be kept as it is.
 
     A float with more digits than the contract wants is kept in a column with more digits: only what is
     no number at all does not fit.
     """
-    found = actual.tables[finding.table].columns[str(finding.column)]
+    found = actual.tables[finding.table].columns[finding.about.column]
     if _exact(found, way):
         return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(q.column(found.name))
     return way.fits
@@ -99,14 +101,14 @@ def _exact(found: Column, way: Conversion) -> bool:
     return family(found.type) == "float" and family(way.type) == "numeric"
 
 
-def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
+def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Return the steps that convert the column, or the reason why a person has to."""
     if left := refused(finding):
         return left
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return refuse(way)
-    name, column = finding.table, str(finding.column)
+    name, column = finding.table, finding.about.column
     if what := actual.tables[name].binds(column):
         return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
     if index := clinging(actual.tables[name], column, way.type):
@@ -126,10 +128,10 @@ def converted(finding: Finding, actual: Schema, contract: Contract) -> Repair:
 
 
 def _beside(
-    finding: Finding, way: Conversion, actual: Schema, contract: Contract, convert: Step
+    finding: Finding[OfColumn], way: Conversion, actual: Schema, contract: Contract, convert: Step
 ) -> tuple[Step, ...] | None:
     """Return what stands online for the conversion itself: a column beside. None where there is no such way."""
-    name, found = finding.table, actual.tables[finding.table].columns[str(finding.column)]
+    name, found = finding.table, actual.tables[finding.table].columns[finding.about.column]
     wanted = contract.tables[name].columns[found.name]
     if found.generates:
         return None
@@ -154,7 +156,7 @@ def _exchanged(steps: list[Step], lightly: tuple[Step, ...]) -> Iterator[Step]:
     for step in steps:
         if step.phase is Phase.CONVERT:
             yield replace(step, online=lightly)
-        elif step.phase is Phase.UNLINK or step.hazard or step.moves or step.restores:
+        elif step.phase is Phase.UNLINK or step.hazard or step.effect.moves or step.shape.restores:
             yield step
         else:
             yield replace(step, online=())
@@ -166,15 +168,18 @@ def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
     around = [
         s
         for s in steps
-        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.moves and not s.restores)
+        if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.effect.moves and not s.shape.restores)
     ]
     lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(table))
     whole = replace(
         convert,
         sql=SQL(";\n").join([lock, *(step.sql for step in around)]),
         action=None,
-        respells=tuple(column for step in around for column in step.respells),
-        known_by=next((step.known_by for step in around if step.respells), ()),
+        shape=replace(
+            convert.shape,
+            respells=tuple(column for step in around for column in step.shape.respells),
+            known_by=next((step.shape.known_by for step in around if step.shape.respells), ()),
+        ),
     )
     for step in steps:
         if step is convert:
@@ -183,8 +188,8 @@ def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
             yield replace(step, online=()) if step in around else step
 
 
-def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract) -> Iterator[Step]:
-    name, column = finding.table, str(finding.column)
+def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract: Contract) -> Iterator[Step]:
+    name, column = finding.table, finding.about.column
     found = actual.tables[name].columns[column]
     wanted = contract.tables[name].columns[column]
     for key in actual.keys_over(name, column):
@@ -205,7 +210,7 @@ def _steps(finding: Finding, way: Conversion, actual: Schema, contract: Contract
         yield alter(Phase.DEFAULTS, name, f"let {name.name}.{column} default to {wanted.default}", action)
 
 
-def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Step]:
+def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the steps for checks that speak of the old type: the contract's are made anew, others go."""
     name = finding.table
     for check, new in _wanted_checks(finding, actual, contract):
@@ -219,10 +224,12 @@ def _checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[St
             yield replace(add, online=online.check(name, check.name, new, title))
 
 
-def _wanted_checks(finding: Finding, actual: Schema, contract: Contract) -> Iterator[tuple[Check, Check | None]]:
+def _wanted_checks(
+    finding: Finding[OfColumn], actual: Schema, contract: Contract
+) -> Iterator[tuple[Check, Check | None]]:
     """Yield the checks that speak of the column, each with what the contract wants in its place."""
     wanted = contract.tables[finding.table].checks
-    for check in actual.tables[finding.table].checks_over(str(finding.column)):
+    for check in actual.tables[finding.table].checks_over(finding.about.column):
         if not is_guard(check.name):
             same = next((w for w in wanted if canonical(w.expression) == canonical(check.expression)), None)
             yield check, replace(same, name=check.name) if same else None
@@ -256,7 +263,9 @@ def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
         q.column(column),
     )
     title = f"keep the spelling of {name.name}.{column} in the journal"
-    return Step(Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, respells=(column,), known_by=known_by)
+    return Step(
+        Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, shape=Shape(respells=(column,), known_by=known_by)
+    )
 
 
 def _left(way: Conversion, found: Column) -> Composable:
@@ -272,14 +281,14 @@ def _back(way: Conversion, column: str, found: Column) -> Composable:
     return way.back if way.back is not None else text
 
 
-def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal:
+def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
     """Return how undo brings the column's type back."""
     back = _back(way, found.name, found)
     return Reversal(found.name, back, forth or q.over(way.value, found.name, back))
 
 
-def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -> Step:
-    name, column = finding.table, str(finding.column)
+def _convert(finding: Finding[OfColumn], way: Conversion, found: Column, actual: Schema) -> Step:
+    name, column = finding.table, finding.about.column
     type_: Composable = SQL(way.full_type)
     value = _only_what_fits(finding, way, actual)
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
@@ -300,14 +309,14 @@ def _convert(finding: Finding, way: Conversion, found: Column, actual: Schema) -
     )
 
 
-def _only_what_fits(finding: Finding, way: Conversion, actual: Schema) -> Composable:
+def _only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
     """Return the new value for USING; one that came in since the plan was made and does not fit is an error.
 
     A cast would cut or round it, and nobody would have been told.
     """
-    cell = Identifier(str(finding.column))
+    cell = Identifier(finding.about.column)
     understood, value = (
-        q.over(each, str(finding.column), cell) for each in (_understood(finding, way, actual), way.value)
+        q.over(each, finding.about.column, cell) for each in (_understood(finding, way, actual), way.value)
     )
     why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
     # Over the cell, or else the error would be raised when the statement is planned.
@@ -315,9 +324,9 @@ def _only_what_fits(finding: Finding, way: Conversion, actual: Schema) -> Compos
     return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, understood, value, failing)
 
 
-def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: str, rows: int) -> Step:
+def _convert_exactly(finding: Finding[OfColumn], way: Conversion, found: Column, title: str, rows: int) -> Step:
     """Return the step that converts to the wanted numeric if all digits fit, else to an unbounded one."""
-    name, column = finding.table, str(finding.column)
+    name, column = finding.table, finding.about.column
     action = SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING {}")
     exact = action.format(
         q.name(name), Identifier(column), SQL(way.full_type), q.over(way.value, column, Identifier(column))
@@ -335,18 +344,17 @@ def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: st
         f"{title} (unbounded where digits would be lost)",
         q.Block(body),
         hazard=Hazard.REWRITES_VALUES,
-        changes=(column,),
-        rows=rows,
-        reverts=(reversal(way, found, SQL("{}::text::numeric").format(_back(way, column, found))),),
+        effect=Effect(changes=(column,), rows=rows),
+        shape=Shape(reverts=(reversal(way, found, SQL("{}::text::numeric").format(_back(way, column, found))),)),
     )
 
 
-def foresee_conversion(finding: Finding, actual: Schema, contract: Contract) -> Schema:
+def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column converted, and without what is dropped for it."""
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return actual
-    name, column = finding.table, str(finding.column)
+    name, column = finding.table, finding.about.column
     gone = frozenset((key.table, key.name) for key in actual.keys_over(name, column))
     schema = actual.without_foreign_keys(gone)
     table = without_beside(schema.tables[name], column)

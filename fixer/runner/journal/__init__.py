@@ -18,9 +18,9 @@ from psycopg2.extras import Json
 from fixer import introspect
 from fixer.connect.settings import QUIETLY, SAFELY, assigning
 from fixer.errors import ApplyFailed, UndoRefused
+from fixer.model.plan import Plan, PlannedStep, created_tables, renamed_tables, step_from_json, step_to_json
 from fixer.model.schema import QName
 from fixer.model.step import JOURNAL, QUARANTINE
-from fixer.planner.build import Plan, PlannedStep, created_tables, renamed_tables, step_from_json, step_to_json
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions, own_values
 from fixer.runner.journal.definitions import Definitions
@@ -117,12 +117,12 @@ def tell_apart(cursor: Cursor) -> str:
 
 def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
     """Return the tables that rows leave."""
-    return frozenset(step.table for step in steps if step.moves)
+    return frozenset(step.table for step in steps if step.effect.moves)
 
 
 def leaving(steps: Iterable[PlannedStep]) -> frozenset[QName]:
     """Return the tables that rows leave, some of them only when undo takes out what was inserted."""
-    return frozenset(step.table for step in steps if step.moves or step.inserts)
+    return frozenset(step.table for step in steps if step.effect.moves or step.effect.inserts)
 
 
 def make(cursor: Cursor, plan: Plan) -> None:
@@ -198,8 +198,10 @@ def enter_step(
 
 def _filled(cursor: Cursor, step: PlannedStep) -> dict[str, Any]:
     """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
-    own_named = {added.column: own_values.named(cursor) for added in step.added if added.beside == added.column}
-    rest = (added for added in step.added if not added.counts and added.kept is None and added.column not in own_named)
+    own_named = {added.column: own_values.named(cursor) for added in step.shape.added if added.beside == added.column}
+    rest = (
+        added for added in step.shape.added if not added.counts and added.kept is None and added.column not in own_named
+    )
     columns = {added.beside or added.column: added for added in rest}
     if not columns:
         return own_named
@@ -302,7 +304,7 @@ def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Ent
     cursor.execute(SQL("SELECT number, rows FROM {} WHERE run = %s").format(STEP), (run,))
     done = dict(cursor.fetchall())
     for table, quarantined in moved.items():
-        told = sum(done[step.number] for step in steps if step.moves and step.table == table)
+        told = sum(done[step.number] for step in steps if step.effect.moves and step.table == table)
         if told != quarantined:
             raise ApplyFailed(f"Steps moved {told} rows of {table}, {quarantined} are in quarantine.")
     inserted = {table: rows + moved.get(table, 0) - before.get(table, 0) for table, rows in after.items()}

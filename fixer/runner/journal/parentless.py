@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.plan import PlannedStep
 from fixer.model.schema import ForeignKey, QName
 from fixer.model.step import RUN_NUMBER
-from fixer.planner.build import PlannedStep
 from fixer.repair.quarantine import orphaned
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
@@ -49,7 +49,7 @@ def count(cursor: Cursor, step: PlannedStep, was: Definitions, places: Sequence[
 
     `places` say where they stand in quarantine, if not all of the step are meant.
     """
-    if not step.moves:
+    if not step.effect.moves:
         return NONE
     home = definitions.oids(cursor, [step.table])
     keys = [key for oid in home for key in forbidding(was, oid)]

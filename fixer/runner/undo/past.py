@@ -12,8 +12,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
+from fixer.model.plan import PlannedStep
 from fixer.model.schema import QName
-from fixer.planner.build import PlannedStep
 from fixer.repair.constraints_online import BESIDE, is_syncing
 from fixer.runner.journal import Account, definitions
 from fixer.runner.journal.definitions import Definitions, Item, Key
@@ -71,7 +71,9 @@ class Past:
         written = {
             self.after.oid(str(done.step.table))
             for done in self.done.steps
-            if done.step.restores or done.step.respells or any(added.aside for added in done.step.added)
+            if done.step.shape.restores
+            or done.step.shape.respells
+            or any(added.aside for added in done.step.shape.added)
         }
         constraints = (item for item in self.theirs.values() if item.kind == "constraint" and item.of in written)
         return [key for key in constraints if key.detail["type"] in ("c", "n") and is_unproved(key)]
@@ -80,7 +82,7 @@ class Past:
         """Return the columns of a table that took the place of others, with the names of those."""
         table = str(self.after.table(oid))
         steps = (done.step for done in self.done.steps if str(done.step.table) == table)
-        return {added.column: added.aside for step in steps for added in step.added if added.aside}
+        return {added.column: added.aside for step in steps for added in step.shape.added if added.aside}
 
     def _references(self, oid: int) -> Iterator[tuple[QName, Item]]:
         """Yield the foreign keys that point at a table, each with its own, which others may have made since.

@@ -57,7 +57,7 @@ class Reasons(Past):
         """Refuse where a column whose place another took holds what that one does not."""
         for done in self.done.steps:
             columns = self._columns(done.step)
-            for added in done.step.added:
+            for added in done.step.shape.added:
                 if added.column in columns and added.aside in columns:
                     new, kept = columns[added.column], columns[added.aside]
                     if why := strays(self.cursor, done.step.table, added, new, kept):
@@ -117,7 +117,9 @@ class Reasons(Past):
 
     def _asked(self, known: Definitions) -> Iterator[Item]:
         """Yield the proved foreign keys of tables to which rows go back: a superuser brings them there unasked."""
-        tables = {str(done.step.table) for done in self.done.steps if done.step.moves or done.step.restores}
+        tables = {
+            str(done.step.table) for done in self.done.steps if done.step.effect.moves or done.step.shape.restores
+        }
         written = {each.oid(table) for table in tables for each in (self.before, self.left)}
         for key in known.of_kind("constraint") if self.superuser else ():
             if key.detail["type"] == "f" and key.of in written and key.of in known.relations and forbids(key):
@@ -142,7 +144,7 @@ class Reasons(Past):
 
     def _losses(self, done: DoneStep) -> Iterator[tuple[str, Composable]]:
         columns = self._columns(done.step)
-        for added in done.step.added:
+        for added in done.step.shape.added:
             if added.counts or added.column not in columns or self._was_there(columns[added.column]):
                 continue
             if isinstance(done.filled.get(added.column), Mapping):
@@ -152,7 +154,7 @@ class Reasons(Past):
             else:
                 filled = Literal(done.filled.get(added.column))
                 yield added.column, SQL("{}::text IS DISTINCT FROM {}").format(q.column(added.column), filled)
-        for reverted in done.step.reverts:
+        for reverted in done.step.shape.reverts:
             if reverted.column in columns:
                 cell_, type_ = q.column(reverted.column), SQL(columns[reverted.column].detail["type"])
                 again = SQL("({})::{}").format(SQL(reverted.forth), type_)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from fixer import introspect
 from fixer.errors import UndoRefused
+from fixer.model.plan import PlannedStep
 from fixer.model.schema import QName
 from fixer.model.step import Phase
-from fixer.planner.build import PlannedStep
 from fixer.repair.constraints_online import BESIDE
 from fixer.repair.rows import quarantine_table
 from fixer.runner import journal
@@ -46,21 +46,25 @@ class Rows(Past):
     def _rows(self, steps: Iterable[DoneStep]) -> None:
         """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
         written = [(done.step, done.orphans) for done in steps]
-        touching = [(s, o) for s, o in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
+        touching = [
+            (s, o)
+            for s, o in reversed(written)
+            if s.effect.moves or s.shape.restores or s.shape.respells or s.effect.inserts
+        ]
         if not touching:
             return
         if self.superuser:
             self.cursor.execute("SET LOCAL session_replication_role = replica")
         # A key may be spelt as it was only once its own step is taken back.
-        for step, orphans in sorted(touching, key=lambda pair: bool(pair[0].respells and pair[0].known_by)):
+        for step, orphans in sorted(touching, key=lambda pair: bool(pair[0].shape.respells and pair[0].shape.known_by)):
             oid = self.after.oid(str(step.table))
             if oid is None:
                 continue
             self.progress(f"take back: {step.title}")
-            if step.moves:
+            if step.effect.moves:
                 self._return_rows(oid, step)
                 self.parentless.update(orphans)
-            elif step.inserts:
+            elif step.effect.inserts:
                 self._remove_rows(oid, step)
             else:
                 self._return_cells(oid, step)
@@ -102,17 +106,19 @@ class Rows(Past):
 
     def _note_orphans(self, oid: int, step: PlannedStep, rows: int) -> None:
         """Note how many rows came back that had no parent before the run either."""
-        known = [each.columns(oid) for each in (self.before, self.left) if step.orphans_by and oid in each.relations]
-        there = [columns for columns in known if columns.keys() >= set(step.orphans_by)]
+        known = [
+            each.columns(oid) for each in (self.before, self.left) if step.shape.orphans_by and oid in each.relations
+        ]
+        there = [columns for columns in known if columns.keys() >= set(step.shape.orphans_by)]
         # By both numbers, where another column took the place of the first.
-        for numbers in {frozenset(columns[name].number for name in step.orphans_by) for columns in there}:
+        for numbers in {frozenset(columns[name].number for name in step.shape.orphans_by) for columns in there}:
             self.emptied[oid, numbers] += rows
 
     def _set_aside_since(self, step: PlannedStep) -> dict[str, str]:
         """Return the columns that held texts when a step was done, each under its name since they were mapped."""
         later = (done.step for done in self.done.steps if done.step.number > step.number)
         mappings = (s for s in later if s.phase in (Phase.KEYS, Phase.REFERENCES) and s.table == step.table)
-        return dict(rename for mapping in mappings for rename in mapping.renames)
+        return dict(rename for mapping in mappings for rename in mapping.shape.renames)
 
     def _may_go(self, oid: int, column: str) -> bool:
         """Tell whether a cell in quarantine need not go back: it is computed, or was a copy of another."""
@@ -132,24 +138,24 @@ class Rows(Past):
         A cell that is only respelt and was written since keeps its new value, which its type has brought back.
         """
         table, types = self.after.table(oid), self._types(oid)
-        names = step.restores or step.respells
+        names = step.shape.restores or step.shape.respells
         self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
         if not rows:
             return
-        columns, key = self._kept(oid, names, types), self._kept(oid, step.known_by, types)
+        columns, key = self._kept(oid, names, types), self._kept(oid, step.shape.known_by, types)
         values = {column.name: cell(SQL('i."row"'), column.kept, column.type) for column in columns}
-        others = self._others(oid, step) if step.restores else []
+        others = self._others(oid, step) if step.shape.restores else []
         found = self._by_key(step, key, columns, others) if key else self._by_whole_row(table, step)
         self._look_for_children(oid, step, found)
-        written = self._written_since(table, step, key, columns) if step.respells and key else 0
+        written = self._written_since(table, step, key, columns) if step.shape.respells and key else 0
         update = SQL("{} UPDATE {} AS t SET {} FROM {} WHERE {}").format(
             found.rows, q.name(table), _assigned(values), found.source, found.condition
         )
         done = self._do(update, f"give cells of {table} back what they held")
         self._note_orphans(oid, step, done)
         lacking = rows - done - written
-        if step.respells and not step.known_by:
+        if step.shape.respells and not step.shape.known_by:
             lacking = self._lacking(table, step, types)
         if lacking:
             raise UndoRefused(
@@ -180,7 +186,7 @@ class Rows(Past):
     def _others(self, oid: int, step: PlannedStep) -> list[_Cell]:
         """Return the columns of a table that a step left alone, and of which its images tell."""
         there, before = self.after.columns(oid), self.before.columns(oid) if oid in self.before.relations else {}
-        types, written = self._types(oid), {*step.restores, *step.known_by}
+        types, written = self._types(oid), {*step.shape.restores, *step.shape.known_by}
         return [
             _Cell(name, name, types[name])
             for name, column in before.items()
@@ -230,22 +236,26 @@ class Rows(Past):
             images=journal.BEFORE_IMAGE,
             mine=self._mine(step),
             table=q.name(table),
-            changes=Literal(bool(step.restores)),
+            changes=Literal(bool(step.shape.restores)),
         )
         return _Found(rows, SQL("p AS i"), SQL("t.tableoid = i.part AND t.ctid = i.place"))
 
     def _whole_row(self, table: QName, step: PlannedStep) -> tuple[Composed, Composed]:
         """Return by what a row is told from others, now and in its image: cells that may be spelt otherwise do not."""
-        aside = self._respelt(step) if step.respells else []
+        aside = self._respelt(step) if step.shape.respells else []
         others = self._unknown(self.after.oid(str(table)) or 0)
-        now = SQL("(({} - {}::text[]) || {})").format(likeness(), Literal([*aside, *others]), cells(step.respells))
-        mark = SQL("(b.mark - {}::text[])").format(Literal([column for column in aside if column not in step.respells]))
+        now = SQL("(({} - {}::text[]) || {})").format(
+            likeness(), Literal([*aside, *others]), cells(step.shape.respells)
+        )
+        mark = SQL("(b.mark - {}::text[])").format(
+            Literal([column for column in aside if column not in step.shape.respells])
+        )
         return now, mark
 
     def _lacking(self, table: QName, step: PlannedStep, types: Mapping[str, str]) -> int:
         """Return how many of the rows that are known by all their cells do not stand as they were."""
         now, mark = self._whole_row(table, step)
-        was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.respells]
+        was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.shape.respells]
         self.cursor.execute(
             SQL(
                 "WITH i AS MATERIALIZED (SELECT {mark} || jsonb_build_object({was}) AS mark, count(*) AS n"
@@ -267,14 +277,14 @@ class Rows(Past):
     def _respelt(self, step: PlannedStep) -> list[str]:
         """Return the columns of a table whose spelling steps kept: until all are back, none tells rows apart."""
         return sorted(
-            {column for done in self.done.steps if done.step.table == step.table for column in done.step.respells}
+            {column for done in self.done.steps if done.step.table == step.table for column in done.step.shape.respells}
         )
 
     def _remove_rows(self, oid: int, step: PlannedStep) -> None:
         """Move rows that the run inserted to quarantine, if nobody changed or referenced them since."""
         table, types = self.after.table(oid), self._types(oid)
         all_types = {name: item.detail["type"] for name, item in self.after.columns(oid).items()}
-        match = _key_of(self._kept(oid, step.known_by, types), "b")
+        match = _key_of(self._kept(oid, step.shape.known_by, types), "b")
         now = SQL("({} - {}::text[])").format(likeness(), Literal(self._unknown(oid)))
         # As it stands, nothing is looked up by it: else every row would be made an image of first.
         same = SQL("{} AND {} AND ({} = b.mark) IS TRUE").format(self._mine(step), match, now)
@@ -323,7 +333,7 @@ class Rows(Past):
         """Refuse where rows reference a key that the run gave a row, and that the row is to lose."""
         table = self.after.table(oid)
         for child, key in self._references(oid):
-            if not set(step.restores) & set(key.detail["target_columns"]):
+            if not set(step.shape.restores) & set(key.detail["target_columns"]):
                 continue
             match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t", key.detail["equalities"])
             question = SQL("{} SELECT count(*) FROM {} AS c, {} AS t, {} WHERE {} AND {}")
@@ -334,7 +344,7 @@ class Rows(Past):
             if rows:
                 raise UndoRefused(
                     f"{rows} rows of {child} reference by {', '.join(key.detail['columns'])} a row of {table}"
-                    f" whose {', '.join(step.restores)} run {self.done.run} rewrote."
+                    f" whose {', '.join(step.shape.restores)} run {self.done.run} rewrote."
                 )
 
 

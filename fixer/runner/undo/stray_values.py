@@ -7,8 +7,7 @@ import re
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.schema import QName
-from fixer.model.step import JOURNAL
-from fixer.planner.build import AddedColumn
+from fixer.model.step import JOURNAL, Added
 from fixer.runner.journal.definitions import Item
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -16,7 +15,7 @@ from fixer.sql.compose import SQL, Composable, Identifier
 _CONSTANT = re.compile(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[\w\s\"(),.\[\]]+)?")
 
 
-def strays(cursor: Cursor, table: QName, added: AddedColumn, new: Item, kept: Item) -> str:
+def strays(cursor: Cursor, table: QName, added: Added[str], new: Item, kept: Item) -> str:
     """Return why the column `kept` must neither be overwritten nor dropped; nothing where it may be.
 
     The cell of a row that was written by position stands in the kept column, while the new one has got its

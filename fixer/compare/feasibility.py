@@ -1,0 +1,70 @@
+"""Why a repair cannot be carried out in a database, although each of its steps can be written down."""
+
+from __future__ import annotations
+
+from fixer.model.contract import Contract
+from fixer.model.finding import Finding
+from fixer.model.obstacle import Below, MutePublication
+from fixer.model.schema import Check, ForeignKey, Index, Schema, Table
+from fixer.model.step import Phase, Repair, Step
+
+
+def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
+    """Return why a repair cannot be carried out, if it cannot."""
+    if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
+        return f"the value that the contract declares for {declared} would break it"
+    return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
+
+
+def columns_of(finding: Finding) -> set[str]:
+    """Return the columns that a finding speaks of."""
+    part = finding.part
+    others = part.columns if isinstance(part, ForeignKey | Index | Check) else ()
+    return {column for column in (finding.column, *others) if column}
+
+
+def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
+    """Return a column of a finding that the plan is to add, and to fill by a value of the contract, if it has one."""
+    table, wanted = future.tables.get(finding.table), contract.tables.get(finding.table)
+    for column in sorted(columns_of(finding)) if table and wanted else ():
+        there, meant = (side.columns.get(column) for side in (table, wanted) if side)
+        value = meant and (meant.default or contract.hints[finding.table].of(column).backfill)
+        if there and there.added and value:
+            return column
+    return ""
+
+
+def _forbidden(step: Step, future: Schema) -> str:
+    """Return why no step may write such rows of a table, if it may not: what is below it shows in it, or acts on it."""
+    table = future.tables.get(step.table)
+    if table is None:
+        return ""
+    if table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
+        return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
+    made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
+    if made:
+        return f"{made[0]} is generated, and nothing can be written into it"
+    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := _untold(step, table)):
+        return why
+    below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
+    return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
+
+
+def _untold(step: Step, table: Table) -> str:
+    """Return why a publication could not tell which rows of a table a step changes, if it could not."""
+    for each in table.obstacles:
+        if not isinstance(each, MutePublication):
+            continue
+        if each.columns:  # whatever key the table gets
+            return (
+                f"the publication {each.name} could not tell which rows of {step.table} were changed, by its columns"
+                f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"
+                " repaired"
+            )
+        if step.phase < Phase.INDEXES:
+            whose = "its partitions" if table.kind == "p" else "it"
+            return (
+                f"the publication {each.name} could not tell which rows of {step.table} were changed:"
+                f" let {whose} have REPLICA IDENTITY FULL until it is repaired"
+            )
+    return ""

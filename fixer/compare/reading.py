@@ -1,0 +1,67 @@
+"""Which rows are read although the catalogue vouches for them: those asked for, and those that cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from fixer.model.finding import Finding
+from fixer.model.schema import QName, Schema
+
+# What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
+CHEAP_BYTES = 32 * 1024 * 1024
+CHEAP_PROBES = 64
+
+Measure = Callable[[Iterable[QName]], Mapping[QName, int]]  # the bytes that tables occupy today
+Doubts = Set[tuple[str, QName]]  # defect classes and tables
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read: all rows if `deep`, those of defect classes and tables in doubt, and those of small tables."""
+
+    measure: Measure
+    deep: bool = False
+    doubts: Doubts = frozenset()
+
+    def is_asked_for(self, finding: Finding) -> bool:
+        """Tell whether rows are to be read although the catalogue vouches for them."""
+        return self.deep or (finding.slug, finding.table) in self.doubts
+
+    def worth(self, candidates: Sequence[Finding], future: Schema) -> set[int]:
+        """Return the identities of the vouched candidates whose rows are read all the same."""
+        vouched = [finding for finding in candidates if finding.vouched]
+        asked = {id(finding) for finding in vouched if self.is_asked_for(finding)}
+        return asked if len(asked) == len(vouched) else asked | self._cheap(vouched, future)
+
+    def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
+        # The catalogue's sizes may be old: they choose whom to ask, and those who are asked decide.
+        chosen = sorted(vouched, key=lambda finding: future.tables[finding.table].bytes)[:CHEAP_PROBES]
+        today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
+        sizes = self.measure(sorted(set(today.values())))
+        cheap, budget = set[int](), CHEAP_BYTES
+        for finding in sorted(chosen, key=lambda finding: sizes.get(today[finding.table], 0)):
+            budget -= sizes.get(today[finding.table], 0)
+            if budget >= 0:
+                cheap.add(id(finding))
+        return cheap
+
+    def empty(self, findings: Sequence[Finding], future: Schema) -> Set[QName]:
+        """Return which tables of many findings have no rows: to measure them all takes less than to open each."""
+        if len(findings) <= CHEAP_PROBES:
+            return frozenset()
+        today = {future.tables[finding.table].stored_as or finding.table: finding.table for finding in findings}
+        return {today[name] for name, size in self.measure(today).items() if size == 0}
+
+
+def remembered(measure: Measure) -> Measure:
+    """Return the same measure, which measures a table once."""
+    known: dict[QName, int | None] = {}
+
+    def ask(tables: Iterable[QName]) -> Mapping[QName, int]:
+        asked = list(tables)
+        if new := [table for table in asked if table not in known]:
+            known.update({**dict.fromkeys(new), **measure(new)})
+        return {table: size for table in asked if (size := known[table]) is not None}
+
+    return ask

@@ -1,0 +1,165 @@
+"""A plan: ordered steps as a server will run them, and what they are tied to; on disk as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fixer.errors import PlanRefused
+from fixer.model import codec
+from fixer.model.finding import Finding
+from fixer.model.schema import QName
+from fixer.model.step import Batches, Effect, Hazard, Lock, Phase, Shape
+
+VERSION = 1
+ATOMIC, ONLINE = MODES = ("atomic", "online")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Bytes that a step reads and writes, those that the disk must have room for, and the seconds it may take."""
+
+    seconds: float = 0.001
+    reads: int = 0
+    writes: int = 0
+    disk: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step, its statements rendered for the server it was planned on."""
+
+    number: int
+    title: str
+    table: QName
+    phase: Phase
+    sql: str
+    lock: Lock
+    hazard: Hazard | None = None
+    touches: tuple[QName, ...] = ()
+    slug: str = ""
+    concurrent: bool = False
+    composes: bool = False
+    cost: Cost = field(default_factory=Cost)
+    effect: Effect = field(default_factory=Effect)
+    shape: Shape[str] = field(default_factory=Shape)
+    batches: Batches[str] = field(default_factory=Batches)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a plan makes or changes that publications publish: a subscriber stops until it has the same.
+
+    `tables` are the statements that make those tables of ours which are not there yet, `steps` the numbers of the
+    steps that change names, columns, types or keys of tables that they have.
+    """
+
+    publications: tuple[str, ...]
+    heard: bool  # whether a subscriber of this database is known
+    tables: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ordered steps, and what they are tied to."""
+
+    target: str
+    contract: str
+    schemas: tuple[str, ...]
+    fingerprint: str
+    steps: tuple[PlannedStep, ...]
+    mode: str = ATOMIC
+    findings: tuple[Finding, ...] = ()
+    refusals: tuple[str, ...] = ()
+    published: Published | None = None
+    question: str = ""  # to be answered where it may be the wrong database
+
+    @property
+    def hazards(self) -> frozenset[Hazard]:
+        """The hazards that must be allowed for it."""
+        heard = {Hazard.STOPS_SUBSCRIBERS} if self.published and self.published.heard else set()
+        return frozenset(step.hazard for step in self.steps if step.hazard) | heard
+
+    @property
+    def identity(self) -> str:
+        """A name for exactly this plan."""
+        steps = [*map(step_to_json, self.steps)]
+        kept = [VERSION, self.fingerprint, self.contract, self.mode, self.schemas, self.refusals, steps]
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def tables(self) -> frozenset[QName]:
+        """The tables that its steps touch."""
+        return frozenset(name for step in self.steps for name in (step.table, *step.touches))
+
+    @property
+    def renamed(self) -> dict[QName, QName]:
+        """The tables that it renames, old name to new."""
+        return renamed_tables(self.steps)
+
+    @property
+    def created(self) -> frozenset[QName]:
+        """The tables that it creates, or whose types it does."""
+        return created_tables(self.steps)
+
+    @property
+    def doubts(self) -> frozenset[tuple[str, QName]]:
+        """The defect classes and tables whose rows it settles: there the catalogue's word is not enough."""
+        return frozenset((step.slug, step.table) for step in self.steps if step.effect.doubted)
+
+    def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
+        """Return the hazards that it needs and that were not allowed; "all" speaks for this database alone."""
+        named = frozenset(allowed)
+        lacking = self.hazards - named
+        return lacking & {Hazard.STOPS_SUBSCRIBERS} if "all" in named else lacking
+
+
+def renamed_tables(steps: Iterable[PlannedStep]) -> dict[QName, QName]:
+    """Return the tables that steps rename, old name to new."""
+    return {step.table: step.touches[0] for step in steps if step.phase is Phase.TABLES and step.touches}
+
+
+def created_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
+    """Return the tables that steps create, or whose types they do."""
+    return frozenset(step.table for step in steps if step.phase is Phase.TABLES) - set(renamed_tables(steps))
+
+
+# --- as JSON ----------------------------------------------------------------------------------------
+
+
+def step_to_json(step: PlannedStep) -> dict[str, Any]:
+    """Return a step as JSON keeps it: its parts beside each other, and the names of its tables in their parts."""
+    return {**codec.to_json(step), "names": [list(name) for name in (step.table, *step.touches)]}
+
+
+def step_from_json(kept: Mapping[str, Any]) -> PlannedStep:
+    """Return the step that JSON kept. Raises KeyError, TypeError or ValueError where it is none."""
+    table, *touches = kept["names"]
+    step: PlannedStep = codec.from_json(PlannedStep, {**kept, "table": table, "touches": touches})
+    return step
+
+
+def from_json(kept: Any) -> Plan:
+    """Return the plan that `fixer plan -o` kept. Raises PlanRefused when it is none, or of another version."""
+    try:
+        if kept["version"] != VERSION:
+            raise PlanRefused(f"The plan is of version {kept['version']}, this fixer reads {VERSION}: plan again.")
+        plan = Plan(
+            target=kept["target"],
+            contract=kept["contract"],
+            schemas=tuple(kept["schemas"]),
+            fingerprint=kept["fingerprint"],
+            steps=tuple(step_from_json(step) for step in kept["steps"]),
+            mode=kept["mode"],
+            refusals=tuple(kept["refusals"]),
+            question=str(kept.get("question", "")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise PlanRefused("This file is no plan of this version of `fixer plan -o`: plan again.") from None
+    if plan.identity != kept.get("identity"):
+        raise PlanRefused("The plan was changed after it was made: plan again.")
+    return plan

@@ -1,0 +1,256 @@
+"""What a finding is about: a table, a column, a key, an index, a check, a sequence or a default row.
+
+Each subject carries what its repair needs, so that a defect class says in its types what it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from psycopg2.sql import Composable
+
+from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Sequence, Table
+
+DefaultRow = Mapping[str, Composable]
+Part = ForeignKey | Index | Check | DefaultRow  # what the contract wants besides tables and columns
+
+
+class Subject(Protocol):
+    """What every finding is about in some way."""
+
+    @property
+    def table(self) -> QName:
+        """The table of the contract."""
+
+    @property
+    def object(self) -> str:
+        """The name by which a report calls it."""
+
+    @property
+    def column(self) -> str | None:
+        """The column that it lies on; of a foreign key all of them, separated by commas."""
+
+    @property
+    def part(self) -> Part | None:
+        """The key, index, check or default row of the contract, where it is about one."""
+
+
+@dataclass(frozen=True)
+class OfTable:
+    """A table of the contract."""
+
+    table: QName
+
+    @property
+    def object(self) -> str:
+        """Its name, with the column where it is about one."""
+        return f"{self.table}.{self.column}" if self.column else str(self.table)
+
+    @property
+    def column(self) -> str | None:
+        """None: it is about the whole table."""
+        return None
+
+    @property
+    def part(self) -> Part | None:
+        """None: it is about the table itself, or a column of it."""
+        return None
+
+
+@dataclass(frozen=True)
+class OtherTable(OfTable):
+    """A table of the contract, in whose place another relation stands."""
+
+    found: Table
+
+
+@dataclass(frozen=True)
+class OfColumn(OfTable):
+    """A column of a table."""
+
+    name: str
+
+    @property
+    def column(self) -> str:
+        """Its name."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class WantedColumn(OfTable):
+    """A column, with what the contract says of it."""
+
+    wanted: Column
+
+    @property
+    def column(self) -> str:
+        """Its name."""
+        return self.wanted.name
+
+
+@dataclass(frozen=True)
+class FoundColumn(OfColumn):
+    """A column of the contract, with the one that stands in its place."""
+
+    found: Column
+
+
+@dataclass(frozen=True)
+class ColumnUnderIndex(OfColumn):
+    """A column, with the unique index that forbids what is to become of it."""
+
+    index: Index
+
+    @property
+    def part(self) -> Index:
+        """The index."""
+        return self.index
+
+
+@dataclass(frozen=True)
+class OfSequence(OfColumn):
+    """A column, with the sequence that numbers it."""
+
+    found: Sequence
+
+
+@dataclass(frozen=True)
+class OfPrimaryKey(OfTable):
+    """The primary key that the contract wants."""
+
+    wanted: Index
+
+    @property
+    def part(self) -> Index:
+        """The key."""
+        return self.wanted
+
+
+@dataclass(frozen=True)
+class OfIndex(OfTable):
+    """An index or a unique constraint that the contract wants."""
+
+    wanted: Index
+
+    @property
+    def object(self) -> str:
+        """Its name, after that of its table."""
+        return f"{self.table}.{self.wanted.name}"
+
+    @property
+    def column(self) -> str | None:
+        """The first of its columns; None where that is an expression."""
+        return self.wanted.columns[0] or None
+
+    @property
+    def part(self) -> Index:
+        """The index."""
+        return self.wanted
+
+
+@dataclass(frozen=True)
+class StrayIndex(OfTable):
+    """An index that the contract does not want."""
+
+    found: Index
+
+    @property
+    def object(self) -> str:
+        """Its name, after that of its table."""
+        return f"{self.table}.{self.found.name}"
+
+
+@dataclass(frozen=True)
+class OfCheck(OfTable):
+    """A check that the contract wants."""
+
+    wanted: Check
+
+    @property
+    def object(self) -> str:
+        """Its name, after that of its table."""
+        return f"{self.table}.{self.wanted.name}"
+
+    @property
+    def part(self) -> Check:
+        """The check."""
+        return self.wanted
+
+
+@dataclass(frozen=True)
+class FoundCheck(OfCheck):
+    """A check that the contract wants, with the one that stands in its place."""
+
+    found: Check
+
+
+@dataclass(frozen=True)
+class OfForeignKey:
+    """A foreign key that the contract wants."""
+
+    wanted: ForeignKey
+
+    @property
+    def table(self) -> QName:
+        """The table that references."""
+        return self.wanted.table
+
+    @property
+    def object(self) -> str:
+        """Its columns, after the name of its table."""
+        return f"{self.table}.{self.column}"
+
+    @property
+    def column(self) -> str:
+        """Its columns, separated by commas."""
+        return ",".join(self.wanted.columns)
+
+    @property
+    def part(self) -> Part | None:
+        """The foreign key."""
+        return self.wanted
+
+
+@dataclass(frozen=True)
+class FoundForeignKey(OfForeignKey):
+    """A foreign key that the contract wants, with the one that stands in its place."""
+
+    found: ForeignKey
+
+
+@dataclass(frozen=True)
+class StrandedColumn(OfForeignKey):
+    """A column that references a key which is gone."""
+
+    name: str
+
+    @property
+    def column(self) -> str:
+        """Its name."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class OfDefaultRow(OfTable):
+    """A row that the contract declares."""
+
+    row: DefaultRow
+
+    @property
+    def part(self) -> DefaultRow:
+        """The row."""
+        return self.row
+
+
+@dataclass(frozen=True)
+class Unreadable(OfTable):
+    """A table whose rows could not be read, for the sake of a subject of it."""
+
+    sought: Subject
+
+    @property
+    def part(self) -> Part | None:
+        """What its rows were to be read for."""
+        return self.sought.part

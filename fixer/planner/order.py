@@ -1,0 +1,138 @@
+"""The order of steps: each once, parents before children, alterations of one table together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from fixer.compare.compare import Comparison
+from fixer.model.plan import ATOMIC, ONLINE
+from fixer.model.schema import QName
+from fixer.model.step import Hazard, Phase, Room, Step
+from fixer.planner.triggers import quietly, while_asleep
+from fixer.repair.rows import filling
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
+
+_Same = tuple[Phase, str, str]  # by which steps of several repairs are one
+
+
+def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
+    """Return the steps of all repairs: each once, in order, alterations of one table together."""
+    rank = ranks(comparison)
+    causes = (*comparison.findings, *comparison.consequences)
+    findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
+    # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
+    repairs: Iterable[Iterable[Step]] = (finding.repair.steps for finding in findings)
+    if mode == ONLINE:
+        repairs = ([each for step in steps for each in _lightly(step)] for steps in repairs)
+    steps = list(_once(repairs))
+    if mode == ONLINE:
+        return [while_asleep(step, comparison) for step in _merged(steps)]
+    return list(_merged(quietly(steps, comparison.future)))
+
+
+def _lightly(step: Step) -> tuple[Step, ...]:
+    """Return what stands for a step online; what new rows get and need not bring comes first."""
+    steps = (
+        (step,)
+        if step.online is None
+        else tuple(each.of(step.slug, doubted=step.effect.doubted) for each in step.online)
+    )
+    early = {Phase.DEFAULTS: Phase.BLEEDING}
+    return tuple(replace(each, phase=early.get(each.phase, each.phase)) for each in steps)
+
+
+def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
+    """Yield the steps by phase, each once, in the last of its places: rows set free meanwhile are settled with others.
+
+    What a repair settles before a step is settled before it in any case, if need be earlier as well: rows that hang on
+    others would go with them in silence.
+    """
+    seen: dict[_Same, Step] = {}
+    leads: dict[_Same, dict[_Same, None]] = {}
+    for steps in repairs:
+        past: list[_Same] = []
+        for step in steps:
+            key = (step.phase, step.title if step.room else repr(step.sql), repr(step.batches.batch))
+            earlier = seen.pop(key, step)
+            kept = step if step.effect.rows >= earlier.effect.rows else earlier
+            if step.room and earlier.room and earlier is not step:
+                room = Room(step.room.rows + earlier.room.rows, step.room.statement)
+                kept = replace(kept, room=room, sql=room.statement(room.rows))
+            seen[key] = kept
+            leads.setdefault(key, {}).update(
+                dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
+            )
+            past += [key] if step.effect.writes_rows else []
+    done = set[_Same]()
+    for key, step in sorted(seen.items(), key=lambda item: item[1].phase):
+        yield from (seen[lead] for lead in leads[key] if lead not in done and step.effect.moves)
+        yield step
+        done.add(key)
+
+
+def ranks(comparison: Comparison) -> dict[QName, int]:
+    """Return the order of tables: parents before children, by name where references run in a circle."""
+    graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
+    for key in comparison.contract.foreign_keys():
+        if key.table != key.target:
+            graph[key.table].add(key.target)
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError:
+        order = sorted(graph)
+    return {name: place for place, name in enumerate(order)}
+
+
+def _merged(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield the steps, neighbours that alter one table as one statement, so that it is rewritten once."""
+    waiting: Step | None = None
+    for step in steps:
+        if waiting and waiting.action and step.action and _goes_with(waiting, step):
+            waiting = _joined(waiting, step, SQL("{},\n    {}").format(waiting.action, step.action))
+            continue
+        if waiting and waiting.fills and step.fills and waiting.table == step.table:
+            waiting = _filled_together(waiting, step)
+            continue
+        if waiting:
+            yield waiting
+        waiting = step
+    if waiting:
+        yield waiting
+
+
+def _goes_with(one: Step, other: Step) -> bool:
+    alike = (one.table, one.phase, one.lock) == (other.table, other.phase, other.lock)
+    return alike and (one.hazard == other.hazard or one.phase is Phase.CONVERT)
+
+
+def _joined(one: Step, other: Step, action: Composable) -> Step:
+    both = _both(one, other)
+    added, reverts = one.shape.added + other.shape.added, one.shape.reverts + other.shape.reverts
+    return replace(
+        both,
+        sql=SQL("ALTER TABLE {}\n    {}").format(q.name(one.table), action),
+        action=action,
+        effect=replace(both.effect, changes=one.effect.changes + other.effect.changes),
+        shape=replace(both.shape, added=added, reverts=reverts),
+    )
+
+
+def _filled_together(one: Step, other: Step) -> Step:
+    return filling(_both(one, other), one.fills + other.fills)
+
+
+def _both(one: Step, other: Step) -> Step:
+    """Return a step under the titles of both, with the worse of their hazards."""
+    worst = [
+        hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)
+    ]
+    return replace(
+        one,
+        title=f"{one.title}; {other.title}",
+        hazard=worst[0] if worst else one.hazard,
+        effect=replace(one.effect, rows=max(one.effect.rows, other.effect.rows)),
+        slug=one.slug if one.slug == other.slug else f"{one.slug},{other.slug}",
+    )

@@ -1,0 +1,56 @@
+"""ALTER TABLE as a step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.model.schema import ForeignKey, QName
+from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Reversal, Shape, Step
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+
+
+def alter(
+    phase: Phase,
+    table: QName,
+    title: str,
+    action: Composable,
+    *,
+    hazard: Hazard | None = None,
+    lock: Lock = Lock.ACCESS_EXCLUSIVE,
+    changes: tuple[str, ...] = (),
+    rows: int = 0,
+    touches: tuple[QName, ...] = (),
+    merge: bool = False,
+    added: tuple[Added[Composable], ...] = (),
+    reverts: tuple[Reversal[Composable], ...] = (),
+    only: bool = False,
+) -> Step:
+    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours.
+
+    `only` where its partitions and heirs keep what they have.
+    """
+    return Step(
+        phase=phase,
+        table=table,
+        title=title,
+        sql=SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(q.name(table), action),
+        lock=lock,
+        hazard=hazard,
+        touches=touches,
+        effect=Effect(rows=rows, changes=changes),
+        shape=Shape(added=added, reverts=reverts),
+        action=action if merge else None,
+    )
+
+
+def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard | None = None) -> Step:
+    """Return the step that drops a constraint before all other work."""
+    action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
+    return alter(Phase.RELEASE, table, title, action, hazard=hazard)
+
+
+def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:
+    """Return the step that drops a foreign key; it locks both its tables."""
+    step = drop_constraint(key.table, key.name, f"drop the foreign key {key.name} ({reason})", hazard=hazard)
+    return replace(step, phase=Phase.UNLINK, touches=(key.target,))

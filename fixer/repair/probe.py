@@ -1,0 +1,35 @@
+"""Builders of probes: SELECTs for the rows behind a finding, as the plan so far leaves them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.model.finding import Probe
+from fixer.model.schema import QName, Schema, Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
+
+
+def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool = False) -> Probe:
+    """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
+    future = actual.tables[table]
+    return Probe(q.rows_of(future, own=own), condition, shown(future))
+
+
+def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
+    """Return the probe for rows that share a key with others; probes over the same keys share one search."""
+    probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)
+    return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
+
+
+def shown(table: Table) -> tuple[Composable, ...]:
+    """Return what identifies a row of this table to a person: its key, else its first columns."""
+    keys = sorted(table.plain_keys, key=lambda key: (not key.primary, len(key.columns)))
+    wanted = keys[0].columns if keys else (("id",) if "id" in table.columns else tuple(table.columns)[:2])
+    return tuple(ordered(table, column) for column in wanted)
+
+
+def ordered(table: Table, column: str) -> Composable:
+    """Return a cell of the row as it can be ordered by: its text, where its type has no order."""
+    cell = q.column(column)
+    return SQL("{}::text").format(cell) if table.columns[column].type in ("json", "xml", "point") else cell
