@@ -9,7 +9,7 @@ from fixer.connect.startup import importing
 
 with importing():
     from fixer.api import apply, check, ensure, plan, undo
-    from fixer.compare.examine import Report
+    from fixer.model.report import Report
     from fixer.model.run import Run
     from fixer.planner.build import Plan
     from fixer.runner.online import Pace

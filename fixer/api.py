@@ -17,11 +17,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Engine
 
-from fixer.compare.examine import Report, beginning, examine, snapshot
+from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.target import DEFAULTS, Target
 from fixer.contract import build as contracts
 from fixer.contract.build import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, build
 from fixer.runner import atomic, journal, online

@@ -21,13 +21,14 @@ from fixer import api
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
-from fixer.compare.examine import Report, beginning, examine, snapshot
+from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.failures import doing
 from fixer.connect.target import Target, resolve
 from fixer.contract import build as contract
 from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError, UsageError, refuse_empty
 from fixer.model.finding import UNREADABLE
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.step import JOURNAL, Hazard
 from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, from_json

@@ -10,7 +10,7 @@ nothing here touches a database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
@@ -18,6 +18,7 @@ from fixer import defects
 from fixer.compare.unchanged import alike, still_alike
 from fixer.contract.build import Contract
 from fixer.model.finding import UNREADABLE, Count, Counter, DefectClass, Finding, Stage
+from fixer.model.report import Comparison
 from fixer.model.schema import QName, Schema, Table
 from fixer.model.step import Phase, RefusalError, Repair, Step, refuse
 
@@ -26,26 +27,6 @@ CHEAP_BYTES = 32 * 1024 * 1024
 CHEAP_PROBES = 64
 
 Measure = Callable[[Iterable[QName]], Mapping[QName, int]]  # the bytes that tables occupy today
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What was found, and the schema as the repairs will leave it.
-
-    `consequences` are what the repairs themselves bring about and must make good again, such as the indexes
-    of a column that is mapped to another key: they belong to the plan, but nothing of them is wrong today.
-    """
-
-    actual: Schema
-    future: Schema
-    contract: Contract
-    findings: tuple[Finding, ...]
-    consequences: tuple[Finding, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the contract holds."""
-        return not any(finding.breaks for finding in self.findings)
 
 
 Doubts = Set[tuple[str, QName]]  # defect classes and tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fixer.compare.examine import Report
+from fixer.model.report import Report
 from fixer.planner.build import Plan, PlannedStep
 from fixer.runner.journal.ledger import Entry
 

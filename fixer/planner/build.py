@@ -10,9 +10,9 @@ from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from fixer.compare.compare import Comparison
 from fixer.errors import PlanRefused
 from fixer.model.finding import Finding
+from fixer.model.report import Comparison
 from fixer.model.schema import Obstacle, QName, Schema
 from fixer.model.step import Hazard, Lock, Phase, Step
 from fixer.planner.estimate import cost

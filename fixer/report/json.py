@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fixer.compare.examine import Report
 from fixer.model.finding import POINTS, Finding
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.planner.build import VERSION, Plan, step_to_json
 from fixer.runner.journal import PastRun, ledger

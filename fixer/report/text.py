@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fixer.compare.examine import Report
 from fixer.model.finding import Finding
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.step import Hazard
 from fixer.planner.build import ATOMIC, Plan, Published
