@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 import psycopg2
@@ -66,7 +66,7 @@ def carried() -> Iterator[None]:
         raise _CarriedError from error
 
 
-def run(command: Callable[[], Any]) -> NoReturn:
+def run(command: Callable[[], object]) -> NoReturn:
     """Run the command and end the process by its exit code."""
     startup.settle()
     streams.prepare()
@@ -168,9 +168,10 @@ def _sqlstate(error: BaseException) -> str | None:
     """Return the SQLSTATE of an error, or of what it came of."""
     here: BaseException | None = error
     while here is not None:
-        found = here.pgcode if isinstance(here, psycopg2.Error) else getattr(here, "sqlstate", None)
-        if found:
-            return str(found)
+        if isinstance(here, psycopg2.Error) and here.pgcode:
+            return here.pgcode
+        if isinstance(here, PgmendError) and here.sqlstate:
+            return here.sqlstate
         here = here.__cause__ or here.__context__
     return None
 

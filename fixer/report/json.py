@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from fixer.model.finding import POINTS, Finding
 from fixer.model.report import Report
@@ -13,6 +12,8 @@ from fixer.model.run import Run
 from fixer.planner.build import VERSION, Plan, step_to_json
 from fixer.runner.journal import PastRun, ledger
 from fixer.runner.undo import Undone
+
+Document = dict[str, object]
 
 
 def of_report(report: Report) -> str:
@@ -25,12 +26,12 @@ def of_plan(plan: Plan) -> str:
     return _text({**_head_of_plan(plan, plan.target, plan.contract), **plan_body(plan)})
 
 
-def _head_of_plan(plan: Plan, target: str, contract: str) -> dict[str, Any]:
+def _head_of_plan(plan: Plan, target: str, contract: str) -> Document:
     """Return the head for a plan; one that was kept knows no findings, only that there were some."""
     return head(target, contract, plan.findings, ok=bool(plan.findings) or not (plan.steps or plan.refusals))
 
 
-def plan_body(plan: Plan) -> dict[str, Any]:
+def plan_body(plan: Plan) -> Document:
     """Return what a plan has beyond the head that all share."""
     return {
         "identity": plan.identity,
@@ -80,7 +81,7 @@ def of_error(
     return _text({**head(target, contract, findings, ok=False), "error": error})
 
 
-def head(target: str | None, contract: str | None, findings: tuple[Finding, ...], *, ok: bool = True) -> dict[str, Any]:
+def head(target: str | None, contract: str | None, findings: tuple[Finding, ...], *, ok: bool = True) -> Document:
     """Return the keys that all commands share; no point holds for sure if it is not `ok` and no finding says why."""
     broken = {finding.point for finding in findings if finding.breaks}
     if not (ok or broken):
@@ -95,7 +96,7 @@ def head(target: str | None, contract: str | None, findings: tuple[Finding, ...]
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding) -> Document:
     return {
         "slug": finding.slug,
         "point": finding.point,
@@ -108,5 +109,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _text(value: dict[str, Any]) -> str:
+def _text(value: Document) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)

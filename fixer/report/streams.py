@@ -9,7 +9,7 @@ import os
 import select
 import stat
 import sys
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, TextIO
 
 from fixer.errors import OutputFailed
 
@@ -30,7 +30,8 @@ def prepare() -> None:
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
     """Return how characters are written that an encoding lacks, and where to go on."""
-    assert isinstance(error, UnicodeEncodeError)
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
     lacking = error.object[error.start : error.end]
     return "".join(_PLAIN.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking), error.end
 
@@ -64,8 +65,8 @@ def _stream(was: TextIO | None, descriptor: int, *, loud: bool) -> TextIO:
             return was
     except (OSError, ValueError, AttributeError):  # somebody looks at what is written, by other means
         return was or io.StringIO()
-    encoding, lines = getattr(was, "encoding", "utf-8"), getattr(was, "line_buffering", False)
-    raw = io.BufferedWriter(cast(io.RawIOBase, _Stream(descriptor, loud=loud)))
+    encoding, lines = (was.encoding, bool(was.line_buffering)) if was else ("utf-8", False)
+    raw = io.BufferedWriter(_Stream(descriptor, loud=loud))
     return io.TextIOWrapper(raw, encoding, "pgmend", line_buffering=lines or not loud)
 
 

@@ -141,11 +141,11 @@ def _time(seconds: float) -> str:
 
 def _bytes(number: float) -> str:
     """Say a number of bytes; nothing where there is nothing to say."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if number else ""
+    units = ["GB", "MB", "kB", "B"]
+    while number >= 1000 and units[1:]:
         number /= 1000
-    raise AssertionError("unreachable")
+        units.pop()
+    return f"{number:.0f} {units[-1]}" if number else ""
 
 
 def plan_verdict(plan: Plan) -> Text:
