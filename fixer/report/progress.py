@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from fixer.planner.build import PlannedStep
-from fixer.runner.progress import SILENT, Progress
-from fixer.runner.watch import watched
+from fixer.runner.progress import Progress
 
 REPEATED = 5.0  # seconds after which a reason to wait is said again
-
-
-@contextmanager
-def progress_of(
-    console: Console, another: Callable[[], Connection], connection: Connection, *, loud: bool
-) -> Iterator[Progress]:
-    """Lend what shows the progress of a run on this connection; nothing is shown unless `loud`."""
-    if not loud:
-        yield SILENT
-        return
-    teller = Teller(console) if not console.is_terminal else BarTeller(console)
-    with teller.shown(), watched(another, connection, teller):
-        yield teller
 
 
 class Teller(Progress):
@@ -92,3 +77,8 @@ class BarTeller(Teller):
     def builds(self, done: int, total: int) -> None:
         """Move the bar as an index is built."""
         self.bar.update(self.task, completed=done, total=total or None, visible=True, unit=" blocks", rate="")
+
+
+def teller_of(console: Console) -> Teller:
+    """Return what shows the progress of a run on this console: with a bar, if it is a terminal."""
+    return BarTeller(console) if console.is_terminal else Teller(console)
