@@ -76,7 +76,7 @@ def plan(settings: Settings, output: str | None, script: str | None, mode: str, 
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
-            plans.write(script, as_sql.of_plan(made, session.render))
+            plans.write(script, as_sql.of_plan(made, session.render, session.link.settings))
     if output:
         plans.write(output, as_json.of_plan(made) + "\n")
     if "-" not in (output, script):
