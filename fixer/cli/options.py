@@ -66,7 +66,7 @@ class Settings:
         return as_text.console(color=self.color, stderr=True)
 
     def check_output(self) -> None:
-        """Look, before the database is changed, whether the result can be written."""
+        """Check that the result can be written, before the database is changed."""
         if self.format == "json" or not self.quiet:
             streams.check()
 

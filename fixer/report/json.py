@@ -1,4 +1,4 @@
-"""JSON of `check`, `plan` and `apply`: the keys are fixed, because pipelines lean on them."""
+"""JSON of every command: the keys are fixed, because pipelines rely on them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def of_report(report: Report) -> str:
 
 
 def of_plan(plan: Plan) -> str:
-    """Return a plan, as `-o` keeps it and `apply` reads it."""
+    """Return a plan, as `-o` saves it and `apply` reads it."""
     return _text({**_head_of_plan(plan, plan.target, plan.contract), **plan_body(plan)})
 
 
 def _head_of_plan(plan: Plan, target: str, contract: str) -> Document:
-    """Return the head for a plan; one that was kept knows no findings, only that there were some."""
+    """Return the head for a plan; a saved plan has no findings, only steps that show that there were some."""
     return head(target, contract, plan.findings, ok=bool(plan.findings) or not (plan.steps or plan.refusals))
 
 
 def plan_body(plan: Plan) -> Document:
-    """Return what a plan has beyond the head that all share."""
+    """Return what a plan has beyond the common head."""
     return {
         "identity": plan.identity,
         "mode": plan.mode,
@@ -82,7 +82,7 @@ def of_error(
 
 
 def head(target: str | None, contract: str | None, findings: tuple[Finding, ...], *, ok: bool = True) -> Document:
-    """Return the keys that all commands share; no point holds for sure if it is not `ok` and no finding says why."""
+    """Return the keys that all commands share; if it is not `ok` and there are no findings, no point holds."""
     broken = {finding.point for finding in findings if finding.breaks}
     if not (ok or broken):
         broken = set(POINTS)

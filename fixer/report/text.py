@@ -93,7 +93,7 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
 
 
 def _published(published: Published) -> Text:
-    """Return what subscribers have to have before a plan is carried out, so that they go on."""
+    """Return what subscribers need before a plan runs, so that they do not stop."""
     who = named(published)
     if not published.heard:
         return Text(f"{who} the tables of the fixer, too: a subscriber that comes later needs them first.\n", "dim")
@@ -140,7 +140,7 @@ def _time(seconds: float) -> str:
 
 
 def _bytes(number: float) -> str:
-    """Say a number of bytes; nothing where there is nothing to say."""
+    """Return a number of bytes in words; nothing for none."""
     units = ["GB", "MB", "kB", "B"]
     while number >= 1000 and units[1:]:
         number /= 1000
@@ -202,7 +202,7 @@ def of_undone(done: Undone) -> RenderableType:
 
 
 def of_ledger(entries: Iterable[ledger.Entry]) -> Table:
-    """Return the ledger: every row that was there is accounted for."""
+    """Return the ledger, which accounts for every row."""
     table = Table(title="ledger: before + inserted = after + quarantined", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("table")
     for name in ("before", "inserted", "after", "quarantined"):
@@ -240,14 +240,14 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
 
 
 def _undo(run: PastRun) -> str:
-    """Say whether a run can be taken back, or was."""
+    """Return whether a run can be undone, or was."""
     if run.undone_by:
         return f"by run {run.undone_by}"
     return "possible" if run.undoable else ""
 
 
 def show(console: Console, text: RenderableType) -> None:
-    """Print a text; where nobody looks at a screen, without the blanks that fill its lines."""
+    """Print a text; unless it is on a terminal, without trailing blanks."""
     if console.is_terminal:
         console.print(text)
         return
@@ -257,7 +257,7 @@ def show(console: Console, text: RenderableType) -> None:
 
 
 def console(*, color: bool = True, stderr: bool = False) -> Console:
-    """Return a console that writes no colour where none is wanted, and does not fold lines in a pipe."""
+    """Return a console; it writes no colour unless wanted, and does not fold lines in a pipe."""
     made = Console(no_color=not color, highlight=False, stderr=stderr, soft_wrap=False, emoji=False, markup=False)
     if not made.is_terminal:
         made = Console(no_color=True, highlight=False, stderr=stderr, width=160, emoji=False, markup=False)
