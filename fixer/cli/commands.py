@@ -152,7 +152,7 @@ def undo(settings: Settings, run: int, yes: bool) -> int:
             plans.ask(f"Take run {run} of {link.target} back?", "to take the run back")
         settings.check_output()
         done = api.undo(link, run, progress=_titles(settings))
-        known.committed(f"Run {run} is taken back, by run {done.run}.")
+        known.committed(f"Run {run} was undone (as run {done.run}).")
     settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
     return 0
 

@@ -53,7 +53,7 @@ def tell(console: Console) -> int:
         plan = _prove_broken(console, connection, contract)
         run = _repair(console, connection, contract, plan)
         ok = _prove_whole(console, connection, contract, run)
-    console.print(f"\nTold in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
+    console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
     return 0 if ok else 1
 
 

@@ -21,12 +21,11 @@ from fixer.runner.undo import Undone
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 _CURES = {
-    "automatic": "repaired automatically",
-    "needs-hazard": "repaired with permission",
-    "manual": "a person has to decide",
+    "automatic": "can be repaired automatically",
+    "needs-hazard": "can be repaired with permission",
+    "manual": "needs a human decision",
 }
-
-_SHARES = {"automatic": "repaired automatically", "needs-hazard": "repaired with permission", "manual": "for a person"}
+_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
 
 
 def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
@@ -72,12 +71,16 @@ def _verdict(findings: Sequence[Finding]) -> Text:
     if not broken:
         return Text("The contract holds.", style="bold green")
     by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
-    told = ", ".join(f"{count} {_SHARES[label]}" for label, count in by_label.items() if count)
+    shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     noun = "finding breaks" if len(broken) == 1 else "findings break"
-    verdict = Text(f"{len(broken)} {noun} the contract: {told}.", style="bold red")
+    verdict = Text(f"{len(broken)} {noun} the contract: {shares}.", style="bold red")
     if by_label["automatic"] or by_label["needs-hazard"]:
         verdict.append("\nSee the repair with: fixer plan", style="not bold default")
     return verdict
+
+
+def _share(label: str, count: int) -> str:
+    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
 
 
 def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
@@ -151,26 +154,24 @@ def _bytes(number: float) -> str:
 def plan_verdict(plan: Plan) -> Text:
     """Return what to do with a plan."""
     if plan.refusals:
-        return Text("This plan cannot be applied before a person has decided.", style="bold red")
+        return Text("This plan cannot be applied: it needs a human decision.", style="bold red")
     if not plan.steps:
         return Text("Nothing to do: the contract holds.", style="bold green")
     total = _time(sum(step.seconds for step in plan.steps))
     noun = "step" if len(plan.steps) == 1 else "steps"
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
     disk = _bytes(sum(step.disk for step in plan.steps))
-    room = f", with room for {disk} on disk" if disk else ""
+    room = f", needs {disk} of disk" if disk else ""
     words = f"{len(plan.steps)} {noun}, about {total}, {how}{room}. "
     command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    return Text.assemble(
-        (words, "bold"), "Carry it out, with the same options, by: ", (command, "bold"), "\n", _explained(plan)
-    )
+    return Text.assemble((words, "bold"), "Run it with the same options: ", (command, "bold"), "\n", _explained(plan))
 
 
 _HAZARDS = {
     Hazard.MOVES_ROWS: "rows that cannot stay go to the schema fixer_quarantine",
-    Hazard.REWRITES_VALUES: "cells get other values; what they were is kept in the schema fixer_journal",
+    Hazard.REWRITES_VALUES: "values are changed; the old ones are kept in the schema fixer_journal",
     Hazard.REWRITES_TABLE: "a table is written anew under its lock",
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
     Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
@@ -191,13 +192,14 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
         parts += [_point(number, title, ok) for number, title, ok in run.report.points]
-    done = f"Run {run.run}: {len(run.steps)} steps done, the contract holds."
+    noun = "step" if len(run.steps) == 1 else "steps"
+    done = f"Run {run.run}: {len(run.steps)} {noun} done, the contract holds."
     return Group(*parts, Text(), Text(done, style="bold green"))
 
 
 def of_undone(done: Undone) -> RenderableType:
     """Return what `undo` did: the ledger, and what comes next."""
-    words = f"Run {done.undone} is taken back, by run {done.run}: the database is defined as it was before it."
+    words = f"Run {done.undone} was undone (as run {done.run}): definitions are as before."
     return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
 
 
