@@ -21,6 +21,7 @@ from fixer.contract.build import Contract
 from fixer.errors import TargetError
 from fixer.introspect.memory import undisturbed
 from fixer.model.report import Comparison
+from fixer.model.report import Report as Report  # for the rooms that look for it here
 from fixer.model.schema import COUNTED, Schema
 from fixer.sql.compose import SQL, Literal
 from fixer.sql.row_image import EXACTLY

@@ -22,12 +22,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
-from fixer.compare.examine import examine
+from fixer.compare.examine import Report, examine
 from fixer.connect.failures import told
 from fixer.connect.target import SAFE_PATH, unhurried
 from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, TargetError
-from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.schema import QName
 from fixer.model.step import Lock, Phase
