@@ -30,8 +30,8 @@ HEAD = """\
 
 Written by `python docs/defects.py` from the files in `fixer/defects/`, one class a file; do not edit it here.
 
-`fixer check` prints the slug in brackets, and as `slug` in JSON. The last column shows what the repair may need, as seen
-on the specimens at the end of each file:
+`fixer check` prints the slug in brackets, and as `slug` in JSON. The last column shows what the repair may need, as
+seen on the specimens at the end of each file:
 
 - *automatic*: the repair needs no permission;
 - the name of a hazard: the repair needs `--allow-hazards` with this name, some repairs with several;
