@@ -15,8 +15,8 @@ from bench.catalog import fill
 from bench.harness import HERE, Options, Result, alternate, database, fixer, own_server, program, run_sql, say, session
 from bench.harness import seconds as timed
 from fixer import api, introspect
-from fixer.compare.examine import Report
 from fixer.connect import servers
+from fixer.model.report import Report
 
 SMALL, FULL = (50_000,), (500_000, 5_000_000)
 SMALL_TABLES, FULL_TABLES = 300, 2_000

@@ -31,16 +31,16 @@ HEAD = """\
 
 Written by `python docs/defects.py` from the files in `fixer/defects/`, one class a file; do not edit it here.
 
-The slug is what `fixer check` prints in brackets and gives as `slug` in JSON. The last column says what the
-repair of the finding may need, as seen on the specimens that stand at the foot of each file:
+`fixer check` prints the slug in brackets, and as `slug` in JSON. The last column shows what the repair may need, as
+seen on the specimens at the end of each file:
 
-- *automatic*: the repair runs without any permission;
-- the name of a hazard: the repair runs when `--allow-hazards` names it, some repairs with several at once;
-- *a person*: some cases, or all, are refused, and the refusal says what was found;
+- *automatic*: the repair needs no permission;
+- the name of a hazard: the repair needs `--allow-hazards` with this name, some repairs with several;
+- *a person*: some cases, or all, need a human decision; the refusal says what was found;
 - *report*: it is a warning that does not break the contract, and there is nothing to repair.
 
-A plan also carries the hazards of what comes along with a finding, such as an index that is built again:
-`fixer plan` lists them all before anything is done.
+A plan may also need hazards for what is repaired along with a finding, such as an index that is rebuilt: `fixer plan`
+lists them all before anything is changed.
 """
 COLUMNS = "| slug | what is wrong | what it costs | the cure | it needs |\n|---|---|---|---|---|"
 

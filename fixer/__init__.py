@@ -1,19 +1,36 @@
 """pgmend: proves five things about a PostgreSQL database, repairs what is broken, and loses no row.
 
 ``check`` compares a database with its contract and changes nothing; ``plan`` orders the repairs; ``apply``
-carries them out and rolls everything back unless the contract holds at the end; ``undo`` takes a run back;
-``ensure`` is for the start of an application, safe from all its workers at once.
+runs them and rolls everything back unless the contract holds at the end; ``history`` lists past runs, ``undo``
+takes one back, ``prune`` forgets what undo needs; ``ensure`` is for the start of an application, and all its
+workers may call it at once.
 """
 
 from fixer.connect.startup import importing
 
 with importing():
-    from fixer.api import apply, check, ensure, plan, undo
-    from fixer.compare.examine import Report
+    from fixer.api import apply, check, ensure, history, plan, prune, undo
     from fixer.model.plan import Plan
+    from fixer.model.report import Report
     from fixer.model.run import Run
+    from fixer.runner.journal import PastRun
     from fixer.runner.online import Pace
     from fixer.runner.progress import Progress
     from fixer.runner.undo import Undone
 
-__all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]
+__all__ = [
+    "Pace",
+    "PastRun",
+    "Plan",
+    "Progress",
+    "Report",
+    "Run",
+    "Undone",
+    "apply",
+    "check",
+    "ensure",
+    "history",
+    "plan",
+    "prune",
+    "undo",
+]

@@ -1,4 +1,4 @@
-"""``python -m fixer``, and what the scripts call."""
+"""``python -m fixer``, and the entry point of the console scripts."""
 
 from typing import NoReturn
 

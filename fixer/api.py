@@ -5,41 +5,36 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, cast
-
-import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
-from psycopg2.extensions import connection as Connection  # noqa: N812
-from sqlalchemy import MetaData
-from sqlalchemy.engine import Engine
 
 from fixer import contract as contracts
-from fixer.compare.examine import Report, beginning, examine, snapshot
-from fixer.connect.settings import DEFAULTS, MODESTLY
-from fixer.connect.target import Target
-from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
+from fixer.compare.examine import beginning, examine, snapshot
+from fixer.connect.failures import doing
+from fixer.connect.link import Link, Source, opened
+from fixer.connect.settings import MODESTLY
+from fixer.contract.loaded import ContractSource
+from fixer.contract.loaded import prepare as prepare  # the contract suite calls it here
+from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
+from fixer.model.report import Report
 from fixer.model.run import Run
+from fixer.model.step import JOURNAL
 from fixer.planner.build import build
 from fixer.runner import atomic, journal, online
+from fixer.runner import prune as forgetting
+from fixer.runner import undo as undoing
 from fixer.runner.audience import with_audience
+from fixer.runner.journal import PastRun
 from fixer.runner.online import Pace
 from fixer.runner.preflight import permit
 from fixer.runner.progress import SILENT, Progress
 from fixer.runner.undo import Undone
-from fixer.runner.undo import undo as take_back
 from fixer.sql.compose import Composable
 
-Source = Engine | Target | Connection
-ContractSource = Contract | MetaData | type | Callable[[], Any] | str
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
-
-_PATIENT = {"lock_timeout": DEFAULTS["lock_timeout"]}
 
 log = logging.getLogger("pgmend")
 
@@ -49,15 +44,14 @@ def check(
 ) -> Report:
     """Compare a database with its contract and change nothing.
 
-    `source` is an Engine, a Target or a psycopg2 connection; `contract` a MetaData, a declarative base, a
-    callable that returns one, or ``"module:attribute"``, by default the trading contract that ships;
-    `schema` where its tables without a schema of their own stand; `deep` reads rows even where the
-    catalogue vouches for them. Raises ContractError when
-    no database can satisfy the contract, TargetError when the database cannot be read.
+    `source` is an Engine, a Target or a psycopg2 connection. `contract` is a MetaData, a declarative base, a
+    callable that returns one, or ``"module:attribute"``; by default the trading contract that ships. `schema`
+    is the schema of tables that name none. `deep` also reads rows that a valid constraint already guarantees.
+
+    Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
-    with _open(source) as link:
-        prepared = prepare(contract, link.connection, schema)
-        return Report(link.target, examine(link.connection, prepared, deep=deep, settings=link.settings))
+    with session(source, contract, schema=schema) as work:
+        return work.check(deep=deep)
 
 
 def plan(
@@ -73,9 +67,8 @@ def plan(
     Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``.
     """
     _known(mode)
-    with _open(source) as link:
-        prepared = prepare(contract, link.connection, schema)
-        return plan_with(link.connection, link.target, prepared, link.settings, deep=deep, mode=mode)
+    with session(source, contract, schema=schema) as work:
+        return work.plan(deep=deep, mode=mode)
 
 
 def apply(
@@ -92,38 +85,53 @@ def apply(
 ) -> Run:
     """Repair a database until the contract holds.
 
-    ``"atomic"``, the default mode, does so in one transaction, rolled back unless the contract holds at the
-    end. ``"online"`` keeps nobody waiting: it works in many short transactions, at a `pace`; what is done
-    stands when it is interrupted, and the next call goes on from there.
+    ``"atomic"``, the default mode, repairs in one transaction, and commits only if the contract holds at the end.
+    ``"online"`` works in many short transactions, at a `pace`, so that nobody waits for long. If interrupted,
+    finished steps are kept, and the next call goes on from there.
 
-    Carries out `plan`, in the mode it was made for, which is refused when the schema has changed since; or
-    else a fresh one. `allow_hazards` names the hazards that may be taken, or is ``"all"``. Raises
-    NeedsPermission when more would be needed, or a person; PlanRefused, TargetError or ApplyFailed when it
-    could not work. Nothing is changed then in atomic mode.
+    Runs `plan` in the mode it was made for, or a fresh plan if none is given. A given plan is refused if the
+    schema has changed since. `allow_hazards` names the hazards that may be taken, or is ``"all"``.
+
+    Raises NeedsPermission when the plan needs other hazards or a human decision; PlanRefused, TargetError or
+    ApplyFailed when it could not work. In atomic mode nothing is changed then.
     """
     _known(mode)
-    allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
-    with _open(source) as link:
-        prepared = prepare(contract, link.connection, schema)
-        fresh = partial(plan_with, link.connection, link.target, prepared, link.settings, deep=deep, mode=mode)
-        chosen = plan or fresh()
+    allowed = _listed(allow_hazards)
+    with session(source, contract, schema=schema) as work:
+        chosen = plan or work.plan(deep=deep, mode=mode)
         permit(chosen, allowed)
-        return apply_with(link, prepared, chosen, allowed=allowed, fixed=plan is not None, progress=progress, pace=pace)
+        return work.apply(chosen, allowed=allowed, fixed=plan is not None, progress=progress, pace=pace)
 
 
-def _known(mode: str) -> None:
-    if mode not in MODES:
-        raise UsageError(f"There is no mode {mode!r}: say {' or '.join(MODES)}.")
-
-
-def undo(source: Source, run: int) -> Undone:
+def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda title: None) -> Undone:
     """Take a run back: rows, cells and definitions as they were before it, in one transaction.
 
-    Raises UsageError where there is no such run, UndoRefused with the reason where it cannot be taken back,
-    because of later writes or changes, or because what undo needs was pruned. Nothing is changed then.
+    `progress` is called with the title of each step. Raises UsageError where there is no such run, UndoRefused with
+    the reason where it cannot be taken back: later writes or changes, or a prune. Nothing is changed then.
     """
-    with _open(source) as link:
-        return take_back(link.connection, run, target=link.target, settings=link.settings)
+    with _at_journal(source, f"Run {run} could not be taken back") as link:
+        return undoing.undo(link.connection, run, target=link.target, settings=link.settings, progress=progress)
+
+
+def history(source: Source) -> list[PastRun]:
+    """Return the past runs on a database, the newest first."""
+    with _at_journal(source, "The history could not be read") as link:
+        return _runs(link)
+
+
+def _runs(link: Link) -> list[PastRun]:
+    with snapshot(link.connection) as cursor:
+        cursor.execute(beginning(link.connection, link.settings))
+        return journal.history(cursor)
+
+
+def prune(source: Source) -> int:
+    """Forget what undo needs of all finished runs; return how many. The quarantine stays.
+
+    Raises ApplyFailed with the reason where that would lose a value; nothing is forgotten then.
+    """
+    with _at_journal(source, "What undo needs could not be forgotten") as link:
+        return forgetting.prune(link.connection, settings=link.settings)
 
 
 def ensure(
@@ -133,24 +141,17 @@ def ensure(
     schema: str = "public",
     allow_hazards: Iterable[str] | str = (),
 ) -> Run | Report:
-    """See to it that the contract holds, at the start of an application; safe from all its workers at once.
+    """Make the contract hold, at the start of an application; all its workers may call it at once.
 
-    Returns the Report when it holds already, which takes milliseconds, or the Run that repaired it. One
-    worker repairs, the others wait for it. Raises NeedsPermission when the repair needs a hazard that was
-    not allowed: then nothing was changed, and the application should not start.
+    Returns the Report if the contract holds already, which takes milliseconds, or the Run that repaired it. One
+    worker repairs, the others wait for it. Raises NeedsPermission if the repair needs a hazard that was not
+    allowed: nothing is changed then, and the application should not start.
     """
-    allowed = [allow_hazards] if isinstance(allow_hazards, str) else list(allow_hazards)
-    deadline = time.monotonic() + PATIENCE
-    with _open(source) as link:
-        prepared = prepare(contract, link.connection, schema)
+    allowed, deadline = _listed(allow_hazards), time.monotonic() + PATIENCE
+    with session(source, contract, schema=schema) as work:
         while True:
             try:
-                report = Report(link.target, examine(link.connection, prepared, settings=link.settings))
-                if report.ok:
-                    return report
-                chosen = _built(link.connection, report, ATOMIC)
-                permit(chosen, allowed)
-                return apply_with(link, prepared, chosen, allowed=allowed)
+                return _ensured(work, allowed)
             except PgmendError as error:
                 if time.monotonic() > deadline or not _passes(error):
                     raise
@@ -158,168 +159,127 @@ def ensure(
                 time.sleep(0.1 + random.random() / 5)
 
 
+def _ensured(work: Session, allowed: list[str]) -> Run | Report:
+    report = work.check()
+    if report.ok:
+        return report
+    chosen = work.planned(report)
+    permit(chosen, allowed)
+    return work.apply(chosen, allowed=allowed)
+
+
 def _passes(error: PgmendError) -> bool:
-    """Tell whether a failure comes of another worker that repairs the same database."""
+    """Return whether a failure comes of another worker that repairs the same database."""
     return error.busy or isinstance(error, PlanRefused)
 
 
-def plan_with(
-    connection: Connection,
-    target: str,
-    contract: Contract,
-    settings: Mapping[str, str],
-    *,
-    deep: bool = False,
-    mode: str = ATOMIC,
-) -> Plan:
-    """Order the repairs that the database behind a connection needs."""
-    if mode == ONLINE:
-        settings = {**settings, **MODESTLY}
-    return _built(connection, Report(target, examine(connection, contract, deep=deep, settings=settings)), mode)
+def _known(mode: str) -> None:
+    if mode not in MODES:
+        raise UsageError(f"There is no mode {mode!r}: say {' or '.join(MODES)}.")
 
 
-def _built(connection: Connection, report: Report, mode: str) -> Plan:
-    """Return the plan for what a report found, as the server behind the connection spells it."""
-
-    def render(statement: Composable) -> str:
-        return str(statement.as_string(connection))
-
-    return with_subscribers(connection, build(report.comparison, report.target, render, mode=mode))
-
-
-def with_subscribers(connection: Connection, plan: Plan) -> Plan:
-    """Return the plan with what publications publish of it today."""
-    if not plan.steps:
-        return plan
-    begin = beginning(connection, None)
-    with snapshot(connection) as cursor:
-        return with_audience(cursor, plan, begin)
-
-
-@dataclass(frozen=True)
-class Link:
-    """A psycopg2 connection to a target, the target's name, the settings for each transaction, and a way to another."""
-
-    connection: Connection
-    target: str
-    settings: Mapping[str, str]
-    another: Callable[[], Connection]
-    pooled: bool = False  # whether a pooler stands between, so that nothing may be set for a session
-
-
-def apply_with(
-    link: Link,
-    contract: Contract,
-    plan: Plan,
-    *,
-    allowed: Iterable[str] = (),
-    fixed: bool = False,
-    progress: Progress = SILENT,
-    pace: Pace | None = None,
-) -> Run:
-    """Carry out a plan that was permitted; where it has no steps, see whether the contract holds indeed.
-
-    A `fixed` plan is carried out as it is; another may be followed by one for what came in meanwhile.
-    """
-    connection, settings = link.connection, link.settings
-    if not plan.steps and not (plan.mode == ONLINE and _interrupted(connection)):
-        comparison = examine(connection, contract, settings=settings)
-        if comparison.actual.fingerprint != plan.fingerprint:
-            raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
-        report = Report(link.target, comparison)
-        if not report.ok:
-            raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
-        return Run(link.target, contract.name, plan, report=report)
-    plan = with_subscribers(connection, plan)  # one may have come since it was made
-    permit(plan, allowed)
-    if plan.mode == ATOMIC:
-        return atomic.run(connection, contract, plan, settings=settings, progress=progress)
-
-    def replan(report: Report) -> Plan:
-        return _built(connection, report, ONLINE)
-
-    return online.run(
-        connection,
-        contract,
-        plan,
-        another=link.another,
-        replan=None if fixed else replan,
-        allowed=list(allowed),
-        settings=settings,
-        progress=progress,
-        pace=pace,
-        pooled=link.pooled,
-    )
-
-
-def _interrupted(connection: Connection) -> bool:
-    """Tell whether a run was interrupted whose end is still to be entered."""
-    with snapshot(connection) as cursor:
-        cursor.execute(beginning(connection, None))
-        return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in journal.history(cursor))
-
-
-def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:
-    """Return the contract as the server behind the connection spells it."""
-    if isinstance(contract, Contract):
-        return contract
-    refuse_empty("The schema", schema)
-    if isinstance(contract, str):
-        refuse_empty("The contract", contract)
-        return contracts.prepare(contracts.load(contract), connection, name=contract, schema=schema)
-    metadata = contracts.metadata_of(contract)
-    name = getattr(contract, "__name__", "contract")
-    return contracts.prepare(metadata, connection, name=name, schema=schema)
+def _listed(hazards: Iterable[str] | str) -> list[str]:
+    return [hazards] if isinstance(hazards, str) else list(hazards)
 
 
 @contextmanager
-def _open(source: Source) -> Iterator[Link]:
-    """Lend a link to a target."""
-    if isinstance(source, Engine) and source.driver != "psycopg2":
-        source = Target.of(source)  # an application may use another driver: the fixer connects by its own
-    if isinstance(source, Engine):
-        engine, pooled = source, source.raw_connection()
-        try:
-            connection = cast(Connection, pooled.driver_connection)
-            _see_that_strings_are_plain(connection)
-            target = Target.of(engine)
-            yield Link(connection, target.redacted, _PATIENT, partial(_of_its_own, engine), target.pooled)
-        finally:
-            pooled.close()
-    elif isinstance(source, Target):
-        connection = source.connect()
-        try:
-            yield Link(connection, source.redacted, source.settings, source.connect, source.pooled)
-        finally:
-            connection.close()
-    else:
-        if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
-            raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
-        _see_that_strings_are_plain(source)
-        yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
+def _at_journal(source: Source, failed: str) -> Iterator[Link]:
+    """Lend a link for work on the journal; `failed` begins the sentence of an error."""
+    with opened(source) as link, doing(failed, schema=JOURNAL):
+        yield link
 
 
-def _see_that_strings_are_plain(connection: Connection) -> None:
-    """Refuse a connection that others opened so that a backslash is not one."""
-    if connection.get_parameter_status("standard_conforming_strings") == "off":
-        raise UsageError("The connection has standard_conforming_strings off: open it with it on.")
+# --- the way through check, plan and apply
 
 
-def _of_its_own(engine: Engine) -> Connection:
-    """Return a connection of an engine that the pool gives away for good."""
-    pooled = engine.raw_connection()
-    connection = cast(Connection, pooled.driver_connection)
-    pooled.detach()
-    return connection
+@contextmanager
+def session(source: Source, contract: ContractSource, *, schema: str = "public") -> Iterator[Session]:
+    """Lend a session: one connection on which one can check, plan and apply."""
+    with opened(source) as link, doing("The target could not be read"):
+        yield Session(link, prepare(contract, link.connection, schema))
 
 
-def _beside(connection: Connection) -> Connection:
-    """Return another connection like this one."""
-    parts = {**connection.info.dsn_parameters, "password": connection.info.password}
-    return psycopg2.connect(make_dsn(**parts))
+@dataclass(frozen=True)
+class Session:
+    """A link to a database, and the contract as its server spells it."""
 
+    link: Link
+    contract: Contract
 
-def _name_of(connection: Connection) -> str:
-    parts = connection.get_dsn_parameters()
-    host = parts.get("host", "")
-    return f"postgresql://{parts.get('user', '')}@{host}/{parts.get('dbname', '')}"
+    def check(self, *, deep: bool = False, modestly: bool = False) -> Report:
+        """Compare the database with the contract; `modestly` uses one processor of the server."""
+        settings = {**self.link.settings, **(MODESTLY if modestly else {})}
+        comparison = examine(self.link.connection, self.contract, deep=deep, settings=settings)
+        return Report(self.link.target, comparison)
+
+    def plan(self, *, deep: bool = False, mode: str = ATOMIC) -> Plan:
+        """Order the repairs that the database needs."""
+        return self.planned(self.check(deep=deep, modestly=mode == ONLINE), mode)
+
+    def planned(self, report: Report, mode: str = ATOMIC) -> Plan:
+        """Order the repairs of what was found."""
+        return self.published(build(report.comparison, report.target, self.render, mode=mode))
+
+    def render(self, statement: Composable) -> str:
+        """Spell a statement as the server does."""
+        return str(statement.as_string(self.link.connection))
+
+    def published(self, plan: Plan) -> Plan:
+        """Return the plan with what publications publish of it today."""
+        if not plan.steps:
+            return plan
+        begin = beginning(self.link.connection, None)
+        with snapshot(self.link.connection) as cursor:
+            return with_audience(cursor, plan, begin)
+
+    def apply(
+        self,
+        plan: Plan,
+        *,
+        allowed: Iterable[str] = (),
+        fixed: bool = False,
+        progress: Progress = SILENT,
+        pace: Pace | None = None,
+    ) -> Run:
+        """Carry out a plan that was permitted.
+
+        A `fixed` plan is carried out as it is; another may be followed by one for what came in meanwhile.
+        """
+        if not plan.steps and not (plan.mode == ONLINE and self._is_interrupted()):
+            return self._without_steps(plan)
+        plan = self.published(plan)  # a publication may have come since it was made
+        permit(plan, allowed)
+        if plan.mode == ATOMIC:
+            return self._atomic(plan, progress)
+        return self._online(plan, list(allowed), fixed, progress, pace)
+
+    def _without_steps(self, plan: Plan) -> Run:
+        """Check that the contract holds, as a plan without steps says."""
+        report = self.check()
+        if report.comparison.actual.fingerprint != plan.fingerprint:
+            raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
+        if not report.ok:
+            raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
+        return Run(self.link.target, self.contract.name, plan, report=report)
+
+    def _atomic(self, plan: Plan, progress: Progress) -> Run:
+        return atomic.run(self.link.connection, self.contract, plan, settings=self.link.settings, progress=progress)
+
+    def _online(self, plan: Plan, allowed: list[str], fixed: bool, progress: Progress, pace: Pace | None) -> Run:
+        return online.run(
+            self.link.connection,
+            self.contract,
+            plan,
+            another=self.link.another,
+            replan=None if fixed else lambda report: self.planned(report, ONLINE),
+            allowed=allowed,
+            settings=self.link.settings,
+            progress=progress,
+            pace=pace,
+            pooled=self.link.pooled,
+        )
+
+    def _is_interrupted(self) -> bool:
+        """Return whether an interrupted run still has to be closed."""
+        runs = _runs(self.link)
+        return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in runs)

@@ -255,7 +255,7 @@ def test_what_was_committed_is_the_verdict_though_it_cannot_be_written(broken: D
 
     assert (ended.returncode, undone.returncode) == (0, 0)
     assert "No space left on device. Run 1 was committed, and the contract holds." in ended.stderr
-    assert "No space left on device. Run 1 is taken back, by run 2." in undone.stderr
+    assert "No space left on device. Run 1 was undone (as run 2)." in undone.stderr
 
 
 def test_a_log_on_a_full_disk_changes_no_verdict(broken: Database, healthy: Database) -> None:

@@ -67,7 +67,7 @@ def settle(case: Case) -> None:
 
 
 def planned(library: Case) -> Plan:
-    return api.plan_with(library.connection, "the library", library.sound.contract, {})
+    return api.plan(library.connection, library.sound.contract)
 
 
 def moved(library: Case, plan: Plan) -> int:
@@ -87,7 +87,7 @@ def test_what_was_found_is_written_without_another_search(library: Case, trusted
 
 def test_a_plan_that_is_carried_out_by_another_session_searches(library: Case, trusted: list[bool]) -> None:
     with closing(psycopg2.connect(library.connection.dsn)) as connection:
-        plan = api.plan_with(connection, "the library", library.sound.contract, {})
+        plan = api.plan(connection, library.sound.contract)
 
     assert moved(library, plan) == 3 + 1 + 2
     assert trusted == [False]

@@ -18,7 +18,6 @@ from test_cli import lent
 
 import fixer
 from fixer.compare import probes as rows
-from fixer.compare.compare import Comparison
 from fixer.compare.examine import examine, look
 from fixer.compare.reading import CHEAP_PROBES
 from fixer.defects import (
@@ -31,6 +30,7 @@ from fixer.defects import (
     text_reference,
 )
 from fixer.model.finding import Count, Probe, Specimen
+from fixer.model.report import Comparison
 from fixer.sql import compose as sqltext
 from fixer.sql.compose import SQL
 

@@ -15,10 +15,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.compare import sessions
-from fixer.compare.compare import Comparison
 from fixer.compare.examine import beginning, examine, snapshot
 from fixer.compare.sessions import Answer, Session
 from fixer.defects import duplicate_row, orphan_rows
+from fixer.model.report import Comparison
 from fixer.sql.compose import SQL
 
 BROKEN = (duplicate_row.SPECIMENS[0].breaks, orphan_rows.SPECIMENS[0].breaks)

@@ -25,7 +25,6 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 import fixer
 from contracts.proof.cases import Case, cases_of, lay
 from fixer import api
-from fixer.compare.examine import Report
 from fixer.connect import servers, snapshot
 from fixer.connect.servers import Server
 from fixer.connect.snapshot import Snapshot
@@ -33,6 +32,7 @@ from fixer.connect.target import Target, resolve
 from fixer.errors import NeedsPermission, PgmendError, UsageError
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
+from fixer.model.report import Report
 from fixer.report.text import evidence
 from fixer.sql.compose import SQL, Identifier
 

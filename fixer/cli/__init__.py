@@ -1,1 +1,1 @@
-"""What one types: commands, their ways out, the demo."""
+"""What one types: commands, their options and ways out, the demo."""

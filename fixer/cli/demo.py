@@ -1,4 +1,4 @@
-"""`fixer demo`: the whole story on the embedded server, with errors that are really raised."""
+"""`fixer demo`: the whole story on a throw-away server, with real errors of the database."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ATTEMPTS = (
 
 
 def tell(console: Console) -> int:
-    """Tell the story; return 0 when it ends well."""
+    """Show the story; return 0 if it ends well."""
     started = time.monotonic()
     story = snapshot.find()[STORY]
     with _broken_database(story) as connection:
@@ -53,7 +53,7 @@ def tell(console: Console) -> int:
         plan = _prove_broken(console, connection, contract)
         run = _repair(console, connection, contract, plan)
         ok = _prove_whole(console, connection, contract, run)
-    console.print(f"\nTold in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
+    console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
     return 0 if ok else 1
 
 
@@ -74,7 +74,7 @@ def _chapter(console: Console, number: str, title: str, remark: str = "") -> Non
 
 
 def _try_all(console: Console, connection: Connection) -> None:
-    """Do what the application does, and show what the database says."""
+    """Do what the application does, and show what the database answers."""
     for deed, complaint, statement in ATTEMPTS:
         console.print(f"\n  {deed}:")
         error = _try(connection, statement)
@@ -85,7 +85,7 @@ def _try_all(console: Console, connection: Connection) -> None:
 
 
 def _try(connection: Connection, statement: str) -> str | None:
-    """Return what the database says against a statement; whatever it did is rolled back."""
+    """Return why the database refuses a statement, if it does; roll back what it did."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement)

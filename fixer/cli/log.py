@@ -1,4 +1,4 @@
-"""The log of a command, and where the traceback of what nobody foresaw is kept; without passwords."""
+"""The log of a command, and the tracebacks of unexpected errors; both without passwords."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 from fixer.connect.redact import RedactingFilter, redact
 from fixer.connect.target import Target
 from fixer.errors import UsageError
+from fixer.runner.journal import package_version
 
-_AT_MOST = 20  # tracebacks that are kept
+_AT_MOST = 20  # tracebacks kept
 
 
 @contextmanager
 def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
-    """Write the log to a file, if one is named, and to the terminal if it shall be `loud`, as long as this lasts.
+    """Write the log to a file, if one is named, and to the terminal if `loud`, for as long as this lasts.
 
-    Raises UsageError where the file cannot be written; where it cannot be written any longer, the work goes on.
+    Raises UsageError if the file cannot be written at first; if it cannot be written later, the work goes on.
     """
     handlers: list[logging.Handler] = []
     if file:
         try:
             handlers.append(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise UsageError(f"The log file cannot be written: {reason}: {file}.") from None
     if loud:
         handlers.append(logging.StreamHandler())
-    logging.raiseExceptions = False  # or else a full disk shows a traceback for every line
+    logging.raiseExceptions = False  # otherwise a full disk prints a traceback for every line
     root = logging.getLogger("pgmend")
     root.setLevel(logging.INFO)
     root.propagate = False
@@ -53,8 +53,8 @@ def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
 
 
 def keep(error: BaseException, target: Target | None, file: str | None) -> str:
-    """Keep the traceback of an error in the log file, else in a file of its own; return which, or nothing."""
-    system = f"pgmend {version('pgmend')}, Python {platform.python_version()}, {platform.platform()}"
+    """Keep the traceback of an error in the log file, or else in a new file; return its path, or nothing."""
+    system = f"pgmend {package_version()}, Python {platform.python_version()}, {platform.platform()}"
     trace = redact("".join(traceback.format_exception(error)), target)
     text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {system}\n{trace}"
     with suppress(OSError, ValueError):
@@ -77,7 +77,7 @@ def _append(path: Path, text: str) -> str:
 
 
 def _own_file() -> Path:
-    """Return a new file for a traceback where programs keep their state, having made room for it."""
+    """Return a new file for a traceback, in the directory for the state of programs; delete the oldest ones."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "pgmend"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     for old in sorted(state.glob("fixer-*.log"))[: -_AT_MOST + 1]:

@@ -1,6 +1,6 @@
 """The ways out of a command: each has its exit code, its sentence and, with `--format json`, its document.
 
-Whatever nobody foresaw exits 2, for 1 means findings, and says what is known of the database.
+An unexpected error exits 2, since 1 means findings, and its sentence says what is true of the database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 import psycopg2
@@ -29,12 +29,12 @@ from fixer.report import streams
 
 FAILED, INTERRUPTED = 2, 130
 NOTHING = "Nothing was changed."
-_LONGEST = 300  # characters of what an unforeseen error says
+_LONGEST = 300  # characters of the text of an unexpected error
 
 
 @dataclass
 class Known:
-    """What is known of the command that runs: one for a process, which runs one."""
+    """What is known of the running command; a process runs one."""
 
     json: bool = False
     log_file: str | None = None
@@ -43,10 +43,10 @@ class Known:
     findings: tuple[Finding, ...] = ()
     stands: str = NOTHING  # what is true of the database
     verdict: int | None = None  # once it is committed
-    shown: bool = False  # whether the document is written that a JSON reader waits for
+    shown: bool = False  # whether the JSON document is written
 
     def committed(self, words: str, verdict: int = 0) -> None:
-        """Note what was committed, whatever becomes of its report."""
+        """Note what was committed, in case the report fails."""
         self.stands, self.verdict = words, verdict
 
 
@@ -54,19 +54,19 @@ known = Known()
 
 
 class _CarriedError(Exception):
-    """Carries an error past click, which has an opinion of its own of some."""
+    """Carries an error past click, which handles some errors itself."""
 
 
 @contextmanager
 def carried() -> Iterator[None]:
-    """Carry what click would misunderstand to the end of the command."""
+    """Carry errors that click would handle itself to the end of the command."""
     try:
         yield
     except (OSError, EOFError, SystemExit, KeyboardInterrupt) as error:
         raise _CarriedError from error
 
 
-def run(command: Callable[[], Any]) -> NoReturn:
+def run(command: Callable[[], object]) -> NoReturn:
     """Run the command and end the process by its exit code."""
     startup.settle()
     streams.prepare()
@@ -75,7 +75,7 @@ def run(command: Callable[[], Any]) -> NoReturn:
     known.json = _wants_json(sys.argv[1:])
     try:
         code = command()
-        if not isinstance(code, int):  # which is no way out: Python would exit by 0
+        if not isinstance(code, int):  # Python would exit by 0
             raise TypeError(f"a command returned {code!r}")
         sys.stdout.flush()
     except BaseException as error:
@@ -91,19 +91,19 @@ def emit(text: str) -> None:
 
 
 def complain(message: str) -> None:
-    """Say in a sentence what went wrong."""
+    """Write one sentence about what went wrong."""
     sys.stderr.write(f"fixer: {redact(message, known.target)}\n")
     sys.stderr.flush()
 
 
 def _wants_json(words: list[str]) -> bool:
-    """Tell whether the words ask for JSON, even where click refuses them."""
+    """Return whether the words ask for JSON, even if click refuses them."""
     found = re.findall(r"(?:^|\0)--format[=\0]([^\0]*)", "\0".join(words))
     return found[-1:] == ["json"]
 
 
 def _ended(error: BaseException) -> int:
-    """Say why the command ended so; return the exit code."""
+    """Report why the command ended; return the exit code."""
     code, message = _meaning(error)
     if known.json and not known.shown:
         try:
@@ -136,10 +136,10 @@ def _meaning(error: BaseException) -> tuple[int, str]:
 
 
 def _unforeseen(error: BaseException) -> str:
-    """Return the sentence for what nobody foresaw, its traceback being kept."""
+    """Keep the traceback of an unexpected error; return its sentence."""
     try:
         file = keep(error, known.target, known.log_file)
-    except Exception:  # a traceback that cannot be spelt, memory that is gone
+    except Exception:  # a traceback that cannot be encoded, no memory left
         file = ""
     lines = str(error).strip().splitlines() or [""]
     said = f": {lines[0][:_LONGEST]}" if lines[0] else ""
@@ -165,25 +165,26 @@ def _document(message: str, error: BaseException) -> str:
 
 
 def _sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE of an error, or of what it came of."""
+    """Return the SQLSTATE of an error, or of its cause."""
     here: BaseException | None = error
     while here is not None:
-        found = here.pgcode if isinstance(here, psycopg2.Error) else getattr(here, "sqlstate", None)
-        if found:
-            return str(found)
+        if isinstance(here, psycopg2.Error) and here.pgcode:
+            return here.pgcode
+        if isinstance(here, PgmendError) and here.sqlstate:
+            return here.sqlstate
         here = here.__cause__ or here.__context__
     return None
 
 
 def _log_of_thread(what: threading.ExceptHookArgs) -> None:
-    """Keep the traceback of a thread beside: what it does is a help, and the command goes on without it."""
+    """Keep the traceback of a failed thread; the command goes on without it."""
     if what.exc_value is not None and known.log_file:
         with suppress(Exception):
             keep(what.exc_value, known.target, known.log_file)
 
 
 def _let_ctrl_c_end_by(code: int) -> None:
-    """Let Ctrl-C end the process at once, now that all but the report is done."""
+    """Let Ctrl-C end the process at once, now that only the report is left."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(code))
 

@@ -10,7 +10,7 @@ nothing here touches a database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 from fixer import defects
@@ -20,30 +20,10 @@ from fixer.compare.unchanged import alike, still_alike
 from fixer.defects import DefectClass, Foreseeing
 from fixer.model.contract import Contract
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Stage
+from fixer.model.report import Comparison
 from fixer.model.schema import QName, Schema
 from fixer.model.step import RefusalError, Repair, refuse
 from fixer.model.subject import Unreadable
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What was found, and the schema as the repairs will leave it.
-
-    `consequences` are what the repairs themselves bring about and must make good again, such as the indexes
-    of a column that is mapped to another key: they belong to the plan, but nothing of them is wrong today.
-    """
-
-    actual: Schema
-    future: Schema
-    contract: Contract
-    findings: tuple[Finding, ...]
-    consequences: tuple[Finding, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the contract holds."""
-        return not any(finding.breaks for finding in self.findings)
-
 
 Candidate = tuple[DefectClass, Finding]
 

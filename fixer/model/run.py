@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fixer.compare.examine import Report
 from fixer.model.plan import Plan, PlannedStep
+from fixer.model.report import Report
 from fixer.runner.journal.ledger import Entry
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from fixer.compare.compare import Comparison
 from fixer.model.plan import ATOMIC, ONLINE, Plan, PlannedStep
+from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Step
 from fixer.planner.estimate import cost

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from fixer.compare.compare import Comparison
 from fixer.model.plan import ATOMIC, ONLINE
+from fixer.model.report import Comparison
 from fixer.model.schema import QName
 from fixer.model.step import Hazard, Phase, Room, Step
 from fixer.planner.triggers import quietly, while_asleep

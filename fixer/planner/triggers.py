@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixer.compare.compare import Comparison
 from fixer.model.obstacle import Rule, Trigger
+from fixer.model.report import Comparison
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.repair.constraints_online import is_syncing

@@ -1,18 +1,19 @@
-"""JSON of `check`, `plan` and `apply`: the keys are fixed, because pipelines lean on them."""
+"""JSON of every command: the keys are fixed, because pipelines rely on them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
-from fixer.compare.examine import Report
 from fixer.model.finding import POINTS, Finding
 from fixer.model.plan import VERSION, Plan, step_to_json
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.runner.journal import PastRun, ledger
 from fixer.runner.undo import Undone
+
+Document = dict[str, object]
 
 
 def of_report(report: Report) -> str:
@@ -21,17 +22,17 @@ def of_report(report: Report) -> str:
 
 
 def of_plan(plan: Plan) -> str:
-    """Return a plan, as `-o` keeps it and `apply` reads it."""
+    """Return a plan, as `-o` saves it and `apply` reads it."""
     return _text({**_head_of_plan(plan, plan.target, plan.contract), **plan_body(plan)})
 
 
-def _head_of_plan(plan: Plan, target: str, contract: str) -> dict[str, Any]:
-    """Return the head for a plan; one that was kept knows no findings, only that there were some."""
+def _head_of_plan(plan: Plan, target: str, contract: str) -> Document:
+    """Return the head for a plan; a saved plan has no findings, only steps that show that there were some."""
     return head(target, contract, plan.findings, ok=bool(plan.findings) or not (plan.steps or plan.refusals))
 
 
-def plan_body(plan: Plan) -> dict[str, Any]:
-    """Return what a plan has beyond the head that all share."""
+def plan_body(plan: Plan) -> Document:
+    """Return what a plan has beyond the common head."""
     return {
         "identity": plan.identity,
         "mode": plan.mode,
@@ -80,8 +81,8 @@ def of_error(
     return _text({**head(target, contract, findings, ok=False), "error": error})
 
 
-def head(target: str | None, contract: str | None, findings: tuple[Finding, ...], *, ok: bool = True) -> dict[str, Any]:
-    """Return the keys that all commands share; no point holds for sure if it is not `ok` and no finding says why."""
+def head(target: str | None, contract: str | None, findings: tuple[Finding, ...], *, ok: bool = True) -> Document:
+    """Return the keys that all commands share; if it is not `ok` and there are no findings, no point holds."""
     broken = {finding.point for finding in findings if finding.breaks}
     if not (ok or broken):
         broken = set(POINTS)
@@ -95,7 +96,7 @@ def head(target: str | None, contract: str | None, findings: tuple[Finding, ...]
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding) -> Document:
     return {
         "slug": finding.slug,
         "point": finding.point,
@@ -108,5 +109,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _text(value: dict[str, Any]) -> str:
+def _text(value: Document) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,38 +1,23 @@
-"""What a person sees of a run: lines, and on a terminal a bar with rate and remaining time."""
+"""The progress of a run: lines, and on a terminal a bar with rate and remaining time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2.extensions import connection as Connection  # noqa: N812
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from fixer.model.plan import PlannedStep
-from fixer.runner.progress import SILENT, Progress
-from fixer.runner.watch import watched
+from fixer.runner.progress import Progress
 
-REPEATED = 5.0  # seconds after which a reason to wait is said again
-
-
-@contextmanager
-def progress_of(
-    console: Console, another: Callable[[], Connection], connection: Connection, *, loud: bool
-) -> Iterator[Progress]:
-    """Lend what shows the progress of a run on this connection; nothing is shown unless `loud`."""
-    if not loud:
-        yield SILENT
-        return
-    teller = Teller(console) if not console.is_terminal else BarTeller(console)
-    with teller.shown(), watched(another, connection, teller):
-        yield teller
+REPEATED = 5.0  # seconds after which a reason to wait is shown again
 
 
 class Teller(Progress):
-    """Says what a run does, line by line."""
+    """Shows what a run does, line by line."""
 
     def __init__(self, console: Console) -> None:
         self.console, self.said = console, dict[str, float]()
@@ -47,23 +32,23 @@ class Teller(Progress):
         self.console.print(text, style="dim")
 
     def step(self, step: PlannedStep, count: int) -> None:
-        """Say which step begins."""
+        """Show which step begins."""
         self.say(f"[{step.number}/{count}] {step.title}")
 
     def waits(self, reason: str) -> None:
-        """Say what the step waits for, and again after a while."""
+        """Show what the step waits for, and again after a while."""
         now = time.monotonic()
         if now - self.said.get(reason, -REPEATED) >= REPEATED:
             self.said[reason] = now
             self.say(f"    waits {reason}")
 
     def again(self, reason: str) -> None:
-        """Say why a new plan is made."""
+        """Show why a new plan is made."""
         self.say(f"planning again: {reason}")
 
 
 class BarTeller(Teller):
-    """Says what a run does, above a bar that shows how far the step is."""
+    """Shows what a run does, above a bar for the current step."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -79,7 +64,7 @@ class BarTeller(Teller):
             yield
 
     def step(self, step: PlannedStep, count: int) -> None:
-        """Say which step begins, and begin a new bar."""
+        """Show which step begins, and start a new bar."""
         super().step(step, count)
         self.bar.reset(self.task, total=step.effect.rows or None, visible=False, unit=" rows", rate="")
 
@@ -92,3 +77,8 @@ class BarTeller(Teller):
     def builds(self, done: int, total: int) -> None:
         """Move the bar as an index is built."""
         self.bar.update(self.task, completed=done, total=total or None, visible=True, unit=" blocks", rate="")
+
+
+def teller_of(console: Console) -> Teller:
+    """Return what shows the progress of a run on a console, with a bar if it is a terminal."""
+    return BarTeller(console) if console.is_terminal else Teller(console)

@@ -1,4 +1,4 @@
-"""Where the command writes: its reader may go away, its disk may be full, its encoding may lack ✓."""
+"""Where the command writes: the reader may go away, the disk may be full, the encoding may lack ✓."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import select
 import stat
 import sys
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, TextIO
 
 from fixer.errors import OutputFailed
 
@@ -20,7 +20,7 @@ _PLAIN = {"✓": "+", "✗": "x", "·": "-", "≠": "!=", "…": "...", "→": "
 
 
 def prepare() -> None:
-    """Put streams of ours in the place of those that Python made, if they are real ones."""
+    """Replace the standard streams by ours, unless something else already stands in for them."""
     codecs.register_error("pgmend", _plainly)
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
@@ -29,24 +29,25 @@ def prepare() -> None:
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:
-    """Return how characters are written that an encoding lacks, and where to go on."""
-    assert isinstance(error, UnicodeEncodeError)
+    """Return a replacement for characters that an encoding lacks, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
     lacking = error.object[error.start : error.end]
     return "".join(_PLAIN.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking), error.end
 
 
 class _Stream(io.FileIO):
-    """A descriptor that takes what is written to it, whether somebody reads it or not."""
+    """A descriptor that accepts every write, even if its reader is gone."""
 
     def __init__(self, descriptor: int, *, loud: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self._loud, self._gone = loud, False
 
     def write(self, data: ReadableBuffer) -> int:
-        """Write the data. Raises OutputFailed where that cannot be done, unless nobody reads it or it is not `loud`."""
+        """Write the data; raise OutputFailed if that fails, unless the reader is gone or the stream is not `loud`."""
         if not self._gone:
             try:
-                while (written := super().write(data)) is None:  # it does not block, and is full
+                while (written := super().write(data)) is None:  # a full pipe that does not block
                     select.select([], [self], [])
                 return int(written)
             except BrokenPipeError:
@@ -62,15 +63,15 @@ def _stream(was: TextIO | None, descriptor: int, *, loud: bool) -> TextIO:
     try:
         if was is not None and was.fileno() != descriptor:
             return was
-    except (OSError, ValueError, AttributeError):  # somebody looks at what is written, by other means
+    except (OSError, ValueError, AttributeError):  # not a real file: it is captured
         return was or io.StringIO()
-    encoding, lines = getattr(was, "encoding", "utf-8"), getattr(was, "line_buffering", False)
-    raw = io.BufferedWriter(cast(io.RawIOBase, _Stream(descriptor, loud=loud)))
+    encoding, lines = (was.encoding, bool(was.line_buffering)) if was else ("utf-8", False)
+    raw = io.BufferedWriter(_Stream(descriptor, loud=loud))
     return io.TextIOWrapper(raw, encoding, "pgmend", line_buffering=lines or not loud)
 
 
 def check() -> None:
-    """Raise OutputFailed where it is known beforehand that the standard output cannot be written."""
+    """Raise OutputFailed if it shows already that the standard output cannot be written."""
     if fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
         raise OutputFailed("The output cannot be written: it is open for reading only.")
     if stat.S_ISREG(os.fstat(1).st_mode) and os.fstatvfs(1).f_bavail == 0:

@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fixer.compare.examine import Report
 from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, Plan, Published
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.step import Hazard
 from fixer.runner.journal import PastRun, ledger
@@ -21,12 +21,11 @@ from fixer.runner.undo import Undone
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 _CURES = {
-    "automatic": "repaired automatically",
-    "needs-hazard": "repaired with permission",
-    "manual": "a person has to decide",
+    "automatic": "can be repaired automatically",
+    "needs-hazard": "can be repaired with permission",
+    "manual": "needs a human decision",
 }
-
-_SHARES = {"automatic": "repaired automatically", "needs-hazard": "repaired with permission", "manual": "for a person"}
+_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
 
 
 def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
@@ -72,12 +71,16 @@ def _verdict(findings: Sequence[Finding]) -> Text:
     if not broken:
         return Text("The contract holds.", style="bold green")
     by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
-    told = ", ".join(f"{count} {_SHARES[label]}" for label, count in by_label.items() if count)
+    shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     noun = "finding breaks" if len(broken) == 1 else "findings break"
-    verdict = Text(f"{len(broken)} {noun} the contract: {told}.", style="bold red")
+    verdict = Text(f"{len(broken)} {noun} the contract: {shares}.", style="bold red")
     if by_label["automatic"] or by_label["needs-hazard"]:
         verdict.append("\nSee the repair with: fixer plan", style="not bold default")
     return verdict
+
+
+def _share(label: str, count: int) -> str:
+    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
 
 
 def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
@@ -93,7 +96,7 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
 
 
 def _published(published: Published) -> Text:
-    """Return what subscribers have to have before a plan is carried out, so that they go on."""
+    """Return what subscribers need before a plan runs, so that they do not stop."""
     who = named(published)
     if not published.heard:
         return Text(f"{who} the tables of the fixer, too: a subscriber that comes later needs them first.\n", "dim")
@@ -140,37 +143,35 @@ def _time(seconds: float) -> str:
 
 
 def _bytes(number: float) -> str:
-    """Say a number of bytes; nothing where there is nothing to say."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if number else ""
+    """Return a number of bytes in words; nothing for none."""
+    units = ["GB", "MB", "kB", "B"]
+    while number >= 1000 and units[1:]:
         number /= 1000
-    raise AssertionError("unreachable")
+        units.pop()
+    return f"{number:.0f} {units[-1]}" if number else ""
 
 
 def plan_verdict(plan: Plan) -> Text:
     """Return what to do with a plan."""
     if plan.refusals:
-        return Text("This plan cannot be applied before a person has decided.", style="bold red")
+        return Text("This plan cannot be applied: it needs a human decision.", style="bold red")
     if not plan.steps:
         return Text("Nothing to do: the contract holds.", style="bold green")
     total = _time(sum(step.cost.seconds for step in plan.steps))
     noun = "step" if len(plan.steps) == 1 else "steps"
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
     disk = _bytes(sum(step.cost.disk for step in plan.steps))
-    room = f", with room for {disk} on disk" if disk else ""
+    room = f", needs {disk} of disk" if disk else ""
     words = f"{len(plan.steps)} {noun}, about {total}, {how}{room}. "
     command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    return Text.assemble(
-        (words, "bold"), "Carry it out, with the same options, by: ", (command, "bold"), "\n", _explained(plan)
-    )
+    return Text.assemble((words, "bold"), "Run it with the same options: ", (command, "bold"), "\n", _explained(plan))
 
 
 _HAZARDS = {
     Hazard.MOVES_ROWS: "rows that cannot stay go to the schema fixer_quarantine",
-    Hazard.REWRITES_VALUES: "cells get other values; what they were is kept in the schema fixer_journal",
+    Hazard.REWRITES_VALUES: "values are changed; the old ones are kept in the schema fixer_journal",
     Hazard.REWRITES_TABLE: "a table is written anew under its lock",
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
     Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
@@ -191,18 +192,19 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
         parts += [_point(number, title, ok) for number, title, ok in run.report.points]
-    done = f"Run {run.run}: {len(run.steps)} steps done, the contract holds."
+    noun = "step" if len(run.steps) == 1 else "steps"
+    done = f"Run {run.run}: {len(run.steps)} {noun} done, the contract holds."
     return Group(*parts, Text(), Text(done, style="bold green"))
 
 
 def of_undone(done: Undone) -> RenderableType:
     """Return what `undo` did: the ledger, and what comes next."""
-    words = f"Run {done.undone} is taken back, by run {done.run}: the database is defined as it was before it."
+    words = f"Run {done.undone} was undone (as run {done.run}): definitions are as before."
     return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
 
 
 def of_ledger(entries: Iterable[ledger.Entry]) -> Table:
-    """Return the ledger: every row that was there is accounted for."""
+    """Return the ledger, which accounts for every row."""
     table = Table(title="ledger: before + inserted = after + quarantined", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("table")
     for name in ("before", "inserted", "after", "quarantined"):
@@ -240,14 +242,14 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
 
 
 def _undo(run: PastRun) -> str:
-    """Say whether a run can be taken back, or was."""
+    """Return whether a run can be undone, or was."""
     if run.undone_by:
         return f"by run {run.undone_by}"
     return "possible" if run.undoable else ""
 
 
 def show(console: Console, text: RenderableType) -> None:
-    """Print a text; where nobody looks at a screen, without the blanks that fill its lines."""
+    """Print a text; unless it is on a terminal, without trailing blanks."""
     if console.is_terminal:
         console.print(text)
         return
@@ -257,7 +259,7 @@ def show(console: Console, text: RenderableType) -> None:
 
 
 def console(*, color: bool = True, stderr: bool = False) -> Console:
-    """Return a console that writes no colour where none is wanted, and does not fold lines in a pipe."""
+    """Return a console; it writes no colour unless wanted, and does not fold lines in a pipe."""
     made = Console(no_color=not color, highlight=False, stderr=stderr, soft_wrap=False, emoji=False, markup=False)
     if not made.is_terminal:
         made = Console(no_color=True, highlight=False, stderr=stderr, width=160, emoji=False, markup=False)

@@ -16,12 +16,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
-from fixer.compare.examine import Report, look
+from fixer.compare.examine import look
 from fixer.connect.failures import told
 from fixer.connect.settings import generously
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, Plan, PlannedStep
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Lock, Phase

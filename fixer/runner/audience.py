@@ -25,8 +25,6 @@ _KEYED = {"missing-primary-key", "wrong-primary-key"}
 
 def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
     """Return the plan with what publications publish of it today; `begin` may open the transaction."""
-    if not plan.steps:
-        return plan
     ours, shaping = journal.places(journal.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
     theirs = {table for step in shaping for table in (step.table, *step.touches)}
     told = introspect.audience(cursor, [*ours, *sorted(theirs)], begin)

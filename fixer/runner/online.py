@@ -22,12 +22,13 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
-from fixer.compare.examine import Report, examine
+from fixer.compare.examine import examine
 from fixer.connect.failures import told
 from fixer.connect.settings import MODESTLY, QUIETLY, SAFE_PATH, SWIFTLY, generously, setting, unhurried
 from fixer.errors import ApplyFailed, TargetError
 from fixer.model.contract import Contract
 from fixer.model.plan import ONLINE, Plan, PlannedStep
+from fixer.model.report import Report
 from fixer.model.run import Run
 from fixer.model.schema import QName
 from fixer.model.step import Lock, Phase

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from fixer.connect.settings import EXACTLY, QUIETLY, SAFELY, assigning
+from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, assigning
 from fixer.model.plan import Plan, PlannedStep, step_to_json
 from fixer.model.schema import QName
 from fixer.planner.build import Render
@@ -16,13 +16,15 @@ from fixer.runner.locking.transaction import ADVISORY_LOCK
 from fixer.runner.preflight import named
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
 
-
-def of_plan(plan: Plan, render: Render) -> str:
-    """Return the script. Run a second time it says that the plan was applied already, and does nothing."""
-    return "\n".join(_lines(plan, render)) + "\n"
+_TIMEOUTS = ("lock_timeout", "statement_timeout")
 
 
-def _lines(plan: Plan, render: Render) -> Iterator[str]:
+def of_plan(plan: Plan, render: Render, settings: Mapping[str, str] = DEFAULTS) -> str:
+    """Return the script, with the timeouts of these settings. A second run reports that the plan was applied."""
+    return "\n".join(_lines(plan, render, settings)) + "\n"
+
+
+def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[str]:
     yield f"-- A repair by pgmend {journal.package_version()}, plan {plan.identity}, contract {plan.contract}."
     yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
     for step in plan.steps:
@@ -34,7 +36,9 @@ def _lines(plan: Plan, render: Render) -> Iterator[str]:
     yield "\\set ON_ERROR_STOP on"
     yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
     yield SAFELY.rstrip()
-    yield "SET LOCAL lock_timeout = '5s';"
+    for timeout in _TIMEOUTS:
+        value = Literal(settings.get(timeout, DEFAULTS[timeout]))
+        yield from _statement(render, SQL("SET LOCAL {} = {}").format(SQL(timeout), value))
     yield "SET LOCAL row_security = off;"
     yield from (assigning(EXACTLY), assigning(QUIETLY))
     yield from _guard(plan, render)

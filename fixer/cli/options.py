@@ -1,0 +1,155 @@
+"""What one may type: the options of the commands, and what they mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial, wraps
+from typing import Any
+
+import click
+from rich.console import Console, RenderableType
+
+from fixer.cli import outcome
+from fixer.cli.log import logging_to
+from fixer.cli.outcome import known
+from fixer.connect.target import Target, resolve
+from fixer.contract.sources import DEFAULT
+from fixer.errors import refuse_empty
+from fixer.model.plan import ATOMIC, MODES
+from fixer.model.step import Hazard
+from fixer.report import streams
+from fixer.report import text as as_text
+
+_HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
+_MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options that every command takes."""
+
+    dsn: str | None
+    contract: str | None
+    schema: str
+    format: str
+    lock_timeout: str | None
+    statement_timeout: str | None
+    verbose: int
+    quiet: bool
+    color: bool
+    log_file: str | None
+
+    @property
+    def contract_name(self) -> str:
+        """The contract that was named, or the one that ships."""
+        return self.contract or DEFAULT
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a person is shown what happens."""
+        return self.format == "text" and not self.quiet
+
+    def target(self) -> Target:
+        """Return the target that the options and the environment name."""
+        known.target = resolve(self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
+        return known.target
+
+    def console(self) -> Console:
+        """Return where results go."""
+        return as_text.console(color=self.color)
+
+    def notes(self) -> Console:
+        """Return where progress and questions go."""
+        return as_text.console(color=self.color, stderr=True)
+
+    def check_output(self) -> None:
+        """Check that the result can be written, before the database is changed."""
+        if self.format == "json" or not self.quiet:
+            streams.check()
+
+    def show(self, text: RenderableType, json_text: Callable[[], str]) -> None:
+        """Print a result in the format that was asked for."""
+        if self.format == "json":
+            outcome.emit(json_text() + "\n")
+        elif not self.quiet:
+            as_text.show(self.console(), text)
+
+
+def filled(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse an option or an argument that is given and empty."""
+    option = isinstance(parameter, click.Option)
+    refuse_empty(parameter.opts[-1] if option else f"The path {parameter.human_readable_name.strip('[]')}", value)
+    return value
+
+
+class _Seconds(click.ParamType[float]):
+    """A time as PostgreSQL spells it: 500ms, 10s, 2min; a bare number is seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|)\s*", str(value))
+        if not found:
+            self.fail(f"{value!r} is no time: say 500ms, 10s or 2min", param, ctx)
+        return float(found[1]) * {"ms": 0.001, "s": 1, "min": 60, "": 1}[found[2]]
+
+
+def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    """Take a list of hazards apart."""
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    for name in names:
+        if name not in _HAZARDS:
+            raise click.BadParameter(f"{name!r} is no hazard; there are {', '.join(_HAZARDS)}")
+    return names
+
+
+option = partial(click.option, callback=filled)
+file_option = partial(option, type=click.Path(dir_okay=False))
+
+deep = click.option("--deep", is_flag=True, help="Read rows even where the catalogue vouches for them.")
+mode = click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
+mode_of_plan = click.option("--mode", type=click.Choice(MODES), help=_MODES)
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+max_lag = click.option("--max-lag", type=_Seconds(), metavar="TIME", help="Online: pause while a replica lags by more.")
+throttle = click.option(
+    "--throttle", type=click.IntRange(min=0), metavar="N", help="Online: pause while more sessions are busy."
+)
+allow_hazards = click.option(
+    "--allow-hazards", default="", callback=_hazards, metavar="LIST|all", help=f"Of {', '.join(_HAZARDS[1:])}."
+)
+plan_file = click.argument(
+    "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
+)
+
+_COMMON = (
+    option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
+    option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {DEFAULT}]"),
+    option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
+    click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
+    option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),
+    option("--statement-timeout", metavar="TIME", help="How long one statement may run. [default: no limit]"),
+    click.option("-v", "--verbose", count=True, help="Show statements; -vv shows the log."),
+    click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors."),
+    click.option("--no-color", is_flag=True, help="No colour; NO_COLOR does the same."),
+    file_option("--log-file", help="Write the log to this file."),
+)  # fmt: skip
+
+
+def common(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options that every command takes, as one Settings."""
+
+    @wraps(command)
+    def wrapped(**options: Any) -> int:  # click hands each option over by its name
+        mine = {each.name: options.pop(each.name) for each in fields(Settings) if each.name in options}
+        no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
+        settings = Settings(**mine, color=not no_color)
+        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1):
+            known.log_file = settings.log_file
+            return command(settings, **options)
+
+    for each in reversed(_COMMON):
+        wrapped = each(wrapped)
+    return wrapped

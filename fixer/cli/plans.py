@@ -1,0 +1,73 @@
+"""Plans on their way: written by `fixer plan`, read by `fixer apply`, shown and asked about before it begins."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from fixer.cli import outcome
+from fixer.cli.options import Settings
+from fixer.errors import NeedsPermission, PlanRefused, UsageError
+from fixer.model.plan import Plan, from_json
+from fixer.model.run import Run
+from fixer.report import json as as_json
+from fixer.report import text as as_text
+from fixer.runner.preflight import permit
+
+
+def write(path: str, text: str) -> None:
+    """Write a file; `-` is the standard output."""
+    if path == "-":
+        return outcome.emit(text)
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The file cannot be written: {error.strerror}: {path}.") from None
+
+
+def read(path: str, contract: str | None, mode: str | None) -> Plan:
+    """Read a plan that `fixer plan -o` wrote, for this contract and this mode, where they are named."""
+    plan = _read(path)
+    if mode not in (None, plan.mode):
+        raise PlanRefused(f"The plan was made for the mode {plan.mode}, not for {mode}: plan again.")
+    if contract not in (None, plan.contract):
+        raise PlanRefused(f"The plan was made for the contract {plan.contract}, not for {contract}: plan again.")
+    return plan
+
+
+def _read(path: str) -> Plan:
+    try:
+        return from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"The plan cannot be read: {error.strerror}: {path}.") from None
+    except ValueError:
+        raise PlanRefused(f"The file is no plan of `fixer plan -o`: {path}.") from None
+
+
+def announce(settings: Settings, plan: Plan) -> None:
+    """Show a plan before anything is changed: where it cannot be written, nothing is."""
+    if settings.speaks and (plan.steps or plan.refusals):
+        as_text.show(settings.console(), as_text.of_plan(plan, verbose=settings.verbose > 0))
+        sys.stdout.flush()
+
+
+def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], run: Run) -> None:
+    """Raise NeedsPermission where a plan needs what was not allowed; a JSON reader gets the run that was not begun."""
+    try:
+        permit(plan, allowed)
+    except NeedsPermission:
+        if settings.format == "json":
+            outcome.emit(as_json.of_run(run) + "\n")
+        raise
+
+
+def ask(question: str, deed: str) -> None:
+    """Ask for consent; raise UsageError without it, or without a terminal to ask on."""
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
+        raise UsageError(f"There is no terminal to ask on: say --yes {deed}. Nothing was changed.")
+    if not click.confirm(question, err=True):
+        raise UsageError("Not confirmed. Nothing was changed.")

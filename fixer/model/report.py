@@ -1,0 +1,58 @@
+"""What a comparison found, and what `check` reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixer.model.contract import Contract
+from fixer.model.finding import POINTS, Finding
+from fixer.model.schema import Schema
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found, and the schema as the repairs will leave it.
+
+    `consequences` are what the repairs themselves bring about and must make good again, such as the indexes
+    of a column that is mapped to another key: they belong to the plan, but nothing of them is wrong today.
+    """
+
+    actual: Schema
+    future: Schema
+    contract: Contract
+    findings: tuple[Finding, ...]
+    consequences: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the contract holds."""
+        return not any(finding.breaks for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found in a target."""
+
+    target: str
+    comparison: Comparison
+
+    @property
+    def contract(self) -> str:
+        """The name of the contract."""
+        return self.comparison.contract.name
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, by point and object."""
+        return self.comparison.findings
+
+    @property
+    def ok(self) -> bool:
+        """Whether the contract holds."""
+        return self.comparison.ok
+
+    @property
+    def points(self) -> list[tuple[int, str, bool]]:
+        """The five points: number, title, whether it holds."""
+        broken = {finding.point for finding in self.findings if finding.breaks}
+        return [(number, title, number not in broken) for number, title in POINTS.items()]
