@@ -31,8 +31,10 @@ class Reading:
     def worth(self, candidates: Sequence[Finding], future: Schema) -> set[int]:
         """Return the identities of the vouched candidates whose rows are read all the same."""
         vouched = [finding for finding in candidates if finding.vouched]
-        asked = {id(finding) for finding in vouched if self.is_asked_for(finding)}
-        return asked if len(asked) == len(vouched) else asked | self._cheap(vouched, future)
+        if self.deep or not vouched:
+            return set(map(id, vouched))
+        doubted = {id(finding) for finding in vouched if self.is_asked_for(finding)} if self.doubts else set[int]()
+        return doubted | self._cheap(vouched, future)
 
     def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
         # The catalogue's sizes may be old: they choose whom to ask, and those who are asked decide.

@@ -20,9 +20,9 @@ def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterat
             yield wanted, actual.tables[name]
 
 
-def columns(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Column, Column]]:
+def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
     """Yield the columns that are there: their table, wanted, found."""
-    for wanted, table in tables(actual, contract, alike=alike):
+    for wanted, table in tables(actual, contract):
         for column in wanted.columns.values():
             if column.name in table.columns:
                 yield table, column, table.columns[column.name]
@@ -111,10 +111,11 @@ def numbered_columns(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[Table, Column, Column]]:
     """Yield the columns that are wanted numbered and are there by themselves: their table, wanted, found."""
-    for table, wanted, found in columns(actual, contract, alike=alike):
-        made_with_it = found.now is not None and found.generates
-        if wanted.generates and not table.created and not made_with_it:
-            yield table, wanted, found
+    for table_wanted, table in tables(actual, contract, alike=alike):
+        for wanted in table_wanted.columns.values():
+            found = table.columns.get(wanted.name) if wanted.generates and not table.created else None
+            if found and not (found.now is not None and found.generates):  # else it is made with its generator
+                yield table, wanted, found
 
 
 def sequences(
