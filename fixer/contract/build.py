@@ -45,7 +45,8 @@ from fixer.connect.target import SAFE_PATH, SAFELY
 from fixer.errors import ContractError, ServerError, TargetError
 from fixer.introspect.memory import undisturbed
 from fixer.model.codec import decode, encode, form
-from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, bare_type, in_full
+from fixer.model.expression import bare_type, in_full
+from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 DEFAULT = "contracts.trading:metadata"  # the contract that ships

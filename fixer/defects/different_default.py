@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.contract.build import Contract
+from fixer.model.expression import canonical
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema, canonical
+from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.repair.columns import columns_with_default, set_default
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fixer.contract.build import Contract
+from fixer.model.expression import canonical
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Index, Schema, Table, canonical
+from fixer.model.schema import Index, Schema, Table
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, alter, drop_constraint
 from fixer.repair import constraints_online as online
 from fixer.sql import ddl

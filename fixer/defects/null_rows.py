@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from functools import partial
 
 from fixer.contract.build import Contract
+from fixer.model.expression import canonical, quoted
 from fixer.model.finding import Finding, Specimen, Stage, rows_where
-from fixer.model.schema import QName, Schema, Table, canonical
+from fixer.model.schema import QName, Schema, Table
 from fixer.model.step import Phase, Repair
 from fixer.repair.columns import open_columns
 from fixer.repair.quarantine import Mover, one_at_most
@@ -42,7 +43,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
 
 def _is_checked(table: Table, column: str) -> bool:
     """Tell whether a validated check forbids NULL already, as on the way to SET NOT NULL."""
-    wanted = canonical(f"({column} IS NOT NULL)")
+    wanted = canonical(f"({quoted(column)} IS NOT NULL)")
     return any(c.validated and c.columns == (column,) and canonical(c.expression) == wanted for c in table.checks)
 
 

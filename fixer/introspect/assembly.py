@@ -14,6 +14,7 @@ from fixer.introspect import spelling
 from fixer.introspect.questions import Ask, Rows
 from fixer.introspect.spelling import Columns, Definitions, WantedCheck, WantedIndex
 from fixer.model import schema as s
+from fixer.model.expression import as_needed
 from fixer.model.schema import QName, Spellings
 
 Facts = dict[int, dict[int, tuple[Any, ...]]]
@@ -42,7 +43,7 @@ class Assembly:
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
         self._types = spelling.types(spelt(), short, ask)
-        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(s.as_needed(schema)) for schema in short)})\.")
+        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(as_needed(schema)) for schema in short)})\.")
         self._sequences = self._read_sequences()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()

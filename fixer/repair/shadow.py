@@ -9,10 +9,10 @@ back, `fixer history --prune` drops it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from fixer.model.expression import column_of, quoted, tail_of
 from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import Added, Fill, Lock, Phase, Step
 from fixer.repair import constraints_online as online
@@ -24,8 +24,7 @@ from fixer.sql.types import family
 
 _GUARD = "pgmend_filled_"
 KEPT = "pgmend_was_"  # begins the name under which the old column stays
-_PLAIN = re.compile(r"(USING \w+) \(([^()]*)\)((?: NULLS NOT DISTINCT)?)")
-_ELEMENT = re.compile(r'("(?:[^"]|"")+"|\w+)([^,]*)(?:, |$)')
+_ALIKE = "NULLS NOT DISTINCT"
 _INCOMPARABLE = ("json",)  # types without equality: nobody could tell whether a cell is filled
 
 
@@ -254,28 +253,20 @@ def holds_offenders(table: Table) -> bool:
 
 
 def _mentions(index: Index, column: str) -> bool:
-    if column in index.columns:
-        return True
-    if _PLAIN.fullmatch(index.tail) and "" not in index.columns:
-        return False
-    word = rf'(?<![\w"]){re.escape(column)}(?![\w"])|"{re.escape(column)}"'
-    return re.search(word, index.tail) is not None
+    return column in index.columns or tail_of(index.tail).names(column)
 
 
 def _tail_on(index: Index, shadow: Shadow) -> str | None:
     """Return the tail of an index as it is over the second column; None where that is not plain to see."""
-    found = _PLAIN.fullmatch(index.tail)
-    if found is None or not index.valid or (index.constraint and not index.unique):
+    tail = tail_of(index.tail)
+    if tail.condition or tail.options not in ("", _ALIKE) or not index.valid or (index.constraint and not index.unique):
         return None
-    elements = [(_unquoted(each[1]), each[2]) for each in _ELEMENT.finditer(found[2])]
-    if tuple(name for name, _ in elements) != index.columns:
+    elements = [column_of(element) for element in tail.elements]
+    if tuple(name for name, _ in elements) != index.columns or any("(" in rest for _, rest in elements):
         return None
     new = {**dict(zip(index.columns, index.columns, strict=True)), shadow.column.name: shadow.beside}
-    return f"{found[1]} ({', '.join(q.quoted([new[name]]) + rest for name, rest in elements)}){found[3]}"
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+    keys = ", ".join(quoted(new[name]) + rest for name, rest in elements)
+    return f"{tail.method} ({keys}) {tail.options}".rstrip()
 
 
 # --- the change of names

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.contract.build import ColumnHints, Contract
+from fixer.model.expression import as_needed
 from fixer.model.schema import COUNTED, QName, Schema, Table, Twin
 from fixer.repair.rows import counted
-from fixer.sql import compose as q
 
 SHOWN = 3  # twins that a message names
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
@@ -42,11 +42,7 @@ def told(twins: Sequence[Twin]) -> str:
 def _spelt(twin: Twin) -> str:
     """Return the name of a twin as SQL spells it, with its schema where that is another."""
     name = twin.name[1:] if twin.name.schema == twin.missing.schema else twin.name
-    return ".".join(part if _is_plain(part) else q.quoted([part]) for part in name)
-
-
-def _is_plain(name: str) -> bool:
-    return name.isascii() and name.isidentifier() and name == name.lower()
+    return ".".join(map(as_needed, name))
 
 
 def _size(twin: Twin) -> str:

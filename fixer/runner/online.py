@@ -518,7 +518,7 @@ class _Online:
 
     def _blockers(self, step: PlannedStep) -> str:
         """Say who holds locks on the tables of a step."""
-        tables = [f'"{n.schema}"."{n.name}"' for n in (step.table, *step.touches)]
+        tables = [*map(q.quoted, (step.table, *step.touches))]
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.query_start)::text"

@@ -10,6 +10,7 @@ from fixer import introspect
 from fixer.compare.examine import look_elsewhere
 from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.model.expression import quoted
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard
 from fixer.planner.build import Plan, Published
@@ -92,21 +93,17 @@ def preflight(actual: Schema, plan: Plan) -> None:
     for name in sorted(plan.tables):
         table = actual.tables.get(name)
         if table and not table.owned:
-            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
+            needs[f"GRANT {quoted(table.owner)} TO {quoted(session.role)};"] = None
     for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
-        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
+        needs[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
     if not session.can_create and not session.journaled:
-        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
+        needs[f"GRANT CREATE ON DATABASE {quoted(session.database)} TO {quoted(session.role)};"] = None
     if needs:
         grants = "\n  ".join(needs)
         raise TargetError(
             f"The role {session.role} lacks rights for this plan, and nothing was changed;"
             f" their owner may say:\n  {grants}"
         )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:

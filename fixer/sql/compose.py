@@ -13,6 +13,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
+from fixer.model import expression
 from fixer.model.schema import Column, ForeignKey, QName, Table
 
 # A session of the server, by which one knows itself again.
@@ -28,7 +29,7 @@ def name(qname: QName) -> Identifier:
 
 def quoted(qname: Sequence[str]) -> str:
     """Return a name, qualified or not, as regclass reads it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in qname)
+    return ".".join(map(expression.quoted, qname))
 
 
 def names(columns: Iterable[str]) -> Composed:
@@ -278,7 +279,7 @@ class Own(Composable):
     @classmethod
     def is_call(cls, default: str) -> bool:
         """Tell whether a default is a call of a function that is not PostgreSQL's own, and nothing else."""
-        bare = _LITERAL.sub("", default)
+        bare = _QUOTED.sub(lambda found: "" if found[0].startswith("'") else '"name"', default)
         return bool(_CALL.match(bare)) and not set(bare) & set("+-*/<>=~!@#%^&|`?")
 
     @property
@@ -300,8 +301,8 @@ class Own(Composable):
         return f'pg_temp."{self._name}"()'
 
 
-_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<=\")[^\"]*(?=\")")
-_CALL = re.compile(r'(?:"[^"]*"|\w+)\.(?:"[^"]*"|\w+)\([^()]*\)$')
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_CALL = re.compile(r'(?:"name"|\w+)\.(?:"name"|\w+)\([^()]*\)$')
 
 
 def fitting(name: str) -> str:

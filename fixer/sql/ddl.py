@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, canonical
+from fixer.model.expression import canonical
+from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
 from fixer.model.step import RefusalError
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal

@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.contract.build import Contract
+from fixer.model.expression import canonical
 from fixer.model.finding import Finding, Probe, ordered, rows_where
-from fixer.model.schema import Check, Column, Index, QName, Schema, Table, canonical
+from fixer.model.schema import Check, Column, Index, QName, Schema, Table
 from fixer.model.step import (
     JOURNAL,
     RUN_NUMBER,
