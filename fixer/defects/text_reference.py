@@ -249,13 +249,8 @@ def _told_apart(key: ForeignKey, legacy: str) -> Composable:
     parent = SQL("SELECT {text} FROM {} AS p WHERE {text} IS NOT NULL GROUP BY 1 HAVING count(*) > 1 LIMIT 1").format(
         q.name(key.target), text=SQL("{}::text").format(q.column(legacy, "p"))
     )
-    body = SQL(
-        "DECLARE\n    shared text;\nBEGIN\n    shared := ({});\n    IF shared IS NOT NULL THEN\n"
-        "        RAISE cardinality_violation USING\n"
-        "            MESSAGE = format({} || ' should tell rows apart, several rows share %L', shared);\n"
-        "    END IF;\nEND"
-    ).format(parent, Literal(f"{key.target.name}.{legacy}".replace("%", "%%")))
-    return q.Block(body)
+    text = Literal(f"{key.target.name}.{legacy}".replace("%", "%%"))
+    return q.block("rows/texts_tell_apart", shared=parent, text=text)
 
 
 def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> Composed:

@@ -93,17 +93,9 @@ def proved_at_once(table: Table, wanted: Index) -> Iterator[Step]:
 
 def _prove_all(phase: Phase, table: QName) -> Step:
     """Return the step that proves all NOT NULLs of a table that are NOT VALID, in one scan."""
-    body = SQL(
-        "DECLARE\n    proofs text;\nBEGIN\n"
-        "    SELECT string_agg(format('VALIDATE CONSTRAINT %I', conname), ', ') INTO proofs\n"
-        "      FROM pg_catalog.pg_constraint\n"
-        "     WHERE conrelid = {0}::regclass AND contype = 'n' AND NOT convalidated;\n"
-        "    IF proofs IS NOT NULL THEN\n"
-        "        EXECUTE 'ALTER TABLE ' || {0} || ' ' || proofs;\n"
-        "    END IF;\nEND"
-    ).format(Literal(q.quoted(table)))
+    body = q.block("columns/prove_not_nulls", table=Literal(q.quoted(table)))
     title = f"prove that columns of {table.name} hold no NULL"
-    return Step(phase, table, title, q.Block(body), Lock.SHARE_UPDATE_EXCLUSIVE)
+    return Step(phase, table, title, body, Lock.SHARE_UPDATE_EXCLUSIVE)
 
 
 def validate(phase: Phase, table: QName, constraint: str, title: str, touches: tuple[QName, ...] = ()) -> Step:
@@ -262,12 +254,8 @@ def synced(
     if once:
         assigned = SQL("IF new.{} IS NULL THEN\n        {};\n    END IF").format(Identifier(column), assigned)
     body = SQL("BEGIN\n    {};\n    RETURN new;\nEND").format(assigned)
-    statement = SQL(
-        "{create};\n"
-        "DROP TRIGGER IF EXISTS {name} ON {table};\n"
-        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();\n"
-        "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
-    ).format(
+    statement = q.written(
+        "columns/fill_by_trigger",
         create=_function(name, settings, body),
         function=Identifier(JOURNAL, name),
         name=Identifier(name),

@@ -121,11 +121,8 @@ def quarantine_table(table: QName) -> QName:
 
 def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
     """Return the one statement that takes rows out of a table and into its quarantine."""
-    return SQL(
-        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING {image} AS image)\n"
-        'INSERT INTO {quarantine} (run, step, source, reason, "row")\n'
-        "SELECT {run}, {step}, {label}, {reason}, image FROM moved"
-    ).format(
+    return q.written(
+        "rows/move",
         source=q.name(table.name),
         condition=condition,
         image=image(table, early=early),
@@ -148,14 +145,8 @@ def rewrite_statement(
 ) -> Composed:
     """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
     mark = cells((*known_by, *assignments)) if known_by else likeness()
-    return SQL(
-        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
-        "  FROM {table} AS t WHERE {condition}),\n"
-        "new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place\n"
-        "  RETURNING old.image, {mark} AS mark)\n"
-        'INSERT INTO {journal} (run, step, source, reason, "row", mark)\n'
-        "SELECT {run}, {step}, {label}, {reason}, image, mark FROM new"
-    ).format(
+    return q.written(
+        "rows/rewrite",
         table=q.name(table.name),
         condition=condition,
         image=image(table, early=early),
@@ -171,12 +162,8 @@ def rewrite_statement(
 
 def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
     """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
-    return SQL(
-        "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
-        "  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)\n"
-        "INSERT INTO {journal} (run, step, source, reason, mark)\n"
-        "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
-    ).format(
+    return q.written(
+        "rows/insert",
         table=q.name(table),
         columns=q.names(row),
         values=SQL(", ").join(row.values()),
@@ -240,28 +227,8 @@ def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> 
     A delete would do in silence what that key says: plan again. The lock keeps further ones out.
     """
     pairs = [json.dumps([*key.table, sorted(map(list, key.pairs))]) for key in known]
-    body = SQL(
-        "DECLARE\n    odd text;\nBEGIN\n"
-        "    SELECT string_agg(format('%I of %s', k.conname, k.conrelid::regclass), ', ') INTO odd\n"
-        "      FROM pg_catalog.pg_constraint k\n"
-        "      JOIN pg_catalog.pg_class c ON c.oid = k.conrelid\n"
-        "      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
-        "     WHERE k.contype = 'f' AND k.conparentid = 0\n"  # what partitions have of their roots goes with those
-        "       AND (k.confrelid = {table}::regclass\n"
-        "            OR k.confrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}::regclass) p))\n"
-        "       AND jsonb_build_array(n.nspname, c.relname, (\n"
-        "           SELECT jsonb_agg(jsonb_build_array(a.attname, b.attname)"
-        ' ORDER BY a.attname::text COLLATE "C", b.attname::text COLLATE "C")\n'
-        "             FROM unnest(k.conkey, k.confkey) AS u (here, there)\n"
-        "             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.here\n"
-        "             JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.there\n"
-        "       )) <> ALL ({known}::jsonb[]);\n"
-        "    IF odd IS NOT NULL THEN\n"
-        "        RAISE object_not_in_prerequisite_state USING\n"
-        "            MESSAGE = format('the foreign key %s came about since the plan was made', odd);\n"
-        "    END IF;\nEND"
-    ).format(table=Literal(q.quoted(table)), known=Literal(pairs))
-    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), q.Block(body))
+    check = q.block("rows/known_keys", table=Literal(q.quoted(table)), known=Literal(pairs))
+    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), check)
 
 
 def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]) -> Iterator[Composable]:

@@ -325,18 +325,8 @@ def _placed(shadow: Shadow) -> Composable:
     absent = SQL("{} IS NULL").format(new)
     if shadow.default is not None and "(" not in shadow.default:
         absent = SQL("{} OR {}::text = ({})::text").format(absent, new, SQL(shadow.default))
-    return SQL(
-        "BEGIN\n"
-        "    IF ({understood}) THEN\n"
-        "        IF ({absent}) THEN\n            {new} := {value};\n        END IF;\n"
-        "        IF ({new} IS NOT DISTINCT FROM {value}) THEN\n            RETURN new;\n        END IF;\n"
-        "    END IF;\n"
-        "    RAISE integrity_constraint_violation USING\n"
-        "        MESSAGE = format('the value %s for %I.%I came in by its place, which is that of %I now',\n"
-        "            {kept}, tg_table_name, {column}, {aside}),\n"
-        "        HINT = 'Name the columns in INSERT.';\n"
-        "END"
-    ).format(
+    return q.written(
+        "columns/came_in_by_place",
         understood=understood,
         absent=absent,
         new=new,
@@ -354,56 +344,8 @@ def _as_planned(shadow: Shadow) -> Composable:
     """
     table, column = shadow.table, shadow.column
     constraints = [*(i.name for i in shadow.indexes), *(old.name for old, _ in shadow.checks), _guard(shadow)]
-    body = SQL(
-        "DECLARE\n    home regclass := {table};\n    old smallint;\n    odd text;\n"
-        "BEGIN\n"
-        "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
-        "    SELECT string_agg(what, ', ') INTO odd FROM (\n"
-        "        SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS what\n"
-        "          FROM pg_catalog.pg_depend d\n"
-        "         WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = home AND d.refobjsubid = old\n"
-        "           AND NOT coalesce(CASE d.classid\n"
-        "               WHEN 'pg_catalog.pg_constraint'::regclass THEN\n"
-        "                   (SELECT contype = 'n' OR (conrelid = home AND conname = ANY ({constraints}::name[]))\n"
-        "                        OR (contype = 'f' AND conname = ANY ({keys}::name[]))\n"
-        "                      FROM pg_catalog.pg_constraint WHERE oid = d.objid)\n"
-        "               WHEN 'pg_catalog.pg_class'::regclass THEN\n"
-        "                   (SELECT relkind = 'S' OR (relkind = 'i' AND relname = ANY ({constraints}::name[]))\n"
-        "                      FROM pg_catalog.pg_class WHERE oid = d.objid)\n"
-        "               WHEN 'pg_catalog.pg_attrdef'::regclass THEN\n"
-        "                   (SELECT adrelid = home AND adnum = old FROM pg_catalog.pg_attrdef WHERE oid = d.objid)\n"
-        "               END, false)\n"
-        "        UNION ALL\n"
-        "        SELECT format('the definition of %s', a.attname)\n"
-        "          FROM pg_catalog.pg_attribute a\n"
-        "          LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum\n"
-        "         WHERE a.attrelid = home AND a.attnum = old\n"
-        "           AND (a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid))\n"
-        "               IS DISTINCT FROM ({not_null}, {default}::text)\n"
-        "        UNION ALL\n"
-        "        SELECT format('the definition of the index %s', w.name)\n"
-        "          FROM jsonb_to_recordset({indexes}) AS w (name text, keyed boolean, columns jsonb)\n"
-        "         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_index i\n"
-        "                             JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid\n"
-        "                            WHERE i.indrelid = home AND x.relname = w.name AND i.indisunique = w.keyed\n"
-        "                              AND i.indisvalid AND w.columns = (\n"
-        "                                  SELECT jsonb_agg(coalesce(a.attname, '') ORDER BY u.place)\n"
-        "                                    FROM unnest(i.indkey) WITH ORDINALITY AS u (number, place)\n"
-        "                                    LEFT JOIN pg_catalog.pg_attribute a\n"
-        "                                      ON a.attrelid = home AND a.attnum = u.number\n"
-        "                                   WHERE u.place <= i.indnkeyatts))\n"
-        "        UNION ALL\n"
-        "        SELECT format('trigger %s', t.tgname)\n"
-        "          FROM pg_catalog.pg_trigger t WHERE t.tgrelid = home AND NOT t.tgisinternal\n"
-        "           AND t.tgname > {sync}::name AND NOT starts_with(t.tgname::text, {syncs})\n"
-        "        UNION ALL\n"
-        "        SELECT format('inheritance of %s', inhrelid::regclass)\n"
-        "          FROM pg_catalog.pg_inherits WHERE home IN (inhparent, inhrelid)) AS found;\n"
-        "    IF odd IS NOT NULL THEN\n"
-        "        RAISE object_not_in_prerequisite_state USING\n"
-        "            MESSAGE = format('%s came about on %s.%I since the plan was made', odd, home, {column});\n"
-        "    END IF;\nEND"
-    ).format(
+    return q.block(
+        "columns/as_planned",
         table=Literal(q.quoted(table.name)),
         column=Literal(column.name),
         constraints=Literal(constraints),
@@ -414,7 +356,6 @@ def _as_planned(shadow: Shadow) -> Composable:
         sync=Literal(online.syncing(table.name, shadow.beside)),
         syncs=Literal(online.SYNC),
     )
-    return q.Block(body)
 
 
 def _indexes(shadow: Shadow) -> Iterator[dict[str, object]]:
@@ -439,46 +380,12 @@ def _handed_over(shadow: Shadow) -> Composable:
 
     That is statistics target, owned sequences and the name of the NOT NULL.
     """
-    body = SQL(
-        "DECLARE\n    home regclass := {table};\n    old smallint;\n    new smallint;\n"
-        "    held name;\n    own boolean;\n    each record;\n"
-        "BEGIN\n"
-        "    SELECT attnum INTO old FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
-        "    SELECT attnum INTO new FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {beside};\n"
-        "    FOR each IN\n"
-        "        SELECT nullif(attstattarget, -1) AS target FROM pg_catalog.pg_attribute\n"
-        "         WHERE attrelid = home AND attnum = old AND nullif(attstattarget, -1) IS NOT NULL\n"
-        "    LOOP\n"
-        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', home, {beside}, each.target);\n"
-        "    END LOOP;\n"
-        "    FOR each IN\n"
-        "        SELECT objid::regclass AS counter FROM pg_catalog.pg_depend\n"
-        "         WHERE classid = 'pg_catalog.pg_class'::regclass AND refclassid = 'pg_catalog.pg_class'::regclass\n"
-        "           AND refobjid = home AND refobjsubid = old AND deptype = 'a'\n"
-        "           AND objid IN (SELECT seqrelid FROM pg_catalog.pg_sequence)\n"
-        "    LOOP\n"
-        "        EXECUTE format('ALTER SEQUENCE %s OWNED BY %s.%I', each.counter, home, {beside});\n"
-        "    END LOOP;\n"
-        "    SELECT conname, connoinherit INTO held, own FROM pg_catalog.pg_constraint\n"
-        "     WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[old];\n"
-        "    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', home, {column});\n"
-        "    IF held IS NOT NULL THEN\n"
-        "        FOR each IN\n"
-        "            SELECT conname FROM pg_catalog.pg_constraint\n"
-        "             WHERE conrelid = home AND contype = 'n' AND conkey = ARRAY[new]\n"
-        "        LOOP\n"
-        "            EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', home, each.conname, held);\n"
-        "            IF own THEN\n"
-        "                EXECUTE format('ALTER TABLE %s ALTER CONSTRAINT %I NO INHERIT', home, held);\n"
-        "            END IF;\n"
-        "        END LOOP;\n"
-        "    END IF;\nEND"
-    ).format(
+    return q.block(
+        "columns/hand_over_parts",
         table=Literal(q.quoted(shadow.table.name)),
         column=Literal(shadow.column.name),
         beside=Literal(shadow.beside),
     )
-    return q.Block(body)
 
 
 def _proofs(shadow: Shadow) -> Iterator[Step]:

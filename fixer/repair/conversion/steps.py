@@ -326,15 +326,13 @@ def _convert_exactly(finding: Finding, way: Conversion, found: Column, title: st
     wide = action.format(
         q.name(name), Identifier(column), SQL("numeric"), SQL("{}::text::numeric").format(Identifier(column))
     )
-    body = SQL(
-        "BEGIN\n    IF EXISTS (SELECT FROM {} AS t WHERE {} IS NOT NULL AND NOT ({})) THEN\n"
-        "        {};\n    ELSE\n        {};\n    END IF;\nEND"
-    ).format(q.name(name), q.column(column), way.fits, wide, exact)
+    cell = q.column(column)
+    body = q.block("columns/convert_exactly", table=q.name(name), cell=cell, fits=way.fits, wide=wide, exact=exact)
     return Step(
         Phase.CONVERT,
         name,
         f"{title} (unbounded where digits would be lost)",
-        q.Block(body),
+        body,
         hazard=Hazard.REWRITES_VALUES,
         changes=(column,),
         rows=rows,
