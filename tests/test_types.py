@@ -15,7 +15,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from fixer.contract.build import ColumnHints
 from fixer.model.schema import Column
 from fixer.sql.compose import SQL, Literal
-from fixer.sql.types import Conversion, conversion, fits, rewrites, widened
+from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.types import fits, rewrites, widened
 
 # Types, and values at their edges.
 VALUES = {

@@ -18,7 +18,8 @@ from fixer.model.step import Phase, Repair, refuse
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
-from fixer.sql.types import Conversion, conversion, family, fits
+from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.types import family, fits
 
 SLUG = "divided-column"
 POINT = 4

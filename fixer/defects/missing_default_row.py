@@ -17,9 +17,9 @@ from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
-from fixer.repair.rows import insert_statement
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
+from fixer.sql.row_statements import insert_statement
 
 SLUG = "missing-default-row"
 POINT = 3

@@ -17,6 +17,7 @@ from fixer.model.finding import Finding, Probe, Specimen, Stage, shown
 from fixer.model.schema import ForeignKey, Schema, Table
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, alter, drop_foreign_key, refuse
 from fixer.repair import constraints_online as online
+from fixer.repair import sync_triggers
 from fixer.repair.foreign_keys import old_text_key
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
@@ -149,7 +150,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
     )
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
     yield alter(Phase.REFERENCES, name, f"add {beside} to {name.name}, for the numbers", add)
-    yield online.synced(Phase.REFERENCES, name, beside, SQL("({})").format(found), reads_others=True)
+    yield sync_triggers.synced(Phase.REFERENCES, name, beside, SQL("({})").format(found), reads_others=True)
     unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
     known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), _match(column, legacy))
     yield replace(
@@ -159,7 +160,7 @@ def _in_batches(finding: Finding, mapping: Step, actual: Schema, contract: Contr
         find=places(name, SQL("{} AND {}").format(unmapped, known)),
         pages=True,
     )
-    swap: list[Composable] = [online.unfilled(name, beside)]
+    swap: list[Composable] = [sync_triggers.unfilled(name, beside)]
     rename = SQL("ALTER TABLE {} RENAME COLUMN {} TO {}")
     swap.append(rename.format(q.name(name), Identifier(column), Identifier(aside)))
     swap.append(rename.format(q.name(name), Identifier(beside), Identifier(column)))
@@ -204,7 +205,7 @@ def _to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> I
         Phase.REFERENCES,
         name,
         f"let go of what held {name.name}.{column} in step",
-        SQL(";\n").join([online.unsynced(name, beside), *drop]),
+        SQL(";\n").join([sync_triggers.unsynced(name, beside), *drop]),
         touches=tuple({k.target for k in old}),
     )
 

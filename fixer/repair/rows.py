@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fixer.model.schema import ForeignKey, QName, Table
-from fixer.model.step import JOURNAL, QUARANTINE, RUN_NUMBER, STEP_NUMBER, Fill, Hazard, Lock, Phase, Step
+from fixer.model.step import QUARANTINE, Fill, Hazard, Lock, Phase, Step
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
-from fixer.sql.row_image import cells, image, likeness
+from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.row_statements import assignment_list, move_statement, rewrite_statement
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
+_IS_KEEPER = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
 MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
 
 
@@ -62,35 +63,55 @@ def in_batches(
     again, since others write meanwhile; no row goes while `guards`, the foreign keys that point at it, have rows
     under it: a delete would cascade to them in silence.
     """
-    again: Composable = condition
-    keep: Composable = SQL("")
-    find = find or places(table.name, condition)
     if rivals:
-        find = SQL("SELECT t.pgmend_place, {} FROM {} WHERE {}").format(
-            q.column(rivals.keeper), rivals.source, rivals.where
-        )
-        if rivals.search is not None:
-            find, step = rivals.search, replace(step, kind=rivals.kind)
-        again = SQL(
-            "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
-            " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
-            " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
-        ).format(q.name(table.name), rivals.same)
-        stays = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
-        keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table.name), stays)
+        find = _search(rivals)
+        step = replace(step, kind=rivals.kind) if rivals.search is not None else step
+    step = replace(step, sql=statement(condition))
+    if table.inherits:  # a place means another row in each partition
+        return step
     children = [
         SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(q.name(key.table), q.referencing(key, "c", "t"))
         for key in guards
     ]
-    # In a statement of its own: the next one sees every child that came in before the lock was had.
-    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table.name), IN_BATCH) if children else None
+    again = _still_rivals(table, rivals) if rivals else condition
     once_more = q.all_of([IN_BATCH, SQL("({})").format(again), *children])
-    hold = (keep + lock if lock else keep) if rivals else lock
-    step = replace(step, sql=statement(condition))
-    if table.inherits:  # a place means another row in each partition
-        return step
-    pages = step.rows > MANY and not rivals
-    return replace(step, find=find, at_places=statement(IN_BATCH), batch=statement(once_more), hold=hold, pages=pages)
+    return replace(
+        step,
+        find=find or places(table.name, condition),
+        at_places=statement(IN_BATCH),
+        batch=statement(once_more),
+        hold=_held(table.name, keepers=rivals is not None, rows=bool(children)),
+        pages=step.rows > MANY and not rivals,
+    )
+
+
+def _search(rivals: Rivals) -> Composable:
+    """Return the question where rivals stand, each with its keeper."""
+    if rivals.search is not None:
+        return rivals.search
+    keeper = q.column(rivals.keeper)
+    return SQL("SELECT t.pgmend_place, {} FROM {} WHERE {}").format(keeper, rivals.source, rivals.where)
+
+
+def _still_rivals(table: Table, rivals: Rivals) -> Composable:
+    """Return the condition that the row of a batch still has to go because of its keeper."""
+    return SQL(
+        "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
+        " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
+        " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
+    ).format(q.name(table.name), rivals.same)
+
+
+def _held(table: QName, *, keepers: bool, rows: bool) -> Composable | None:
+    """Return the statements that lock what must not change while a batch is written: its keepers, its rows.
+
+    In statements of their own: the next one sees every child that came in before the lock was had.
+    """
+    keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table), _IS_KEEPER)
+    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), IN_BATCH)
+    if keepers:
+        return keep + lock if rows else keep
+    return lock if rows else None
 
 
 def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
@@ -119,69 +140,6 @@ def quarantine_table(table: QName) -> QName:
     return QName(QUARANTINE, q.fitting(wanted))
 
 
-def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
-    """Return the one statement that takes rows out of a table and into its quarantine."""
-    return q.written(
-        "rows/move",
-        source=q.name(table.name),
-        condition=condition,
-        image=image(table, early=early),
-        quarantine=q.name(quarantine_table(table.name)),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table.name)),
-        reason=Literal(reason),
-    )
-
-
-def rewrite_statement(
-    table: Table,
-    assignments: Mapping[str, Composable],
-    condition: Composable,
-    reason: str,
-    known_by: tuple[str, ...],
-    *,
-    early: bool = False,
-) -> Composed:
-    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
-    mark = cells((*known_by, *assignments)) if known_by else likeness()
-    return q.written(
-        "rows/rewrite",
-        table=q.name(table.name),
-        condition=condition,
-        image=image(table, early=early),
-        mark=mark,
-        journal=Identifier(JOURNAL, "before_image"),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table.name)),
-        reason=Literal(reason),
-        cells=assignment_list(assignments),
-    )
-
-
-def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
-    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
-    return q.written(
-        "rows/insert",
-        table=q.name(table),
-        columns=q.names(row),
-        values=SQL(", ").join(row.values()),
-        match=match,
-        mark=likeness(),
-        journal=Identifier(JOURNAL, "before_image"),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table)),
-        reason=Literal(reason),
-    )
-
-
-def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
-    """Return what follows SET in an UPDATE."""
-    return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
-
-
 def move(
     phase: Phase,
     table: Table,
@@ -206,7 +164,7 @@ def move(
     )
 
     def statement(where: Composable) -> Composable:
-        return move_statement(table, where, reason, early=phase < Phase.CONVERT)
+        return move_statement(table, quarantine_table(table.name), where, reason, early=phase < Phase.CONVERT)
 
     guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]

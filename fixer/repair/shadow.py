@@ -16,6 +16,7 @@ from fixer.model.expression import column_of, quoted, tail_of
 from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Table
 from fixer.model.step import Added, Fill, Lock, Phase, Step
 from fixer.repair import constraints_online as online
+from fixer.repair import sync_triggers
 from fixer.repair.rows import filling
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -118,7 +119,7 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
     new = q.over(shadow.value, column, q.column(column, "new"))
     understood = q.over(shadow.understood, column, q.column(column, "new"))
     value = SQL("CASE WHEN {} THEN {} END").format(understood, new)
-    sync = online.synced(Phase.SHADOWS, name, beside, value, reads_others=False)
+    sync = sync_triggers.synced(Phase.SHADOWS, name, beside, value, reads_others=False)
     begin = f"add {beside} to {name.name}; others fill it from now on when they write {column}"
     yield replace(sync, title=begin, sql=SQL(";\n").join([add, sync.sql, guard]))
     # In CASE, so that a value which is not understood is never converted to be compared.
@@ -138,7 +139,7 @@ def named(shadow: Shadow, title: str) -> Step:
     table = shadow.table.name
     rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(shadow.beside), Identifier(shadow.name))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(shadow.name), shadow.value)
-    sql = [online.unsynced(table, shadow.beside), _dropped(table, _guard(shadow)), _altered(table, rename)]
+    sql = [sync_triggers.unsynced(table, shadow.beside), _dropped(table, _guard(shadow)), _altered(table, rename)]
     return Step(Phase.EXCHANGES, table, title, SQL(";\n").join(sql), added=(Added(shadow.name, kept=same),))
 
 
@@ -178,7 +179,7 @@ def dropped_beside(table: QName, beside: str) -> Step:
     """Return the step that drops a second column, and all that hangs on it."""
     drop = _altered(table, SQL("DROP COLUMN {}").format(Identifier(beside)))
     title = f"drop {table.name}.{beside}, which an interrupted repair left behind"
-    return Step(Phase.RELEASE, table, title, SQL(";\n").join([online.unsynced(table, beside), drop]), online=())
+    return Step(Phase.RELEASE, table, title, SQL(";\n").join([sync_triggers.unsynced(table, beside), drop]), online=())
 
 
 def _alone(step: Step) -> Step:
@@ -287,7 +288,7 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
             yield SQL("DROP INDEX {}").format(Identifier(name.schema, index.name))
     for old, _ in shadow.checks:
         yield _dropped(name, old.name)
-    yield online.unsynced(name, shadow.beside)
+    yield sync_triggers.unsynced(name, shadow.beside)
     if shadow.column.not_null and version < 18:  # proved by the guard: no row is read
         yield _altered(name, SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(shadow.beside)))
     if not (shadow.column.not_null and version >= 18):
@@ -310,7 +311,7 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
         yield _altered(name, SQL("ADD {} NOT VALID").format(ddl.check_clause(new.name, new)))
     for key in shadow.keys:
         yield _altered(key.table, SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(key.name, key)))
-    yield online.taken_in(name, shadow.kept, _placed(shadow))
+    yield sync_triggers.taken_in(name, shadow.kept, _placed(shadow))
 
 
 def _placed(shadow: Shadow) -> Composable:

@@ -14,7 +14,8 @@ from fixer.model.step import Repair, refuse
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
-from fixer.sql.types import Conversion, shape
+from fixer.sql.conversions import Conversion
+from fixer.sql.types import shape
 
 _NUMBERS = frozenset({"integer", "numeric", "float"})
 _ORDER = r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?"

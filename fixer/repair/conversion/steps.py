@@ -33,8 +33,9 @@ from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_be
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
+from fixer.sql.conversions import Conversion, conversion
 from fixer.sql.row_image import cells, image, likeness
-from fixer.sql.types import Conversion, conversion, family, shape
+from fixer.sql.types import family, shape
 
 
 def misfits(finding: Finding, actual: Schema, contract: Contract) -> Iterator[Finding]:
