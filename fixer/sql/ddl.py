@@ -156,6 +156,16 @@ def create_type(column: Column) -> Composed:
     ) + SQL("")
 
 
+def altered(table: QName, action: Composable) -> Composed:
+    """Return the statement that changes a table."""
+    return SQL("ALTER TABLE {} {}").format(q.name(table), action)
+
+
+def dropped(table: QName, constraint: str) -> Composed:
+    """Return the statement that drops a constraint."""
+    return altered(table, SQL("DROP CONSTRAINT {}").format(Identifier(constraint)))
+
+
 def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
     """Return a name for an index or sequence beside the table `home` that no relation there has."""
     return q.free_name(wanted, (name.name for name in schema.names if name.schema == home.schema))

@@ -27,9 +27,10 @@ from fixer.model.step import (
 )
 from fixer.repair import constraints_online as online
 from fixer.repair.conversion.indexes import clinging, merging, refused
+from fixer.repair.exchange import exchanged
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import identity
-from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
+from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
