@@ -13,8 +13,8 @@ from fixer.contract.build import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, Reversal, alter, refuse
+from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging
-from fixer.repair.exchange import exchanged
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier

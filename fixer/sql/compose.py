@@ -169,22 +169,30 @@ def generator_of(table: QName, column: str) -> Composed:
     return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
 
 
+def among_values(keys: Sequence[str], values: Composable, signs: Sequence[str], alias: str) -> Composed:
+    """Return the condition that these columns of the row are among the values of a SELECT, compared by `signs`."""
+    if set(signs) <= {"="}:
+        return SQL("({}) IN ({})").format(columns(keys), values)
+    same = equal(keys, [f"k{place}" for place in range(len(keys))], "t", alias, signs)
+    return SQL("EXISTS (SELECT FROM ({}) AS {} ({}) WHERE {})").format(values, SQL(alias), _numbered(keys), same)
+
+
+def _numbered(keys: Sequence[str]) -> Composed:
+    return SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
+
+
 def repeating(rows: Composable, keys: Sequence[str], signs: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, with their table and place.
 
     They are compared by `signs`. The keys are sorted by themselves, and only the rows of those that repeat are looked
-    at. Numbered, not
-    grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long as to sort.
+    at. Numbered, not grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long
+    as to sort.
     """
-    names = SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
     twice = SQL(
-        "(SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
-        " AS t ({names}, nth) WHERE t.nth = 2)"
-    ).format(rows=rows, keys=columns(keys), names=names)
-    among = SQL("({}) IN {}").format(columns(keys), twice)
-    if set(signs) != {"="}:
-        same = equal(keys, [f"k{place}" for place in range(len(keys))], "t", "pgmend_twice", signs)
-        among = SQL("EXISTS (SELECT FROM {} AS pgmend_twice WHERE {})").format(twice, same)
+        "SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
+        " AS t ({names}, nth) WHERE t.nth = 2"
+    ).format(rows=rows, keys=columns(keys), names=_numbered(keys))
+    among = among_values(keys, twice, signs, "pgmend_twice")
     found = SQL("SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {among}").format(
         rows=rows, among=among
     )
