@@ -94,7 +94,7 @@ class Schema:
     names: frozenset[QName] = frozenset()  # every relation's name, so that new names stay clear of them
     session: Session | None = None
     spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask
-    twins: tuple[Twin, ...] = ()  # of tables that are missing
+    twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # of tables that are missing
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:
