@@ -14,7 +14,8 @@ from fixer.compare.unchanged import alike, still_alike
 from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen
-from fixer.model.schema import Column, QName, Schema, Table
+from fixer.model.schema import Schema
+from fixer.model.table import Column, QName, Table
 
 COMPANY = Specimen("company", "", contract=specimens.company, setup=specimens.COMPANY_ROWS)
 BOOKS, REVIEWS, EMPLOYEES = (QName("public", name) for name in ("books", "reviews", "employees"))

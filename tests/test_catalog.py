@@ -21,7 +21,8 @@ from fixer.connect import servers
 from fixer.connect.servers import Server
 from fixer.introspect.memory import undisturbed
 from fixer.introspect.questions import Answer, Ask, asking
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
+from fixer.model.table import QName
 
 BUDGET, FRESH = 15, 31  # round trips with a contract that is kept, and with one that is yet to be read
 

@@ -11,8 +11,9 @@ from fixer.compare.compare import compare
 from fixer.compare.reading import CHEAP_BYTES, CHEAP_PROBES, Reading
 from fixer.defects import orphan_rows
 from fixer.model.finding import Count, Finding, Probe
-from fixer.model.schema import QName, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.subject import OfTable
+from fixer.model.table import QName, Table
 
 NAMES = [QName("public", f"t{number:03}") for number in range(CHEAP_PROBES + 10)]
 

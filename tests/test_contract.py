@@ -44,7 +44,7 @@ from test_cli import Database, fixer, lent, started
 from fixer import api, contract
 from fixer.errors import ContractError, PgmendError
 from fixer.model.contract import Contract
-from fixer.model.schema import QName
+from fixer.model.table import QName
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ import fixer
 from fixer.errors import NeedsPermission
 from fixer.model.contract import ColumnHints
 from fixer.model.finding import Specimen
-from fixer.sql.types import conversion
+from fixer.sql.conversions import conversion
 
 ZONE = "Asia/Kolkata"  # has no summer time; five hours and a half ahead
 OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,7 +8,6 @@ import pytest
 
 from fixer import defects
 from fixer.model.finding import Finding
-from fixer.model.schema import Check, Column, ForeignKey, Index, QName
 from fixer.model.subject import (
     ColumnUnderIndex,
     OfCheck,
@@ -24,6 +23,7 @@ from fixer.model.subject import (
     Unreadable,
     WantedColumn,
 )
+from fixer.model.table import Check, Column, ForeignKey, Index, QName
 
 BOOKS = QName("public", "books")
 INDEX = Index("ix", ("title", "id"), "USING btree (title, id)")

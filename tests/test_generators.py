@@ -8,7 +8,8 @@ from sqlalchemy import MetaData
 
 from fixer.defects._walk import sequences
 from fixer.model.contract import Contract
-from fixer.model.schema import Column, QName, Schema, Sequence, Table
+from fixer.model.schema import Schema
+from fixer.model.table import Column, QName, Sequence, Table
 from fixer.repair.sequences import Users
 
 NAMES = [QName("public", f"t{number}") for number in range(3)]

@@ -14,7 +14,7 @@ from test_apply import wait_for
 from fixer import api
 from fixer.compare import probes as rows
 from fixer.model.plan import Plan
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.runner import atomic
 from fixer.runner import row_places as places
 

@@ -13,9 +13,10 @@ from laws import Laboratory
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from fixer.model.contract import ColumnHints
-from fixer.model.schema import Column
+from fixer.model.table import Column
 from fixer.sql.compose import SQL, Literal
-from fixer.sql.types import Conversion, conversion, fits, rewrites, widened
+from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.types import fits, rewrites, widened
 
 # Types, and values at their edges.
 VALUES = {

@@ -34,7 +34,7 @@ from contracts.rows.tables import columns_of
 from contracts.rows.text import Text
 from contracts.rows.types import kind_or_none
 from contracts.rows.unique import ROOMY, room
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 

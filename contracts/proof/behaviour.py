@@ -36,7 +36,7 @@ from contracts.rows import Bad, Insertion, Row, Swallowed
 from fixer.connect.settings import setting
 from fixer.connect.target import Target
 from fixer.errors import TargetError
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal

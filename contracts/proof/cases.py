@@ -14,7 +14,7 @@ from fixer.errors import ContractError
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.report import Report
-from fixer.model.schema import Check, ForeignKey, Index, QName, Table
+from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.repair.quarantine import identity_of
 from fixer.sql.compose import Literal
 

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.proof.cases import Case
 from contracts.proof.databases import Place
-from fixer.model.schema import QName
+from fixer.model.table import QName
 
 CAUSES = 6  # findings that a failure of behaviour shows beside its own evidence
 

@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from contracts.rows.laws import Law
 from contracts.rows.sqltext import mentioned_in
 from contracts.rows.tables import columns_of
-from fixer.model.schema import QName
+from fixer.model.table import QName
 
 _AT_MOST = 200  # partitions in which places for rows are looked for, those that were made last
 

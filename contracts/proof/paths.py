@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from fixer.connect import settings
-from fixer.model.schema import Table
+from fixer.model.table import Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from contracts.proof.trials import Broken
 from contracts.rows import Array, Insertion, Row, resolved
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.sql.compose import SQL, Composable, Literal
 
 # Types that know no equality, and what their values are compared as, in texts.

@@ -24,7 +24,8 @@ from contracts.rows.sqltext import DIALECT, mentioned_in, sql_of
 from contracts.rows.tables import columns_of, name_of
 from contracts.rows.text import Text
 from contracts.rows.types import kind_or_none
-from fixer.model.schema import QName
+from fixer.model.expression import quoted, unquoted
+from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
@@ -192,7 +193,7 @@ def _indexed(table: Table) -> Iterator[Law]:
         where = index.dialect_options["postgresql"].get("where")
         for each in (*index.expressions, *([] if where is None else [where])):
             text = sql_of(each)
-            if text.strip('"') not in columns_of(table):
+            if unquoted(text) not in columns_of(table):
                 plain = each is where and read(text, columns_of(table)).whole
                 yield _law(table, text, binding=False, hard=not plain, words=f"the index {index.name} on {text}")
     for constraint in table.constraints:
@@ -206,8 +207,3 @@ def _indexed(table: Table) -> Iterator[Law]:
 def sql_of_type(column: object) -> str:
     """Return the type of a column as the models spell it."""
     return str(column.type.compile(dialect=DIALECT))  # type: ignore[attr-defined]
-
-
-def quoted(name: str) -> str:
-    """Return a name in quotation marks."""
-    return '"' + name.replace('"', '""') + '"'

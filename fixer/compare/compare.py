@@ -21,9 +21,10 @@ from fixer.defects import DefectClass, Foreseeing
 from fixer.model.contract import Contract
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Stage
 from fixer.model.report import Comparison
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import RefusalError, Repair, refuse
 from fixer.model.subject import Unreadable
+from fixer.model.table import QName
 
 Candidate = tuple[DefectClass, Finding]
 

@@ -24,6 +24,7 @@ from fixer.model.contract import Contract
 from fixer.model.report import Comparison
 from fixer.model.report import Report as Report  # for the rooms that look for it here
 from fixer.model.schema import COUNTED, Schema
+from fixer.repair.twins import by_table
 
 TWINS = 100  # whose rows are counted: all, but where one schema stands hundreds of times
 
@@ -64,8 +65,8 @@ def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema
     twins, user_tables = introspect.elsewhere(cursor, called)
     chosen = [t.name for t in twins if t.readable and t.kind in "rpm" and t.name not in contract.tables]
     rows = how_many(cursor, list(dict.fromkeys(chosen))[:TWINS], COUNTED + 1)
-    twins = tuple(replace(twin, rows=rows.get(twin.name)) for twin in twins)
-    return replace(actual, twins=twins, user_tables=user_tables)
+    counted = (replace(twin, rows=rows.get(twin.name)) for twin in twins)
+    return replace(actual, twins=by_table(counted, contract), user_tables=user_tables)
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

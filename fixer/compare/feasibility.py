@@ -5,8 +5,9 @@ from __future__ import annotations
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication
-from fixer.model.schema import Check, ForeignKey, Index, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
+from fixer.model.table import Check, ForeignKey, Index, Table
 
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:

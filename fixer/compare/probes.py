@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.compare.sessions import Session, together
 from fixer.connect.failures import relying_on_path, told
 from fixer.model.finding import Count, Counter, Places, Probe
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, any_of
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from fixer.model.finding import Finding
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
+from fixer.model.table import QName
 
 # What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
 CHEAP_BYTES = 32 * 1024 * 1024

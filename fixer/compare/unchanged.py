@@ -9,7 +9,8 @@ from __future__ import annotations
 from operator import attrgetter
 
 from fixer.model.contract import Contract
-from fixer.model.schema import Column, QName, Schema, Table
+from fixer.model.schema import Schema
+from fixer.model.table import Column, QName, Table
 
 _SHAPE = attrgetter("kind", "columns", "indexes", "checks", "foreign_keys")
 _COUNTING = attrgetter("type", "start", "increment", "minimum", "maximum", "cycle", "owned_by")

@@ -17,7 +17,8 @@ from fixer import introspect
 from fixer.contract.places import Places
 from fixer.contract.statements import spelt
 from fixer.model.codec import decode, encode, form
-from fixer.model.schema import Check, Column, ForeignKey, Index, Schema, Sequence, Table
+from fixer.model.schema import Schema
+from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 
 _FORMAT = 3  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import MetaData
 
 from fixer.errors import ContractError
-from fixer.model.schema import QName
+from fixer.model.table import QName
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.connect.settings import OUR_PATH
 from fixer.contract.places import Places
-from fixer.model.schema import QName
+from fixer.model.table import QName
 
 Said = tuple[QName, str]  # a table, and an expression over its rows
 _VIEW = "CREATE VIEW {} AS SELECT ({}) AS pgmend_value FROM {} AS t;\n"

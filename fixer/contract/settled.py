@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fixer.contract.places import Places
-from fixer.model.schema import Column, QName, Schema, Sequence, Table, bare_type, in_full
+from fixer.model.expression import bare_type, in_full
+from fixer.model.schema import Schema
+from fixer.model.table import Column, QName, Sequence, Table
 
 
 def settled(wanted: Schema, places: Places, types: Mapping[str, str]) -> Schema:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.contract import Contract
-from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table
+from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
+from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.sequences import Users
 
 

@@ -13,9 +13,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Check, QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
+from fixer.model.table import Check, QName
 from fixer.repair.checks import spelt, stands
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover

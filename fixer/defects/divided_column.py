@@ -14,14 +14,16 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.model.contract import ColumnHints, Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Column, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import FoundColumn
+from fixer.model.table import Column
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.types import Conversion, conversion, family, fits
+from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.types import family, fits
 
 SLUG = "divided-column"
 POINT = 4

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Repair
 from fixer.model.subject import OfForeignKey
+from fixer.model.table import ForeignKey
 from fixer.repair.alter import drop_foreign_key
 from fixer.repair.foreign_keys import best, ends_at
 

@@ -15,9 +15,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
+from fixer.model.table import ForeignKey, Table
 from fixer.repair.numbers import new_numbers
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import unreferenced

@@ -13,9 +13,10 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
+from fixer.model.table import ForeignKey, Table
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.rows import Rivals, move
 from fixer.sql import compose as q

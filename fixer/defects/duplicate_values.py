@@ -13,9 +13,10 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Index, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfIndex
+from fixer.model.table import Index, Table
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import Rivals

@@ -12,9 +12,10 @@ from dataclasses import replace
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step
 from fixer.model.subject import StrayIndex
+from fixer.model.table import QName
 from fixer.repair.alter import drop_constraint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL

@@ -12,9 +12,10 @@ from dataclasses import replace
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Column, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundColumn
+from fixer.model.table import Column, Table
 from fixer.repair.alter import alter
 from fixer.sql.compose import SQL, Identifier
 

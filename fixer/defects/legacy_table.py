@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OtherTable
+from fixer.model.table import QName
 from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
@@ -68,30 +69,7 @@ def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:
     """Yield the statements that create a view of a table, by which everybody may do what they may do with that."""
     options = SQL(" WITH (security_invoker = true)" if version >= INVOKER else "")
     yield SQL("CREATE VIEW {}{} AS SELECT * FROM {}").format(q.name(name), options, q.name(table))
-    body = SQL(
-        "DECLARE\n    source regclass := {table};\n    made regclass := {view};\n    each record;\nBEGIN\n"
-        "    FOR each IN\n"
-        "        SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
-        "                             ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom\n"
-        "          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a\n"
-        "         WHERE c.oid = made AND a.grantee <> c.relowner\n"
-        "    LOOP\n"
-        "        EXECUTE format('REVOKE ALL ON %s FROM %s', made, each.whom);\n"
-        "    END LOOP;\n"
-        "    FOR each IN\n"
-        "        SELECT g.cells, a.privilege_type AS deed, a.is_grantable AS further,\n"
-        "               CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
-        "                    ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS whom\n"
-        "          FROM (SELECT '' AS cells, relacl AS acl FROM pg_catalog.pg_class WHERE oid = source\n"
-        "                 UNION ALL\n"
-        "                SELECT format('(%I)', attname), attacl FROM pg_catalog.pg_attribute\n"
-        "                 WHERE attrelid = source AND NOT attisdropped) AS g, pg_catalog.aclexplode(g.acl) a\n"
-        "    LOOP\n"
-        "        EXECUTE format('GRANT %s %s ON %s TO %s', each.deed, each.cells, made, each.whom)\n"
-        "             || CASE WHEN each.further AND each.whom <> 'PUBLIC' THEN ' WITH GRANT OPTION' ELSE '' END;\n"
-        "    END LOOP;\nEND"
-    ).format(table=Literal(q.quoted(table)), view=Literal(q.quoted(name)))
-    yield q.Block(body)
+    yield q.block("rights/view", table=Literal(q.quoted(table)), view=Literal(q.quoted(name)))
 
 
 def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Schema:

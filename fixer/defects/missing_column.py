@@ -16,9 +16,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Column, QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
+from fixer.model.table import Column, QName
 from fixer.repair.alter import alter
 from fixer.repair.own_values import added, may_differ
 from fixer.repair.rows import counted

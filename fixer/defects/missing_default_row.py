@@ -13,15 +13,16 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Column, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow
+from fixer.model.table import Column
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
-from fixer.repair.rows import insert_statement
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
+from fixer.sql.row_statements import insert_statement
 
 SLUG = "missing-default-row"
 POINT = 3

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
+from fixer.model.expression import canonical
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema, canonical
+from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online

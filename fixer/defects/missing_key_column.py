@@ -17,9 +17,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Column, QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
+from fixer.model.table import Column, QName
 from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded

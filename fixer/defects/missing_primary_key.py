@@ -13,9 +13,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Index, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfPrimaryKey
+from fixer.model.table import Index
 from fixer.repair import constraints_online as online
 from fixer.repair.alter import alter
 from fixer.sql import ddl

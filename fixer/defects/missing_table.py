@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import COUNTED, QName, Schema
+from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
+from fixer.model.table import QName
 from fixer.repair.alter import alter
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import ddl

@@ -11,10 +11,12 @@ from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
+from fixer.model.expression import canonical
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Index, Schema, Table, canonical
+from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step
 from fixer.model.subject import OfIndex
+from fixer.model.table import Index, Table
 from fixer.repair import constraints_online as online
 from fixer.repair.alter import alter, drop_constraint
 from fixer.sql import ddl

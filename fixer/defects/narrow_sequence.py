@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema, Sequence
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
+from fixer.model.table import Sequence
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal
 

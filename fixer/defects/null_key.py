@@ -14,9 +14,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Index, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
+from fixer.model.table import Index, Table
 from fixer.repair.numbers import new_numbers
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite

@@ -11,10 +11,12 @@ from functools import partial
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
+from fixer.model.expression import canonical, quoted
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import QName, Schema, Table, canonical
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
+from fixer.model.table import QName, Table
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover, one_at_most
 from fixer.repair.rows import counted, identity, rewrite
@@ -42,7 +44,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 
 def _is_checked(table: Table, column: str) -> bool:
     """Tell whether a validated check forbids NULL already, as on the way to SET NOT NULL."""
-    wanted = canonical(f"({column} IS NOT NULL)")
+    wanted = canonical(f"({quoted(column)} IS NOT NULL)")
     return any(c.validated and c.columns == (column,) and canonical(c.expression) == wanted for c in table.checks)
 
 

@@ -13,9 +13,10 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import ForeignKey, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
+from fixer.model.table import ForeignKey, Table
 from fixer.repair.foreign_keys import best
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover, orphaned

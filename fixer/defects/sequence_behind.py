@@ -13,9 +13,10 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import QName, Schema, Sequence
+from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfSequence
+from fixer.model.table import QName, Sequence
 from fixer.repair.numbers import advance, held
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q

@@ -15,9 +15,10 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
-from fixer.model.schema import Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
+from fixer.model.table import Table
 from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfTable
+from fixer.model.table import Table
 from fixer.repair import constraints_online as online
 from fixer.repair.alter import drop_constraint
 from fixer.repair.shadow import dropped_beside, without_beside

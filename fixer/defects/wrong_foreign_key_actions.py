@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import FoundForeignKey
+from fixer.model.table import ForeignKey
 from fixer.repair.foreign_keys import arrow, best, exchange
 from fixer.sql import ddl
 

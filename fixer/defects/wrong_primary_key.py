@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
-from fixer.model.schema import ForeignKey, Index, QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
+from fixer.model.table import ForeignKey, Index, QName
 from fixer.repair import constraints_online as online
 from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql import compose as q

@@ -16,7 +16,8 @@ from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.repair.conversion.steps import converted, foresee_conversion, misfits
+from fixer.repair.conversion.steps import converted, foresee_conversion
+from fixer.repair.conversion.values import misfits
 from fixer.sql.types import family, fits
 
 SLUG = "wrong-type"

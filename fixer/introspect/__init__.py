@@ -21,7 +21,8 @@ from fixer.introspect.memory import undisturbed
 from fixer.introspect.questions import Rows, asking, queries, query
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
-from fixer.model.schema import QName, Spellings
+from fixer.model.schema import Spellings
+from fixer.model.table import QName
 
 __all__ = ["audience", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
 

@@ -15,8 +15,10 @@ from fixer.introspect.obstacles import SAID_TO_PERSONS, obstacle
 from fixer.introspect.questions import Ask, Rows
 from fixer.introspect.spelling import Columns, Definitions, WantedCheck, WantedIndex
 from fixer.model import schema as s
+from fixer.model.expression import as_needed
 from fixer.model.obstacle import Obstacle
-from fixer.model.schema import QName, Spellings
+from fixer.model.schema import Spellings
+from fixer.model.table import QName
 
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
@@ -43,7 +45,7 @@ class Assembly:
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
         self._types = spelling.types(spelt(), short, ask)
-        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(s.as_needed(schema)) for schema in short)})\.")
+        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(as_needed(schema)) for schema in short)})\.")
         self._sequences = self._read_sequences()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()

@@ -15,6 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from fixer.introspect.questions import Answer, Ask, Rows
+from fixer.model.expression import as_needed
 from fixer.model.schema import Spellings
 
 TypeKey = tuple[int, int, int]  # type, modifier, collation
@@ -24,7 +25,6 @@ Columns = tuple[str, ...]
 _PLACE = re.compile(r" :location -?\d+")
 # What another database may mean otherwise: numbers of its own, and the row as a whole, which bears its table's name.
 _LOCAL = re.compile(r":(?!\w*typmod |constlen |location )\w+ \d{5,}|:varattno 0 ")
-_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 CHOOSE_TYPES = "SELECT set_config('pgmend.types', %s, true);\n"
 _CHOOSE_DEFINITIONS = """
 SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.checks', %s::oid[]::text, true);
@@ -137,12 +137,7 @@ class Definitions:
                 (self.tails if kind == "index" else self.expressions)[oid] = text
 
     def _plainly(self, columns: Columns) -> str:
-        return f"USING btree ({', '.join(map(self._quoted, columns))})"
-
-    def _quoted(self, name: str) -> str:
-        if _PLAIN_NAME.fullmatch(name) and name not in self._words:
-            return name
-        return '"' + name.replace('"', '""') + '"'
+        return f"USING btree ({', '.join(as_needed(column, self._words) for column in columns)})"
 
 
 def _digest(tree: str) -> str:

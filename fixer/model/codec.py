@@ -14,7 +14,7 @@ from enum import Enum, IntEnum
 from functools import cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from fixer.model.schema import Column, QName
+from fixer.model.table import Column, QName
 
 Decoder = Callable[[Any], Any]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from psycopg2.sql import SQL, Composable
 from sqlalchemy import MetaData
 
-from fixer.model.schema import Column, ForeignKey, QName, Schema, Table
+from fixer.model.schema import Schema
+from fixer.model.table import Column, ForeignKey, QName, Table
 
 
 @dataclass(frozen=True, slots=True)

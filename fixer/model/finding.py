@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Generic
 from psycopg2.sql import Composable
 from sqlalchemy import MetaData
 
-from fixer.model.schema import QName
 from fixer.model.step import Repair
 from fixer.model.subject import Part, Subject
+from fixer.model.table import QName
 
 if TYPE_CHECKING:
     # The default is for the type checker alone, which takes a bare Finding as one about any subject.

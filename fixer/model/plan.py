@@ -11,8 +11,8 @@ from typing import Any
 from fixer.errors import PlanRefused
 from fixer.model import codec
 from fixer.model.finding import Finding
-from fixer.model.schema import QName
 from fixer.model.step import Batches, Effect, Hazard, Lock, Phase, Shape
+from fixer.model.table import QName
 
 VERSION = 1
 ATOMIC, ONLINE = MODES = ("atomic", "online")

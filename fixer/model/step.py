@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from psycopg2.sql import SQL, Composable
 
-from fixer.model.schema import QName
+from fixer.model.table import QName
 
 QUARANTINE = "fixer_quarantine"
 JOURNAL = "fixer_journal"

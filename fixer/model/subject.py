@@ -11,7 +11,7 @@ from typing import Protocol
 
 from psycopg2.sql import Composable
 
-from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 DefaultRow = Mapping[str, Composable]
 Part = ForeignKey | Index | Check | DefaultRow  # what the contract wants besides tables and columns

@@ -6,8 +6,9 @@ Bytes a second were measured at five million rows with PostgreSQL's default sett
 from __future__ import annotations
 
 from fixer.model.plan import Cost
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Phase, Step
+from fixer.model.table import QName
 
 _READ, _SORT, _PROBE, _WRITE = 1e9, 300e6, 80e6, 65e6  # bytes a second
 _INDEX_ENTRY = 24  # bytes, of a number and its place with what a page wastes

@@ -8,8 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
-from fixer.model.schema import QName
 from fixer.model.step import Hazard, Phase, Room, Step
+from fixer.model.table import QName
 from fixer.planner.triggers import quietly, while_asleep
 from fixer.repair.rows import filling
 from fixer.sql import compose as q

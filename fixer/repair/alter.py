@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.model.schema import ForeignKey, QName
 from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Reversal, Shape, Step
+from fixer.model.table import ForeignKey, QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 

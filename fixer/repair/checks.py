@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fixer.model.schema import Check, Table, canonical, plain
+from fixer.model.expression import canonical, plain
+from fixer.model.table import Check, Table
 
 
 def stands(check: Check, table: Table) -> Check | None:

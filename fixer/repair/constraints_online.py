@@ -11,10 +11,10 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer.connect.settings import SAFE_PATH
 from fixer.model.obstacle import Trigger
-from fixer.model.schema import Check, ForeignKey, Index, QName, Schema, Table
-from fixer.model.step import JOURNAL, Effect, Hazard, Lock, Phase, Step
+from fixer.model.schema import Schema
+from fixer.model.step import Effect, Hazard, Lock, Phase, Step
+from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -27,16 +27,6 @@ FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
 BESIDE = "pgmend_new_"  # begins the name of a column that is filled beside the one whose place it will take
 SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
-# Settings that say how a value is spelt as text and how a text is read, and which names are seen.
-_SPELLING = (
-    "search_path",
-    "timezone",
-    "datestyle",
-    "intervalstyle",
-    "extra_float_digits",
-    "bytea_output",
-    "standard_conforming_strings",
-)
 
 
 def beside(name: str) -> str:
@@ -96,17 +86,9 @@ def proved_at_once(table: Table, wanted: Index) -> Iterator[Step]:
 
 def _prove_all(phase: Phase, table: QName) -> Step:
     """Return the step that proves all NOT NULLs of a table that are NOT VALID, in one scan."""
-    body = SQL(
-        "DECLARE\n    proofs text;\nBEGIN\n"
-        "    SELECT string_agg(format('VALIDATE CONSTRAINT %I', conname), ', ') INTO proofs\n"
-        "      FROM pg_catalog.pg_constraint\n"
-        "     WHERE conrelid = {0}::regclass AND contype = 'n' AND NOT convalidated;\n"
-        "    IF proofs IS NOT NULL THEN\n"
-        "        EXECUTE 'ALTER TABLE ' || {0} || ' ' || proofs;\n"
-        "    END IF;\nEND"
-    ).format(Literal(q.quoted(table)))
+    body = q.block("columns/prove_not_nulls", table=Literal(q.quoted(table)))
     title = f"prove that columns of {table.name} hold no NULL"
-    return Step(phase, table, title, q.Block(body), Lock.SHARE_UPDATE_EXCLUSIVE)
+    return Step(phase, table, title, body, Lock.SHARE_UPDATE_EXCLUSIVE)
 
 
 def validate(phase: Phase, table: QName, constraint: str, title: str, touches: tuple[QName, ...] = ()) -> Step:
@@ -257,77 +239,6 @@ def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]
             hazard=Hazard.REPLACES_CONSTRAINT,
             touches=(each.target,),
         )
-
-
-def synced(
-    phase: Phase, table: QName, column: str, value: Composable, *, reads_others: bool, once: bool = False
-) -> Step:
-    """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`.
-
-    It fires whoever writes, a replica's worker too. Where it `reads_others`, tables that is, it runs with its
-    owner's rights: who writes to this table need not read what the value is made of. Else it sees the row alone,
-    under the settings of this session, so that it spells every value as the batches do. `once`: a row keeps its first.
-    """
-    name = syncing(table, column)
-    settings = SQL(f"SECURITY DEFINER SET search_path = {SAFE_PATH}") if reads_others else _alike()
-    assigned = SQL("new.{0} := {1}").format(Identifier(column), value)
-    if once:
-        assigned = SQL("IF new.{} IS NULL THEN\n        {};\n    END IF").format(Identifier(column), assigned)
-    body = SQL("BEGIN\n    {};\n    RETURN new;\nEND").format(assigned)
-    statement = SQL(
-        "{create};\n"
-        "DROP TRIGGER IF EXISTS {name} ON {table};\n"
-        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}();\n"
-        "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"
-    ).format(
-        create=_function(name, settings, body),
-        function=Identifier(JOURNAL, name),
-        name=Identifier(name),
-        table=q.name(table),
-    )
-    return Step(phase, table, f"keep {table.name}.{column} in step with what others write", statement)
-
-
-def taken_in(table: QName, aside: str, body: Composable) -> Composable:
-    """Return the statements that let a trigger do something with rows which come in with a value for a column aside."""
-    name = syncing(table, aside)
-    return SQL(
-        "{create};\n"
-        "CREATE TRIGGER {name} BEFORE INSERT ON {table} FOR EACH ROW WHEN (new.{aside} IS NOT NULL)"
-        " EXECUTE FUNCTION {function}()"
-    ).format(
-        create=_function(name, _alike(), body),
-        name=Identifier(name),
-        table=q.name(table),
-        aside=Identifier(aside),
-        function=Identifier(JOURNAL, name),
-    )
-
-
-def _alike() -> Composable:
-    """Return the settings of a function that spells every value as this session does."""
-    return SQL(" ").join(SQL("SET {} FROM CURRENT").format(Identifier(setting)) for setting in _SPELLING)
-
-
-def _function(name: str, settings: Composable, body: Composable) -> Composable:
-    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql {} AS {}").format(
-        Identifier(JOURNAL, name), settings, q.Quoted(body)
-    )
-
-
-def unfilled(table: QName, column: str) -> Composable:
-    """Return the statement after which the trigger fills nothing any more; it stays, and says that work is left."""
-    return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}").format(
-        Identifier(JOURNAL, syncing(table, column)), q.Quoted(SQL("BEGIN\n    RETURN new;\nEND"))
-    )
-
-
-def unsynced(table: QName, column: str) -> Composable:
-    """Return the statements that end what `synced` began."""
-    name = syncing(table, column)
-    return SQL("DROP TRIGGER {} ON {};\nDROP FUNCTION {}()").format(
-        Identifier(name), q.name(table), Identifier(JOURNAL, name)
-    )
 
 
 def syncing(table: QName, column: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fixer.model.contract import Contract
-from fixer.model.schema import QName, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
+from fixer.model.table import QName, Table
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal

@@ -8,9 +8,10 @@ from functools import partial
 
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
-from fixer.model.schema import ForeignKey, QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Phase, Step
 from fixer.model.subject import StrandedColumn
+from fixer.model.table import ForeignKey, QName
 from fixer.repair import constraints_online as online
 from fixer.repair.alter import alter, drop_foreign_key
 from fixer.repair.probe import rows_where

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fixer.model.schema import Index, QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, RefusalError, Room, Step
+from fixer.model.table import Index, QName
 from fixer.repair.constraints_online import apart
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -21,6 +22,7 @@ from fixer.sql.types import family
 
 OF_SEQUENCE = Lock.SHARE_ROW_EXCLUSIVE  # by ALTER SEQUENCE; the table is only read
 Held = tuple[Composable, ...]  # questions for the numbers that references to a key hold
+_Search = tuple[Composable, Composable]  # statements that find the gaps between them, and that choose one
 # Numbers that are left to others while a repair lasts, where somebody counts without the generator: a tenth of all that
 # there ever were, within bounds, and never much of what the type has left.
 _LEAP = SQL("greatest(least(greatest(start / 10, 10000), 1000000, (last - start) / 8), 0)")
@@ -132,43 +134,28 @@ def _held_by(table: QName, column: str, actual: Schema) -> Composable:
     return SQL("SELECT way * {} FROM {} AS t WHERE {} BETWEEN lowest AND highest").format(number, q.name(table), number)
 
 
-def _room(table: QName, column: str, held: Held, rows: int = 0) -> tuple[Composable, Composable]:
+def _room(table: QName, column: str, held: Held, rows: int = 0) -> _Search | None:
     """Return the statements that find the gaps in what is held, and that choose one: the first ample, else the widest.
 
     More rows may come by than the plan counted; one number held far up must not use up an integer. Where none is
     wanted at once, it stays where no gap is.
     """
     if not held:
-        return SQL(""), SQL("")
-    choice = SQL(
-        "    start := coalesce((\n"
-        "        SELECT f.start\n"
-        "          FROM unnest(gaps) AS u (gap),\n"
-        "               LATERAL (SELECT greatest(lower(u.gap), start)) AS f (start),\n"
-        "               LATERAL (SELECT (upper(u.gap) - f.start) / abs(pace)) AS r (room)\n"
-        "         WHERE r.room >= {rows} ORDER BY least(r.room, {ample}) DESC, f.start LIMIT 1), {otherwise});\n"
-        "    IF start IS NULL THEN\n"
-        "        RAISE sequence_generator_limit_exceeded USING MESSAGE = {complaint};\n"
-        "    END IF;\n"
-    )
-    return _gaps(held), choice.format(
+        return None
+    choice = q.written(
+        "numbers/choose_gap",
         rows=Literal(rows),
         ample=Literal(2 * rows + 1000),
         otherwise=SQL("NULL" if rows else "start"),
         complaint=_no_room(table, column, rows),
     )
+    return _gaps(held), choice
 
 
 def _gaps(held: Held) -> Composable:
     """Return the statements that find the gaps in what is held, from `start` to `last`."""
-    return SQL(
-        "    lowest := least(way * start, way * last);\n    highest := greatest(way * start, way * last);\n"
-        "    gaps := (\n"
-        "        SELECT array_agg(int8range(g.held + 1, g.after) ORDER BY g.held)\n"
-        "          FROM (SELECT h.held, lead(h.held, 1, last + 1) OVER (ORDER BY h.held) AS after\n"
-        "                  FROM ({}) AS h (held)) AS g\n"
-        "         WHERE g.after > g.held + 1);\n"
-    ).format(SQL(" UNION\n                        ").join([SQL("SELECT start - 1"), *held]))
+    each = SQL(" UNION\n                        ").join([SQL("SELECT start - 1"), *held])
+    return q.written("numbers/find_gaps", held=each)
 
 
 def _no_room(table: QName, column: str, rows: int) -> Composable:
@@ -191,77 +178,25 @@ def _aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool)
 
     They keep the pace of the generator, since others may give those in between.
     """
-    body = SQL(
-        "#variable_conflict use_variable\n"
-        "DECLARE\n    generator text := {generator};\n    pace bigint;\n    way bigint;\n    last bigint;\n"
-        "    above bigint;\n    origin bigint;\n    next bigint;\n    start bigint;\n    lowest bigint;\n"
-        "    highest bigint;\n    gaps int8range[];\n    lead bigint;\n    size bigint;\n    after bigint;\nBEGIN\n"
-        "    IF generator IS NULL THEN\n        RETURN;\n    END IF;\n"
-        "{reach}"
-        "    above := (SELECT CASE WHEN pace > 0 THEN max({column}) + 1 ELSE 1 - min({column}) END\n"
-        "                FROM {table} AS t);\n"
-        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
-        "    start := greatest(next, above);\n{gaps}"
-        # A change that changes nothing: from here on nobody draws a number in between.
-        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;\n"
-        "    EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '"
-        " || generator INTO origin, next;\n"
-        "    start := greatest(next, start);\n    lead := least(start - coalesce(above, start), {leap});\n"
-        "    SELECT f.start, least(greatest({rows}, f.room / 2), {rows} + {rows} / 10 + lead / 100) INTO start, size\n"
-        "      FROM {found}\n"
-        "     WHERE f.room >= {rows} ORDER BY least(f.room, {ample}) DESC, f.start LIMIT 1;\n"
-        "    IF start IS NULL THEN\n"
-        "        RAISE sequence_generator_limit_exceeded USING MESSAGE = {complaint};\n"
-        "    END IF;\n"
-        "    PERFORM set_config('pgmend.bottom', (way * start)::text, true),\n"
-        "            set_config('pgmend.number', (way * (start + size * abs(pace)))::text, true),\n"
-        "            set_config('pgmend.pace', pace::text, true);\n"
-        "    IF NOT {by_itself} THEN\n"
-        "        start := start + size * abs(pace) + lead;\n"
-        "        start := coalesce((\n            SELECT f.start FROM {found}\n"
-        "             WHERE f.room > 0 ORDER BY least(f.room, 1000) DESC, f.start LIMIT 1), start - lead);\n"
-        "    END IF;\n"
-        "    IF start > origin THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - abs(pace));\n"
-        "        PERFORM nextval(generator::regclass);\n"
-        "    END IF;\nEND"
-    )
-    found = SQL(
-        "(SELECT s.start, (upper(u.gap) - s.start + abs(pace) - 1) / abs(pace) AS room FROM unnest(gaps) AS u (gap),\n"
-        "               LATERAL (SELECT origin + (greatest(lower(u.gap), start) - origin + abs(pace) - 1)"
-        " / abs(pace) * abs(pace)) AS s (start)) AS f"
-    )
-    return q.Block(
-        body.format(
-            generator=q.generator_of(table, column),
-            reach=_reach(table, column),
-            column=q.column(column),
-            table=q.name(table),
-            leap=_LEAP,
-            gaps=_gaps(held),
-            found=found,
-            rows=Literal(rows),
-            ample=Literal(2 * rows + 1000),
-            by_itself=Literal(by_itself),
-            complaint=_no_room(table, column, rows),
-        )
+    return q.block(
+        "numbers/set_aside",
+        generator=q.generator_of(table, column),
+        reach=_reach(table, column),
+        column=q.column(column),
+        table=q.name(table),
+        leap=_LEAP,
+        gaps=_gaps(held),
+        found=q.written("numbers/gaps_with_room"),
+        rows=Literal(rows),
+        ample=Literal(2 * rows + 1000),
+        by_itself=Literal(by_itself),
+        complaint=_no_room(table, column, rows),
     )
 
 
 def _reach(table: QName, column: str) -> Composable:
     """Return the statement that asks how, which way and how far a generator counts: as far as its column holds."""
-    return SQL(
-        "    SELECT s.seqincrement, sign(s.seqincrement),\n"
-        "           least(CASE WHEN s.seqincrement > 0 THEN s.seqmax ELSE -(s.seqmin + 1) END, {limit})\n"
-        "      INTO pace, way, last\n"
-        "      FROM pg_catalog.pg_sequence AS s WHERE s.seqrelid = generator::regclass;\n"
-    ).format(
-        limit=SQL(
-            "(SELECT CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647"
-            " ELSE 9223372036854775806 END\n"
-            "            FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = {}::regclass AND a.attname = {})"
-        ).format(Literal(q.quoted(table)), Literal(column))
-    )
+    return q.written("numbers/reach", table=Literal(q.quoted(table)), column=Literal(column))
 
 
 def _moved_on(
@@ -269,7 +204,7 @@ def _moved_on(
     column: str,
     generator: Composable,
     above: Composable,
-    room: tuple[Composable, Composable] = (SQL(""), SQL("")),
+    room: _Search | None = None,
     *,
     anchored: bool = False,
     leaps: bool = False,
@@ -279,40 +214,15 @@ def _moved_on(
     Where it `leaps`, it leaves numbers to those who count without it.
     One that counts downwards is looked at in a mirror: all numbers are taken `way` round, by their sign.
     """
-    body = SQL(
-        "#variable_conflict use_variable\n"
-        "DECLARE\n    generator text := {generator};\n    pace bigint;\n    way bigint;\n    last bigint;\n"
-        "    origin bigint;\n    next bigint;\n"
-        "    start bigint;\n    lowest bigint;\n    highest bigint;\n    gaps int8range[];\nBEGIN\n"
-        "    IF generator IS NULL THEN\n        RETURN;\n    END IF;\n"
-        "{reach}"
-        "    EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;\n"
-        "    start := greatest(next, CASE WHEN pace > 0 THEN {above} END::bigint);\n{leap}{gaps}{choice}"
-        "    IF start = next AND NOT {anchored} THEN\n        RETURN;\n    END IF;\n"
-        # A change that changes nothing: from here on nobody draws a number in between.
-        "    EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;\n"
-        "    EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '"
-        " || generator INTO origin, next;\n"
-        "    start := greatest(next, start);\n{choice}"
-        # On its pace: others may give the numbers in between.
-        "    start := origin + (start - origin + abs(pace) - 1) / abs(pace) * abs(pace);\n"
-        "    IF start > origin + (next - origin) * abs(pace) THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - abs(pace));\n"
-        "        PERFORM nextval(generator::regclass);\n"
-        "    ELSIF {anchored} THEN\n"
-        "        EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * start;\n"
-        "    END IF;\nEND"
-    )
-    leap = SQL("    IF start > next THEN\n        start := start + {};\n    END IF;\n").format(_LEAP)
-    gaps, choice = room
-    return q.Block(
-        body.format(
-            generator=generator,
-            reach=_reach(table, column),
-            above=above,
-            leap=leap if leaps else SQL(""),
-            gaps=gaps,
-            choice=choice,
-            anchored=Literal(anchored),
-        )
+    leap = SQL("    IF start > next THEN\n        start := start + {};\n    END IF;").format(_LEAP)
+    choice = room[1] if room else SQL("")
+    parts = [*([leap] if leaps else []), *(room or ())]
+    return q.block(
+        "numbers/move_on",
+        generator=generator,
+        reach=_reach(table, column),
+        above=above,
+        room=SQL("\n").join(parts),
+        choice=choice,
+        anchored=Literal(anchored),
     )

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from fixer.model.schema import Column, Table
 from fixer.model.step import Added, Effect, Fill, Phase, Shape, Step
+from fixer.model.table import Column, Table
 from fixer.repair import constraints_online as online
+from fixer.repair import sync_triggers
 from fixer.repair.rows import filling
 from fixer.repair.shadow import dropped_beside, guard_of
 from fixer.sql import compose as q
@@ -45,7 +46,7 @@ def added(table: Table, column: Column, value: Composable, add: Step) -> Iterato
     if there and there.type != column.type:
         yield dropped_beside(name, beside)
     type_ = SQL(f"{column.full_type} COLLATE {column.collation}" if column.collation else column.full_type)
-    sync = online.synced(Phase.SHADOWS, name, beside, value, reads_others=False, once=True)
+    sync = sync_triggers.synced(Phase.SHADOWS, name, beside, value, reads_others=False, once=True)
     new = [
         SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(q.name(name), Identifier(beside), type_),
         sync.sql,
@@ -75,7 +76,7 @@ def _named(table: Table, column: Column) -> Iterator[Composable]:
     name, beside = table.name, online.beside(column.name)
     alter = SQL("ALTER TABLE {} {}")
     rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(beside), Identifier(column.name))
-    yield online.unsynced(name, beside)
+    yield sync_triggers.unsynced(name, beside)
     yield alter.format(q.name(name), rename)
     if column.default is not None:
         default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixer.model.finding import Probe
-from fixer.model.schema import QName, Schema, Table
+from fixer.model.schema import Schema
+from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 

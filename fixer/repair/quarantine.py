@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fixer.model.contract import Contract
-from fixer.model.schema import ForeignKey, QName, Schema, Table
+from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.rows import Rivals, counted, identity, move, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
@@ -40,12 +41,8 @@ class Mover:
         """
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
-        keys, condition_before = self.actual.incoming(table), condition
-        missing = [
-            key
-            for key in self.contract.foreign_keys()
-            if key.target == table and not any(k.pairs == key.pairs and k.table == key.table for k in keys)
-        ]
+        keys, below = self.actual.incoming(table), (*path, table)
+        missing = self._missing(table, keys)
         # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
@@ -53,20 +50,23 @@ class Mover:
         for key in (*keys, *followed):
             if key.table == table and key not in released:
                 condition = _with_descendants(key, condition)
+                rivals = find = None
+        why = f"its row of {table.name} is in quarantine"
         for key in keys:
             if key.table != table or key in released:
-                leaving = _under(key, condition)
-                if key in released:
-                    leaving = SQL("{} AND ({}) IS NOT TRUE").format(leaving, condition)
-                why = f"its row of {table.name} is in quarantine"
-                yield from self.settle(phase, key, leaving, why, rows=0, path=(*path, table))
-        if condition_before is not condition:
-            rivals = find = None
+                leaving = _under(key, condition, itself_stays=key in released)
+                yield from self.settle(phase, key, leaving, why, rows=0, path=below)
         there = self.actual.tables[table]
         yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=keys, find=find)
         for key in missing:
             if key not in followed:
-                yield from self.orphans(key, rows=0, path=(*path, table))
+                yield from self.orphans(key, rows=0, path=below)
+
+    def _missing(self, table: QName, keys: Collection[ForeignKey]) -> list[ForeignKey]:
+        """Return the foreign keys that should point at a table, and are none of those that do."""
+        there = {(key.table, key.pairs) for key in keys}
+        wanted = (key for key in self.contract.foreign_keys() if key.target == table)
+        return [key for key in wanted if (key.table, key.pairs) not in there]
 
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
@@ -132,26 +132,38 @@ class Mover:
             others = tuple(table for table in path if table != key.table)
             yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
             return
-        table = self.actual.tables[key.table]
-        if policy == "adopt":
-            values, stands = self.adopter(key)
-            one_at_most((table, self.contract.tables[key.table]), values, rows)
-            condition = q.all_of([SQL("({})").format(condition), stands])
-        else:
-            values = dict.fromkeys(self._emptied(key), SQL("NULL"))
-        deed = "give to the default row" if policy == "adopt" else "set to NULL"
-        columns = ", ".join(values)
-        title = f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}"
-        known_by = identity(table, self.contract.tables.get(key.table), phase)
+        if policy == "null":
+            values: dict[str, Composable] = dict.fromkeys(self._emptied(key), SQL("NULL"))
+            yield self._rewritten(phase, key, "set to NULL", values, condition, reason, rows=rows, find=find)
+            return
+        values, stands = self.adopter(key)
+        one_at_most((self.actual.tables[key.table], self.contract.tables[key.table]), values, rows)
+        condition, deed = q.all_of([SQL("({})").format(condition), stands]), "give to the default row"
+        yield self._rewritten(phase, key, deed, values, condition, reason, rows=rows, find=find)
+
+    def _rewritten(
+        self,
+        phase: Phase,
+        key: ForeignKey,
+        deed: str,
+        values: Mapping[str, Composable],
+        condition: Composable,
+        reason: str,
+        *,
+        rows: int,
+        find: Composable | None,
+    ) -> Step:
+        """Return the step that gives columns of a foreign key these values."""
         unreferenced(self.actual, key.table, values)
-        yield rewrite(
+        table, columns = self.actual.tables[key.table], ", ".join(values)
+        return rewrite(
             phase,
             table,
-            title,
+            f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}",
             values,
             condition,
             rows=rows,
-            known_by=known_by,
+            known_by=identity(table, self.contract.tables.get(key.table), phase),
             find=find,
             reason=f"{deed} {columns}: {reason}",
         )
@@ -237,20 +249,11 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
     return tuple(row)
 
 
-def _under(key: ForeignKey, condition: Composable) -> Composed:
-    """Return the condition that the row references one of those of a condition."""
-    if not key.equalities:
-        return SQL("({}) IN (SELECT {} FROM {} AS t WHERE {})").format(
-            q.columns(key.columns), q.columns(key.target_columns), q.name(key.target), condition
-        )
-    names = [f"k{place}" for place in range(len(key.columns))]
-    return SQL("EXISTS (SELECT FROM (SELECT {} FROM {} AS t WHERE {}) AS gone ({}) WHERE {})").format(
-        q.columns(key.target_columns),
-        q.name(key.target),
-        condition,
-        q.names(names),
-        q.equal(key.columns, names, "t", "gone", key.equalities),
-    )
+def _under(key: ForeignKey, condition: Composable, *, itself_stays: bool) -> Composed:
+    """Return the condition that the row references one of those of a condition, and perhaps is none of them."""
+    gone = SQL("SELECT {} FROM {} AS t WHERE {}").format(q.columns(key.target_columns), q.name(key.target), condition)
+    under = q.among_values(key.columns, gone, key.equalities, "gone")
+    return SQL("{} AND ({}) IS NOT TRUE").format(under, condition) if itself_stays else under
 
 
 def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:

@@ -10,12 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from fixer.model.schema import ForeignKey, QName, Table
 from fixer.model.step import (
-    JOURNAL,
     QUARANTINE,
-    RUN_NUMBER,
-    STEP_NUMBER,
     Effect,
     Fill,
     Hazard,
@@ -24,11 +20,13 @@ from fixer.model.step import (
     Shape,
     Step,
 )
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
-from fixer.sql.row_image import cells, image, likeness
+from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.row_statements import assignment_list, move_statement, rewrite_statement
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
+_IS_KEEPER = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
 MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
 
 
@@ -74,39 +72,58 @@ def in_batches(
     again, since others write meanwhile; no row goes while `guards`, the foreign keys that point at it, have rows
     under it: a delete would cascade to them in silence.
     """
-    again: Composable = condition
-    keep: Composable = SQL("")
-    find = find or places(table.name, condition)
     if rivals:
-        find = SQL("SELECT t.pgmend_place, {} FROM {} WHERE {}").format(
-            q.column(rivals.keeper), rivals.source, rivals.where
-        )
-        if rivals.search is not None:
-            find, step = rivals.search, replace(step, batches=replace(step.batches, kind=rivals.kind))
-        again = SQL(
-            "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
-            " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
-            " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
-        ).format(q.name(table.name), rivals.same)
-        stays = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
-        keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table.name), stays)
+        find = _search(rivals)
+        step = replace(step, batches=replace(step.batches, kind=rivals.kind)) if rivals.search is not None else step
+    step = replace(step, sql=statement(condition))
+    if table.inherits:  # a place means another row in each partition
+        return step
     children = [
         SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(q.name(key.table), q.referencing(key, "c", "t"))
         for key in guards
     ]
-    # In a statement of its own: the next one sees every child that came in before the lock was had.
-    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table.name), IN_BATCH) if children else None
+    again = _still_rivals(table, rivals) if rivals else condition
     once_more = q.all_of([IN_BATCH, SQL("({})").format(again), *children])
-    hold = (keep + lock if lock else keep) if rivals else lock
-    step = replace(step, sql=statement(condition))
-    if table.inherits:  # a place means another row in each partition
-        return step
-    pages = step.effect.rows > MANY and not rivals
     return replace(
         step,
-        batches=replace(step.batches, find=find, batch=statement(once_more), hold=hold, pages=pages),
+        batches=replace(
+            step.batches,
+            find=find or places(table.name, condition),
+            batch=statement(once_more),
+            hold=_held(table.name, keepers=rivals is not None, rows=bool(children)),
+            pages=step.effect.rows > MANY and not rivals,
+        ),
         at_places=statement(IN_BATCH),
     )
+
+
+def _search(rivals: Rivals) -> Composable:
+    """Return the question where rivals stand, each with its keeper."""
+    if rivals.search is not None:
+        return rivals.search
+    keeper = q.column(rivals.keeper)
+    return SQL("SELECT t.pgmend_place, {} FROM {} WHERE {}").format(keeper, rivals.source, rivals.where)
+
+
+def _still_rivals(table: Table, rivals: Rivals) -> Composable:
+    """Return the condition that the row of a batch still has to go because of its keeper."""
+    return SQL(
+        "EXISTS (SELECT FROM unnest(current_setting('pgmend.places')::tid[],"
+        " current_setting('pgmend.keepers')::tid[]) AS b (place, keeper)"
+        " JOIN {} AS k ON k.ctid = b.keeper WHERE b.place = t.ctid AND {})"
+    ).format(q.name(table.name), rivals.same)
+
+
+def _held(table: QName, *, keepers: bool, rows: bool) -> Composable | None:
+    """Return the statements that lock what must not change while a batch is written: its keepers, its rows.
+
+    In statements of their own: the next one sees every child that came in before the lock was had.
+    """
+    keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table), _IS_KEEPER)
+    lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), IN_BATCH)
+    if keepers:
+        return keep + lock if rows else keep
+    return lock if rows else None
 
 
 def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
@@ -133,82 +150,6 @@ def quarantine_table(table: QName) -> QName:
     return QName(QUARANTINE, q.fitting(wanted))
 
 
-def move_statement(table: Table, condition: Composable, reason: str, *, early: bool = False) -> Composed:
-    """Return the one statement that takes rows out of a table and into its quarantine."""
-    return SQL(
-        "WITH moved AS (DELETE FROM {source} AS t WHERE {condition} RETURNING {image} AS image)\n"
-        'INSERT INTO {quarantine} (run, step, source, reason, "row")\n'
-        "SELECT {run}, {step}, {label}, {reason}, image FROM moved"
-    ).format(
-        source=q.name(table.name),
-        condition=condition,
-        image=image(table, early=early),
-        quarantine=q.name(quarantine_table(table.name)),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table.name)),
-        reason=Literal(reason),
-    )
-
-
-def rewrite_statement(
-    table: Table,
-    assignments: Mapping[str, Composable],
-    condition: Composable,
-    reason: str,
-    known_by: tuple[str, ...],
-    *,
-    early: bool = False,
-) -> Composed:
-    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
-    mark = cells((*known_by, *assignments)) if known_by else likeness()
-    return SQL(
-        "WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image\n"
-        "  FROM {table} AS t WHERE {condition}),\n"
-        "new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place\n"
-        "  RETURNING old.image, {mark} AS mark)\n"
-        'INSERT INTO {journal} (run, step, source, reason, "row", mark)\n'
-        "SELECT {run}, {step}, {label}, {reason}, image, mark FROM new"
-    ).format(
-        table=q.name(table.name),
-        condition=condition,
-        image=image(table, early=early),
-        mark=mark,
-        journal=Identifier(JOURNAL, "before_image"),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table.name)),
-        reason=Literal(reason),
-        cells=assignment_list(assignments),
-    )
-
-
-def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
-    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
-    return SQL(
-        "WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}\n"
-        "  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)\n"
-        "INSERT INTO {journal} (run, step, source, reason, mark)\n"
-        "SELECT {run}, {step}, {label}, {reason}, mark FROM new"
-    ).format(
-        table=q.name(table),
-        columns=q.names(row),
-        values=SQL(", ").join(row.values()),
-        match=match,
-        mark=likeness(),
-        journal=Identifier(JOURNAL, "before_image"),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table)),
-        reason=Literal(reason),
-    )
-
-
-def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
-    """Return what follows SET in an UPDATE."""
-    return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
-
-
 def move(
     phase: Phase,
     table: Table,
@@ -232,7 +173,7 @@ def move(
     )
 
     def statement(where: Composable) -> Composable:
-        return move_statement(table, where, reason, early=phase < Phase.CONVERT)
+        return move_statement(table, quarantine_table(table.name), where, reason, early=phase < Phase.CONVERT)
 
     guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]
@@ -257,28 +198,8 @@ def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> 
     A delete would do in silence what that key says: plan again. The lock keeps further ones out.
     """
     pairs = [json.dumps([*key.table, sorted(map(list, key.pairs))]) for key in known]
-    body = SQL(
-        "DECLARE\n    odd text;\nBEGIN\n"
-        "    SELECT string_agg(format('%I of %s', k.conname, k.conrelid::regclass), ', ') INTO odd\n"
-        "      FROM pg_catalog.pg_constraint k\n"
-        "      JOIN pg_catalog.pg_class c ON c.oid = k.conrelid\n"
-        "      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
-        "     WHERE k.contype = 'f' AND k.conparentid = 0\n"  # what partitions have of their roots goes with those
-        "       AND (k.confrelid = {table}::regclass\n"
-        "            OR k.confrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}::regclass) p))\n"
-        "       AND jsonb_build_array(n.nspname, c.relname, (\n"
-        "           SELECT jsonb_agg(jsonb_build_array(a.attname, b.attname)"
-        ' ORDER BY a.attname::text COLLATE "C", b.attname::text COLLATE "C")\n'
-        "             FROM unnest(k.conkey, k.confkey) AS u (here, there)\n"
-        "             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.here\n"
-        "             JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.there\n"
-        "       )) <> ALL ({known}::jsonb[]);\n"
-        "    IF odd IS NOT NULL THEN\n"
-        "        RAISE object_not_in_prerequisite_state USING\n"
-        "            MESSAGE = format('the foreign key %s came about since the plan was made', odd);\n"
-        "    END IF;\nEND"
-    ).format(table=Literal(q.quoted(table)), known=Literal(pairs))
-    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), q.Block(body))
+    check = q.block("rows/known_keys", table=Literal(q.quoted(table)), known=Literal(pairs))
+    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), check)
 
 
 def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]) -> Iterator[Composable]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from fixer.model.schema import Column, QName, Schema, Sequence
+from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Step
+from fixer.model.table import Column, QName, Sequence
 from fixer.repair.alter import alter
 from fixer.repair.numbers import Held, advance
 from fixer.repair.rows import IN_BATCH, places
@@ -87,19 +88,9 @@ def own(name: QName, table: QName, column: str) -> Step:
 
 def let_count(table: QName, column: str) -> Step:
     """Return the step that lets every role which may insert into a table use the sequence of its column."""
-    body = SQL(
-        "DECLARE\n    inserter text;\nBEGIN\n"
-        "    FOR inserter IN\n"
-        "        SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'\n"
-        "                             ELSE quote_ident(pg_get_userbyid(a.grantee)) END\n"
-        "          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a\n"
-        "         WHERE c.oid = {table}::regclass AND a.privilege_type = 'INSERT'\n"
-        "    LOOP\n"
-        "        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;\n"
-        "    END LOOP;\nEND"
-    ).format(table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
+    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
     title = f"let every role that may insert into {table.name} count"
-    return Step(Phase.GENERATORS, table, title, q.Block(body), Lock.NONE)
+    return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
 
 
 def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:

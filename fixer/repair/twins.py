@@ -5,24 +5,36 @@ Beside rows that stand already, the application would find an empty table or col
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fixer.model.contract import ColumnHints, Contract
-from fixer.model.schema import COUNTED, QName, Schema, Table, Twin
+from fixer.model.expression import as_needed
+from fixer.model.schema import COUNTED, Schema, Twin
+from fixer.model.table import QName, Table
 from fixer.repair.rows import counted
-from fixer.sql import compose as q
 
 SHOWN = 3  # twins that a message names
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
 def twins_of(name: QName, actual: Schema, contract: Contract) -> list[Twin]:
-    """Return what may be a missing table: not what the contract wants by itself, or names as an earlier table."""
-    if contract.hints[name].alone:
-        return []
-    known = {each._replace(name=old) for each, hints in contract.hints.items() for old in hints.legacy_names}
-    known |= contract.tables.keys()
-    return [twin for twin in actual.twins if twin.missing == name and twin.name not in known]
+    """Return what may be a missing table; nothing, where the contract says that it stands alone."""
+    return [] if contract.hints[name].alone else [*actual.twins.get(name, ())]
+
+
+def by_table(twins: Iterable[Twin], contract: Contract) -> Mapping[QName, tuple[Twin, ...]]:
+    """Return twins by the table that each may be, without those that the contract wants or names as earlier tables."""
+    grouped: dict[QName, tuple[Twin, ...]] = {}
+    known = contract.tables.keys() | set(_earlier(contract))
+    for twin in twins:
+        if twin.name not in known:
+            grouped[twin.missing] = (*grouped.get(twin.missing, ()), twin)
+    return grouped
+
+
+def _earlier(contract: Contract) -> Iterator[QName]:
+    """Yield the names that tables of a contract had once."""
+    return (name._replace(name=old) for name, hints in contract.hints.items() for old in hints.legacy_names)
 
 
 def filled(twins: Sequence[Twin]) -> list[Twin]:
@@ -42,11 +54,7 @@ def told(twins: Sequence[Twin]) -> str:
 def _spelt(twin: Twin) -> str:
     """Return the name of a twin as SQL spells it, with its schema where that is another."""
     name = twin.name[1:] if twin.name.schema == twin.missing.schema else twin.name
-    return ".".join(part if _is_plain(part) else q.quoted([part]) for part in name)
-
-
-def _is_plain(name: str) -> bool:
-    return name.isascii() and name.isidentifier() and name == name.lower()
+    return ".".join(map(as_needed, name))
 
 
 def _size(twin: Twin) -> str:
@@ -93,8 +101,9 @@ def _is_bare(name: QName, contract: Contract) -> bool:
 
 def question(actual: Schema, contract: Contract) -> str:
     """Return what to ask where nothing of a contract is there and other tables are: it may be another's database."""
-    names = {name._replace(name=old) for name, hints in contract.hints.items() for old in hints.legacy_names}
-    if not actual.user_tables or (names | contract.tables.keys()) & actual.tables.keys():
+    if not actual.user_tables or not actual.tables.keys().isdisjoint(contract.tables.keys()):
+        return ""
+    if actual.tables and not actual.tables.keys().isdisjoint(_earlier(contract)):
         return ""
     called = "the contract" if contract.name == "contract" else contract.name
     wanted, others = len(contract.tables), actual.user_tables

@@ -24,8 +24,9 @@ from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, Plan, PlannedStep
 from fixer.model.report import Report
 from fixer.model.run import Run
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase
+from fixer.model.table import QName
 from fixer.runner import journal, marks
 from fixer.runner.journal import definitions, ledger, parentless
 from fixer.runner.journal.definitions import Definitions

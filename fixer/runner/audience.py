@@ -14,8 +14,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.model.plan import Plan, PlannedStep, Published
-from fixer.model.schema import QName
 from fixer.model.step import Phase
+from fixer.model.table import QName
 from fixer.runner import journal
 
 _SHAPING = (Phase.TABLES, Phase.CONVERT, Phase.SHADOWS, Phase.EXCHANGES)

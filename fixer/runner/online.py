@@ -30,8 +30,8 @@ from fixer.model.contract import Contract
 from fixer.model.plan import ONLINE, Plan, PlannedStep
 from fixer.model.report import Report
 from fixer.model.run import Run
-from fixer.model.schema import QName
 from fixer.model.step import Lock, Phase
+from fixer.model.table import QName
 from fixer.runner import journal, marks
 from fixer.runner.journal import definitions, ledger, parentless
 from fixer.runner.journal.definitions import Definitions
@@ -519,7 +519,7 @@ class _Online:
 
     def _blockers(self, step: PlannedStep) -> str:
         """Say who holds locks on the tables of a step."""
-        tables = [f'"{n.schema}"."{n.name}"' for n in (step.table, *step.touches)]
+        tables = [*map(q.quoted, (step.table, *step.touches))]
         with self._transaction() as cursor:
             cursor.execute(
                 "SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.query_start)::text"

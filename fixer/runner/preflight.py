@@ -10,9 +10,11 @@ from fixer import introspect
 from fixer.compare.examine import look_elsewhere
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
 from fixer.model.contract import Contract
+from fixer.model.expression import quoted
 from fixer.model.plan import Plan, Published
-from fixer.model.schema import QName, Schema
+from fixer.model.schema import Schema
 from fixer.model.step import Hazard
+from fixer.model.table import QName
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner import journal
 
@@ -92,21 +94,17 @@ def preflight(actual: Schema, plan: Plan) -> None:
     for name in sorted(plan.tables):
         table = actual.tables.get(name)
         if table and not table.owned:
-            needs[f"GRANT {_quoted(table.owner)} TO {_quoted(session.role)};"] = None
+            needs[f"GRANT {quoted(table.owner)} TO {quoted(session.role)};"] = None
     for schema in sorted({name.schema for name in plan.tables} & session.schemas - session.creatable):
-        needs[f"GRANT CREATE ON SCHEMA {_quoted(schema)} TO {_quoted(session.role)};"] = None
+        needs[f"GRANT CREATE ON SCHEMA {quoted(schema)} TO {quoted(session.role)};"] = None
     if not session.can_create and not session.journaled:
-        needs[f"GRANT CREATE ON DATABASE {_quoted(session.database)} TO {_quoted(session.role)};"] = None
+        needs[f"GRANT CREATE ON DATABASE {quoted(session.database)} TO {quoted(session.role)};"] = None
     if needs:
         grants = "\n  ".join(needs)
         raise TargetError(
             f"The role {session.role} lacks rights for this plan, and nothing was changed;"
             f" their owner may say:\n  {grants}"
         )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:

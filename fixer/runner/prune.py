@@ -9,8 +9,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed
-from fixer.model.schema import QName
 from fixer.model.step import JOURNAL, Added, Lock
+from fixer.model.table import QName
 from fixer.repair.constraints_online import is_syncing
 from fixer.repair.shadow import KEPT
 from fixer.runner import journal

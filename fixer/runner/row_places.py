@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.finding import Places
 from fixer.model.plan import PlannedStep
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composed, Literal
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, assigning
 from fixer.model.plan import Plan, PlannedStep, step_to_json
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.planner.build import Render
 from fixer.repair.rows import quarantine_table
 from fixer.runner import journal

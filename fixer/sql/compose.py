@@ -6,14 +6,14 @@ Every statement about rows calls the row ``t``.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from psycopg2 import sql
 from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
-from fixer.model.schema import Column, ForeignKey, QName, Table
+from fixer.model import expression
+from fixer.model.table import Column, ForeignKey, QName, Table
+from fixer.sql.block import Block, Own, Quoted, block, written
 
 # A session of the server, by which one knows itself again.
 THIS_SESSION = SQL(
@@ -28,7 +28,7 @@ def name(qname: QName) -> Identifier:
 
 def quoted(qname: Sequence[str]) -> str:
     """Return a name, qualified or not, as regclass reads it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in qname)
+    return ".".join(map(expression.quoted, qname))
 
 
 def names(columns: Iterable[str]) -> Composed:
@@ -169,22 +169,30 @@ def generator_of(table: QName, column: str) -> Composed:
     return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
 
 
+def among_values(keys: Sequence[str], values: Composable, signs: Sequence[str], alias: str) -> Composed:
+    """Return the condition that these columns of the row are among the values of a SELECT, compared by `signs`."""
+    if set(signs) <= {"="}:
+        return SQL("({}) IN ({})").format(columns(keys), values)
+    same = equal(keys, [f"k{place}" for place in range(len(keys))], "t", alias, signs)
+    return SQL("EXISTS (SELECT FROM ({}) AS {} ({}) WHERE {})").format(values, SQL(alias), _numbered(keys), same)
+
+
+def _numbered(keys: Sequence[str]) -> Composed:
+    return SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
+
+
 def repeating(rows: Composable, keys: Sequence[str], signs: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, with their table and place.
 
     They are compared by `signs`. The keys are sorted by themselves, and only the rows of those that repeat are looked
-    at. Numbered, not
-    grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long as to sort.
+    at. Numbered, not grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long
+    as to sort.
     """
-    names = SQL(", ").join(Identifier(f"k{place}") for place in range(len(keys)))
     twice = SQL(
-        "(SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
-        " AS t ({names}, nth) WHERE t.nth = 2)"
-    ).format(rows=rows, keys=columns(keys), names=names)
-    among = SQL("({}) IN {}").format(columns(keys), twice)
-    if set(signs) != {"="}:
-        same = equal(keys, [f"k{place}" for place in range(len(keys))], "t", "pgmend_twice", signs)
-        among = SQL("EXISTS (SELECT FROM {} AS pgmend_twice WHERE {})").format(twice, same)
+        "SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
+        " AS t ({names}, nth) WHERE t.nth = 2"
+    ).format(rows=rows, keys=columns(keys), names=_numbered(keys))
+    among = among_values(keys, twice, signs, "pgmend_twice")
     found = SQL("SELECT t.*, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {among}").format(
         rows=rows, among=among
     )
@@ -241,69 +249,6 @@ def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Co
     ).format(*PLACES, rivals(rows, table, keys))
 
 
-class Quoted(Composable):
-    """A body as a dollar-quoted text, under a tag that the body does not contain."""
-
-    def __init__(self, body: Composable) -> None:
-        super().__init__(body)
-
-    def as_string(self, context: Any) -> str:
-        """Return the quoted body."""
-        body = self._wrapped.as_string(context)  # type: ignore[attr-defined]
-        tag = "$fixer$"
-        while tag in body:
-            tag = f"{tag[:-1]}_$"
-        return f"{tag}\n{body}\n{tag}"
-
-
-class Block(Quoted):
-    """An anonymous block (DO), for statements whose text depends on what they find when they run."""
-
-    def as_string(self, context: Any) -> str:
-        """Return the DO statement."""
-        return f"DO {super().as_string(context)}"
-
-
-class Own(Composable):
-    """The call of a function by a default of the database's own, which may find what it names by the search_path alone.
-
-    So it runs under the path that the session has by itself: in a function, which `made` makes beforehand.
-    """
-
-    def __init__(self, call: str, type_: str) -> None:
-        super().__init__((call, type_))
-        self._name = f"pgmend_default_{hashlib.sha256(f'{type_} {call}'.encode()).hexdigest()[:12]}"
-        self._call, self._type = call, type_
-
-    @classmethod
-    def is_call(cls, default: str) -> bool:
-        """Tell whether a default is a call of a function that is not PostgreSQL's own, and nothing else."""
-        bare = _LITERAL.sub("", default)
-        return bool(_CALL.match(bare)) and not set(bare) & set("+-*/<>=~!@#%^&|`?")
-
-    @property
-    def made(self) -> Block:
-        """The block that makes the function, in this session alone."""
-        type_ = self._type.replace("'", "''")
-        return Block(
-            SQL(
-                "BEGIN\n    EXECUTE format('CREATE OR REPLACE FUNCTION pg_temp.%I() RETURNS {} LANGUAGE plpgsql"
-                " SET search_path = %s AS %L', {}, (\n"
-                "        SELECT coalesce(string_agg(quote_ident(u.name), ', ' ORDER BY u.place), quote_literal(''))\n"
-                "          FROM unnest(current_setting('pgmend.own_path')::text[]) WITH ORDINALITY AS u (name, place)"
-                "), {});\nEND"
-            ).format(SQL(type_), Literal(self._name), Literal(f"BEGIN RETURN {self._call}; END"))
-        )
-
-    def as_string(self, context: Any) -> str:
-        """Return the call of that function."""
-        return f'pg_temp."{self._name}"()'
-
-
-_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<=\")[^\"]*(?=\")")
-_CALL = re.compile(r'(?:"[^"]*"|\w+)\.(?:"[^"]*"|\w+)\([^()]*\)$')
-
-
 def fitting(name: str) -> str:
     """Return a name in the 63 bytes that PostgreSQL has for one; where it is cut, a digest tells it from its like."""
     if len(name.encode()) <= 63:
@@ -324,4 +269,16 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
     return candidate
 
 
-__all__ = ["SQL", "Block", "Composable", "Composed", "Identifier", "Literal", "sql"]
+__all__ = [
+    "SQL",
+    "Block",
+    "Composable",
+    "Composed",
+    "Identifier",
+    "Literal",
+    "Own",
+    "Quoted",
+    "block",
+    "sql",
+    "written",
+]

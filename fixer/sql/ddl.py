@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from fixer.model.expression import canonical
 from fixer.model.obstacle import ApartCheck, ApartIndex, PartitionKey
-from fixer.model.schema import Check, Column, ForeignKey, Index, QName, Schema, Sequence, Table, canonical
+from fixer.model.schema import Schema
 from fixer.model.step import RefusalError
+from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
@@ -156,6 +158,16 @@ def create_type(column: Column) -> Composed:
     ) + SQL("")
 
 
+def altered(table: QName, action: Composable) -> Composed:
+    """Return the statement that changes a table."""
+    return SQL("ALTER TABLE {} {}").format(q.name(table), action)
+
+
+def dropped(table: QName, constraint: str) -> Composed:
+    """Return the statement that drops a constraint."""
+    return altered(table, SQL("DROP CONSTRAINT {}").format(Identifier(constraint)))
+
+
 def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
     """Return a name for an index or sequence beside the table `home` that no relation there has."""
     return q.free_name(wanted, (name.name for name in schema.names if name.schema == home.schema))
@@ -175,38 +187,16 @@ def free_constraint_name(table: Table | None, schema: Schema, home: QName, wante
 
 def handed_over(table: QName, column: str, to: str) -> Composable:
     """Return the block by which another column of a table gets comment, grants and options as this one has them."""
-    body = SQL(
-        "DECLARE\n    home regclass := {table};\n    its record;\n    wanted record;\n    each record;\nBEGIN\n"
-        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO its\n"
-        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {to};\n"
-        "    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO wanted\n"
-        "      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};\n"
-        "    IF wanted.comment IS DISTINCT FROM its.comment THEN\n"
-        "        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {to}, wanted.comment);\n"
-        "    END IF;\n"
-        "    FOR each IN {gone} LOOP\n"
-        "        EXECUTE format('REVOKE %s (%I) ON %s FROM %s', each.deed, {to}, home, each.whom);\n"
-        "    END LOOP;\n"
-        "    FOR each IN {come} LOOP\n"
-        "        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {to}, home, each.whom)\n"
-        "             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;\n"
-        "    END LOOP;\n"
-        "    IF wanted.attoptions IS NOT NULL AND wanted.attoptions IS DISTINCT FROM its.attoptions THEN\n"
-        "        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {to},\n"
-        "                       array_to_string(wanted.attoptions, ', '));\n"
-        "    END IF;\nEND"
-    )
     grants = (
         "SELECT privilege_type AS deed, is_grantable AS further, CASE WHEN grantee = 0 THEN 'PUBLIC'"
         " ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom FROM pg_catalog.aclexplode({}.attacl)"
     )
     its_grants, wanted_grants = SQL(grants.format("its")), SQL(grants.format("wanted"))
-    return q.Block(
-        body.format(
-            table=Literal(q.quoted(table)),
-            column=Literal(column),
-            to=Literal(to),
-            gone=SQL("{} EXCEPT {}").format(its_grants, wanted_grants),
-            come=SQL("{} EXCEPT {}").format(wanted_grants, its_grants),
-        )
+    return q.block(
+        "columns/hand_over_rights",
+        table=Literal(q.quoted(table)),
+        column=Literal(column),
+        to=Literal(to),
+        gone=SQL("{} EXCEPT {}").format(its_grants, wanted_grants),
+        come=SQL("{} EXCEPT {}").format(wanted_grants, its_grants),
     )

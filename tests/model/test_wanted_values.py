@@ -6,7 +6,8 @@ from psycopg2.sql import SQL, Composable, Literal
 from sqlalchemy import MetaData
 
 from fixer.model.contract import ColumnHints, Contract, TableHints
-from fixer.model.schema import Column, QName, Schema, Table
+from fixer.model.schema import Schema
+from fixer.model.table import Column, QName, Table
 
 USERS = QName("public", "users")
 

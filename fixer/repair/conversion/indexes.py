@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from fixer.model.expression import as_needed, column_of, mentioned, quoted, tail_of
 from fixer.model.finding import Finding, Probe
-from fixer.model.schema import Index, Table
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import ColumnUnderIndex, OfColumn
+from fixer.model.table import Index, Table
 from fixer.repair.probe import ordered, shown
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
-from fixer.sql.types import Conversion, shape
+from fixer.sql.conversions import Conversion
+from fixer.sql.types import shape
 
 _NUMBERS = frozenset({"integer", "numeric", "float"})
 _ORDER = r"(?: ASC| DESC)?(?: NULLS (?:FIRST|LAST))?"
@@ -34,17 +36,16 @@ def clinging(table: Table, column: str, wanted: str) -> Index | None:
 
 def _clings(index: Index, column: str, found: str, wanted: str) -> bool:
     f, w = shape(found), shape(wanted)
-    doubled = column.replace('"', '""')
-    name = rf'(?:(?<![\w"]){re.escape(column)}(?![\w"])|"{re.escape(doubled)}")'
-    keys, _, condition = index.tail.partition(" WHERE ")
+    tail = tail_of(index.tail)
+    behind = [rest for name, rest in map(column_of, tail.elements) if name == column]
     if f.family == w.family or {f.family, w.family} <= _NUMBERS:
         alike = f.name == w.name or {f.name, w.name} == {"character varying", "text"}
-        return not alike and re.search(name + _CLASS, keys) is not None
-    keys = re.sub(r" INCLUDE \(.*?\)", "", keys)
-    condition = re.sub(rf"\({name} IS (?:NOT )?NULL\)", "", condition)
-    plain = re.findall(rf"(?:(?<= \()|(?<=, )){name}{_ORDER}(?=[,)])", keys)
-    mentions = re.findall(name, f"{keys} {condition}")
-    return not len(plain) == len(mentions) == index.columns.count(column)
+        return not alike and any(re.match(_CLASS, rest) for rest in behind)
+    name = "|".join(re.escape(each(column)) for each in (as_needed, quoted))
+    condition = re.sub(rf"\((?:{name}) IS (?:NOT )?NULL\)", "", tail.condition)
+    bare = [rest for rest in behind if re.fullmatch(_ORDER, rest)]
+    mentions = sum(mentioned(text, column) for text in (*tail.elements, condition))
+    return not len(bare) == mentions == index.columns.count(column)
 
 
 def merging(
@@ -70,39 +71,20 @@ def refused(finding: Finding[OfColumn]) -> Repair | None:
 
 
 def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:
-    keys, _, condition = index.tail.partition(" WHERE ")
+    tail = tail_of(index.tail)
     cells = [
         SQL("CASE WHEN {} THEN {} END").format(ways[column].fits, ways[column].value)
         if column in ways
         else SQL("({})").format(SQL(re.sub(f"(?:{_CLASS})?{_ORDER}$", "", element)))
-        for column, element in zip(index.columns, _elements(keys), strict=True)
+        for column, element in zip(index.columns, tail.elements, strict=True)
     ]
     # What is not understood leaves the table, and so is alike to nothing.
     where = [SQL("({} IS NULL OR {})").format(q.column(column), way.fits) for column, way in ways.items()]
     where += [] if index.nulls_not_distinct else [SQL("{} IS NOT NULL").format(cell) for cell in cells]
-    where += [SQL("({})").format(SQL(condition))] if condition else []
+    where += [SQL("({})").format(SQL(tail.condition))] if tail.condition else []
     alike = q.free_name("alike", table.columns)
     source = SQL("(SELECT t.*, count(*) OVER (PARTITION BY {}) AS {} FROM {} WHERE {}) AS t").format(
         SQL(", ").join(cells), Identifier(alike), q.rows_of(table, own=True), q.all_of(where)
     )
     show = (*shown(table), *(ordered(table, column) for column in ways))
     return Probe(source, SQL("{} > 1").format(q.column(alike)), show)
-
-
-def _elements(keys: str) -> list[str]:
-    """Take apart what an index is over: USING method (element, …) …"""
-    elements, depth, quote = [""], 0, ""
-    for each in keys[keys.index("(") + 1 :]:
-        if quote:
-            quote = "" if each == quote else quote
-        elif each in "'\"":
-            quote = each
-        elif each == ")" and depth == 0:
-            break
-        elif each == "," and depth == 0:
-            elements.append("")
-            continue
-        else:
-            depth += (each == "(") - (each == ")")
-        elements[-1] += each
-    return [element.strip() for element in elements]

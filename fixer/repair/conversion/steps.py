@@ -4,101 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe
-from fixer.model.schema import Check, Column, Index, QName, Schema, Table, canonical
+from fixer.model.expression import canonical
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
 from fixer.model.step import (
-    JOURNAL,
-    RUN_NUMBER,
-    STEP_NUMBER,
     Effect,
     Hazard,
-    Lock,
     Phase,
     Repair,
-    Reversal,
     Shape,
     Step,
     refuse,
 )
 from fixer.model.subject import OfColumn
+from fixer.model.table import Check, Column, QName
 from fixer.repair import constraints_online as online
 from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
-from fixer.repair.conversion.indexes import clinging, merging, refused
-from fixer.repair.probe import ordered, rows_where
+from fixer.repair.conversion.exchange import exchanged
+from fixer.repair.conversion.indexes import clinging, refused
+from fixer.repair.conversion.values import (
+    back_again,
+    keep_spelling,
+    keeps_digits,
+    only_what_fits,
+    reversal,
+    understood,
+    way_of,
+)
 from fixer.repair.quarantine import Mover
-from fixer.repair.rows import identity
-from fixer.repair.shadow import Shadow, cleared, exchanged, is_guard, without_beside
+from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.compose import SQL, Composable, Identifier, Literal
-from fixer.sql.row_image import cells, image, likeness
-from fixer.sql.types import Conversion, conversion, family, shape
-
-
-def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
-    """Yield the finding with the probe for values that the conversion does not understand, and what stands in its way.
-
-    That is each unique index under which texts that differ would become one value.
-    """
-    way = way_of(finding, actual, contract)
-    if isinstance(way, str):
-        yield replace(finding, repair=refuse(way))
-        return
-    yield replace(finding, asks=partial(_misfits, finding, way, actual))
-    table = actual.tables[finding.table]
-    for index in table.indexes:
-        ways = _ways_under(index, finding, actual, contract)
-        if next(iter(ways), None) == finding.column:
-            yield merging(finding, table, index, ways)
-
-
-def _ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contract: Contract) -> dict[str, Conversion]:
-    """Return the columns under a unique index whose texts are converted, each with its way."""
-    ways: dict[str, Conversion] = {}
-    if not index.unique or not index.valid:
-        return ways
-    columns, wanted = actual.tables[finding.table].columns, contract.tables[finding.table].columns
-    for column in filter(None, index.columns):
-        text = family(columns[column].type) == "text" and columns[column].now is None
-        if text and column in wanted and family(wanted[column].type) != "text":
-            way = way_of(replace(finding, about=OfColumn(finding.table, column)), actual, contract)
-            ways |= {} if isinstance(way, str) else {column: way}
-    return ways
-
-
-def _misfits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Probe:
-    column = q.column(finding.about.column)
-    odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, _understood(finding, way, actual))
-    probe = rows_where(actual, finding.table, odd)
-    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], finding.about.column)))
-
-
-def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Conversion | str:
-    """Return how the column's values get to the wanted type, or why they cannot."""
-    column = finding.about.column
-    found = actual.tables[finding.table].columns[column]
-    wanted = contract.tables[finding.table].columns[column]
-    return conversion(found, wanted, contract.hints[finding.table].of(column))
-
-
-def _understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
-    """Return the condition under which a value can be kept as it is.
-
-    A float with more digits than the contract wants is kept in a column with more digits: only what is
-    no number at all does not fit.
-    """
-    found = actual.tables[finding.table].columns[finding.about.column]
-    if _exact(found, way):
-        return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(q.column(found.name))
-    return way.fits
-
-
-def _exact(found: Column, way: Conversion) -> bool:
-    """Tell whether all digits are kept, in a column that has room for more than the contract wants."""
-    return family(found.type) == "float" and family(way.type) == "numeric"
+from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.conversions import Conversion
+from fixer.sql.types import shape
 
 
 def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
@@ -136,15 +77,15 @@ def _beside(
     if found.generates:
         return None
     # The digits of floats that are yet to be written are not known: online the column takes them all.
-    exactly = _exact(found, way)
+    exactly = keeps_digits(found, way)
     shadow = Shadow(
         table=actual.tables[name],
         column=found,
         type="numeric" if exactly else way.type,
         home="" if exactly else way.home,
         value=SQL("{}::text::numeric").format(q.column(found.name)) if exactly else way.value,
-        understood=_understood(finding, way, actual),
-        back=_back(way, found.name, found),
+        understood=understood(finding, way, actual),
+        back=back_again(way, found.name, found),
         default=None if found.default is None or wanted.sequence else wanted.default,
         checks=tuple((old, new) for old, new in _wanted_checks(finding, actual, contract) if new),
     )
@@ -196,11 +137,11 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
         yield drop_foreign_key(key, "the type of its column changes")
     yield from _checks(finding, actual, contract)
     if finding.rows:
-        odd = SQL("{} IS NOT NULL AND NOT ({})").format(q.column(column), _understood(finding, way, actual))
+        odd = SQL("{} IS NOT NULL AND NOT ({})").format(q.column(column), understood(finding, way, actual))
         reason = f"its {column} does not fit {way.type}"
         yield from Mover(actual, contract).quarantine(Phase.MISFITS, name, odd, reason, rows=finding.rows)
     if not way.reversible:
-        yield _keep_spelling(actual.tables[name], found, way)
+        yield keep_spelling(actual.tables[name], found, way)
     if found.default is not None and not found.generates:
         action = SQL("ALTER COLUMN {} DROP DEFAULT").format(Identifier(column))
         yield alter(Phase.MISFITS, name, f"drop the default {found.default} of {name.name}.{column}", action)
@@ -235,65 +176,13 @@ def _wanted_checks(
             yield check, replace(same, name=check.name) if same else None
 
 
-def _keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
-    """Return the step that keeps an image of each row whose value is spelt otherwise when it comes back."""
-    name, column = table.name, found.name
-    known_by = identity(table, None, Phase.MISFITS)
-    if column in known_by:
-        known_by = ()
-    # As undo will find the cell, unless somebody wrote it since.
-    reverted = q.over(_back(way, column, found), column, _left(way, found))
-    mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
-        cells(known_by) if known_by else likeness(), Literal(column), reverted
-    )
-    statement = SQL(
-        'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
-        "SELECT {}, {}, {}, {}, {}, {} FROM {} AS t\n"
-        "WHERE {}::text IS DISTINCT FROM {}::text"
-    ).format(
-        Identifier(JOURNAL, "before_image"),
-        RUN_NUMBER,
-        STEP_NUMBER,
-        Literal(str(name)),
-        Literal(f"{column} is converted to {way.type}"),
-        image(table, early=True),
-        mark,
-        q.name(name),
-        reverted,
-        q.column(column),
-    )
-    title = f"keep the spelling of {name.name}.{column} in the journal"
-    return Step(
-        Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, shape=Shape(respells=(column,), known_by=known_by)
-    )
-
-
-def _left(way: Conversion, found: Column) -> Composable:
-    """Return the new value as the run leaves it: a float keeps all its digits, whatever size is wanted."""
-    if family(found.type) == "float" and shape(way.type).size is not None:
-        return SQL("{}::text::numeric").format(q.column(found.name))
-    return way.value
-
-
-def _back(way: Conversion, column: str, found: Column) -> Composable:
-    """Return the old value over the new cell: the text of it, unless there is a better way."""
-    text = SQL("{}::text::{}").format(q.column(column), SQL(found.full_type))
-    return way.back if way.back is not None else text
-
-
-def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
-    """Return how undo brings the column's type back."""
-    back = _back(way, found.name, found)
-    return Reversal(found.name, back, forth or q.over(way.value, found.name, back))
-
-
 def _convert(finding: Finding[OfColumn], way: Conversion, found: Column, actual: Schema) -> Step:
     name, column = finding.table, finding.about.column
     type_: Composable = SQL(way.full_type)
-    value = _only_what_fits(finding, way, actual)
+    value = only_what_fits(finding, way, actual)
     title = f"convert {name.name}.{column} from {found.type} to {way.type}"
     rows = actual.tables[name].estimated_rows
-    if _exact(found, way) and shape(way.type).size is not None:
+    if keeps_digits(found, way) and shape(way.type).size is not None:
         return _convert_exactly(finding, way, found, title, rows)
     action = SQL("ALTER COLUMN {} TYPE {} USING {}").format(Identifier(column), type_, value)
     return alter(
@@ -309,21 +198,6 @@ def _convert(finding: Finding[OfColumn], way: Conversion, found: Column, actual:
     )
 
 
-def _only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
-    """Return the new value for USING; one that came in since the plan was made and does not fit is an error.
-
-    A cast would cut or round it, and nobody would have been told.
-    """
-    cell = Identifier(finding.about.column)
-    understood, value = (
-        q.over(each, finding.about.column, cell) for each in (_understood(finding, way, actual), way.value)
-    )
-    why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
-    # Over the cell, or else the error would be raised when the statement is planned.
-    failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.full_type))
-    return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, understood, value, failing)
-
-
 def _convert_exactly(finding: Finding[OfColumn], way: Conversion, found: Column, title: str, rows: int) -> Step:
     """Return the step that converts to the wanted numeric if all digits fit, else to an unbounded one."""
     name, column = finding.table, finding.about.column
@@ -334,18 +208,16 @@ def _convert_exactly(finding: Finding[OfColumn], way: Conversion, found: Column,
     wide = action.format(
         q.name(name), Identifier(column), SQL("numeric"), SQL("{}::text::numeric").format(Identifier(column))
     )
-    body = SQL(
-        "BEGIN\n    IF EXISTS (SELECT FROM {} AS t WHERE {} IS NOT NULL AND NOT ({})) THEN\n"
-        "        {};\n    ELSE\n        {};\n    END IF;\nEND"
-    ).format(q.name(name), q.column(column), way.fits, wide, exact)
+    cell = q.column(column)
+    body = q.block("columns/convert_exactly", table=q.name(name), cell=cell, fits=way.fits, wide=wide, exact=exact)
     return Step(
         Phase.CONVERT,
         name,
         f"{title} (unbounded where digits would be lost)",
-        q.Block(body),
+        body,
         hazard=Hazard.REWRITES_VALUES,
         effect=Effect(changes=(column,), rows=rows),
-        shape=Shape(reverts=(reversal(way, found, SQL("{}::text::numeric").format(_back(way, column, found))),)),
+        shape=Shape(reverts=(reversal(way, found, SQL("{}::text::numeric").format(back_again(way, column, found))),)),
     )
 
 
@@ -361,11 +233,11 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
     found = table.columns[column]
     cell = q.today(found)
     now = SQL("CASE WHEN {} THEN {} END").format(
-        q.over(_understood(finding, way, actual), column, cell), q.over(way.value, column, cell)
+        q.over(understood(finding, way, actual), column, cell), q.over(way.value, column, cell)
     )
-    if _exact(found, way):
+    if keeps_digits(found, way):
         now = SQL("CASE WHEN {} THEN {}::text::numeric END").format(
-            q.over(_understood(finding, way, actual), column, cell), cell
+            q.over(understood(finding, way, actual), column, cell), cell
         )
     wanted = contract.tables[name].columns[column]
     default = wanted.default if found.default is not None else None

@@ -19,8 +19,8 @@ from fixer import introspect
 from fixer.connect.settings import QUIETLY, SAFELY, assigning
 from fixer.errors import ApplyFailed, UndoRefused
 from fixer.model.plan import Plan, PlannedStep, created_tables, renamed_tables, step_from_json, step_to_json
-from fixer.model.schema import QName
 from fixer.model.step import JOURNAL, QUARANTINE
+from fixer.model.table import QName
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions, own_values
 from fixer.runner.journal.definitions import Definitions

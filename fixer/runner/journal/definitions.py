@@ -13,7 +13,7 @@ from typing import Any
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.sql.compose import SQL, Identifier, Literal
 
 Key = tuple[str, str]  # kind, and what names it within

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.repair.rows import quarantine_table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal

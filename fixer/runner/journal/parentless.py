@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.model.plan import PlannedStep
-from fixer.model.schema import ForeignKey, QName
 from fixer.model.step import RUN_NUMBER
+from fixer.model.table import ForeignKey, QName
 from fixer.repair.quarantine import orphaned
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions

@@ -11,8 +11,8 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
-from fixer.model.schema import QName
 from fixer.model.step import Lock
+from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.repair.constraints_online import BESIDE, is_syncing
 from fixer.runner.journal import Account, definitions
 from fixer.runner.journal.definitions import Definitions, Item, Key

@@ -9,7 +9,7 @@ import psycopg2
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
-from fixer.model.schema import QName
+from fixer.model.table import QName
 from fixer.runner.journal import DoneStep
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.own_values import written_since

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fixer import introspect
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
-from fixer.model.schema import QName
 from fixer.model.step import Phase
+from fixer.model.table import QName
 from fixer.repair.constraints_online import BESIDE
 from fixer.repair.rows import quarantine_table
 from fixer.runner import journal

@@ -11,8 +11,8 @@ import psycopg2
 from fixer import introspect
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
-from fixer.model.schema import QName
 from fixer.model.step import JOURNAL, Phase
+from fixer.model.table import QName
 from fixer.runner.journal.definitions import Item
 from fixer.runner.journal.parentless import forbids
 from fixer.runner.undo.past import Past

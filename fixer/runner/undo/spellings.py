@@ -15,8 +15,8 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
-from fixer.model.schema import QName
 from fixer.model.step import JOURNAL
+from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier

@@ -6,8 +6,8 @@ import re
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.model.schema import QName
 from fixer.model.step import JOURNAL, Added
+from fixer.model.table import QName
 from fixer.runner.journal.definitions import Item
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier

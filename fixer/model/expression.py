@@ -1,0 +1,208 @@
+"""Names and expressions as PostgreSQL spells them: what is quoted, which columns they name, which ones are alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+NONE: frozenset[str] = frozenset()
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|.""", re.DOTALL)
+_QUOTES = re.compile(r"""('(?:[^']|'')*')(::regclass\b)?|"((?:[^"]|"")*)\"""")
+
+
+# --- names
+
+
+def quoted(name: str) -> str:
+    """Return a name in quotation marks."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def unquoted(name: str) -> str:
+    """Return the name that a quoted or bare word means."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def as_needed(name: str, words: Collection[str] = NONE) -> str:
+    """Return a name, quoted where PostgreSQL would quote it; of reserved `words` it knows those that are given."""
+    return name if _PLAIN_NAME.fullmatch(name) and name not in words else quoted(name)
+
+
+def names_column(text: str, column: str) -> bool:
+    """Tell whether an expression names a column."""
+    return mentioned(text, column) > 0
+
+
+def mentioned(text: str, column: str) -> int:
+    """Return how often an expression names a column."""
+    return sum(_means(token, column) for token in _TOKEN.findall(text))
+
+
+def respelt(text: str, old: str, new: str) -> str:
+    """Return an expression in which a column has another name."""
+    return "".join(as_needed(new) if _means(token, old) else token for token in _TOKEN.findall(text))
+
+
+def _means(token: str, name: str) -> bool:
+    if token.startswith('"'):
+        return unquoted(token) == name
+    return token == name and _PLAIN_NAME.fullmatch(name) is not None
+
+
+# --- types and sequences
+
+
+def bare_type(type_: str) -> str:
+    """Return the name of a type without quotes, and of an array that of its elements."""
+    return unquoted(re.sub(r"(\[\])+$", "", type_))
+
+
+def in_full(text: str, types: Mapping[str, str], sequences: Mapping[str, str]) -> str:
+    """Return an expression, as PostgreSQL spells it, in which these types and sequences bear the names of schemas."""
+
+    def full(found: re.Match[str]) -> str:
+        if found["type"]:
+            home = types.get(unquoted(found["type"]))
+            return f"::{as_needed(home)}.{found['type']}" if home else found[0]
+        if found["sequence"]:
+            home = sequences.get(unquoted(found["sequence"].replace("''", "'")))
+            return f"'{as_needed(home)}.{found['sequence']}'::regclass" if home else found[0]
+        return found[0]
+
+    return _NAMES.sub(full, text)
+
+
+_NAMES = re.compile(
+    r"""'(?P<sequence>(?:[^']|'')*)'::regclass\b|'(?:[^']|'')*'|(?<!::)"(?:[^"]|"")*"|"""
+    r"""::(?P<type>"(?:[^"]|"")+"|\w+)(?![\w.])"""
+)
+
+
+# --- expressions that say the same
+
+
+@lru_cache(maxsize=65536)  # the same few are compared again and again
+def canonical(expression: str) -> str:
+    """Return an expression in a form in which spelling does not count: without casts and idle parentheses.
+
+    PostgreSQL spells one check differently over varchar, over text, and after a dump and restore; where
+    only a type differs, that shows in the column's own type.
+    """
+    return _apart(expression, _without_spelling, plainly=True)
+
+
+def _without_spelling(text: str) -> str:
+    bare = _NOW.sub("now()", _CAST.sub("", text))
+    before = ""
+    while bare != before:
+        before = bare
+        bare = _IDLE.sub(r"\1", _DOUBLE.sub(r"(\1)", bare))
+    bare = " ".join(bare.split())
+    return bare[1:-1] if _OUTER.fullmatch(bare) else bare
+
+
+@lru_cache(maxsize=65536)  # as `canonical`
+def plain(expression: str) -> str:
+    """Return an expression as a person would write it: without casts, in one pair of parentheses."""
+    return _apart(expression, _in_one_pair, plainly=False)
+
+
+def _in_one_pair(text: str) -> str:
+    bare = re.sub(r"(?<!\w)\((\w+|'[^']*')\)", r"\1", _CAST.sub("", text))
+    bare = re.sub(r"\(\((ARRAY\[[^]]*\])\)\)", r"(\1)", bare)
+    while _enclosed(bare):
+        bare = bare[1:-1]
+    return f"({bare})"
+
+
+def _enclosed(text: str) -> bool:
+    """Tell whether the first parenthesis of a text closes with its last character."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return place > 0 and place == len(text) - 1
+    return False
+
+
+def _apart(expression: str, work: Callable[[str], str], *, plainly: bool) -> str:
+    """Work on an expression while numbers stand for its literals and quoted names, whose letters mean nothing to SQL.
+
+    `plainly` drops the quotation marks of names that are one word, as reserved ones are.
+    """
+    if "'" not in expression and '"' not in expression:
+        return work(expression)
+    kept: list[str] = []
+
+    def keep(found: re.Match[str]) -> str:
+        literal, sequence, name = found.groups()
+        if literal is None and plainly and re.fullmatch(r"\w+", name):
+            return str(name)
+        if literal is not None and sequence and plainly:
+            literal = re.sub(r'"(\w+)"', r"\1", literal)
+        kept.append(found[0] if literal is None else literal)
+        return f'"{len(kept) - 1}"' if literal is None else f"'{len(kept) - 1}'{sequence or ''}"
+
+    done = work(_QUOTES.sub(keep, expression))
+    return re.sub(r"""(['"])(\d+)\1""", lambda found: kept[int(found[2])], done)
+
+
+_CAST = re.compile(
+    r"::(?:(?:\"[^\"]+\"|\w+)\.)?(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
+    r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"
+)
+_NOW = re.compile(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")
+_ATOM = r"'\d+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|\"\d+\")+(?:\([^()]*\))?"
+_IDLE = re.compile(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
+_DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
+_OUTER = re.compile(r"\([^()]*\)")
+
+
+# --- definitions of indexes
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What follows the table's name in the definition of an index: USING btree (…) INCLUDE (…) WHERE …"""
+
+    method: str  # USING btree
+    elements: tuple[str, ...]  # each a column or an expression, with its collation, operator class and order
+    options: str  # INCLUDE (…), NULLS NOT DISTINCT, WITH (…)
+    condition: str  # what follows WHERE
+
+    def names(self, column: str) -> bool:
+        """Tell whether the index hangs on a column."""
+        return any(names_column(text, column) for text in (*self.elements, self.options, self.condition))
+
+
+@lru_cache(maxsize=4096)
+def tail_of(tail: str) -> Tail:
+    """Take the definition of an index apart."""
+    whole, *condition = _split(tail, "WHERE")
+    method, _, rest = whole.partition(" (")
+    keys, *options = _split(rest, ")")
+    return Tail(method, tuple(_split(keys, ",")), "".join(options), "".join(condition))
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Return the parts of a text between marks that stand in no parentheses, literal or quoted name."""
+    parts, depth = [""], 0
+    for token in _TOKEN.findall(text):
+        if token == mark and depth == 0:
+            parts.append("")
+            continue
+        depth += (token == "(") - (token == ")")
+        parts[-1] += token
+    return [part.strip() for part in parts]
+
+
+def column_of(element: str) -> tuple[str, str]:
+    """Return the column that an element of an index begins with, and what follows it; an expression has none."""
+    found = _COLUMN.fullmatch(element)
+    return (unquoted(found[1]), found[2]) if found else ("", element)
+
+
+_COLUMN = re.compile(r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)((?: .*)?)', re.DOTALL)

@@ -1,0 +1,232 @@
+"""Tables and what stands on them, as frozen values: columns, indexes, constraints, sequences.
+
+A value may describe today (as the catalogue reader found it) or the future (as the repairs planned so far will leave
+it): then ``stored_as`` and ``now`` say where a table or a column of the future is found today, so that rows can be
+counted before anything is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import NamedTuple
+
+from psycopg2.sql import Composable
+
+from fixer.model.expression import names_column, quoted
+from fixer.model.obstacle import Bound, Obstacle, PartitionKey, View
+
+
+class QName(NamedTuple):
+    """A schema-qualified name."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column (PostgreSQL manual, pg_attribute)."""
+
+    name: str
+    type: str  # as format_type spells it
+    not_null: bool = False
+    default: str | None = None  # as pg_get_expr spells it
+    identity: str = ""  # '' none, 'a' ALWAYS, 'd' BY DEFAULT
+    generated: str = ""  # '' none, 's' STORED, 'v' VIRTUAL
+    collation: str | None = None  # as PostgreSQL spells it, only where it differs from the type's own
+    sequence: QName | None = None  # the sequence behind its default or identity
+    labels: tuple[str, ...] = ()  # of its enum type
+    home: str = ""  # the schema of its type, where the type's name does not say it
+    equality: str = "="  # the operator by which its cells are compared, as SQL spells it
+    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
+    volatile: bool = field(default=False, compare=False)
+    stored_as: str | None = None  # today's name, where the plan renames it
+    now: Composable | None = None  # its future value as an expression over today's row `t`
+    mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
+    numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
+    added: bool = False  # the plan adds it: there is none today
+
+    @property
+    def full_type(self) -> str:
+        """Its type as SQL spells it under any search_path."""
+        return f"{quoted(self.home)}.{self.type}" if self.home else self.type
+
+    @property
+    def generates(self) -> bool:
+        """Whether the database fills this column by counting."""
+        return bool(self.sequence or self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index, and the key constraint that stands on it, if any (pg_index, pg_constraint)."""
+
+    name: str
+    columns: tuple[str, ...]  # key columns; empty strings stand for expressions
+    tail: str  # all that follows the table's name in its definition: USING btree (…) WHERE …
+    unique: bool = False
+    primary: bool = False
+    constraint: bool = False
+    valid: bool = True
+    deferrable: bool = False
+    deferred: bool = False
+    partial: bool = False
+    nulls_not_distinct: bool = False
+    exclusion: str = ""  # the definition of the exclusion constraint that stands on it
+
+    @property
+    def is_plain_key(self) -> bool:
+        """Whether it proves uniqueness of its columns at once, so a foreign key may point at them."""
+        return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A CHECK constraint."""
+
+    name: str
+    expression: str
+    columns: tuple[str, ...]
+    validated: bool = True
+    enforced: bool = True
+    no_inherit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key, with the state of the triggers that enforce it (pg_constraint, pg_trigger)."""
+
+    name: str
+    table: QName
+    columns: tuple[str, ...]
+    target: QName
+    target_columns: tuple[str, ...]
+    on_delete: str = "a"
+    on_update: str = "a"
+    match: str = "s"
+    deferrable: bool = False
+    deferred: bool = False
+    validated: bool = True
+    enforced: bool = True
+    disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire
+    emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; none: all of them
+    inherited: bool = False  # whether a partition has it from its root, with which it comes and goes
+    equalities: tuple[str, ...] = ()  # the operators by which it compares, where they are not PostgreSQL's own
+
+    @property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The column pairs, whatever their order."""
+        return frozenset(zip(self.columns, self.target_columns, strict=True))
+
+    @property
+    def behaviour(self) -> tuple[object, ...]:
+        """What it does, its name and its proof aside."""
+        return (self.on_delete, frozenset(self.emptied), self.on_update, self.match, self.deferrable, self.deferred)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the catalogue vouches for every row under it."""
+        return self.validated and self.enforced and not self.disabled_triggers
+
+    def points_as(self, wanted: ForeignKey) -> bool:
+        """Tell whether it points at the wanted table and columns."""
+        return self.target == wanted.target and self.pairs == wanted.pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence (pg_sequence)."""
+
+    name: QName
+    type: str
+    start: int
+    increment: int
+    minimum: int
+    maximum: int
+    cycle: bool
+    owner: str
+    owned_by: tuple[QName, str] | None = None
+    readable: bool = True  # whether its own row may be read, which alone tells where a restart put it
+    last_value: int | None = None  # only where the sequence cannot be read itself, and the role may know
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A relation that holds rows, or stands where one should."""
+
+    name: QName
+    kind: str = "r"  # r table, p partitioned, v view, m materialized view, f foreign
+    owner: str = ""
+    owned: bool = True  # whether the session may alter it
+    readable: bool = True
+    persistence: str = "p"
+    inherits: bool = False
+    heirs: bool = False  # whether others INHERIT from it: their rows show in it, and its keys do not bind them
+    row_security: bool = False
+    forced_row_security: bool = False
+    bytes: int = 0  # as last measured by VACUUM or ANALYZE
+    estimated_rows: int = 0
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    indexes: tuple[Index, ...] = ()
+    checks: tuple[Check, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    stored_as: QName | None = None  # today's name, where the plan renames it
+    created: bool = False  # the plan creates it: no rows today
+    legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
+    unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
+    leaving: tuple[Composable, ...] = ()  # rows (conditions over the future row) that the plan moves away
+
+    @property
+    def primary_key(self) -> Index | None:
+        """Its primary key, valid or not."""
+        return next((index for index in self.indexes if index.primary), None)
+
+    @property
+    def plain_keys(self) -> tuple[Index, ...]:
+        """The keys that prove uniqueness at once."""
+        return tuple(index for index in self.indexes if index.is_plain_key)
+
+    def has_key_on(self, columns: tuple[str, ...]) -> bool:
+        """Tell whether the catalogue proves that no two rows agree in exactly these columns."""
+        return any(set(key.columns) == set(columns) for key in self.plain_keys)
+
+    def tells_all_apart(self, columns: tuple[str, ...]) -> bool:
+        """Tell whether the catalogue proves that no two rows agree in exactly these columns, NULLs being alike."""
+        filled = all(column in self.columns and self.columns[column].not_null for column in columns)
+        return any(set(k.columns) == set(columns) and (filled or k.nulls_not_distinct) for k in self.plain_keys)
+
+    def tells_apart(self, columns: tuple[str, ...]) -> bool:
+        """Tell whether the catalogue proves that no two rows agree in these columns, NULLs aside."""
+        return any(set(key.columns) <= set(columns) for key in self.plain_keys)
+
+    def binds(self, column: str) -> str | None:
+        """Return what forbids that the type of a column changes, if anything does."""
+        views = (f"view {o.name}" for o in self.obstacles if isinstance(o, View) and column in o.columns)
+        others = (o.name for o in self.obstacles if isinstance(o, Bound | PartitionKey) and column in o.columns)
+        made = (c for c in self.columns.values() if c.generated and c.default and c.name != column)
+        generated = (f"generated column {c.name}" for c in made if names_column(str(c.default), column))
+        return next(chain(views, others, generated), None)
+
+    def checks_over(self, column: str) -> tuple[Check, ...]:
+        """Return the checks that speak of a column."""
+        return tuple(check for check in self.checks if column in check.columns)
+
+    def before_mapping(self) -> Table:
+        """Return this table as it is until the texts of references are mapped: under the names that they have today."""
+        texts = {column.mapped: column.name for column in self.columns.values() if column.mapped}
+        columns = (
+            replace(column, name=texts.get(column.name, column.name))
+            for column in self.columns.values()
+            if not column.mapped
+        )
+        return replace(self, columns={column.name: column for column in columns}) if texts else self
+
+    def with_column(self, column: Column) -> Table:
+        """Return this table with a column added or replaced."""
+        return replace(self, columns={**self.columns, column.name: column})

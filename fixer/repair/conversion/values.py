@@ -1,0 +1,150 @@
+"""The values of a column that gets another type: which are understood, what becomes of them, and how they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from fixer.model.contract import Contract
+from fixer.model.finding import Finding, Probe
+from fixer.model.schema import Schema
+from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER, Lock, Phase, Reversal, Shape, Step, refuse
+from fixer.model.subject import OfColumn
+from fixer.model.table import Column, Index, Table
+from fixer.repair.conversion.indexes import merging
+from fixer.repair.probe import ordered, rows_where
+from fixer.repair.rows import identity
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.row_image import cells, image, likeness
+from fixer.sql.types import family, shape
+
+
+def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding with the probe for values that the conversion does not understand, and what stands in its way.
+
+    That is each unique index under which texts that differ would become one value.
+    """
+    way = way_of(finding, actual, contract)
+    if isinstance(way, str):
+        yield replace(finding, repair=refuse(way))
+        return
+    yield replace(finding, asks=partial(_misfits, finding, way, actual))
+    table = actual.tables[finding.table]
+    for index in table.indexes:
+        ways = _ways_under(index, finding, actual, contract)
+        if next(iter(ways), None) == finding.column:
+            yield merging(finding, table, index, ways)
+
+
+def _ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contract: Contract) -> dict[str, Conversion]:
+    """Return the columns under a unique index whose texts are converted, each with its way."""
+    ways: dict[str, Conversion] = {}
+    if not index.unique or not index.valid:
+        return ways
+    columns, wanted = actual.tables[finding.table].columns, contract.tables[finding.table].columns
+    for column in filter(None, index.columns):
+        text = family(columns[column].type) == "text" and columns[column].now is None
+        if text and column in wanted and family(wanted[column].type) != "text":
+            way = way_of(replace(finding, about=OfColumn(finding.table, column)), actual, contract)
+            ways |= {} if isinstance(way, str) else {column: way}
+    return ways
+
+
+def _misfits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Probe:
+    column = q.column(finding.about.column)
+    odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, understood(finding, way, actual))
+    probe = rows_where(actual, finding.table, odd)
+    return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], finding.about.column)))
+
+
+def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Conversion | str:
+    """Return how the column's values get to the wanted type, or why they cannot."""
+    column = finding.about.column
+    found = actual.tables[finding.table].columns[column]
+    wanted = contract.tables[finding.table].columns[column]
+    return conversion(found, wanted, contract.hints[finding.table].of(column))
+
+
+def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
+    """Return the condition under which a value can be kept as it is.
+
+    A float with more digits than the contract wants is kept in a column with more digits: only what is
+    no number at all does not fit.
+    """
+    found = actual.tables[finding.table].columns[finding.about.column]
+    if keeps_digits(found, way):
+        return SQL("{}::text NOT IN ('NaN', 'Infinity', '-Infinity')").format(q.column(found.name))
+    return way.fits
+
+
+def keeps_digits(found: Column, way: Conversion) -> bool:
+    """Tell whether all digits are kept, in a column that has room for more than the contract wants."""
+    return family(found.type) == "float" and family(way.type) == "numeric"
+
+
+def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
+    """Return the new value for USING; one that came in since the plan was made and does not fit is an error.
+
+    A cast would cut or round it, and nobody would have been told.
+    """
+    cell = Identifier(finding.about.column)
+    fits, value = (q.over(each, finding.about.column, cell) for each in (understood(finding, way, actual), way.value))
+    why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
+    # Over the cell, or else the error would be raised when the statement is planned.
+    failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.full_type))
+    return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, fits, value, failing)
+
+
+def keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
+    """Return the step that keeps an image of each row whose value is spelt otherwise when it comes back."""
+    name, column = table.name, found.name
+    known_by = identity(table, None, Phase.MISFITS)
+    if column in known_by:
+        known_by = ()
+    # As undo will find the cell, unless somebody wrote it since.
+    reverted = q.over(back_again(way, column, found), column, left(way, found))
+    mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
+        cells(known_by) if known_by else likeness(), Literal(column), reverted
+    )
+    statement = SQL(
+        'INSERT INTO {} (run, step, source, reason, "row", mark)\n'
+        "SELECT {}, {}, {}, {}, {}, {} FROM {} AS t\n"
+        "WHERE {}::text IS DISTINCT FROM {}::text"
+    ).format(
+        Identifier(JOURNAL, "before_image"),
+        RUN_NUMBER,
+        STEP_NUMBER,
+        Literal(str(name)),
+        Literal(f"{column} is converted to {way.type}"),
+        image(table, early=True),
+        mark,
+        q.name(name),
+        reverted,
+        q.column(column),
+    )
+    title = f"keep the spelling of {name.name}.{column} in the journal"
+    return Step(
+        Phase.MISFITS, name, title, statement, Lock.ROW_EXCLUSIVE, shape=Shape(respells=(column,), known_by=known_by)
+    )
+
+
+def left(way: Conversion, found: Column) -> Composable:
+    """Return the new value as the run leaves it: a float keeps all its digits, whatever size is wanted."""
+    if family(found.type) == "float" and shape(way.type).size is not None:
+        return SQL("{}::text::numeric").format(q.column(found.name))
+    return way.value
+
+
+def back_again(way: Conversion, column: str, found: Column) -> Composable:
+    """Return the old value over the new cell: the text of it, unless there is a better way."""
+    text = SQL("{}::text::{}").format(q.column(column), SQL(found.full_type))
+    return way.back if way.back is not None else text
+
+
+def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
+    """Return how undo brings the column's type back."""
+    back = back_again(way, found.name, found)
+    return Reversal(found.name, back, forth or q.over(way.value, found.name, back))

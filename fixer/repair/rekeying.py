@@ -1,0 +1,282 @@
+"""Rekeying: a column that holds the texts of its parent's old key gets the number of the row that carries each.
+
+The texts stay in a column beside. Online, a trigger maps what others write, batches what is there, and then the two
+columns change names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from fixer.model.contract import Contract
+from fixer.model.schema import Schema
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Shape, Step
+from fixer.model.table import ForeignKey, Table
+from fixer.repair import constraints_online as online
+from fixer.repair import sync_triggers
+from fixer.repair.alter import alter, drop_foreign_key
+from fixer.repair.quarantine import Mover
+from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+
+
+@dataclass(frozen=True)
+class Half:
+    """What an online run left that was interrupted between the change of names and the last search: where texts are."""
+
+    aside: str
+    legacy: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of a parent's `legacy` key, in a column that should reference its number."""
+
+    key: ForeignKey
+    legacy: str
+
+    @property
+    def column(self) -> str:
+        """The column that holds them."""
+        return self.key.columns[0]
+
+
+def aside_name(table: Table, column: str) -> str:
+    """Return the name under which the texts stay."""
+    return q.free_name(f"legacy_{column}", table.columns)
+
+
+def match(column: str, legacy: str) -> Composed:
+    """Return the condition that the parent `p` carries the text of a column."""
+    return SQL("{}::text = {}::text").format(q.column(legacy, "p"), q.column(column))
+
+
+def unmatched(column: str, legacy: str, parent: Table) -> Composed:
+    """Return the condition that no parent carries the text of a column."""
+    return SQL("{cell} IS NOT NULL AND NOT EXISTS (SELECT FROM (SELECT t.* FROM {rows}) AS p WHERE {match})").format(
+        cell=q.column(column), rows=q.rows_of(parent, own=True), match=match(column, legacy)
+    )
+
+
+def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Step]:
+    """Yield the steps that map the texts; `rows` of them map to nothing, and `mapped` is the schema after all such."""
+    for step in _at_once(texts, rows, actual, contract, mapped):
+        if step.phase is Phase.ORPHANS:
+            yield step
+        elif step.phase is Phase.REFERENCES:
+            moves = _orphans(texts, rows, texts.column, actual, contract, Phase.REFERENCES)
+            before = [each for s in moves for each in (s.online or (s,))]
+            lost = (each for each in before if each.phase is not Phase.ORPHANS)
+            yield replace(step, online=(*lost, *_in_batches(texts, step, actual, contract)))
+        else:
+            yield replace(step, online=())
+
+
+def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Step]:
+    key, legacy, name, column = texts.key, texts.legacy, texts.key.table, texts.column
+    aside = aside_name(actual.tables[name], column)
+    for old in actual.tables[name].foreign_keys:
+        if old.columns == key.columns:
+            yield drop_foreign_key(old, "its column is mapped to the new key")
+    rename = alter(
+        Phase.NAMES,
+        name,
+        f"rename {name.name}.{column} to {aside}, where the texts stay",
+        SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
+    )
+    yield replace(rename, shape=replace(rename.shape, renames=((column, aside),)))
+    if actual.tables[name].columns[column].not_null:
+        action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
+        yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
+    type_ = SQL(contract.tables[name].columns[column].full_type)
+    add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
+    added = Added(column, kept=_told_by(texts, aside))
+    yield alter(Phase.CONVERT, name, f"add {column} to {name.name}", add, merge=True, added=(added,))
+    yield from _orphans(texts, rows, aside, mapped, contract)
+    yield Step(
+        phase=Phase.REFERENCES,
+        table=name,
+        title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
+        sql=SQL(";\n").join([_told_apart(texts), _mapped(key, column, [match(aside, legacy)])]),
+        lock=Lock.ROW_EXCLUSIVE,
+        touches=(key.target,),
+        hazard=Hazard.REWRITES_VALUES,
+        effect=Effect(rows=actual.tables[name].estimated_rows, changes=(column,)),
+    )
+
+
+def _in_batches(texts: Texts, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps that map a column to which others write: beside it, with a trigger for new rows, then swap."""
+    key, legacy, name, column = texts.key, texts.legacy, texts.key.table, texts.column
+    aside = aside_name(actual.tables[name], column)
+    beside = online.beside(column)
+    type_ = SQL(contract.tables[name].columns[column].full_type)
+    found = SQL("SELECT {} FROM {} AS p WHERE {}::text = {}::text").format(
+        q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
+    )
+    add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
+    yield alter(Phase.REFERENCES, name, f"add {beside} to {name.name}, for the numbers", add)
+    yield sync_triggers.synced(Phase.REFERENCES, name, beside, SQL("({})").format(found), reads_others=True)
+    unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
+    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), match(column, legacy))
+    yield replace(
+        mapping,
+        sql=SQL(""),
+        batches=replace(
+            mapping.batches,
+            batch=_mapped(key, beside, [match(column, legacy), IN_BATCH, q.is_null(beside)]),
+            find=places(name, SQL("{} AND {}").format(unmapped, known)),
+            pages=True,
+        ),
+    )
+    yield Step(
+        Phase.REFERENCES,
+        name,
+        f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
+        SQL(";\n").join(_swapped(actual.tables[name], column, aside)),
+        shape=Shape(renames=((column, aside),), added=(Added(column, kept=_told_by(texts, aside)),)),
+    )
+    yield from to_the_last(key, Half(aside, legacy), actual, column)
+
+
+def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
+    """Yield the statements by which the numbers get the column's name, and the texts another."""
+    beside = online.beside(column)
+    yield sync_triggers.unfilled(table.name, beside)
+    for old, new in ((column, aside), (beside, column)):
+        yield ddl.altered(table.name, SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new)))
+    if table.columns[column].not_null:
+        yield ddl.altered(table.name, SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside)))
+
+
+def to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> Iterator[Step]:
+    """Yield the steps that map what the trigger could not, and end what only the mapping needed.
+
+    A writer whose snapshot is older than the numbers sees a parent without one; another was there before its parent
+    was. Until the trigger goes, who finds it knows that this is not done. The column that is `holding` the texts today
+    loses the foreign keys to the old key.
+    """
+    name, column, beside = key.table, key.columns[0], online.beside(key.columns[0])
+    missed = [q.is_null(column), match(half.aside, half.legacy)]
+    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), missed[1])
+    yield Step(
+        Phase.REFERENCES,
+        name,
+        f"map {name.name}.{column} where its row came in before the number of its {key.target.name} was to be seen",
+        _mapped(key, column, missed),
+        lock=Lock.ROW_EXCLUSIVE,
+        hazard=Hazard.REWRITES_VALUES,
+        effect=Effect(changes=(column,)),
+        batches=Batches(
+            find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
+            batch=_mapped(key, column, [*missed, IN_BATCH]),
+        ),
+    )
+    old = [k for k in actual.tables[name].foreign_keys if k.columns == (holding,)]
+    drop = [SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(name), Identifier(k.name)) for k in old]
+    yield Step(
+        Phase.REFERENCES,
+        name,
+        f"let go of what held {name.name}.{column} in step",
+        SQL(";\n").join([sync_triggers.unsynced(name, beside), *drop]),
+        touches=tuple({k.target for k in old}),
+    )
+
+
+def _told_apart(texts: Texts) -> Composable:
+    """Return the block that fails where several parents share a text, as may have come about since the plan."""
+    key, legacy = texts.key, texts.legacy
+    parent = SQL("SELECT {text} FROM {} AS p WHERE {text} IS NOT NULL GROUP BY 1 HAVING count(*) > 1 LIMIT 1").format(
+        q.name(key.target), text=SQL("{}::text").format(q.column(legacy, "p"))
+    )
+    text = Literal(f"{key.target.name}.{legacy}".replace("%", "%%"))
+    return q.block("rows/texts_tell_apart", shared=parent, text=text)
+
+
+def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> Composed:
+    """Return the statement that gives a column the number of the parent `p`."""
+    number = q.column(key.target_columns[0], "p")
+    return SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {}").format(
+        q.name(key.table), Identifier(column), number, q.name(key.target), q.all_of(conditions)
+    )
+
+
+def _told_by(texts: Texts, aside: str) -> Composed:
+    """Return the condition that the text beside a number still means the same row, or as little as none.
+
+    A row that undo itself has brought back has no number, and needs none: it is younger than undo, which keeps others
+    out.
+    """
+    key = texts.key
+    known = SQL("SELECT FROM {} AS p WHERE {}").format(q.name(key.target), match(aside, texts.legacy))
+    number = q.column(key.columns[0])
+    nothing = SQL("NOT EXISTS ({}) OR age(t.xmin) <= age(pg_current_xact_id_if_assigned()::xid)").format(known)
+    return SQL("CASE WHEN {} IS NULL THEN {} ELSE EXISTS ({} AND {} = {}) END").format(
+        number, nothing, known, q.column(key.target_columns[0], "p"), number
+    )
+
+
+def _orphans(
+    texts: Texts, rows: int, aside: str, actual: Schema, contract: Contract, phase: Phase = Phase.MISFITS
+) -> Iterator[Step]:
+    """Yield what becomes of texts that map to nothing: rows go in a phase in which all has the names of `actual`."""
+    key = texts.key
+    if not rows:
+        return
+    mover = Mover(actual, contract)
+    nowhere = SQL("{} IS NOT NULL AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
+        q.column(aside), q.name(key.target), match(aside, texts.legacy)
+    )
+    reason = f"its {key.columns[0]} names no row of {key.target.name}"
+    policy = mover.policy(key)
+    if policy == "quarantine":
+        yield from mover.quarantine(phase, key.table, nowhere, reason, rows=rows)
+    elif policy == "adopt":
+        cells, stands = mover.adopter(key)
+        table = actual.tables[key.table]
+        yield rewrite(
+            Phase.ORPHANS,
+            table,
+            f"give {counted(rows)} of {key.table.name} to the default row: {reason}",
+            cells,
+            q.all_of([q.is_null(key.columns[0]), nowhere, stands]),
+            rows=rows,
+            known_by=identity(table, contract.tables[key.table], Phase.ORPHANS),
+        )
+
+
+def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the texts of a reference beside and the numbers in their place."""
+    name, column = key.table, key.columns[0]
+    aside = aside_name(actual.tables[name], column)
+    gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
+    renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)
+    table = renamed.tables[name]
+    texts = replace(table.columns[aside], not_null=False)
+    today = q.column(texts.stored_as or column)
+    numbers = replace(
+        contract.tables[name].columns[column],
+        not_null=False,
+        default=None,
+        mapped=aside,
+        added=True,
+        now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
+    )
+    return renamed.with_table(table.with_column(texts).with_column(numbers))
+
+
+def without_mark(key: ForeignKey, half: Half, actual: Schema) -> Schema:
+    """Return the schema as it is when the last row is mapped: nobody needs to clear anything away."""
+    over = actual.tables[key.table].foreign_keys
+    actual = actual.without_foreign_keys(frozenset((k.table, k.name) for k in over if k.columns == (half.aside,)))
+    table, parent, column = actual.tables[key.table], actual.tables[key.target], key.columns[0]
+    mark = online.syncing(key.table, online.beside(column))
+    kept = tuple(obstacle for obstacle in table.obstacles if obstacle.name != mark)
+    number = SQL("coalesce({}, (SELECT {} FROM {} AS p WHERE {} LIMIT 1))").format(
+        q.column(column), q.column(key.target_columns[0], "p"), q.stored(parent), match(half.aside, half.legacy)
+    )
+    mapped = replace(table.columns[column], now=number)
+    return actual.with_table(replace(table, obstacles=kept).with_column(mapped))

@@ -1,0 +1,88 @@
+"""SQL bodies of more than a few lines: they stand in the folder blocks, and can be pasted into an editor.
+
+In a file `{name}` stands for a part that is composed; lines of comment are for its reader, and never sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.sql import SQL, Composable, Composed, Literal
+
+
+def written(file: str, /, **parts: Composable) -> Composed:
+    """Return the body in a file of the folder, with these parts."""
+    return _body(file).format(**parts)
+
+
+def block(file: str, /, **parts: Composable) -> Block:
+    """Return the anonymous block whose body is in a file of the folder, with these parts."""
+    return Block(written(file, **parts))
+
+
+@cache
+def _body(file: str) -> SQL:
+    text = files(__package__).joinpath("blocks", f"{file}.sql").read_text(encoding="utf-8")
+    return SQL("\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")))
+
+
+class Quoted(Composable):
+    """A body as a dollar-quoted text, under a tag that the body does not contain."""
+
+    def __init__(self, body: Composable) -> None:
+        super().__init__(body)
+        self._body = body
+
+    def as_string(self, context: Connection | Cursor) -> str:
+        """Return the quoted body."""
+        body = self._body.as_string(context)
+        tag = "$fixer$"
+        while tag in body:
+            tag = f"{tag[:-1]}_$"
+        return f"{tag}\n{body}\n{tag}"
+
+
+class Block(Quoted):
+    """An anonymous block (DO), for statements whose text depends on what they find when they run."""
+
+    def as_string(self, context: Connection | Cursor) -> str:
+        """Return the DO statement."""
+        return f"DO {super().as_string(context)}"
+
+
+class Own(Composable):
+    """The call of a function by a default of the database's own, which may find what it names by the search_path alone.
+
+    So it runs under the path that the session has by itself: in a function, which `made` makes beforehand.
+    """
+
+    def __init__(self, call: str, type_: str) -> None:
+        super().__init__((call, type_))
+        self._name = f"pgmend_default_{hashlib.sha256(f'{type_} {call}'.encode()).hexdigest()[:12]}"
+        self._call, self._type = call, type_
+
+    @classmethod
+    def is_call(cls, default: str) -> bool:
+        """Tell whether a default is a call of a function that is not PostgreSQL's own, and nothing else."""
+        bare = _QUOTED.sub(lambda found: "" if found[0].startswith("'") else '"name"', default)
+        return bool(_CALL.match(bare)) and not set(bare) & set("+-*/<>=~!@#%^&|`?")
+
+    @property
+    def made(self) -> Block:
+        """The block that makes the function, in this session alone."""
+        body = Literal(f"BEGIN RETURN {self._call}; END")
+        type_ = SQL(self._type.replace("'", "''"))
+        return block("columns/own_default", type=type_, name=Literal(self._name), body=body)
+
+    def as_string(self, context: Connection | Cursor) -> str:
+        """Return the call of that function."""
+        return f'pg_temp."{self._name}"()'
+
+
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_CALL = re.compile(r'(?:"name"|\w+)\.(?:"name"|\w+)\([^()]*\)$')

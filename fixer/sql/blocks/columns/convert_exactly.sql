@@ -1,0 +1,8 @@
+-- Convert to the wanted numeric where all digits fit, else to an unbounded one.
+BEGIN
+    IF EXISTS (SELECT FROM {table} AS t WHERE {cell} IS NOT NULL AND NOT ({fits})) THEN
+        {wide};
+    ELSE
+        {exact};
+    END IF;
+END

@@ -1,0 +1,26 @@
+-- Let the column {to} have comment, grants and options as {column} has them.
+DECLARE
+    home regclass := {table};
+    its record;
+    wanted record;
+    each record;
+BEGIN
+    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO its
+      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {to};
+    SELECT attacl, attoptions, col_description(home, attnum) AS comment INTO wanted
+      FROM pg_catalog.pg_attribute WHERE attrelid = home AND attname = {column};
+    IF wanted.comment IS DISTINCT FROM its.comment THEN
+        EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', home, {to}, wanted.comment);
+    END IF;
+    FOR each IN {gone} LOOP
+        EXECUTE format('REVOKE %s (%I) ON %s FROM %s', each.deed, {to}, home, each.whom);
+    END LOOP;
+    FOR each IN {come} LOOP
+        EXECUTE format('GRANT %s (%I) ON %s TO %s', each.deed, {to}, home, each.whom)
+             || CASE WHEN each.further THEN ' WITH GRANT OPTION' ELSE '' END;
+    END LOOP;
+    IF wanted.attoptions IS NOT NULL AND wanted.attoptions IS DISTINCT FROM its.attoptions THEN
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET (%s)', home, {to},
+                       array_to_string(wanted.attoptions, ', '));
+    END IF;
+END

@@ -1,0 +1,13 @@
+-- Let every role that may insert into {table} use its generator.
+DECLARE
+    inserter text;
+BEGIN
+    FOR inserter IN
+        SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC'
+                             ELSE quote_ident(pg_get_userbyid(a.grantee)) END
+          FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+         WHERE c.oid = {table}::regclass AND a.privilege_type = 'INSERT'
+    LOOP
+        EXECUTE 'GRANT USAGE ON SEQUENCE ' || {generator} || ' TO ' || inserter;
+    END LOOP;
+END

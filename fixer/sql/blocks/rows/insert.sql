@@ -1,0 +1,5 @@
+-- Insert a row where none matches, and mark it as brought by the run.
+WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}
+  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)
+INSERT INTO {journal} (run, step, source, reason, mark)
+SELECT {run}, {step}, {label}, {reason}, mark FROM new

@@ -1,0 +1,7 @@
+-- Rewrite cells, and keep an image of each row as it was.
+WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS image
+  FROM {table} AS t WHERE {condition}),
+new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place
+  RETURNING old.image, {mark} AS mark)
+INSERT INTO {journal} (run, step, source, reason, "row", mark)
+SELECT {run}, {step}, {label}, {reason}, image, mark FROM new

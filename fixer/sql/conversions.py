@@ -1,0 +1,277 @@
+"""How values get from one type to another without loss, and which of them cannot.
+
+Sources: PostgreSQL manual, chapter 8 (data types).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fixer.model.contract import ColumnHints
+from fixer.model.table import Column
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.types import family, shape
+
+_TRUE = ("t", "true", "y", "yes", "on", "1")
+_FALSE = ("f", "false", "n", "no", "off", "0")
+# Digits and blanks are spelt out: under some collations \d and \s match what no cast takes.
+_BLANKS = " \t\n\r\f\v"
+_DAY = r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
+_ZONE = r"(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)"
+_MOMENT = rf"^{_DAY}([ T]{_CLOCK}[ ]*{_ZONE}?)?$"
+_ZONED = r":.*[Z+-]"  # of a moment: only its clock has colons, and only a zone stands behind
+_WHOLE = r"^[+-]?[0-9]+$"
+_DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_DIGITS = 15_000  # of a text that is taken for a number; numeric holds 16,383 behind the point, and more before it
+_HEX = "[0-9a-fA-F]"
+_UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
+_BOUNDS = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
+_FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
+_WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them each whole float, real or double, is a bigint
+_STRINGS = r'"(\\.|[^"\\])*"'
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How values of one type become values of another.
+
+    `fits` is the condition on the row under which its value is understood; `value` the new value;
+    `reversible` whether the old spelling can be had back from every new value alone; `back` the old value
+    over the new cell, where it is not just the text of it.
+    """
+
+    type: str
+    fits: Composable
+    value: Composable
+    reversible: bool = False
+    back: Composable | None = None
+    home: str = ""  # the schema of the type, where its name does not say it
+
+    @property
+    def full_type(self) -> str:
+        """The type as SQL spells it under any search_path."""
+        return Column("", self.type, home=self.home).full_type
+
+
+def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
+    """Return how a column's values get to the wanted type, or the reason why no safe way exists."""
+    way = _conversion(found, wanted, hints)
+    return way if isinstance(way, str) else replace(way, home=wanted.home)
+
+
+def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
+    f, w = family(found.type), family(wanted.type)
+    cell = q.column(found.name)
+    text = SQL("btrim({}::text, {})").format(cell, Literal(_BLANKS))
+    if w == "text":
+        return _to_text(cell, wanted)
+    if wanted.labels:
+        labels = SQL(", ").join(map(Literal, wanted.labels))
+        return _plain(
+            wanted.type,
+            SQL("{} IN ({})").format(text, labels),
+            SQL("{}::{}").format(text, SQL(wanted.full_type)),
+            False,  # blanks around a label go
+        )
+    if w == "boolean":
+        return _to_boolean(f, found.type, cell, text)
+    if w == "integer" and f in ("text", "numeric", "float", "boolean"):
+        return _to_integer(f, cell, text, wanted)
+    if w == "numeric" and f in ("text", "float", "integer"):
+        return _to_numeric(found.type, cell, text, wanted)
+    if w == "float" and f in ("text", "numeric", "integer"):
+        return _to_float(found.type, cell, text, wanted)
+    if w == "timestamptz" and f in ("text", "timestamp", "date"):
+        return _to_moment(found, cell, text, wanted, hints)
+    if w in ("timestamp", "date") and f == "text":
+        return _to_clock(text, wanted, hints)
+    if w == "timestamp" and f == "date":
+        return _plain(wanted.type, _in_calendar(cell), SQL("{}::{}").format(cell, SQL(wanted.full_type)), True)
+    if w == "uuid" and f == "text":
+        return _plain(wanted.type, _like(text, rf"^({_UUID}|\{{{_UUID}\}})$"), SQL("{}::uuid").format(text), False)
+    if {f, w} == {"json", "jsonb"}:
+        fits: Composable = SQL("true") if w == "json" else _as_jsonb(cell)
+        return _plain(wanted.type, fits, SQL("{}::{}").format(cell, SQL(wanted.full_type)), False)
+    return f"no safe way is known from {found.type} to {wanted.type}"
+
+
+def _plain(type_: str, fits: Composable, value: Composable, reversible: bool) -> Conversion:
+    return Conversion(type_, fits, value, reversible)
+
+
+def _like(text: Composable, pattern: str) -> Composed:
+    return SQL("{} ~ {}").format(text, Literal(pattern))
+
+
+def _number(text: Composable, pattern: str) -> Composed:
+    """Return the condition that a text is a number which numeric can hold (PostgreSQL manual, 8.1.2)."""
+    return SQL("({} AND length({}) <= {})").format(_like(text, pattern), text, Literal(_DIGITS))
+
+
+def _moment(text: Composable, wanted: Column) -> Composed:
+    """Return the condition that a text is a moment of the calendar with no more digits than the type keeps.
+
+    2023-02-29 never was.
+    """
+    month = "(substr({text}, 1, 7) || '-01')::date"
+    last = f"extract(day FROM {month} + interval '1 month' - interval '1 day')"
+    real = (
+        f"CASE WHEN {{text}} ~ {{pattern}} AND {{text}} !~ {{digits}}"
+        f" THEN substr({{text}}, 9, 2)::integer <= {last} ELSE false END"
+    )
+    size = shape(wanted.type).size
+    more = rf"\.[0-9]{{{6 if size is None else size}}}[0-9]*[1-9]"
+    return SQL(real).format(text=text, pattern=Literal(_MOMENT), digits=Literal(more))
+
+
+def _in_calendar(cell: Composable) -> Composed:
+    """Return the condition that a date or timestamp is a moment that every other type for one knows as well."""
+    return SQL("({} BETWEEN '4713-01-01 BC' AND '294276-12-01' OR NOT isfinite({}))").format(cell, cell)
+
+
+def _as_jsonb(cell: Composable) -> Composed:
+    """Return the condition that nothing of a json is lost as jsonb: of a key that stands twice only the last is kept.
+
+    Outside of strings there is one colon for each key. Where jsonb takes no such character or number, nothing is cast.
+    """
+    pairs = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    escapes = SQL("regexp_replace(replace({}::text, {}, ''), {}, ' ', 'g') !~ {}").format(
+        cell, Literal("\\\\"), Literal(pairs), Literal(r"\\u(0000|[dD][89a-fA-F])")
+    )
+    numbers = SQL("regexp_replace({}::text, {}, '', 'g') !~ {}").format(
+        cell, Literal(_STRINGS), Literal(r"[eE][+-]?[0-9]{4}")
+    )
+    old, new = (
+        SQL("length(regexp_replace({}::text, {}, '', 'g'))").format(each, Literal(rf"{_STRINGS}|[^:]"))
+        for each in (cell, SQL("{}::jsonb").format(cell))
+    )
+    return SQL("CASE WHEN {} AND {} THEN {} = {} ELSE false END").format(escapes, numbers, old, new)
+
+
+def _to_text(cell: Composable, wanted: Column) -> Conversion:
+    size = shape(wanted.type).size
+    fits: Composable = SQL("true")
+    if size is not None:
+        fits = SQL("char_length({}::text) <= {}").format(cell, Literal(size))
+    elif wanted.type == "name":
+        fits = SQL("octet_length({}::text) <= 63").format(cell)
+    return _plain(wanted.type, fits, SQL("{}::text::{}").format(cell, SQL(wanted.full_type)), True)
+
+
+def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conversion | str:
+    if f not in ("text", "integer", "numeric", "float"):
+        return "no safe way is known to boolean"
+    known = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, (*_TRUE, *_FALSE))))
+    value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
+    if f != "text":  # 1.00 is 1
+        known, value = SQL("{} IN (0, 1)").format(cell), SQL("{} = 1").format(cell)
+    null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(text, value)
+    back = None if f == "text" else SQL("{}::integer::{}").format(cell, SQL(found))
+    return Conversion("boolean", known, null, f == "integer", back)
+
+
+def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
+    if f == "boolean":
+        return _plain(wanted.type, SQL("true"), SQL("{}::integer::{}").format(cell, SQL(wanted.full_type)), True)
+    pattern = _WHOLE if f == "text" else _DECIMAL
+    top = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
+    # In CASE, so that a text which is no number is never cast to be measured.
+    whole = "{text}::numeric = trunc({text}::numeric) AND {text}::numeric BETWEEN {low} AND {top}"
+    fits = SQL(f"CASE WHEN {{number}} THEN {whole} ELSE false END").format(
+        text=text, number=_number(text, pattern), low=Literal(-top - 1), top=Literal(top)
+    )
+    return _plain(wanted.type, fits, SQL("{}::numeric::{}").format(text, SQL(wanted.full_type)), False)
+
+
+def _to_numeric(found: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
+    """Through text: float8::numeric keeps 15 digits, real::numeric 6; the shortest text keeps all."""
+    measure = shape(wanted.type)
+    number = SQL("{}::numeric").format(text)
+    fits: Composable = _number(text, _DECIMAL)
+    if measure.size is not None:
+        scale = measure.scale or 0
+        top = Literal(10 ** (measure.size - scale))
+        fits = SQL("CASE WHEN {} THEN abs({}) < {} AND {} = round({}, {}) ELSE false END").format(
+            fits, number, top, number, number, Literal(scale)
+        )
+    whole = family(found) == "integer"
+    value = SQL("{}::{}").format(number, SQL(wanted.full_type))
+    return Conversion(wanted.type, fits, value, whole, _whole_again(cell, found) if whole else None)
+
+
+def _to_float(found: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
+    """A float holds a number exactly where its shortest text says it again, or where a whole number comes back."""
+    type_, number = SQL(wanted.full_type), SQL("{}::numeric").format(text)
+    value = SQL("{}::{}").format(text, type_)
+    (least, most), (low, top) = _FLOATS[wanted.type], _WHOLE_FLOATS
+    # In CASE, each in the other: what is out of range is never cast.
+    fits = SQL(
+        "CASE WHEN {digits} THEN CASE WHEN {number} = 0 OR abs({number}) BETWEEN {least} AND {most} THEN"
+        " {value}::text::numeric = {number}"
+        " OR CASE WHEN {number} BETWEEN {low} AND {top} THEN {value}::bigint = {number} ELSE false END"
+        " ELSE false END ELSE false END"
+    ).format(
+        digits=_number(text, _DECIMAL),
+        number=number,
+        value=value,
+        least=SQL(least),
+        most=SQL(most),
+        low=Literal(low),
+        top=Literal(top),
+    )
+    return Conversion(wanted.type, fits, value, back=_whole_again(cell, found) if family(found) == "integer" else None)
+
+
+def _whole_again(cell: Composable, found: str) -> Composed:
+    """Return the integer over a numeric or float cell: its text may have a point or an exponent."""
+    return SQL("{}::{}").format(cell, SQL(found))
+
+
+def _to_clock(text: Composable, wanted: Column, hints: ColumnHints) -> Conversion:
+    """Return how a text becomes what clock or calendar show; of a text with a zone, what they show in the declared one.
+
+    A date has no time of day, and neither has a zone: where none is declared, a text with a zone does not fit.
+    """
+    type_, clock = SQL(wanted.full_type), SQL("{}::timestamp").format(text)
+    fits: Composable = SQL("{} !~ {}").format(text, Literal(_ZONED))
+    if hints.timezone is not None:
+        moment, zone = SQL("{}::timestamptz").format(text), Literal(hints.timezone)
+        there = SQL("{} AT TIME ZONE {}").format(moment, zone)
+        same = SQL("{} AT TIME ZONE {} = {}").format(there, zone, moment)
+        fits = SQL("CASE WHEN {} THEN true ELSE {} END").format(fits, same)
+        clock = SQL("CASE WHEN {} ~ {} THEN {} ELSE {} END").format(text, Literal(_ZONED), there, clock)
+    if family(wanted.type) == "date":
+        fits = SQL("{} AND ({})::time = '00:00'").format(fits, clock)
+    fits = SQL("CASE WHEN {} THEN {} ELSE false END").format(_moment(text, wanted), fits)
+    return _plain(wanted.type, fits, SQL("({})::{}").format(clock, type_), False)
+
+
+def _to_moment(
+    found: Column, cell: Composable, text: Composable, wanted: Column, hints: ColumnHints
+) -> Conversion | str:
+    if hints.timezone is None:
+        return (
+            f"{wanted.name} holds moments without a zone, and the contract declares none:"
+            ' say info={"timezone": "UTC"} (or the zone they were meant in)'
+        )
+    zone, type_ = Literal(hints.timezone), SQL(wanted.full_type)
+    if family(found.type) != "text":
+        value = SQL("({}::timestamp AT TIME ZONE {})::{}").format(cell, zone, type_)
+        back = SQL("({} AT TIME ZONE {})::{}").format(cell, zone, SQL(found.full_type))
+        # An hour of the clock that was left out is no moment; and the new type may keep fewer digits.
+        same = SQL("{} = {}").format(q.over(back, found.name, value), cell)
+        fits = SQL("CASE WHEN {} THEN {} ELSE false END").format(_in_calendar(cell), same)
+        return Conversion(wanted.type, fits, value, back=back)
+    clock = SQL("{}::timestamp").format(text)
+    there = SQL("{} AT TIME ZONE {}").format(clock, zone)
+    again = SQL("{} AT TIME ZONE {}").format(there, zone)
+    value = SQL("CASE WHEN {} ~ {} THEN {}::{} ELSE ({})::{} END").format(
+        text, Literal(_ZONED), text, type_, there, type_
+    )
+    fits = SQL(
+        "CASE WHEN NOT {moment} THEN false WHEN {text} ~ {zoned} THEN true"
+        " WHEN {text} ~ ':' THEN {again} = {clock} ELSE ({again})::date = {clock}::date END"
+    ).format(moment=_moment(text, wanted), text=text, zoned=Literal(_ZONED), again=again, clock=clock)
+    return _plain(wanted.type, fits, value, False)

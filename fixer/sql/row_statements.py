@@ -1,0 +1,76 @@
+"""Statements that write rows: each keeps in the journal or in quarantine what undo needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER
+from fixer.model.table import QName, Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.row_image import cells, image, likeness
+
+
+def move_statement(
+    table: Table, quarantine: QName, condition: Composable, reason: str, *, early: bool = False
+) -> Composed:
+    """Return the one statement that takes rows out of a table and into its quarantine."""
+    return q.written(
+        "rows/move",
+        source=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        quarantine=q.name(quarantine),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+    )
+
+
+def rewrite_statement(
+    table: Table,
+    assignments: Mapping[str, Composable],
+    condition: Composable,
+    reason: str,
+    known_by: tuple[str, ...],
+    *,
+    early: bool = False,
+) -> Composed:
+    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
+    mark = cells((*known_by, *assignments)) if known_by else likeness()
+    return q.written(
+        "rows/rewrite",
+        table=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        mark=mark,
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=Literal(reason),
+        cells=assignment_list(assignments),
+    )
+
+
+def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
+    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
+    return q.written(
+        "rows/insert",
+        table=q.name(table),
+        columns=q.names(row),
+        values=SQL(", ").join(row.values()),
+        match=match,
+        mark=likeness(),
+        journal=Identifier(JOURNAL, "before_image"),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table)),
+        reason=Literal(reason),
+    )
+
+
+def assignment_list(assignments: Mapping[str, Composable]) -> Composed:
+    """Return what follows SET in an UPDATE."""
+    return SQL(", ").join(SQL("{} = {}").format(Identifier(c), value) for c, value in assignments.items())
