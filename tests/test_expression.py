@@ -11,6 +11,8 @@ ALIKE = [
     ('("order" > 0)', "(order > 0)"),
     ("nextval('\"Seq\"'::regclass)", "nextval('Seq'::regclass)"),
     ('(("we""ird")::text <> \'\'::text)', '("we""ird" <> \'\')'),
+    ("((code)::text = ('a''b'::character varying)::text)", "(code = 'a''b'::text)"),
+    ("((code)::text = ('ab'::character varying)::text)", "(code = 'ab'::text)"),
     ("(now() > at)", "(CURRENT_TIMESTAMP > at)"),
 ]
 DIFFERENT = [

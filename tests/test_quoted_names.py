@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 import fixer
 from fixer.connect.servers import Server
+from fixer.contract.build import Contract, TableHints
+from fixer.model.schema import QName, Schema, Table, Twin
+from fixer.repair.twins import way_out
 from fixer.runner.progress import SILENT, Progress
 
 NAMES = ('We"i.rd', "a, (b) WHERE c")
@@ -189,3 +193,12 @@ def test_a_schema_of_that_name_is_read_without_the_right_to_temporary_tables(lab
             report = fixer.check(connection, shelf(name), schema=name, deep=True)
 
         assert [finding.message for finding in report.findings] == []
+
+
+@NAMED
+def test_what_a_message_says_of_a_twin_can_be_pasted(name: str) -> None:
+    wanted = QName("public", "users")
+    contract = Contract("models", Schema(tables={wanted: Table(wanted)}), {wanted: TableHints()}, sa.MetaData())
+    said = way_out(wanted, [Twin(wanted, QName("public", name), "r")], contract)
+
+    assert name in ast.literal_eval(said[said.index('{"legacy') : said.index("}") + 1])["legacy_names"]

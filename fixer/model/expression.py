@@ -133,7 +133,8 @@ def _apart(expression: str, work: Callable[[str], str], *, plainly: bool) -> str
 
     `plainly` drops the quotation marks of names that are one word, as reserved ones are.
     """
-    if "'" not in expression and '"' not in expression:
+    simple = '"' not in expression and "''" not in expression
+    if simple and all(map(_is_a_word, expression.split("'")[1::2])):
         return work(expression)
     kept: list[str] = []
 
@@ -150,12 +151,17 @@ def _apart(expression: str, work: Callable[[str], str], *, plainly: bool) -> str
     return re.sub(r"""(['"])(\d+)\1""", lambda found: kept[int(found[2])], done)
 
 
+def _is_a_word(literal: str) -> bool:
+    """Tell whether a literal is nothing that could be taken for SQL."""
+    return literal.replace("_", "").isalnum() and not literal.upper().endswith("TIMESTAMP")
+
+
 _CAST = re.compile(
     r"::(?:(?:\"[^\"]+\"|\w+)\.)?(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
     r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"
 )
 _NOW = re.compile(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")
-_ATOM = r"'\d+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|\"\d+\")+(?:\([^()]*\))?"
+_ATOM = r"'\w+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|\"\d+\")+(?:\([^()]*\))?"
 _IDLE = re.compile(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
 _DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
 _OUTER = re.compile(r"\([^()]*\)")

@@ -5,6 +5,8 @@ Beside rows that stand already, the application would find an empty table or col
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fixer.model.contract import ColumnHints, Contract
@@ -70,7 +72,7 @@ def _size(twin: Twin) -> str:
 def way_out(name: QName, twins: Sequence[Twin], contract: Contract) -> str:
     """Say how to take a twin for the table, and how to have the table all the same."""
     taken = list(dict.fromkeys(_taken(twin, contract) for twin in twins if twin.kind in "rp"))[:SHOWN]
-    anew = f'declare Table("{name.name}", ..., info={{"legacy_names": []}}), and it is created'
+    anew = f'declare Table({_literal(name.name)}, ..., info={{"legacy_names": []}}), and it is created'
     if not taken:
         return f"what is no table cannot be taken for it; if it is something else, {anew}"
     if len(twins) == 1:
@@ -83,12 +85,12 @@ def _taken(twin: Twin, contract: Contract) -> str:
     name, legacy = twin.missing, contract.hints[twin.missing].legacy_names
     parts = []
     if twin.name.schema != name.schema and (bare := _is_bare(name, contract)):
-        parts.append(f"say --schema {twin.name.schema}")
-    words = [f'"{name.name}"', "..."]
+        parts.append(f"say --schema {shlex.quote(twin.name.schema)}")
+    words = [_literal(name.name), "..."]
     if twin.name.schema != name.schema and not bare:
-        words.append(f'schema="{twin.name.schema}"')
+        words.append(f"schema={_literal(twin.name.schema)}")
     if twin.name.name not in (name.name, *legacy):
-        listed = ", ".join(f'"{each}"' for each in (*legacy, twin.name.name))
+        listed = ", ".join(map(_literal, (*legacy, twin.name.name)))
         words.append(f'info={{"legacy_names": [{listed}]}}')
     parts += [f"declare Table({', '.join(words)})"] if words[2:] else []
     return " and ".join(parts)
@@ -122,9 +124,14 @@ def column_twin(table: Table, wanted: Table, column: str, hints: ColumnHints) ->
 
 def taken_for(column: str, twin: str, rows: int, hints: ColumnHints) -> str:
     """Say why a column is not added beside one that holds values, how to take that for it, and how to have it."""
-    listed = ", ".join(f'"{each}"' for each in (*hints.legacy_names, twin))
+    wanted, listed = _literal(column), ", ".join(map(_literal, (*hints.legacy_names, twin)))
     return (
-        f'"{twin}" may hold what is meant, for {counted(rows)}: if so, declare'
-        f' Column("{column}", ..., info={{"legacy_names": [{listed}]}}); if not,'
-        f' declare Column("{column}", ..., info={{"legacy_names": []}}), and it is added'
+        f"{_literal(twin)} may hold what is meant, for {counted(rows)}: if so, declare"
+        f' Column({wanted}, ..., info={{"legacy_names": [{listed}]}}); if not,'
+        f' declare Column({wanted}, ..., info={{"legacy_names": []}}), and it is added'
     )
+
+
+def _literal(name: str) -> str:
+    """Return a name as Python's models say it."""
+    return json.dumps(name, ensure_ascii=False)
