@@ -132,6 +132,11 @@ class Finding(Generic[About]):
         return self.about.part
 
     @property
+    def probe(self) -> Probe | None:
+        """The question about its rows, composed anew."""
+        return self.asks() if self.asks else None
+
+    @property
     def breaks(self) -> bool:
         """Whether the contract does not hold because of it."""
         return self.severity == "error"
