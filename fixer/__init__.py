@@ -10,10 +10,9 @@ from fixer.connect.startup import importing
 with importing():
     from fixer.api import apply, check, ensure, plan, undo
     from fixer.compare.examine import Report
-    from fixer.model.run import Run
+    from fixer.model.run import Run, Undone
     from fixer.planner.build import Plan
     from fixer.runner.online import Pace
     from fixer.runner.progress import Progress
-    from fixer.runner.undo import Undone
 
 __all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]

@@ -22,15 +22,15 @@ from fixer.connect.target import DEFAULTS, Target
 from fixer.contract import build as contracts
 from fixer.contract.build import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
-from fixer.model.run import Run
+from fixer.model.run import Run, Undone
 from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, build
-from fixer.runner import atomic, journal, online
+from fixer.runner import atomic, online
 from fixer.runner.audience import with_audience
+from fixer.runner.journal import reading
 from fixer.runner.online import Pace
 from fixer.runner.preflight import permit
 from fixer.runner.progress import SILENT, Progress
 from fixer.runner.settings import MODESTLY
-from fixer.runner.undo import Undone
 from fixer.runner.undo import undo as take_back
 from fixer.sql.compose import Composable
 
@@ -255,7 +255,7 @@ def _interrupted(connection: Connection) -> bool:
     """Tell whether a run was interrupted whose end is still to be entered."""
     with snapshot(connection) as cursor:
         cursor.execute(beginning(connection, None))
-        return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in journal.history(cursor))
+        return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in reading.history(cursor))
 
 
 def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:

@@ -24,7 +24,7 @@ from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
 from fixer.model.finding import Specimen
 from fixer.model.run import Run
 from fixer.planner.build import MODES, PlannedStep
-from fixer.runner import journal
+from fixer.runner.journal import writing as journal
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.sole_fixer import floor
 from fixer.runner.progress import SILENT, Progress

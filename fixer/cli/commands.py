@@ -28,15 +28,15 @@ from fixer.contract import build as contract
 from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError, UsageError, refuse_empty
 from fixer.model.finding import UNREADABLE
-from fixer.model.run import Run
+from fixer.model.run import Run, package_version
 from fixer.model.step import JOURNAL, Hazard
 from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, from_json
 from fixer.report import json as as_json
 from fixer.report import streams
 from fixer.report import text as as_text
 from fixer.report.progress import progress_of
-from fixer.runner import journal
 from fixer.runner import script as as_sql
+from fixer.runner.journal import reading
 from fixer.runner.online import Pace
 from fixer.runner.preflight import permit
 from fixer.runner.prune import prune as forget
@@ -149,7 +149,7 @@ _MODES = "atomic: one transaction, all or nothing. online: nobody waits for long
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(journal.package_version(), prog_name="fixer")
+@click.version_option(package_version(), prog_name="fixer")
 def cli() -> None:
     """Prove five things about a PostgreSQL database, repair what is broken, and lose no row."""
 
@@ -365,7 +365,7 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
             known.committed("What undo needs of finished runs is forgotten.")
         with snapshot(connection) as cursor:
             cursor.execute(beginning(connection, target.settings))
-            runs = journal.history(cursor)
+            runs = reading.history(cursor)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(target.redacted, runs))
     return 0
 

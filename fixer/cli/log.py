@@ -10,12 +10,12 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 from fixer.connect.redact import RedactingFilter, redact
 from fixer.connect.target import Target
 from fixer.errors import UsageError
+from fixer.model.run import package_version
 
 _AT_MOST = 20  # tracebacks that are kept
 
@@ -54,7 +54,7 @@ def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
 
 def keep(error: BaseException, target: Target | None, file: str | None) -> str:
     """Keep the traceback of an error in the log file, else in a file of its own; return which, or nothing."""
-    system = f"pgmend {version('pgmend')}, Python {platform.python_version()}, {platform.platform()}"
+    system = f"pgmend {package_version()}, Python {platform.python_version()}, {platform.platform()}"
     trace = redact("".join(traceback.format_exception(error)), target)
     text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {system}\n{trace}"
     with suppress(OSError, ValueError):

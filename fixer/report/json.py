@@ -9,10 +9,8 @@ from typing import Any
 
 from fixer.compare.examine import Report
 from fixer.model.finding import POINTS, Finding
-from fixer.model.run import Run
+from fixer.model.run import PastRun, Run, Undone, ledger_to_json
 from fixer.planner.build import VERSION, Plan, step_to_json
-from fixer.runner.journal import PastRun, ledger
-from fixer.runner.undo import Undone
 
 
 def of_report(report: Report) -> str:
@@ -56,14 +54,14 @@ def of_run(run: Run) -> str:
             **known,
             "run": run.run,
             "steps": [step_to_json(step) for step in run.steps],
-            "ledger": ledger.to_json(run.ledger),
+            "ledger": ledger_to_json(run.ledger),
         }
     )
 
 
 def of_undone(done: Undone) -> str:
     """Return what `undo` did."""
-    entries = ledger.to_json(done.ledger)
+    entries = ledger_to_json(done.ledger)
     return _text({"version": VERSION, "target": done.target, "undone": done.undone, "run": done.run, "ledger": entries})
 
 

@@ -16,7 +16,7 @@ from fixer import introspect
 from fixer.model.schema import QName
 from fixer.model.step import Phase
 from fixer.planner.build import Plan, PlannedStep, Published
-from fixer.runner import journal
+from fixer.runner.journal import tables
 
 _SHAPING = (Phase.TABLES, Phase.CONVERT, Phase.SHADOWS, Phase.EXCHANGES)
 _KEYING = (Phase.INDEXES, Phase.KEYS_PROMOTED)
@@ -27,14 +27,14 @@ def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
     """Return the plan with what publications publish of it today; `begin` may open the transaction."""
     if not plan.steps:
         return plan
-    ours, shaping = journal.places(journal.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
+    ours, shaping = tables.places(tables.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
     theirs = {table for step in shaping for table in (step.table, *step.touches)}
     told = introspect.audience(cursor, [*ours, *sorted(theirs)], begin)
     lacking = [each.table for each in told if each.table in ours and not each.made]
     reached = {each.table for each in told if each.heard and each.table in theirs}
     if not (lacking or reached):
         return replace(plan, published=None)
-    statements = journal.made(place for place in ours if place in lacking)
+    statements = tables.made(place for place in ours if place in lacking)
     published = Published(
         publications=tuple(sorted({each.publication for each in told if each.table in reached.union(lacking)})),
         heard=any(each.heard for each in told),
@@ -46,11 +46,11 @@ def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
 
 def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
     """Return what stops subscribers where rows leave these tables, and what to do about it."""
-    told = introspect.audience(cursor, journal.places(moving))
+    told = introspect.audience(cursor, tables.places(moving))
     stops = {each.table: each.publication for each in told if each.heard and not each.made}
     if not stops:
         return ""
-    statements = "".join(f"\n  {statement.as_string(cursor)};" for statement in journal.made(stops))
+    statements = "".join(f"\n  {statement.as_string(cursor)};" for statement in tables.made(stops))
     return (
         f"The publication {next(iter(stops.values()))} publishes tables that would be made, and subscribers stop until"
         f" they have them: make them there, then here, and try again:{statements}"

@@ -27,12 +27,12 @@ from fixer.connect.failures import told
 from fixer.connect.target import SAFE_PATH, unhurried
 from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, TargetError
-from fixer.model.run import Run
+from fixer.model.run import Run, ledger_to_json
 from fixer.model.schema import QName
 from fixer.model.step import Lock, Phase
 from fixer.planner.build import ONLINE, Plan, PlannedStep
-from fixer.runner import journal, marks
-from fixer.runner.journal import definitions, ledger, parentless
+from fixer.runner import marks
+from fixer.runner.journal import definitions, ledger, notes, parentless, reading, tables, writing
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.sole_fixer import Floor, floor
 from fixer.runner.locking.transaction import TRANSIENT, configure
@@ -237,14 +237,14 @@ class _Online:
         with self._transaction() as cursor:
             check_schema(cursor, self.contract, self.plan)
             self._look_ahead(cursor)
-            journal.make(cursor, self.plan)
-            unfinished = journal.unfinished(cursor)
+            tables.make(cursor, self.plan)
+            unfinished = reading.unfinished(cursor)
             if unfinished is None:
-                self.number = journal.open_run(cursor, self.plan, ONLINE, Definitions())
+                self.number = writing.open_run(cursor, self.plan, ONLINE, Definitions())
             else:
                 self.number, self.offset = unfinished
                 log.info("run %s was interrupted: going on", self.number)
-        self.settings |= journal.spelling(self.connection, self.number)
+        self.settings |= reading.spelling(self.connection, self.number)
         self._widen()
 
     def _look_ahead(self, cursor: Cursor) -> None:
@@ -267,20 +267,20 @@ class _Online:
         """Note what the run has not touched so far: how it is defined, for undo, and how many rows there are."""
         with self._transaction() as cursor:
             actual = introspect.read(cursor, self.contract.schemas)
-            journal.make(cursor, self.plan)
+            tables.make(cursor, self.plan)
             watched = watched_tables(self.plan, actual)
-            own = journal.created_by(cursor, self.number)
+            own = reading.created_by(cursor, self.number)
             relations = definitions.oids(cursor, watched | self.plan.tables) - own.keys()
             was = self._defined(cursor, relations).without(own.keys())
-            self.was = journal.widen(cursor, self.number, self.plan, was)
+            self.was = writing.widen(cursor, self.number, self.plan, was)
             known = self.was.relations
-            journal.note_rows(cursor, self.number, ledger.count(cursor, watched - set(own.values())))
+            writing.note_rows(cursor, self.number, ledger.count(cursor, watched - set(own.values())))
             self.relations |= relations | known | own.keys()
 
     def _prove_again(self) -> None:
         """Prove what was proved before the run and was left NOT VALID where it was interrupted, or planned again."""
         with self._transaction() as cursor:
-            done = journal.account(cursor, self.number)
+            done = reading.account(cursor, self.number)
             now = self._defined(cursor, self.relations)
         assert done is not None
         for key in done.before.of_kind("constraint") if done.before else ():
@@ -305,14 +305,14 @@ class _Online:
     def _finish(self, report: Report) -> Run:
         """Let the ledger add up, and close the run."""
         with self._transaction() as cursor:
-            done = journal.account(cursor, self.number)
+            done = reading.account(cursor, self.number)
             assert done is not None
             steps = tuple(each.step for each in done.steps)
-            entries = journal.balance(cursor, self.number, steps)
+            entries = writing.balance(cursor, self.number, steps)
             after = self._defined(cursor, self.relations)
             if marks.kept(cursor, self.was, after):
                 after = self._defined(cursor, self.relations)
-            journal.close_run(cursor, self.number, ledger.to_json(entries), after)
+            writing.close_run(cursor, self.number, ledger_to_json(entries), after)
         plan = replace(self.plan, steps=steps)
         return Run(self.plan.target, self.plan.contract, plan, self.number, entries, report)
 
@@ -323,8 +323,8 @@ class _Online:
         left = self._defined(cursor, touched)
         if step.lock not in _WEAK and marks.kept(cursor, self.was, left, exclusive=step.lock is Lock.ACCESS_EXCLUSIVE):
             left = self._defined(cursor, touched)
-        orphans = parentless.count(cursor, step, self.was)
-        journal.enter_step(cursor, self.number, step, rows, left, orphans=orphans)
+        orphans = parentless.count(cursor, parentless.compose(cursor, step, self.was))
+        writing.enter_step(cursor, self.number, step, rows, left, orphans=orphans)
 
     # --- one step
 
@@ -343,7 +343,7 @@ class _Online:
             try:
                 with self._transaction(step, LOCK_TIMEOUT if strong else None) as cursor:
                     for step in steps[:-1]:  # before the lock, since they are known to touch no rows
-                        journal.enter_step(cursor, self.number, step, 0)
+                        writing.enter_step(cursor, self.number, step, 0)
                     for step in steps:
                         rows, _ = self._execute(cursor, step)
                     self._enter(cursor, step, rows)
@@ -422,7 +422,7 @@ class _Online:
         with self._transaction(step) as cursor:
             if self.pooled:
                 self._trust_the_path(cursor)
-            journal.enter_step(cursor, self.number, step, 0)
+            writing.enter_step(cursor, self.number, step, 0)
             statement = self._composed(cursor, step) if step.composes else step.sql
         self.connection.rollback()
         self.connection.autocommit = True
@@ -565,6 +565,8 @@ class _Batches:
     def __init__(self, work: _Online, step: PlannedStep) -> None:
         self.work, self.step = work, step
         self.size, self.rows = FIRST, 0
+        self.question: parentless.Question | None = None
+        self.imaged: Mapping[str, int] | None = None
         self.orphans = Counter[str]()  # those among the rows that were moved, by foreign key
 
     def found(self) -> list[Place]:
@@ -617,10 +619,14 @@ class _Batches:
                     for first in filter(None, (self.step.known, self.step.hold)):
                         cursor.execute(first)
                     rows, places_ = self.work._execute(cursor, self.step)
-                    orphans = Counter(parentless.count(cursor, self.step, self.work.was, places_))
-                    journal.enter_step(cursor, self.work.number, self.step, rows, orphans=self.orphans + orphans)
+                    question = self.question or parentless.compose(cursor, self.step, self.work.was)
+                    orphans = Counter(parentless.count(cursor, question, places_))
+                    imaged = notes.imaged(cursor, self.step) if self.imaged is None else self.imaged
+                    writing.enter_step(
+                        cursor, self.work.number, self.step, rows, orphans=self.orphans + orphans, imaged=imaged
+                    )
                     left = self.work.left_aside(cursor, self.step)
-                self.orphans += orphans
+                self.orphans, self.question, self.imaged = self.orphans + orphans, question, imaged
                 self.work.aside |= left
                 break
             except TRANSIENT as error:

@@ -14,7 +14,7 @@ from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard
 from fixer.planner.build import Plan, Published
 from fixer.repair.twins import filled, question, told, twins_of
-from fixer.runner import journal
+from fixer.runner.journal import reading
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -68,7 +68,7 @@ def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract,
 
 
 def _why_not(cursor: Cursor, plan: Plan) -> str:
-    runs = journal.history(cursor)
+    runs = reading.history(cursor)
     done = next(
         (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
     )

@@ -8,32 +8,20 @@ Nothing is assumed: at the end the definitions are read again, and have to equal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
+from fixer.model.run import Entry, Undone, ledger_to_json
 from fixer.model.step import Lock, Phase
-from fixer.runner import journal
-from fixer.runner.journal import Account, ledger
+from fixer.runner.journal import ledger, reading, tables, writing
+from fixer.runner.journal.reading import Account
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
 from fixer.runner.undo.reasons import Reasons
 from fixer.runner.undo.rows import Rows
 from fixer.runner.undo.shapes import Shapes
-
-__all__ = ["Undone", "undo"]
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What `undo` did."""
-
-    target: str
-    undone: int
-    run: int
-    ledger: tuple[ledger.Entry, ...] = ()
 
 
 def undo(
@@ -61,7 +49,7 @@ def undo(
 
 def _account(cursor: Cursor, number: int) -> Account:
     """Return what the run wrote down, if it can be taken back at all."""
-    done = journal.account(cursor, number)
+    done = reading.account(cursor, number)
     if done is None:
         raise UsageError(f"There is no run {number}: see `fixer history`.")
     if done.mode == "undo":
@@ -71,7 +59,7 @@ def _account(cursor: Cursor, number: int) -> Account:
     if done.before is None or done.after is None:
         why = "it ran as a script, which keeps no account of it" if done.mode == "script" else "it was pruned"
         raise UndoRefused(f"What undo needs of run {number} is not there: {why}.")
-    for later, before in journal.later_runs(cursor, number):
+    for later, before in reading.later_runs(cursor, number):
         shared = before.relations & done.before.relations
         if shared:
             names = ", ".join(sorted(str(before.table(oid)) for oid in shared))
@@ -82,7 +70,7 @@ def _account(cursor: Cursor, number: int) -> Account:
 class _Undo(Reasons, Shapes, Rows):
     """One run on its way back."""
 
-    def carry_out(self) -> tuple[tuple[ledger.Entry, ...], int]:
+    def carry_out(self) -> tuple[tuple[Entry, ...], int]:
         """Take the run back; return the ledger and the number of the run that did so."""
         for setting, value in self.done.settings.items():
             self.cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
@@ -93,10 +81,10 @@ class _Undo(Reasons, Shapes, Rows):
         before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
         broken = [(key, self._breaches(key)) for key in self._unproved()]
         stood = {key.key: self._orphans(self.after, key) for key in self._asked(self.after)}
-        number = journal.open_undo(self.cursor, self.done)
+        number = writing.open_undo(self.cursor, self.done)
         self._look_for_strays()
         self._look_at_views()
-        if why := journal.tell_apart(self.cursor):
+        if why := tables.tell_apart(self.cursor):
             raise UndoRefused(f"{why}.")
         self._let_go()
         self._let_tell()
@@ -114,7 +102,7 @@ class _Undo(Reasons, Shapes, Rows):
         self._look_for_orphans(stood)
         after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
         entries = tuple(
-            ledger.Entry(
+            Entry(
                 self.before.table(oid),
                 before[named.table(oid)],
                 after[self.before.table(oid)],
@@ -126,7 +114,7 @@ class _Undo(Reasons, Shapes, Rows):
         for entry in entries:
             if not entry.adds_up:
                 raise ApplyFailed(f"The rows of {entry.table} do not add up: {entry}. Everything was rolled back.")
-        journal.close_undo(self.cursor, number, self.done, ledger.to_json(entries))
+        writing.close_undo(self.cursor, number, self.done, ledger_to_json(entries))
         return entries, number
 
     def _lock(self) -> None:

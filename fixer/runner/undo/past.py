@@ -15,9 +15,10 @@ from fixer.errors import UndoRefused
 from fixer.model.schema import QName
 from fixer.planner.build import PlannedStep
 from fixer.repair.constraints_online import BESIDE, is_syncing
-from fixer.runner.journal import Account, definitions
+from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import lacks_parent
+from fixer.runner.journal.reading import Account
 from fixer.runner.locking.transaction import TRANSIENT
 from fixer.runner.undo.restore import is_unproved
 from fixer.sql.compose import Composable

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import psycopg2
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
 from fixer.model.schema import QName
-from fixer.runner.journal import DoneStep
 from fixer.runner.journal.definitions import Definitions, Item, Key
-from fixer.runner.journal.own_values import written_since
+from fixer.runner.journal.own_values import Kept, written_since
 from fixer.runner.journal.parentless import forbids
+from fixer.runner.journal.reading import DoneStep
 from fixer.runner.undo.past import Past, helpers
 from fixer.runner.undo.restore import condition_of
 from fixer.runner.undo.stray_values import strays
@@ -102,12 +101,12 @@ class Reasons(Past):
 
     def _look_for_values_of_others(self) -> None:
         """Refuse where a column in which each row got a value of its own may hold one that was written since."""
-        last: dict[tuple[QName, str], Mapping[str, Any]] = {}
+        last: dict[tuple[QName, str], Kept] = {}
         for done in self.done.steps:
             there = {name for name, column in self._columns(done.step).items() if not self._was_there(column)}
-            kept = {name: value for name, value in done.filled.items() if isinstance(value, Mapping) and name in there}
-            for column, value in kept.items():
-                last[done.step.table, column] = {**last.get((done.step.table, column), {}), **value}
+            kept = {name: value for name, value in done.notes.cells.items() if isinstance(value, Kept)}
+            for column, value in ((column, value) for column, value in kept.items() if column in there):
+                last[done.step.table, column] = last.get((done.step.table, column), value).followed_by(value)
         for (table, column), value in last.items():
             if rows := written_since(self.cursor, table, column, value):
                 raise UndoRefused(
@@ -145,12 +144,12 @@ class Reasons(Past):
         for added in done.step.added:
             if added.counts or added.column not in columns or self._was_there(columns[added.column]):
                 continue
-            if isinstance(done.filled.get(added.column), Mapping):
+            if isinstance(done.notes.cells.get(added.column), Kept):
                 continue
             if added.kept is not None:
                 yield added.column, SQL("({}) IS NOT TRUE").format(SQL(added.kept))
             else:
-                filled = Literal(done.filled.get(added.column))
+                filled = Literal(done.notes.cells.get(added.column))
                 yield added.column, SQL("{}::text IS DISTINCT FROM {}").format(q.column(added.column), filled)
         for reverted in done.step.reverts:
             if reverted.column in columns:

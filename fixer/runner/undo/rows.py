@@ -12,9 +12,9 @@ from fixer.model.step import Phase
 from fixer.planner.build import PlannedStep
 from fixer.repair.constraints_online import BESIDE
 from fixer.repair.rows import quarantine_table
-from fixer.runner import journal
 from fixer.runner.audience import stopped_by
-from fixer.runner.journal import DoneStep
+from fixer.runner.journal import tables
+from fixer.runner.journal.reading import DoneStep
 from fixer.runner.undo.past import Past
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
@@ -45,7 +45,7 @@ class Rows(Past):
 
     def _rows(self, steps: Iterable[DoneStep]) -> None:
         """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
-        written = [(done.step, done.orphans) for done in steps]
+        written = [(done.step, done.notes.orphans) for done in steps]
         touching = [(s, o) for s, o in reversed(written) if s.moves or s.restores or s.respells or s.inserts]
         if not touching:
             return
@@ -133,7 +133,7 @@ class Rows(Past):
         """
         table, types = self.after.table(oid), self._types(oid)
         names = step.restores or step.respells
-        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(tables.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
         if not rows:
             return
@@ -174,7 +174,7 @@ class Rows(Past):
 
     def _images(self, step: PlannedStep) -> Composed:
         return SQL("i AS MATERIALIZED (SELECT b.row, b.mark FROM {} AS b WHERE {})").format(
-            journal.BEFORE_IMAGE, self._mine(step)
+            tables.BEFORE_IMAGE, self._mine(step)
         )
 
     def _others(self, oid: int, step: PlannedStep) -> list[_Cell]:
@@ -227,7 +227,7 @@ class Rows(Past):
         ).format(
             mark=mark,
             now=now,
-            images=journal.BEFORE_IMAGE,
+            images=tables.BEFORE_IMAGE,
             mine=self._mine(step),
             table=q.name(table),
             changes=Literal(bool(step.restores)),
@@ -256,7 +256,7 @@ class Rows(Past):
             ).format(
                 mark=mark,
                 was=SQL(", ").join(was),
-                images=journal.BEFORE_IMAGE,
+                images=tables.BEFORE_IMAGE,
                 mine=self._mine(step),
                 now=now,
                 table=q.name(table),
@@ -281,7 +281,7 @@ class Rows(Past):
         self._look_for_references(oid, same)
         if why := stopped_by(self.cursor, {table}):
             raise UndoRefused(why)
-        for statement in journal.tables({table}):
+        for statement in tables.statements({table}):
             self.cursor.execute(statement)
         remove = SQL(
             'WITH gone AS (DELETE FROM {} AS t USING {} AS b WHERE {} RETURNING {} AS "row")'
@@ -289,7 +289,7 @@ class Rows(Past):
             " SELECT current_setting('pgmend.run')::bigint, {}, {}, {}, \"row\" FROM gone"
         ).format(
             q.name(table),
-            journal.BEFORE_IMAGE,
+            tables.BEFORE_IMAGE,
             same,
             whole(all_types),
             q.name(quarantine_table(table)),
@@ -298,7 +298,7 @@ class Rows(Past):
             Literal(f"run {self.done.run} had inserted it"),
         )
         done = self._do(remove, f"take inserted rows out of {table}")
-        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(journal.BEFORE_IMAGE, self._mine(step)))
+        self.cursor.execute(SQL("SELECT count(*) FROM {} AS b WHERE {}").format(tables.BEFORE_IMAGE, self._mine(step)))
         (rows,) = self.cursor.fetchone() or (0,)
         if done != rows:
             raise UndoRefused(f"A row that run {self.done.run} inserted into {table} was changed or deleted since.")
@@ -310,7 +310,7 @@ class Rows(Past):
             match = q.equal(key.detail["columns"], key.detail["target_columns"], "c", "t", key.detail["equalities"])
             question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
             self.cursor.execute(
-                question.format(q.name(child), q.name(self.after.table(oid)), journal.BEFORE_IMAGE, match, same)
+                question.format(q.name(child), q.name(self.after.table(oid)), tables.BEFORE_IMAGE, match, same)
             )
             (rows,) = self.cursor.fetchone() or (0,)
             if rows:
