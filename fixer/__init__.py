@@ -12,7 +12,7 @@ with importing():
     from fixer.compare.examine import Report
     from fixer.model.run import Run, Undone
     from fixer.planner.build import Plan
-    from fixer.runner.online import Pace
+    from fixer.runner.online.pace import Pace
     from fixer.runner.progress import Progress
 
 __all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]

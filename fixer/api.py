@@ -27,7 +27,7 @@ from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, build
 from fixer.runner import atomic, online
 from fixer.runner.audience import with_audience
 from fixer.runner.journal import reading
-from fixer.runner.online import Pace
+from fixer.runner.online.pace import Pace
 from fixer.runner.preflight import permit
 from fixer.runner.progress import SILENT, Progress
 from fixer.runner.settings import MODESTLY

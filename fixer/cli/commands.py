@@ -37,7 +37,7 @@ from fixer.report import text as as_text
 from fixer.report.progress import progress_of
 from fixer.runner import script as as_sql
 from fixer.runner.journal import reading
-from fixer.runner.online import Pace
+from fixer.runner.online.pace import Pace
 from fixer.runner.preflight import permit
 from fixer.runner.prune import prune as forget
 from fixer.runner.undo import undo as take_back
