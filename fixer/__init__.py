@@ -10,9 +10,9 @@ from fixer.connect.startup import importing
 with importing():
     from fixer.api import apply, check, ensure, plan, undo
     from fixer.compare.examine import Report
+    from fixer.model.progress import Progress
     from fixer.model.run import Run, Undone
     from fixer.planner.build import Plan
     from fixer.runner.online.pace import Pace
-    from fixer.runner.progress import Progress
 
 __all__ = ["Pace", "Plan", "Progress", "Report", "Run", "Undone", "apply", "check", "ensure", "plan", "undo"]

@@ -22,6 +22,7 @@ from fixer.connect.target import DEFAULTS, Target
 from fixer.contract import build as contracts
 from fixer.contract.build import Contract
 from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
+from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run, Undone
 from fixer.planner.build import ATOMIC, MODES, ONLINE, Plan, build
 from fixer.runner import atomic, online
@@ -29,7 +30,6 @@ from fixer.runner.audience import with_audience
 from fixer.runner.journal import reading
 from fixer.runner.online.pace import Pace
 from fixer.runner.preflight import permit
-from fixer.runner.progress import SILENT, Progress
 from fixer.runner.settings import MODESTLY
 from fixer.runner.undo import undo as take_back
 from fixer.sql.compose import Composable

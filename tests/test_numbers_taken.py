@@ -23,8 +23,8 @@ from test_online import APPLY
 from fixer import undo
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.finding import Specimen
+from fixer.model.progress import Progress
 from fixer.planner.build import PlannedStep
-from fixer.runner.progress import Progress
 
 # ---- beside every step
 

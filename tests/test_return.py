@@ -36,9 +36,9 @@ from test_undo import mode as mode
 
 import fixer
 from fixer.errors import UndoRefused
+from fixer.model.progress import Progress
 from fixer.model.step import Phase
 from fixer.planner.build import Plan, PlannedStep
-from fixer.runner.progress import Progress
 
 Lines = Counter[tuple[str, str]]
 MARK = re.compile(

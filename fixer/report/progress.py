@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from fixer.model.progress import SILENT, Progress
 from fixer.planner.build import PlannedStep
-from fixer.runner.progress import SILENT, Progress
 from fixer.runner.watch import watched
 
 REPEATED = 5.0  # seconds after which a reason to wait is said again

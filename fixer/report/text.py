@@ -12,10 +12,10 @@ from rich.text import Text
 
 from fixer.compare.examine import Report
 from fixer.model.finding import Finding
+from fixer.model.published import named
 from fixer.model.run import Entry, PastRun, Run, Undone
 from fixer.model.step import Hazard
 from fixer.planner.build import ATOMIC, Plan, Published
-from fixer.runner.preflight import named
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 _CURES = {

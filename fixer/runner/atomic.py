@@ -20,6 +20,7 @@ from fixer.compare.examine import Report, look
 from fixer.connect.failures import told
 from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed, PlanRefused
+from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Entry, Run, ledger_to_json
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Lock, Phase
@@ -30,7 +31,6 @@ from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
 from fixer.runner.preflight import check_schema, preflight, watched_tables
-from fixer.runner.progress import SILENT, Progress
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import generously, planned_for
 

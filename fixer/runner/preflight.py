@@ -10,9 +10,10 @@ from fixer import introspect
 from fixer.compare.examine import look_elsewhere
 from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.model.published import named
 from fixer.model.schema import QName, Schema
 from fixer.model.step import Hazard
-from fixer.planner.build import Plan, Published
+from fixer.planner.build import Plan
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading
 
@@ -37,12 +38,6 @@ def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
         f"{named(plan.published)} what it makes, and subscribers stop until they have the same: `fixer plan` says what"
         ' to run there first ("all" does not speak for other servers). '
     )
-
-
-def named(published: Published) -> str:
-    """Begin a sentence with the publications."""
-    names, one = ", ".join(published.publications), len(published.publications) == 1
-    return f"The publication {names} publishes" if one else f"The publications {names} publish"
 
 
 def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:

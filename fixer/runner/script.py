@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from fixer.connect.target import SAFELY
+from fixer.model.published import named
 from fixer.model.run import package_version
 from fixer.model.schema import QName
 from fixer.planner.build import Plan, PlannedStep, Render, step_to_json
@@ -13,7 +14,6 @@ from fixer.repair.rows import quarantine_table
 from fixer.runner.atomic import lock_modes
 from fixer.runner.journal import tables, writing
 from fixer.runner.locking.transaction import ADVISORY_LOCK
-from fixer.runner.preflight import named
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
 from fixer.sql.row_image import EXACTLY
 
@@ -85,14 +85,7 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
         )
         yield from _statement(render, count)
     for step in plan.steps:
-        yield f"\n-- {step.number}. {_comment(step)}"
-        yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
-        if step.known:
-            yield f"{step.known};"
-        yield f"{step.sql};"
-        entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
-        kept = Literal(json.dumps(step_to_json(step)))
-        yield from _statement(render, entry.format(tables.STEP, Literal(step.number), kept))
+        yield from _step(step, render)
     yield "\n-- The ledger: no row is lost."
     after = {table: next((new for new, old in renamed.items() if old == table), table) for table in modes}
     for number, table in enumerate(sorted(modes)):
@@ -101,6 +94,17 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     close = SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = jsonb_build_array(\n{})\nWHERE id = {}")
     run = SQL("current_setting('pgmend.run')::bigint")
     yield from _statement(render, close.format(tables.RUN, ledger, run))
+
+
+def _step(step: PlannedStep, render: Render) -> Iterator[str]:
+    yield f"\n-- {step.number}. {_comment(step)}"
+    yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
+    if step.known:
+        yield f"{step.known};"
+    yield f"{step.sql};"
+    entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
+    kept = Literal(json.dumps(step_to_json(step)))
+    yield from _statement(render, entry.format(tables.STEP, Literal(step.number), kept))
 
 
 def _entry(plan: Plan, number: int, table: QName) -> Composable:

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.target import SAFE_PATH
 from fixer.errors import PgmendError
-from fixer.runner.progress import Progress
+from fixer.model.progress import Progress
 
 EVERY = 0.5  # seconds
 _SAFELY = f"SET LOCAL search_path = {SAFE_PATH};"  # for the statement behind it in the same round trip

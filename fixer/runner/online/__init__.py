@@ -21,6 +21,7 @@ from fixer.compare.examine import Report, examine
 from fixer.connect.failures import told
 from fixer.contract.build import Contract
 from fixer.errors import ApplyFailed
+from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run
 from fixer.model.step import Lock, Phase
 from fixer.planner.build import Plan, PlannedStep
@@ -33,7 +34,6 @@ from fixer.runner.online.steps import Standing, Work, at_once
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.online.verify import begin, finish, prove_again, widen
 from fixer.runner.preflight import permit
-from fixer.runner.progress import SILENT, Progress
 from fixer.runner.settings import MODESTLY
 
 ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed, TargetError
+from fixer.model.progress import Progress
 from fixer.runner.locking.sole_fixer import Floor
 from fixer.runner.online.transactions import Transactions
-from fixer.runner.progress import Progress
 
 LOOK_AGAIN = 0.5  # seconds between two looks at replicas and at what others do
 

@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.errors import ApplyFailed
+from fixer.model.progress import Progress
 from fixer.model.schema import QName
 from fixer.model.step import Lock
 from fixer.planner.build import PlannedStep
@@ -24,7 +25,6 @@ from fixer.runner.online.numbers import Aside, left_aside
 from fixer.runner.online.overtaken import failed
 from fixer.runner.online.pace import Pacer
 from fixer.runner.online.transactions import Transactions
-from fixer.runner.progress import Progress
 from fixer.runner.settings import planned_for
 from fixer.sql import compose as q
 
