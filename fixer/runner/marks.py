@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.runner.journal.definitions import Definitions, Detail, Item
 from fixer.runner.locking.transaction import TRANSIENT
-from fixer.runner.undo.restore import STORED, comment, marks, same_statistics, stored
+from fixer.runner.undo.facts import STORED, comment, marks, same_statistics, stored
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
@@ -93,7 +93,7 @@ def _is_key(item: Item) -> bool:
 
 
 def _is_taken(now: Definitions, table: int, mark: str) -> bool:
-    """Tell whether an index of a table has a mark that one alone can have."""
+    """Return whether an index of a table has a mark that one alone can have."""
     return any(index[mark] for index in _indexes(now, table))
 
 

@@ -60,7 +60,7 @@ def _forget(cursor: Cursor) -> int:
             cursor.execute(SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger)))
         drop = SQL("ALTER TABLE {} DROP COLUMN {}")
         cursor.execute(drop.format(q.name(each.table), Identifier(each.column.name)))
-    if why := tables.tell_apart(cursor):
+    if why := tables.identify_rows(cursor):
         raise ApplyFailed(f"{why}. Nothing was forgotten.")
     return writing.prune(cursor)
 

@@ -17,6 +17,7 @@ from fixer import introspect
 from fixer.model.schema import QName
 from fixer.sql.compose import SQL, Identifier, Literal
 
+UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
 Key = tuple[str, str]  # kind, and what names it within
 Detail = Mapping[str, Any]  # as psycopg2 gives jsonb; definitions.sql says what each kind has
 DefinitionsJson = Mapping[str, Any]  # likewise
@@ -139,6 +140,11 @@ def from_json(kept: DefinitionsJson) -> Definitions:
     return Definitions({item.key: item for item in items}, positions)
 
 
+def is_unproved(key: Item) -> bool:
+    """Return whether a constraint is NOT VALID: old rows may break it."""
+    return str(key.detail["definition"]).endswith(f" {UNPROVED}")
+
+
 def prepare(cursor: Cursor) -> None:
     """Let the session keep the plan by which definitions are read: to make it takes longer than to read them."""
     cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s)", (_PREPARED,))
@@ -162,7 +168,7 @@ def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, 
 
 
 def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:
-    """Read where the sequences stand: last_value alone does not tell whether it was given."""
+    """Read where the sequences stand: last_value alone does not say whether it was given."""
     names = {i.id: (i.detail["schema"], i.detail["name"]) for i in items if i.kind == "sequence"}
     parts = [
         SQL("SELECT {}, last_value, is_called FROM {}").format(Literal(key), Identifier(*name))

@@ -14,7 +14,7 @@ from fixer.runner.journal.own_values import Kept, KeptJson
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
-Cell = str | Kept | None  # what all rows got; or what tells the values where each got its own
+Cell = str | Kept | None  # what all rows got; or what identifies the values where each got its own
 NotesJson = Mapping[str, Mapping[str, str | int | KeptJson | None]]
 
 
@@ -79,7 +79,7 @@ def filled(cursor: Cursor, step: PlannedStep) -> dict[str, Cell]:
 
 
 def _is_noted(added: AddedColumn, known: Mapping[str, Cell]) -> bool:
-    """Tell whether nothing but its cells tells what rows got in a column."""
+    """Return whether its cells alone say what rows got in a column."""
     return not added.counts and added.kept is None and added.column not in known
 
 
@@ -103,7 +103,7 @@ def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[
 
 
 def imaged(cursor: Cursor, step: PlannedStep) -> dict[str, int]:
-    """Return the numbers of the columns whose cells are in the images that a step leaves, and by which it knows rows.
+    """Return the numbers of the columns whose cells are in the images of a step, and of those that identify its rows.
 
     Rows in quarantine hold all cells.
     """

@@ -1,6 +1,6 @@
-"""Columns that a run added and in which each row got a value of its own: what tells later that nothing else is there.
+"""Columns that a run added and in which each row got a value of its own: digests that show whether others wrote there.
 
-Nothing is kept for each row. The values are told by a digest of so many parts, each with its rows; and a row version
+Nothing is kept for each row. The digest of a column has so many parts, each with its rows; and a row version
 that is older than the digest, or the run's own, holds what the run gave it, whatever became of other rows.
 """
 
@@ -41,7 +41,7 @@ class KeptJson(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Kept:
-    """What tells the values of a column later: the digest of its parts, and which row versions are older than that.
+    """What identifies the values of a column later: the digest of its parts, and which row versions are older.
 
     A row version is older where its transaction comes before the horizon and was not running.
     """
@@ -52,7 +52,7 @@ class Kept:
     parts: tuple[Part, ...] | None = None
 
     def followed_by(self, later: Kept) -> Kept:
-        """Return what tells the values once they are noted again."""
+        """Return what identifies the values once they are noted again."""
         own = self.own if later.own is None else later.own
         return replace(later, own=own, parts=self.parts if later.parts is None else later.parts)
 
@@ -78,7 +78,7 @@ def from_json(kept: KeptJson) -> Kept:
 
 
 def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> dict[str, str | Kept | None]:
-    """Return what tells the values of columns later, by one scan of their table.
+    """Return what identifies the values of columns later, by one scan of their table.
 
     `own` where this transaction has written every row: then the value alone where all have the same.
     """
@@ -98,7 +98,7 @@ def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> 
 
 
 def named(cursor: Cursor) -> Kept:
-    """Return what else tells the values of a column that nobody could write to until now, while its table is locked."""
+    """Return what identifies values of a column that no session could write to so far, while its table is locked."""
     cursor.execute(
         "SELECT pg_catalog.pg_snapshot_xmax(s)::text::bigint,"
         " ARRAY(SELECT x::text::bigint FROM pg_catalog.pg_snapshot_xip(s) AS x)"
@@ -109,7 +109,7 @@ def named(cursor: Cursor) -> Kept:
 
 
 def written_since(cursor: Cursor, table: QName, column: str, kept: Kept) -> int:
-    """Count the rows that were written since, and of which nobody can tell that the column holds what it held."""
+    """Count the rows that were written since, unless the digest shows that their column holds what it held."""
     known = {number: (rows, total) for number, rows, total in kept.parts or ()}
     now = _digests(cursor, table, [column], kept)[column]
     return sum(part.since for part in now if known.get(part.number) != (part.rows, part.total))

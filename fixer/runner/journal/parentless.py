@@ -16,7 +16,7 @@ from fixer.planner.build import PlannedStep
 from fixer.repair.quarantine import orphaned
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
-from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.journal.definitions import Definitions, Item, is_unproved
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.row_image import cell
@@ -31,9 +31,8 @@ def forbidding(known: Definitions, oid: int) -> list[Item]:
 
 
 def forbids(key: Item) -> bool:
-    """Tell whether a foreign key holds for every row: it is proved, enforced and awake."""
-    words = str(key.detail["definition"])
-    return not (words.endswith(" NOT VALID") or "NOT ENFORCED" in words or key.detail["asleep"])
+    """Return whether a foreign key holds for every row: it is proved, enforced and awake."""
+    return not (is_unproved(key) or "NOT ENFORCED" in key.detail["definition"] or key.detail["asleep"])
 
 
 def lacks_parent(key: Item, parent: QName) -> Composable:

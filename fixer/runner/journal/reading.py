@@ -22,7 +22,7 @@ from fixer.sql.compose import SQL
 
 
 def is_there(cursor: Cursor) -> bool:
-    """Tell whether there is a journal."""
+    """Return whether there is a journal."""
     cursor.execute("SELECT to_regclass('fixer_journal.run') IS NOT NULL")
     return bool((cursor.fetchone() or (False,))[0])
 

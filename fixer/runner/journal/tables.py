@@ -24,7 +24,7 @@ BEFORE_IMAGE = Identifier(JOURNAL, "before_image")
 
 def statements(moving: Iterable[QName]) -> list[Composable]:
     """Return the statements that make the journal, and a quarantine for each table that rows leave."""
-    return [*made(places(moving)), TOLD_BY_ALL]
+    return [*made(places(moving)), IDENTIFIED_BY_ALL]
 
 
 def places(moving: Iterable[QName]) -> list[QName]:
@@ -68,9 +68,9 @@ _QUARANTINE = SQL(
     ' source text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL'
 )
 
-# Rows of a table without a key can be deleted where a publication publishes deletes, if all their columns tell them.
+# Rows of a table without a key can be deleted where a publication publishes deletes, if all columns identify them.
 # It costs nothing until rows are deleted, as a key would with each row. An older version left its tables without.
-TOLD_BY_ALL = q.Block(
+IDENTIFIED_BY_ALL = q.Block(
     SQL(
         "DECLARE\n    bare record;\nBEGIN\n"
         "    FOR bare IN\n"
@@ -88,9 +88,9 @@ TOLD_BY_ALL = q.Block(
 )
 
 
-def tell_apart(cursor: Cursor) -> str:
-    """See to it that rows of journal and quarantine can be deleted, whoever publishes that; return why they cannot."""
-    cursor.execute(TOLD_BY_ALL)
+def identify_rows(cursor: Cursor) -> str:
+    """Let rows of journal and quarantine be deleted while a publication publishes that; return why they cannot."""
+    cursor.execute(IDENTIFIED_BY_ALL)
     cursor.execute(
         "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " WHERE n.nspname = ANY (%s::name[]) AND c.relkind = 'r'",

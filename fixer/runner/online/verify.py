@@ -15,14 +15,13 @@ from fixer.model.step import Lock, Phase
 from fixer.planner.build import ONLINE, Plan, PlannedStep
 from fixer.runner import marks
 from fixer.runner.journal import definitions, ledger, reading, tables, writing
-from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.journal.definitions import Definitions, Item, is_unproved
 from fixer.runner.journal.reading import Account
 from fixer.runner.online.overtaken import OvertakenError
 from fixer.runner.online.pace import Pace, look_ahead
 from fixer.runner.online.steps import Standing, Work, at_once
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.preflight import check_schema, watched_tables
-from fixer.runner.undo.restore import is_unproved
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
