@@ -1,7 +1,7 @@
-"""Who is told of what a plan makes: a subscriber stops at what it lacks, until it has the same; no row is lost.
+"""Subscribers of what a plan makes: one stops at what it lacks, until it has the same; no row is lost.
 
 It stops at a row of a table that it does not have, be it in no subscription of its own; at a column that it does not
-have; at a value that its type does not take; and at a change where it has no key by which rows are told. Once it has
+have; at a value that its type does not take; and at a change where it has no key that identifies rows. Once it has
 the tables, it leaves rows out that it never asked for (ALTER SUBSCRIPTION … REFRESH PUBLICATION would copy them).
 """
 
@@ -58,6 +58,6 @@ def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
 
 
 def _shapes(step: PlannedStep) -> bool:
-    """Tell whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
+    """Return whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
     keys = step.phase in _KEYING and bool(_KEYED & set(step.slug.split(",")))
     return keys or step.phase in _SHAPING or bool(step.added or step.renames)

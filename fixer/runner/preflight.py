@@ -51,7 +51,7 @@ def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
 
 
 def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract, plan: Plan) -> None:
-    """Raise PlanRefused where a plan creates tables, and what no fingerprint tells speaks against it by now."""
+    """Raise PlanRefused where a plan creates tables, and something outside the fingerprint speaks against it by now."""
     missing = plan.created & contract.tables.keys() - actual.tables.keys()
     if not missing:
         return

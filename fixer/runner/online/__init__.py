@@ -169,7 +169,7 @@ def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
 
 
 def _is_brief(step: PlannedStep) -> bool:
-    """Tell whether a step changes a definition, and reads no rows to do so, as a generator's does."""
+    """Return whether a step changes a definition, and reads no rows to do so, as a generator's does."""
     apart = step.concurrent or step.find or step.writes_rows or step.reads or step.writes or step.touches or step.added
     return step.lock is Lock.ACCESS_EXCLUSIVE and step.phase is not Phase.GENERATORS and not apart
 

@@ -29,7 +29,7 @@ TARGET = 0.02  # seconds that a batch should take: so long may others wait for i
 SMALLEST, FIRST, LARGEST = 20, 200, 20_000  # rows of a batch
 FIRST_PAGES, MOST_PAGES = 4, 512
 
-Pointing = Callable[[Cursor], None]  # tells the next statement where its rows stand
+Pointing = Callable[[Cursor], None]  # gives the next statement the places of its rows
 
 
 def in_batches(work: Work, standing: Standing, step: PlannedStep) -> int:

@@ -24,9 +24,9 @@ _BORROWED = ("maintenance_work_mem", "work_mem", "max_parallel_maintenance_worke
 
 
 def concurrently(work: Work, standing: Standing, step: PlannedStep) -> None:
-    """Do a step that cannot run in a transaction; it waits for others, and nobody waits for it.
+    """Do a step that cannot run in a transaction; it waits for others, and no session waits for it.
 
-    It is entered before, so that undo knows whose index it is where the fixer is gone when it stands.
+    It is entered before, so that undo knows the index as the run's where the fixer is gone when it stands.
     """
     transactions, aside = work.transactions, standing.aside.get(step.table)
     with transactions.short(step, aside=aside) as cursor:
@@ -64,7 +64,7 @@ def _execute(cursor: Cursor, transactions: Transactions, statement: str) -> None
         cursor.execute(statement)
         return
     bound = {name: value for name, value in transactions.settings.items() if name == "statement_timeout"}
-    # What waits here holds nobody up.
+    # What waits here blocks no session.
     chosen = {**unhurried(cursor.connection), **bound, "lock_timeout": "0", "search_path": SAFE_PATH}
     names = [*chosen, *_BORROWED]
     cursor.execute("SELECT " + ", ".join(["pg_catalog.current_setting(%s)"] * len(names)), names)

@@ -31,7 +31,7 @@ log = logging.getLogger("pgmend.apply")
 class OvertakenError(Exception):
     """Raised where others wrote or changed something meanwhile that the plan does not know.
 
-    The reason is the failure of a step; where it `passes` by itself, nobody need have written or changed anything.
+    The reason is the failure of a step; where it `passes` by itself, it may come back without any write or change.
     """
 
     def __init__(self, reason: str, *, passes: bool = False) -> None:

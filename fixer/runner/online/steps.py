@@ -44,7 +44,7 @@ SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps of a run are carried out with, and whom they tell."""
+    """What the steps of a run are carried out with, and what hears of them."""
 
     transactions: Transactions
     pacer: Pacer
@@ -69,7 +69,7 @@ class Standing:
 
 
 def is_strong(step: PlannedStep) -> bool:
-    """Tell whether others wait behind the lock of a step."""
+    """Return whether others wait behind the lock of a step."""
     return step.lock not in _WEAK
 
 
@@ -141,7 +141,7 @@ def composed(cursor: Cursor, step: PlannedStep) -> str:
 
 
 def waits(work: Work, step: PlannedStep, error: psycopg2.Error, *, since: float) -> None:
-    """Say who is in the way of a step; give up where that lasts too long."""
+    """Report which sessions are in the way of a step; give up where that lasts too long."""
     waited = time.monotonic() - since
     if waited > PATIENCE:
         why = f"Step {step.number} ({step.title}): {told(error)}"
@@ -151,7 +151,7 @@ def waits(work: Work, step: PlannedStep, error: psycopg2.Error, *, since: float)
 
 
 def _blockers(work: Work, step: PlannedStep) -> str:
-    """Say who holds locks on the tables of a step."""
+    """Say which sessions hold locks on the tables of a step."""
     tables = [q.quoted(name) for name in (step.table, *step.touches)]
     with work.transactions.short() as cursor:
         # ACCESS EXCLUSIVE alone keeps readers out, and waits for them.
