@@ -12,7 +12,7 @@ from fixer.planner.build import PlannedStep
 
 # Beside others: one processor and no more, and no second session.
 MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_workers": "0"}
-# Do not make sessions that wait for our locks wait for our fsync too. A crash of the server takes back whole steps, the
+# Who waits for a lock does not wait for the disk as well. What a crash of the server takes back is whole steps, the
 # last ones; they are planned again, and the end of the run is on disk after all of them (PostgreSQL manual, 28.4).
 SWIFTLY = {"synchronous_commit": "off"}
 # At least what the server has; at most what its shared buffers are worth, since nobody knows more of its memory.
