@@ -11,12 +11,10 @@ from fixer.connect.startup import importing
 with importing():
     from fixer.api import apply, check, ensure, history, plan, prune, undo
     from fixer.model.plan import Plan
+    from fixer.model.progress import Progress
     from fixer.model.report import Report
-    from fixer.model.run import Run
-    from fixer.runner.journal import PastRun
-    from fixer.runner.online import Pace
-    from fixer.runner.progress import Progress
-    from fixer.runner.undo import Undone
+    from fixer.model.run import PastRun, Run, Undone
+    from fixer.runner.online.pace import Pace
 
 __all__ = [
     "Pace",

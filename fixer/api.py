@@ -19,19 +19,18 @@ from fixer.contract.loaded import prepare as prepare  # the contract suite calls
 from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
+from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
-from fixer.model.run import Run
+from fixer.model.run import PastRun, Run, Undone
 from fixer.model.step import JOURNAL
 from fixer.planner.build import build
-from fixer.runner import atomic, journal, online
+from fixer.runner import atomic, online
 from fixer.runner import prune as forgetting
 from fixer.runner import undo as undoing
 from fixer.runner.audience import with_audience
-from fixer.runner.journal import PastRun
-from fixer.runner.online import Pace
+from fixer.runner.journal import reading
+from fixer.runner.online.pace import Pace
 from fixer.runner.preflight import permit
-from fixer.runner.progress import SILENT, Progress
-from fixer.runner.undo import Undone
 from fixer.sql.compose import Composable
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
@@ -122,7 +121,7 @@ def history(source: Source) -> list[PastRun]:
 def _runs(link: Link) -> list[PastRun]:
     with snapshot(link.connection) as cursor:
         cursor.execute(beginning(link.connection, link.settings))
-        return journal.history(cursor)
+        return reading.history(cursor)
 
 
 def prune(source: Source) -> int:

@@ -23,11 +23,11 @@ from fixer.defects import legacy_table, text_reference
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
 from fixer.model.finding import Specimen
 from fixer.model.plan import MODES, PlannedStep
+from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run
-from fixer.runner import journal
+from fixer.runner.journal import writing as journal
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.sole_fixer import floor
-from fixer.runner.progress import SILENT, Progress
 from fixer.runner.undo import undo
 
 ORPHANS = (

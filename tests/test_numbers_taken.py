@@ -24,7 +24,7 @@ from fixer import undo
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.finding import Specimen
 from fixer.model.plan import PlannedStep
-from fixer.runner.progress import Progress
+from fixer.model.progress import Progress
 
 # ---- beside every step
 

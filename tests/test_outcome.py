@@ -133,7 +133,7 @@ def test_an_atomic_run_that_meets_a_bug_is_rolled_back(broken: Database, tmp_pat
 
 
 def test_an_online_run_that_meets_a_bug_says_how_to_go_on(broken: Database, tmp_path: Path) -> None:
-    models(tmp_path, bug("fixer.runner.journal.close_run", "raise KeyError('v')"))
+    models(tmp_path, bug("fixer.runner.journal.writing.close_run", "raise KeyError('v')"))
     words = (*APPLY, *CONTRACT, "--mode", "online", "-q", "--dsn", broken.dsn)
     ended = fixer(*words, "--log-file", "log", cwd=tmp_path)
     models(tmp_path)

@@ -17,10 +17,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 import fixer
 from fixer.connect.servers import Server
-from fixer.contract.build import Contract, TableHints
-from fixer.model.schema import QName, Schema, Table, Twin
+from fixer.model.contract import Contract, TableHints
+from fixer.model.progress import SILENT, Progress
+from fixer.model.schema import Schema, Twin
+from fixer.model.table import QName, Table
 from fixer.repair.twins import way_out
-from fixer.runner.progress import SILENT, Progress
 
 NAMES = ('We"i.rd', "a, (b) WHERE c")
 NAMED = pytest.mark.parametrize("name", NAMES)

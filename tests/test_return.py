@@ -37,8 +37,8 @@ from test_undo import mode as mode
 import fixer
 from fixer.errors import UndoRefused
 from fixer.model.plan import Plan, PlannedStep
+from fixer.model.progress import Progress
 from fixer.model.step import Phase
-from fixer.runner.progress import Progress
 
 Lines = Counter[tuple[str, str]]
 MARK = re.compile(

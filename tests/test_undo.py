@@ -567,3 +567,13 @@ def test_a_run_that_another_version_entered_is_left_to_that_version(laboratory: 
 
         assert (ended.returncode, written(database)) == (2, before)
         assert "entered by another version of the fixer" in ended.stderr
+
+
+def test_a_run_of_the_version_before_is_taken_back(laboratory: Laboratory, mode: str) -> None:
+    with lent(laboratory.server(18), TEXTUAL) as database:
+        before = all_of(database)
+        apply(database, mode=mode)
+        database.run("UPDATE fixer_journal.step SET filled = filled - 'columns'")  # which that did not note
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr, differences(before, database)) == (0, "", [])

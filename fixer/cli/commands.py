@@ -19,14 +19,13 @@ from fixer.contract import loaded as contracts
 from fixer.errors import TargetError, UsageError
 from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
-from fixer.model.run import Run
+from fixer.model.progress import SILENT, Progress
+from fixer.model.run import Run, package_version
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.report.progress import Teller, teller_of
 from fixer.runner import script as as_sql
-from fixer.runner.journal import package_version
-from fixer.runner.online import Pace
-from fixer.runner.progress import SILENT, Progress
+from fixer.runner.online.pace import Pace
 from fixer.runner.watch import watched
 
 _GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."

@@ -15,7 +15,7 @@ from pathlib import Path
 from fixer.connect.redact import RedactingFilter, redact
 from fixer.connect.target import Target
 from fixer.errors import UsageError
-from fixer.runner.journal import package_version
+from fixer.model.run import package_version
 
 _AT_MOST = 20  # tracebacks kept
 

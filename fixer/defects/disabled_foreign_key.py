@@ -14,8 +14,8 @@ from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundForeignKey
-from fixer.repair.alter import alter
 from fixer.repair.foreign_keys import arrow, best, exchange
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "disabled-foreign-key"

@@ -16,8 +16,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey
-from fixer.repair.alter import drop_foreign_key
 from fixer.repair.foreign_keys import best, ends_at
+from fixer.sql.alter import drop_foreign_key
 
 SLUG = "duplicate-foreign-key"
 POINT = 2

@@ -14,7 +14,7 @@ from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
-from fixer.repair.alter import alter
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "identity-always"

@@ -16,8 +16,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step
 from fixer.model.subject import StrayIndex
 from fixer.model.table import QName
-from fixer.repair.alter import drop_constraint
 from fixer.sql import compose as q
+from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL
 
 SLUG = "invalid-index"

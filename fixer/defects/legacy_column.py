@@ -16,7 +16,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundColumn
 from fixer.model.table import Column, Table
-from fixer.repair.alter import alter
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "legacy-column"

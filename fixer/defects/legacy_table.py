@@ -15,8 +15,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OtherTable
 from fixer.model.table import QName
-from fixer.repair.alter import alter
 from fixer.sql import compose as q
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 SLUG = "legacy-table"

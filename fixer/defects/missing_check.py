@@ -16,9 +16,9 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter
 from fixer.repair.checks import names_match, spelt, stands
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL
 
 SLUG = "missing-check"

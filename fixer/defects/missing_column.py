@@ -20,13 +20,13 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName
-from fixer.repair.alter import alter
 from fixer.repair.own_values import added, may_differ
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
 from fixer.repair.twins import column_twin, taken_for
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-column"

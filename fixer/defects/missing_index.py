@@ -17,8 +17,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfIndex
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "missing-index"

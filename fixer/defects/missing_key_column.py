@@ -21,7 +21,6 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
 from fixer.model.table import Column, QName
-from fixer.repair.alter import alter
 from fixer.repair.constraints_online import beside
 from fixer.repair.foreign_keys import STRANDED, stranded
 from fixer.repair.numbers import Held, held
@@ -31,6 +30,7 @@ from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import family
 

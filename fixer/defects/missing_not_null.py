@@ -15,8 +15,8 @@ from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
-from fixer.repair.alter import alter
 from fixer.repair.constraints_online import FOR_COLUMNS, not_null
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "missing-not-null"

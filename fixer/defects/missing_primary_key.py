@@ -18,8 +18,8 @@ from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL
 
 SLUG = "missing-primary-key"

@@ -18,9 +18,9 @@ from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import QName
-from fixer.repair.alter import alter
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "missing-table"

@@ -18,8 +18,8 @@ from fixer.model.step import Hazard, Lock, Phase, Repair, Step
 from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter, drop_constraint
 from fixer.sql import ddl
+from fixer.sql.alter import alter, drop_constraint
 from fixer.sql.compose import SQL
 
 SLUG = "missing-unique"

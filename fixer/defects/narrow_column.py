@@ -16,11 +16,11 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, Reversal, Step, refuse
 from fixer.model.subject import FoundColumn
 from fixer.model.table import Table
-from fixer.repair.alter import alter
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import fits, rewrites, widened
 

@@ -15,8 +15,8 @@ from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.repair.alter import alter
 from fixer.repair.constraints_online import BESIDE
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "rogue-not-null"

@@ -18,9 +18,9 @@ from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import Table
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import drop_constraint
 from fixer.repair.shadow import dropped_beside, without_beside
 from fixer.sql import compose as q
+from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import fits
 

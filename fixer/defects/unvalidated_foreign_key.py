@@ -16,8 +16,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter
 from fixer.repair.foreign_keys import arrow, best
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 SLUG = "unvalidated-foreign-key"

@@ -17,9 +17,9 @@ from fixer.model.step import Hazard, Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "wrong-primary-key"

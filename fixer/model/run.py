@@ -1,12 +1,37 @@
-"""What a run is: the one result of both modes."""
+"""Runs: what one did, what one took back, and the runs of the past."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 from fixer.model.plan import Plan, PlannedStep
 from fixer.model.report import Report
-from fixer.runner.journal.ledger import Entry
+from fixer.model.table import QName
+
+LedgerJson = list[dict[str, str | int]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The rows of one table, counted before and after."""
+
+    table: QName
+    before: int
+    after: int
+    inserted: int
+    quarantined: int
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether no row is lost and none appeared unannounced."""
+        return self.before + self.inserted == self.after + self.quarantined
+
+
+def ledger_to_json(entries: Iterable[Entry]) -> LedgerJson:
+    """Return a ledger as JSON keeps it."""
+    return [{**asdict(entry), "table": str(entry.table)} for entry in entries]
 
 
 @dataclass(frozen=True)
@@ -29,3 +54,46 @@ class Run:
     def ok(self) -> bool:
         """Whether the contract holds now."""
         return self.report is not None and self.report.ok
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What `undo` did."""
+
+    target: str
+    undone: int
+    run: int
+    ledger: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One line of `fixer history`."""
+
+    run: int
+    plan: str
+    contract: str
+    mode: str
+    role: str
+    started_at: str
+    finished_at: str | None
+    hazards: list[str]
+    ledger: LedgerJson | dict[str, int] | None  # the rows of before, by table, as long as the run is unfinished
+    steps: int
+    undone_by: int | None = None
+    undoable: bool = False  # whether what undo needs is there
+
+    @property
+    def quarantined(self) -> int | None:
+        """The number of rows that it moved; None as long as it is unfinished."""
+        if not self.finished_at:
+            return None
+        return sum(int(entry["quarantined"]) for entry in self.ledger or () if isinstance(entry, dict))
+
+
+def package_version() -> str:
+    """Return the version of the installed package, which a run enters."""
+    try:
+        return version("pgmend")
+    except PackageNotFoundError:
+        return "unknown"

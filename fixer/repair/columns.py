@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step
 from fixer.model.table import Column, QName
-from fixer.repair.alter import alter
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
 

@@ -15,9 +15,9 @@ from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Hazard, Lock, Phase, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
-from fixer.repair.alter import alter
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 # Phases of a proof that a column holds no NULL: guard, proof, NOT NULL.

@@ -13,10 +13,10 @@ from fixer.model.step import Hazard, Lock, Phase, Step
 from fixer.model.subject import StrandedColumn
 from fixer.model.table import ForeignKey, QName
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter, drop_foreign_key
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter, drop_foreign_key
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
 

@@ -15,11 +15,11 @@ from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Shape,
 from fixer.model.table import ForeignKey, Table
 from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
-from fixer.repair.alter import alter, drop_foreign_key
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 

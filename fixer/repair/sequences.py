@@ -9,11 +9,11 @@ from functools import cached_property
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Step
 from fixer.model.table import Column, QName, Sequence
-from fixer.repair.alter import alter
 from fixer.repair.numbers import Held, advance
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier, Literal
 
 

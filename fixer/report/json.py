@@ -9,9 +9,7 @@ from dataclasses import asdict
 from fixer.model.finding import POINTS, Finding
 from fixer.model.plan import VERSION, Plan, step_to_json
 from fixer.model.report import Report
-from fixer.model.run import Run
-from fixer.runner.journal import PastRun, ledger
-from fixer.runner.undo import Undone
+from fixer.model.run import PastRun, Run, Undone, ledger_to_json
 
 Document = dict[str, object]
 
@@ -57,14 +55,14 @@ def of_run(run: Run) -> str:
             **known,
             "run": run.run,
             "steps": [step_to_json(step) for step in run.steps],
-            "ledger": ledger.to_json(run.ledger),
+            "ledger": ledger_to_json(run.ledger),
         }
     )
 
 
 def of_undone(done: Undone) -> str:
     """Return what `undo` did."""
-    entries = ledger.to_json(done.ledger)
+    entries = ledger_to_json(done.ledger)
     return _text({"version": VERSION, "target": done.target, "undone": done.undone, "run": done.run, "ledger": entries})
 
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from fixer.model.plan import PlannedStep
-from fixer.runner.progress import Progress
+from fixer.model.progress import Progress
 
 REPEATED = 5.0  # seconds after which a reason to wait is shown again
 

@@ -12,12 +12,10 @@ from rich.text import Text
 
 from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, Plan, Published
+from fixer.model.published import named
 from fixer.model.report import Report
-from fixer.model.run import Run
+from fixer.model.run import Entry, PastRun, Run, Undone
 from fixer.model.step import Hazard
-from fixer.runner.journal import PastRun, ledger
-from fixer.runner.preflight import named
-from fixer.runner.undo import Undone
 
 _MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
 _CURES = {
@@ -203,7 +201,7 @@ def of_undone(done: Undone) -> RenderableType:
     return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
 
 
-def of_ledger(entries: Iterable[ledger.Entry]) -> Table:
+def of_ledger(entries: Iterable[Entry]) -> Table:
     """Return the ledger, which accounts for every row."""
     table = Table(title="ledger: before + inserted = after + quarantined", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("table")
@@ -223,7 +221,7 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
     for name in ("run", "started", "finished", "mode", "role", "steps", "quarantined", "undo", "contract", "plan"):
         table.add_column(name)
     for run in runs:
-        moved = sum(entry["quarantined"] for entry in run.ledger or ()) if run.finished_at else ""
+        moved = "" if run.quarantined is None else run.quarantined
         finished = run.finished_at or "unfinished"
         cells = (
             run.run,

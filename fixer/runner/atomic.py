@@ -22,18 +22,18 @@ from fixer.connect.settings import generously
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, Plan, PlannedStep
+from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
-from fixer.model.run import Run
+from fixer.model.run import Entry, Run, ledger_to_json
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase
 from fixer.model.table import QName
-from fixer.runner import journal, marks
-from fixer.runner.journal import definitions, ledger, parentless
+from fixer.runner import marks
+from fixer.runner.journal import definitions, ledger, parentless, tables, writing
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
 from fixer.runner.preflight import check_schema, preflight, watched_tables
-from fixer.runner.progress import SILENT, Progress
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 
@@ -72,8 +72,8 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     before = ledger.count(cursor, watched)
     relations = definitions.oids(cursor, watched | plan.tables)
     was = definitions.read(cursor, relations, contract.schemas)
-    journal.make(cursor, plan)
-    number = journal.open_run(cursor, plan, ATOMIC, was)
+    tables.make(cursor, plan)
+    number = writing.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, was, progress)
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
@@ -81,7 +81,7 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     left = definitions.read(cursor, relations, contract.schemas)
     if marks.kept(cursor, was, left, exclusive=True):
         left = definitions.read(cursor, relations, contract.schemas)
-    journal.close_run(cursor, number, ledger.to_json(entries), left)
+    writing.close_run(cursor, number, ledger_to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
 
@@ -129,7 +129,8 @@ def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: 
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
         if step.effect.inserts:
             inserted[step.table] += rows
-        journal.enter_step(cursor, number, step, rows, orphans=parentless.count(cursor, step, was))
+        orphans = parentless.count(cursor, parentless.compose(cursor, step, was))
+        writing.enter_step(cursor, number, step, rows, orphans=orphans)
     return inserted
 
 
@@ -152,10 +153,10 @@ def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
 
 def _balance(
     cursor: Cursor, plan: Plan, number: int, before: Mapping[QName, int], inserted: Mapping[QName, int]
-) -> tuple[ledger.Entry, ...]:
+) -> tuple[Entry, ...]:
     renamed = plan.renamed
     old = {renamed.get(name, name): rows for name, rows in before.items()}
-    moved = ledger.count_quarantined(cursor, journal.moving_tables(plan.steps), number)
+    moved = ledger.count_quarantined(cursor, tables.moving_tables(plan.steps), number)
     after = ledger.count(cursor, {*old, *plan.created})
     entries = ledger.entries(old, after, inserted, moved)
     for entry in entries:

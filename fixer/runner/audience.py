@@ -1,7 +1,7 @@
-"""Who is told of what a plan makes: a subscriber stops at what it lacks, until it has the same; no row is lost.
+"""Subscribers of what a plan makes: one stops at what it lacks, until it has the same; no row is lost.
 
 It stops at a row of a table that it does not have, be it in no subscription of its own; at a column that it does not
-have; at a value that its type does not take; and at a change where it has no key by which rows are told. Once it has
+have; at a value that its type does not take; and at a change where it has no key that identifies rows. Once it has
 the tables, it leaves rows out that it never asked for (ALTER SUBSCRIPTION … REFRESH PUBLICATION would copy them).
 """
 
@@ -16,7 +16,7 @@ from fixer import introspect
 from fixer.model.plan import Plan, PlannedStep, Published
 from fixer.model.step import Phase
 from fixer.model.table import QName
-from fixer.runner import journal
+from fixer.runner.journal import tables
 
 _SHAPING = (Phase.TABLES, Phase.CONVERT, Phase.SHADOWS, Phase.EXCHANGES)
 _KEYING = (Phase.INDEXES, Phase.KEYS_PROMOTED)
@@ -25,14 +25,14 @@ _KEYED = {"missing-primary-key", "wrong-primary-key"}
 
 def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
     """Return the plan with what publications publish of it today; `begin` may open the transaction."""
-    ours, shaping = journal.places(journal.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
+    ours, shaping = tables.places(tables.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
     theirs = {table for step in shaping for table in (step.table, *step.touches)}
     told = introspect.audience(cursor, [*ours, *sorted(theirs)], begin)
     lacking = [each.table for each in told if each.table in ours and not each.made]
     reached = {each.table for each in told if each.heard and each.table in theirs}
     if not (lacking or reached):
         return replace(plan, published=None)
-    statements = journal.made(place for place in ours if place in lacking)
+    statements = tables.made(place for place in ours if place in lacking)
     published = Published(
         publications=tuple(sorted({each.publication for each in told if each.table in reached.union(lacking)})),
         heard=any(each.heard for each in told),
@@ -44,11 +44,11 @@ def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
 
 def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
     """Return what stops subscribers where rows leave these tables, and what to do about it."""
-    told = introspect.audience(cursor, journal.places(moving))
+    told = introspect.audience(cursor, tables.places(moving))
     stops = {each.table: each.publication for each in told if each.heard and not each.made}
     if not stops:
         return ""
-    statements = "".join(f"\n  {statement.as_string(cursor)};" for statement in journal.made(stops))
+    statements = "".join(f"\n  {statement.as_string(cursor)};" for statement in tables.made(stops))
     return (
         f"The publication {next(iter(stops.values()))} publishes tables that would be made, and subscribers stop until"
         f" they have them: make them there, then here, and try again:{statements}"
@@ -56,6 +56,6 @@ def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
 
 
 def _shapes(step: PlannedStep) -> bool:
-    """Tell whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
+    """Return whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
     keys = step.phase in _KEYING and bool(_KEYED & set(step.slug.split(",")))
     return keys or step.phase in _SHAPING or bool(step.shape.added or step.shape.renames)

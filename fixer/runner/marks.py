@@ -7,17 +7,16 @@ and its statistics are kept. No plan speaks of them: what is lacking is given to
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
-from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.journal.definitions import Definitions, Detail, Item
 from fixer.runner.locking.transaction import TRANSIENT
-from fixer.runner.undo.restore import STORED, comment, marks, same_statistics, stored
+from fixer.runner.undo.facts import STORED, comment, marks, same_statistics, stored
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
@@ -46,34 +45,43 @@ def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool 
 
 def _lacking(was: Definitions, now: Definitions, *, exclusive: bool) -> Iterator[Composable]:
     for item in was.items.values():
-        is_ = _successor(item, was, now)
-        if exclusive and _is_key(item) and item.detail["index"]["identity"] and not _is_taken(now, item.of, "identity"):
-            keys = (key for key in now.of_kind("constraint") if _is_key(key) and key.of == item.of)
-            for key in keys:  # replicas know rows by the key, whatever that is over
-                yield from _untitled(marks(now, key, {"identity": True}))
-        if is_ is None:
+        if now.items.get(item.key) == item:
             continue
-        if item.kind == "constraint":
-            if is_.detail["comment"] is None:
-                yield from _untitled(comment(now, replace(is_, detail=item.detail)))
-            if item.detail["index"] and is_.detail["index"]:
-                old = {**item.detail["index"], **({"identity": False} if _is_key(item) else {})}
-                yield from _on_index(now, is_, old, is_.detail["index"], exclusive=exclusive)
-        elif item.kind == "index":
-            yield from _on_index(now, is_, item.detail, is_.detail, exclusive=exclusive)
-        elif item.kind == "column" and exclusive:
-            yield from _on_column(now, item, is_)
-        elif item.kind == "statistics" and exclusive:
-            yield from _untitled(same_statistics(item, is_))
+        if exclusive and _is_key(item) and item.detail["index"]["identity"]:
+            yield from _known_by_key(item, now)
+        is_ = _successor(item, was, now)
+        if is_ is not None:
+            yield from _lacked(item, is_, now, exclusive=exclusive)
+
+
+def _known_by_key(item: Item, now: Definitions) -> Iterator[Composable]:
+    """Yield what lets replicas know rows by the key, whatever that is over, where nothing lets them by now."""
+    if not _is_taken(now, item.of, "identity"):
+        for key in filter(_is_key, now.of_table("constraint", item.of)):
+            yield from _untitled(marks(now, key, {"identity": True}))
+
+
+def _lacked(item: Item, is_: Item, now: Definitions, *, exclusive: bool) -> Iterator[Composable]:
+    """Yield what gives the successor of an item the marks of that."""
+    if item.kind == "constraint":
+        if is_.detail["comment"] is None:
+            yield from _untitled(comment(now, replace(is_, detail=item.detail)))
+        if item.detail["index"] and is_.detail["index"]:
+            old = {**item.detail["index"], **({"identity": False} if _is_key(item) else {})}
+            yield from _on_index(now, is_, old, is_.detail["index"], exclusive=exclusive)
+    elif item.kind == "index":
+        yield from _on_index(now, is_, item.detail, is_.detail, exclusive=exclusive)
+    elif item.kind == "column" and exclusive:
+        yield from _on_column(now, item, is_)
+    elif item.kind == "statistics" and exclusive:
+        yield from _untitled(same_statistics(item, is_))
 
 
 def _untitled(statements: Iterator[tuple[str, Composable]]) -> Iterator[Composable]:
     yield from (statement for _, statement in statements)
 
 
-def _on_index(
-    now: Definitions, is_: Item, old: Mapping[str, Any], new: Mapping[str, Any], *, exclusive: bool
-) -> Iterator[Composable]:
+def _on_index(now: Definitions, is_: Item, old: Detail, new: Detail, *, exclusive: bool) -> Iterator[Composable]:
     names = ["comment", "options"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
     if not exclusive:
         names = [name for name in names if name != "identity"]
@@ -85,14 +93,13 @@ def _is_key(item: Item) -> bool:
 
 
 def _is_taken(now: Definitions, table: int, mark: str) -> bool:
-    """Tell whether an index of a table has a mark that one alone can have."""
+    """Return whether an index of a table has a mark that one alone can have."""
     return any(index[mark] for index in _indexes(now, table))
 
 
-def _indexes(now: Definitions, table: int) -> Iterator[Mapping[str, Any]]:
-    yield from (index.detail for index in now.of_kind("index") if index.of == table)
-    constraints = (key for key in now.of_kind("constraint") if key.of == table)
-    yield from (key.detail["index"] for key in constraints if key.detail["index"])
+def _indexes(now: Definitions, table: int) -> Iterator[Detail]:
+    yield from (index.detail for index in now.of_table("index", table))
+    yield from (key.detail["index"] for key in now.of_table("constraint", table) if key.detail["index"])
 
 
 def _on_column(now: Definitions, item: Item, is_: Item) -> Iterator[Composable]:
@@ -118,7 +125,8 @@ def _successor(item: Item, was: Definitions, now: Definitions) -> Item | None:
         return same
     if same:
         return same if same.detail["type"] == item.detail["type"] else None
-    new = [key for key in now.of_kind("constraint") if key.key not in was.items and _over(key) == _over(item)]
+    anew = (key for key in now.of_table("constraint", item.of) if key.key not in was.items)
+    new = [key for key in anew if _over(key) == _over(item)]
     return new[0] if len(new) == 1 else None
 
 

@@ -11,12 +11,13 @@ from fixer.compare.examine import look_elsewhere
 from fixer.errors import NeedsPermission, PlanRefused, TargetError
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
-from fixer.model.plan import Plan, Published
+from fixer.model.plan import Plan
+from fixer.model.published import named
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard
 from fixer.model.table import QName
 from fixer.repair.twins import filled, question, told, twins_of
-from fixer.runner import journal
+from fixer.runner.journal import reading
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -41,12 +42,6 @@ def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
     )
 
 
-def named(published: Published) -> str:
-    """Begin a sentence with the publications."""
-    names, one = ", ".join(published.publications), len(published.publications) == 1
-    return f"The publication {names} publishes" if one else f"The publications {names} publish"
-
-
 def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Return the schema as it is, if it is the one that a plan was made for and the role may change it."""
     actual = introspect.read(cursor, contract.schemas)
@@ -58,7 +53,7 @@ def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
 
 
 def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract, plan: Plan) -> None:
-    """Raise PlanRefused where a plan creates tables, and what no fingerprint tells speaks against it by now."""
+    """Raise PlanRefused where a plan creates tables, and something outside the fingerprint speaks against it by now."""
     missing = plan.created & contract.tables.keys() - actual.tables.keys()
     if not missing:
         return
@@ -70,7 +65,7 @@ def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract,
 
 
 def _why_not(cursor: Cursor, plan: Plan) -> str:
-    runs = journal.history(cursor)
+    runs = reading.history(cursor)
     done = next(
         (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
     )

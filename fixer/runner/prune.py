@@ -13,9 +13,9 @@ from fixer.model.step import JOURNAL, Added, Lock
 from fixer.model.table import QName
 from fixer.repair.constraints_online import is_syncing
 from fixer.repair.shadow import KEPT
-from fixer.runner import journal
-from fixer.runner.journal import Account, definitions
+from fixer.runner.journal import definitions, reading, tables, writing
 from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.journal.reading import Account
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
 from fixer.runner.undo.stray_values import strays
@@ -43,7 +43,7 @@ def prune(connection: Connection, *, settings: Mapping[str, str] | None = None) 
 
 
 def _forget(cursor: Cursor) -> int:
-    going = [each for done in journal.prunable(cursor) for each in _kept_columns(cursor, done)]
+    going = [each for done in reading.prunable(cursor) for each in _kept_columns(cursor, done)]
     lock(cursor, {each.table: Lock.ACCESS_EXCLUSIVE for each in going})
     for each in going:
         if each.new and (why := strays(cursor, each.table, each.added, each.new, each.column)):
@@ -59,9 +59,9 @@ def _forget(cursor: Cursor) -> int:
             cursor.execute(SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger)))
         drop = SQL("ALTER TABLE {} DROP COLUMN {}")
         cursor.execute(drop.format(q.name(each.table), Identifier(each.column.name)))
-    if why := journal.tell_apart(cursor):
+    if why := tables.identify_rows(cursor):
         raise ApplyFailed(f"{why}. Nothing was forgotten.")
-    return journal.prune(cursor)
+    return writing.prune(cursor)
 
 
 def _watching(cursor: Cursor, column: Item) -> list[str]:
@@ -71,7 +71,8 @@ def _watching(cursor: Cursor, column: Item) -> list[str]:
 
 def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
     """Yield the columns, with their tables, that stay only so that a run can be taken back."""
-    assert done.after is not None
+    if done.after is None:
+        return
     read: dict[int, Definitions] = {}
     for table, added in ((step.step.table, added) for step in done.steps for added in step.step.shape.added):
         oid = done.after.oid(str(table))

@@ -1,4 +1,4 @@
-"""Where rows stand, told to a statement that writes them by their places."""
+"""Where rows stand: places that a statement gets which writes rows by them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _untouched(cursor: Cursor, table: QName, seen: Places) -> bool:
 
 
 def point(cursor: Cursor, places: Sequence[Place]) -> None:
-    """Tell the next statement the places of rows, and of their keepers."""
+    """Give the next statement the places of rows, and of their keepers."""
     keepers = [place[1] for place in places if len(place) > 1]
     cursor.execute(
         "SELECT set_config('pgmend.places', %s, true), set_config('pgmend.keepers', %s, true)",
@@ -100,7 +100,7 @@ def point(cursor: Cursor, places: Sequence[Place]) -> None:
 
 
 def point_at_pages(cursor: Cursor, first: int, until: int) -> None:
-    """Tell the next statement all places of a range of pages."""
+    """Give the next statement all places of a range of pages."""
     cursor.execute(
         "SELECT set_config('pgmend.places', (SELECT array_agg(format('(%%s,%%s)', p, o)::tid)::text"
         " FROM generate_series(%s, %s) AS p, generate_series(1, %s) AS o), true)",

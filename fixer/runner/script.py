@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 
 from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, assigning
 from fixer.model.plan import Plan, PlannedStep, step_to_json
+from fixer.model.published import named
+from fixer.model.run import package_version
 from fixer.model.table import QName
 from fixer.planner.build import Render
 from fixer.repair.rows import quarantine_table
-from fixer.runner import journal
 from fixer.runner.atomic import lock_modes
+from fixer.runner.journal import tables, writing
 from fixer.runner.locking.transaction import ADVISORY_LOCK
-from fixer.runner.preflight import named
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
 
 _TIMEOUTS = ("lock_timeout", "statement_timeout")
@@ -25,7 +26,7 @@ def of_plan(plan: Plan, render: Render, settings: Mapping[str, str] = DEFAULTS) 
 
 
 def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[str]:
-    yield f"-- A repair by pgmend {journal.package_version()}, plan {plan.identity}, contract {plan.contract}."
+    yield f"-- A repair by pgmend {package_version()}, plan {plan.identity}, contract {plan.contract}."
     yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
     for step in plan.steps:
         yield f"--   {step.number}. {_comment(step)}"
@@ -57,7 +58,7 @@ def _guard(plan: Plan, render: Render) -> Iterator[str]:
     yield "\\set applied false"
     yield "\\if :journal"
     done = SQL("SELECT EXISTS (SELECT FROM {} WHERE plan = {} AND finished_at IS NOT NULL) AS applied")
-    yield f"  {render(done.format(journal.RUN, Literal(plan.identity)))} \\gset"
+    yield f"  {render(done.format(tables.RUN, Literal(plan.identity)))} \\gset"
     yield "\\endif"
 
 
@@ -77,9 +78,9 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     for table, mode in sorted(modes.items()):
         yield from _statement(render, SQL("LOCK TABLE {} IN {} MODE").format(name(table), SQL(mode)))
     yield "SET CONSTRAINTS ALL IMMEDIATE;"
-    for statement in journal.tables(journal.moving_tables(plan.steps)):
+    for statement in tables.statements(tables.moving_tables(plan.steps)):
         yield from _statement(render, statement)
-    yield render(journal.new_run(plan, "script")) + " AS run \\gset"
+    yield render(writing.new_run(plan, "script")) + " AS run \\gset"
     yield "SELECT set_config('pgmend.run', :'run', true);"
     for number, table in enumerate(sorted(modes)):
         count = SQL("SELECT set_config({}, count(*)::text, true) FROM {}").format(
@@ -87,14 +88,7 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
         )
         yield from _statement(render, count)
     for step in plan.steps:
-        yield f"\n-- {step.number}. {_comment(step)}"
-        yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
-        if step.batches.known:
-            yield f"{step.batches.known};"
-        yield f"{step.sql};"
-        entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
-        kept = Literal(json.dumps(step_to_json(step)))
-        yield from _statement(render, entry.format(journal.STEP, Literal(step.number), kept))
+        yield from _step(step, render)
     yield "\n-- The ledger: no row is lost."
     after = {table: next((new for new, old in renamed.items() if old == table), table) for table in modes}
     for number, table in enumerate(sorted(modes)):
@@ -102,7 +96,18 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     ledger = SQL(",\n").join(_entry(plan, number, after[table]) for number, table in enumerate(sorted(modes)))
     close = SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = jsonb_build_array(\n{})\nWHERE id = {}")
     run = SQL("current_setting('pgmend.run')::bigint")
-    yield from _statement(render, close.format(journal.RUN, ledger, run))
+    yield from _statement(render, close.format(tables.RUN, ledger, run))
+
+
+def _step(step: PlannedStep, render: Render) -> Iterator[str]:
+    yield f"\n-- {step.number}. {_comment(step)}"
+    yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
+    if step.batches.known:
+        yield f"{step.batches.known};"
+    yield f"{step.sql};"
+    entry = SQL("INSERT INTO {} (run, number, step) VALUES (current_setting('pgmend.run')::bigint, {}, {})")
+    kept = Literal(json.dumps(step_to_json(step)))
+    yield from _statement(render, entry.format(tables.STEP, Literal(step.number), kept))
 
 
 def _entry(plan: Plan, number: int, table: QName) -> Composable:
@@ -124,7 +129,7 @@ def _inserts(plan: Plan, table: QName) -> int:
 
 
 def _moved(plan: Plan, table: QName) -> Composable:
-    if table not in journal.moving_tables(plan.steps):
+    if table not in tables.moving_tables(plan.steps):
         return Literal(0)
     counted = "(SELECT count(*) FROM {} WHERE run = current_setting('pgmend.run')::bigint AND source = {})"
     return SQL(counted).format(name(quarantine_table(table)), Literal(str(table)))

@@ -1,4 +1,4 @@
-"""Looks at a run from beside, while its connection is busy: how far a build is, and who blocks it."""
+"""Looks at a run from beside, while its connection is busy: how far a build is, and which sessions block it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.settings import OUR_PATH
 from fixer.errors import PgmendError
-from fixer.runner.progress import Progress
+from fixer.model.progress import Progress
 
 EVERY = 0.5  # seconds
 _BUILDS = """
@@ -31,7 +31,7 @@ log = logging.getLogger("pgmend.apply")
 
 @contextmanager
 def watched(another: Callable[[], Connection], connection: Connection, progress: Progress) -> Iterator[None]:
-    """Tell `progress` what another session sees of a connection's work, for as long as this lasts."""
+    """Report to `progress` what another session sees of a connection's work, for as long as this lasts."""
     done = threading.Event()
     pid = connection.info.backend_pid
     watcher = threading.Thread(target=_watch, args=(another, pid, progress, done), daemon=True)

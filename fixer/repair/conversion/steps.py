@@ -21,7 +21,6 @@ from fixer.model.step import (
 from fixer.model.subject import OfColumn
 from fixer.model.table import Check, Column, QName
 from fixer.repair import constraints_online as online
-from fixer.repair.alter import alter, drop_constraint, drop_foreign_key
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
 from fixer.repair.conversion.values import (
@@ -37,6 +36,7 @@ from fixer.repair.quarantine import Mover
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conversions import Conversion
 from fixer.sql.types import shape

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -16,7 +17,10 @@ from fixer import introspect
 from fixer.model.table import QName
 from fixer.sql.compose import SQL, Identifier, Literal
 
+UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
 Key = tuple[str, str]  # kind, and what names it within
+Detail = Mapping[str, Any]  # as psycopg2 gives jsonb; definitions.sql says what each kind has
+DefinitionsJson = Mapping[str, Any]  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Item:
     id: str
     of: int  # the oid of its table, 0 where it has none
     name: str
-    detail: Mapping[str, Any]
+    detail: Detail
     by: str = field(default="", compare=False)  # the index that a foreign key leans on; any other would do
 
     @property
@@ -48,14 +52,40 @@ class Definitions:
     items: Mapping[Key, Item] = field(default_factory=dict)
     positions: Mapping[str, tuple[int, bool]] = field(default_factory=dict)  # of sequences: last_value, is_called
 
-    @property
+    @cached_property
     def relations(self) -> frozenset[int]:
         """The oids of the tables that were read."""
         return frozenset(item.of for item in self.of_kind("table"))
 
+    @cached_property
+    def _sorted(self) -> dict[str, list[Item]]:
+        """The items by kind, in the order of what names them."""
+        found: dict[str, list[Item]] = {}
+        for item in sorted(self.items.values(), key=lambda item: item.id):
+            found.setdefault(item.kind, []).append(item)
+        return found
+
+    @cached_property
+    def _by_table(self) -> dict[tuple[str, int], list[Item]]:
+        """The same of each table alone."""
+        found: dict[tuple[str, int], list[Item]] = {}
+        for kind, items in self._sorted.items():
+            for item in items:
+                found.setdefault((kind, item.of), []).append(item)
+        return found
+
+    @cached_property
+    def _oids(self) -> dict[str, int]:
+        """The tables by their names."""
+        return {str(self.table(item.of)): item.of for item in self.of_kind("table")}
+
     def of_kind(self, kind: str) -> Iterator[Item]:
         """Yield the items of one kind, in the order of their names."""
-        yield from sorted((item for item in self.items.values() if item.kind == kind), key=lambda item: item.id)
+        yield from self._sorted.get(kind, ())
+
+    def of_table(self, kind: str, oid: int) -> Iterator[Item]:
+        """Yield the items of one kind and one table, in the order of their names."""
+        yield from self._by_table.get((kind, oid), ())
 
     def with_more(self, others: Definitions) -> Definitions:
         """Return these definitions with those of others about tables of which these know nothing.
@@ -90,24 +120,29 @@ class Definitions:
 
     def oid(self, name: str) -> int | None:
         """Return the oid of a table, by its name as the journal spells it."""
-        return next((item.of for item in self.of_kind("table") if str(self.table(item.of)) == name), None)
+        return self._oids.get(name)
 
     def columns(self, oid: int) -> dict[str, Item]:
         """Return the columns of a table, by name."""
-        found = sorted((item for item in self.of_kind("column") if item.of == oid), key=lambda item: item.number)
+        found = sorted(self.of_table("column", oid), key=lambda item: item.number)
         return {item.name: item for item in found}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> DefinitionsJson:
         """Return the definitions as the journal keeps them."""
         items = [[item.kind, item.id, item.of, item.name, item.detail, item.by] for item in self.items.values()]
         return {"items": items, "positions": {name: list(place) for name, place in self.positions.items()}}
 
 
-def from_json(kept: Mapping[str, Any]) -> Definitions:
+def from_json(kept: DefinitionsJson) -> Definitions:
     """Return the definitions that the journal kept."""
     items = [Item(*parts) for parts in kept["items"]]
     positions = {name: (last, called) for name, (last, called) in kept["positions"].items()}
     return Definitions({item.key: item for item in items}, positions)
+
+
+def is_unproved(key: Item) -> bool:
+    """Return whether a constraint is NOT VALID: old rows may break it."""
+    return str(key.detail["definition"]).endswith(f" {UNPROVED}")
 
 
 def prepare(cursor: Cursor) -> None:
@@ -133,7 +168,7 @@ def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, 
 
 
 def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:
-    """Read where the sequences stand: last_value alone does not tell whether it was given."""
+    """Read where the sequences stand: last_value alone does not say whether it was given."""
     names = {i.id: (i.detail["schema"], i.detail["name"]) for i in items if i.kind == "sequence"}
     parts = [
         SQL("SELECT {}, last_value, is_called FROM {}").format(Literal(key), Identifier(*name))

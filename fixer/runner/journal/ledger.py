@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.model.run import Entry
 from fixer.model.table import QName
 from fixer.repair.rows import quarantine_table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The rows of one table, counted before and after."""
-
-    table: QName
-    before: int
-    after: int
-    inserted: int
-    quarantined: int
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether no row is lost and none appeared unannounced."""
-        return self.before + self.inserted == self.after + self.quarantined
-
-
-def to_json(entries: Iterable[Entry]) -> list[dict[str, object]]:
-    """Return the entries as the journal keeps them."""
-    return [{**asdict(entry), "table": str(entry.table)} for entry in entries]
 
 
 def count(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:

@@ -1,13 +1,14 @@
-"""Columns that a run added and in which each row got a value of its own: what tells later that nothing else is there.
+"""Columns that a run added and in which each row got a value of its own: digests that show whether others wrote there.
 
-Nothing is kept for each row. The values are told by a digest of so many parts, each with its rows; and a row version
+Nothing is kept for each row. The digest of a column has so many parts, each with its rows; and a row version
 that is older than the digest, or the run's own, holds what the run gave it, whatever became of other rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypedDict
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -15,14 +16,69 @@ from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
-Kept = Mapping[str, Any]
 _PARTS = 1024
 _AHEAD = 1_000_000  # transactions that a snapshot does not know of yet, this one among them
 _AGE = 1 << 32  # transactions by which one number may mean either of two
+_DIGEST = """
+SELECT number, h & {last}, count(*), sum(h)::text, min(h) = max(h),
+       count(*) FILTER (WHERE (written >= {horizon} OR written = ANY ({running})) AND written <> {own})
+  FROM (SELECT {written} AS written, {hashes} AS hashes FROM {table} AS t) AS rows,
+       unnest(hashes) WITH ORDINALITY AS of_one (h, number)
+ GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+Part = tuple[int, int, str]  # its number, its rows, and the sum of their hashes
 
 
-def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> dict[str, Any]:
-    """Return what tells the values of columns later.
+class KeptJson(TypedDict, total=False):
+    """What the journal keeps of a column."""
+
+    horizon: int
+    running: list[int]
+    own: int
+    parts: list[list[int | str]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What identifies the values of a column later: the digest of its parts, and which row versions are older.
+
+    A row version is older where its transaction comes before the horizon and was not running.
+    """
+
+    horizon: int
+    running: tuple[int, ...] = ()
+    own: int | None = None  # the transaction of the run that wrote every row
+    parts: tuple[Part, ...] | None = None
+
+    def followed_by(self, later: Kept) -> Kept:
+        """Return what identifies the values once they are noted again."""
+        own = self.own if later.own is None else later.own
+        return replace(later, own=own, parts=self.parts if later.parts is None else later.parts)
+
+    def to_json(self) -> KeptJson:
+        """Return it as the journal keeps it."""
+        kept = KeptJson(horizon=self.horizon, running=list(self.running))
+        if self.own is not None:
+            kept["own"] = self.own
+        if self.parts is not None:
+            kept["parts"] = [list(part) for part in self.parts]
+        return kept
+
+
+def from_json(kept: KeptJson) -> Kept:
+    """Return what the journal kept of a column."""
+    parts = kept.get("parts")
+    return Kept(
+        kept["horizon"],
+        tuple(kept.get("running", ())),
+        kept.get("own"),
+        None if parts is None else tuple((int(number), int(rows), str(total)) for number, rows, total in parts),
+    )
+
+
+def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> dict[str, str | Kept | None]:
+    """Return what identifies the values of columns later, by one scan of their table.
 
     `own` where this transaction has written every row: then the value alone where all have the same.
     """
@@ -31,57 +87,77 @@ def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> 
         written = SQL("SELECT {} FROM {} AS t LIMIT 1").format(_written(cursor), q.name(table))
         cursor.execute(written)
         (mine,) = cursor.fetchone() or (0,)
-    return {column: _told(cursor, table, column, {**seen, "own": int(mine)}) for column in columns}
+    seen = replace(seen, own=int(mine))
+    digests = _digests(cursor, table, columns, seen)
+    alike = [column for column in columns if mine and _is_alike(digests[column])]
+    found: dict[str, str | Kept | None] = dict(zip(alike, _first(cursor, table, alike), strict=True))
+    for column in columns:
+        parts = tuple((part.number, part.rows, part.total) for part in digests[column])
+        found.setdefault(column, replace(seen, parts=parts))
+    return found
 
 
 def named(cursor: Cursor) -> Kept:
-    """Return what else tells the values of a column that nobody could write to until now, while its table is locked.
-
-    A row version is older where its transaction comes before the horizon and was not running.
-    """
+    """Return what identifies values of a column that no session could write to so far, while its table is locked."""
     cursor.execute(
         "SELECT pg_catalog.pg_snapshot_xmax(s)::text::bigint,"
         " ARRAY(SELECT x::text::bigint FROM pg_catalog.pg_snapshot_xip(s) AS x)"
         " FROM pg_catalog.pg_current_snapshot() AS s"
     )
     horizon, running = cursor.fetchone() or (0, [])
-    return {"horizon": horizon, "running": running}
-
-
-def _told(cursor: Cursor, table: QName, column: str, seen: Kept) -> Any:
-    parts, own = _digest(cursor, table, column, seen), seen["own"]
-    if own and len(parts) == 1 and parts[0][3]:
-        cursor.execute(SQL("SELECT {}::text FROM {} LIMIT 1").format(Identifier(column), q.name(table)))
-        return (cursor.fetchone() or (None,))[0]
-    return {"parts": [part[:3] for part in parts], **seen}
+    return Kept(horizon, tuple(running))
 
 
 def written_since(cursor: Cursor, table: QName, column: str, kept: Kept) -> int:
-    """Count the rows that were written since, and of which nobody can tell that the column holds what it held."""
-    known = {number: (rows, total) for number, rows, total in kept.get("parts", ())}
-    now = _digest(cursor, table, column, kept)
-    return sum(since for number, rows, total, _, since in now if known.get(number) != (rows, total))
+    """Count the rows that were written since, unless the digest shows that their column holds what it held."""
+    known = {number: (rows, total) for number, rows, total in kept.parts or ()}
+    now = _digests(cursor, table, [column], kept)[column]
+    return sum(part.since for part in now if known.get(part.number) != (part.rows, part.total))
 
 
-def _digest(cursor: Cursor, table: QName, column: str, seen: Kept) -> list[list[Any]]:
-    """Return of each part its number, rows and sum, whether all its values are the same, and its rows written since."""
+class _Digest(NamedTuple):
+    """One part of the values of a column: whether all are the same, and how many of its rows were written since."""
+
+    number: int
+    rows: int
+    total: str
+    alike: bool
+    since: int
+
+
+def _is_alike(digests: Sequence[_Digest]) -> bool:
+    return len(digests) == 1 and digests[0].alike
+
+
+def _digests(cursor: Cursor, table: QName, columns: Sequence[str], seen: Kept) -> Mapping[str, list[_Digest]]:
+    hashes = SQL(", ").join(
+        SQL('coalesce(pg_catalog.hashtextextended({}::text COLLATE "C", 0), 0)').format(q.column(column))
+        for column in columns
+    )
     cursor.execute(
-        SQL(
-            "SELECT h & {last}, count(*), sum(h)::text, min(h) = max(h),"
-            " count(*) FILTER (WHERE (written >= {horizon} OR written = ANY ({running})) AND written <> {own})"
-            ' FROM (SELECT coalesce(pg_catalog.hashtextextended({value}::text COLLATE "C", 0), 0) AS h,'
-            " {written} AS written FROM {table} AS t) AS rows GROUP BY 1 ORDER BY 1"
-        ).format(
+        SQL(_DIGEST).format(
             last=Literal(_PARTS - 1),
-            horizon=Literal(seen["horizon"]),
-            running=SQL("{}::bigint[]").format(Literal(seen.get("running", []))),
-            own=Literal(seen.get("own", 0)),
-            value=q.column(column),
+            horizon=Literal(seen.horizon),
+            running=SQL("{}::bigint[]").format(Literal(list(seen.running))),
+            own=Literal(seen.own or 0),
             written=_written(cursor),
+            hashes=SQL("ARRAY[{}]").format(hashes),
             table=q.name(table),
         )
     )
-    return [list(part) for part in cursor.fetchall()]
+    found: dict[str, list[_Digest]] = {column: [] for column in columns}
+    for place, *part in cursor.fetchall():
+        found[columns[place - 1]].append(_Digest(*part))
+    return found
+
+
+def _first(cursor: Cursor, table: QName, columns: Sequence[str]) -> tuple[str | None, ...]:
+    """Return the cells of one row."""
+    if not columns:
+        return ()
+    texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in columns)
+    cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(table)))
+    return cursor.fetchone() or (None,) * len(columns)
 
 
 def _written(cursor: Cursor) -> Composable:

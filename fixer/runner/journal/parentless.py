@@ -6,6 +6,7 @@ They are counted in the transaction that moves them. Until its end nobody can de
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -15,26 +16,23 @@ from fixer.model.table import ForeignKey, QName
 from fixer.repair.quarantine import orphaned
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
-from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.journal.definitions import Definitions, Item, is_unproved
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.row_image import cell
 from fixer.sql.types import family
 
 Orphans = Mapping[str, int]  # rows, by what names the foreign key
-NONE: Orphans = {}
 
 
 def forbidding(known: Definitions, oid: int) -> list[Item]:
     """Return the foreign keys of a table under which no row may be without a parent."""
-    keys = (key for key in known.of_kind("constraint") if key.detail["type"] == "f" and key.of == oid)
-    return [key for key in keys if forbids(key)]
+    return [key for key in known.of_table("constraint", oid) if key.detail["type"] == "f" and forbids(key)]
 
 
 def forbids(key: Item) -> bool:
-    """Tell whether a foreign key holds for every row: it is proved, enforced and awake."""
-    words = str(key.detail["definition"])
-    return not (words.endswith(" NOT VALID") or "NOT ENFORCED" in words or key.detail["asleep"])
+    """Return whether a foreign key holds for every row: it is proved, enforced and awake."""
+    return not (is_unproved(key) or "NOT ENFORCED" in key.detail["definition"] or key.detail["asleep"])
 
 
 def lacks_parent(key: Item, parent: QName) -> Composable:
@@ -44,35 +42,52 @@ def lacks_parent(key: Item, parent: QName) -> Composable:
     return orphaned(ForeignKey(key.name, parent, columns, parent, targets, match=match, equalities=signs))
 
 
-def count(cursor: Cursor, step: PlannedStep, was: Definitions, places: Sequence[str] | None = None) -> Orphans:
-    """Count the rows that a step has moved and that have no parent, by the foreign keys of before the run.
+@dataclass(frozen=True)
+class Question:
+    """How many rows that a step moved have no parent, by foreign key; none where no key forbids it."""
+
+    step: PlannedStep
+    keys: tuple[str, ...]
+    counts: Composable
+    cells: Composable
+
+
+def compose(cursor: Cursor, step: PlannedStep, was: Definitions) -> Question:
+    """Compose the question for a step, by the foreign keys of before the run."""
+    home = definitions.oids(cursor, [step.table]) if step.effect.moves else ()
+    keys = [key for oid in home for key in forbidding(was, oid)]
+    if not keys:
+        return Question(step, (), SQL(""), SQL(""))
+    types = {oid: _types(cursor, oid) for oid in {*home, *(key.detail["target"] for key in keys)}}
+    conditions = dict(_conditions(cursor, keys, types))
+    columns = {name: type_ for key in keys for name, type_ in types[key.of].items() if name in key.detail["columns"]}
+    return Question(
+        step,
+        tuple(conditions),
+        SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(each) for each in conditions.values()),
+        SQL(", ").join(
+            SQL("{} AS {}").format(cell(SQL('b."row"'), name, type_), Identifier(name))
+            for name, type_ in columns.items()
+        ),
+    )
+
+
+def count(cursor: Cursor, question: Question, places: Sequence[str] | None = None) -> Orphans:
+    """Count the rows that a step has moved and that have no parent, by foreign key.
 
     `places` say where they stand in quarantine, if not all of the step are meant.
     """
-    if not step.effect.moves:
-        return NONE
-    home = definitions.oids(cursor, [step.table])
-    keys = [key for oid in home for key in forbidding(was, oid)]
-    if not keys:
-        return NONE
-    types = {oid: _types(cursor, oid) for oid in {*home, *(key.detail["target"] for key in keys)}}
-    meant = SQL("b.run = {} AND b.step = {}").format(RUN_NUMBER, Literal(step.number))
-    if places is not None:
-        meant = SQL("b.ctid = ANY ({}::tid[])").format(Literal(list(places)))
-    conditions = dict(_conditions(cursor, keys, types))
-    if not conditions:
-        return NONE
-    columns = {name: type_ for key in keys for name, type_ in types[key.of].items() if name in key.detail["columns"]}
-    cells = SQL(", ").join(
-        SQL("{} AS {}").format(cell(SQL('b."row"'), name, type_), Identifier(name)) for name, type_ in columns.items()
-    )
-    counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(each) for each in conditions.values())
+    if not question.keys or (places is not None and not places):
+        return {}
+    step, meant = question.step, SQL("b.ctid = ANY ({}::tid[])").format(Literal(list(places or ())))
+    if places is None:
+        meant = SQL("b.run = {} AND b.step = {}").format(RUN_NUMBER, Literal(step.number))
     cursor.execute(
         SQL("SELECT {} FROM (SELECT {} FROM {} AS b WHERE {}) AS t").format(
-            counts, cells, q.name(quarantine_table(step.table)), meant
+            question.counts, question.cells, q.name(quarantine_table(step.table)), meant
         )
     )
-    counted = zip(conditions, cursor.fetchone() or (), strict=True)
+    counted = zip(question.keys, cursor.fetchone() or (), strict=True)
     return {name: rows for name, rows in counted if rows}
 
 

@@ -1,4 +1,4 @@
-"""Takes the locks of a transaction, in one order, so that nobody waits long behind one that waits."""
+"""Takes the locks of a transaction in one order, each for a short time, so that no session waits long behind it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 
-BRIEFLY = 0.3  # seconds to wait for a lock while others are held: below deadlock_timeout, so that nobody is killed
+BRIEFLY = 0.3  # seconds to wait for a lock while others are held: below deadlock_timeout, so that no session is killed
 
 log = logging.getLogger("pgmend.apply")
 
 
 def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
-    """Lock tables; where one cannot be had at once, give back the others, lest somebody wait for us in a circle."""
+    """Lock tables; where one cannot be had at once, give back the others, so that no sessions wait in a circle."""
     cursor.execute("SELECT setting::integer / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
     (patience,) = cursor.fetchone() or (0,)
     begun = time.monotonic()

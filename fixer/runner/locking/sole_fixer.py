@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from fixer.connect.failures import told
 from fixer.runner.locking.transaction import configure, take_the_floor
 
-SILENCE = 30.0  # seconds, at the most: whoever stands between closes a connection on which nothing is said
+SILENCE = 30.0  # seconds, at the most: firewalls and poolers close a connection that is silent for longer
 
 
 class Floor:
@@ -34,7 +34,7 @@ class Floor:
         return ""
 
     def _has_spoken(self) -> bool:
-        """Tell whether the server said something unasked: most likely that it ends the connection."""
+        """Return whether the server said something unasked: most likely that it ends the connection."""
         try:
             return bool(select.select([self._guard], [], [], 0)[0])
         except (ValueError, psycopg2.Error):  # it is closed; or its descriptor is beyond what can be listened to
@@ -55,6 +55,6 @@ def floor(another: Callable[[], Connection]) -> Iterator[Floor]:
             take_the_floor(cursor)
         yield Floor(guard)
     finally:
-        with suppress(psycopg2.Error):  # whose end is waited for: who comes next finds the floor free
+        with suppress(psycopg2.Error):  # wait for the rollback, so the next run gets the lock at once
             guard.rollback()
         guard.close()

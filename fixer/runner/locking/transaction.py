@@ -39,15 +39,16 @@ def all_or_nothing(
 
     Raises what the work raises, and ApplyFailed where the database failed: all is rolled back then.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             return _once(connection, work, settings or {})
         except TRANSIENT as error:
             log.warning("attempt %s of %s: %s", attempt, ATTEMPTS, told(error))
-            if attempt == ATTEMPTS:
+            if attempt >= ATTEMPTS:
                 raise ApplyFailed(gave_up(error)) from None
             sleep(0.2 * 2**attempt * (0.5 + random.random()))
-    raise AssertionError("unreachable")
 
 
 def gave_up(error: psycopg2.Error) -> str:

@@ -8,32 +8,26 @@ Nothing is assumed: at the end the definitions are read again, and have to equal
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
+from fixer.model.run import Entry, Undone, ledger_to_json
 from fixer.model.step import Lock, Phase
-from fixer.runner import journal
-from fixer.runner.journal import Account, ledger
+from fixer.model.table import QName
+from fixer.runner.journal import ledger, reading, tables, writing
+from fixer.runner.journal.reading import Account
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
-from fixer.runner.undo.reasons import Reasons
-from fixer.runner.undo.rows import Rows
-from fixer.runner.undo.shapes import Shapes
-
-__all__ = ["Undone", "undo"]
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What `undo` did."""
-
-    target: str
-    undone: int
-    run: int
-    ledger: tuple[ledger.Entry, ...] = ()
+from fixer.runner.undo.coming_back import bring_back, prove
+from fixer.runner.undo.past import Past, Undoable, look_back
+from fixer.runner.undo.publications import identify_as_before, identify_by_all
+from fixer.runner.undo.reasons import breaches, look_at_views, look_for_breaches, look_for_losses, look_for_strays
+from fixer.runner.undo.references import look_for_orphans, orphans_by_key
+from fixer.runner.undo.rows import Returned, take_back
+from fixer.runner.undo.session import Session
+from fixer.runner.undo.shapes import bring_up_to_date, hand_back, let_go, put_to_sleep, retype
 
 
 def undo(
@@ -52,84 +46,92 @@ def undo(
     """
 
     def work(cursor: Cursor) -> Undone:
-        done = _account(cursor, number)
-        entries, run = _Undo(cursor, done, progress).carry_out()
+        account = _account(cursor, number)
+        ran = _undoable(cursor, account)
+        entries, run = _undone(Session(cursor, number, progress), account, ran)
         return Undone(target, number, run, entries)
 
     return all_or_nothing(connection, work, settings=settings)
 
 
 def _account(cursor: Cursor, number: int) -> Account:
-    """Return what the run wrote down, if it can be taken back at all."""
-    done = journal.account(cursor, number)
-    if done is None:
+    """Return what the run wrote down, unless it is none that can be taken back."""
+    account = reading.account(cursor, number)
+    if account is None:
         raise UsageError(f"There is no run {number}: see `fixer history`.")
-    if done.mode == "undo":
+    if account.mode == "undo":
         raise UndoRefused(f"Run {number} took another run back: apply the plan again instead.")
-    if done.undone_by:
-        raise UndoRefused(f"Run {number} was taken back already, by run {done.undone_by}.")
-    if done.before is None or done.after is None:
-        why = "it ran as a script, which keeps no account of it" if done.mode == "script" else "it was pruned"
+    if account.undone_by:
+        raise UndoRefused(f"Run {number} was taken back already, by run {account.undone_by}.")
+    return account
+
+
+def _undoable(cursor: Cursor, account: Account) -> Undoable:
+    """Return the run, if all that undo needs is there and no later run changed the same tables."""
+    number, before, left = account.run, account.before, account.after
+    if before is None or left is None:
+        why = "it ran as a script, which keeps no account of it" if account.mode == "script" else "it was pruned"
         raise UndoRefused(f"What undo needs of run {number} is not there: {why}.")
-    for later, before in journal.later_runs(cursor, number):
-        shared = before.relations & done.before.relations
-        if shared:
-            names = ", ".join(sorted(str(before.table(oid)) for oid in shared))
+    for later, found in reading.later_runs(cursor, number):
+        if shared := found.relations & before.relations:
+            names = ", ".join(sorted(str(found.table(oid)) for oid in shared))
             raise UndoRefused(f"Run {later} came after and changed {names}: take that one back first.")
-    return done
+    return Undoable(number, account.steps, before, left)
 
 
-class _Undo(Reasons, Shapes, Rows):
-    """One run on its way back."""
+def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[Entry, ...], int]:
+    """Take the run back; return the ledger and the number of the run that did so."""
+    cursor = session.cursor
+    for setting, value in account.settings.items():
+        cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
+    with session.refusing("lock its tables"):
+        lock(cursor, {ran.left.table(oid): Lock.ACCESS_EXCLUSIVE for oid in ran.left.relations})
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    past = look_back(session, ran)
+    before = ledger.count(cursor, [past.after.table(oid) for oid in past.before.relations])
+    broken, stood = breaches(session, past), orphans_by_key(session, past)
+    number = writing.open_undo(cursor, account)
+    look_for_strays(session, past)
+    look_at_views(session, past)
+    if why := tables.identify_rows(cursor):
+        raise UndoRefused(f"{why}.")
+    returned = _returned(session, past)
+    look_for_breaches(session, past, broken)
+    look_for_orphans(session, past, stood, returned.emptied, returned.parentless)
+    entries = _ledger(session, past, before, returned)
+    writing.close_undo(cursor, number, account, ledger_to_json(entries))
+    return entries, number
 
-    def carry_out(self) -> tuple[tuple[ledger.Entry, ...], int]:
-        """Take the run back; return the ledger and the number of the run that did so."""
-        for setting, value in self.done.settings.items():
-            self.cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
-        self._lock()
-        self._look_for_changes()
-        stays = self.before.relations
-        named = self.after
-        before = ledger.count(self.cursor, [named.table(oid) for oid in stays])
-        broken = [(key, self._breaches(key)) for key in self._unproved()]
-        stood = {key.key: self._orphans(self.after, key) for key in self._asked(self.after)}
-        number = journal.open_undo(self.cursor, self.done)
-        self._look_for_strays()
-        self._look_at_views()
-        if why := journal.tell_apart(self.cursor):
-            raise UndoRefused(f"{why}.")
-        self._let_go()
-        self._let_tell()
-        self._rows([step for step in self.done.steps if step.step.phase > Phase.CONVERT])
-        self._bring_up_to_date()
-        self._hand_back()
-        self._look_for_losses()
-        self._shapes()
-        self._let_tell()
-        self._rows([step for step in self.done.steps if step.step.phase <= Phase.CONVERT])
-        self._bring_back()
-        self._tell_as_before()
-        self._prove()
-        self._look_for_breaches(broken)
-        self._look_for_orphans(stood)
-        after = ledger.count(self.cursor, [self.before.table(oid) for oid in stays])
-        entries = tuple(
-            ledger.Entry(
-                self.before.table(oid),
-                before[named.table(oid)],
-                after[self.before.table(oid)],
-                self.back[oid],
-                self.gone[oid],
-            )
-            for oid in sorted(stays, key=lambda oid: self.before.table(oid))
-        )
-        for entry in entries:
-            if not entry.adds_up:
-                raise ApplyFailed(f"The rows of {entry.table} do not add up: {entry}. Everything was rolled back.")
-        journal.close_undo(self.cursor, number, self.done, ledger.to_json(entries))
-        return entries, number
 
-    def _lock(self) -> None:
-        with self._refusing("lock its tables"):
-            lock(self.cursor, {self.left.table(oid): Lock.ACCESS_EXCLUSIVE for oid in self.left.relations})
-        self.cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+def _returned(session: Session, past: Past) -> Returned:
+    """Bring everything back, rows and definitions; return how many rows came and went."""
+    late = [done for done in past.steps if done.step.phase > Phase.CONVERT]
+    early = [done for done in past.steps if done.step.phase <= Phase.CONVERT]
+    let_go(session, past)
+    awake = put_to_sleep(session, past)
+    identities = identify_by_all(session, past)
+    returned = take_back(session, past, late)
+    bring_up_to_date(session, past)
+    hand_back(session, past)
+    look_for_losses(session, past)
+    retype(session, past)
+    identities = {**identify_by_all(session, past), **identities}
+    returned += take_back(session, past, early)
+    anew = bring_back(session, past, awake, returned)
+    identify_as_before(session, identities)
+    prove(session, past, anew)
+    return returned
+
+
+def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
+    """Return the ledger, under the names of before the run; refuse where it does not add up."""
+    named = {past.before.table(oid): oid for oid in past.before.relations}
+    after = ledger.count(session.cursor, named)
+    entries = tuple(
+        Entry(table, before[past.after.table(oid)], after[table], returned.back[oid], returned.gone[oid])
+        for table, oid in sorted(named.items())
+    )
+    for entry in entries:
+        if not entry.adds_up:
+            raise ApplyFailed(f"The rows of {entry.table} do not add up: {entry}. Everything was rolled back.")
+    return entries

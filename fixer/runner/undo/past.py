@@ -1,146 +1,171 @@
-"""What a run found, what it left, what is there now and what shall be: what every part of an undo looks at."""
+"""What a run found, what it left, what is there now and what shall be: the values that every part of an undo takes."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.connect.failures import told
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.table import QName
 from fixer.repair.constraints_online import BESIDE, is_syncing
-from fixer.runner.journal import Account, definitions
+from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, Key
-from fixer.runner.journal.parentless import lacks_parent
-from fixer.runner.locking.transaction import TRANSIENT
-from fixer.runner.undo.restore import is_unproved
-from fixer.sql.compose import Composable
+from fixer.runner.journal.reading import DoneStep
+from fixer.runner.undo.session import Session
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
 
 
+@dataclass(frozen=True)
+class Undoable:
+    """A run that can be taken back, by what it wrote down."""
+
+    run: int
+    steps: tuple[DoneStep, ...]
+    before: Definitions  # what the run found
+    left: Definitions  # what it left
+
+    @property
+    def relations(self) -> frozenset[int]:
+        """The tables that it knew."""
+        return self.before.relations | self.left.relations
+
+    def read(self, cursor: Cursor) -> Definitions:
+        """Read how everything is defined at this moment."""
+        schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
+        return definitions.read(cursor, self.relations, schemas)
+
+
+@dataclass(frozen=True)
 class Past:
-    """One run, as undo sees it."""
+    """A run of which nothing was changed since."""
 
-    def __init__(self, cursor: Cursor, done: Account, progress: Callable[[str], None]) -> None:
-        assert done.before is not None
-        assert done.after is not None
-        self.cursor, self.done, self.progress = cursor, done, progress
-        self.before, self.left = done.before, done.after  # what the run found, and what it left
-        self.relations = self.before.relations | self.left.relations
-        self.schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
-        keys = self.before.items.keys() | self.left.items.keys()
-        self.ours = {key for key in keys if self.before.items.get(key) != self.left.items.get(key)}
-        # What an interrupted run had left and this one cleared away does not come back.
-        self.ours -= helpers(self.before) - self.left.items.keys()
-        self.after = self.then = Definitions()  # what is there now, and what shall be
-        self.theirs: Mapping[Key, Item] = {}  # what is there now and no affair of the run
-        self.anew: frozenset[Key] = frozenset()  # the constraints and indexes that undo makes anew
-        self.awake: Mapping[tuple[QName, str], str] = {}  # how the triggers of partitions were enabled
-        self.back, self.gone = Counter[int](), Counter[int]()  # rows, by table
-        self.told_by: dict[int, str] = {}  # what told publications the rows of tables that are told whole meanwhile
-        # Rows that had no parent before the run either: by the columns that it rewrote, and of others by foreign key.
-        self.emptied, self.parentless = Counter[tuple[int, frozenset[int]]](), Counter[str]()
+    ran: Undoable
+    after: Definitions  # what is there now
+    then: Definitions  # what shall be
+    ours: frozenset[Key]  # what the run made, changed or dropped
+    theirs: Mapping[Key, Item]  # what is there now and no affair of the run
+    superuser: bool  # whether the role is one
 
-    def _now(self) -> Definitions:
-        return definitions.read(self.cursor, self.relations, self.schemas)
+    @property
+    def run(self) -> int:
+        """The number of the run."""
+        return self.ran.run
 
-    def _columns(self, step: PlannedStep) -> dict[str, Item]:
-        oid = self.after.oid(str(step.table))
+    @property
+    def steps(self) -> tuple[DoneStep, ...]:
+        """The steps that were done."""
+        return self.ran.steps
+
+    @property
+    def before(self) -> Definitions:
+        """What the run found."""
+        return self.ran.before
+
+    @property
+    def left(self) -> Definitions:
+        """What the run left."""
+        return self.ran.left
+
+    def oid(self, step: PlannedStep) -> int | None:
+        """Return the oid of the table of a step, if that is there."""
+        return self.after.oid(str(step.table))
+
+    def columns(self, step: PlannedStep) -> dict[str, Item]:
+        """Return the columns of the table of a step."""
+        oid = self.oid(step)
         return self.after.columns(oid) if oid else {}
 
-    def _was_there(self, column: Item) -> bool:
+    def was_there(self, column: Item) -> bool:
+        """Return whether a column stays."""
         return column.key in self.then.items
 
-    def _unknown(self, oid: int) -> list[str]:
+    def unknown(self, oid: int) -> list[str]:
         """Return the columns that others added since: what the run kept of rows knows nothing of them."""
         known = self.left.items.keys() | self.before.items.keys()
         return [name for name, column in self.after.columns(oid).items() if column.key not in known]
 
-    def _types(self, oid: int) -> dict[str, str]:
-        """Return the columns of a table as they are at this moment, with their types."""
-        now = definitions.read(self.cursor, [oid], [])
-        return {n: c.detail["type"] for n, c in now.columns(oid).items() if not c.detail["generated"]}
-
-    def _unproved(self) -> list[Item]:
-        """Return the NOT VALID constraints, none of the run's, of tables in which undo rewrites rows."""
-        written = {
-            self.after.oid(str(done.step.table))
-            for done in self.done.steps
-            if done.step.shape.restores
-            or done.step.shape.respells
-            or any(added.aside for added in done.step.shape.added)
-        }
-        constraints = (item for item in self.theirs.values() if item.kind == "constraint" and item.of in written)
-        return [key for key in constraints if key.detail["type"] in ("c", "n") and is_unproved(key)]
-
-    def _exchanged(self, oid: int) -> dict[str, str]:
+    def exchanged(self, oid: int) -> dict[str, str]:
         """Return the columns of a table that took the place of others, with the names of those."""
         table = str(self.after.table(oid))
-        steps = (done.step for done in self.done.steps if str(done.step.table) == table)
+        steps = (done.step for done in self.steps if str(done.step.table) == table)
         return {added.column: added.aside for step in steps for added in step.shape.added if added.aside}
 
-    def _references(self, oid: int) -> Iterator[tuple[QName, Item]]:
-        """Yield the foreign keys that point at a table, each with its own, which others may have made since.
+    @property
+    def written(self) -> set[int]:
+        """The tables into which undo writes rows."""
+        rows = (done.step for done in self.steps if _is_written(done.step))
+        return {oid for step in rows if (oid := self.oid(step))} & self.ran.relations
 
-        Not those by a column that goes: whether it holds what was written since is looked at by itself.
-        """
-        for key in self.after.of_kind("constraint"):
-            if key.detail["type"] == "f" and key.detail["target"] == oid and not self._goes(key):
-                yield self._table(key.of), key
 
-    def _goes(self, key: Item) -> bool:
-        """Tell whether a foreign key is by a column that the run added, and in no other's place."""
-        if key.of not in self.after.relations:
-            return False
-        columns, exchanged = self.after.columns(key.of), self._exchanged(key.of)
-        return any(not self._was_there(columns[name]) and name not in exchanged for name in key.detail["columns"])
+def _is_written(step: PlannedStep) -> bool:
+    """Return whether undo writes rows to take a step back."""
+    return (
+        step.effect.writes_rows
+        or bool(step.shape.restores or step.shape.respells)
+        or any(added.back for added in step.shape.added)
+    )
 
-    def _orphaned(self, known: Definitions, key: Item) -> Composable:
-        """Return the condition that a row has no parent under a foreign key, by the names of some time."""
-        return lacks_parent(key, self._parent(known, key))
 
-    def _parent(self, known: Definitions, key: Item) -> QName:
-        target = key.detail["target"]
-        return known.table(target) if target in known.relations else self._table(target)
+def look_back(session: Session, ran: Undoable) -> Past:
+    """Return what is there now and what shall be; refuse where somebody changed since what the run made or found."""
+    now, ours = ran.read(session.cursor), _ours(ran)
+    _look_for_changes(ran, now, ours)
+    # An index that was finished when the fixer was there no more is not entered, and ours all the same.
+    unentered = {key for key in helpers(now) if key[0] == "index"} | {*_begun(session.cursor, ran, now)}
+    unentered -= ran.before.items.keys()
+    theirs = {key: item for key, item in now.items.items() if key not in ours | unentered}
+    back = {key: item for key, item in ran.before.items.items() if key in ours}
+    then = Definitions({**theirs, **back}, ran.before.positions)
+    session.cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
+    superuser = bool((session.cursor.fetchone() or (False,))[0])
+    return Past(ran, now, then, ours, theirs, superuser)
 
-    def _table(self, oid: int) -> QName:
-        """Return the name of a table, of one that the run knew nothing of as well."""
-        if oid in self.after.relations:
-            return self.after.table(oid)
-        self.cursor.execute(
-            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s",
-            (oid,),
-        )
-        return QName(*(self.cursor.fetchone() or ("", "")))
 
-    @cached_property
-    def superuser(self) -> bool:
-        """Whether the role is a superuser."""
-        self.cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
-        return bool((self.cursor.fetchone() or (False,))[0])
+def _ours(ran: Undoable) -> frozenset[Key]:
+    """Return what a run made, changed or dropped.
 
-    def _do(self, statement: Composable, title: str) -> int:
-        with self._refusing(title):
-            self.cursor.execute(statement)
-        return max(self.cursor.rowcount, 0)
+    What an interrupted run had left and this one cleared away does not come back.
+    """
+    before, left = ran.before.items, ran.left.items
+    changed = {key for key in before.keys() | left.keys() if before.get(key) != left.get(key)}
+    return frozenset(changed - (helpers(ran.before) - left.keys()))
 
-    @contextmanager
-    def _refusing(self, title: str) -> Iterator[None]:
-        """Let what the database refuses be the reason why the run cannot be taken back."""
-        try:
-            yield
-        except TRANSIENT:
-            raise
-        except psycopg2.OperationalError:
-            raise
-        except psycopg2.Error as error:
-            raise UndoRefused(f"Run {self.done.run} cannot be taken back ({title}): {told(error)}.") from None
+
+def _look_for_changes(ran: Undoable, now: Definitions, ours: frozenset[Key]) -> None:
+    cleared = helpers(ran.left) - now.items.keys()
+    for key in sorted(ours - cleared):
+        left, is_ = ran.left.items.get(key), now.items.get(key)
+        if left != is_ and (item := left or is_):
+            deed = "changed" if left and is_ else "dropped" if left else "created"
+            raise UndoRefused(f"The {item.kind} {item.name} was {deed} since run {ran.run}.")
+
+
+def _begun(cursor: Cursor, ran: Undoable, now: Definitions) -> Iterator[Key]:
+    """Yield the indexes that the run set out to build."""
+    sought = [done.step.sql for done in ran.steps if done.step.concurrent]
+    for index in now.of_kind("index") if sought else ():
+        unique = SQL("UNIQUE " if index.detail["definition"].startswith("CREATE UNIQUE") else "")
+        create = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} ")
+        begin = create.format(unique, Identifier(index.name), q.name(now.table(index.of))).as_string(cursor)
+        tails = (sql.removeprefix(begin) for sql in sought if sql.startswith(begin))
+        if any(index.detail["definition"].endswith(f" {tail}") for tail in tails):
+            yield index.key
+
+
+def name_of(cursor: Cursor, past: Past, oid: int) -> QName:
+    """Return the name of a table, of one that the run knew nothing of as well."""
+    if oid in past.after.relations:
+        return past.after.table(oid)
+    cursor.execute(
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s",
+        (oid,),
+    )
+    return QName(*(cursor.fetchone() or ("", "")))
 
 
 def helpers(where: Definitions) -> set[Key]:

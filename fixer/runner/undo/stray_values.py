@@ -1,4 +1,4 @@
-"""Values that stand in a column which a run keeps aside, and nowhere else: who writes by position writes there."""
+"""Values that stand in a column which a run keeps aside, and nowhere else: a write by position goes there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _unset(column: str, new: Item) -> Composable:
 
 
 def _is_guarded(cursor: Cursor, kept: Item) -> bool:
-    """Tell whether a trigger of the fixer's own watches over the kept column."""
+    """Return whether a trigger of the fixer's own watches over the kept column."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
         " WHERE g.tgrelid = %s AND g.tgenabled IN ('O', 'A') AND p.pronamespace = to_regnamespace(%s)"

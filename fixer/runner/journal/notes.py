@@ -1,0 +1,119 @@
+"""What undo has to know of a step beyond its statement, noted when the step is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.model.plan import PlannedStep
+from fixer.model.step import Added
+from fixer.model.table import QName
+from fixer.runner.journal import own_values
+from fixer.runner.journal.own_values import Kept, KeptJson
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+
+Cell = str | Kept | None  # what all rows got; or what identifies the values where each got its own
+NotesJson = Mapping[str, Mapping[str, str | int | KeptJson | None]]
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a step put into the columns that it added, the orphans it moved, and the columns that its images keep.
+
+    Columns are known by their numbers, which outlive their names. An earlier version did not note them.
+    """
+
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    orphans: Mapping[str, int] = field(default_factory=dict)  # by foreign key
+    columns: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> NotesJson | None:
+        """Return the notes as the journal keeps them; nothing where there are none."""
+        cells = {name: cell.to_json() if isinstance(cell, Kept) else cell for name, cell in self.cells.items()}
+        known: dict[str, Mapping[str, str | int | KeptJson | None]] = {"cells": cells, "orphans": {**self.orphans}}
+        if self.columns:
+            known["columns"] = {**self.columns}
+        return known if any(known.values()) else None
+
+
+def from_json(kept: NotesJson | None) -> Notes:
+    """Return the notes that the journal kept."""
+    kept = kept or {}
+    return Notes(
+        {name: _cell(cell) for name, cell in kept.get("cells", {}).items()},
+        _numbers(kept.get("orphans", {})),
+        _numbers(kept.get("columns", {})),
+    )
+
+
+def _cell(kept: str | int | KeptJson | None) -> Cell:
+    if isinstance(kept, Mapping):
+        return own_values.from_json(kept)
+    return kept if kept is None else str(kept)
+
+
+def _numbers(kept: Mapping[str, str | int | KeptJson | None]) -> dict[str, int]:
+    return {name: number for name, number in kept.items() if isinstance(number, int)}
+
+
+# --- cells
+
+
+def filled(cursor: Cursor, step: PlannedStep) -> dict[str, Cell]:
+    """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
+    beside_itself = [added.column for added in step.shape.added if added.beside == added.column]
+    cells: dict[str, Cell] = {column: own_values.named(cursor) for column in beside_itself}
+    columns = {added.beside or added.column: added for added in step.shape.added if _is_noted(added, cells)}
+    if not columns:
+        return cells
+    beside = [column for column, added in columns.items() if added.beside]
+    written = [] if beside else _written_anew(cursor, step.table, list(columns))
+    found: dict[str, Cell] = {}
+    if beside or written:
+        found |= own_values.note(cursor, step.table, [*beside, *written], own=bool(written))
+    if alike := [column for column in columns if column not in found]:
+        found |= dict(zip(alike, _first_row(cursor, step.table, alike), strict=False))
+    return {columns[column].column: value for column, value in found.items()}
+
+
+def _is_noted(added: Added[str], known: Mapping[str, Cell]) -> bool:
+    """Return whether its cells alone say what rows got in a column."""
+    return not added.counts and added.kept is None and added.column not in known
+
+
+def _first_row(cursor: Cursor, table: QName, columns: Iterable[str]) -> tuple[str | None, ...]:
+    texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in columns)
+    cursor.execute(SQL("SELECT {} FROM {} LIMIT 1").format(texts, q.name(table)))
+    return cursor.fetchone() or ()
+
+
+def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[str]:
+    """Return the columns whose default PostgreSQL has written into every row: it may have given each another value."""
+    cursor.execute(
+        "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::pg_catalog.regclass AND attname = ANY (%s)"
+        " AND atthasdef AND NOT atthasmissing",
+        (q.quoted(table), list(columns)),
+    )
+    return [column for (column,) in cursor.fetchall()]
+
+
+# --- columns
+
+
+def imaged(cursor: Cursor, step: PlannedStep) -> dict[str, int]:
+    """Return the numbers of the columns whose cells are in the images of a step, and of those that identify its rows.
+
+    Rows in quarantine hold all cells.
+    """
+    names = {*step.shape.restores, *step.shape.respells, *step.shape.known_by}
+    if not (step.effect.moves or names):
+        return {}
+    cursor.execute(
+        "SELECT attname::text, attnum FROM pg_catalog.pg_attribute"
+        " WHERE attrelid = %s::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (q.quoted(step.table),),
+    )
+    return {name: number for name, number in cursor.fetchall() if step.effect.moves or name in names}

@@ -1,0 +1,124 @@
+"""The tables of the journal in schema fixer_journal, and those of fixer_quarantine for rows.
+
+Both are made in the run's own transaction, only when a run needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.model.plan import Plan, PlannedStep
+from fixer.model.step import JOURNAL, QUARANTINE
+from fixer.model.table import QName
+from fixer.repair.rows import quarantine_table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+
+RUN = Identifier(JOURNAL, "run")
+STEP = Identifier(JOURNAL, "step")
+BEFORE_IMAGE = Identifier(JOURNAL, "before_image")
+
+
+def statements(moving: Iterable[QName]) -> list[Composable]:
+    """Return the statements that make the journal, and a quarantine for each table that rows leave."""
+    return [*made(places(moving)), IDENTIFIED_BY_ALL]
+
+
+def places(moving: Iterable[QName]) -> list[QName]:
+    """Return the tables of ours that a run needs which moves rows out of these."""
+    return [*(QName(JOURNAL, name) for name in _JOURNAL), *map(quarantine_table, sorted(set(moving)))]
+
+
+def made(tables: Iterable[QName]) -> list[Composable]:
+    """Return the statements that make these tables of ours, and their schemas."""
+    tables = list(tables)
+    schema, table = SQL("CREATE SCHEMA IF NOT EXISTS {}"), SQL("CREATE TABLE IF NOT EXISTS {} ({})")
+    return [
+        *(schema.format(Identifier(name)) for name in sorted({table.schema for table in tables})),
+        *(
+            table.format(q.name(each), _JOURNAL[each.name] if each.schema == JOURNAL else _QUARANTINE)
+            for each in tables
+        ),
+    ]
+
+
+_JOURNAL = {
+    "run": SQL(
+        "id bigint PRIMARY KEY,"
+        " plan text NOT NULL, contract text NOT NULL, mode text NOT NULL, version text NOT NULL,"
+        " role text NOT NULL DEFAULT current_user, started_at timestamptz NOT NULL DEFAULT now(),"
+        " finished_at timestamptz, hazards text[] NOT NULL, ledger jsonb,"
+        " settings jsonb, before jsonb, after jsonb, undone_by bigint, pruned_at timestamptz"
+    ),
+    "step": SQL(
+        "run bigint NOT NULL REFERENCES {}, number integer NOT NULL,"
+        " rows bigint, finished_at timestamptz NOT NULL DEFAULT clock_timestamp(), step jsonb NOT NULL,"
+        " filled jsonb, left_behind jsonb, PRIMARY KEY (run, number)"
+    ).format(RUN),
+    "before_image": SQL(
+        "run bigint NOT NULL, step integer NOT NULL, source text NOT NULL,"
+        ' reason text NOT NULL, "row" jsonb, mark jsonb'
+    ),
+}
+_QUARANTINE = SQL(
+    "run bigint NOT NULL, step integer NOT NULL, reason text NOT NULL,"
+    ' source text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL'
+)
+
+# Rows of a table without a key can be deleted where a publication publishes deletes, if all columns identify them.
+# It costs nothing until rows are deleted, as a key would with each row. An older version left its tables without.
+IDENTIFIED_BY_ALL = q.Block(
+    SQL(
+        "DECLARE\n    bare record;\nBEGIN\n"
+        "    FOR bare IN\n"
+        "        SELECT n.nspname, c.relname FROM pg_catalog.pg_class c\n"
+        "          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace\n"
+        "         WHERE n.nspname = ANY ({schemas}::name[])\n"
+        "           AND c.relkind = 'r' AND c.relreplident = 'd'\n"
+        "           AND pg_catalog.pg_has_role(c.relowner, 'USAGE')\n"
+        "           AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i\n"
+        "                            WHERE i.indrelid = c.oid AND i.indisprimary)\n"
+        "    LOOP\n"
+        "        EXECUTE pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY FULL', bare.nspname, bare.relname);\n"
+        "    END LOOP;\nEND"
+    ).format(schemas=Literal([JOURNAL, QUARANTINE]))
+)
+
+
+def identify_rows(cursor: Cursor) -> str:
+    """Let rows of journal and quarantine be deleted while a publication publishes that; return why they cannot."""
+    cursor.execute(IDENTIFIED_BY_ALL)
+    cursor.execute(
+        "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = ANY (%s::name[]) AND c.relkind = 'r'",
+        ([JOURNAL, QUARANTINE],),
+    )
+    for mute in introspect.mute(cursor, [oid for (oid,) in cursor.fetchall()]):
+        return (
+            f"The publication {mute.publication} could not tell which rows of {mute.table} are deleted: let its owner"
+            f" say ALTER TABLE {q.quoted(mute.table)} REPLICA IDENTITY FULL"
+        )
+    return ""
+
+
+def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
+    """Return the tables that rows leave."""
+    return frozenset(step.table for step in steps if step.effect.moves)
+
+
+def leaving(steps: Iterable[PlannedStep]) -> frozenset[QName]:
+    """Return the tables that rows leave, some of them only when undo takes out what was inserted."""
+    return frozenset(step.table for step in steps if step.effect.moves or step.effect.inserts)
+
+
+def make(cursor: Cursor, plan: Plan) -> None:
+    """Make the journal, and a quarantine for each table that rows leave, where they are missing.
+
+    Where subscribers are told, those are made now that only undo needs: it must not stop a subscriber later.
+    """
+    cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
+    for statement in statements(leaving(plan.steps) if plan.published else moving_tables(plan.steps)):
+        cursor.execute(statement)

@@ -1,0 +1,187 @@
+"""Online mode: many short transactions, none of which keeps anybody waiting for long.
+
+Strong locks are asked for with a short timeout, again and again, since who waits for one makes all others wait
+behind; rows are written in batches; indexes are built concurrently. What others write meanwhile is met by
+planning again from the catalogue, as after a crash: to resume is to plan again. The journal keeps one run for
+all of it, unfinished until the contract holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
+from fixer.compare.examine import examine
+from fixer.connect.failures import told
+from fixer.connect.settings import MODESTLY
+from fixer.errors import ApplyFailed
+from fixer.model.contract import Contract
+from fixer.model.plan import Plan, PlannedStep
+from fixer.model.progress import SILENT, Progress
+from fixer.model.report import Report
+from fixer.model.run import Run
+from fixer.model.step import Lock, Phase
+from fixer.runner.locking.sole_fixer import floor
+from fixer.runner.online.batches import in_batches
+from fixer.runner.online.builds import concurrently
+from fixer.runner.online.overtaken import OvertakenError
+from fixer.runner.online.pace import Pace, Pacer
+from fixer.runner.online.steps import Standing, Work, at_once
+from fixer.runner.online.transactions import Transactions
+from fixer.runner.online.verify import begin, finish, prove_again, widen
+from fixer.runner.preflight import permit
+
+ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
+MOMENTS = 16  # steps under one strong lock, each of them a fraction of a millisecond
+
+Replan = Callable[[Report], Plan]
+log = logging.getLogger("pgmend.apply")
+
+
+def run(
+    connection: Connection,
+    contract: Contract,
+    plan: Plan,
+    *,
+    another: Callable[[], Connection],
+    replan: Replan | None,
+    allowed: Sequence[str],
+    settings: Mapping[str, str] | None = None,
+    progress: Progress = SILENT,
+    pace: Pace | None = None,
+    pooled: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Run:
+    """Carry out a plan that was permitted, and those that `replan` makes of what came in meanwhile.
+
+    `another` opens a second connection, which keeps other fixers out. Raises what atomic mode raises; what was
+    done until then stands, and the next run goes on from there.
+    """
+    pace = pace or Pace()
+    with floor(another) as held:
+        transactions = Transactions(connection, settings or {}, contract.schemas, pooled=pooled)
+        work = Work(transactions, Pacer(transactions, held, pace, progress, sleep), progress, sleep)
+        before, connection.autocommit = connection.autocommit, False
+        try:
+            standing = begin(transactions, contract, plan, pace)
+            return _carry_out(work, standing, contract, plan, replan, allowed)
+        except psycopg2.Error as error:
+            raise ApplyFailed(f"The run broke off: {told(error)}. {transactions.stands()}") from None
+        finally:
+            with suppress(psycopg2.Error):
+                if not connection.closed:
+                    connection.rollback()
+                    connection.autocommit = before
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How a plan ended: what overtook it, if anything did, and whether that passes by itself."""
+
+    reason: str = ""
+    passes: bool = True
+
+    @property
+    def failure(self) -> str:
+        """What will happen again unless somebody writes or changes something."""
+        return "" if self.passes else self.reason
+
+
+def _carry_out(
+    work: Work, standing: Standing, contract: Contract, plan: Plan, replan: Replan | None, allowed: Sequence[str]
+) -> Run:
+    """Carry out plan after plan until the contract holds."""
+    doubts, failure, transactions = plan.doubts, "", work.transactions
+    for _ in range(ROUNDS):
+        ending = _round(work, standing, plan)
+        doubts |= plan.doubts
+        settings = {**transactions.settings, **MODESTLY}
+        report = Report(plan.target, examine(transactions.connection, contract, doubts=doubts, settings=settings))
+        further = replan(report) if replan else None
+        if report.ok and not (further and further.steps):
+            prove_again(work, standing)
+            return finish(work, standing, plan, report)
+        reason, stands = ending.reason or _broken(report), transactions.stands()
+        if further is None:
+            raise ApplyFailed(f"{reason}: rows came in meanwhile. Apply again: {stands}")
+        again = ending.failure == failure != "" and plan.fingerprint == further.fingerprint
+        if again and not standing.stirred:
+            raise ApplyFailed(f"A step failed twice, and nothing had changed meanwhile: {failure}. {stands}")
+        failure, plan = ending.failure, further
+        work.progress.again(reason)
+        permit(plan, allowed, so_far=stands)
+        widen(transactions, standing, plan)
+    stands = transactions.stands()
+    raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {stands}")
+
+
+def _round(work: Work, standing: Standing, plan: Plan) -> _Ending:
+    """Carry out one plan, until something overtakes it."""
+    count, offset, standing.stirred = len(plan.steps), standing.offset, False
+    standing.offset += count
+    for group in _side_by_side(plan.steps):
+        for step in group:
+            work.progress.step(step, count)
+        work.pacer.keep_the_floor()
+        work.pacer.breathe()
+        started = time.monotonic()
+        titles = "; ".join(step.title for step in group)
+        try:
+            rows = _do(work, standing, [replace(step, number=offset + step.number) for step in group])
+        except OvertakenError as overtaken:
+            log.info("step %s: %s: %s: planning again", group[0].number, titles, overtaken)
+            return _Ending(f"{titles}: {overtaken}", overtaken.passes)
+        log.info("step %s: %s: %s rows in %.3f s", group[0].number, titles, rows, time.monotonic() - started)
+    return _Ending()
+
+
+def _do(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int:
+    """Do steps that are done in one transaction, or one step that takes several; return the rows it wrote."""
+    if steps[0].concurrent:
+        concurrently(work, standing, steps[0])
+        return 0
+    if steps[0].batches.find:
+        return in_batches(work, standing, steps[0])
+    return at_once(work, standing, steps)
+
+
+def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
+    """Yield steps that are done in one transaction: those that follow each other and change one table for a moment.
+
+    So others wait once for its lock, and their sessions read once how it is defined now.
+    """
+    group: list[PlannedStep] = []
+    for step in steps:
+        if group and not (_is_brief(step) and _is_brief(group[0]) and step.table == group[0].table):
+            yield group
+            group = []
+        group.append(step)
+        if len(group) == MOMENTS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _is_brief(step: PlannedStep) -> bool:
+    """Return whether a step changes a definition, and reads no rows to do so, as a generator's does."""
+    apart = (
+        step.concurrent
+        or step.batches.find
+        or step.effect.writes_rows
+        or step.cost.reads
+        or step.cost.writes
+        or step.touches
+        or step.shape.added
+    )
+    return step.lock is Lock.ACCESS_EXCLUSIVE and step.phase is not Phase.GENERATORS and not apart
+
+
+def _broken(report: Report) -> str:
+    return next((finding.message for finding in report.findings if finding.breaks), "steps are left")

@@ -1,0 +1,97 @@
+"""When a run holds back for others, and when it stops because nothing keeps other fixers out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.errors import ApplyFailed, TargetError
+from fixer.model.progress import Progress
+from fixer.runner.locking.sole_fixer import Floor
+from fixer.runner.online.transactions import Transactions
+
+LOOK_AGAIN = 0.5  # seconds between two looks at replicas and at what others do
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When to hold back: `max_lag` of a replica in seconds, `throttle` at so many busy sessions of others."""
+
+    max_lag: float | None = None
+    throttle: int | None = None
+
+
+def look_ahead(cursor: Cursor, pace: Pace) -> None:
+    """Refuse a pace that this role could not keep, since it is shown neither replicas nor what others do.
+
+    PostgreSQL manual, 27.2.
+    """
+    if pace == Pace():
+        return
+    cursor.execute("SELECT pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user)")
+    may, role = cursor.fetchone() or (False, "")
+    if not may:
+        words = "--max-lag" if pace.throttle is None else "--throttle"
+        raise TargetError(
+            f"{words} needs to see what others do: GRANT pg_read_all_stats TO {role}, or leave it out."
+            " Nothing was changed."
+        )
+
+
+class Pacer:
+    """Holds a run back where its pace says so."""
+
+    def __init__(
+        self, transactions: Transactions, held: Floor, pace: Pace, progress: Progress, sleep: Callable[[float], None]
+    ) -> None:
+        self._transactions, self._held, self._pace = transactions, held, pace
+        self._progress, self._sleep = progress, sleep
+        self._looked = 0.0
+
+    def keep_the_floor(self, *, ask: bool = True) -> None:
+        """Stop where nothing keeps other fixers out any longer."""
+        if reason := self._held.lost(ask=ask):
+            lost = f"The connection that keeps other fixers out was lost ({reason})"
+            raise ApplyFailed(f"{lost}, and nothing more is done without it. {self._transactions.stands()}")
+
+    def breathe(self) -> None:
+        """Hold back while a replica lags or others are busy; stop where the floor is lost."""
+        self.keep_the_floor(ask=False)
+        if self._pace == Pace() or time.monotonic() - self._looked < LOOK_AGAIN:
+            return
+        while reason := self._strained():
+            self._progress.waits(reason)
+            self._sleep(LOOK_AGAIN)
+            self.keep_the_floor()
+        self._looked = time.monotonic()
+
+    def _strained(self) -> str:
+        with self._transactions.short() as cursor:
+            return _lag(cursor, self._pace.max_lag) or _load(cursor, self._pace.throttle)
+
+
+def _lag(cursor: Cursor, most: float | None) -> str:
+    """Say which replica lags more than it may."""
+    if most is None:
+        return ""
+    cursor.execute(
+        "SELECT extract(epoch FROM max(replay_lag)), (array_agg(application_name ORDER BY replay_lag DESC"
+        " NULLS LAST))[1] FROM pg_catalog.pg_stat_replication"
+    )
+    lag, replica = cursor.fetchone() or (None, "")
+    return f"for the replica {replica}, which lags by {lag:.1f} s" if lag is not None and lag > most else ""
+
+
+def _load(cursor: Cursor, most: int | None) -> str:
+    """Say that more sessions of others are busy than may be."""
+    if most is None:
+        return ""
+    cursor.execute(
+        "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE state = 'active'"
+        " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    (busy,) = cursor.fetchone() or (0,)
+    return f"while {busy} other sessions are busy" if busy > most else ""

@@ -1,0 +1,161 @@
+"""One step, or several that are brief, in one short transaction."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.failures import told
+from fixer.errors import ApplyFailed
+from fixer.model.plan import PlannedStep
+from fixer.model.progress import Progress
+from fixer.model.step import Lock
+from fixer.model.table import QName
+from fixer.runner import marks
+from fixer.runner.journal import definitions, parentless, writing
+from fixer.runner.journal.definitions import Definitions
+from fixer.runner.locking.transaction import TRANSIENT
+from fixer.runner.online.numbers import Aside, left_aside
+from fixer.runner.online.overtaken import failed
+from fixer.runner.online.pace import Pacer
+from fixer.runner.online.transactions import Transactions
+from fixer.runner.settings import planned_for
+from fixer.sql import compose as q
+
+LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
+PATIENCE = 600.0  # seconds for which a lock is tried for
+_WEAK = (Lock.NONE, Lock.ROW_EXCLUSIVE, Lock.SHARE_UPDATE_EXCLUSIVE)
+_BLOCKERS = """
+SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.query_start)::text
+  FROM pg_catalog.pg_locks l
+  JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+ WHERE l.relation = ANY (SELECT to_regclass(n)::oid FROM unnest(%s) AS n) AND l.granted
+   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+   AND (l.mode NOT IN ('AccessShareLock', 'RowShareLock') OR %s) AND a.pid <> pg_backend_pid()
+ ORDER BY 4 LIMIT 3
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the steps of a run are carried out with, and what hears of them."""
+
+    transactions: Transactions
+    pacer: Pacer
+    progress: Progress
+    sleep: Callable[[float], None]
+
+
+@dataclass
+class Standing:
+    """How far a run is; it changes when a transaction is committed."""
+
+    was: Definitions = field(default_factory=Definitions)  # what the run found
+    relations: frozenset[int] = frozenset()  # that it may change
+    offset: int = 0  # the number of its steps that were done before this plan
+    aside: dict[QName, Aside] = field(default_factory=dict)
+    stirred: bool = False  # whether rows were written by this plan, or held by others
+
+    def set_aside(self, table: QName, left: Aside | None) -> None:
+        """Remember the numbers that are left for a table, if any were set aside."""
+        if left is not None:
+            self.aside[table] = left
+
+
+def is_strong(step: PlannedStep) -> bool:
+    """Return whether others wait behind the lock of a step."""
+    return step.lock not in _WEAK
+
+
+def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int:
+    """Do steps in one short transaction, trying for their lock until it is had; return the rows that were written."""
+    begun = time.monotonic()
+    for attempt in count():
+        step = steps[0]
+        timeout = LOCK_TIMEOUT if is_strong(step) else None
+        try:
+            with work.transactions.short(step, aside=standing.aside.get(step.table), lock_timeout=timeout) as cursor:
+                for each in steps[:-1]:  # before the lock, since they are known to touch no rows
+                    writing.enter_step(cursor, work.transactions.run, each, 0)
+                for step in steps:
+                    rows, _ = execute(cursor, step)
+                relations = enter(cursor, work, standing, step, rows)
+                left = left_aside(cursor, step)
+        except TRANSIENT as error:
+            waits(work, step, error, since=begun)
+            work.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
+        except psycopg2.Error as error:
+            raise failed(step, error, work.transactions.stands(), is_aside=step.table in standing.aside) from None
+        else:
+            break
+    standing.relations |= relations
+    standing.set_aside(step.table, left)
+    standing.stirred |= step.effect.writes_rows and rows > 0
+    return rows
+
+
+def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, rows: int) -> frozenset[int]:
+    """Enter a step that was done, with the definitions that it left; return the tables that it touched."""
+    touched = definitions.oids(cursor, [step.table, *step.touches])
+    left = work.transactions.defined(cursor, touched)
+    exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
+    if is_strong(step) and marks.kept(cursor, standing.was, left, exclusive=exclusive):
+        left = work.transactions.defined(cursor, touched)
+    orphans = parentless.count(cursor, parentless.compose(cursor, step, standing.was))
+    writing.enter_step(cursor, work.transactions.run, step, rows, left, orphans=orphans)
+    return touched
+
+
+def execute(cursor: Cursor, step: PlannedStep) -> tuple[int, list[str]]:
+    """Do a step, or a batch of it; return how many rows it wrote, and where those it moved went."""
+    places: list[str] = []
+    for off, _ in step.batches.asleep:
+        cursor.execute(off)
+    if step.batches.known and not step.batches.batch:
+        cursor.execute(step.batches.known)
+    with planned_for(cursor, step):
+        statement = step.batches.batch or step.sql
+        if step.composes:
+            statement = composed(cursor, step)
+        elif step.batches.batch and step.effect.moves:
+            statement = f"{step.batches.batch}\nRETURNING ctid"
+        cursor.execute(statement)
+        rows = max(cursor.rowcount, 0)
+        if step.batches.batch and step.effect.moves:
+            places = [place for (place,) in cursor.fetchall()]
+    for _, on in step.batches.asleep:
+        cursor.execute(on)
+    return rows, places
+
+
+def composed(cursor: Cursor, step: PlannedStep) -> str:
+    """Return the statement that a step composes of what it finds."""
+    cursor.execute(step.sql)
+    return str((cursor.fetchone() or ("",))[0])
+
+
+def waits(work: Work, step: PlannedStep, error: psycopg2.Error, *, since: float) -> None:
+    """Report which sessions are in the way of a step; give up where that lasts too long."""
+    waited = time.monotonic() - since
+    if waited > PATIENCE:
+        why = f"Step {step.number} ({step.title}): {told(error)}"
+        raise ApplyFailed(f"{why}. {work.transactions.stands()}") from None
+    if waited > 1.0:
+        work.progress.waits(_blockers(work, step) or f"for a lock: {told(error)}")
+
+
+def _blockers(work: Work, step: PlannedStep) -> str:
+    """Say which sessions hold locks on the tables of a step."""
+    tables = [q.quoted(name) for name in (step.table, *step.touches)]
+    with work.transactions.short() as cursor:
+        # ACCESS EXCLUSIVE alone keeps readers out, and waits for them.
+        cursor.execute(_BLOCKERS, (tables, step.lock is Lock.ACCESS_EXCLUSIVE))
+        found = cursor.fetchall()
+    held_by = ", ".join(f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in found)
+    return f"for a lock on {step.table.name}, held by {held_by}" if found else ""

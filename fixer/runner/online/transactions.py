@@ -1,0 +1,75 @@
+"""The short transactions of one run, each with the settings of the run and of its step."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.settings import MODESTLY, SWIFTLY
+from fixer.model.plan import PlannedStep
+from fixer.runner.journal import definitions, reading
+from fixer.runner.journal.definitions import Definitions
+from fixer.runner.locking.transaction import configure
+from fixer.runner.online.numbers import Aside
+
+
+class Transactions:
+    """The transactions of one run over one connection; a pooler may stand between."""
+
+    def __init__(
+        self, connection: Connection, settings: Mapping[str, str], schemas: Sequence[str], *, pooled: bool
+    ) -> None:
+        self.connection, self.schemas, self.pooled = connection, schemas, pooled
+        self.settings = dict(settings)
+        self.run = 0  # its number, once it is entered
+
+    def spell_as_before(self) -> None:
+        """Spell values from now on as the run did when it began."""
+        self.settings |= reading.spelling(self.connection, self.run)
+
+    def stands(self) -> str:
+        """Say what is true of the database as long as the run is not finished."""
+        if not self.run:
+            return "Nothing was changed."
+        return f"What was done stands as run {self.run}: `fixer apply --mode online` goes on from there."
+
+    @contextmanager
+    def short(
+        self, step: PlannedStep | None = None, *, aside: Aside | None = None, lock_timeout: float | None = None
+    ) -> Iterator[Cursor]:
+        """Lend a cursor for one short transaction, committed at the end."""
+        self.connection.rollback()
+        chosen = dict(self.settings)
+        if lock_timeout is not None:
+            chosen["lock_timeout"] = f"{int(lock_timeout * 1000)}ms"
+        if self.run:
+            chosen["pgmend.run"] = str(self.run)
+        if step is not None:
+            chosen |= {"pgmend.step": str(step.number), **SWIFTLY}
+            chosen |= aside.settings if aside else {}
+        with self.connection.cursor() as cursor:
+            configure(cursor, {**chosen, **MODESTLY, "client_min_messages": "warning"})
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            if not (self.pooled or (step and step.batches.find)):  # a batch reads no definitions
+                definitions.prepare(cursor)
+            yield cursor
+        self.connection.commit()
+
+    @contextmanager
+    def outside(self) -> Iterator[Cursor]:
+        """Lend a cursor outside any transaction."""
+        self.connection.rollback()
+        self.connection.autocommit = True
+        try:
+            with self.connection.cursor() as cursor:
+                yield cursor
+        finally:
+            if not self.connection.closed:
+                self.connection.autocommit = False
+
+    def defined(self, cursor: Cursor, relations: Collection[int]) -> Definitions:
+        """Read the definitions of these tables and all that hangs on them."""
+        return definitions.read(cursor, relations, self.schemas, prepared=not self.pooled)

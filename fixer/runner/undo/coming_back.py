@@ -1,0 +1,102 @@
+"""The second half of the way back: names, then every definition that is not as it was; and the proof that all is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from fixer.errors import UndoRefused
+from fixer.model.step import JOURNAL
+from fixer.model.table import QName
+from fixer.runner.journal.definitions import Item, Key
+from fixer.runner.journal.parentless import forbids
+from fixer.runner.undo.created import created, renamed, replaced
+from fixer.runner.undo.facts import constraint, switched
+from fixer.runner.undo.past import Past
+from fixer.runner.undo.references import orphaned
+from fixer.runner.undo.rows import Returned
+from fixer.runner.undo.session import Session
+from fixer.runner.undo.shapes import Enabled, triggers_below
+from fixer.runner.undo.spellings import as_read
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Identifier
+
+_PARSED = ("constraint", "index")  # what is made anew by its definition
+
+log = logging.getLogger("pgmend.undo")
+
+
+def bring_back(session: Session, past: Past, awake: Enabled, returned: Returned) -> frozenset[Key]:
+    """Bring names back, then every definition that is not as it was; return the constraints and indexes made anew."""
+    for statement in renamed(past.after, past.then):
+        session.do(statement, "bring a name back")
+    now = past.ran.read(session.cursor)
+    for oid in sorted(now.relations - past.then.relations):
+        _see_that_it_is_empty(session, now.table(oid))
+    anew = frozenset(key for key in past.then.items.keys() - now.items.keys() if key[0] in _PARSED)
+    then = as_read(session.cursor, past.then, anew)
+    apart = [key for key in then.of_kind("constraint") if key.key in anew and _has_orphans(past, key, returned)]
+    for title, statement in created(now, then.without_items(key.key for key in apart), past.left):
+        session.progress(title)
+        session.do(statement, title)
+    for key in apart:
+        _add_over_orphans(session, past, key)
+    below = triggers_below(session, sorted(past.written)) if awake else {}
+    for (table, trigger), enabled in awake.items():
+        if below.get((table, trigger), enabled) != enabled:
+            session.do(switched(table, trigger, enabled), f"trigger {trigger} of {table} as it was")
+    for title, statement in replaced(session.cursor, past.ran.read(session.cursor), past.then):
+        if not past.superuser:
+            raise UndoRefused(f"Only a superuser may {title}, as it was before run {past.run}.")
+        session.do(statement, title)
+    return anew
+
+
+def _see_that_it_is_empty(session: Session, table: QName) -> None:
+    session.cursor.execute(SQL("SELECT EXISTS (SELECT FROM {})").format(q.name(table)))
+    if (session.cursor.fetchone() or (False,))[0]:
+        raise UndoRefused(f"The table {table}, which run {session.run} created, holds rows by now.")
+
+
+def _has_orphans(past: Past, key: Item, returned: Returned) -> bool:
+    """Return whether rows came back that had no parent under a foreign key which says that all have one."""
+    if key.detail["type"] != "f" or not (past.superuser and forbids(key)):
+        return False
+    return bool(returned.parentless[key.id] or returned.emptied[key.of, frozenset(key.detail["numbers"][0])])
+
+
+def _add_over_orphans(session: Session, past: Past, key: Item) -> None:
+    """Add a foreign key while rows that have no parent are held apart; then they go back, as they came about."""
+    table, title = past.then.table(key.of), f"add the constraint {key.name} beside rows that break it"
+    own = (name for name, column in past.then.columns(key.of).items() if not column.detail["generated"])
+    names = {"table": q.name(table), "held": Identifier(JOURNAL, "held"), "columns": q.names(own)}
+
+    def unasked(statement: str) -> int:
+        return session.do(SQL(statement).format(**names, orphan=orphaned(session, past, past.then, key)), title)
+
+    session.do(SQL("SET LOCAL session_replication_role = replica"), title)
+    unasked("CREATE TABLE {held} AS SELECT {columns} FROM {table} WITH NO DATA")
+    while unasked("INSERT INTO {held} SELECT {columns} FROM {table} AS t WHERE {orphan}"):
+        unasked("DELETE FROM {table} AS t WHERE {orphan}")
+    session.do(SQL("SET LOCAL session_replication_role TO DEFAULT"), title)
+    for _, statement in constraint(past.then, key):
+        session.do(statement, title)
+    session.do(SQL("SET LOCAL session_replication_role = replica"), title)
+    unasked("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {held}")
+    unasked("DROP TABLE {held}")
+    session.do(SQL("SET LOCAL session_replication_role TO DEFAULT"), title)
+
+
+def prove(session: Session, past: Past, anew: frozenset[Key]) -> None:
+    """Read the definitions once more: they have to be those of before the run, with what others made since."""
+    now = past.ran.read(session.cursor)
+    for key in sorted(past.theirs.keys() - now.items.keys()):
+        lost = past.theirs[key]
+        raise UndoRefused(f"The {lost.kind} {lost.name}, which is not of run {past.run}, would be lost.")
+    for key in sorted(past.ours):
+        was, is_ = past.before.items.get(key), now.items.get(key)
+        if key in anew and was and is_:  # read from its own spelling, which may have become another
+            was = replace(was, detail={**was.detail, "definition": is_.detail["definition"]})
+        if was != is_ and (item := was or is_):
+            log.error("%s %s: was %s, is %s", item.kind, item.name, was and was.detail, is_ and is_.detail)
+            raise UndoRefused(f"The {item.kind} {item.name} could not be brought back as it was.")

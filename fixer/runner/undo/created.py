@@ -1,0 +1,186 @@
+"""What a run dropped or changed comes back as it was: statements, from definitions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.model.table import QName
+from fixer.runner.journal.definitions import Definitions, Item
+from fixer.runner.undo.dropped import changed
+from fixer.runner.undo.facts import STORED, SWITCH, Titled, alter, constraint, full, marks, same_statistics, stored
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+
+
+def renamed(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield the statements that bring the names of columns and tables back; by way of others where they swap."""
+    moved = [c for c in changed(now, then, "column") if c.key in then.items and then.items[c.key].name != c.name]
+    for number, column in enumerate(moved):
+        yield alter(now, column.of, _rename(column.name, f"pgmend_{number}"))
+    for number, column in enumerate(moved):
+        yield alter(now, column.of, _rename(f"pgmend_{number}", then.items[column.key].name))
+    for table in changed(now, then, "table"):
+        if table.key in then.items and then.items[table.key].name != table.name:
+            yield alter(now, table.of, SQL("RENAME TO {}").format(Identifier(then.items[table.key].name)))
+
+
+def _rename(old: str, new: str) -> Composable:
+    return SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
+
+
+def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield what brings all the rest back as it was; what the run `made`, and only that, is dropped."""
+    for table in now.of_kind("table"):
+        if table.key not in then.items:
+            yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
+    yield from _sequences(now, then, made)
+    for type_ in now.of_kind("type"):
+        if type_.key not in then.items:
+            yield f"drop the type {type_.name}", SQL("DROP TYPE {}").format(full(type_))
+    yield from _columns(now, then, made)
+    yield from _constraints(now, then)
+    for statistics in then.of_kind("statistics"):
+        yield from same_statistics(statistics, now.items.get(statistics.key))
+    for kind, word in (("trigger", "TRIGGER"), ("rule", "RULE")):
+        for item in then.of_kind(kind):
+            is_ = now.items.get(item.key)
+            if is_ and is_.detail["enabled"] != item.detail["enabled"]:
+                action = SQL(f"{SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
+                yield f"{kind} {item.name} as it was", alter(then, item.of, action)
+
+
+def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    for column in then.of_kind("column"):
+        is_ = now.items.get(column.key)
+        if is_ is None or is_ == column:
+            continue
+        name, old, new = Identifier(column.name), column.detail, is_.detail
+        actions = [stored(name, fact, old) for fact in STORED if old[fact] != new[fact]]
+        if old["default"] is not None and old["default"] != new["default"] and not old["generated"]:
+            default = SQL("ALTER COLUMN {} SET DEFAULT {}").format(name, SQL(old["default"]))
+            left = made.items.get(column.key)
+            only = left is None or left.detail["type"] == old["type"]
+            yield f"bring the default of {column.name} back", alter(then, column.of, default, only=only)
+        if old["identity"] and old["identity"] != new["identity"] and new["identity"]:
+            how = "ALWAYS" if old["identity"] == "a" else "BY DEFAULT"
+            actions.append(SQL(f"ALTER COLUMN {{}} SET GENERATED {how}").format(name))
+        if old["not_null"] and not new["not_null"] and not _named_not_null(then, column):
+            actions.append(SQL("ALTER COLUMN {} SET NOT NULL").format(name))
+        if actions:
+            yield f"bring the column {column.name} back", alter(then, column.of, SQL(", ").join(actions))
+
+
+def _named_not_null(then: Definitions, column: Item) -> bool:
+    """Return whether a NOT NULL comes back as a constraint, as of PostgreSQL 18."""
+    return any(
+        key.detail["type"] == "n" and key.of == column.of and key.detail["columns"] == [column.name]
+        for key in then.of_kind("constraint")
+    )
+
+
+def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield what adds constraints and indexes: foreign keys last, since they lean on others.
+
+    What others made since and another type spells otherwise by now stands.
+    """
+    for key in changed(now, then, "constraint"):
+        new = _same_column(key, then) if key.detail["type"] == "n" and key.key not in then.items else None
+        if new:  # NOT NULL of PostgreSQL 18 under another name: one column has one
+            rename = SQL("RENAME CONSTRAINT {} TO {}").format(Identifier(key.name), Identifier(new.name))
+            yield f"bring the name {new.name} back", alter(then, key.of, rename)
+    named = {(k.of, tuple(k.detail["columns"] or ())) for k in now.of_kind("constraint") if k.detail["type"] == "n"}
+    lacking = [key for key in then.of_kind("constraint") if key.key not in now.items]
+    order = {"n": 0, "p": 1, "u": 1, "x": 1, "c": 2}
+    own = [key for key in lacking if key.detail["type"] != "f"]
+    for key in sorted(own, key=lambda key: order.get(key.detail["type"], 4)):
+        if not (key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in named):
+            yield from constraint(then, key)
+    for index in (i for i in then.of_kind("index") if i.key not in now.items):
+        yield f"create the index {index.name}", SQL(index.detail["definition"])
+        yield from marks(then, index, index.detail)
+    for key in (key for key in lacking if key.detail["type"] == "f"):
+        yield from constraint(then, key)
+
+
+def _same_column(key: Item, then: Definitions) -> Item | None:
+    return next(
+        (
+            other
+            for other in then.of_kind("constraint")
+            if other.detail["type"] == "n" and other.of == key.of and other.detail["columns"] == key.detail["columns"]
+        ),
+        None,
+    )
+
+
+def replaced(cursor: Cursor, now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield what puts the triggers of foreign keys to sleep again, as they were; a superuser's affair."""
+    for key in then.of_kind("constraint"):
+        is_ = now.items.get(key.key)
+        if is_ is None or is_.detail["asleep"] == key.detail["asleep"]:
+            continue
+        cursor.execute(
+            "SELECT g.tgrelid::bigint, g.tgtype, g.tgname, n.nspname, c.relname FROM pg_catalog.pg_trigger g"
+            " JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint"
+            " JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE k.conrelid = %s AND k.conname = %s",
+            (key.of, key.name),
+        )
+        wanted = {(oid, type_): state for oid, type_, state in key.detail["asleep"] or ()}
+        for oid, type_, name, *table in cursor.fetchall():
+            action = SQL(f"{SWITCH[wanted.get((oid, type_), 'O')]} TRIGGER {{}}").format(Identifier(name))
+            alter = SQL("ALTER TABLE {} {}").format(Identifier(*table), action)
+            yield f"disable triggers of the foreign key {key.name}", alter
+
+
+def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    for sequence in now.of_kind("sequence"):
+        was = then.items.get(sequence.key)
+        if was is None:
+            if not sequence.detail["internal"]:
+                yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(full(sequence))
+            continue
+        given, wanted = made.positions.get(sequence.id), then.positions.get(sequence.id)
+        # Numbers that were given since stay given.
+        back = wanted if now.positions.get(sequence.id) == given != wanted else None
+        yield from _sequence(then, was, sequence, back)
+        if back:
+            last, called = back
+            # ALTER SEQUENCE has given it storage of this transaction's own: a rollback reaches what is set there.
+            name = Literal(q.quoted(QName(sequence.detail["schema"], sequence.name)))
+            set_ = SQL("SELECT setval({}::regclass, {}, {})").format(name, Literal(last), Literal(called))
+            yield f"set {sequence.name} back to {last}", set_
+
+
+def _sequence(then: Definitions, was: Item, is_: Item, back: tuple[int, bool] | None) -> Iterator[Titled]:
+    """Yield what brings a sequence back, with the position that it may have left the old bounds for."""
+    title, name, old, new = f"bring the sequence {was.name} back", full(was), was.detail, is_.detail
+    restart = SQL(" RESTART WITH {}").format(Literal(back[0])) if back else SQL("")
+    facts = ("type", "increment", "minimum", "maximum", "start", "cache", "cycle")
+    if any(old[fact] != new[fact] for fact in facts):
+        yield (
+            title,
+            SQL("ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} CACHE {} {}{}").format(
+                name,
+                SQL(old["type"]),
+                *(Literal(old[fact]) for fact in ("increment", "minimum", "maximum", "start", "cache")),
+                SQL("CYCLE" if old["cycle"] else "NO CYCLE"),
+                restart,
+            ),
+        )
+    elif back:
+        yield title, SQL("ALTER SEQUENCE {}{}").format(name, restart)
+    if old["owned_by"] != new["owned_by"]:
+        owner: Composable = SQL("NONE")
+        if column := then.items.get(("column", old["owned_by"] or "")):
+            owner = Identifier(*then.table(column.of), column.name)
+        yield title, SQL("ALTER SEQUENCE {} OWNED BY {}").format(name, owner)
+    if old["owner"] != new["owner"]:
+        yield title, SQL("ALTER SEQUENCE {} OWNER TO {}").format(name, Identifier(old["owner"]))
+    before = {tuple(grant) for grant in old["grants"] or ()}
+    for role, right in sorted({tuple(grant) for grant in new["grants"] or ()} - before):
+        grantee = SQL("PUBLIC") if role == "public" else Identifier(role)
+        yield title, SQL("REVOKE {} ON SEQUENCE {} FROM {}").format(SQL(right), name, grantee)

@@ -1,0 +1,114 @@
+"""What a run added or changed goes, in an order in which it can: statements, from definitions alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.step import JOURNAL
+from fixer.runner.journal.definitions import UNPROVED, Definitions, Item
+from fixer.runner.undo.facts import alter, full
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+
+
+def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield the statements that drop what was not there, or not so: views, triggers, constraints, indexes, defaults."""
+    yield from _views(now, then)
+    yield from _triggers(now, then)
+    yield from _constraints(now, then)
+    for index in changed(now, then, "index"):
+        yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
+    yield from _sequences(now, then)
+    for column in changed(now, then, "column"):
+        yield from _column(now, then, column)
+
+
+def _views(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    for view in (view for view in now.of_kind("view") if view.key not in then.items):
+        yield SQL("DROP VIEW {}").format(Identifier(view.detail["schema"], view.detail["name"]))
+
+
+def _triggers(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    for trigger in (trigger for trigger in now.of_kind("trigger") if trigger.key not in then.items):
+        yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
+        yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
+
+
+def _constraints(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield what drops constraints: foreign keys before the keys that they lean on, those before their NOT NULL.
+
+    No foreign key stands while the types of its columns go back one table after the other.
+    """
+    going = [key for key in changed(now, then, "constraint") if _goes(key, then)]
+    names = {key.name for key in going} | {index.name for index in changed(now, then, "index")}
+    retyped = {(column.of, column.number) for column in now.of_kind("column") if is_retyped(column, then)}
+    others = (key for key in now.of_kind("constraint") if key not in going)
+    leaning = [key for key in others if key.by in names or _ends(key) & retyped]
+    for key in sorted([*going, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
+        if key.of in now.relations:
+            yield alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
+
+
+def _goes(key: Item, then: Definitions) -> bool:
+    """Return whether a constraint that changed is to be dropped."""
+    was = then.items.get(key.key)
+    # A NOT NULL of PostgreSQL 18 that was NOT VALID and is proved by now can only be made anew.
+    proved = was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
+    return (key.detail["type"] != "n" or proved) and (was is None or differs(key, was))
+
+
+def _sequences(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield what frees sequences from columns that go: one is not the run's as the column is that owns it now."""
+    for sequence in now.of_kind("sequence"):
+        owner, internal = sequence.detail["owned_by"], sequence.detail["internal"]
+        leaving = ("column", owner or "") in now.items.keys() - then.items.keys()
+        if sequence.key in then.items and leaving and not internal:
+            yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(full(sequence))
+
+
+def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Composable]:
+    """Yield what takes from a column the identity, the default and the NOT NULL that it did not have."""
+    was = then.items.get(column.key)
+    name, is_ = Identifier(column.name), column.detail
+    if was is None:  # it goes as a whole, once rows are back that may have had no value for it
+        if is_["not_null"] and not is_["identity"] and column.of in now.relations & then.relations:
+            yield alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+        return
+    old = was.detail
+    if is_["identity"] and not old["identity"]:
+        yield alter(now, column.of, SQL("ALTER COLUMN {} DROP IDENTITY").format(name))
+    if is_["default"] is not None and is_["default"] != old["default"] and not is_["generated"]:
+        only = is_["type"] == old["type"]
+        yield alter(now, column.of, SQL("ALTER COLUMN {} DROP DEFAULT").format(name), only=only)
+    if is_["not_null"] and not old["not_null"]:
+        yield alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
+
+
+def is_retyped(column: Item, then: Definitions) -> bool:
+    """Return whether a column had another type, or another collation."""
+    was = then.items.get(column.key)
+    return was is not None and type_of(was) != type_of(column)
+
+
+def type_of(column: Item) -> str:
+    """Return the type of a column, with its collation where that is not the type's own."""
+    type_, collation = column.detail["type"], column.detail["collation"]
+    return f"{type_} COLLATE {collation}" if collation else str(type_)
+
+
+def _ends(key: Item) -> set[tuple[int, int]]:
+    """Return the columns at both ends of a foreign key; none of another constraint."""
+    if key.detail["type"] != "f":
+        return set()
+    here, there = key.detail["numbers"]
+    return {(key.of, number) for number in here} | {(key.detail["target"], number) for number in there}
+
+
+def differs(key: Item, other: Item) -> bool:
+    """Return whether two constraints differ in more than the triggers that are asleep."""
+    return {**key.detail, "asleep": None} != {**other.detail, "asleep": None}
+
+
+def changed(now: Definitions, then: Definitions, kind: str) -> list[Item]:
+    """Return what of a kind was not there then, or not so."""
+    return [item for item in now.of_kind(kind) if then.items.get(item.key) != item]

@@ -1,0 +1,88 @@
+"""What the definition of an index, a constraint, a column or statistics does not say, and what brings it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.table import QName
+from fixer.runner.journal.definitions import Definitions, Detail, Item
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+
+Titled = tuple[str, Composable]
+STORED = ("storage", "compression", "statistics")  # facts of a column that say how its cells are kept
+_COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
+_STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
+
+
+def stored(column: Identifier, fact: str, was: Detail) -> Composable:
+    """Return the action that lets the cells of a column be kept as they were."""
+    words = {
+        "storage": lambda: f"STORAGE {_STORAGE[was['storage']]}",
+        "compression": lambda: f"COMPRESSION {_COMPRESSION[was['compression']]}",
+        "statistics": lambda: f"STATISTICS {-1 if was['statistics'] is None else int(was['statistics'])}",
+    }
+    return SQL(f"ALTER COLUMN {{}} SET {words[fact]()}").format(column)
+
+
+def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
+    """Yield what adds a constraint as it was."""
+    add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
+    yield f"add the constraint {key.name}", alter(then, key.of, add)
+    yield from comment(then, key)
+    if key.detail.get("index"):
+        yield from marks(then, key, key.detail["index"])
+
+
+def comment(then: Definitions, key: Item) -> Iterator[Titled]:
+    """Yield what comments on a constraint as it was commented upon."""
+    if key.detail["comment"]:
+        name, table = Identifier(key.name), q.name(then.table(key.of))
+        yield "", SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
+
+
+def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
+    """Yield what the definition of an index, or of a constraint on one, does not say."""
+    name = Identifier(then.table(index.of).schema, index.name)
+    if marks.get("options"):
+        pairs = [option.partition("=") for option in marks["options"]]
+        options = SQL(", ").join(SQL("{} = {}").format(Identifier(o), Literal(value)) for o, _, value in pairs)
+        yield "", SQL("ALTER INDEX {} SET ({})").format(name, options)
+    if marks.get("comment"):
+        yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(marks["comment"]))
+    if marks.get("clustered"):
+        yield "", alter(then, index.of, SQL("CLUSTER ON {}").format(Identifier(index.name)))
+    if marks.get("identity"):
+        yield "", alter(then, index.of, SQL("REPLICA IDENTITY USING INDEX {}").format(Identifier(index.name)))
+
+
+def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
+    """Yield what brings statistics back that went with a column; PostgreSQL forgets a target with the old type."""
+    name, old = full(item), item.detail
+    new = is_.detail if is_ else {"owner": None, "target": None, "comment": None}
+    if is_ is None:
+        yield f"create the statistics {item.name}", SQL(old["definition"])
+    if old["owner"] != new["owner"]:
+        yield "", SQL("ALTER STATISTICS {} OWNER TO {}").format(name, Identifier(old["owner"]))
+    if old["target"] != new["target"]:
+        target = Literal(-1 if old["target"] is None else old["target"])
+        yield "", SQL("ALTER STATISTICS {} SET STATISTICS {}").format(name, target)
+    if old["comment"] != new["comment"]:
+        yield "", SQL("COMMENT ON STATISTICS {} IS {}").format(name, Literal(old["comment"]))
+
+
+def switched(table: QName, trigger: str, enabled: str) -> Composable:
+    """Return the statement that enables a trigger as it was, and no other of its name."""
+    action = SQL(f"{SWITCH[enabled]} TRIGGER {{}}").format(Identifier(trigger))
+    return SQL("ALTER TABLE ONLY {} {}").format(q.name(table), action)
+
+
+def full(item: Item) -> Identifier:
+    """Return the qualified name of a sequence, a type or statistics."""
+    return Identifier(item.detail["schema"], item.detail["name"])
+
+
+def alter(where: Definitions, oid: int, action: Composable, *, only: bool = False) -> Composable:
+    """Return the statement; `only` where partitions and heirs keep their own, as defaults unless a type changed."""
+    return SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(q.name(where.table(oid)), action)

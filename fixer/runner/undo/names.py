@@ -1,0 +1,54 @@
+"""How columns are called now whose cells are in images, under the names of the time when those were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fixer.model.plan import PlannedStep
+from fixer.model.step import Phase
+from fixer.repair.constraints_online import BESIDE
+from fixer.runner.journal.definitions import Item
+from fixer.runner.journal.reading import DoneStep
+from fixer.runner.undo.past import Past
+
+
+def now_called(past: Past, done: DoneStep, oid: int, kept: Iterable[str], there: Mapping[str, Item]) -> dict[str, Item]:
+    """Return the columns of a table, as they are `there` now, by the names under which images of a step `kept` them.
+
+    Columns that are gone are left out. Where another column took the place of one since, that one has the values until
+    the old one is brought up to date.
+    """
+    kept = list(kept)
+    if not done.notes.columns:
+        return _by_their_names(past, done.step, oid, kept, there)
+    by_number = {column.number: column for column in there.values()}
+    instead = {aside: there[column] for column, aside in past.exchanged(oid).items() if column in there}
+    found = {}
+    for name in kept:
+        column = by_number.get(done.notes.columns.get(name, 0))
+        if column and column.name == name:
+            found[name] = column
+        elif column and not name.startswith(BESIDE):  # which was a copy of the one whose name it bears now
+            found[name] = instead.get(column.name, column)
+    return found
+
+
+def _by_their_names(
+    past: Past, step: PlannedStep, oid: int, kept: Iterable[str], there: Mapping[str, Item]
+) -> dict[str, Item]:
+    """Return the same for a step that an earlier version entered, which noted no numbers of columns."""
+    aside, found = _set_aside_since(past, step), {}
+    before = past.then.columns(oid) if oid in past.then.relations else {}
+    for name in kept:
+        was = past.after.items.get(before[name].key) if name in before else None
+        called = aside.get(name) or (name if name in there or was is None else was.name)
+        if called in there:
+            found[name] = there[called]
+    return found
+
+
+def _set_aside_since(past: Past, step: PlannedStep) -> dict[str, str]:
+    """Return the columns that held texts when a step was done, each under its name since they were mapped."""
+    later = (done.step for done in past.steps if done.step.number > step.number)
+    mappings = (s for s in later if s.phase in (Phase.KEYS, Phase.REFERENCES) and s.table == step.table)
+    return dict(rename for mapping in mappings for rename in mapping.shape.renames) if step.effect.moves else {}

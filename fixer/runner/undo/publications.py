@@ -1,0 +1,34 @@
+"""Replica identities while the keys behind them are gone: publications go on publishing changes of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fixer import introspect
+from fixer.model.table import QName
+from fixer.runner.undo.past import Past
+from fixer.runner.undo.session import Session
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
+
+
+def identify_by_all(session: Session, past: Past) -> dict[int, str]:
+    """Identify rows by all their columns, where nothing else does by now; return the identity of before, by table."""
+    before: dict[int, str] = {}
+    for mute in introspect.mute(session.cursor, past.ran.relations):
+        before[mute.oid] = mute.told_by
+        session.do(SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(q.name(mute.table)), "")
+    return before
+
+
+def identify_as_before(session: Session, before: Mapping[int, str]) -> None:
+    """Identify rows as before the run again."""
+    session.cursor.execute(
+        "SELECT c.oid::bigint, n.nspname, c.relname FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.oid = ANY (%s::oid[]) AND c.relreplident = 'f'",  # else an index has come back with its marks
+        (list(before),),
+    )
+    for oid, *table in session.cursor.fetchall():
+        how = SQL("DEFAULT" if before[oid] == "d" else "NOTHING")
+        session.do(SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(q.name(QName(*table)), how), "")

@@ -1,0 +1,45 @@
+"""The one transaction in which a run is taken back: what it refuses is the reason why the run stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.failures import told
+from fixer.errors import UndoRefused
+from fixer.runner.locking.transaction import TRANSIENT
+from fixer.sql.compose import Composable
+
+
+@dataclass(frozen=True)
+class Session:
+    """A cursor, the run that is taken back over it, and what hears of each part of the work."""
+
+    cursor: Cursor
+    run: int
+    progress: Callable[[str], None]
+
+    def do(self, statement: Composable, title: str) -> int:
+        """Execute a statement; return the number of rows that it wrote."""
+        with self.refusing(title):
+            self.cursor.execute(statement)
+        return max(self.cursor.rowcount, 0)
+
+    def number(self, question: Composable) -> int:
+        """Return the number that answers a question."""
+        self.cursor.execute(question)
+        return int((self.cursor.fetchone() or (0,))[0])
+
+    @contextmanager
+    def refusing(self, title: str) -> Iterator[None]:
+        """Let what the database refuses be the reason why the run cannot be taken back."""
+        try:
+            yield
+        except (*TRANSIENT, psycopg2.OperationalError):
+            raise
+        except psycopg2.Error as error:
+            raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {told(error)}.") from None
