@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from contracts.plugin import NOTE, POINT, TARGET, session_of
-from contracts.proof.databases import bound
+from contracts.proof.databases.session import bound
 from fixer.connect.redact import redact
 from fixer.errors import PgmendError
 

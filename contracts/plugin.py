@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from contracts.proof.databases import Session
+    from contracts.proof.databases.session import Session
     from fixer.connect.target import Target
 
 TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def session_of(config: pytest.Config) -> Session:
     """Return what this session knows of its targets."""
-    from contracts.proof.databases import Session
+    from contracts.proof.databases.session import Session
 
     if _SESSION not in config.stash:
         config.stash[_SESSION] = Session(config.option, **_meeting_point(config))

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.proof.cases import Case
 from contracts.proof.claims import assert_behaves, assert_nothing_found
-from contracts.proof.databases import Place
+from contracts.proof.databases.place import Place
 
 pytestmark = pytest.mark.point3
 
@@ -18,6 +18,6 @@ def test_default_row_exists(place: Place, case: Case) -> None:
 
 def test_default_row_is_created_once(place: Place, case: Case) -> None:
     """When many processes create a row like the default row at the same time, exactly one of them holds it."""
-    from contracts.proof.behaviour import default_row_is_created_once
+    from contracts.proof.default_rows import default_row_is_created_once
 
     assert_behaves(default_row_is_created_once, place, case)

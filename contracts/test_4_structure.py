@@ -6,7 +6,7 @@ import pytest
 
 from contracts.proof.cases import Case
 from contracts.proof.claims import assert_nothing_found
-from contracts.proof.databases import Place
+from contracts.proof.databases.place import Place
 
 pytestmark = pytest.mark.point4
 

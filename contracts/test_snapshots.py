@@ -11,7 +11,7 @@ from psycopg2 import sql
 
 import fixer
 from contracts.plugin import session_of
-from contracts.proof.databases import Lab, permitted
+from contracts.proof.databases.laboratory import Lab, permitted
 from fixer.connect.snapshot import Snapshot
 from fixer.connect.target import Target
 from fixer.contract.build import Contract
@@ -38,7 +38,7 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 @pytest.fixture
 def contract(known: Snapshot, lab: Lab) -> Contract:
     """The contract of the snapshot."""
-    return lab.contract_and_cases(known.contract, known.schema)[0]
+    return lab.prepared(known.contract, known.schema).contract
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from contracts.proof.cases import Case
-from contracts.proof.databases import Place
+from contracts.proof.databases.place import Place
 from fixer.model.schema import QName
 
 CAUSES = 6  # findings that a failure of behaviour shows beside its own evidence
@@ -24,7 +24,7 @@ def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Cas
     """Fail when a claim is broken that only writing can prove; all that is written is rolled back."""
     from contracts.proof.trials import Broken, NotApplicable  # hypothesis comes only where it is needed
 
-    if place.session.writes == "none":
+    if place.shared.options.writes == "none":
         pytest.skip("--writes none: nothing is written")
     place.verdict(case)  # the sequences are looked at before anything is written
     try:
@@ -56,7 +56,7 @@ def _with_repair(reason: str, place: Place, case: Case) -> str:
 def _ancestry(place: Place, case: Case) -> set[QName]:
     """Return the table of a case and all that its rows refer to."""
     tables, waiting = {case.table}, [case.table]
-    contract = place.contract_and_cases[0]
+    contract = place.contract
     while waiting:
         for key in contract.tables[waiting.pop()].foreign_keys:
             if key.target not in tables and key.target in contract.tables:

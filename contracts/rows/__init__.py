@@ -4,15 +4,15 @@ What a column takes follows from its type and from the checks that can be read; 
 keys. The engine knows no column by name: ``info={"examples": [...]}`` of a column mixes real values in.
 """
 
-from contracts.rows.bad_examples import bad_example
-from contracts.rows.columns import values
-from contracts.rows.examples import changes, example_for, rows
+from contracts.rows.bad.examples import bad_example
+from contracts.rows.bad.ways import bad_ways, edges
 from contracts.rows.inserting import insert, resolved, spelt
 from contracts.rows.insertions import Bad, Insertion, Ref, Row, Swallowed
-from contracts.rows.literals import Array, Document
-from contracts.rows.relations import underived_checks
-from contracts.rows.text import NUL_TEXT
-from contracts.rows.ways import bad_ways, edges
+from contracts.rows.kinds.literals import Array, Document
+from contracts.rows.kinds.text import NUL_TEXT
+from contracts.rows.laws.relations import underived_checks
+from contracts.rows.making.columns import values
+from contracts.rows.making.examples import changes, example_for, rows
 
 __all__ = [
     "NUL_TEXT",

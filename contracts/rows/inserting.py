@@ -9,8 +9,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from psycopg2.extensions import new_type, register_type, string_types
 from sqlalchemy import Table
 
-from contracts.rows.generated import fixed
 from contracts.rows.insertions import Insertion, Ref, Row, Swallowed
+from contracts.rows.laws.generated import fixed
 from contracts.rows.tables import columns_of
 
 # A JSON null is no NULL, 1.0 is not 1, and some moments are none in Python: cells stay texts.

@@ -1,0 +1,1 @@
+"""What only the target knows about good rows."""
