@@ -17,8 +17,7 @@ from fixer.connect import servers, snapshot
 from fixer.connect.servers import Server
 from fixer.connect.snapshot import Snapshot
 from fixer.connect.target import Target, resolve
-from fixer.contract.build import Contract
-from fixer.errors import NeedsPermission, PgmendError, UsageError
+from fixer.errors import PgmendError, UsageError
 from fixer.sql.compose import SQL, Identifier
 
 
@@ -85,18 +84,18 @@ class Lab:
         return resolve(self.server.database_dsn(database), {})
 
     def repaired(self, known: Snapshot) -> Outcome:
-        """Return the snapshot as its declared repair left it, made once a session."""
+        """Repair a snapshot as it declares, once a session, and return what came of it."""
         return self.once(f"repaired-{known.name}", lambda: self._repair(known))
 
     def close(self) -> None:
-        """Drop what was made on a server that stays, and stop a server that was started here."""
+        """Drop the databases on a server that is not ours, and stop a server that was started here."""
         if self.kind != "embedded" and self._server is not None and self.shared.meeting.is_ours:
             for name in self.shared.meeting.made("database"):
                 self._server.drop_database(str(name))
         self._exits.close()
 
     def _name(self, kind: str, known: Snapshot) -> str:
-        """Return a name of a database, and note it before it is made."""
+        """Return the name of a new database, and note it before the database is created."""
         place = re.sub(r"\W", "_", known.name)[:24]
         name = f"pgmend_{kind}_{place}_{secrets.token_hex(3)}_{self.token}"[:63]
         return self.once(f"database-{kind}-{known.name}", lambda: name)
@@ -117,7 +116,7 @@ class Lab:
         return self.once(f"template-{known.name}", make)
 
     def _copy(self, known: Snapshot, name: str | None) -> str:
-        """Copy a snapshot with the settings of its database, which a template does not hand on."""
+        """Copy a snapshot, and the settings of its database, which PostgreSQL does not copy."""
         template, settings = self._template(known)
         name = self.server.create_database(template, name)
         if not settings:
@@ -166,12 +165,3 @@ class Repaired(Place):
     def prepared(self) -> Prepared:
         """The contract as the server of the snapshots spells it, and its cases."""
         return self.lab.prepared(self.spec, self.schema)
-
-
-def permitted(target: Target, known: Snapshot, contract: Contract, hazards: str | tuple[str, ...]) -> bool:
-    """Tell whether the fixer repairs a snapshot when only these hazards are allowed."""
-    try:
-        fixer.apply(target, contract, schema=known.schema, allow_hazards=hazards)
-    except NeedsPermission:
-        return False
-    return True
