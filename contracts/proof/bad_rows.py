@@ -1,4 +1,4 @@
-"""Proves that rows that are bad in one way are refused, and in no other way than that."""
+"""Proves that the database refuses bad rows, each for the reason for which it is bad."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
 from contracts import rows
-from contracts.proof.advice.adviser import Advice, advice_for, advice_of
+from contracts.proof.advice.adviser import Advice, advice_for
+from contracts.proof.advice.facts import facts_of
 from contracts.proof.cases import Case, table_of
 from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, for_all
 from contracts.proof.writing.evidence import named, said, shown
 from contracts.proof.writing.inserting import insert, insert_good
-from contracts.proof.writing.reading import assert_kept
+from contracts.proof.writing.reading import assert_kept, types_of
 from contracts.proof.writing.refusals import excuse_family, is_right
 from contracts.proof.writing.transactions import example, rolled_back
 from contracts.rows import Bad, Insertion, Row, Swallowed
@@ -41,12 +42,10 @@ def bad_row_is_refused(place: Place, case: Case) -> None:
         error = _refusal(cursor, family, place, bad, returned)
         if error is None:
             raise Broken(f"{named(bad)} was let in, which should be refused ({bad.sqlstate}): {shown(family)}")
-        advice, last = advice_of(place), len(returned) == len(family) - 1
-        if last:
-            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")
-        if last and is_right(error, bad, advice, rows.resolved(family[-1].row, returned)):
+        facts, last = facts_of(place), len(returned) == len(family) - 1
+        if last and is_right(cursor, error, bad, facts, rows.resolved(family[-1].row, returned)):
             return
-        excuse_family(cursor, error, advice, family, returned)
+        excuse_family(cursor, error, facts, family, returned)
         raise Broken(f"{named(bad)} should be refused with {bad.sqlstate}, but: {said(error)}: {shown(family)}")
 
     _try_bad(place, bad.table, lambda advice: rows.bad_example(bad, advice), prove)
@@ -55,7 +54,7 @@ def bad_row_is_refused(place: Place, case: Case) -> None:
 def _refusal(
     cursor: Cursor, family: Sequence[Insertion], place: Place, bad: Bad, returned: list[Row]
 ) -> psycopg2.Error | None:
-    """Return the error with which rows are refused, None where all go in."""
+    """Insert rows, and return the error that refuses one; None where all are inserted."""
     try:
         insert(cursor, family, place, returned)
     except Swallowed as error:
@@ -77,16 +76,16 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
             raise Broken(f"{error}: {shown(family)}") from None
         except psycopg2.Error as error:
             if not _is_fit(error, bad, last=len(returned) == len(family) - 1):
-                excuse_family(cursor, error, advice_of(place), family, returned)
+                excuse_family(cursor, error, facts_of(place), family, returned)
                 raise Broken(_misfit(error, bad, family)) from None
         else:
-            assert_kept(cursor, bad.table, case.table, family, returned)
+            assert_kept(cursor, bad.table, types_of(cursor, case.table), family, returned)
 
     _try_bad(place, bad.table, lambda advice: _oversized(bad, advice), prove)
 
 
 def _is_fit(error: psycopg2.Error, bad: Bad, *, last: bool) -> bool:
-    """Tell whether an error refuses a value that oversteps its type, which stands in the last row."""
+    """Return whether an error refuses the oversized value in the last row."""
     return last and _is_of_value(error, bad) and not isinstance(error, pg.NotNullViolation)
 
 
@@ -102,7 +101,7 @@ def _misfit(error: psycopg2.Error, bad: Bad, family: Sequence[Insertion]) -> str
 
 @functools.cache
 def _oversized(bad: Bad, advice: Advice | None) -> SearchStrategy[_Family]:
-    """Give families whose last row oversteps a type, by a real symbol where that is enough."""
+    """Give families whose last row oversteps a type, also with a real symbol where it is too long."""
     strategy = rows.bad_example(bad, advice)
     kind = kind_of(bad.table.c[bad.columns[0]])
     if isinstance(kind, Text) and kind.longest is not None and kind.longest < len(WORD):

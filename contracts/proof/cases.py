@@ -1,4 +1,4 @@
-"""Cases: what is proved, one for each point and object of a contract."""
+"""Cases: one thing to prove for each point and object of a contract."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fixer.sql.compose import Literal
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to prove: `claim` is its test function, `name` what stands in the brackets."""
+    """One thing to prove: `claim` names its test function, `name` is the part of the item's name in brackets."""
 
     point: int
     claim: str
@@ -30,7 +30,7 @@ class Case:
 
 
 def cases_of(contract: Contract) -> tuple[Case, ...]:
-    """Return every case of a contract, in an order that every process finds alike."""
+    """Return every case of a contract, in an order that is the same in every process."""
     found = [
         case
         for name in sorted(contract.tables)
@@ -52,7 +52,7 @@ def _has_plain_name(name: QName, contract: Contract) -> bool:
 
 
 def _catalogued(table: Table, contract: Contract) -> Iterator[Case]:
-    """Yield what the catalogue and the rows that are there can prove."""
+    """Yield the cases that the catalogue and existing rows prove."""
     name = table.name
     if table.primary_key:
         yield Case(1, "primary_key_holds", name, "", table.primary_key.columns)
@@ -85,7 +85,7 @@ def _dotted(columns: Iterable[str]) -> str:
 
 
 def _behaving(name: QName, contract: Contract) -> Iterator[Case]:
-    """Yield what only writing can prove."""
+    """Yield the cases that only writing proves."""
     table = table_of(contract, name)
     yield Case(5, "good_rows_go_in_change_and_go_out", name, "")
     for number, bad in enumerate(_derived(rows.bad_ways, table)):
@@ -99,7 +99,7 @@ def _behaving(name: QName, contract: Contract) -> Iterator[Case]:
 
 
 def _derived(ways: Callable[[sa.Table], Sequence[rows.Bad]], table: sa.Table) -> Sequence[rows.Bad]:
-    """Return the ways, or none where the table has a column that no row can be made for."""
+    """Return the ways; none where no row can be made for the table."""
     try:
         return tuple(ways(table))
     except ContractError:
@@ -107,7 +107,7 @@ def _derived(ways: Callable[[sa.Table], Sequence[rows.Bad]], table: sa.Table) ->
 
 
 def table_of(contract: Contract, name: QName) -> sa.Table:
-    """Return the SQLAlchemy table that became a table of the contract."""
+    """Return the SQLAlchemy table of a name in the contract."""
     return next(
         table
         for table in contract.metadata.tables.values()

@@ -1,4 +1,4 @@
-"""Proves that many processes that create the default row at the same time create it once."""
+"""Proves that the default row is created once, although many processes create it at the same time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fixer.sql.compose import SQL, Composable, Literal
 
 
 def default_row_is_created_once(place: Place, case: Case) -> None:
-    """Create a row like the default row on many connections at once; raise Broken unless one of them holds it."""
+    """Create a row like the default row on many connections at once; raise Broken unless exactly one has it."""
     row, identity = _variant(place, case)
     insert = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING 1").format(
         q.name(case.table), q.names(row), SQL(", ").join(row.values())
@@ -32,11 +32,12 @@ def default_row_is_created_once(place: Place, case: Case) -> None:
     with rolled_back(place) as cursor:
         match = is_row(place.contract.tables[case.table], [(c, row[c]) for c in identity])
         cursor.execute(SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(case.table), match))
-        assert cursor.fetchone() == (0,)  # all was rolled back
+        if cursor.fetchone() != (0,):
+            raise Broken(f"a row like the default row of {case.table.name} is left, though it was rolled back")
 
 
 def _judge(attempts: Sequence[Attempt], case: Case) -> None:
-    """Raise Broken unless exactly one attempt holds the row and the others had to wait for it."""
+    """Raise Broken unless exactly one attempt has the row and the others waited for it or gave up."""
     name, many = case.table.name, len(attempts)
     holders = sum(attempt.holds for attempt in attempts)
     for attempt in attempts:

@@ -1,4 +1,4 @@
-"""Verdicts: which finding of a check lies on which case, and what is said of a case."""
+"""Verdicts: the findings of a check, each on the cases that it breaks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixer.report.text import evidence
 # Words in the slug of a finding about what fills a key column, rather than about the key.
 _GENERATOR_WORDS = ("generator", "sequence", "identity")
 
-# Where a finding of a point goes that lies on no object.
+# The claims for findings that belong to no object, by point.
 _WHOLE = {
     1: ("primary_key_holds",),
     2: (),
@@ -34,7 +34,7 @@ class Verdict:
 
 
 def verdicts_of(report: Report, cases: Sequence[Case], spec: str, schema: str) -> Mapping[Case, Verdict]:
-    """Return what a check says about each case on which a finding lies."""
+    """Return a verdict for each case that has a finding."""
     command = _command(report, spec, schema)
     return {case: _verdict(findings, command) for case, findings in _laid(report, cases).items()}
 
@@ -75,7 +75,7 @@ def _command(report: Report, spec: str, schema: str) -> str:
 
 
 def _laid(report: Report, cases: Sequence[Case]) -> dict[Case, tuple[Finding, ...]]:
-    """Return the findings of each case that has some; every finding lies on one case at least."""
+    """Return the findings of each case that has some; every finding is on one case at least."""
     laid: dict[Case, list[Finding]] = {}
     for finding in report.findings:
         for case in _cases_for(finding, cases, report):
@@ -87,7 +87,7 @@ def _cases_for(finding: Finding, cases: Sequence[Case], report: Report) -> Seque
     of_table = [case for case in cases if case.table == finding.table]
     actual = report.comparison.actual.tables.get(finding.table)
     if finding.breaks and _is_whole(finding) and (actual is None or actual.kind not in "rp"):
-        return of_table  # where there is no table, nothing of it holds
+        return of_table  # a missing table breaks all of its cases
     nearest = [case for case in of_table if case.point == finding.point and _lies_on(finding, case, report)]
     if finding.breaks and _is_absent(finding, report):
         nearest += [case for case in of_table if finding.column in case.columns and case not in nearest]
@@ -99,7 +99,7 @@ def _is_whole(finding: Finding) -> bool:
 
 
 def _is_absent(finding: Finding, report: Report) -> bool:
-    """Tell whether a finding speaks of a column of the contract that is not there today."""
+    """Return whether a finding is about a column that the database lacks."""
     table = report.comparison.actual.tables.get(finding.table)
     wanted = report.comparison.contract.tables.get(finding.table)
     return bool(table and wanted and finding.column in wanted.columns and finding.column not in table.columns)
@@ -134,7 +134,7 @@ def _is_of_generator(finding: Finding) -> bool:
 
 
 def _leftover(finding: Finding, cases: Sequence[Case]) -> Sequence[Case]:
-    """Return where a finding goes that lies on no object of its point."""
+    """Return the case for a finding that belongs to no object."""
     same = [case for case in cases if case.point == finding.point and case.claim in _WHOLE[finding.point]]
     rest = [case for case in cases if case.claim == "nothing_else_is_wrong"]
     return (same or rest)[:1]

@@ -1,7 +1,7 @@
-"""Rows for the tables of any MetaData: good families of rows, and families whose last row is bad in one way.
+"""Generates rows for the tables of any MetaData: good rows with their parents, and rows that are bad in one way.
 
-What a column takes follows from its type and from the checks that can be read; what a row needs, from the
-keys. The engine knows no column by name: ``info={"examples": [...]}`` of a column mixes real values in.
+The values of a column follow from its type and its checks, the parents of a row from its foreign keys. No column is
+known by name: ``info={"examples": [...]}`` of a column adds real values.
 """
 
 from contracts.rows.bad.examples import bad_example

@@ -1,1 +1,1 @@
-"""What only the target knows about good rows."""
+"""Asks the target which rows are good, where the models do not say it."""

@@ -1,4 +1,4 @@
-"""Partitions, as they stand in the target: which rows they hold, and what they are called."""
+"""Reads the partitions of a table in the target: their names, and the rows that they accept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contracts.rows.sqltext import mentioned_in
 from contracts.rows.tables import columns_of
 from fixer.model.schema import QName
 
-_AT_MOST = 200  # partitions in which places for rows are looked for, those that were made last
+_AT_MOST = 200  # partitions whose bounds are read, the newest
 
 _LEAVES = """
     SELECT tree.relid::pg_catalog.regclass::text, part.relname, tree.isleaf AND part.relkind = 'r',
@@ -28,9 +28,9 @@ class Partitions:
     """The partitions of a table."""
 
     names: frozenset[str]  # of all of them, at each level
-    law: Law | None  # what a row obeys that one of them holds; None where any row has a place
-    without: bool = False  # whether there is none that could hold a row
-    columns: frozenset[str] = frozenset()  # that decide
+    law: Law | None  # of a row that a partition accepts; None where they accept any row
+    without: bool = False  # whether no partition can hold rows
+    columns: frozenset[str] = frozenset()  # in the bounds
 
 
 def partitions_of(cursor: Cursor, table: Table, name: QName) -> Partitions | None:

@@ -29,7 +29,7 @@ class Meeting:
         return self.owner == os.getpid()
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
-        """Return what the first process of this session to ask for this name made."""
+        """Return what `make` returns; only the first process of the session that asks for this name calls it."""
         self.directory.mkdir(mode=0o700, exist_ok=True)
         note = self.directory / re.sub(r"[^\w.-]", "_", name)
         with note.with_name(f"{note.name}.lock").open("w") as lock:
@@ -42,6 +42,6 @@ class Meeting:
             return made
 
     def made(self, kind: str) -> list[object]:
-        """Return what was made under names that start like this."""
+        """Return what was made under all names that start with `kind`."""
         notes = [note for note in self.directory.glob(f"{kind}-*") if note.suffix != ".lock"]
         return [pickle.loads(note.read_bytes()) for note in notes]

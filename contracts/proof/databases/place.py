@@ -1,4 +1,4 @@
-"""A database to prove, with its cases and with what the check found there."""
+"""A database to prove, its cases, and the verdicts of the check."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Place(ABC):
         return self.prepared.cases
 
     def verdict(self, case: Case) -> Verdict:
-        """Return what the check found on a case; the check runs once a session, before anything is written."""
+        """Return the verdict on a case; the check runs once a session, before anything is written."""
         return self.verdicts.get(case, Verdict())
 
     @cached_property

@@ -50,7 +50,7 @@ class Session:
         return self._opened
 
     def prepare(self) -> None:
-        """Do at once what could fail for a reason that is no finding. Raises PgmendError."""
+        """Check the options and the targets; raise PgmendError where one cannot be used."""
         self.shared.options.check()
         for place in self.targets:
             _ = place.verdicts  # the check runs here
@@ -64,7 +64,7 @@ class Session:
 
 
 def bound(places: Sequence[Place], claim: str) -> Iterator[tuple[Place, Case]]:
-    """Yield the cases of a claim, place by place."""
+    """Yield the cases of a claim, each with its database."""
     for place in places:
         for case in place.cases:
             if case.claim == claim:

@@ -1,4 +1,4 @@
-"""How a failure spells its evidence: errors of the database, and rows."""
+"""Words for the evidence of a failure: errors of the database, rows, and what is bad about them."""
 
 from __future__ import annotations
 

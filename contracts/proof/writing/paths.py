@@ -1,8 +1,8 @@
-"""Under which search_path the suite asks, and under which it writes.
+"""The search_path under which the suite reads, and the one under which it writes.
 
-It asks under PostgreSQL's own schema alone, so that no operator or function of others is taken for one of those. It
-writes under the path of the application, since triggers and defaults may rely on it; so what writes names its tables in
-full, its values are literals, and its operators say their schemas.
+It reads under pg_catalog alone, so that no operator or function of a user replaces one of PostgreSQL. It writes under
+the path of the application, because triggers and defaults may need it; therefore statements that write qualify tables
+and operators, and their values are literals.
 """
 
 from __future__ import annotations
@@ -16,19 +16,14 @@ from fixer.model.schema import Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
 
-# Both go without a name that could mean something else.
+# Every name in these is qualified.
 NOTED = SQL("SELECT pg_catalog.set_config('pgmend.full_path', pg_catalog.current_setting('search_path'), true);\n")
 OUR_PATH = SQL(f"SET LOCAL search_path = {SAFE_PATH};\n")
 ITS_PATH = SQL("SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('pgmend.full_path'), true);\n")
 
 
-def write(cursor: Cursor, statement: Composable) -> None:
-    """Execute a statement under the path of the application; `asking` ends that."""
-    cursor.execute(ITS_PATH + statement)
-
-
 def asking(cursor: Cursor) -> None:
-    """Ask under our own path from here on."""
+    """Set our own search_path for the statements that follow."""
     cursor.execute(OUR_PATH)
 
 

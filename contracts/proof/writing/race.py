@@ -21,7 +21,7 @@ from fixer.errors import TargetError
 from fixer.sql.compose import Composable
 
 PROCESSES = 8  # that run the statement at the same time
-PATIENCE = 0.4  # seconds for which each of them waits for the others, while one of them holds the row
+PATIENCE = 0.4  # seconds for which each waits for the one that has the row
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _connections(target: Target) -> list[Connection]:
 
 
 def _raced(connections: Sequence[Connection], target: Target, statement: Composable) -> list[Attempt]:
-    """Run a statement on these connections; none lets go before all have an answer."""
+    """Run a statement on these connections; no transaction ends before all have an answer."""
     together = Barrier(len(connections))
     waiting = set[int]()  # the backends that have no answer yet
 
@@ -110,14 +110,14 @@ def _answer(cursor: Cursor, statement: Composable) -> Attempt:
 
 
 def _turn_away(cursor: Cursor, waiting: set[int]) -> None:
-    """Cancel each backend that waits for this transaction, which holds the row.
+    """Cancel the backends that wait for this transaction, so that they have an answer at once.
 
-    Where that is not allowed, they wait until their patience ends.
+    Where the role may not cancel them, their lock_timeout ends the wait.
     """
     end = monotonic() + PATIENCE
     with suppress(psycopg2.Error):
-        cursor.execute("SAVEPOINT pgmend_holder")  # an error must not let the row go
-        cursor.execute("SELECT set_config('role', 'none', true)")  # they are of the role that logged in
+        cursor.execute("SAVEPOINT pgmend_holder")  # an error must not release the row
+        cursor.execute("SELECT set_config('role', 'none', true)")  # only the role that logged in may cancel them
         while waiting and monotonic() < end:
             cursor.execute(
                 "SELECT pg_cancel_backend(pid) FROM unnest(%s) AS pid"

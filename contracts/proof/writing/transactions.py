@@ -1,7 +1,7 @@
-"""Transactions in which an item writes; each of them is rolled back.
+"""Transactions in which items write; each is rolled back.
 
-An item has one transaction, and goes back to its savepoint after each example. It never touches rows that it did not
-write. A transaction for each item holds locks for a short time only.
+An item has a transaction of its own, so that it holds locks for a short time only. After each example it rolls back to
+a savepoint. It changes no row that it did not insert.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
     connection.rollback()
     try:
         with connection.cursor() as cursor:
-            cursor.execute(begun(place.target()))
-            cursor.execute("SAVEPOINT pgmend_example")
+            cursor.execute(begun(place.target()) + SQL("; SAVEPOINT pgmend_example"))
             yield cursor
     finally:
         if connection.closed:
@@ -35,14 +34,14 @@ def rolled_back(place: Place) -> Iterator[Cursor]:
 
 
 def begun(target: Target) -> Composed:
-    """Return what a transaction starts with: for what it may wait, and as which role it writes."""
+    """Return the first statement of a transaction: it sets our search_path, the timeouts and the role."""
     calls = [SQL("set_config({}, {}, true)").format(Literal(k), Literal(v)) for k, v in target.settings.items()]
     return NOTED + OUR_PATH + SQL("SELECT {}").format(SQL(", ").join(calls))
 
 
 @contextmanager
 def example(cursor: Cursor) -> Iterator[None]:
-    """Take back what is written meanwhile; the savepoint stays for the next example."""
+    """Roll back what the block writes; the savepoint remains for the next example."""
     try:
         yield
     finally:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from sqlalchemy import Column, ForeignKeyConstraint, Table
+from sqlalchemy import ForeignKeyConstraint, Table
 from sqlalchemy import types as sa
 
+from contracts.rows.cells import Cell
 from contracts.rows.checks.checks import checks_of, conditions_of
 from contracts.rows.conditions import NOT_NULL, Condition, Other
 from contracts.rows.insertions import Bad
@@ -22,7 +22,7 @@ from contracts.rows.laws.keys import keys_of
 from contracts.rows.laws.references import foreign, local_of, references
 from contracts.rows.laws.relations import relations_of
 from contracts.rows.laws.unique import ROOMY, room
-from contracts.rows.tables import columns_of, name_of, places
+from contracts.rows.tables import AnyColumn, columns_of, name_of, places
 
 
 @functools.cache
@@ -39,17 +39,17 @@ def _nulls(table: Table) -> Iterator[Bad]:
 
 def _orphans(table: Table) -> Iterator[Bad]:
     for key in sorted(references(table), key=lambda key: places(table, local_of(key))):
-        if loose_end(table, key) is not None:
+        if loose_ends(table, key):
             usual = f"{table.name}_{'_'.join(local_of(key))}_fkey"
             yield Bad(table, "orphan", local_of(key), name_of(key, usual), "23503")
 
 
-def loose_end(table: Table, key: ForeignKeyConstraint) -> str | None:
-    """Return the column of a foreign key that can point nowhere, if possible one of this key alone."""
+def loose_ends(table: Table, key: ForeignKeyConstraint) -> list[str]:
+    """Return the columns of a foreign key that can point nowhere, those of this key alone first."""
     columns = columns_of(table)
     shared = [name for each in references(table) for name in local_of(each)]
     able = [name for name in local_of(key) if not fixed(columns[name]) and room(columns[name]) >= ROOMY]
-    return min(able, key=shared.count, default=None)
+    return sorted(able, key=shared.count)
 
 
 def _duplicates(table: Table) -> Iterator[Bad]:
@@ -69,7 +69,7 @@ def _broken(table: Table) -> Iterator[Bad]:
 
 
 def breakable(table: Table, condition: Condition) -> bool:
-    """Say whether a row can break this condition."""
+    """Return whether a row can break this condition."""
     column = columns_of(table)[condition.column]
     if fixed(column):
         return False
@@ -79,8 +79,8 @@ def breakable(table: Table, condition: Condition) -> bool:
 
 
 @functools.cache
-def breaking(column: Column[Any], condition: Condition) -> SearchStrategy[Any]:
-    """Give values that break this condition, and no other condition if there are such."""
+def breaking(column: AnyColumn, condition: Condition) -> SearchStrategy[Cell]:
+    """Give values that break this condition, and if possible no other one."""
     negated = condition.negated()
     if negated.op == "null":
         return st.none() if column.nullable else st.nothing()
@@ -91,12 +91,21 @@ def breaking(column: Column[Any], condition: Condition) -> SearchStrategy[Any]:
 
 @functools.cache
 def edges(table: Table) -> tuple[Bad, ...]:
-    """Return the ways of overstepping a type; a target whose column is wider may take such a row."""
+    """Return the ways of overstepping a type; a target with a wider column may accept such a row."""
     found = []
     for column in table.columns:
-        kind = None if generated(column) else kind_or_none(column)
-        if isinstance(kind, Text) and kind.longest is not None:
-            found.append(Bad(table, "too-long", (column.name,), column.name, "22001"))
-        elif isinstance(kind, Grid) and isinstance(column.type, sa.Integer | sa.Numeric) and kind.high < 10**29:
-            found.append(Bad(table, "overflow", (column.name,), column.name, "22003"))
+        if not beyond(column).is_empty:
+            kind, sqlstate = ("too-long", "22001") if isinstance(kind_of(column), Text) else ("overflow", "22003")
+            found.append(Bad(table, kind, (column.name,), column.name, sqlstate))
     return tuple(found)
+
+
+@functools.cache
+def beyond(column: AnyColumn) -> SearchStrategy[Cell]:
+    """Give values that overstep the type of a column; nothing where no value does, or the database makes it."""
+    kind = None if generated(column) else kind_or_none(column)
+    if isinstance(kind, Text) and kind.longest is not None:
+        return kind.long(st.sampled_from("xé'\U0001f600"), kind.longest + 1)
+    if isinstance(kind, Grid) and isinstance(column.type, sa.Integer | sa.Numeric) and kind.high < 10**29:
+        return st.sampled_from([kind.high + 1, kind.low - 1]).map(kind.value)
+    return st.nothing()

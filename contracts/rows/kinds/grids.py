@@ -6,12 +6,12 @@ import math
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from hypothesis import strategies as st
 from sqlalchemy import types as sa
 
 from contracts.rows.kinds.kind import Grid
+from contracts.rows.tables import AnyFloat
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(2000, 1, 1)
@@ -31,8 +31,8 @@ def number_grid(low: int, high: int, scale: int | None) -> Grid:
     return Grid(low, high, lambda v: Fraction(v) * Fraction(10) ** scale, value, Decimal, "number", stride=size)
 
 
-def float_grid(kind: sa.Float[Any]) -> Grid:
-    """Return the floats that a check can bound exactly, and any other where none does."""
+def float_grid(kind: AnyFloat) -> Grid:
+    """Return the floats: multiples of 1/1024 where a check bounds them, any float where none does."""
     single = isinstance(kind, sa.REAL) or (kind.precision or 53) <= 24
     wild = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False, width=32 if single else 64)
     size = 2**24 if single else 2**53

@@ -1,16 +1,17 @@
-"""Values that PostgreSQL reads once they are written in its way: arrays and JSON documents."""
+"""Values that are written as PostgreSQL reads them: arrays and JSON documents."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
 
 from psycopg2.extensions import QuotedString, register_adapter
 from psycopg2.extras import Json
 
+from contracts.rows.cells import Cell
 
-class Array(list[Any]):
+
+class Array(list[Cell]):
     """The value of an ARRAY column: a list that PostgreSQL reads for any element type."""
 
 
@@ -24,11 +25,11 @@ class Document(Json):
 register_adapter(Array, lambda array: QuotedString(_array_text(array)))
 
 
-def _array_text(array: list[Any]) -> str:
+def _array_text(array: list[Cell]) -> str:
     return "{" + ",".join(map(_element_text, array)) + "}"
 
 
-def _element_text(value: Any) -> str:
+def _element_text(value: Cell) -> str:
     match value:
         case None:
             return "NULL"

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from contracts.rows.cells import Cell
 from contracts.rows.conditions import Conditions
 from contracts.rows.kinds.kind import LENGTHS, Kind
 
@@ -22,7 +22,7 @@ _SOLID = st.characters(exclude_categories=["Cs"], exclude_characters="\x00 ")
 AWKWARD = "'\"\\%:;$?{}()-/*_\t\nAa0é漢ß\u0301\u202e\U0001f600"
 _TOKEN = 12
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_RARE = (0x20000, 42_000)  # ideographs that stand in no short code
+_RARE = (0x20000, 42_000)  # ideographs that no short code contains
 
 
 def _stretch(piece: str, size: int) -> str:
@@ -37,13 +37,13 @@ class Text(Kind):
     padded: bool = False  # CHAR(n): trailing spaces do not count
     family = "text"
 
-    def read(self, literal: str | Decimal | bool) -> Any:
+    def read(self, literal: str | Decimal | bool) -> Cell:
         """Return a string, and nothing else."""
         if not isinstance(literal, str):
             raise ValueError(literal)
         return literal
 
-    def take(self, value: Any) -> Any:
+    def take(self, value: Cell) -> Cell:
         """Return a text that is not too long, None for any other."""
         return value if self.longest is None or len(value) <= self.longest else None
 
@@ -63,16 +63,16 @@ class Text(Kind):
             (*rest, replace(listed, op=">=", value=size), replace(listed, op="<=", value=size)) for size in listed.value
         ]
 
-    def choices(self, conditions: Conditions) -> list[Any] | None:
+    def choices(self, conditions: Conditions) -> list[Cell] | None:
         """Return the texts to choose from; none where no length is left."""
         low, high = self.span(conditions)
         return super().choices(conditions) if high is None or low <= high else []
 
-    def good(self, conditions: Conditions) -> SearchStrategy[Any]:
+    def good(self, conditions: Conditions) -> SearchStrategy[Cell]:
         """Give texts that obey the conditions, of each length to choose from."""
         return st.one_of([super(Text, self).good(each) for each in self.sized(conditions)])
 
-    def endless(self, conditions: Conditions) -> SearchStrategy[Any]:
+    def endless(self, conditions: Conditions) -> SearchStrategy[Cell]:
         """Give texts of common and of awkward characters, short and as long as they may be."""
         low, high = self.span(conditions)
         usual = max(low, 12) if high is None else min(high, max(low, 12))
@@ -97,7 +97,7 @@ class Text(Kind):
         _, high = self.span(conditions)
         return len(choices) if choices is not None else int(_RARE[1] ** min(high if high is not None else 4, 4))
 
-    def fresh(self, conditions: Conditions, value: Any, number: int) -> Any:
+    def fresh(self, conditions: Conditions, value: Cell, number: int) -> Cell:
         """Return a text that ends in a random token, or a short one of rare characters."""
         conditions = self.sized(conditions)[-1]
         if self.choices(conditions) is not None:

@@ -32,12 +32,12 @@ class Group:
 
     @property
     def placing(self) -> bool:
-        """Whether it says which rows the partitions hold."""
+        """Whether a law of it says which rows the partitions accept."""
         return any(law.placing for law in self.laws)
 
     @property
     def shadows(self) -> frozenset[str]:
-        """The columns of foreign keys of which only matters whether they are NULL: parents give their values."""
+        """The columns of foreign keys, whose values parents give; advice decides only whether they are NULL."""
         return frozenset() if self.placing else foreign(self.table) & set(self.columns)
 
     @property
@@ -47,16 +47,16 @@ class Group:
 
 
 class Adviser(Protocol):
-    """What knows a server, and with it which rows are good where no condition tells."""
+    """Knows a server, and asks it which rows are good where no condition says so."""
 
     def groups(self, table: Table) -> tuple[Group, ...]:
         """Return the groups of a table."""
 
     def patterns(self, group: Group, pins: Row, more: Conditions) -> Sequence[Row]:
-        """Return values of a group that go together and with what is settled; Hopeless where there are never any."""
+        """Return values of a group that fit together and fit `pins` and `more`; raise Hopeless where none ever do."""
 
     def fresh(self, group: Group, pattern: Row, tokens: Iterable[str], pins: Row, number: int) -> Row | None:
-        """Return a pattern with values of its own in some columns; None where no such row obeys the laws."""
+        """Return a pattern with new values in the columns `tokens`; None where no such row obeys the laws."""
 
     def parents(
         self,
@@ -66,7 +66,7 @@ class Adviser(Protocol):
         more: Conditions,
         apart: tuple[Table, Sequence[str]] | None,
     ) -> Sequence[Row]:
-        """Return rows of a table that are there, as values of some columns: those that a row may refer to."""
+        """Return the values of some columns in existing rows to which a row may refer."""
 
 
 @functools.cache
@@ -85,7 +85,7 @@ def groups_of(table: Table, more: tuple[Law, ...] = ()) -> tuple[Group, ...]:
 
 
 def _known(table: Table, law: Law, name: str) -> bool:
-    """Tell whether the value of a column is known before the row goes in."""
+    """Return whether the value of a column is known before the row goes in."""
     column = columns_of(table)[name]
     if column.computed is not None:
         return False
@@ -93,6 +93,6 @@ def _known(table: Table, law: Law, name: str) -> bool:
 
 
 def _has_choice(group: Group) -> bool:
-    """Tell whether anything can be chosen: parents give the values of columns that must not be NULL."""
+    """Return whether a value of the group can be chosen; parents give the values of mandatory foreign keys."""
     columns = columns_of(group.table)
     return any(name not in group.shadows or columns[name].nullable for name in group.columns)

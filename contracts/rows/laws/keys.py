@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.base import DialectKWArgs
 from sqlalchemy.sql.elements import ColumnClause
 
 from contracts.rows.checks.nodes import Claim
@@ -20,7 +20,7 @@ from contracts.rows.tables import columns_of, name_of, places
 
 @dataclass(frozen=True)
 class Key:
-    """Columns whose values no two rows may share; `where` there are conditions, under these."""
+    """Columns whose values no two rows may share, among the rows that meet the conditions `where`."""
 
     name: str
     columns: tuple[str, ...]
@@ -42,14 +42,13 @@ def keys_of(table: Table) -> tuple[Key, ...]:
         elif isinstance(constraint, pg.ExcludeConstraint):
             equal = tuple(name for name, op in constraint.operators.items() if op == "=")
             found.append(Key(name_of(constraint, ""), equal, (), certain=False))
-    found += [_index_key(index) for index in table.indexes if index.unique]
+    found += [_index_key(table, index) for index in table.indexes if index.unique]
     return tuple(sorted((k for k in found if k.columns), key=lambda k: (places(table, k.columns), k.name)))
 
 
-def _index_key(index: Index) -> Key:
-    """Return the key of a unique index; of an index on expressions, the columns in them."""
-    assert index.table is not None
-    columns, names, certain = columns_of(index.table), dict[str, None](), True
+def _index_key(table: Table, index: Index) -> Key:
+    """Return the key of a unique index; an expression counts as the columns in it."""
+    columns, names, certain = columns_of(table), dict[str, None](), True
     for expression in index.expressions:
         parts = [] if isinstance(expression, str) else visitors.iterate(expression)
         found = [each.name for each in parts if isinstance(each, ColumnClause) and each.name in columns]
@@ -62,5 +61,5 @@ def _index_key(index: Index) -> Key:
     return Key(str(index.name), tuple(names), claim.conditions, _distinct_nulls(index), certain and simple)
 
 
-def _distinct_nulls(constraint: Any) -> bool:
+def _distinct_nulls(constraint: DialectKWArgs) -> bool:
     return not constraint.dialect_options["postgresql"].get("nulls_not_distinct")

@@ -13,7 +13,7 @@ from fixer.errors import ContractError
 
 @functools.cache
 def references(table: Table) -> tuple[ForeignKeyConstraint, ...]:
-    """Return the foreign keys, the widest first: it decides for those that share columns with it."""
+    """Return the foreign keys, the widest first, because it settles the columns that others share with it."""
     for column in table.columns:
         for key in column.foreign_keys:
             try:
@@ -48,6 +48,6 @@ def _mandatory(table: Table, key: ForeignKeyConstraint) -> bool:
 
 
 def attainable(table: Table, path: tuple[Table, ...]) -> bool:
-    """Say whether a table's parents can be made without the tables that are being made."""
+    """Return whether a table's parents can be made without the tables that are being made."""
     wanted = {key.referred_table for key in references(table) if _mandatory(table, key)} - {table}
     return all(parent not in path and attainable(parent, (*path, table)) for parent in wanted)

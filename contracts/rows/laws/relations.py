@@ -1,13 +1,12 @@
-"""Conditions that tie columns together, in one row or from a child to its parent."""
+"""Conditions between columns: of one row, or of a child and its parent."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Table
 
 from contracts.rows.checks.checks import checks_of, conditions_of
 from contracts.rows.conditions import LISTED, MIRRORED, NOT_NULL, Condition, Conditions, Other
@@ -17,11 +16,12 @@ from contracts.rows.kinds.text import Text
 from contracts.rows.kinds.types import kind_or_none
 from contracts.rows.laws.generated import generated
 from contracts.rows.laws.references import foreign
+from contracts.rows.tables import AnyColumn
 
 
 @functools.cache
 def relations_of(table: Table) -> Conditions:
-    """Return what the checks say about two columns whose values are ours to choose."""
+    """Return the conditions that compare two columns whose values we choose."""
     bound = foreign(table) | {column.name for column in table.columns if generated(column)}
     found = (c for check in checks_of(table) for c in check.conditions if isinstance(c.value, Other))
     return tuple(c for c in found if bound.isdisjoint((c.column, c.value.column)))
@@ -34,7 +34,7 @@ def related(table: Table) -> frozenset[str]:
 
 
 def underived_checks(table: Table) -> tuple[str, ...]:
-    """Return the checks that are not wholly understood: a good row may break them."""
+    """Return the names of the checks that could not be read in full; a generated row may break them."""
     followed = {c for check in checks_of(table) for c in check.conditions if not isinstance(c.value, Other)}
     followed |= set(relations_of(table))
     return tuple(
@@ -42,7 +42,7 @@ def underived_checks(table: Table) -> tuple[str, ...]:
     )
 
 
-def inherited(column: Column[Any], remote: str) -> Iterator[Condition]:
+def inherited(column: AnyColumn, remote: str) -> Iterator[Condition]:
     """Yield what a parent's column must obey so that a child can refer to it."""
     yield Condition(remote, NOT_NULL)
     for each in conditions_of(column):
@@ -55,7 +55,7 @@ def inherited(column: Column[Any], remote: str) -> Iterator[Condition]:
         yield Condition(remote, "<=", kind.value(kind.high))
 
 
-def comparisons(row: Row, column: Column[Any], relations: Iterable[Condition]) -> Conditions:
+def comparisons(row: Row, column: AnyColumn, relations: Iterable[Condition]) -> Conditions:
     """Return the conditions on a column that follow from values the row already has."""
     found = []
     for each in relations:

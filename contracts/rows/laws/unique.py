@@ -1,11 +1,10 @@
-"""What keeps good rows apart: columns with fresh values, foreign keys with a parent for each row."""
+"""Chooses what keeps rows apart: columns with fresh values, foreign keys with a new parent for each row."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Table
+from sqlalchemy import ForeignKeyConstraint, Table
 
 from contracts.rows.checks.checks import conditions_of
 from contracts.rows.kinds.types import kind_or_none
@@ -13,7 +12,7 @@ from contracts.rows.laws.generated import generated
 from contracts.rows.laws.keys import keys_of
 from contracts.rows.laws.references import foreign, local_of, references
 from contracts.rows.laws.relations import related
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import AnyColumn, columns_of
 
 ROOMY = 1000  # so many values make a collision unlikely
 
@@ -32,7 +31,7 @@ def tokens(table: Table) -> frozenset[str]:
     return frozenset(found)
 
 
-def room(column: Column[Any]) -> int:
+def room(column: AnyColumn) -> int:
     """Return about how many fresh values a column has."""
     kind = kind_or_none(column)
     return kind.room(conditions_of(column)) if kind else 0

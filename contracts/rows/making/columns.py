@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from enum import Enum
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from sqlalchemy import Column, Table
+from sqlalchemy import Table
 
+from contracts.rows.cells import Cell
 from contracts.rows.checks.checks import checks_of, conditions_of
 from contracts.rows.conditions import NOT_NULL, Conditions
 from contracts.rows.kinds.types import kind_of
@@ -17,14 +18,20 @@ from contracts.rows.laws.keys import keys_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.laws.relations import related
 from contracts.rows.laws.unique import tokens
+from contracts.rows.tables import AnyColumn
 from fixer.errors import ContractError
 
-OMITTED = object()
-REQUIRED = object()
+
+class Instead(Enum):
+    """What a row may hold in place of a value."""
+
+    NULL = "NULL"
+    OMISSION = "nothing: the default of the column fills it"
+    NOTHING_ELSE = "a value only"
 
 
 @functools.cache
-def good(column: Column[Any], more: Conditions = ()) -> SearchStrategy[Any]:
+def good(column: AnyColumn, more: Conditions = ()) -> SearchStrategy[Cell]:
     """Give values of a column that are not NULL and obey its checks."""
     conditions = (*conditions_of(column), *more)
     if any(c.op == "null" for c in conditions):
@@ -40,13 +47,13 @@ def good(column: Column[Any], more: Conditions = ()) -> SearchStrategy[Any]:
     return st.sampled_from(examples) if opaque else found | st.sampled_from(examples)
 
 
-def nullable(column: Column[Any]) -> bool:
-    """Say whether the column and its checks allow NULL."""
+def nullable(column: AnyColumn) -> bool:
+    """Return whether the column and its checks allow NULL."""
     return bool(column.nullable) and not any(c.op == NOT_NULL for c in conditions_of(column))
 
 
 @functools.cache
-def values(column: Column[Any]) -> SearchStrategy[Any]:
+def values(column: AnyColumn) -> SearchStrategy[Cell]:
     """Give good values of one column; None only where it is nullable."""
     found = good(column)
     if found.is_empty:
@@ -55,7 +62,7 @@ def values(column: Column[Any]) -> SearchStrategy[Any]:
 
 
 @functools.cache
-def simple(table: Table) -> tuple[Column[Any], ...]:
+def simple(table: Table) -> tuple[AnyColumn, ...]:
     """Return the columns whose values depend on no other column and no other row."""
     chosen = []
     for column in table.columns:
@@ -72,14 +79,14 @@ def simple(table: Table) -> tuple[Column[Any], ...]:
 
 
 @functools.cache
-def fields(table: Table) -> dict[str, tuple[SearchStrategy[Any], Any]]:
-    """Return for each simple column its values and what may stand instead: None, omission or nothing."""
-    found: dict[str, tuple[SearchStrategy[Any], Any]] = {}
+def fields(table: Table) -> dict[str, tuple[SearchStrategy[Cell], Instead]]:
+    """Return for each simple column its values and what a row may hold in place of them."""
+    found: dict[str, tuple[SearchStrategy[Cell], Instead]] = {}
     single = {name for key in keys_of(table) if not key.distinct_nulls for name in key.columns}
     for column in simple(table):
         if column.server_default is not None and column.name not in tokens(table):
-            found[column.name] = values(column), OMITTED
+            found[column.name] = values(column), Instead.OMISSION
         else:
             optional = nullable(column) and column.name not in single
-            found[column.name] = good(column), None if optional else REQUIRED
+            found[column.name] = good(column), Instead.NULL if optional else Instead.NOTHING_ELSE
     return found

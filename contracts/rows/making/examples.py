@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
 
 from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from sqlalchemy import Table
 
+from contracts.rows.cells import Cell
 from contracts.rows.insertions import Insertion, Row
+from contracts.rows.laws.apart import apart_of
 from contracts.rows.laws.generated import generated
 from contracts.rows.laws.groups import Adviser
-from contracts.rows.laws.law import apart_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.making.columns import simple, values
-from contracts.rows.making.families import Clash, Family
+from contracts.rows.making.drafts import Clash, Drafter
+from contracts.rows.making.family import Family
 from contracts.rows.tables import columns_of
 from fixer.errors import ContractError
 
@@ -42,8 +43,8 @@ def _example(draw: DrawFn, table: Table, size: int, advice: Adviser | None) -> t
     return tuple(family.insertions[:made]) if made else reject()
 
 
-def rows(table: Table, *, parents: Mapping[str, Any] | None = None) -> SearchStrategy[Row]:
-    """Give single good rows; `parents` holds the values of foreign key columns, absent ones are NULL."""
+def rows(table: Table, *, parents: Mapping[str, Cell] | None = None) -> SearchStrategy[Row]:
+    """Give single good rows; `parents` has the values of foreign key columns; columns that it lacks are NULL."""
     known = {name: value for name, value in (parents or {}).items() if name in foreign(table)}
     for name in foreign(table) - set(known):
         if not columns_of(table)[name].nullable:
@@ -54,7 +55,7 @@ def rows(table: Table, *, parents: Mapping[str, Any] | None = None) -> SearchStr
 
 @st.composite
 def _single(draw: DrawFn, table: Table, known: Row) -> Row:
-    return Family(draw).row(table, known, ())
+    return Drafter(draw).row(table, known, ())
 
 
 @functools.cache
@@ -67,7 +68,7 @@ def changes(table: Table, advice: Adviser | None = None) -> SearchStrategy[Row]:
     settled = {name for each in apart_of(table) for name in each.columns} | foreign(table)
     settled |= {column.name for column in table.columns if generated(column)}
     grouped = {name for group in groups for name in group.columns}
-    fields: dict[tuple[str, ...], SearchStrategy[tuple[Any, ...]]] = {}
+    fields: dict[tuple[str, ...], SearchStrategy[tuple[Cell, ...]]] = {}
     fields |= {(c.name,): st.tuples(values(c)) for c in simple(table) if c.name not in settled | grouped}
     for group in groups:
         if advice and settled.isdisjoint(group.columns):
@@ -77,7 +78,7 @@ def changes(table: Table, advice: Adviser | None = None) -> SearchStrategy[Row]:
 
 
 @st.composite
-def _update(draw: DrawFn, fields: dict[tuple[str, ...], SearchStrategy[tuple[Any, ...]]]) -> Row:
+def _update(draw: DrawFn, fields: dict[tuple[str, ...], SearchStrategy[tuple[Cell, ...]]]) -> Row:
     first = draw(st.sampled_from(list(fields)))
     rest = {names: strategy for names, strategy in fields.items() if names != first}
     chosen = {first: draw(fields[first]), **draw(st.fixed_dictionaries({}, optional=rest))}

@@ -1,4 +1,4 @@
-"""Shapes of texts: what people write into columns, and what is like a pattern of LIKE or a regular expression."""
+"""Texts that people write into columns, and texts that match a LIKE pattern or a regular expression."""
 
 from __future__ import annotations
 
@@ -47,15 +47,16 @@ SHAPES = [
     "",
 ]
 _TOKEN = 12
+_Parts = Any  # Python publishes no type for what its parser of regular expressions makes
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
 
 
 def likenesses(pattern: str, random: Random) -> Iterator[str]:
-    """Yield texts that a literal of a check may mean: itself, what is LIKE it, what matches it as an expression."""
+    """Yield texts that a literal of a check may accept: itself, and matches of it as a pattern or an expression."""
     yield pattern
     if "%" in pattern or "_" in pattern:
         for filling in ("abc", "A", "", "123"):
-            text = re.sub(r"(?<!\\)%", lambda _, f=filling: f, pattern)  # type: ignore[misc]
+            text = re.sub(r"(?<!\\)%", filling, pattern)
             yield re.sub(r"\\(.)", r"\1", re.sub(r"(?<!\\)_", "a", text))
     for _ in range(12):
         matching = _matching(pattern, random)
@@ -90,13 +91,13 @@ _POSIX = {
 }
 
 
-def _parsed(pattern: str) -> Any:
+def _parsed(pattern: str) -> _Parts:
     from re import _parser  # type: ignore[attr-defined]
 
     return _parser.parse(pattern)
 
 
-def _spell(parts: Any, random: Random) -> Iterator[str]:
+def _spell(parts: _Parts, random: Random) -> Iterator[str]:
     """Yield the pieces of one text that matches a parsed expression."""
     for op, value in parts:
         match str(op):
@@ -122,7 +123,7 @@ def _spell(parts: Any, random: Random) -> Iterator[str]:
                 raise NotImplementedError(str(op))
 
 
-def _set(parts: Any) -> str:
+def _set(parts: _Parts) -> str:
     """Return characters of a set in brackets."""
     chosen, banned = "", False
     for op, value in parts:
@@ -151,7 +152,7 @@ _CATEGORIES = {
 
 
 def varied(text: str, random: Random, turn: int = 0) -> str:
-    """Return a text of the same shape with other letters and digits in it; longer by a token at every other turn."""
+    """Return a text of the same shape with other letters and digits; in every third turn it is longer by a token."""
     places = [at for at, character in enumerate(text) if any(character in each for each in _CLASSES)]
     if not places:
         return text + "".join(random.choices(string.ascii_lowercase, k=_TOKEN))
