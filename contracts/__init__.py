@@ -1,1 +1,1 @@
-"""The contract suite: five points that any database has to prove, and the contract that ships."""
+"""The contract suite: it proves five points of any database. The contract that ships is here too."""

@@ -1,16 +1,20 @@
-"""Makes the items of the contract suite: each claim once for each place and object."""
+"""Makes the items of the contract suite: one for each claim, database and object."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
 
-from contracts.plugin import NOTE, POINT, TARGET, session_of
-from contracts.proof.databases import bound
+from contracts.plugin import session_of
+from contracts.proof.cases import Case
+from contracts.proof.databases.place import Place
+from contracts.proof.databases.session import bound
+from contracts.proof.snapshots import is_for
+from contracts.summary import NOTE, POINT, TARGET
 from fixer.connect.redact import redact
 from fixer.errors import PgmendError
 
@@ -19,55 +23,74 @@ _EMPTY = "pgmend-nothing"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a claim its cases, or a law of snapshots its snapshots."""
+    """Parametrize a claim with its cases, or a law of snapshots with its snapshots."""
     try:
         parameters = _parameters(metafunc)
     except (PgmendError, psycopg2.Error) as error:
         refusal = pytest.Collector.CollectError(redact(str(error).strip()))
     else:
         if parameters is not None:
-            name, values, ids = parameters
-            metafunc.parametrize(name, values or [None], ids=ids or [_EMPTY])
+            empty = [(None,) * len(parameters.names)]
+            metafunc.parametrize(parameters.names, parameters.values or empty, ids=parameters.ids or [_EMPTY])
         return
     raise refusal
 
 
-def _parameters(metafunc: pytest.Metafunc) -> tuple[str | tuple[str, str], list[Any], list[str]] | None:
+@dataclass(frozen=True)
+class _Parameters:
+    """The parameters of one test function, and the names of its items."""
+
+    names: tuple[str, ...]
+    values: list[tuple[object, ...]]
+    ids: list[str]
+
+
+def _parameters(metafunc: pytest.Metafunc) -> _Parameters | None:
     session = session_of(metafunc.config)
     if "case" in metafunc.fixturenames:
         claim = metafunc.function.__name__.removeprefix("test_")
         pairs = list(bound(session.places, claim))
         ids = [f"{place.label}-{case.name}" if place.label else case.name for place, case in pairs]
-        return ("place", "case"), pairs or [(None, None)], ids
+        return _Parameters(("place", "case"), [*pairs], ids)
     if "known" in metafunc.fixturenames:
-        wanted = metafunc.function.__dict__.get("snapshots", lambda known: True)
-        chosen = [known for known in session.snapshots if wanted(known)]
-        return "known", list(chosen), [known.name for known in chosen]
+        chosen = [known for known in session.snapshots if is_for(metafunc.function, known)]
+        return _Parameters(("known",), [(known,) for known in chosen], [known.name for known in chosen])
     return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what has no case here, and write on each item where it belongs."""
+    """Drop the functions that have no case here, and note on each item its point and its target."""
     items[:] = [item for item in items if not item.name.endswith(f"[{_EMPTY}]")]
     for item in items:
-        case = getattr(item, "callspec", None) and item.callspec.params.get("case")  # type: ignore[attr-defined]
-        if case is not None and HERE in item.path.parents:
-            place = item.callspec.params["place"]  # type: ignore[attr-defined]
+        found = _bound(item)
+        if found is not None and HERE in item.path.parents:
+            place, case = found
             item.user_properties += [(POINT, case.point), (TARGET, place.title)]
+
+
+def _bound(item: pytest.Item) -> tuple[Place, Case] | None:
+    """Return the case of an item and where it is proved; None for an item without a case."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):  # pytest sets it where it has values
+        return None
+    place, case = item.callspec.params.get("place"), item.callspec.params.get("case")
+    return (place, case) if isinstance(place, Place) and isinstance(case, Case) else None
 
 
 @pytest.fixture(autouse=True)
 def _noted(request: pytest.FixtureRequest) -> None:
-    """Write on the item what is worth knowing and breaks nothing."""
-    params = getattr(getattr(request.node, "callspec", None), "params", {})
-    if params.get("case") is not None:
-        request.node.user_properties += [(NOTE, note) for note in params["place"].verdict(params["case"]).notes]
+    """Note on the item the findings that break nothing."""
+    found = _bound(request.node)
+    if found is not None:
+        place, case = found
+        request.node.user_properties += [(NOTE, note) for note in place.verdict(case).notes]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Let what could not be done be said in one sentence, without a traceback and without a password."""
-    report: Any = yield
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Report an error of the database or of pgmend in one sentence, without a traceback and without a password."""
+    report = yield
     if HERE in item.path.parents and call.excinfo and isinstance(call.excinfo.value, PgmendError | psycopg2.Error):
         report.longrepr = redact(str(call.excinfo.value).strip())
     return report

@@ -11,36 +11,38 @@ import re
 import secrets
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contracts.summary import TITLES, print_summary
+
 if TYPE_CHECKING:
-    from contracts.proof.databases import Session
+    from contracts.proof.databases.session import Session
     from fixer.connect.target import Target
 
-TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
-POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the properties of an item
-
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
-_WORDS = {"contracts", "pgmend"}  # a command line with one of these is meant for this plugin
+_MEETING: pytest.StashKey[tuple[int, str]] = pytest.StashKey()
+_WORDS = {"contracts", "pgmend"}  # on a command line, they ask for this plugin
 
 
 # --- options ----------------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the options, unless this is just any session: theirs may have options of the same names."""
+    """Add the options where this module is loaded by name.
+
+    A session that loads it because pgmend is installed may have options of the same names.
+    """
     if pluginmanager.get_name(sys.modules[__name__]) != "pgmend":
         _add_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> None:
-    """Add the options where the command line or the ini file speaks of us."""
+    """Add the options where the command line or the ini file names pgmend or its contracts."""
     plugin = early_config.pluginmanager.get_name(sys.modules[__name__])
     words = {word for arg in [*args, *early_config.getini("testpaths")] for word in re.split(r"[^\w-]+", arg)}
     if plugin == "pgmend" and words & _WORDS:
@@ -73,29 +75,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def session_of(config: pytest.Config) -> Session:
-    """Return what this session knows of its targets."""
-    from contracts.proof.databases import Session
+    """Return the databases that this session proves."""
+    from contracts.proof.databases.session import Session
 
     if _SESSION not in config.stash:
-        config.stash[_SESSION] = Session(config.option, **_meeting_point(config))
+        owner, directory = _meeting_of(config)
+        config.stash[_SESSION] = Session(config.option, owner, directory)
     return config.stash[_SESSION]
 
 
-def _meeting_point(config: pytest.Config) -> dict[str, Any]:
-    """Return where the processes of this session share what is made once; the controller chooses."""
-    known = getattr(config, "workerinput", {}).get("pgmend")
-    if known is None:
-        known = vars(config).setdefault("_pgmend", {
-            "owner": os.getpid(),
-            "directory": str(Path(tempfile.gettempdir()) / f"pgmend-{os.getpid()}-{secrets.token_hex(6)}"),
-        })  # fmt: skip
-    return dict(known)
+def _meeting_of(config: pytest.Config) -> tuple[int, str]:
+    """Return the process that owns this session, and the directory in which its processes share what they make."""
+    if hasattr(config, "workerinput"):  # xdist sets it, on its workers only
+        owner, directory = config.workerinput["pgmend"]
+        return owner, directory
+    if _MEETING not in config.stash:
+        directory = Path(tempfile.gettempdir()) / f"pgmend-{os.getpid()}-{secrets.token_hex(6)}"
+        config.stash[_MEETING] = os.getpid(), str(directory)
+    return config.stash[_MEETING]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist where all meet."""
-    node.workerinput["pgmend"] = _meeting_point(node.config)
+def pytest_configure_node(node: Any) -> None:  # xdist publishes no type for it
+    """Give a worker of xdist the directory in which all processes share what they make."""
+    node.workerinput["pgmend"] = _meeting_of(node.config)
 
 
 # --- the session ------------------------------------------------------------------------------------
@@ -103,9 +106,9 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)  # after hypothesis has begun, before xdist starts its workers
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Look at the targets before anything runs, so that one sentence says what is in the way."""
+    """Check the targets before any item runs, and report an obstacle in one sentence."""
     config = session.config
-    if hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):  # a worker of xdist: its controller has checked
         return
     _refuse_empty(config)
     if not _is_asked(config):
@@ -127,7 +130,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _refuse_empty(config: pytest.Config) -> None:
     """Raise UsageError where one of our options is given and empty."""
     for option in ("dsn", "dsn_file", "contract", "schema", "snapshots", "role", "server"):
-        value = getattr(config.option, f"pgmend_{option}", None)
+        value = vars(config.option).get(f"pgmend_{option}")  # absent where our options were not added
         if any(each is not None and not each.strip() for each in (value if isinstance(value, list) else [value])):
             from fixer.errors import EMPTY
 
@@ -135,7 +138,7 @@ def _refuse_empty(config: pytest.Config) -> None:
 
 
 def _is_asked(config: pytest.Config) -> bool:
-    """Tell whether an option asks for more than the plain run of the snapshots."""
+    """Return whether an option asks for more than the plain run of the snapshots."""
     option = config.option
     if not hasattr(option, "pgmend_dsn"):
         return False
@@ -152,13 +155,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing behind."""
+    """Close what is open, and delete the directory of this session."""
     if _SESSION in config.stash:
         config.stash[_SESSION].close()
-    if hasattr(config, "_pgmend"):
+    if _MEETING in config.stash:
         import shutil
 
-        shutil.rmtree(_meeting_point(config)["directory"], ignore_errors=True)
+        shutil.rmtree(config.stash[_MEETING][1], ignore_errors=True)
 
 
 # --- fixtures ---------------------------------------------------------------------------------------
@@ -183,48 +186,4 @@ def pgmend_target(pgmend_targets: tuple[Target, ...]) -> Target:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of the five points, target by target."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    notes: dict[str, None] = {}
-    untried: Counter[str] = Counter()
-    for outcome, report in _reports(terminalreporter):
-        known = dict(getattr(report, "user_properties", ()))  # a report of collection has none
-        if POINT not in known or (outcome == "passed" and report.when != "call"):
-            continue
-        counts.setdefault((known[TARGET], str(known[POINT])), Counter())[outcome] += 1
-        untried.update(_why_untried(report) if outcome == "skipped" else ())
-        notes |= {str(text): None for name, text in report.user_properties if name == NOTE}
-    if not counts:
-        return
-    terminalreporter.section("the five points")
-    for target in dict.fromkeys(target for target, _ in counts):
-        terminalreporter.write_line(target)
-        for number, title in TITLES.items():
-            count = counts.get((target, str(number)), Counter())
-            terminalreporter.write_line(_row(number, title, count), **{_color(count): True})
-    for reason, number in untried.items():
-        terminalreporter.write_line(f"not tried, {number} item{'s' * (number > 1)}: {reason}", yellow=True)
-    for note in notes:
-        terminalreporter.write_line(note)
-
-
-def _why_untried(report: Any) -> Iterator[str]:
-    """Yield why an item was skipped, unless the command line asked for it."""
-    _, _, reason = report.longrepr if isinstance(report.longrepr, tuple | list) else ("", 0, str(report.longrepr))
-    reason = reason.removeprefix("Skipped: ")
-    if not reason.startswith("--writes"):
-        yield reason
-
-
-def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, Any]]:
-    for outcome, key in (("passed", "passed"), ("failed", "failed"), ("failed", "error"), ("skipped", "skipped")):
-        yield from ((outcome, report) for report in terminalreporter.stats.get(key, ()))
-
-
-def _row(number: int, title: str, count: Counter[str]) -> str:
-    verdict = "BROKEN" if count["failed"] else "ok" if count["passed"] else "not run"
-    numbers = ", ".join(f"{count[each]} {each}" for each in ("failed", "passed", "skipped") if count[each])
-    return f"  {number}  {title:<14} {verdict:<8} {numbers}".rstrip()
-
-
-def _color(count: Counter[str]) -> str:
-    return "red" if count["failed"] else "green" if count["passed"] else "yellow"
+    print_summary(terminalreporter)

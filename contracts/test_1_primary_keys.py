@@ -1,6 +1,6 @@
-"""Point 1: every table has its primary key, and what fills it is ahead of the data.
+"""Point 1: every table has its primary key, and its id sequence is past the highest id.
 
-Only the catalogue and the rows are read: a write would advance a lagging sequence and hide it.
+It only reads: a write would advance a lagging sequence and hide the fault.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import pytest
 
 from contracts.proof.cases import Case
 from contracts.proof.claims import assert_nothing_found
-from contracts.proof.databases import Place
+from contracts.proof.databases.place import Place
 
 pytestmark = pytest.mark.point1
 
@@ -20,5 +20,5 @@ def test_primary_key_holds(place: Place, case: Case) -> None:
 
 
 def test_generator_is_ahead(place: Place, case: Case) -> None:
-    """The column is filled by a sequence or identity that is wired, owned, wide enough and ahead of the data."""
+    """A sequence or identity is attached to the column, owned by it, wide enough, and past the highest id."""
     assert_nothing_found(place, case)

@@ -6,11 +6,11 @@ import pytest
 
 from contracts.proof.cases import Case
 from contracts.proof.claims import assert_nothing_found
-from contracts.proof.databases import Place
+from contracts.proof.databases.place import Place
 
 pytestmark = pytest.mark.point2
 
 
 def test_foreign_key_holds(place: Place, case: Case) -> None:
-    """The key points where it should, with its actions, is validated and enforced, and every row has its parent."""
+    """The key references the right columns with its actions, is valid and enforced, and every row has its parent."""
     assert_nothing_found(place, case)

@@ -1,9 +1,9 @@
-"""The snapshots: broken as they declare, untouched without permission, repaired with it."""
+"""The snapshots have the faults that they declare, and are repaired only with permission."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -11,22 +11,11 @@ from psycopg2 import sql
 
 import fixer
 from contracts.plugin import session_of
-from contracts.proof.databases import Lab, permitted
+from contracts.proof.databases.laboratory import Lab
+from contracts.proof.snapshots import of, permitted
 from fixer.connect.snapshot import Snapshot
 from fixer.connect.target import Target
 from fixer.model.contract import Contract
-
-Of = Callable[[Callable[..., None]], Callable[..., None]]
-
-
-def of(wanted: Callable[[Snapshot], bool]) -> Of:
-    """Say which snapshots a law is about."""
-
-    def mark(function: Callable[..., None]) -> Callable[..., None]:
-        function.__dict__["snapshots"] = wanted
-        return function
-
-    return mark
 
 
 @pytest.fixture
@@ -38,12 +27,12 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 @pytest.fixture
 def contract(known: Snapshot, lab: Lab) -> Contract:
     """The contract of the snapshot."""
-    return lab.contract_and_cases(known.contract, known.schema)[0]
+    return lab.prepared(known.contract, known.schema).contract
 
 
 @pytest.fixture
 def target(known: Snapshot, lab: Lab) -> Iterator[Target]:
-    """A database of one's own with the snapshot in it."""
+    """A fresh database with the snapshot in it."""
     name = lab.clone(known)
     yield lab.target(name)
     lab.server.drop_database(name)
@@ -60,7 +49,7 @@ def test_snapshot_is_broken_as_declared(known: Snapshot, target: Target, contrac
 def test_snapshot_is_not_touched_without_permission(
     known: Snapshot, target: Target, contract: Contract, lab: Lab
 ) -> None:
-    """Where hazards are needed and none is allowed, not a byte changes."""
+    """Where hazards are needed and none is allowed, nothing changes."""
     before = content(target, lab)
 
     assert not permitted(target, known, contract, ())
@@ -69,7 +58,7 @@ def test_snapshot_is_not_touched_without_permission(
 
 @of(lambda known: known.repairable)
 def test_snapshot_is_repaired(known: Snapshot, lab: Lab) -> None:
-    """With the declared hazards all is repaired, what is declared is in quarantine, and nothing is left to do."""
+    """With the declared hazards, the repair is complete and the declared rows are in quarantine."""
     outcome = lab.repaired(known)
 
     assert (outcome.trouble, outcome.left, outcome.steps) == ("", (), ())
@@ -78,7 +67,7 @@ def test_snapshot_is_repaired(known: Snapshot, lab: Lab) -> None:
 
 @of(lambda known: not known.repairable)
 def test_snapshot_stays_refused(known: Snapshot, target: Target, contract: Contract, lab: Lab) -> None:
-    """What only a person can decide is refused, whatever is allowed, and not a byte changes."""
+    """A fault that needs a human decision is refused, whatever is allowed, and nothing changes."""
     before = content(target, lab)
 
     assert not permitted(target, known, contract, "all")
@@ -86,10 +75,9 @@ def test_snapshot_stays_refused(known: Snapshot, target: Target, contract: Contr
 
 
 def content(target: Target, lab: Lab) -> object:
-    """Return all that is in a database: its dump, or its tables and their rows where there is no pg_dump."""
+    """Return the content of a database: its dump, or digests of its tables where there is no pg_dump."""
     if lab.server.bindir and (lab.server.bindir / "pg_dump").exists():
-        assert target.url.database
-        words = [str(lab.server.bindir / "pg_dump"), lab.server.database_dsn(target.url.database)]
+        words = [str(lab.server.bindir / "pg_dump"), lab.server.database_dsn(target.url.database or "")]
         dump = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         return [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
     with closing(target.connect()) as connection, connection.cursor() as cursor:

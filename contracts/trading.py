@@ -3,10 +3,10 @@
 Any SQLAlchemy ``MetaData`` is a contract. What a schema cannot say, the hints in ``info`` say;
 they are plain data and documented in docs/contracts.md:
 
-``legacy_names``   earlier names of this table or column; what stands there is renamed, not rebuilt
+``legacy_names``   earlier names of this table or column; that table or column is renamed, not rebuilt
 ``legacy_keys``    columns of this table that were its key before this one; children are mapped through them
 ``backfill``       the value for rows that hold NULL where the contract says NOT NULL
-``orphans``        what becomes of rows whose parent is gone: ``quarantine`` (the default), ``adopt``, ``null``
+``orphans``        what happens to rows whose parent is missing: ``quarantine`` (the default), ``adopt``, ``null``
 ``timezone``       the zone in which moments without a zone were meant
 ``default_rows``   rows that must exist, each exactly once
 ``examples``       values to be tried among the generated ones
@@ -14,7 +14,7 @@ they are plain data and documented in docs/contracts.md:
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import (
     TIMESTAMP,
@@ -47,8 +47,8 @@ NO_PASSWORD_MATCHES = "!"  # no hash function ever returns this, so no password 
 SYMBOLS = ["RELIANCE", "M&M", "NIFTY26JAN24500CE", "BANKNIFTY26JAN59100PE"]  # real ones run to 21 characters and more
 
 
-def _moment(name: str, *, required: bool = True) -> Column[Any]:
-    """Return a moment: never without a zone; what came without one was written in UTC."""
+def _moment(name: str, *, required: bool = True) -> Column[datetime]:
+    """Return a column of moments with a zone; values without one were written in UTC."""
     if not required:
         return Column(name, TIMESTAMP(timezone=True), info={"timezone": "UTC"})
     return Column(

@@ -14,7 +14,8 @@ import pytest
 
 from contracts import test_1_primary_keys, test_2_foreign_keys, test_4_structure, test_5_operation
 from contracts.proof.cases import Case
-from contracts.proof.databases import Place, Session
+from contracts.proof.databases.place import Place
+from contracts.proof.databases.session import Session
 
 _MODULES = (test_1_primary_keys, test_2_foreign_keys, test_4_structure, test_5_operation)
 

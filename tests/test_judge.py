@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from laws import Laboratory
 
-from contracts.proof.judge import Judge
-from contracts.rows.laws import Law
+from contracts.proof.advice.judge import Judge
+from contracts.rows.laws.law import Law
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Integer), sa.Column("b", sa.Integer))
 ROWS = [{"a": a, "b": b} for a in (0, 1, 2**31 - 1) for b in (0, 1, 99)]

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from laws import OWNER, Laboratory
 from proof import Proof, place_of
 
-from contracts.proof.databases import Given
+from contracts.proof.databases.place import Given
 from fixer.connect.servers import Server
 
 Make = Callable[..., str]

@@ -1,1 +1,1 @@
-"""How a claim is proved: databases, cases, good and bad rows."""
+"""Proves the claims of the suite: the databases, the cases, good rows, bad rows, default rows."""

@@ -1,4 +1,4 @@
-"""How a claim fails: with its evidence and the command that repairs it, never with a traceback."""
+"""Fails a claim with its evidence and the command that repairs it, without a traceback."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable
 import pytest
 
 from contracts.proof.cases import Case
-from contracts.proof.databases import Place
+from contracts.proof.databases.place import Place
 from fixer.model.table import QName
 
-CAUSES = 6  # findings that a failure of behaviour shows beside its own evidence
+CAUSES = 6  # findings that a failure shows beside its own evidence
 
 
 def assert_nothing_found(place: Place, case: Case) -> None:
-    """Fail when a finding that breaks the contract lies on a case."""
+    """Fail where the check found that a case breaks the contract."""
     verdict = place.verdict(case)
     if verdict.broken:
         pytest.fail(verdict.broken, pytrace=False)
 
 
 def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Case) -> None:
-    """Fail when a claim is broken that only writing can prove; all that is written is rolled back."""
+    """Prove a claim by writing, which is rolled back; fail where the claim is broken."""
     from contracts.proof.trials import Broken, NotApplicable  # hypothesis comes only where it is needed
 
-    if place.session.writes == "none":
+    if place.shared.options.writes == "none":
         pytest.skip("--writes none: nothing is written")
-    place.verdict(case)  # the sequences are looked at before anything is written
+    place.verdict(case)  # the check reads the sequences before anything is written
     try:
         prove(place, case)
     except Broken as broken:
@@ -41,7 +41,7 @@ def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Cas
 
 
 def _with_repair(reason: str, place: Place, case: Case) -> str:
-    """Add what the check found on the table and its parents: the likely causes, and the repair."""
+    """Return the evidence with the findings on the table and its parents: likely causes, and the repair."""
     tables = _ancestry(place, case)
     causes = [place.verdict(each).broken for each in place.cases if each.table in tables]
     found = list(dict.fromkeys(line for cause in causes for line in cause.splitlines()))
@@ -56,7 +56,7 @@ def _with_repair(reason: str, place: Place, case: Case) -> str:
 def _ancestry(place: Place, case: Case) -> set[QName]:
     """Return the table of a case and all that its rows refer to."""
     tables, waiting = {case.table}, [case.table]
-    contract = place.contract_and_cases[0]
+    contract = place.contract
     while waiting:
         for key in contract.tables[waiting.pop()].foreign_keys:
             if key.target not in tables and key.target in contract.tables:

@@ -1,4 +1,4 @@
-"""Trials: a claim is tried with generated examples, and fails with what the simplest of them says."""
+"""Tries a claim with generated examples; it fails with the error of the simplest one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hypothesis.errors import Unsatisfiable, UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
 from fixer.errors import ContractError
+
+Example = Any  # what a strategy gives and its claim takes; examples of all claims are kept in one place
 
 _SETTINGS = settings(
     deadline=None,
@@ -30,11 +32,12 @@ class NotApplicable(Exception):
 
 
 def for_all(
-    strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None], subject: str = "the table"
+    strategy: SearchStrategy[Example], count: int, prove: Callable[[Example], None], subject: str = "the table"
 ) -> None:
-    """Try examples, and raise what the simplest one raises that fails; NotApplicable names the subject.
+    """Prove `count` examples, and raise the error of the simplest that fails; raise NotApplicable where there is none.
 
-    A strategy gives the same examples each time, so those that passed are kept, to be tried elsewhere as they are.
+    A strategy gives the same examples each time, so the examples that passed are kept and tried again on the next
+    database.
     """
     known = strategy, count
     broken = _try_again(known, prove) if known in _PASSED else None
@@ -42,15 +45,15 @@ def for_all(
         return
     passed = _try_new(strategy, count, prove, subject)
     if isinstance(broken, Broken):
-        raise broken  # though it cannot be shown again
+        raise broken  # although no new example shows it
     _PASSED[known] = passed
 
 
-_PASSED: dict[tuple[SearchStrategy[Any], int], tuple[Any, ...]] = {}
+_PASSED: dict[tuple[SearchStrategy[Example], int], tuple[Example, ...]] = {}
 
 
-def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], None]) -> Exception | None:
-    """Return what is in the way of examples that passed elsewhere."""
+def _try_again(known: tuple[SearchStrategy[Example], int], prove: Callable[[Example], None]) -> Exception | None:
+    """Return the error of an example that passed on another database, None where all pass."""
     try:
         for value in _PASSED[known]:
             prove(value)
@@ -59,12 +62,14 @@ def _try_again(known: tuple[SearchStrategy[Any], int], prove: Callable[[Any], No
     return None
 
 
-def _try_new(strategy: SearchStrategy[Any], count: int, prove: Callable[[Any], None], subject: str) -> tuple[Any, ...]:
+def _try_new(
+    strategy: SearchStrategy[Example], count: int, prove: Callable[[Example], None], subject: str
+) -> tuple[Example, ...]:
     """Let hypothesis make examples and simplify what fails; return those that passed."""
-    passed: list[Any] = []
+    passed: list[Example] = []
     excuses = [f"no row of {subject} could be made that the contract and the rows that are there let in"]
 
-    def try_one(value: Any) -> None:  # short, since hypothesis reads its source each time
+    def try_one(value: Example) -> None:  # short, because hypothesis reads its source each time
         try:
             prove(value)
         except UnsatisfiedAssumption as excuse:

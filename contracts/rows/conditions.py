@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+
+from contracts.rows.cells import Cell
 
 NOT_NULL = "not null"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One claim about a column: it holds for NULL too, as checks do, but for ``not null``."""
+    """One claim about a column; as in a check, NULL meets every condition but ``not null``."""
 
     column: str
     op: str  # < <= > >= in · not in · null · not null; between columns also = and <>
-    value: Any = None
+    value: Cell = None
     length: bool = False
 
-    def holds(self, value: Any) -> bool:
-        """Say whether a value meets the condition."""
+    def holds(self, value: Cell) -> bool:
+        """Return whether a value meets the condition."""
         subject = len(value) if self.length else value
         return bool(_HOLDS[self.op](subject, self.value))
 
@@ -35,7 +36,7 @@ class Other:
     column: str
 
 
-_HOLDS: dict[str, Callable[[Any, Any], bool]] = {
+_HOLDS: dict[str, Callable[[Cell, Cell], bool]] = {
     "<": lambda a, b: a < b,
     "<=": lambda a, b: a <= b,
     ">": lambda a, b: a > b,

@@ -9,11 +9,11 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from psycopg2.extensions import new_type, register_type, string_types
 from sqlalchemy import Table
 
-from contracts.rows.generated import fixed
 from contracts.rows.insertions import Insertion, Ref, Row, Swallowed
+from contracts.rows.laws.generated import fixed
 from contracts.rows.tables import columns_of
 
-# A JSON null is no NULL, 1.0 is not 1, and some moments are none in Python: cells stay texts.
+# Cells stay texts, because Python confuses JSON null with NULL and 1.0 with 1, and lacks some moments.
 _NOTHING = sql.SQL("")
 _AS_SPELT = new_type(tuple(string_types), "AS_SPELT", lambda value, _: value)
 
@@ -29,10 +29,10 @@ def insert(
 ) -> list[Row]:
     """Insert the rows of an example in order, and return them as the server spells them.
 
-    Tables without a schema of their own stand in `schema`. Deferred constraints speak at once. Errors of
-    psycopg2 come as they are, and the savepoint pgmend_row stands before the row that was refused; Swallowed
-    is raised where an insert returns no row. `returned` holds at any time what went in. `path` chooses the search_path
-    under which they are inserted, `home` the one that holds again where a row is refused.
+    `schema` is that of tables that name none. Deferred constraints are checked at once. Errors of psycopg2 are raised
+    as they are, with the savepoint pgmend_row before the row that was refused; Swallowed is raised where an insert
+    returns no row. `returned` holds at any time the rows that were inserted. `path` sets the search_path for the
+    inserts, `home` the one that is in force again after a refusal.
     """
     returned = [] if returned is None else returned
     before = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT pgmend_row; ")  # in one round trip with the first

@@ -1,15 +1,16 @@
-"""What an example is made of: rows to insert, what they refer to, and how the last one is bad."""
+"""The parts of an example: rows to insert, their references, and the way in which the last one is bad."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from hypothesis.vendor.pretty import RepresentationPrinter
 from sqlalchemy import Table
 
+from contracts.rows.cells import Cell
 from fixer.errors import PgmendError
 
-Row = dict[str, Any]
+Row = dict[str, Cell]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Insertion:
     def __repr__(self) -> str:
         return f"Insertion({self.table.name}, {self.row!r})"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))  # hypothesis would print the whole table
 
 
@@ -50,12 +51,12 @@ class Bad:
     def __repr__(self) -> str:
         return f"Bad({self.kind}, {self.table.name}({', '.join(self.columns)}), {self.name}, {self.sqlstate})"
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
 
 
 class Swallowed(PgmendError):
-    """An insert went in without an error and without a row: a trigger took it."""
+    """An insert returned neither an error nor a row: a trigger dropped it."""
 
     def __init__(self, table: Table) -> None:
         super().__init__(f"a row for {table.name} was neither inserted nor refused: does a trigger swallow it?")

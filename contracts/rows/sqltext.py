@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from sqlalchemy import Column
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import DefaultClause
 from sqlalchemy.sql.elements import ClauseElement
+
+from contracts.rows.tables import AnyColumn
 
 DIALECT = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]  # the others double every percent sign
 
@@ -24,6 +25,12 @@ def sql_of(clause: ClauseElement | str) -> str:
         return str(clause)
 
 
+def default_of(column: AnyColumn) -> ClauseElement | str | None:
+    """Return the default of a column as the models give it; None where it is not SQL."""
+    default = column.server_default
+    return default.arg if isinstance(default, DefaultClause) else None
+
+
 _LEXEME = re.compile(
     r"""\s*(?:(?P<string>'(?:[^']|'')*')|(?P<quoted>"(?:[^"]|"")+")|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)
     |(?P<word>[^\W\d][\w$]*)|(?P<symbol>::|<=|>=|<>|!=|[<>=(),.\[\]]|[-~!@#%^&|`?*/+:]+))""",
@@ -32,7 +39,7 @@ _LEXEME = re.compile(
 
 
 class Unread(Exception):
-    """The text is beyond the simple forms."""
+    """A piece of SQL is not one of the simple forms."""
 
 
 def lex(text: str) -> Iterator[tuple[str, str]]:
@@ -82,8 +89,8 @@ class Tokens:
         return self.tokens[self.at - 1]
 
 
-def mentioned_in(text: str, columns: Mapping[str, Column[Any]]) -> tuple[str, ...]:
-    """Return the columns that a piece of SQL names, as far as can be seen."""
+def mentioned_in(text: str, columns: Mapping[str, AnyColumn]) -> tuple[str, ...]:
+    """Return the columns that a piece of SQL names; none where it cannot be read."""
     try:
         words = {word for kind, word in lex(text) if kind in ("word", "quoted")}
     except Unread:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import ARRAY, Column, Float, Numeric, Table
+from sqlalchemy.schema import Constraint
+from sqlalchemy.types import TypeEngine
+
+# SQLAlchemy's types are generic over the Python type of the values, which no contract declares.
+AnyColumn = Column[Any]
+AnyType = TypeEngine[Any]
+AnyArray = ARRAY[Any]
+AnyFloat = Float[Any]
+AnyNumeric = Numeric[Any]
 
 
-def columns_of(table: Table) -> dict[str, Column[Any]]:
+@functools.cache
+def columns_of(table: Table) -> Mapping[str, AnyColumn]:
     """Return the columns of a table by name."""
     return {column.name: column for column in table.columns}
 
@@ -19,6 +30,6 @@ def places(table: Table, names: Iterable[str]) -> tuple[int, ...]:
     return tuple(order.index(name) for name in names)
 
 
-def name_of(constraint: Any, otherwise: str) -> str:
+def name_of(constraint: Constraint, otherwise: str) -> str:
     """Return the name of a constraint, or the other where it has none."""
     return str(constraint.name) if isinstance(constraint.name, str) else otherwise

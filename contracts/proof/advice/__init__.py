@@ -1,0 +1,1 @@
+"""Asks the target which rows are good, where the models do not say it."""

@@ -1,0 +1,142 @@
+"""What a target knows about its tables, beyond the models."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import replace
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+from sqlalchemy import Table
+
+from contracts.proof.advice.judge import Judge
+from contracts.proof.advice.partitions import Partitions, partitions_of
+from contracts.proof.databases.place import Place
+from contracts.rows.insertions import Row
+from contracts.rows.kinds.types import kind_or_none
+from contracts.rows.laws.apart import Apart, apart_of
+from contracts.rows.laws.generated import generated
+from contracts.rows.laws.groups import Group, Hopeless, groups_of
+from contracts.rows.laws.law import Law, laws_of
+from contracts.rows.laws.references import foreign
+from contracts.rows.laws.unique import ROOMY, room
+from contracts.rows.tables import columns_of
+from fixer.model.table import QName
+
+
+@functools.cache
+def facts_of(place: Place) -> Facts:
+    """Return the facts of a place."""
+    return Facts(place)
+
+
+class Facts:
+    """What one target knows about its tables; each table is asked about once."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._judges: dict[Table, Judge] = {}
+        self._partitions: dict[Table, Partitions | None] = {}
+        self._groups: dict[Table, tuple[Group, ...]] = {}
+        self._apart: dict[Table, tuple[Law, ...]] = {}
+
+    def name(self, table: Table) -> QName:
+        """Return the qualified name of a table in the target."""
+        return QName(table.schema or self.place.schema, table.name)
+
+    def cursor(self) -> Cursor:
+        """Return a cursor in the transaction of this item."""
+        return self.place.connection.cursor()
+
+    def judge(self, table: Table) -> Judge:
+        """Return the judge of rows of a table."""
+        if table not in self._judges:
+            name = self.name(table)
+            with self.cursor() as cursor:
+                cursor.execute(
+                    "SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
+                    " WHERE attrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s))"
+                    " AND attnum > 0 AND NOT attisdropped",
+                    name,
+                )
+                self._judges[table] = Judge(table, dict(cursor.fetchall()))
+        return self._judges[table]
+
+    def partitions(self, table: Table) -> Partitions | None:
+        """Return the partitions of a table, None where it has none."""
+        if table not in self._partitions:
+            with self.cursor() as cursor:
+                self._partitions[table] = partitions_of(cursor, table, self.name(table))
+        return self._partitions[table]
+
+    def laws(self, table: Table) -> tuple[Law, ...]:
+        """Return the laws that only the target knows: which rows have a partition, which keys are taken."""
+        partitions = self.partitions(table)
+        placing = [partitions.law] if partitions and partitions.law else []
+        return (*placing, *(each.law(self.name(table)) for each in _scarce(table)))
+
+    def apart(self, table: Table) -> tuple[Law, ...]:
+        """Return a law for each key of a table, in the order of `apart_of`: no existing row has the same values."""
+        if table not in self._apart:
+            self._apart[table] = tuple(each.law(self.name(table)) for each in apart_of(table))
+        return self._apart[table]
+
+    def groups(self, table: Table) -> tuple[Group, ...]:
+        """Return the groups of a table."""
+        partitions = self.partitions(table)
+        if partitions and partitions.without:
+            raise Hopeless(f"{table.name} has no partition, so no row has a place in it")
+        if table not in self._groups:
+            self._groups[table] = groups_of(table, self.laws(table))
+        return self._groups[table]
+
+    # --- what a refusal means
+
+    def is_unfit(self, table: Table, row: Row) -> bool:
+        """Return whether the known values of a row break a law of the contract."""
+        return not self._obeys(table, row, (*laws_of(table), *self.laws(table)))
+
+    def cannot_be_computed(self, table: Table, row: Row) -> bool:
+        """Return whether a check, a generated column or an index of the contract fails for a row."""
+        return not self._obeys(table, row, [replace(law, binding=False) for law in laws_of(table)])
+
+    def is_repeated(self, table: Table, row: Row) -> bool:
+        """Return whether the contract forbids this row beside an existing one."""
+        return not self._obeys(table, row, self.apart(table))
+
+    def has_no_place(self, table: Table, row: Row) -> bool:
+        """Return whether no partition holds a row."""
+        partitions = self.partitions(table)
+        if partitions is None or partitions.law is None:
+            return partitions is not None and partitions.without
+        return not self._obeys(table, row, [partitions.law])
+
+    def _obeys(self, table: Table, row: Row, laws: Iterable[Law]) -> bool:
+        judge = self.judge(table)
+        known = [law for law in laws if law.columns and judge.knows(row, law)]
+        with self.cursor() as cursor:
+            return bool(judge.fitting(cursor, known, [row], 1))
+
+    def is_unsure(self, table: Table, row: Row) -> bool:
+        """Return whether a hard law cannot be judged before the row is inserted."""
+        judge = self.judge(table)
+        with self.cursor() as cursor:
+            return any(
+                law.hard and not (judge.knows(row, law) and judge.understands(cursor, law)) for law in laws_of(table)
+            )
+
+
+@functools.cache
+def _scarce(table: Table) -> tuple[Apart, ...]:
+    """Return the keys that have few values, or that allow one NULL only."""
+    columns, found = columns_of(table), []
+    for each in apart_of(table):
+        if any(operator not in ("=", "IS NOT DISTINCT FROM") for _, operator in each.elements) or each.where:
+            continue
+        if any(kind_or_none(columns[n]) is None for n in each.columns):
+            continue
+        roomy = any(generated(columns[n]) or n in foreign(table) or room(columns[n]) >= ROOMY for n in each.columns)
+        alike = any(operator != "=" for _, operator in each.elements)
+        if not roomy or (alike and any(columns[n].nullable for n in each.columns)):
+            found.append(each)
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""The databases that a session proves, and what its processes share."""

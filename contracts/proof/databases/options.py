@@ -1,0 +1,41 @@
+"""The options of a session, as the command line of pytest gives them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass, field
+
+from fixer.errors import UsageError
+
+PREFIX = "pgmend_"  # of our options among those of pytest
+WRITES = ("rollback", "none")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a session is asked to prove, and how."""
+
+    dsn: list[str] = field(default_factory=list)
+    dsn_file: str | None = None
+    contract: str = "contracts.trading:metadata"
+    schema: str = "public"
+    snapshots: str | None = None
+    deep: bool = False
+    writes: str = "rollback"
+    role: str | None = None
+    server: str = "embedded"
+    version: int | None = None
+
+    @classmethod
+    def of(cls, given: Namespace) -> Options:
+        """Return our options among those of pytest; one that is absent has its default."""
+        return cls(
+            **{name.removeprefix(PREFIX): value for name, value in vars(given).items() if name.startswith(PREFIX)}
+        )
+
+    def check(self) -> None:
+        """Raise UsageError where `--writes` is unknown."""
+        if self.writes == "shadow":
+            raise UsageError("--writes shadow is not there yet: there are rollback and none.")
+        if self.writes not in WRITES:
+            raise UsageError(f"--writes {self.writes!r} should be one of {' and '.join(WRITES)}.")

@@ -1,0 +1,39 @@
+"""Contracts as a server spells them, each read once in a process, with their cases."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+
+from contracts.proof.cases import Case, cases_of
+from fixer import api
+from fixer.connect.target import Target
+from fixer.model.contract import Contract
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A contract as one server spells it."""
+
+    contract: Contract
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """What is proved of a database under this contract."""
+        return cases_of(self.contract)
+
+
+class Library:
+    """The contracts that this process has read."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str, str], Prepared] = {}
+
+    def prepared(self, target: Target, spec: str, schema: str) -> Prepared:
+        """Return the contract `spec` (module:attribute) as the server of a target spells it."""
+        known = target.redacted, spec, schema
+        if known not in self._read:
+            with closing(target.connect()) as connection:
+                self._read[known] = Prepared(api.prepare(spec, connection, schema))
+        return self._read[known]

@@ -1,0 +1,1 @@
+"""Writes rows into a target, reads them back, and explains what the target refuses."""

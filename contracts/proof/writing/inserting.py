@@ -1,0 +1,39 @@
+"""Inserts the rows of an example as the application would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+
+from contracts import rows
+from contracts.proof.advice.facts import facts_of
+from contracts.proof.databases.place import Place
+from contracts.proof.trials import Broken
+from contracts.proof.writing.evidence import said, shown
+from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
+from contracts.proof.writing.refusals import excuse_family
+from contracts.rows import Insertion, Row, Swallowed
+
+
+def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: list[Row] | None = None) -> list[Row]:
+    """Insert the rows under the path of the application, and return them as the server spells them.
+
+    `returned` holds at any time the rows that were inserted. Errors of psycopg2 are raised as they are.
+    """
+    found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+    asking(cursor)
+    return found
+
+
+def insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> list[Row]:
+    """Insert good rows, and return them as the server spells them; raise Broken where one is refused."""
+    returned: list[Row] = []
+    try:
+        return insert(cursor, family, place, returned)
+    except Swallowed as error:
+        raise Broken(f"{error}: {shown(family)}") from None
+    except psycopg2.Error as error:
+        excuse_family(cursor, error, facts_of(place), family, returned)
+        raise Broken(f"a good row is refused: {said(error)}: {shown(family)}") from None

@@ -1,0 +1,86 @@
+"""Reads rows back, and finds cells that differ from what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+from sqlalchemy import Table
+
+from contracts.proof.trials import Broken
+from contracts.proof.writing.paths import OUR_PATH
+from contracts.rows import Array, Insertion, Row, resolved
+from contracts.rows.cells import Cell
+from fixer.model.table import QName
+from fixer.sql.compose import SQL, Composable, Literal
+
+# Types without an equality, and the types as whose texts their values are compared.
+_SPELT = {"json": "jsonb", "json[]": "jsonb[]", "xml": "xml", "jsonpath": "jsonpath"}
+_SPELT |= {name: name for name in ("point", "line", "polygon")}
+
+
+def types_of(cursor: Cursor, name: QName) -> dict[str, str]:
+    """Return the types of the columns in the target, without lengths, so that a cast to them cuts nothing."""
+    cursor.execute(
+        "SELECT attname, format_type(atttypid, -1) FROM pg_catalog.pg_attribute"
+        " WHERE attrelid = to_regclass(format('%%I.%%I', %s, %s)) AND attnum > 0 AND NOT attisdropped",
+        (name.schema, name.name),
+    )
+    return dict(cursor.fetchall())
+
+
+def assert_kept(
+    cursor: Cursor, table: Table, types: Mapping[str, str], family: Sequence[Insertion], returned: Sequence[Row]
+) -> None:
+    """Raise Broken where a row of the table is not read back as it was written; `types` are those of its columns."""
+    for insertion, record in zip(family, returned, strict=True):
+        if insertion.table is not table:
+            continue
+        written = resolved(insertion.row, returned)
+        changed = misread(cursor, types, written, record)
+        if changed:
+            column, found = changed
+            raise Broken(
+                f"{table.name}.{column} is not read back as it was written: wrote {written[column]!r},"
+                f" found {found!r}; does a trigger or a rule change it?"
+            )
+
+
+def misread(cursor: Cursor, types: Mapping[str, str], written: Row, record: Row) -> tuple[str, Cell] | None:
+    """Return a column whose cell differs from what was written, and that cell; None where all are equal."""
+    if not written:
+        return None
+    answers = _compared(cursor, types, written, record)
+    wrong = [column for column, same in zip(written, answers, strict=True) if not same]
+    return (wrong[0], record[wrong[0]]) if wrong else None
+
+
+def _compared(cursor: Cursor, types: Mapping[str, str], written: Row, record: Row) -> Sequence[bool]:
+    """Return for each column whether the cell equals what was written."""
+    for as_texts in (False, True):
+        pairs = [(literal(record[c]), literal(value), types[c]) for c, value in written.items()]
+        tests = SQL(", ").join(_same(*pair, as_text=as_texts) for pair in pairs)
+        try:
+            cursor.execute(OUR_PATH + SQL("SAVEPOINT pgmend_compared; SELECT {}").format(tests))
+            return cursor.fetchone() or ()
+        except pg.UndefinedFunction:  # a type without an equality
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_compared")
+            if as_texts:
+                raise
+    raise psycopg2.InternalError
+
+
+def _same(found: Composable, written: Composable, kind: str, *, as_text: bool) -> Composable:
+    """Return the test that two values of a type are equal; types without an equality are compared as texts."""
+    form = "CAST({} AS {})::text IS NOT DISTINCT FROM CAST({} AS {})::text"
+    if kind not in _SPELT and not as_text:
+        form = "CAST({} AS {}) IS NOT DISTINCT FROM CAST({} AS {})"
+    used = SQL(_SPELT.get(kind) or kind)
+    return SQL(form).format(found, used, written, used)
+
+
+def literal(value: Cell) -> Composable:
+    """Return a value of a row as a literal."""
+    return Literal(Array(value) if isinstance(value, list) else value)

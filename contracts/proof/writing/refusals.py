@@ -1,0 +1,65 @@
+"""Decides what a refusal means: the target is at fault, or the contract itself refuses the row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psycopg2
+from hypothesis.errors import UnsatisfiedAssumption
+from psycopg2 import errors as pg
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
+from sqlalchemy import Table
+
+from contracts.proof.advice.facts import Facts
+from contracts.rows import Bad, Insertion, Row, resolved
+
+
+def excuse(cursor: Cursor, error: psycopg2.Error, facts: Facts, table: Table, row: Row) -> None:
+    """Discard an example whose row the contract itself, or an existing row, refuses.
+
+    The savepoint pgmend_row stands before what was refused. Raises the error where the connection is lost.
+    """
+    if isinstance(error, psycopg2.OperationalError) and not isinstance(error, pg.QueryCanceled | pg.LockNotAvailable):
+        raise error
+    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")
+    if is_excused(error, facts, table, row):
+        said = error.diag.message_primary or str(error).strip()
+        raise UnsatisfiedAssumption(f"the contract itself refuses each row of {table.name} that was made: {said}")
+
+
+def is_excused(error: psycopg2.Error, facts: Facts, table: Table, row: Row) -> bool:
+    """Return whether the contract itself refuses a row with this error."""
+    match error:
+        case pg.CheckViolation():
+            unfit = facts.is_unfit(table, row) or facts.has_no_place(table, row)
+            return unfit or facts.is_unsure(table, row)
+        case pg.UniqueViolation() | pg.ExclusionViolation():
+            return facts.is_repeated(table, row)
+        case psycopg2.DataError() | pg.ProgramLimitExceeded():
+            return facts.cannot_be_computed(table, row)
+    return False
+
+
+def excuse_family(
+    cursor: Cursor, error: psycopg2.Error, facts: Facts, family: Sequence[Insertion], returned: Sequence[Row]
+) -> None:
+    """Discard an example whose refused row the contract itself refuses."""
+    refused = family[len(returned)]
+    excuse(cursor, error, facts, refused.table, resolved(refused.row, returned))
+
+
+def is_right(cursor: Cursor, error: psycopg2.Error, bad: Bad, facts: Facts, row: Row) -> bool:
+    """Return whether an error names what is bad about the row; the names of constraints are free.
+
+    A constraint of a partitioned table may report the name of the partition. PostgreSQL refuses a row whose NULL gives
+    it no place in any partition for that reason first. The savepoint pgmend_row stands before what was refused.
+    """
+    named = bad.kind != "null" or error.diag.column_name in (None, *bad.columns)
+    if error.pgcode == bad.sqlstate and error.diag.table_name in (None, bad.table.name):
+        return named
+    cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")  # so that the target can be asked
+    partitions = facts.partitions(bad.table)
+    if partitions and bad.kind == "null" and isinstance(error, pg.CheckViolation) and not error.diag.constraint_name:
+        return partitions.columns.issuperset(bad.columns) and facts.has_no_place(bad.table, row)
+    of_partition = partitions is not None and error.diag.table_name in partitions.names
+    return error.pgcode == bad.sqlstate and of_partition and named

@@ -1,0 +1,7 @@
+"""The value of one cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Cell = Any  # psycopg2 adapts values of any type, and checks compare them as PostgreSQL would

@@ -1,0 +1,1 @@
+"""The checks of a table, read as conditions on its columns."""

@@ -1,0 +1,53 @@
+"""The foreign keys of a table."""
+
+from __future__ import annotations
+
+import functools
+
+from sqlalchemy import ForeignKeyConstraint, Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from contracts.rows.tables import columns_of, places
+from fixer.errors import ContractError
+
+
+@functools.cache
+def references(table: Table) -> tuple[ForeignKeyConstraint, ...]:
+    """Return the foreign keys, the widest first, because it settles the columns that others share with it."""
+    for column in table.columns:
+        for key in column.foreign_keys:
+            try:
+                _ = key.column
+            except SQLAlchemyError as error:
+                raise ContractError(
+                    f"{table.name}.{column.name} references what the contract lacks: {error}."
+                ) from None
+    return tuple(
+        sorted(table.foreign_key_constraints, key=lambda key: (-len(key.elements), places(table, local_of(key))))
+    )
+
+
+def local_of(key: ForeignKeyConstraint) -> tuple[str, ...]:
+    """Return the columns that refer."""
+    return tuple(element.parent.name for element in key.elements)
+
+
+def remote_of(key: ForeignKeyConstraint) -> tuple[str, ...]:
+    """Return the columns referred to."""
+    return tuple(element.column.name for element in key.elements)
+
+
+@functools.cache
+def foreign(table: Table) -> frozenset[str]:
+    """Return the columns that are part of a foreign key."""
+    return frozenset(name for key in references(table) for name in local_of(key))
+
+
+def _mandatory(table: Table, key: ForeignKeyConstraint) -> bool:
+    return not any(columns_of(table)[name].nullable for name in local_of(key))
+
+
+def attainable(table: Table, path: tuple[Table, ...]) -> bool:
+    """Return whether a table's parents can be made without the tables that are being made."""
+    wanted = {key.referred_table for key in references(table) if _mandatory(table, key)} - {table}
+    return all(parent not in path and attainable(parent, (*path, table)) for parent in wanted)

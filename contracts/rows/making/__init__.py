@@ -1,0 +1,1 @@
+"""Makes good rows, each with the parents that it needs."""

@@ -1,0 +1,65 @@
+"""The summary of the five points, for each target."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
+POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the properties of an item
+
+_OUTCOMES = (("passed", "passed"), ("failed", "failed"), ("failed", "error"), ("skipped", "skipped"))
+
+
+def print_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the five points of each target; print nothing where no item of the suite ran."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    notes: dict[str, None] = {}
+    untried: Counter[str] = Counter()
+    for outcome, report in _reports(terminalreporter):
+        known = dict(report.user_properties)
+        if POINT not in known or (outcome == "passed" and report.when != "call"):
+            continue
+        counts.setdefault((str(known[TARGET]), str(known[POINT])), Counter())[outcome] += 1
+        untried.update(_why_untried(report) if outcome == "skipped" else ())
+        notes |= {str(text): None for name, text in report.user_properties if name == NOTE}
+    if not counts:
+        return
+    terminalreporter.section("the five points")
+    for target in dict.fromkeys(target for target, _ in counts):
+        terminalreporter.write_line(target)
+        for number, title in TITLES.items():
+            count = counts.get((target, str(number)), Counter())
+            terminalreporter.write_line(_row(number, title, count), **{_color(count): True})
+    for reason, number in untried.items():
+        terminalreporter.write_line(f"not tried, {number} item{'s' * (number > 1)}: {reason}", yellow=True)
+    for note in notes:
+        terminalreporter.write_line(note)
+
+
+def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, pytest.TestReport]]:
+    """Yield each report of an item with its outcome; reports of collection are no reports of items."""
+    for outcome, key in _OUTCOMES:
+        for report in terminalreporter.stats.get(key, ()):
+            if isinstance(report, pytest.TestReport):
+                yield outcome, report
+
+
+def _why_untried(report: pytest.TestReport) -> Iterator[str]:
+    """Yield why an item was skipped, unless the command line asked for it."""
+    _, _, reason = report.longrepr if isinstance(report.longrepr, tuple | list) else ("", 0, str(report.longrepr))
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith("--writes"):
+        yield reason
+
+
+def _row(number: int, title: str, count: Counter[str]) -> str:
+    verdict = "BROKEN" if count["failed"] else "ok" if count["passed"] else "not run"
+    numbers = ", ".join(f"{count[each]} {each}" for each in ("failed", "passed", "skipped") if count[each])
+    return f"  {number}  {title:<14} {verdict:<8} {numbers}".rstrip()
+
+
+def _color(count: Counter[str]) -> str:
+    return "red" if count["failed"] else "green" if count["passed"] else "yellow"
