@@ -28,7 +28,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "bound": lambda name, columns, enabled: o.Bound(name, columns),
     "dependent": lambda name, columns, enabled: o.Dependent(name, columns),
     "parted": lambda name, columns, enabled: o.PartitionKey(columns),
-    "below": lambda name, columns, enabled: o.Below(name),
+    "below": lambda name, columns, enabled: o.Below(name, enabled),
     "apart": _apart,
     "mute": lambda name, columns, enabled: o.MutePublication(name, columns),
 }

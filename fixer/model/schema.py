@@ -161,7 +161,7 @@ def _settled(table: Table) -> Table:
         indexes=tuple(sorted(table.indexes, key=lambda index: index.name)),
         checks=tuple(sorted(table.checks, key=lambda check: check.name)),
         foreign_keys=tuple(sorted(table.foreign_keys, key=lambda key: key.name)),
-        obstacles=tuple(sorted(table.obstacles, key=repr)),
+        obstacles=tuple(sorted(table.obstacles, key=lambda obstacle: obstacle.rank)),
     )
 
 
