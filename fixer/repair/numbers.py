@@ -211,8 +211,8 @@ def _moved_on(
 ) -> q.Block:
     """Return the block that restarts a generator further on, where it is not there yet, or `anchored` in any case.
 
-    Where it `leaps`, it leaves numbers to those who count without it.
-    One that counts downwards is looked at in a mirror: all numbers are taken `way` round, by their sign.
+    Where it `leaps`, it leaves numbers to sessions that count without it. A descending sequence is handled by
+    multiplying every number by `way`, which is -1 then.
     """
     leap = SQL("    IF start > next THEN\n        start := start + {};\n    END IF;").format(_LEAP)
     choice = room[1] if room else SQL("")

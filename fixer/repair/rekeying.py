@@ -25,7 +25,7 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 @dataclass(frozen=True)
 class Half:
-    """What an online run left that was interrupted between the change of names and the last search: where texts are."""
+    """A column that an interrupted online run left with numbers in most rows; the texts stay `aside`."""
 
     aside: str
     legacy: str
