@@ -7,13 +7,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from laws import Laboratory
 
 from fixer import defects, specimens
 from fixer.alike import alike, still_alike
 from fixer.contract import Contract
 from fixer.findings import Finding, Specimen
 from fixer.schema import Column, QName, Schema, Table
+from lab.laboratory import Laboratory
 
 COMPANY = Specimen("company", "", contract=specimens.company, setup=specimens.COMPANY_ROWS)
 BOOKS, REVIEWS, EMPLOYEES = (QName("public", name) for name in ("books", "reviews", "employees"))

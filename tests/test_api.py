@@ -13,9 +13,7 @@ from typing import ClassVar
 
 import psycopg2
 import pytest
-from laws import Laboratory
 from sqlalchemy import Engine, create_engine, text
-from test_cli import CLEAN, HEALTHY, HOUSE, STORY, Database, lent
 
 import fixer
 from contracts.trading import metadata
@@ -23,6 +21,9 @@ from fixer import api
 from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused, UsageError
 from fixer.plan import PlannedStep, from_json
 from fixer.report import json as as_json
+from lab.database import Database, lent
+from lab.laboratory import Laboratory
+from lab.process import CLEAN, HOUSE
 
 NOTHING_OF_OURS = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'fixer%'"
 WORKERS = """
@@ -43,18 +44,6 @@ for _ in range(6):
     children.append(child)
 print(sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
 """
-
-
-@pytest.fixture
-def broken(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:
-        yield database
-
-
-@pytest.fixture
-def healthy(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), HEALTHY) as database:
-        yield database
 
 
 @contextmanager

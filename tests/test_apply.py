@@ -7,46 +7,25 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
-from laws import Laboratory
-from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
-from test_cli import HEALTHY, STORY, Database, fixer, lent, role, started
 
 from fixer import api, snapshot
 from fixer.apply import transaction
 from fixer.errors import ApplyFailed, PgmendError, PlanRefused
 from fixer.plan import Plan
+from lab.commands import APPLY
+from lab.database import HEALTHY, STORY, Database, alone, lent, role, session
+from lab.laboratory import Laboratory
+from lab.online import slow_down
+from lab.process import fixer, started, wait_for
 
 CONTRACT = "contracts.trading:metadata"
-APPLY = ("apply", "--yes", "--allow-hazards", "all")
-
-
-@pytest.fixture
-def broken(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:
-        yield database
-
-
-@contextmanager
-def session(database: Database, statement: str) -> Iterator[Connection]:
-    """Lend another session, in whose open transaction the statement was run."""
-    with closing(psycopg2.connect(database.dsn)) as connection:
-        connection.cursor().execute(statement)
-        yield connection
-
-
-def wait_for(look: Callable[[], Any]) -> None:
-    end = time.monotonic() + 20
-    while not look():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def waiting(database: Database) -> bool:
@@ -179,14 +158,6 @@ def test_a_statement_timeout_undoes_all(broken: Database) -> None:
 # ---- ends that come too early
 
 
-def slow_down(database: Database, seconds: float) -> None:
-    """Let every ALTER TABLE of a database take its time."""
-    database.run(
-        f"CREATE FUNCTION yawn() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({seconds}); END';"
-        " CREATE EVENT TRIGGER yawn ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION yawn()"
-    )
-
-
 def in_the_middle(database: Database) -> subprocess.Popen[str]:
     """Start an apply, and return it as it comes to its sixth step."""
     slow_down(database, 0.3)
@@ -195,11 +166,6 @@ def in_the_middle(database: Database) -> subprocess.Popen[str]:
     while not process.stderr.readline().startswith("[6/"):
         assert process.poll() is None
     return process
-
-
-def alone(database: Database) -> bool:
-    query = "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    return bool(database.ask(query))
 
 
 def test_an_interrupt_in_the_middle_leaves_nothing_half_done(broken: Database) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from laws import Laboratory
-from test_cli import Database, fixer
-from test_hanging import dozing, kept, undo
-from test_online import ends
-from test_script import psql
+
+from lab.commands import psql, undo
+from lab.database import Database
+from lab.items import dozing, kept
+from lab.laboratory import Laboratory
+from lab.online import ends
+from lab.process import fixer
 
 CONTRACT = """
 from sqlalchemy import {0}, Column, Integer, MetaData, Table
@@ -120,5 +122,5 @@ def test_the_second_column_of_another_contract_is_not_taken_up(laboratory: Labor
 
     assert (ended.stderr, kept(items)) == ("", ["pgmend_was_v"])
     assert items.run("SELECT v::text FROM items ORDER BY id") == [("1.50",), ("3.00",)]
-    assert undo(items).stderr == ""
+    assert undo(items, 1, "-q").stderr == ""
     server.drop_database(items.name)

@@ -14,13 +14,14 @@ import psycopg2
 import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_IDLE, parse_dsn
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from test_cli import HEALTHY, HOUSE, Database, fixer, lent, role
 
 from fixer import catalog, servers
 from fixer.catalog.questions import Answer, Ask, asking
 from fixer.memory import undisturbed
 from fixer.schema import QName, Schema
 from fixer.servers import Server
+from lab.database import HEALTHY, Database, lent, role
+from lab.process import HOUSE, fixer
 
 BUDGET, FRESH = 15, 31  # round trips with a contract that is kept, and with one that is yet to be read
 

@@ -2,210 +2,38 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import re
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
 import psycopg2
 import pytest
-from dumps import dump
-from laws import Laboratory
 from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
 from fixer import _supervise, servers, snapshot
 from fixer.servers import Server
-
-HOUSE = Path(__file__).resolve().parent.parent
-STORY, HEALTHY = "where-it-began", "healthy"
-CLEAN = {name: value for name, value in os.environ.items() if not re.match("PG|DATABASE_|NO_COLOR|FORCE_COLOR", name)}
-SECRETS = ("xK9zQw7m", "Yp4vRt2n")  # however the rest is spelt, these two would show
-PASSWORD = "@/:p%w?#ä'\" \\x&+".join(SECRETS)
-templates: dict[tuple[str, str], str] = {}
-
+from lab.commands import planned
+from lab.database import HEALTHY, STORY, Database, lent, role
+from lab.passwords import PASSWORD, SECRETS
+from lab.process import fixer, running, started
 
 # ---- what the tests of the whole corridor stand on
-
-
-@dataclass(frozen=True)
-class Database:
-    """One database under test, seen as its superuser."""
-
-    server: Server
-    name: str
-
-    @property
-    def dsn(self) -> str:
-        return self.server.database_dsn(self.name)
-
-    def seen_by(self, role: str) -> str:
-        return self.server.database_dsn(self.name, role)
-
-    def run(self, statements: str) -> Any:
-        """Run statements, and give the rows of the last."""
-        with closing(psycopg2.connect(self.dsn)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(statements)
-                return cursor.fetchall() if cursor.description else None
-
-    def ask(self, query: str) -> Any:
-        return self.run(query)[0][0]
-
-    def dump(self) -> str:
-        return dump(self.server, self.name)
-
-
-@contextmanager
-def lent(server: Server, name: str | None) -> Iterator[Database]:
-    """Lend a database of its own: a snapshot, or an empty one."""
-    template = template_of(server, name) if name else None
-    database = Database(server, server.create_database(template))
-    try:
-        yield database
-    finally:
-        server.drop_database(database.name)
-
-
-def template_of(server: Server, name: str) -> str:
-    if (server.dsn, name) not in templates:
-        template = server.create_database()
-        with closing(psycopg2.connect(server.database_dsn(template))) as connection:
-            snapshot.load(snapshot.find()[name], connection)
-        templates[server.dsn, name] = template
-    return templates[server.dsn, name]
-
-
-@contextmanager
-def role(database: Database, *grants: str, words: str = "LOGIN") -> Iterator[str]:
-    """Lend a role that has these grants; `{}` in them is its name."""
-    name = f"role_{os.urandom(4).hex()}"
-    database.run(f"CREATE ROLE {name} {words}; " + "; ".join(grants).replace("{}", name))
-    try:
-        yield name
-    finally:
-        database.run(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name}; DROP ROLE {name}")
-
-
-def started(*words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "fixer", *map(str, words)],
-        cwd=cwd,
-        env={**CLEAN, "PYTHONPATH": str(HOUSE), **(env or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def fixer(*words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the fixer to its end, in a process of its own; no way out of it may show a traceback."""
-    with TemporaryDirectory() as place:
-        order = {"words": list(map(str, words)), "cwd": str(cwd), "env": {**CLEAN, **(env or {})}, "place": place}
-        exit_code = nursery().bear(order)
-        out, err = (Path(place, name).read_text() for name in ("out", "err"))
-    assert "Traceback" not in out + err
-    return subprocess.CompletedProcess(words, exit_code, out, err)
-
-
-class Nursery:
-    """A process that has imported the fixer once, and forks for every run of it, which saves half a second each."""
-
-    SCRIPT = """
-import json, os, signal, sys, traceback
-from fixer import cli
-for line in sys.stdin:
-    order = json.loads(line)
-    child = os.fork()
-    if child:
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-        continue
-    signal.alarm(120)
-    os.chdir(order["cwd"])
-    os.environ.clear()
-    os.environ.update(order["env"])
-    places = [os.devnull, order["place"] + "/out", order["place"] + "/err"]
-    for number, place in enumerate(places):
-        os.dup2(os.open(place, os.O_RDWR | os.O_CREAT), number)
-    sys.argv = ["fixer", *order["words"]]
-    try:
-        cli.main()
-    except SystemExit as end:
-        exit_code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-        exit_code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)
-"""
-
-    def __init__(self) -> None:
-        words = [sys.executable, "-c", self.SCRIPT]
-        env = {**CLEAN, "PYTHONPATH": str(HOUSE)}
-        self.process = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def bear(self, order: dict[str, Any]) -> int:
-        assert self.process.stdin
-        assert self.process.stdout
-        print(json.dumps(order), file=self.process.stdin, flush=True)
-        return int(self.process.stdout.readline())
-
-    def close(self) -> None:
-        with self.process:
-            assert self.process.stdin
-            self.process.stdin.close()
-
-
-@cache
-def nursery() -> Nursery:
-    made = Nursery()
-    atexit.register(made.close)
-    return made
 
 
 def refusal(*words: object, **options: Any) -> tuple[int, int]:
     """Run the fixer, and give its exit code and how many lines it complained in."""
     ended = fixer(*words, **options)
     return ended.returncode, len(ended.stderr.splitlines())
-
-
-@pytest.fixture
-def server(laboratory: Laboratory) -> Server:
-    return laboratory.server(18)
-
-
-@pytest.fixture
-def broken(server: Server) -> Iterator[Database]:
-    with lent(server, STORY) as database:
-        yield database
-
-
-@pytest.fixture
-def healthy(server: Server) -> Iterator[Database]:
-    with lent(server, HEALTHY) as database:
-        yield database
-
-
-@pytest.fixture
-def empty(server: Server) -> Iterator[Database]:
-    with lent(server, None) as database:
-        yield database
 
 
 # ---- check
@@ -441,11 +269,6 @@ def test_history_lists_the_runs_and_their_quarantine(broken: Database) -> None:
 
 def test_history_of_a_database_that_was_never_repaired_is_empty(healthy: Database) -> None:
     assert json.loads(fixer("history", "--format", "json", "--dsn", healthy.dsn).stdout)["runs"] == []
-
-
-def planned(database: Database, place: Path) -> Path:
-    fixer("plan", "-q", "--dsn", database.dsn, "-o", place / "plan.json")
-    return place / "plan.json"
 
 
 def applied(database: Database) -> Any:
@@ -702,16 +525,6 @@ def standby() -> Iterator[str]:
             os.chown(data / "standby.signal", _supervise.nobody().pw_uid, -1)
         with running(command, place, guise):
             yield dsn
-
-
-@contextmanager
-def running(command: list[str], place: Path, guise: str) -> Iterator[None]:
-    process = _supervise.spawn(command, place, guise, subprocess.DEVNULL)
-    with _supervise.stopped(process):
-        while not _supervise.is_ready(place / "data"):
-            assert process.poll() is None
-            time.sleep(0.02)
-        yield
 
 
 def test_a_standby_is_checked(standby: str) -> None:

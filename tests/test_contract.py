@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg2
 import pytest
-from dumps import TableFacts, facts
-from laws import Laboratory
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -39,18 +36,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.pool import NullPool
-from test_cli import Database, fixer, lent, started
 
 from fixer import api, contract
 from fixer.errors import ContractError, PgmendError
 from fixer.schema import QName
-
-
-@pytest.fixture
-def empty(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), None) as database:
-        yield database
-
+from lab.database import Database, lent
+from lab.facts import TableFacts, facts
+from lab.laboratory import Laboratory
+from lab.process import fixer, started
 
 # ---- where they come from
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from dumps import everything
-from laws import Case, Laboratory
-from test_late import Hook, apply, ask
 
 from fixer import undo
 from fixer.errors import ApplyFailed
+from fixer.plan import MODES
+from lab.dumps import everything
+from lab.hook import Hook, apply, ask
+from lab.laboratory import Case, Laboratory
+from lab.library import FREE, FURTHER, TWICE
 
-FREE = "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE reviews ALTER book_id TYPE bigint;"
-TWICE = (
-    f"{FREE} ALTER TABLE books DROP CONSTRAINT books_pkey;"
-    "INSERT INTO books SELECT id, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id < 4;"
-)
-MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
-FURTHER = 10_000  # where somebody counts without the generator, it goes so much further online
 HELD = {  # what reviews of no book hold, and the numbers that three books get then
     "nothing": ("", [25, 26, 27]),
     "the next": ("UPDATE reviews SET book_id = 25 WHERE id = 1", [26, 27, 28]),
@@ -56,7 +51,7 @@ def books(case: Case) -> list[int]:
     return [number for (number,) in ask(case, "SELECT id FROM books WHERE title = 'another' ORDER BY id")]
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("held", HELD)
 def test_new_numbers_are_clear_of_what_is_held(laboratory: Laboratory, held: str, mode: str) -> None:
     breaks, expected = HELD[held]
@@ -68,7 +63,7 @@ def test_new_numbers_are_clear_of_what_is_held(laboratory: Laboratory, held: str
         assert case.check().ok
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 def test_rows_of_two_kinds_need_room_together(laboratory: Laboratory, mode: str) -> None:
     """Three rows share a key, three have none: a gap for three would let the others run into what is held."""
     with laboratory.database(18) as case:
@@ -82,7 +77,7 @@ def test_rows_of_two_kinds_need_room_together(laboratory: Laboratory, mode: str)
             case.apply(mode=mode, allow_hazards="all")
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 def test_where_there_is_no_room_nothing_is_numbered(laboratory: Laboratory, mode: str) -> None:
     with laboratory.database(18) as case:
         case.break_(
@@ -123,7 +118,7 @@ OWN_DEFAULTS = {
 }
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("default", OWN_DEFAULTS)
 def test_a_column_that_counts_by_what_it_does_not_own_goes_on_so(
     laboratory: Laboratory, default: str, mode: str

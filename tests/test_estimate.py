@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from laws import Laboratory
 
 from fixer.plan import PlannedStep
+from lab.laboratory import Laboratory
 
 NARROW = """
 ALTER TABLE books ALTER COLUMN pages TYPE smallint, DROP CONSTRAINT books_author_id_title_key;

@@ -15,17 +15,18 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laws import Case, Laboratory, copy_quarantine, stamps
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import BigInteger, Column, Date, Double, Integer, MetaData, Numeric, String, Table
 from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
-from test_types import column, converted, text
 
 import fixer
 from fixer.contract import ColumnHints
 from fixer.errors import NeedsPermission
 from fixer.findings import Specimen
 from fixer.types import conversion
+from lab.conversions import column, converted, text
+from lab.copies import copy_quarantine, stamps
+from lab.laboratory import Case, Laboratory
 
 ZONE = "Asia/Kolkata"  # has no summer time; five hours and a half ahead
 OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

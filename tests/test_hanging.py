@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from laws import Laboratory
-from test_apply import wait_for
-from test_cli import Database, fixer, started
-from test_online import Writer, ends
-from test_undo import all_of
+
+from lab.commands import undo
+from lab.database import Database, all_of
+from lab.items import dozing, kept, words
+from lab.laboratory import Laboratory
+from lab.online import Writer, ends
+from lab.process import fixer, wait_for
 
 LONG = "a_column_with_a_name_of_as_many_letters_as_PostgreSQL_has_for_"
 CONTRACT = f"""
@@ -54,37 +56,8 @@ def lent(laboratory: Laboratory, version: int) -> Iterator[Database]:
         server.drop_database(database.name)
 
 
-def words(database: Database, *more: object) -> tuple[object, ...]:
-    chosen = ("--contract", "things:metadata", "--dsn", database.dsn)
-    return ("apply", "--yes", "--allow-hazards", "all", "-q", *more, *chosen)
-
-
 def apply(database: Database, contract: Path, mode: str = "online") -> subprocess.CompletedProcess[str]:
     return fixer(*words(database, "--mode", mode), cwd=contract)
-
-
-def undo(database: Database, run: int = 1) -> subprocess.CompletedProcess[str]:
-    return fixer("undo", run, "--yes", "-q", "--dsn", database.dsn)
-
-
-def kept(database: Database) -> list[str]:
-    """Give the old columns that stay, which tells that columns were exchanged."""
-    return [name for (name,) in database.run("SELECT attname FROM pg_attribute WHERE attname ~ '^pgmend_was'")]
-
-
-def dozing(database: Database, contract: Path, at: str) -> subprocess.Popen[str]:
-    """Start an apply that sleeps once in the transaction of a statement, and return it as it sleeps."""
-    database.run(
-        "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" IF current_setting('application_name') = 'pgmend' AND current_query() ~ '{at}'"
-        " AND coalesce(current_setting('doze.done', true), '') = '' THEN"
-        " PERFORM set_config('doze.done', 'yes', true); PERFORM pg_sleep(2); END IF; END $$;"
-        "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
-    )
-    process = started(*words(database, "--mode", "online"), cwd=contract)
-    sleeps = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-    wait_for(lambda: database.ask(sleeps))
-    return process
 
 
 # ---- names
@@ -96,7 +69,7 @@ def test_columns_whose_long_names_begin_alike_keep_their_values(items: Database,
     ended = apply(items, contract)
 
     assert (ended.stderr, items.run(VALUES), len(kept(items))) == ("", rows, 3)
-    assert (undo(items).stderr, all_of(items)) == ("", before)
+    assert (undo(items, 1, "-q").stderr, all_of(items)) == ("", before)
 
 
 def test_indexes_whose_long_names_begin_alike_go_over(items: Database, contract: Path) -> None:
@@ -145,9 +118,7 @@ IN_PLACE = {
 
 
 @pytest.mark.parametrize("why", IN_PLACE)
-def test_where_a_second_column_would_not_do_it_is_converted_in_place(
-    items: Database, contract: Path, why: str
-) -> None:
+def test_where_a_second_column_would_not_do_it_is_converted_in_place(items: Database, contract: Path, why: str) -> None:
     items.run(IN_PLACE[why])
     rows = items.run(VALUES)
     ended = apply(items, contract)
@@ -274,16 +245,14 @@ BY_PLACE = "INSERT INTO items VALUES (100, 77, 1, 2, 3, 'by its place')"
 
 
 @pytest.mark.parametrize("default", ["", "ALTER TABLE items ALTER COLUMN pages SET DEFAULT 7"], ids=["none", "one"])
-def test_a_value_that_comes_in_by_its_place_is_in_the_new_column(
-    items: Database, contract: Path, default: str
-) -> None:
+def test_a_value_that_comes_in_by_its_place_is_in_the_new_column(items: Database, contract: Path, default: str) -> None:
     items.run(default or "SELECT 1")
     apply(items, contract)
     items.run(BY_PLACE)
 
     assert items.ask("SELECT pages FROM items WHERE id = 100") == 77
     assert items.run("INSERT INTO items (pages) VALUES (78), (NULL) RETURNING pages") == [(78,), (None,)]
-    assert undo(items).stderr == ""
+    assert undo(items, 1, "-q").stderr == ""
     assert items.ask("SELECT pages FROM items WHERE id = 100") == 77
 
 
@@ -344,7 +313,7 @@ def test_what_a_constraint_says_beside_its_columns_goes_over(items: Database, co
     ended = apply(items, contract)
 
     assert (ended.stderr, items.run(SAID), kept(items)) == ("", said, ["pgmend_was_pages"])
-    assert (undo(items).stderr, all_of(items)) == ("", before)
+    assert (undo(items, 1, "-q").stderr, all_of(items)) == ("", before)
 
 
 # ---- indexes
@@ -411,7 +380,7 @@ def test_two_columns_of_one_key_take_their_places_in_one_plan(items: Database, t
     assert (ended.stderr, items.run(query), items.run(KEPT), items.run(indexes)) == ("", rows, kept_, built)
     assert items.ask("SELECT count(*) FROM pg_attribute WHERE attname ~ 'pgmend_was'") == 3
     assert items.ask("SELECT count(*) - count(DISTINCT step -> 'title') FROM fixer_journal.step") == 0
-    assert (undo(items).stderr, all_of(items)) == ("", before)
+    assert (undo(items, 1, "-q").stderr, all_of(items)) == ("", before)
 
 
 def test_what_cannot_be_proved_again_is_said_in_one_sentence(items: Database, contract: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from dumps import everything
-from laws import Case, Laboratory, stamps
-from test_late import ask
 
 import fixer
 from fixer.errors import NeedsPermission
+from fixer.plan import MODES
+from lab.copies import stamps
+from lab.dumps import everything
+from lab.hook import ask
+from lab.laboratory import Case, Laboratory
 
-MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
 # Rows that no key of the table forbids: of a key that stands already, of no parent, beyond the sequence.
 HEIRS = """
 CREATE TABLE old_books (shelf text) INHERITS (books);
@@ -26,7 +27,7 @@ def heirs(case: Case) -> list[object]:
     return ask(case, "SELECT b::text FROM old_books b UNION ALL SELECT a::text FROM old_authors a ORDER BY 1")
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 def test_a_sound_database_stays_as_it_is(laboratory: Laboratory, mode: str) -> None:
     with laboratory.database(18) as case:
         case.break_(HEIRS)
@@ -48,7 +49,7 @@ MENDED = {
 }
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("what", MENDED)
 def test_what_moves_no_rows_is_mended_and_taken_back(laboratory: Laboratory, what: str, mode: str) -> None:
     with laboratory.database(18) as case:
@@ -76,7 +77,7 @@ REFUSED = {
 }
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_moves_rows_is_left_to_a_person(laboratory: Laboratory, what: str, mode: str) -> None:
     with laboratory.database(18) as case:

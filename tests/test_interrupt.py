@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 from psycopg2.extensions import parse_dsn
-from test_apply import APPLY, wait_for
-from test_cli import CLEAN, HEALTHY, HOUSE, STORY, Database, fixer, lent, started
 
 from fixer import servers
+from lab.commands import APPLY
+from lab.database import STORY, Database, lent
+from lab.process import CLEAN, HOUSE, fixer, started, wait_for
 
 COMMANDS = [["check"], ["plan"], ["apply", "--yes"], ["undo", "1", "--yes"], ["history"]]
 SLEEPY = """
@@ -64,18 +65,6 @@ def test_the_environment_says_for_how_long() -> None:
         ended = fixer("check", "--dsn", f"postgresql://u@127.0.0.1:{port}/d", env={"PGCONNECT_TIMEOUT": "2"})
 
     assert (ended.returncode, "nothing answered in time" in ended.stderr) == (2, True)
-
-
-@pytest.fixture
-def healthy(laboratory: object) -> Iterator[Database]:
-    with lent(laboratory.server(18), HEALTHY) as database:  # type: ignore[attr-defined]
-        yield database
-
-
-@pytest.fixture
-def broken(laboratory: object) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:  # type: ignore[attr-defined]
-        yield database
 
 
 def test_each_of_several_hosts_has_its_time(healthy: Database) -> None:

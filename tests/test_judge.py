@@ -9,10 +9,10 @@ from typing import Any
 import psycopg2
 import pytest
 import sqlalchemy as sa
-from laws import Laboratory
 
 from contracts.judge import Judge
 from contracts.rows.laws import Law
+from lab.laboratory import Laboratory
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Integer), sa.Column("b", sa.Integer))
 ROWS = [{"a": a, "b": b} for a in (0, 1, 2**31 - 1) for b in (0, 1, 99)]

@@ -3,63 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
-from dumps import everything
-from laws import Case, Laboratory
 from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
-from test_cli import Database
-from test_script import psql, script
 
 from fixer.apply import journal
 from fixer.apply.definitions import Definitions
 from fixer.apply.floor import floor
-from fixer.apply.progress import SILENT, Progress
-from fixer.apply.run import Run
 from fixer.apply.undo import undo
 from fixer.defects import legacy_table, text_reference
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
 from fixer.findings import Specimen
 from fixer.plan import MODES, PlannedStep
+from lab.commands import psql, script
+from lab.database import Database
+from lab.dumps import everything
+from lab.hook import Hook, apply, ask
+from lab.laboratory import Case, Laboratory
 
 ORPHANS = (
     "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 900 WHERE id = 5;"
     "DELETE FROM reviews WHERE book_id = 5"
 )
-
-
-class Hook(Progress):
-    """Does something once, at the first step whose title says certain words."""
-
-    def __init__(self, words: str, deed: Callable[[], object]) -> None:
-        self.words, self.deed, self.done = words, deed, False
-
-    def step(self, step: PlannedStep, _: int) -> None:
-        if self.words in step.title and not self.done:
-            self.done = True
-            self.deed()
-
-
-def apply(case: Case, hook: Progress = SILENT, mode: str = "online") -> Run:
-    run = case.apply(mode=mode, allow_hazards="all", progress=hook)
-
-    assert run.report.ok
-    assert not isinstance(hook, Hook) or hook.done
-    return run
-
-
-def ask(case: Case, sql: str) -> list[Any]:
-    with case.observer.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else []
 
 
 # ---- tables that come to reference others

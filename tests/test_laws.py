@@ -8,24 +8,6 @@ from itertools import product
 from zlib import crc32
 
 import pytest
-from dumps import everything, facts, losses
-from laws import (
-    OWNER,
-    ROLES,
-    VERSIONS,
-    Case,
-    Laboratory,
-    copy_quarantine,
-    copy_rows,
-    cure,
-    detection,
-    idempotence,
-    refusal,
-    return_,
-    silence,
-    stamps,
-    survival,
-)  # fmt: skip
 from sqlalchemy import MetaData
 
 import fixer
@@ -34,6 +16,12 @@ from fixer import defects, snapshot, specimens
 from fixer.errors import PgmendError
 from fixer.findings import Specimen
 from fixer.snapshot import Snapshot
+from lab.copies import copy_quarantine, copy_rows, stamps
+from lab.dumps import everything
+from lab.facts import facts
+from lab.laboratory import OWNER, ROLES, VERSIONS, Case, Laboratory
+from lab.laws import cure, detection, idempotence, refusal, return_, silence, survival
+from lab.losses import losses
 
 SPECIMENS = [(defect.SLUG, specimen) for defect in defects.all_classes() for specimen in defect.SPECIMENS]
 NEAR_MISSES = [(defect.SLUG, near) for defect in defects.all_classes() for near in defect.NEAR_MISSES]

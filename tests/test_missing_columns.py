@@ -7,7 +7,6 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from laws import Laboratory
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -28,9 +27,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
-from test_cli import Database
 
 import fixer
+from lab.database import Database
+from lab.laboratory import Laboratory
 
 WANTED = MetaData()
 

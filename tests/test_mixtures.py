@@ -6,22 +6,8 @@ import os
 from collections.abc import Callable
 
 import pytest
-from dumps import everything
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from laws import (
-    ROLES,
-    VERSIONS,
-    Case,
-    Laboratory,
-    copy_quarantine,
-    copy_rows,
-    cure,
-    idempotence,
-    return_,
-    stamps,
-    survival,
-)  # fmt: skip
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Numeric, String, Table, text
 
 from fixer import defects
@@ -29,6 +15,10 @@ from fixer.errors import NeedsPermission, PgmendError
 from fixer.findings import Specimen
 from fixer.plan import MODES
 from fixer.specimens import company, tenancy
+from lab.copies import copy_quarantine, copy_rows, stamps
+from lab.dumps import everything
+from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
+from lab.laws import cure, idempotence, return_, survival
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes

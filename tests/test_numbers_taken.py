@@ -10,21 +10,21 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from dumps import everything
-from laws import Case, Laboratory
 from psycopg2 import errors as pg
 from sqlalchemy import Column, Integer, MetaData, Table, Text
-from test_apply import wait_for
-from test_cli import Database, fixer, lent
-from test_counting import FREE, FURTHER, MODES, TWICE
-from test_late import Hook, apply, ask
-from test_online import APPLY
 
 from fixer import undo
 from fixer.apply.progress import Progress
 from fixer.findings import Specimen
-from fixer.plan import PlannedStep
+from fixer.plan import MODES, PlannedStep
 from fixer.specimens import TENANCY_ROWS, tenancy
+from lab.database import Database, lent
+from lab.dumps import everything
+from lab.hook import Hook, apply, ask
+from lab.laboratory import Case, Laboratory
+from lab.library import FREE, FURTHER, TWICE
+from lab.online import APPLY
+from lab.process import fixer, wait_for
 
 # ---- beside every step
 
@@ -286,7 +286,7 @@ def test_numbers_stay_apart_while_a_run_is_interrupted(laboratory: Laboratory) -
         assert (ask(case, ALIENS), len(application.refused), len(written(case))) == ([], 3, 1)
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 def test_what_kept_numbers_apart_and_was_left_behind_is_found_and_dropped(laboratory: Laboratory, mode: str) -> None:
     with laboratory.database(18) as case:
         case.break_("CREATE UNIQUE INDEX pgmend_new_books_numbers ON books (id) WHERE id > 90")

@@ -6,8 +6,6 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from laws import VERSIONS, Laboratory
-from outcomes import contract, integer, key, once_called, outcome, text
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -24,12 +22,14 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
-from test_cli import lent
-from test_undo import all_of, differences
 
 import fixer
+from fixer.plan import MODES
+from lab.database import all_of, differences, lent
+from lab.laboratory import VERSIONS, Laboratory
+from lab.models import contract, integer, key, once_called, text
+from lab.outcomes import outcome
 
-MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
 NULL_CODE = "CREATE TABLE users(id serial PRIMARY KEY, code text); INSERT INTO users(code) VALUES ('a'), (NULL);"
 FIVE = "CREATE TABLE u(id serial PRIMARY KEY); INSERT INTO u SELECT FROM generate_series(1, 5)"
 SET = "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET {}', current_database()); END$$"
@@ -119,9 +119,7 @@ MENDED = {
         "INSERT INTO u(k) VALUES (NULL), (NULL)",
     ),
     "a default row whose other value the database gives": (
-        with_default_row(
-            contract(u=(key(), text("code", unique=True), integer("n", nullable=False)))
-        ),
+        with_default_row(contract(u=(key(), text("code", unique=True), integer("n", nullable=False)))),
         "CREATE TABLE u(id serial PRIMARY KEY, code text UNIQUE, n integer NOT NULL DEFAULT 3)",
     ),
     "a row that breaks a check beside a column that is to be added": (
@@ -135,7 +133,7 @@ MENDED = {
 }
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", MENDED)
 def test_what_is_seldom_met_is_mended(laboratory: Laboratory, case: str, mode: str) -> None:
     if "compressed" in case and max(VERSIONS) < 14:
@@ -240,7 +238,7 @@ REFUSED = {
 }
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_nobody_has_asked_for_is_left_to_a_person(laboratory: Laboratory, case: str, mode: str) -> None:
     wanted, made, expected = REFUSED[case]
@@ -259,7 +257,7 @@ def test_uniques_under_which_nulls_are_alike_are_told_from_others(laboratory: La
     assert outcome(laboratory, wanted, made.format("UNIQUE NULLS NOT DISTINCT", "1"), "atomic") == "sound"
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("link", ["", "REFERENCES n", "REFERENCES n ON DELETE CASCADE"])
 def test_a_tree_whose_root_goes_stays_where_its_references_may_be_empty(
     laboratory: Laboratory, link: str, mode: str

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
-from laws import Laboratory
 from psycopg2 import errors as pg
-from test_apply import alone, session, slow_down, wait_for
-from test_cli import STORY, Database, fixer, lent, role, started
-from test_undo import FILLED, all_of, differences, undo, written
 
 from fixer import snapshot
 from fixer.apply import transaction
+from lab.commands import holds, planned, runs, undo
+from lab.database import FILLED, STORY, Database, all_of, differences, lent, role, session, written
+from lab.laboratory import Laboratory
+from lab.online import APPLY, STRENGTHS, WATCH, Writer, ends, slow_down, stop
+from lab.process import fixer, heard, started, wait_for
 
-APPLY = ("apply", "--mode", "online", "--yes", "--allow-hazards", "all")
 KEYLESS, DOUBLED = "users-without-primary-key", "double-restore-duplicates"
 UNRULED = "orphans-under-a-valid-key"  # its repair moves rows, and changes no definition
 REPAIRABLE = sorted(s.name for s in snapshot.find().values() if s.repairable and s.findings and s.name != UNRULED)
@@ -38,25 +36,9 @@ SELECT CASE WHEN n % 10 = 0 THEN 100000 + n ELSE 2 + n % 9 END, 'M&M', 'BUY', n,
 
 
 @pytest.fixture
-def broken(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:
-        yield database
-
-
-@pytest.fixture
 def large(broken: Database) -> Database:
     broken.run(TRADES)
     return broken
-
-
-def holds(database: Database) -> bool:
-    return fixer("check", "--deep", "-q", "--dsn", database.dsn).returncode == 0
-
-
-def runs(database: Database) -> list[tuple[int, bool]]:
-    """Give the runs of the past, the newest first, and whether they were finished."""
-    answer = json.loads(fixer("history", "--format", "json", "--dsn", database.dsn).stdout)
-    return [(run["run"], run["finished_at"] is not None) for run in answer["runs"]]
 
 
 def trades(database: Database) -> Any:
@@ -73,43 +55,7 @@ def at(database: Database, mark: str, *words: object) -> subprocess.Popen[str]:
     return process
 
 
-def heard(process: subprocess.Popen[str], mark: str) -> str:
-    assert process.stderr
-    impatience = threading.Timer(20, process.kill)
-    impatience.start()
-    lines = ""
-    while not re.search(mark, lines):
-        line = process.stderr.readline()
-        assert line, lines
-        lines += line
-    impatience.cancel()
-    return lines
-
-
 # ---- locks
-
-
-WATCH = """
-CREATE TABLE watched (query text, strength int, scanned bigint);
-CREATE FUNCTION scanned() RETURNS bigint LANGUAGE sql AS $$
-    SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE schemaname = 'public' AND relname <> 'watched';
-$$;
-CREATE FUNCTION start() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN PERFORM set_config('watched.scanned', public.scanned()::text, false); END $$;
-CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO public.watched
-    SELECT current_query(), max(array_position(ARRAY['RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareLock',
-               'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'], l.mode)),
-           public.scanned() - current_setting('watched.scanned')::bigint
-      FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-     WHERE l.pid = pg_backend_pid() AND c.relkind = 'r' AND c.relname <> 'watched'
-       AND c.relnamespace = 'public'::regnamespace;
-END $$;
-CREATE EVENT TRIGGER start ON ddl_command_start EXECUTE FUNCTION start();
-CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION watch();
-"""
-STRENGTHS = ["ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"]
 
 
 def claims(database: Database) -> dict[str, str]:
@@ -329,35 +275,6 @@ def test_timeouts_of_the_database_end_no_online_run(broken: Database) -> None:
 # ---- others who write
 
 
-class Writer(threading.Thread):
-    """Somebody who writes all the while, and takes no for an answer; counts what went in."""
-
-    def __init__(self, database: Database, statement: str, most: int = 10**9) -> None:
-        super().__init__(daemon=True)
-        self.most = most
-        self.database, self.statement, self.done = database, statement, threading.Event()
-        self.went_in = self.refused = 0
-
-    def run(self) -> None:
-        with closing(psycopg2.connect(self.database.dsn)) as connection:
-            connection.autocommit = True
-            while self.went_in < self.most and not self.done.is_set():
-                try:
-                    connection.cursor().execute(self.statement)
-                    self.went_in += 1
-                except psycopg2.Error as error:
-                    self.refused += not isinstance(error, psycopg2.errors.LockNotAvailable)
-                    time.sleep(0.005)
-
-    def __enter__(self) -> Writer:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self.join()
-
-
 BAD_ROWS = {
     "orphans": (
         STORY,
@@ -499,22 +416,6 @@ STEPS = 17
 """How many steps the plan of the story has."""
 
 
-def stop(database: Database, process: subprocess.Popen[str], how: str) -> None:
-    if how == "of its backend":
-        database.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'pgmend' AND datname = current_database()"
-        )
-    else:
-        process.send_signal(signal.SIGKILL if how == "kill -9" else signal.SIGINT)
-    process.communicate(timeout=60)
-
-
-def ends(database: Database, process: subprocess.Popen[str], how: str) -> None:
-    stop(database, process, how)
-    wait_for(lambda: alone(database))
-
-
 def stop_dozing(database: Database) -> None:
     database.run("DROP EVENT TRIGGER IF EXISTS yawn; DROP FUNCTION IF EXISTS yawn")
 
@@ -621,16 +522,11 @@ def test_what_is_unfinished_is_not_pruned(large: Database) -> None:
 # ---- plans that were kept
 
 
-def planned(database: Database, place: Path, mode: str = "online") -> Path:
-    fixer("plan", "-q", "--mode", mode, "-o", place / "plan.json", "--dsn", database.dsn)
-    return place / "plan.json"
-
-
 @pytest.mark.parametrize("words", [(), ("--mode", "online")])
 def test_a_plan_for_online_mode_that_was_kept_is_carried_out_online(
     broken: Database, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    kept = planned(broken, tmp_path)
+    kept = planned(broken, tmp_path, "--mode", "online")
     ended = fixer("apply", kept, *words, "--yes", "--allow-hazards", "all", "--format", "json", "--dsn", broken.dsn)
     mode = broken.ask("SELECT mode FROM fixer_journal.run")
     done = [step["sql"] for step in json.loads(ended.stdout)["steps"]]
@@ -642,7 +538,7 @@ def test_a_plan_for_online_mode_that_was_kept_is_carried_out_online(
 def test_a_plan_is_not_carried_out_in_a_mode_it_was_not_made_for(
     broken: Database, tmp_path: Path, made_for: str, asked_for: str
 ) -> None:
-    kept, before = planned(broken, tmp_path, made_for), written(broken)
+    kept, before = planned(broken, tmp_path, "--mode", made_for), written(broken)
     ended = fixer(*APPLY[:1], kept, "--mode", asked_for, *APPLY[3:], "--dsn", broken.dsn)
 
     assert (2, 1, before) == (ended.returncode, len(ended.stderr.splitlines()), written(broken))
@@ -651,7 +547,7 @@ def test_a_plan_is_not_carried_out_in_a_mode_it_was_not_made_for(
 def test_a_plan_for_online_mode_is_refused_when_the_database_has_changed_since(
     broken: Database, tmp_path: Path
 ) -> None:
-    kept = planned(broken, tmp_path)
+    kept = planned(broken, tmp_path, "--mode", "online")
     broken.run("ALTER TABLE users ADD COLUMN more text")
     before = written(broken)
     ended = fixer("apply", kept, *APPLY[3:], "--dsn", broken.dsn)

@@ -6,28 +6,18 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from laws import Laboratory
-from test_cli import CLEAN, HEALTHY, HOUSE, SECRETS, STORY, Database, fixer, lent, role, started
 
-APPLY = ("apply", "--yes", "--allow-hazards", "all")
+from lab.commands import APPLY, planned
+from lab.database import STORY, Database, lent, role
+from lab.laboratory import Laboratory
+from lab.passwords import SECRETS
+from lab.process import CLEAN, HOUSE, fixer, started
+
 CONTRACT = ("--contract", "models:metadata")
-
-
-@pytest.fixture
-def broken(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:
-        yield database
-
-
-@pytest.fixture
-def healthy(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), HEALTHY) as database:
-        yield database
 
 
 def models(place: Path, text: str = "") -> Path:
@@ -314,11 +304,6 @@ def test_json_is_one_document_where_rows_cannot_be_read(broken: Database) -> Non
     assert "unreadable-rows" in {finding["slug"] for finding in answer["findings"]}
 
 
-def kept_plan(database: Database, place: Path, *words: str) -> Path:
-    fixer("plan", "-q", "-o", place / "plan.json", *words, "--dsn", database.dsn)
-    return place / "plan.json"
-
-
 EDITS: dict[str, Any] = {
     "the schema changed": None,
     "another contract": {"contract": "contracts.other:metadata"},
@@ -330,7 +315,7 @@ EDITS: dict[str, Any] = {
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
 def test_json_of_a_plan_that_is_refused_is_not_ok(broken: Database, tmp_path: Path, edit: dict[str, Any]) -> None:
-    file = kept_plan(broken, tmp_path)
+    file = planned(broken, tmp_path)
     file.write_text(json.dumps({**json.loads(file.read_text()), **(edit or {})}))
     if edit is None:
         broken.run("ALTER TABLE users ADD nickname text")
@@ -343,7 +328,7 @@ def test_json_of_a_plan_that_is_refused_is_not_ok(broken: Database, tmp_path: Pa
 @pytest.mark.parametrize("name", [STORY, "must-be-refused"])
 def test_json_of_a_plan_that_needs_more_is_not_ok(laboratory: Laboratory, tmp_path: Path, name: str) -> None:
     with lent(laboratory.server(18), name) as database:
-        file = kept_plan(database, tmp_path)
+        file = planned(database, tmp_path)
         ended = fixer("apply", "--yes", file, "--format", "json", "--dsn", database.dsn)
         answer = json.loads(ended.stdout)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy
-from laws import Laboratory
-from outcomes import contract, integer, key, once_called, outcome, text
 from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData
 
-MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
+from fixer.plan import MODES
+from lab.laboratory import Laboratory
+from lab.models import contract, integer, key, once_called, text
+from lab.outcomes import outcome
 
 
 def parted(columns: str) -> str:
@@ -174,7 +175,7 @@ CASES = {
 }  # fmt: skip
 
 
-@MODES
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_in_partitions_is_kept(laboratory: Laboratory, case: str, mode: str) -> None:
     wanted, made, expected = CASES[case]

@@ -8,13 +8,13 @@ from typing import Any
 
 import psycopg2
 import pytest
-from laws import Case, Laboratory
-from test_apply import wait_for
 
 from fixer import api, rows
 from fixer.apply import atomic, places
 from fixer.plan import Plan
 from fixer.schema import QName
+from lab.laboratory import Case, Laboratory
+from lab.process import wait_for
 
 REVIEWS = QName("public", "reviews")
 # Of 1 there are three copies, of 2 one and another row with two copies, of 3 another row.

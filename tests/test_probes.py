@@ -10,11 +10,8 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from laws import Case, Laboratory
-from outcomes import contract, key
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
-from test_cli import lent
 
 import fixer
 from fixer import rows, sqltext
@@ -31,6 +28,9 @@ from fixer.defects import (
 from fixer.examine import examine, look
 from fixer.findings import Count, Probe, Specimen
 from fixer.sqltext import SQL
+from lab.database import lent
+from lab.laboratory import Case, Laboratory
+from lab.models import contract, key
 
 READ = "SELECT seq_scan, seq_tup_read, coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables WHERE relname = %s"
 BOOKS = sqltext.SQL("public.books AS t")

@@ -13,21 +13,23 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from laws import VERSIONS, Laboratory
-from outcomes import contract, integer, key, outcome
-from outcomes import text as words
 from sqlalchemy import CheckConstraint, Column, ForeignKey, MetaData, Numeric, String, text
-from test_cli import STORY, Database, lent, role, running
-from test_cli import fixer as command
-from test_undo import MODES, all_of, differences
 
 import fixer
 from fixer import _supervise, servers
 from fixer.apply.prune import prune
 from fixer.errors import ApplyFailed, NeedsPermission, UndoRefused
+from fixer.plan import MODES
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.steps import Hazard
+from lab.database import STORY, Database, all_of, differences, lent, role
+from lab.laboratory import VERSIONS, Laboratory
+from lab.models import contract, integer, key
+from lab.models import text as words
+from lab.outcomes import outcome
+from lab.process import fixer as command
+from lab.process import running
 
 EVERYTHING = ("all", "stops-subscribers")
 ALL = "CREATE PUBLICATION p FOR ALL TABLES;"
@@ -185,8 +187,7 @@ KEYLESS = {
         [(1, 1), (2, None), (3, None)],
     ),
     "a default row": (
-        "CREATE TABLE p (id serial); INSERT INTO p DEFAULT VALUES;"
-        "CREATE TABLE t (id serial PRIMARY KEY, p_id integer)",
+        "CREATE TABLE p (id serial); INSERT INTO p DEFAULT VALUES;CREATE TABLE t (id serial PRIMARY KEY, p_id integer)",
         "SELECT id FROM p ORDER BY 1",
         [(1,), (5,)],
     ),

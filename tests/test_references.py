@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
-from laws import Laboratory
-from test_cli import Database, started
-from test_online import APPLY, ends
-from test_shadow import LIBRARY, apply, holds, library, undo
-from test_undo import all_of
 
 from fixer.defects import text_key, text_reference
+from lab.commands import holds, undo
+from lab.database import Database, all_of
+from lab.laboratory import Laboratory
+from lab.library import LIBRARY, apply, library
+from lab.online import APPLY, ends
+from lab.process import started, wait_for
 
 MAPPED, NUMBERED = text_reference.SPECIMENS[0].breaks, text_key.SPECIMENS[0].breaks
 TITLES = "SELECT r.body, b.title FROM reviews r JOIN books b ON b.id = r.book_id WHERE r.body = 'late'"
@@ -44,10 +44,7 @@ def dozes(database: Database) -> bool:
 
 
 def until_it_dozes(database: Database) -> None:
-    end = time.monotonic() + 30
-    while not dozes(database):
-        assert time.monotonic() < end, "it never slept"
-        time.sleep(0.02)
+    wait_for(lambda: dozes(database))
 
 
 BEFORE_THE_CHANGE = ("CREATE FUNCTION", "RENAME COLUMN")  # of names: the table is not locked yet
@@ -62,7 +59,7 @@ def test_a_child_that_comes_in_before_its_parent_is_mapped(laboratory: Laborator
             process.communicate(timeout=60)
 
         assert (process.returncode, database.run(NAMES)) == (0, [("late", "later")])
-        assert (holds(database), database.run(LEFT)) == (True, [])
+        assert (holds(database, *LIBRARY), database.run(LEFT)) == (True, [])
 
 
 def test_a_child_of_a_writer_who_does_not_see_the_numbers_is_mapped(laboratory: Laboratory) -> None:
@@ -102,7 +99,7 @@ def test_what_was_interrupted_before_the_last_row_was_mapped_is_taken_up(
         resumed = apply(database, "-q", "--mode", mode)
 
         assert (resumed.stderr, database.run(WRITTEN)) == ("", meant)
-        assert (holds(database), database.run(LEFT)) == (True, [])
+        assert (holds(database, *LIBRARY), database.run(LEFT)) == (True, [])
 
 
 def test_what_was_interrupted_before_the_last_row_was_mapped_can_be_taken_back(laboratory: Laboratory) -> None:
@@ -113,4 +110,4 @@ def test_what_was_interrupted_before_the_last_row_was_mapped_can_be_taken_back(l
             until_it_dozes(database)
             ends(database, process, "kill -9")
 
-        assert (undo(database).stderr, all_of(database), database.run(LEFT)) == ("", before, [])
+        assert (undo(database, 1, "-q").stderr, all_of(database), database.run(LEFT)) == ("", before, [])

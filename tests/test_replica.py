@@ -10,12 +10,11 @@ from urllib.parse import quote
 
 import psycopg2
 import pytest
-from test_cli import STORY, Database, fixer, role, running, started
-from test_cli import broken as broken
-from test_cli import server as server
-from test_online import APPLY, heard
 
 from fixer import _supervise, servers, snapshot
+from lab.database import STORY, Database, ask, role
+from lab.online import APPLY
+from lab.process import fixer, heard, running, started
 
 STANDBY = "primary_conninfo = 'host={} user=postgres application_name=distant'\nhot_standby = on\n"
 LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) FROM pg_stat_replication"
@@ -48,13 +47,6 @@ def serving(bindir: Path, place: Path) -> list[str]:
 
 def dsn_of(place: Path) -> str:
     return f"postgresql://postgres@/postgres?host={quote(str(place), safe='')}"
-
-
-def ask(dsn: str, question: str) -> object:
-    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute(question)
-        return cursor.fetchone()[0] if cursor.description else None
 
 
 def test_the_fixer_waits_for_a_replica_that_lags_and_then_goes_on() -> None:

@@ -11,8 +11,6 @@ from typing import Any
 
 import psycopg2
 import pytest
-from dumps import everything
-from laws import VERSIONS, Laboratory
 from sqlalchemy import (
     TIMESTAMP,
     BigInteger,
@@ -31,14 +29,15 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import UUID
-from test_cli import Database, lent, role
-from test_undo import mode as mode
 
 import fixer
 from fixer.apply.progress import Progress
 from fixer.errors import UndoRefused
 from fixer.plan import Plan, PlannedStep
 from fixer.steps import Phase
+from lab.database import Database, lent, role
+from lab.dumps import everything
+from lab.laboratory import VERSIONS, Laboratory
 
 Lines = Counter[tuple[str, str]]
 MARK = re.compile(

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
-from laws import Laboratory
-from test_cli import STORY, Database, fixer, lent
 
 from fixer import api, snapshot
+from lab.commands import psql, script
+from lab.database import STORY, Database, lent
+from lab.laboratory import Laboratory
+from lab.process import fixer
 
 REPAIRABLE = {name: each for name, each in snapshot.find().items() if each.repairable and each.findings}
 APPLIED = "This plan was applied already"
-
-
-def script(database: Database, place: Path, contract: str = "contracts.trading:metadata") -> Path:
-    file = place / "plan.sql"
-    ended = fixer("plan", "-q", "--deep", "--sql", file, "--contract", contract, "--dsn", database.dsn, cwd=place)
-    assert ended.stderr == ""
-    return file
-
-
-def psql(database: Database, file: Path) -> subprocess.CompletedProcess[str]:
-    assert database.server.bindir
-    words = [database.server.bindir / "psql", "-X", "-f", file, database.dsn]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60)
 
 
 def quarantined(database: Database) -> dict[str, int]:
@@ -37,12 +24,6 @@ def quarantined(database: Database) -> dict[str, int]:
         database.run(f'SELECT source, count(*) FROM fixer_quarantine."{name}" GROUP BY source') for (name,) in tables
     ]
     return dict(row for rows in counts for row in rows)
-
-
-@pytest.fixture
-def broken(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:
-        yield database
 
 
 @pytest.mark.parametrize("version", [16, 18])

@@ -20,6 +20,7 @@ from psycopg2.extensions import parse_dsn
 
 from fixer import _supervise, servers
 from fixer.errors import ServerError
+from lab.database import ask
 
 HOUSE = Path(__file__).resolve().parent.parent
 Seen = TypeVar("Seen")
@@ -70,12 +71,6 @@ def owner() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["sleep", "60"]) as process:
         yield process
         process.kill()
-
-
-def ask(dsn: str, query: str) -> Any:
-    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetchone()[0] if cursor.description else None
 
 
 def python(script: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
@@ -306,9 +301,7 @@ def test_a_ctrl_c_at_the_terminal_stops_no_server_that_is_still_needed() -> None
 
 @LINUX_ONLY
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_killing_the_owner_of_a_starting_server_leaves_nothing_behind(
-    tmp_path: Path, end: signal.Signals
-) -> None:
+def test_killing_the_owner_of_a_starting_server_leaves_nothing_behind(tmp_path: Path, end: signal.Signals) -> None:
     sleep = f"exec '{sys.executable}' -c 'import time; time.sleep(60)' '{tmp_path}' \"$@\""
     fake_binaries(tmp_path, initdb=sleep)
     bindirs = os.environ | {"PGMEND_BINDIRS": str(tmp_path)}
@@ -399,9 +392,7 @@ def test_an_ordinary_user_starts_a_server() -> None:
     assert expected == (done.stdout, done.stderr)
 
 
-def test_a_temporary_directory_with_a_long_path_is_avoided(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_temporary_directory_with_a_long_path_is_avoided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = tmp_path / ("long" * 25)
     long.mkdir()
     monkeypatch.setattr(_supervise, "ROOM", float("inf"))
@@ -432,9 +423,7 @@ def test_more_binaries_come_from_the_environment(tmp_path: Path, monkeypatch: py
     assert tmp_path == servers.binaries()[77]
 
 
-def test_a_server_that_does_not_start_quotes_its_last_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_does_not_start_quotes_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_binaries(tmp_path, initdb="echo 'the disk is on fire' >&2; exit 1")
     monkeypatch.setattr(servers, "binaries", lambda: {18: tmp_path})
 
@@ -448,9 +437,7 @@ def test_an_outside_server_keeps_its_password_to_itself(server: servers.Server) 
     assert (server.version, None, False) == (outside.version, outside.bindir, "s3cret" in repr(outside))
 
 
-@pytest.mark.parametrize(
-    "dsn", ["postgresql://u:s3cret@127.0.0.1:1/x", "postgresql://u:s3cret@[/x", "s3cret"]
-)
+@pytest.mark.parametrize("dsn", ["postgresql://u:s3cret@127.0.0.1:1/x", "postgresql://u:s3cret@[/x", "s3cret"])
 def test_an_outside_server_that_is_not_there_is_an_error_without_the_password(dsn: str) -> None:
     with pytest.raises(ServerError) as caught:
         servers.outside(dsn)

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg2
 import pytest
-from laws import Case, Laboratory
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -20,6 +19,7 @@ from fixer.defects import duplicate_row, orphan_rows
 from fixer.examine import beginning, examine, snapshot
 from fixer.sessions import Answer, Session
 from fixer.sqltext import SQL
+from lab.laboratory import Case, Laboratory
 
 BROKEN = (duplicate_row.SPECIMENS[0].breaks, orphan_rows.SPECIMENS[0].breaks)
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from laws import Laboratory
-from test_apply import session, wait_for
-from test_cli import Database, fixer, started
-from test_online import APPLY, STRENGTHS, WATCH, Writer, ends, heard, runs
-from test_script import psql
-from test_undo import all_of
 
-LIBRARY = ("--contract", "fixer.specimens:library")
+from lab.commands import holds, psql, runs, undo
+from lab.database import Database, all_of, session
+from lab.laboratory import Laboratory
+from lab.library import LIBRARY, apply, library
+from lab.online import APPLY, STRENGTHS, WATCH, Writer, ends
+from lab.process import fixer, heard, started, wait_for
+
 NARROW = """
 ALTER TABLE books ALTER COLUMN id TYPE smallint, ALTER COLUMN author_id TYPE smallint, ALTER COLUMN pages TYPE smallint;
 ALTER TABLE reviews ALTER COLUMN book_id TYPE smallint;
@@ -36,18 +35,6 @@ ALTER TABLE authors ALTER COLUMN rating TYPE double precision, ALTER COLUMN join
 """
 
 
-@contextmanager
-def library(laboratory: Laboratory, version: int, breaks: str) -> Iterator[Database]:
-    """Lend a broken library that nobody else looks at."""
-    server, template = laboratory.server(version), laboratory.sound(version).template
-    database = Database(server, server.create_database(template))
-    try:
-        database.run(breaks)
-        yield database
-    finally:
-        server.drop_database(database.name)
-
-
 @pytest.fixture(params=[16, 18])
 def narrow(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Database]:
     with library(laboratory, request.param, NARROW) as database:
@@ -60,27 +47,13 @@ def odd(laboratory: Laboratory) -> Iterator[Database]:
         yield database
 
 
-def apply(database: Database, *words: object) -> subprocess.CompletedProcess[str]:
-    return fixer(*APPLY, *LIBRARY, *words, "--dsn", database.dsn)
-
-
-def undo(database: Database, run: int = 1) -> subprocess.CompletedProcess[str]:
-    return fixer("undo", run, "--yes", "-q", "--dsn", database.dsn)
-
-
 def plan(database: Database) -> list[dict[str, Any]]:
     words = ("plan", "--mode", "online", "--format", "json", *LIBRARY, "--dsn", database.dsn)
     return json.loads(fixer(*words).stdout)["steps"]  # type: ignore[no-any-return]
 
 
-def holds(database: Database) -> bool:
-    return fixer("check", "--deep", "-q", *LIBRARY, "--dsn", database.dsn).returncode == 0
-
-
 def columns(database: Database, table: str) -> list[str]:
-    query = (
-        f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
-    )
+    query = f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
     return [name for (name,) in database.run(f"{query} ORDER BY attnum")]
 
 
@@ -92,7 +65,7 @@ def test_no_table_is_rewritten(narrow: Database) -> None:
     before = narrow.run(files)
     ended = apply(narrow, "-q")
 
-    assert (0, True, before) == (ended.returncode, holds(narrow), narrow.run(files))
+    assert (0, True, before) == (ended.returncode, holds(narrow, *LIBRARY), narrow.run(files))
 
 
 def test_no_table_is_read_under_a_lock_that_keeps_writers_out(narrow: Database) -> None:
@@ -169,7 +142,7 @@ def test_where_something_else_hangs_on_a_column_it_is_converted_in_place(narrow:
     narrow.run(IN_PLACE[why])
     ended = apply(narrow, "-q")
 
-    assert (ended.returncode, ended.stderr, holds(narrow)) == (0, "", True)
+    assert (ended.returncode, ended.stderr, holds(narrow, *LIBRARY)) == (0, "", True)
     assert ("pgmend_was_pages" in columns(narrow, "books")) is False
 
 
@@ -235,7 +208,7 @@ def test_what_others_write_meanwhile_is_in_the_new_column(narrow: Database, kind
         ended = apply(narrow, "-q")
     rows, wrong = narrow.run("SELECT * FROM changes")[0]
 
-    assert (ended.returncode, ended.stderr, wrong, holds(narrow)) == (0, "", 0, True)
+    assert (ended.returncode, ended.stderr, wrong, holds(narrow, *LIBRARY)) == (0, "", 0, True)
     assert rows >= 24
 
 
@@ -252,7 +225,7 @@ def test_a_value_that_the_new_type_does_not_understand_is_refused_from_the_first
     odd.run("INSERT INTO authors (name, joined) VALUES ('y', '2026-02-03 04:05:06')")
     process.communicate(timeout=60)
 
-    assert (process.returncode, holds(odd)) == (0, True)
+    assert (process.returncode, holds(odd, *LIBRARY)) == (0, True)
     assert odd.run("SELECT joined::text FROM authors WHERE name = 'y'") == [("2026-02-03 04:05:06+00",)]
 
 
@@ -266,7 +239,7 @@ def test_others_who_write_under_other_settings_are_understood_alike(odd: Databas
         ended = apply(odd, "-q")
 
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert (odd.run("SELECT * FROM changes"), holds(odd)) == ([(12, 0)], True)
+    assert (odd.run("SELECT * FROM changes"), holds(odd, *LIBRARY)) == ([(12, 0)], True)
 
 
 PRECISE = ("0.30000000000000004", "1.0000000000000002")
@@ -304,7 +277,7 @@ def test_what_was_interrupted_is_taken_up(narrow: Database, part: str) -> None:
     narrow.run("DROP EVENT TRIGGER doze")
     resumed = apply(narrow, "-q")
 
-    assert (resumed.returncode, resumed.stderr, holds(narrow)) == (0, "", True)
+    assert (resumed.returncode, resumed.stderr, holds(narrow, *LIBRARY)) == (0, "", True)
     assert narrow.run("SELECT id, pages, author_id FROM books ORDER BY id") == rows
     assert [name for name in columns(narrow, "books") if name.startswith("pgmend") and "was" not in name] == []
     assert len(narrow.run(TRIGGERS)) == len([name for name in columns(narrow, "books") if "was" in name]) + 2
@@ -315,7 +288,7 @@ def test_what_was_interrupted_can_be_taken_back(narrow: Database, part: str) -> 
     before = all_of(narrow)
     ends(narrow, dozing(narrow, part), "kill -9")
     narrow.run("DROP EVENT TRIGGER doze; DROP FUNCTION doze")
-    ended = undo(narrow)
+    ended = undo(narrow, 1, "-q")
 
     assert ended.stderr == ""
     assert (all_of(narrow), narrow.run(FUNCTIONS)) == (before, [])
@@ -326,7 +299,7 @@ def test_an_index_that_was_finished_when_the_fixer_was_gone_is_taken_back_as_wel
     ends(narrow, dozing(narrow, "build the index"), "kill -9")
     narrow.run("DROP EVENT TRIGGER doze; DROP FUNCTION doze")
     narrow.run("CREATE INDEX pgmend_new_odd ON books (pgmend_new_pages, title)")
-    ended = undo(narrow)
+    ended = undo(narrow, 1, "-q")
 
     assert (ended.stderr, all_of(narrow)) == ("", before)
 
@@ -339,9 +312,9 @@ def test_what_was_interrupted_is_cleared_away_where_another_way_is_taken(narrow:
     ended = apply(narrow, "-q", "--mode", "atomic")
     left = [name for table in ("authors", "books", "reviews") for name in columns(narrow, table) if "pgmend" in name]
 
-    assert (ended.stderr, left, holds(narrow)) == ("", [], True)
+    assert (ended.stderr, left, holds(narrow, *LIBRARY)) == ("", [], True)
     assert (narrow.run(TRIGGERS), narrow.run(FUNCTIONS)) == ([], [])
-    assert [undo(narrow, run).stderr for run in (2, 1)] == ["", ""]
+    assert [undo(narrow, run, "-q").stderr for run in (2, 1)] == ["", ""]
     assert all_of(narrow) == before
 
 
@@ -367,7 +340,7 @@ def test_rows_that_were_written_since_go_back_to_the_old_type(narrow: Database) 
         "UPDATE books SET pages = 78, author_id = 4 WHERE id = 9; DELETE FROM books WHERE id = 10"
     )
     rows = narrow.run("SELECT id, pages, author_id, title FROM books ORDER BY id")
-    ended = undo(narrow)
+    ended = undo(narrow, 1, "-q")
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert narrow.run("SELECT id, pages, author_id, title FROM books ORDER BY id") == rows
@@ -378,7 +351,7 @@ def test_a_value_that_the_old_type_does_not_take_is_the_reason_why_not(narrow: D
     apply(narrow, "-q")
     narrow.run("UPDATE books SET pages = 40000 WHERE id = 9")
     before = narrow.dump()
-    ended = undo(narrow)
+    ended = undo(narrow, 1, "-q")
 
     assert (ended.returncode, "out of range" in ended.stderr, narrow.dump()) == (2, True, before)
 
@@ -387,7 +360,7 @@ def test_odd_spellings_come_back_letter_by_letter(odd: Database) -> None:
     odd.run("UPDATE authors SET joined = '2026-02-03T04:05Z', rating = 0.1::real WHERE id = 5")
     before = all_of(odd)
     apply(odd, "-q")
-    held, ended = holds(odd), undo(odd)
+    held, ended = holds(odd, *LIBRARY), undo(odd, 1, "-q")
 
     assert (held, ended.returncode, ended.stderr, all_of(odd)) == (True, 0, "", before)
 
@@ -397,7 +370,7 @@ def test_a_second_run_may_widen_the_same_column_again(narrow: Database) -> None:
     narrow.run("ALTER TABLE books ALTER COLUMN pages TYPE smallint")
     ended = apply(narrow, "-q")
 
-    assert (ended.returncode, holds(narrow), runs(narrow)[0]) == (0, True, (2, True))
+    assert (ended.returncode, holds(narrow, *LIBRARY), runs(narrow)[0]) == (0, True, (2, True))
 
 
 def test_a_reader_holds_up_the_change_and_nobody_behind_it(narrow: Database) -> None:
@@ -408,4 +381,4 @@ def test_a_reader_holds_up_the_change_and_nobody_behind_it(narrow: Database) -> 
         other.rollback()
         process.communicate(timeout=60)
 
-    assert (process.returncode, holds(narrow)) == (0, True)
+    assert (process.returncode, holds(narrow, *LIBRARY)) == (0, True)

@@ -13,19 +13,20 @@ from typing import Any
 import psycopg2
 import pytest
 import sqlalchemy
-from dumps import everything
-from laws import VERSIONS
-from outcomes import contract, integer, key, text
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import DDL, CheckConstraint, Column, Enum, ForeignKey, MetaData, Numeric, Table, event
 from sqlalchemy.types import UserDefinedType
-from test_cli import HEALTHY, HOUSE, STORY, Database, lent, template_of
-from test_cli import fixer as command
 
 import fixer
 from fixer import servers
 from fixer.errors import ContractError, NeedsPermission
 from fixer.servers import Server
+from lab.database import HEALTHY, STORY, Database, lent, template_of
+from lab.dumps import everything
+from lab.laboratory import VERSIONS
+from lab.models import contract, integer, key, text
+from lab.process import HOUSE
+from lab.process import fixer as command
 
 # Every operator and function that our statements may mean, with arguments that fit better than PostgreSQL's own, or as
 # well as those. Each leaves a mark in the server's log, and does nothing else.

@@ -9,14 +9,15 @@ from typing import Any
 
 import psycopg2
 import pytest
-from laws import Laboratory
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
-from test_cli import Database, fixer, lent, role
 
 import fixer as library
 from fixer.errors import NeedsPermission, PlanRefused
 from fixer.plan import MODES, Plan, from_json
 from fixer.report import json as as_json
+from lab.database import Database, lent, role
+from lab.laboratory import Laboratory
+from lab.process import fixer
 
 USERS = '(id serial PRIMARY KEY, email varchar(50) NOT NULL, "Name" text)'
 FILL = "INSERT INTO {} (email) SELECT 'u' || n FROM generate_series(1, 120) AS n"

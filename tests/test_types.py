@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import product
-from typing import Any
 
 import psycopg2
 import pytest
-from laws import Laboratory
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from fixer.contract import ColumnHints
-from fixer.schema import Column
-from fixer.sqltext import SQL, Literal
+from fixer.sqltext import SQL
 from fixer.types import Conversion, conversion, fits, rewrites, widened
+from lab.conversions import column, converted, text
+from lab.laboratory import Laboratory
 
 # Types, and values at their edges.
 VALUES = {
@@ -71,11 +70,6 @@ def stored(cursor: Cursor, value: str, kind: str, other: str) -> str | None:
         return None
     finally:
         cursor.execute("DROP TABLE IF EXISTS place")
-
-
-def text(cursor: Cursor, value: str, kind: str) -> str:
-    cursor.execute(f"SELECT %s::{kind}::text", [value])
-    return str((cursor.fetchone() or [""])[0])
 
 
 def test_what_fits_takes_every_value_of_the_wanted_type_as_it_is(cursor: Cursor) -> None:
@@ -187,22 +181,6 @@ def test_only_a_change_that_is_said_to_rewrite_rewrites(cursor: Cursor) -> None:
 
 
 # ---- conversions
-
-
-def column(kind: str, labels: tuple[str, ...] = ()) -> Column:
-    return Column(name="v", type=kind, not_null=False, default=None, labels=labels)
-
-
-def converted(cursor: Cursor, found: str, wanted: str, value: str | None, zone: str | None = None) -> Any:
-    """Give the text of the new value; None where it is not understood."""
-    made = conversion(column(found), column(wanted), ColumnHints(timezone=zone))
-    assert isinstance(made, Conversion)
-    cursor.execute(
-        SQL("SELECT CASE WHEN {} THEN ({})::text END FROM (SELECT {}::{} AS v) AS t").format(
-            made.fits, made.value, Literal(value), SQL(found)
-        )
-    )
-    return (cursor.fetchone() or [None])[0]
 
 
 CONVERTED = [

@@ -3,63 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import pytest
-from dumps import everything
-from laws import Laboratory, stamps
-from test_cli import HEALTHY, STORY, Database, fixer, lent
 
-FILLED, TEXTUAL = "default-user-cannot-be-created", "text-user-ids"
-MODES = ("atomic", "online")
+from lab.commands import apply, lent_repaired, undo
+from lab.database import FILLED, HEALTHY, STORY, Database, all_of, differences, lent, written
+from lab.laboratory import Laboratory
+from lab.process import fixer
 
-
-def apply(database: Database, *words: object, mode: str = "atomic", cwd: Path | None = None) -> None:
-    options = {"cwd": cwd} if cwd else {}
-    ended = fixer(
-        "apply", "--yes", "-q", "--mode", mode, "--allow-hazards", "all", "--dsn", database.dsn, *words, **options
-    )
-
-    assert (ended.returncode, ended.stderr) == (0, "")
-
-
-def undo(database: Database, run: object = 1, *words: object) -> subprocess.CompletedProcess[str]:
-    return fixer("undo", run, "--yes", "--dsn", database.dsn, *words)
-
-
-def written(database: Database) -> Any:
-    """Give what tells of any write, even of one that changed nothing."""
-    with closing(psycopg2.connect(database.dsn)) as connection:
-        return stamps(connection)
-
-
-def all_of(database: Database) -> Counter[tuple[str, str]]:
-    return everything(database.server, database.name)
-
-
-def differences(before: Counter[tuple[str, str]], database: Database) -> list[str]:
-    """Name each line of a dump that is lacking now, or too many."""
-    after = all_of(database)
-    lacking = [f"- {line} IN {statement}" for statement, line in before - after]
-    return lacking + [f"+ {line} IN {statement}" for statement, line in after - before]
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@contextmanager
-def lent_repaired(laboratory: Laboratory, name: str, mode: str = "atomic") -> Iterator[Database]:
-    with lent(laboratory.server(18), name) as database:
-        apply(database, mode=mode)
-        yield database
+TEXTUAL = "text-user-ids"
 
 
 @pytest.fixture

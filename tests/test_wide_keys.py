@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from laws import Case, Laboratory
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, Table, Text
-from test_late import ask
 
 from fixer.findings import Specimen
 from fixer.plan import MODES
+from lab.hook import ask
+from lab.laboratory import Case, Laboratory
 
 KEY = "tasks_tenant_id_member_id_fkey"
 ROWS = """

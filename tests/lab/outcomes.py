@@ -5,39 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 
 import psycopg2
-from laws import VERSIONS, Laboratory
-from sqlalchemy import Column, MetaData, Table
-from sqlalchemy.types import Integer, Text
-from test_cli import lent
-from test_undo import all_of, differences, written
+from sqlalchemy import MetaData
 
 import fixer
 from fixer.errors import NeedsPermission
-
-
-def contract(**tables: tuple[Column[object], ...]) -> MetaData:
-    """Return the contract of these tables."""
-    metadata = MetaData()
-    for name, columns in tables.items():
-        Table(name, metadata, *columns)
-    return metadata
-
-
-def once_called(wanted: MetaData, table: str, legacy: str) -> MetaData:
-    wanted.tables[table].info["legacy_names"] = [legacy]
-    return wanted
-
-
-def key(name: str = "id", **words: object) -> Column[object]:
-    return Column(name, Integer, primary_key=True, **words)
-
-
-def integer(name: str, *parts: object, **words: object) -> Column[object]:
-    return Column(name, Integer, *parts, **words)
-
-
-def text(name: str, *parts: object, **words: object) -> Column[object]:
-    return Column(name, Text, *parts, **words)
+from lab.database import all_of, differences, lent, written
+from lab.laboratory import VERSIONS, Laboratory
 
 
 def outcome(laboratory: Laboratory, wanted: MetaData, made: str, mode: str) -> str:
