@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixer.plan import MODES
 from fixer.servers import Server
 from lab.database import HEALTHY, STORY, Database, lent
 from lab.laboratory import Laboratory
@@ -50,8 +49,3 @@ def healthy(server: Server) -> Iterator[Database]:
 def empty(server: Server) -> Iterator[Database]:
     with lent(server, None) as database:
         yield database
-
-
-@pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> str:
-    return str(request.param)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab.database import Database, lent
 from lab.laboratory import Laboratory
@@ -61,3 +62,9 @@ def lent_repaired(laboratory: Laboratory, name: str, mode: str = "atomic") -> It
     with lent(laboratory.server(18), name) as database:
         apply(database, mode=mode)
         yield database
+
+
+def refusal(*words: object, **options: Any) -> tuple[int, int]:
+    """Run the fixer, and give its exit code and how many lines it complained in."""
+    ended = fixer(*words, **options)
+    return ended.returncode, len(ended.stderr.splitlines())

@@ -19,6 +19,7 @@ from lab.dumps import dump, everything
 
 STORY, HEALTHY = "where-it-began", "healthy"
 FILLED = "default-user-cannot-be-created"
+KEYLESS, DOUBLED = "users-without-primary-key", "double-restore-duplicates"
 templates: dict[tuple[str, str], str] = {}
 
 

@@ -7,11 +7,13 @@ import subprocess
 import threading
 import time
 from contextlib import closing
+from typing import Any
 
 import psycopg2
+from psycopg2 import errors as pg
 
 from lab.database import Database, alone
-from lab.process import wait_for
+from lab.process import heard, started, wait_for
 
 APPLY = ("apply", "--mode", "online", "--yes", "--allow-hazards", "all")
 STRENGTHS = ["ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"]
@@ -35,6 +37,8 @@ END $$;
 CREATE EVENT TRIGGER start ON ddl_command_start EXECUTE FUNCTION start();
 CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION watch();
 """
+BUILDING = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^CREATE.* INDEX' AND wait_event_type = 'Lock'\
+ AND datname = current_database()"
 
 
 class Writer(threading.Thread):
@@ -88,3 +92,26 @@ def stop(database: Database, process: subprocess.Popen[str], how: str) -> None:
 def ends(database: Database, process: subprocess.Popen[str], how: str) -> None:
     stop(database, process, how)
     wait_for(lambda: alone(database))
+
+
+def at(database: Database, mark: str, *words: object) -> subprocess.Popen[str]:
+    """Start an apply, and return it as it says something."""
+    process = started(*APPLY, *words, "--dsn", database.dsn)
+    heard(process, mark)
+    return process
+
+
+def trades(database: Database) -> Any:
+    """Give the trades that there are, in their table or in quarantine."""
+    quarantined = """SELECT ("row"->>'id')::int FROM fixer_quarantine.paper_trades"""
+    there = database.ask("SELECT to_regclass('fixer_quarantine.paper_trades') IS NOT NULL")
+    return database.run(f"SELECT id FROM paper_trades {'UNION ALL ' + quarantined if there else ''} ORDER BY 1")
+
+
+def writes(database: Database, statement: str = "UPDATE users SET full_name = full_name WHERE id = 3") -> bool:
+    """Tell whether a writer gets through at once."""
+    try:
+        database.run(f"SET lock_timeout = '250ms'; {statement}")
+    except pg.LockNotAvailable:
+        return False
+    return True

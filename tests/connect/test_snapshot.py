@@ -20,7 +20,7 @@ from fixer import servers, snapshot
 from fixer.errors import SnapshotError
 from fixer.servers import Server
 
-HOUSE = Path(__file__).resolve().parent.parent
+HOUSE = Path(__file__).resolve().parents[2]
 SHIPPED = snapshot.find(HOUSE / "fixtures")
 NEEDS_SUPERUSER = ["orphans-under-a-valid-key", "sequences-behind-after-restore"]
 

@@ -22,7 +22,7 @@ from fixer import _supervise, servers
 from fixer.errors import ServerError
 from lab.database import ask
 
-HOUSE = Path(__file__).resolve().parent.parent
+HOUSE = Path(__file__).resolve().parents[2]
 Seen = TypeVar("Seen")
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user to become")

@@ -18,7 +18,7 @@ import pytest
 from fixer import servers, snapshot
 from fixer.servers import Server
 
-HOUSE = Path(__file__).resolve().parent.parent
+HOUSE = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-is-a-secret"
 HEALTHY, BROKEN = "healthy", "users-without-primary-key"
 

@@ -1,0 +1,12 @@
+"""What tests of undo lean on."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.plan import MODES
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
