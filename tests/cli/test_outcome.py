@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.commands import APPLY, planned
-from lab.database import STORY, Database, lent, role
-from lab.laboratory import Laboratory
+from lab.commands import APPLY
+from lab.database import Database, role
+from lab.models import CONTRACT, models
 from lab.passwords import SECRETS
-from lab.process import CLEAN, HOUSE, fixer, started
-
-CONTRACT = ("--contract", "models:metadata")
-
-
-def models(place: Path, text: str = "") -> Path:
-    """Write the contract that ships as one of the user's, which then does something to the fixer; return its place."""
-    (place / "models.py").write_text(f"from contracts.trading import *\n{text}\n")
-    return place
+from lab.process import fixer
 
 
 def bug(where: str, error: str) -> str:
@@ -40,20 +28,7 @@ there.{name} = wrong
 """
 
 
-def called(*words: object, how: str = "", cwd: Path = HOUSE, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the fixer by a shell, which opens and closes files for it as told."""
-    return subprocess.run(
-        ["sh", "-c", f'exec "$@" {how}', "sh", sys.executable, "-m", "fixer", *map(str, words)],
-        cwd=cwd,
-        env={**CLEAN, "PYTHONPATH": str(HOUSE), **env},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-
-
 # ---- what nobody foresaw
-
 
 UNFORESEEN = {
     "KeyError": "raise KeyError('v')",
@@ -141,200 +116,6 @@ def test_a_bug_after_the_commit_says_that_it_was_committed(broken: Database, tmp
     assert fixer("check", "-q", "--dsn", broken.dsn).returncode == 0
 
 
-# ---- where it reads from and writes to
-
-
-CLOSED = ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-", "2>/dev/full", "</dev/full", "2</dev/null"]
-
-
-@pytest.mark.parametrize("how", CLOSED)
-def test_what_is_closed_changes_no_verdict(broken: Database, healthy: Database, how: str) -> None:
-    codes = [called("check", "--dsn", each.dsn, how=how).returncode for each in (healthy, broken)]
-    asked = called("apply", "--allow-hazards", "all", "--dsn", broken.dsn, how=how).returncode
-
-    assert (codes, asked, called(*APPLY, "--dsn", broken.dsn, how=how).returncode) == ([0, 1], 2, 0)
-
-
-TONGUES = {
-    "ascii": {"PYTHONIOENCODING": "ascii"},
-    "latin-1": {"PYTHONIOENCODING": "latin-1"},
-    "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "warnings are errors": {"PYTHONWARNINGS": "error"},
-}
-WARNS = "import warnings; warnings.warn('the models grow old', DeprecationWarning)"
-
-
-@pytest.mark.parametrize("env", TONGUES.values(), ids=TONGUES.keys())
-def test_neither_do_encodings_nor_warnings(broken: Database, tmp_path: Path, env: dict[str, str]) -> None:
-    models(tmp_path, WARNS)
-    for command, code in ((("check",), 1), (("plan",), 1), (APPLY, 0), (("check",), 0)):
-        ended = called(*command, *CONTRACT, "--dsn", broken.dsn, cwd=tmp_path, **env)
-
-        assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
-
-
-@pytest.mark.parametrize("env", TONGUES.values(), ids=TONGUES.keys())
-def test_what_machines_read_is_utf_8_always(healthy: Database, tmp_path: Path, env: dict[str, str]) -> None:
-    healthy.run("ALTER TABLE users ALTER email DROP NOT NULL; ALTER TABLE users ADD CONSTRAINT größe CHECK (true)")
-    words = (sys.executable, "-m", "fixer", "plan", "--dsn", healthy.dsn)
-    env = {**CLEAN, "PYTHONPATH": str(HOUSE), **env}
-    outputs = [
-        subprocess.run([*words, *more], env=env, capture_output=True).stdout.decode("utf-8")
-        for more in (["--format", "json"], ["-o", "-"], ["--sql", "-"])
-    ]
-
-    assert [json.loads(text)["ok"] for text in outputs[:2]] == [False, False]
-    assert "NOT NULL" in outputs[2]
-
-
-COMMANDS = (("check",), ("check", "--format", "json"), ("plan",), ("plan", "-o", "-"), ("plan", "--sql", "-"))
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_reader_that_goes_away_changes_no_verdict(broken: Database, healthy: Database, words: list[str]) -> None:
-    codes = []
-    for database in (healthy, broken):
-        with started(*words, "--dsn", database.dsn) as process:
-            assert process.stdout
-            assert process.stderr
-            process.stdout.close()
-            said = process.stderr.read()
-        codes.append((process.returncode, said))
-
-    assert codes == [(0, ""), (1, "")]
-
-
-@pytest.mark.parametrize("mode", ["atomic", "online"])
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_apply_goes_on_where_nobody_reads_it(broken: Database, mode: str, form: str) -> None:
-    with started(*APPLY, "--mode", mode, "--format", form, "--dsn", broken.dsn) as process:
-        assert process.stdout
-        assert process.stderr
-        process.stdout.close()
-        process.stderr.close()
-
-    assert (process.returncode, fixer("check", "-q", "--dsn", broken.dsn).returncode) == (0, 0)
-
-
-@pytest.mark.parametrize("words", [*COMMANDS, ("history",)], ids=" ".join)
-def test_output_that_cannot_be_written_exits_2(broken: Database, words: list[str]) -> None:
-    ended = called(*words, "--dsn", broken.dsn, how=">/dev/full")
-
-    assert (ended.returncode, ended.stderr) == (2, "fixer: The output cannot be written: No space left on device.\n")
-
-
-def test_apply_changes_nothing_where_the_plan_cannot_be_shown(broken: Database) -> None:
-    before = broken.dump()
-    ended = called(*APPLY, "--dsn", broken.dsn, how=">/dev/full")
-
-    assert (ended.returncode, ended.stderr.count("\n"), broken.dump()) == (2, 1, before)
-
-
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_apply_changes_nothing_where_it_is_known_that_it_cannot_report(broken: Database, form: str) -> None:
-    before = broken.dump()
-    ended = called(*APPLY, "--format", form, "--dsn", broken.dsn, how="1</dev/null")
-
-    assert (ended.returncode, ended.stderr.count("\n"), broken.dump()) == (2, 1, before)
-
-
-def test_what_was_committed_is_the_verdict_though_it_cannot_be_written(broken: Database) -> None:
-    ended = called(*APPLY, "--format", "json", "--dsn", broken.dsn, how=">/dev/full")
-    undone = called("undo", 1, "--yes", "--dsn", broken.dsn, how=">/dev/full")
-
-    assert (ended.returncode, undone.returncode) == (0, 0)
-    assert "No space left on device. Run 1 was committed, and the contract holds." in ended.stderr
-    assert "No space left on device. Run 1 is taken back, by run 2." in undone.stderr
-
-
-def test_a_log_on_a_full_disk_changes_no_verdict(broken: Database, healthy: Database) -> None:
-    log = ("--log-file", "/dev/full")
-    ended = [called("check", "-vv", *log, "--dsn", each.dsn) for each in (healthy, broken)]
-    repaired = called(*APPLY, "-vv", *log, "--dsn", broken.dsn)
-
-    assert [each.returncode for each in (*ended, repaired)] == [0, 1, 0]
-    assert "Traceback" not in repaired.stderr
-
-
-# ---- JSON where it could not work
-
-
-HEAD = {"version", "target", "contract", "ok", "points", "findings", "error"}
-NOWHERE = "postgresql://u@127.0.0.1:1/d"
-FAILURES = {
-    "no target": ("check",),
-    "nobody listens": ("plan", "--dsn", NOWHERE),
-    "of history": ("history", "--dsn", NOWHERE),
-    "of undo": ("undo", "1", "--dsn", NOWHERE),
-    "of apply": ("apply", "--yes", "--dsn", NOWHERE),
-    "no such contract": ("check", "--dsn", NOWHERE, "--contract", "nowhere:metadata"),
-    "no such option": ("check", "--nonsense"),
-    "no such command": ("dance",),
-    "no such plan": ("apply", "nowhere.json", "--dsn", NOWHERE),
-}
-
-
-@pytest.mark.parametrize("words", FAILURES.values(), ids=FAILURES.keys())
-@pytest.mark.parametrize("how", [("--format", "json"), ("--format=json",)], ids=" ".join)
-def test_json_says_why_it_could_not_work(words: tuple[str, ...], how: tuple[str, ...]) -> None:
-    command = words[:1] if words[0] != "dance" else ()
-    ended = fixer(*command, *how, *words[len(command) :])
-    answer = json.loads(ended.stdout)
-
-    assert (ended.returncode, set(answer), answer["ok"], answer["findings"]) == (2, HEAD, False, [])
-    assert answer["error"]["message"].split()[0] in ended.stderr
-    assert not any(point["ok"] for point in answer["points"])
-
-
-def test_json_has_the_sqlstate_of_what_failed(broken: Database) -> None:
-    words = ("check", "--format", "json", "--statement-timeout", "1ms", "--dsn", broken.dsn)
-    broken.run("INSERT INTO users (id, username, email, password_hash, user_id) SELECT n, n, n, '', n FROM"
-               " generate_series(1000, 60000) n")  # fmt: skip
-    answer = json.loads(fixer(*words).stdout)
-
-    assert (answer["target"].startswith("postgresql://"), answer["error"]["sqlstate"]) == (True, "57014")
-
-
-def test_json_is_one_document_where_rows_cannot_be_read(broken: Database) -> None:
-    with role(broken, "GRANT USAGE ON SCHEMA public TO {}") as stranger:
-        ended = fixer("check", "--format", "json", "--dsn", broken.seen_by(stranger))
-    answer = json.loads(ended.stdout)
-
-    assert (ended.returncode, set(answer), answer["ok"]) == (2, HEAD, False)
-    assert "unreadable-rows" in {finding["slug"] for finding in answer["findings"]}
-
-
-EDITS: dict[str, Any] = {
-    "the schema changed": None,
-    "another contract": {"contract": "contracts.other:metadata"},
-    "another version": {"version": 99},
-    "edited": {"steps": []},
-    "no plan": {"steps": 5},
-}
-
-
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
-def test_json_of_a_plan_that_is_refused_is_not_ok(broken: Database, tmp_path: Path, edit: dict[str, Any]) -> None:
-    file = planned(broken, tmp_path)
-    file.write_text(json.dumps({**json.loads(file.read_text()), **(edit or {})}))
-    if edit is None:
-        broken.run("ALTER TABLE users ADD nickname text")
-    ended = fixer(*APPLY, file, "--format", "json", "--dsn", broken.dsn)
-    answer = json.loads(ended.stdout)
-
-    assert (ended.returncode, answer["ok"], set(answer) >= HEAD) == (2, False, True)
-
-
-@pytest.mark.parametrize("name", [STORY, "must-be-refused"])
-def test_json_of_a_plan_that_needs_more_is_not_ok(laboratory: Laboratory, tmp_path: Path, name: str) -> None:
-    with lent(laboratory.server(18), name) as database:
-        file = planned(database, tmp_path)
-        ended = fixer("apply", "--yes", file, "--format", "json", "--dsn", database.dsn)
-        answer = json.loads(ended.stdout)
-
-    assert (ended.returncode, answer["ok"], any(point["ok"] for point in answer["points"])) == (1, False, False)
-
-
 # ---- where it failed
 
 
@@ -361,7 +142,6 @@ def test_what_a_listener_says_never_reaches_the_connection_to_the_target(healthy
 
 
 # ---- models that do more than declare
-
 
 ODD = {
     "prepared": "@event.listens_for(metadata, 'before_create')\n"

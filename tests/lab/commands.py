@@ -34,6 +34,12 @@ def apply(database: Database, *words: object, mode: str = "atomic", cwd: Path | 
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+def applied(database: Database) -> Any:
+    ended = fixer("apply", "--yes", "--allow-hazards", "all", "--format", "json", "--dsn", database.dsn)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return json.loads(ended.stdout)
+
+
 def undo(database: Database, run: object = 1, *words: object) -> subprocess.CompletedProcess[str]:
     return fixer("undo", run, "--yes", "--dsn", database.dsn, *words)
 

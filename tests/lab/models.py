@@ -1,9 +1,13 @@
-"""Contracts of a few words."""
+"""Contracts: of a few words, or in a module as a user has it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.types import Integer, Text
+
+CONTRACT = ("--contract", "models:metadata")
 
 
 def contract(**tables: tuple[Column[object], ...]) -> MetaData:
@@ -29,3 +33,9 @@ def integer(name: str, *parts: object, **words: object) -> Column[object]:
 
 def text(name: str, *parts: object, **words: object) -> Column[object]:
     return Column(name, Text, *parts, **words)
+
+
+def models(place: Path, text: str = "") -> Path:
+    """Write the contract that ships as one of the user's, which then does something to the fixer; return its place."""
+    (place / "models.py").write_text(f"from contracts.trading import *\n{text}\n")
+    return place
