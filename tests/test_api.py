@@ -77,7 +77,9 @@ def test_ensure_does_nothing_where_the_contract_holds(healthy: Database) -> None
     with engine_of(healthy) as engine:
         report = fixer.ensure(engine, metadata)
 
-    assert (True, True, before) == (isinstance(report, fixer.Report), report.ok, healthy.dump())
+    assert isinstance(report, fixer.Report)
+    assert report.ok
+    assert before == healthy.dump()
 
 
 def test_ensure_takes_no_time_where_the_contract_holds(healthy: Database) -> None:
@@ -93,7 +95,8 @@ def test_ensure_repairs_with_the_hazards_that_were_allowed(broken: Database) -> 
     with engine_of(broken) as engine:
         run = fixer.ensure(engine, metadata, allow_hazards=["moves-rows"])
 
-        assert (run.ok, fixer.check(engine, metadata, deep=True).ok) == (True, True)
+        assert run.ok
+        assert fixer.check(engine, metadata, deep=True).ok
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,8 @@ def test_of_eight_threads_that_ensure_one_repairs_and_all_return(broken: Databas
     with engine_of(broken, pool_size=8) as engine, ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: fixer.ensure(engine, metadata, allow_hazards="all"), range(8)))
 
-    assert (all(result.ok for result in results), broken.ask("SELECT count(*) FROM fixer_journal.run")) == (True, 1)
+    assert all(result.ok for result in results)
+    assert broken.ask("SELECT count(*) FROM fixer_journal.run") == 1
 
 
 def test_of_six_processes_that_ensure_one_repairs_and_all_return(broken: Database) -> None:
@@ -157,7 +161,8 @@ def test_a_connection_is_given_back_open_and_in_its_mode(healthy: Database) -> N
     with closing(psycopg2.connect(healthy.dsn)) as connection:
         fixer.check(connection, metadata)
 
-        assert (connection.closed, connection.autocommit) == (0, False)
+        assert not connection.autocommit
+        assert connection.closed == 0
 
 
 def test_the_callers_open_transaction_is_not_thrown_away(healthy: Database) -> None:

@@ -18,8 +18,10 @@ def test_a_plan_or_a_script_is_printed_where_no_file_is_meant(broken: Database, 
     script = fixer("plan", "--dsn", broken.dsn, "--sql", "-", cwd=tmp_path)
     made = fixer("plan", "--dsn", broken.dsn, "-o", "-", cwd=tmp_path)
 
-    assert (script.returncode, script.stdout.startswith("-- A repair by pgmend")) == (1, True)
-    assert (made.returncode, "steps" in json.loads(made.stdout), [*tmp_path.iterdir()]) == (1, True, [])
+    assert script.stdout.startswith("-- A repair by pgmend")
+    assert script.returncode == 1
+    assert "steps" in json.loads(made.stdout)
+    assert (made.returncode, [*tmp_path.iterdir()]) == (1, [])
 
 
 def test_plan_of_a_healthy_database_exits_0(healthy: Database) -> None:
@@ -73,7 +75,8 @@ def test_a_plan_that_was_edited_is_refused(broken: Database, tmp_path: Path, edi
     file.write_text(json.dumps(kept))
     ended = fixer("apply", file, "--yes", "--allow-hazards", "all", "--dsn", broken.dsn)
 
-    assert (2, True, before) == (ended.returncode, ended.stderr.startswith("fixer: The plan "), broken.dump())
+    assert ended.stderr.startswith("fixer: The plan ")
+    assert (2, before) == (ended.returncode, broken.dump())
 
 
 def test_a_refusal_struck_out_of_a_plan_does_not_let_it_pass(server: Server, tmp_path: Path) -> None:
@@ -97,7 +100,8 @@ def test_apply_without_hazards_changes_not_a_byte(broken: Database) -> None:
     before = broken.dump()
     ended = fixer("apply", "--yes", "--dsn", broken.dsn)
 
-    assert (1, before, True) == (ended.returncode, broken.dump(), "--allow-hazards moves-rows" in ended.stderr)
+    assert "--allow-hazards moves-rows" in ended.stderr
+    assert (1, before) == (ended.returncode, broken.dump())
 
 
 def test_apply_with_another_hazard_allowed_changes_not_a_byte(broken: Database) -> None:
@@ -111,7 +115,8 @@ def test_apply_without_a_terminal_does_not_take_silence_for_consent(broken: Data
     before = broken.dump()
     ended = fixer("apply", "--allow-hazards", "all", "--dsn", broken.dsn)
 
-    assert (2, before, True) == (ended.returncode, broken.dump(), "--yes" in ended.stderr)
+    assert "--yes" in ended.stderr
+    assert (2, before) == (ended.returncode, broken.dump())
 
 
 def test_what_only_a_person_can_decide_exits_1_and_changes_nothing(server: Server) -> None:
@@ -126,7 +131,9 @@ def test_apply_exits_0_and_a_second_one_finds_nothing_to_do(broken: Database) ->
     first = applied(broken)
     second = applied(broken)
 
-    assert (first["ok"], bool(first["steps"]), second["steps"], second["run"]) == (True, True, [], None)
+    assert first["ok"]
+    assert first["steps"]
+    assert (second["steps"], second["run"]) == ([], None)
 
 
 def test_the_ledger_of_apply_is_the_truth(broken: Database) -> None:

@@ -35,7 +35,8 @@ def test_apply_as_a_reader_says_what_the_owner_may_run(broken: Database) -> None
         before = broken.dump()
         ended = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", broken.seen_by(reader))
 
-        assert (2, before, True) == (ended.returncode, broken.dump(), "GRANT " in ended.stderr)
+        assert "GRANT " in ended.stderr
+        assert (2, before) == (ended.returncode, broken.dump())
 
 
 def test_what_apply_asks_the_owner_to_run_is_enough(broken: Database) -> None:
@@ -52,7 +53,8 @@ def test_an_owner_who_may_not_create_in_the_database_is_told(broken: Database) -
         before = broken.dump()
         ended = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", broken.seen_by(owner))
 
-        assert (2, before, True) == (ended.returncode, broken.dump(), "GRANT CREATE ON DATABASE" in ended.stderr)
+        assert "GRANT CREATE ON DATABASE" in ended.stderr
+        assert (2, before) == (ended.returncode, broken.dump())
 
 
 def test_a_role_without_any_right_reads_no_traceback(healthy: Database) -> None:
@@ -112,4 +114,5 @@ def test_a_standby_is_checked(standby: str) -> None:
 def test_a_standby_is_not_repaired(standby: str) -> None:
     ended = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", standby)
 
-    assert (ended.returncode, "standby" in ended.stderr) == (2, True)
+    assert "standby" in ended.stderr
+    assert ended.returncode == 2

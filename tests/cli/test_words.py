@@ -79,7 +79,8 @@ def test_words_that_make_no_sense_exit_2_and_are_named(broken: Database, words: 
     known = words[0] != "dance"
     ended = fixer(*words, *(["--dsn", broken.dsn] if known else []))
 
-    assert (ended.returncode, ended.stdout, words[-1] in ended.stderr) == (2, "", True)
+    assert words[-1] in ended.stderr
+    assert (ended.returncode, ended.stdout) == (2, "")
 
 
 EVERYWHERE = ["--dsn", "--contract", "--schema", "--lock-timeout", "--statement-timeout", "--log-file"]
@@ -104,7 +105,8 @@ def test_an_empty_path_of_a_plan_is_no_order_to_make_a_fresh_one(broken: Databas
     before = broken.dump()
     ended = fixer("apply", "", "--dsn", broken.dsn, "--yes", "--allow-hazards", "all")
 
-    assert (2, True, before) == (ended.returncode, "PLAN.JSON is empty" in ended.stderr, broken.dump())
+    assert "PLAN.JSON is empty" in ended.stderr
+    assert (2, before) == (ended.returncode, broken.dump())
 
 
 def test_without_a_target_one_is_asked_for() -> None:
@@ -132,7 +134,8 @@ def test_what_answers_with_http_is_not_taken_for_postgresql() -> None:
             "check", "--dsn", f"postgresql://u:{quote(PASSWORD, safe='')}@127.0.0.1:{listener.getsockname()[1]}/d"
         )
 
-    assert (ended.returncode, len(ended.stderr.splitlines()), "not a PostgreSQL server" in ended.stderr) == (2, 1, True)
+    assert "not a PostgreSQL server" in ended.stderr
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
 
 
 def answer_in_http(listener: socket.socket) -> None:

@@ -56,7 +56,8 @@ def test_a_server_that_says_nothing_is_given_up_in_time(words: list[str]) -> Non
         ended = fixer(*words, "--dsn", f"postgresql://u@127.0.0.1:{port}/d?connect_timeout=2")
         seconds = time.monotonic() - began
 
-    assert (ended.returncode, "nothing answered in time" in ended.stderr) == (2, True)
+    assert "nothing answered in time" in ended.stderr
+    assert ended.returncode == 2
     assert 1.5 < seconds < 15
 
 
@@ -64,7 +65,8 @@ def test_the_environment_says_for_how_long() -> None:
     with mute() as port:
         ended = fixer("check", "--dsn", f"postgresql://u@127.0.0.1:{port}/d", env={"PGCONNECT_TIMEOUT": "2"})
 
-    assert (ended.returncode, "nothing answered in time" in ended.stderr) == (2, True)
+    assert "nothing answered in time" in ended.stderr
+    assert ended.returncode == 2
 
 
 def test_each_of_several_hosts_has_its_time(healthy: Database) -> None:
@@ -89,7 +91,8 @@ def test_what_a_server_says_in_an_encoding_of_its_own_is_read() -> None:
             client.close()
             _, err = process.communicate(timeout=30)
 
-    assert (process.returncode, len(err.splitlines()), "Clients" in err) == (2, 1, True)
+    assert "Clients" in err
+    assert (process.returncode, len(err.splitlines())) == (2, 1)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -101,7 +104,8 @@ def test_an_interrupt_while_it_connects_is_heard_at_once(words: list[str]) -> No
             code, seconds, said = interrupted(process)
             client.close()
 
-    assert (code, said, seconds < 10) == (130, "fixer: Interrupted. Nothing is half done.\n", True)
+    assert seconds < 10
+    assert (code, said) == (130, "fixer: Interrupted. Nothing is half done.\n")
 
 
 def test_an_interrupt_between_two_tries_is_heard_at_once(tmp_path: Path) -> None:
@@ -110,7 +114,8 @@ def test_an_interrupt_between_two_tries_is_heard_at_once(tmp_path: Path) -> None
         wait_for(lambda: log.exists() and "try 2 of 5" in log.read_text())
         code, seconds, said = interrupted(process)
 
-    assert (code, said, seconds < 10) == (130, "fixer: Interrupted. Nothing is half done.\n", True)
+    assert seconds < 10
+    assert (code, said) == (130, "fixer: Interrupted. Nothing is half done.\n")
 
 
 # ---- while the command is imported
@@ -140,7 +145,8 @@ def test_an_interrupt_while_it_is_imported_shows_no_traceback(tmp_path: Path, ho
         process.stdout.readline()
         code, seconds, said = interrupted(process)
 
-    assert (code, said, seconds < 10) == (130, "fixer: Interrupted. Nothing is half done.\n", True)
+    assert seconds < 10
+    assert (code, said) == (130, "fixer: Interrupted. Nothing is half done.\n")
 
 
 @pytest.mark.parametrize("how", ["module", "fixer"])
@@ -225,7 +231,9 @@ def test_a_server_that_falls_silent_keeps_nobody(own: Database, mode: str, times
         with stopped(own):
             code, seconds, said = interrupted(process, times=times)
 
-    assert (code, "Traceback" in said, "Interrupted" in said) == (130, False, True)
+    assert "Traceback" not in said
+    assert "Interrupted" in said
+    assert code == 130
     assert seconds < patience
 
 
@@ -236,7 +244,9 @@ def test_an_interrupt_that_comes_too_late_for_the_commit_is_none(broken: Databas
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=60)
 
-    assert (process.returncode, "Traceback" in said, "Run 1: " in out) == (0, False, True)
+    assert "Traceback" not in said
+    assert "Run 1: " in out
+    assert process.returncode == 0
     assert broken.ask("SELECT finished_at IS NOT NULL FROM fixer_journal.run")
 
 
@@ -247,7 +257,8 @@ def test_a_commit_that_is_not_answered_is_said_to_be_unknown(own: Database) -> N
         with stopped(own):
             code, _, said = interrupted(process, times=2)
 
-    assert (code, "Traceback" in said) == (130, False)
+    assert "Traceback" not in said
+    assert code == 130
     assert "done whole or not at all, and `fixer history` tells" in said
 
 

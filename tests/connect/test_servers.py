@@ -434,7 +434,8 @@ def test_a_server_that_does_not_start_quotes_its_last_words(tmp_path: Path, monk
 def test_an_outside_server_keeps_its_password_to_itself(server: servers.Server) -> None:
     outside = servers.outside(server.dsn.replace("postgres@", "postgres:s3cret@"))
 
-    assert (server.version, None, False) == (outside.version, outside.bindir, "s3cret" in repr(outside))
+    assert "s3cret" not in repr(outside)
+    assert (server.version, None) == (outside.version, outside.bindir)
 
 
 @pytest.mark.parametrize("dsn", ["postgresql://u:s3cret@127.0.0.1:1/x", "postgresql://u:s3cret@[/x", "s3cret"])

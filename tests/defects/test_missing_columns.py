@@ -118,4 +118,6 @@ def test_a_column_under_unique_nulls_not_distinct_is_added(laboratory: Laborator
         run = fixer.apply(connection, wanted, mode=mode)
         held = fixer.check(connection, wanted, deep=True).ok
 
-    assert (slugs, run.ok, held) == ({"missing-column", "missing-unique"}, True, True)
+    assert run.ok
+    assert held
+    assert slugs == {"missing-column", "missing-unique"}

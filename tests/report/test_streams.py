@@ -53,7 +53,8 @@ def test_neither_do_encodings_nor_warnings(broken: Database, tmp_path: Path, env
     for command, code in ((("check",), 1), (("plan",), 1), (APPLY, 0), (("check",), 0)):
         ended = called(*command, *CONTRACT, "--dsn", broken.dsn, cwd=tmp_path, **env)
 
-        assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+        assert "Traceback" not in ended.stderr
+        assert ended.returncode == code
 
 
 @pytest.mark.parametrize("env", TONGUES.values(), ids=TONGUES.keys())

@@ -41,7 +41,8 @@ def test_a_second_fixer_refuses(broken: Database) -> None:
     with session(broken, f"SELECT pg_advisory_xact_lock({transaction.ADVISORY_LOCK})"):
         ended = fixer(*APPLY, "--dsn", broken.dsn)
 
-    assert (2, True, before) == (ended.returncode, "Another fixer" in ended.stderr, broken.dump())
+    assert "Another fixer" in ended.stderr
+    assert (2, before) == (ended.returncode, broken.dump())
 
 
 def test_of_two_fixers_at_once_one_repairs(broken: Database) -> None:
@@ -62,9 +63,9 @@ def test_a_lock_that_cannot_be_had_is_tried_for_and_given_up(broken: Database, t
         ended = fixer(*APPLY, "--lock-timeout", "50ms", "--log-file", log, "--dsn", broken.dsn)
         seconds = time.monotonic() - began
 
-    assert (2, transaction.ATTEMPTS, True, True, before) == (
-        ended.returncode, log.read_text().count("55P03"), "--lock-timeout" in ended.stderr, seconds < 10, broken.dump(),
-    )  # fmt: skip
+    assert "--lock-timeout" in ended.stderr
+    assert seconds < 10
+    assert (2, transaction.ATTEMPTS, before) == (ended.returncode, log.read_text().count("55P03"), broken.dump())
 
 
 def test_a_lock_that_comes_free_in_time_is_had(broken: Database) -> None:
@@ -86,7 +87,9 @@ def test_the_fixer_gives_way_before_the_application_is_killed_in_a_deadlock(brok
         process.communicate(timeout=30)
 
     log = (tmp_path / "log").read_text()
-    assert (process.returncode, "40P01" in log, "55P03" in log) == (0, False, True)
+    assert "40P01" not in log
+    assert "55P03" in log
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
@@ -137,7 +140,8 @@ def test_rows_that_a_table_of_another_schema_references_are_left_to_a_person(
         ended = fixer(*words, "--deep", "--dsn", database.dsn)
         told = "other.notes" in " ".join((ended.stdout + ended.stderr).split())
 
-        assert (ended.returncode, told, before) == (1, True, database.run("SELECT count(*) FROM other.notes"))
+        assert told
+        assert (ended.returncode, before) == (1, database.run("SELECT count(*) FROM other.notes"))
 
 
 def test_check_does_not_wait_for_a_lock_for_ever(broken: Database) -> None:
@@ -176,7 +180,8 @@ def test_an_interrupt_in_the_middle_leaves_nothing_half_done(broken: Database) -
     wait_for(lambda: alone(broken))
     broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
 
-    assert (130, False, before) == (process.returncode, "Traceback" in err, broken.dump())
+    assert "Traceback" not in err
+    assert (130, before) == (process.returncode, broken.dump())
 
 
 def test_an_interrupt_while_it_waits_for_a_lock_is_heard_at_once(broken: Database) -> None:
@@ -189,7 +194,8 @@ def test_an_interrupt_while_it_waits_for_a_lock_is_heard_at_once(broken: Databas
         process.communicate(timeout=60)
         seconds = time.monotonic() - began
 
-    assert (130, True, before) == (process.returncode, seconds < 2, broken.dump())
+    assert seconds < 2
+    assert (130, before) == (process.returncode, broken.dump())
 
 
 def test_a_polite_end_leaves_nothing_half_done(broken: Database) -> None:
@@ -225,7 +231,8 @@ def test_a_connection_that_breaks_is_told_in_one_sentence(broken: Database) -> N
     broken.run("DROP EVENT TRIGGER yawn; DROP FUNCTION yawn")
     complaints = [line for line in err.splitlines() if not line.startswith("[")]
 
-    assert (2, 1, False, before) == (process.returncode, len(complaints), "(None)" in err, broken.dump())
+    assert "(None)" not in err
+    assert (2, 1, before) == (process.returncode, len(complaints), broken.dump())
 
 
 # ---- proofs that fail
@@ -263,7 +270,8 @@ def test_a_row_that_is_lost_on_the_way_rolls_all_back(broken: Database, place: i
     before, lost = broken.dump(), "DELETE FROM public.paper_trades WHERE id = (SELECT max(id) FROM public.paper_trades)"
     why = tampered(broken, lambda plan: with_statement(plan, place, f"{lost}; {{}}"))
 
-    assert (True, before) == ("do not add up" in why, broken.dump())
+    assert "do not add up" in why
+    assert before == broken.dump()
 
 
 def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
@@ -271,13 +279,15 @@ def test_a_row_that_appears_on_the_way_rolls_all_back(broken: Database) -> None:
     row = "INSERT INTO public.users (id, user_id, username, email, password_hash) VALUES (800000, 'x', 'y', 'z', '!')"
     why = tampered(broken, lambda plan: with_statement(plan, -1, f"{{}}; {row}"))
 
-    assert (True, before) == ("do not add up" in why, broken.dump())
+    assert "do not add up" in why
+    assert before == broken.dump()
 
 
 def test_a_failing_step_is_named_with_its_sqlstate(broken: Database) -> None:
     why = tampered(broken, lambda plan: with_statement(plan, 4, "SELECT 1 / 0"))
 
-    assert (why.startswith("Step 5 ("), "22012" in why) == (True, True)
+    assert why.startswith("Step 5 (")
+    assert "22012" in why
 
 
 def test_a_plan_without_steps_does_not_vouch_for_a_broken_database(broken: Database) -> None:
@@ -355,7 +365,9 @@ def test_row_security_that_hides_rows_from_the_owner_is_not_overlooked(broken: D
         before = broken.dump()
         ended = fixer(*APPLY, "-q", "--dsn", broken.seen_by(owner))
 
-        assert (True, False, before) == (ended.returncode in (1, 2), "Traceback" in ended.stderr, broken.dump())
+        assert ended.returncode in (1, 2)
+        assert "Traceback" not in ended.stderr
+        assert before == broken.dump()
 
 
 # ---- whose it is

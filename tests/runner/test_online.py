@@ -56,7 +56,8 @@ def test_without_its_hazards_a_plan_for_online_mode_changes_not_a_byte(broken: D
     before = written(broken)
     ended = fixer("apply", "--mode", "online", "--yes", "--dsn", broken.dsn)
 
-    assert (1, True, before) == (ended.returncode, "moves-rows" in ended.stderr, written(broken))
+    assert "moves-rows" in ended.stderr
+    assert (1, before) == (ended.returncode, written(broken))
 
 
 # ---- pace
@@ -80,7 +81,8 @@ def test_a_pace_that_makes_no_sense_exits_2_and_is_named(broken: Database, words
     ended = fixer(*APPLY, *words, "--dsn", broken.dsn)
     complaint = [line for line in ended.stderr.splitlines() if line.startswith("Error")]
 
-    assert (2, 1, True, before) == (ended.returncode, len(complaint), words[0] in complaint[0], written(broken))
+    assert words[0] in complaint[0]
+    assert (2, 1, before) == (ended.returncode, len(complaint), written(broken))
 
 
 def test_the_fixer_pauses_while_others_are_busy_and_then_goes_on(broken: Database) -> None:
@@ -93,7 +95,10 @@ def test_the_fixer_pauses_while_others_are_busy_and_then_goes_on(broken: Databas
         late = not busy.is_alive()
         busy.join()
 
-    assert (paused, late, process.returncode, holds(broken)) == (True, True, 0, True)
+    assert paused
+    assert late
+    assert holds(broken)
+    assert process.returncode == 0
 
 
 def test_a_lag_is_no_obstacle_where_there_is_no_replica(broken: Database) -> None:
@@ -117,7 +122,11 @@ def test_json_of_apply_online_has_the_keys_that_pipelines_lean_on(broken: Databa
     keys = {"version", "target", "contract", "ok", "points", "findings", "steps", "run", "ledger"}
     sums = {line["before"] + line["inserted"] - line["quarantined"] - line["after"] for line in answer["ledger"]}
 
-    assert (set(answer), answer["ok"], answer["run"], sums, ended.stderr) == (keys, True, 1, {0}, "")
+    assert answer["ok"]
+    assert ended.stderr == ""
+    assert set(answer) == keys
+    assert answer["run"] == 1
+    assert sums == {0}
 
 
 def test_the_ledger_of_an_online_run_is_the_truth(broken: Database) -> None:

@@ -32,7 +32,8 @@ def test_what_was_interrupted_at_a_step_is_taken_up_and_can_be_taken_back(large:
     resumed = fixer(*APPLY, "-q", "--dsn", large.dsn)
 
     assert (left, resumed.returncode, runs(large)) == ([(1, False)], 0, [(1, True)]), resumed.stderr
-    assert (rows, True) == (trades(large), holds(large))
+    assert rows == trades(large)
+    assert holds(large)
     assert (undo(large, 1, "-q").returncode, differences(before, large)) == (0, [])
 
 
@@ -46,7 +47,8 @@ def test_batches_that_were_done_are_not_done_again(large: Database, moved: int) 
     ends(large, process, "kill -9")
     fixer(*APPLY, "-q", "--dsn", large.dsn)
 
-    assert (rows, 2007, True, [(1, True)]) == (trades(large), large.ask(count), holds(large), runs(large))
+    assert (rows, 2007, [(1, True)]) == (trades(large), large.ask(count), runs(large))
+    assert holds(large)
     assert (undo(large, 1, "-q").returncode, differences(before, large)) == (0, [])
 
 
@@ -63,7 +65,8 @@ def test_an_index_that_was_half_built_is_healed(broken: Database, how: str) -> N
         resumed = fixer(*APPLY, "-q", "--dsn", broken.dsn)  # what was killed may be building still
         timer.join()
 
-    assert (invalid, resumed.returncode, runs(broken), holds(broken)) == (1, 0, [(1, True)], True), resumed.stderr
+    assert holds(broken), resumed.stderr
+    assert (invalid, resumed.returncode, runs(broken)) == (1, 0, [(1, True)]), resumed.stderr
     assert (undo(broken, 1, "-q").returncode, differences(before, broken)) == (0, [])
 
 
@@ -87,7 +90,8 @@ def test_an_interrupt_exits_130_and_says_how_to_go_on(large: Database) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
 
-    assert (process.returncode, "Traceback" in err) == (130, False)
+    assert "Traceback" not in err
+    assert process.returncode == 130
 
 
 def test_history_shows_what_is_unfinished(broken: Database) -> None:

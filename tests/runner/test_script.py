@@ -34,9 +34,9 @@ def test_the_script_repairs_each_snapshot(laboratory: Laboratory, tmp_path: Path
         with closing(psycopg2.connect(database.dsn)) as connection:
             report = api.check(connection, REPAIRABLE[name].contract, deep=True)
 
-        assert ("", 0, [], REPAIRABLE[name].quarantined) == (
-            ended.stderr, ended.returncode, [f.message for f in report.findings if f.breaks], quarantined(database),
-        )  # fmt: skip
+        assert (ended.stderr, ended.returncode) == ("", 0)
+        assert [f.message for f in report.findings if f.breaks] == []
+        assert quarantined(database) == REPAIRABLE[name].quarantined
 
 
 @pytest.mark.parametrize("name", [STORY, "text-user-ids", "sqlite-port"])
@@ -47,7 +47,8 @@ def test_a_second_run_says_so_and_changes_nothing(laboratory: Laboratory, tmp_pa
         before = database.dump()
         ended = psql(database, file)
 
-        assert (0, True, before) == (ended.returncode, APPLIED in ended.stdout, database.dump())
+        assert APPLIED in ended.stdout
+        assert (0, before) == (ended.returncode, database.dump())
 
 
 def test_after_the_script_the_fixer_has_nothing_to_do(broken: Database, tmp_path: Path) -> None:
@@ -101,7 +102,8 @@ def test_a_script_waits_for_no_other_fixer(broken: Database, tmp_path: Path) -> 
         cursor.execute(f"SELECT pg_advisory_xact_lock({0x70676D656E64})")
         ended = psql(broken, file)
 
-    assert (3, True, before) == (ended.returncode, "Another fixer" in ended.stderr, broken.dump())
+    assert "Another fixer" in ended.stderr
+    assert (3, before) == (ended.returncode, broken.dump())
 
 
 ODD = """
@@ -125,4 +127,6 @@ def test_odd_names_and_values_survive_psql(laboratory: Laboratory, tmp_path: Pat
         ).returncode
         value = database.ask('SELECT "naïve ""q"" :\'y\'" FROM "Order %s :x"')
 
-        assert (ended.stderr, ended.returncode, exit_code, value) == ("", 0, 0, ":v %s \\ ' $do$")
+        assert (ended.stderr, ended.returncode) == ("", 0)
+        assert exit_code == 0
+        assert value == ":v %s \\ ' $do$"
