@@ -1,4 +1,4 @@
-"""What tests of connections lean on."""
+"""Fixtures for tests of connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of the runner lean on."""
+"""Fixtures for tests of the runner."""
 
 from __future__ import annotations
 

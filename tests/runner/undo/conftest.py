@@ -1,4 +1,4 @@
-"""What tests of undo lean on."""
+"""Fixtures for tests of undo."""
 
 from __future__ import annotations
 
