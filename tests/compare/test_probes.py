@@ -37,13 +37,6 @@ BOOKS = sqltext.SQL("public.books AS t")
 REVIEWS = sqltext.SQL("public.reviews AS t")
 
 
-@pytest.fixture
-def library(laboratory: Laboratory) -> Iterator[Case]:
-    """A sound library: 12 authors, their books, and reviews of those."""
-    with laboratory.database(18) as case:
-        yield case
-
-
 def ask(cursor: Cursor, *probes: Probe) -> Sequence[Count]:
     return rows.counter(cursor)(probes)
 

@@ -19,19 +19,12 @@ from fixer.defects import duplicate_row, orphan_rows
 from fixer.examine import beginning, examine, snapshot
 from fixer.sessions import Answer, Session
 from fixer.sqltext import SQL
-from lab.laboratory import Case, Laboratory
+from lab.laboratory import Case
 
 BROKEN = (duplicate_row.SPECIMENS[0].breaks, orphan_rows.SPECIMENS[0].breaks)
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 BOOKS = "SELECT count(*) FROM public.books"
 SLOW = "SELECT pg_sleep(CASE WHEN pg_backend_pid() = {} THEN 0.5 ELSE 60 END)::text"  # for the second session
-
-
-@pytest.fixture
-def library(laboratory: Laboratory) -> Iterator[Case]:
-    """A sound library: 12 authors, their books, and reviews of those."""
-    with laboratory.database(18) as case:
-        yield case
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 
 import fixer
-from lab.database import Database
+from lab.database import Database, copied
 from lab.laboratory import Laboratory
 
 WANTED = MetaData()
@@ -89,9 +89,8 @@ def whole(laboratory: Laboratory) -> Iterator[Database]:
         WANTED.create_all(engine)
         engine.dispose()
         made.run(ROWS)
-    database = Database(server, server.create_database(_made[server.dsn]))
-    yield database
-    server.drop_database(database.name)
+    with copied(server, _made[server.dsn]) as database:
+        yield database
 
 
 @pytest.mark.parametrize("missing", [str(column) for each in WANTED.sorted_tables for column in each.columns])
@@ -107,13 +106,12 @@ def test_a_column_that_is_missing_is_found_and_planned_for(whole: Database, miss
 
 
 @pytest.mark.parametrize("mode", ["atomic", "online"])
-def test_a_column_under_unique_nulls_not_distinct_is_added(laboratory: Laboratory, mode: str) -> None:
+def test_a_column_under_unique_nulls_not_distinct_is_added(empty: Database, mode: str) -> None:
     wanted = MetaData()
     Table("t", wanted, Column("id", Integer, primary_key=True), Column("v", Text),
           UniqueConstraint("v", postgresql_nulls_not_distinct=True))  # fmt: skip
-    database = Database(laboratory.server(18), laboratory.server(18).create_database())
-    database.run("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES")
-    with closing(psycopg2.connect(database.dsn)) as connection:
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES")
+    with closing(psycopg2.connect(empty.dsn)) as connection:
         slugs = {finding.slug for finding in fixer.check(connection, wanted).findings}
         run = fixer.apply(connection, wanted, mode=mode)
         held = fixer.check(connection, wanted, deep=True).ok

@@ -53,14 +53,20 @@ class Database:
 
 
 @contextmanager
-def lent(server: Server, name: str | None) -> Iterator[Database]:
-    """Lend a database of its own: a snapshot, or an empty one."""
-    template = template_of(server, name) if name else None
+def copied(server: Server, template: str | None) -> Iterator[Database]:
+    """Lend a copy of another database, or an empty one."""
     database = Database(server, server.create_database(template))
     try:
         yield database
     finally:
         server.drop_database(database.name)
+
+
+@contextmanager
+def lent(server: Server, name: str | None) -> Iterator[Database]:
+    """Lend a database of its own: a snapshot, or an empty one."""
+    with copied(server, template_of(server, name) if name else None) as database:
+        yield database
 
 
 def template_of(server: Server, name: str) -> str:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lab.database import Database
+from lab.database import Database, copied
 from lab.laboratory import Laboratory
 from lab.online import APPLY
 from lab.process import fixer
@@ -23,13 +23,9 @@ FURTHER = 10_000  # where somebody counts without the generator, it goes so much
 @contextmanager
 def library(laboratory: Laboratory, version: int, breaks: str) -> Iterator[Database]:
     """Lend a broken library that nobody else looks at."""
-    server, template = laboratory.server(version), laboratory.sound(version).template
-    database = Database(server, server.create_database(template))
-    try:
+    with copied(laboratory.server(version), laboratory.sound(version).template) as database:
         database.run(breaks)
         yield database
-    finally:
-        server.drop_database(database.name)
 
 
 def apply(database: Database, *words: object) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.commands import psql, undo
-from lab.database import Database
+from lab.database import Database, lent
 from lab.items import dozing, kept
 from lab.laboratory import Laboratory
 from lab.online import ends
@@ -44,13 +44,9 @@ def contract(way: tuple[str, ...], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def items(way: tuple[str, ...], laboratory: Laboratory) -> Iterator[Database]:
-    server = laboratory.server(18)
-    database = Database(server, server.create_database())
-    try:
+    with lent(laboratory.server(18), None) as database:
         database.run(f"CREATE TABLE items (id serial PRIMARY KEY, v {way[0]}); INSERT INTO items (v) VALUES ({way[1]})")
         yield database
-    finally:
-        server.drop_database(database.name)
 
 
 def command(database: Database, contract: Path, *words: object) -> subprocess.CompletedProcess[str]:
@@ -110,9 +106,8 @@ def test_what_is_converted_in_place_online_is_planned_again(
     assert (ended.returncode, moved) == (0, [(way[2].strip("'"),)])
 
 
-def test_the_second_column_of_another_contract_is_not_taken_up(laboratory: Laboratory, tmp_path: Path) -> None:
-    server = laboratory.server(18)
-    items = Database(server, server.create_database())
+def test_the_second_column_of_another_contract_is_not_taken_up(empty: Database, tmp_path: Path) -> None:
+    items = empty
     items.run("CREATE TABLE items (id integer PRIMARY KEY, v text); INSERT INTO items VALUES (1, '1'), (2, '2')")
     (tmp_path / "things.py").write_text(CONTRACT.format("Integer", ""))
     ends(items, dozing(items, tmp_path, "VALIDATE CONSTRAINT"), "kill -9")
@@ -124,4 +119,3 @@ def test_the_second_column_of_another_contract_is_not_taken_up(laboratory: Labor
     assert (ended.stderr, kept(items)) == ("", ["pgmend_was_v"])
     assert items.run("SELECT v::text FROM items ORDER BY id") == [("1.50",), ("3.00",)]
     assert undo(items, 1, "-q").stderr == ""
-    server.drop_database(items.name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.commands import undo
-from lab.database import Database, all_of
+from lab.database import Database, all_of, lent
 from lab.items import dozing, kept, words
 from lab.laboratory import Laboratory
 from lab.online import Writer, ends
@@ -41,19 +41,15 @@ def contract(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def items(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory, 18) as database:
+    with lent_items(laboratory, 18) as database:
         yield database
 
 
 @contextmanager
-def lent(laboratory: Laboratory, version: int) -> Iterator[Database]:
-    server = laboratory.server(version)
-    database = Database(server, server.create_database())
-    try:
+def lent_items(laboratory: Laboratory, version: int) -> Iterator[Database]:
+    with lent(laboratory.server(version), None) as database:
         database.run(ITEMS)
         yield database
-    finally:
-        server.drop_database(database.name)
 
 
 def apply(database: Database, contract: Path, mode: str = "online") -> subprocess.CompletedProcess[str]:
