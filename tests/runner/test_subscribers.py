@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -15,76 +12,23 @@ import pytest
 from sqlalchemy import Column, MetaData, String
 
 import fixer
-from fixer import _supervise, servers
+from fixer import servers
 from fixer.errors import NeedsPermission, UndoRefused
 from fixer.plan import MODES
 from fixer.steps import Hazard
 from lab.database import STORY, Database, lent
 from lab.models import contract, key
 from lab.process import fixer as command
-from lab.process import running
+from lab.replication import Pair, logical, subscribed
 from lab.shop import ALL, BREAKS, PUT_BACK, ROWS, SHOP, forget, planned, repair, shop, take_back
 
 # ---- a subscriber goes on
-
-LOGICAL = {**_supervise.SETTINGS, "wal_level": "logical", "max_wal_senders": "10", "wal_retrieve_retry_interval": "100"}
-
-
-@contextmanager
-def logical(version: int) -> Iterator[servers.Server]:
-    """Lend a server that can publish and subscribe."""
-    _, bindir = servers._choose(version)
-    guise = _supervise.choose_guise(bindir, servers.GUISES)
-    with _supervise.home(guise) as place:
-        words = [str(bindir / "initdb"), "-D", str(place / "data"), "-U", "postgres", "--no-sync", "--encoding=UTF8"]
-        assert _supervise.spawn(words, place, guise, -3).wait() == 0
-        flags = [word for name, value in LOGICAL.items() for word in ("-c", f"{name}={value}")]
-        command = [str(bindir / "postgres"), "-D", str(place / "data"), "-k", str(place), *flags]
-        with running(command, place, guise):
-            yield servers.Server(servers._socket_dsn(str(place)), version, bindir)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A database, and one that subscribes to all that it publishes."""
-
-    publisher: Database
-    subscriber: Database
-
-    def goes_on(self, patience: float = 20.0) -> bool:
-        """Tell whether a row of the application still arrives, written after all else."""
-        email = f"{os.urandom(6).hex()}@x"
-        self.publisher.run(f"INSERT INTO users (email) VALUES ('{email}')")
-        return self.arrives(f"SELECT count(*) FROM users WHERE email = '{email}'", 1, patience)
-
-    def arrives(self, question: str, expected: object, patience: float = 20.0) -> bool:
-        end = time.monotonic() + patience
-        while self.subscriber.ask(question) != expected:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        return True
 
 
 @pytest.fixture(scope="module", params=[16, 18])
 def two_servers(request: pytest.FixtureRequest) -> Iterator[tuple[servers.Server, servers.Server]]:
     with logical(request.param) as one, logical(request.param) as other:
         yield one, other
-
-
-@contextmanager
-def subscribed(two: tuple[servers.Server, servers.Server], made: str, rows: str) -> Iterator[Pair]:
-    """Lend a pair of databases in step, whose tables were made alike."""
-    with lent(two[0], None) as publisher, lent(two[1], None) as subscriber:
-        publisher.run(made + rows + ALL)
-        subscriber.run(made)
-        subscriber.run(f"CREATE SUBSCRIPTION {subscriber.name} CONNECTION '{publisher.dsn}' PUBLICATION p")
-        pair = Pair(publisher, subscriber)
-        try:
-            assert pair.arrives("SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel", True)
-            yield pair
-        finally:
-            subscriber.run(f"DROP SUBSCRIPTION {subscriber.name}")
 
 
 @pytest.fixture
