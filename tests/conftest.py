@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixer.servers import Server
+from fixer.connect.servers import Server
 from lab.database import HEALTHY, STORY, Database, lent
 from lab.laboratory import Laboratory
 

@@ -13,7 +13,7 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
-from fixer import servers
+from fixer.connect import servers
 from lab.database import STORY, Database, lent
 from lab.passwords import PASSWORD, SECRETS
 from lab.process import fixer

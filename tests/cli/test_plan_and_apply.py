@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixer.servers import Server
+from fixer.connect.servers import Server
 from lab.commands import applied, planned, refusal
 from lab.database import Database, lent
 from lab.process import fixer

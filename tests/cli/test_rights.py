@@ -11,8 +11,8 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from fixer import _supervise, servers, snapshot
-from fixer.servers import Server
+from fixer.connect import _supervise, servers, snapshot
+from fixer.connect.servers import Server
 from lab.database import HEALTHY, STORY, Database, lent, role
 from lab.process import fixer, running
 

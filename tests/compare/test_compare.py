@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
-from fixer.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
+from fixer.compare.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
 from fixer.defects import orphan_rows
-from fixer.findings import Count, Finding, Probe
-from fixer.schema import QName, Schema, Table
+from fixer.model.finding import Count, Finding, Probe
+from fixer.model.schema import QName, Schema, Table
 from lab.laboratory import Laboratory
 
 NAMES = [QName("public", f"t{number:03}") for number in range(CHEAP_PROBES + 10)]

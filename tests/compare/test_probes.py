@@ -14,8 +14,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
 
 import fixer
-from fixer import rows, sqltext
-from fixer.compare import CHEAP_PROBES, Comparison
+from fixer.compare import probes as rows
+from fixer.sql import compose as sqltext
+from fixer.compare.compare import CHEAP_PROBES, Comparison
 from fixer.defects import (
     duplicate_key,
     duplicate_row,
@@ -25,9 +26,9 @@ from fixer.defects import (
     sequence_behind,
     text_reference,
 )
-from fixer.examine import examine, look
-from fixer.findings import Count, Probe, Specimen
-from fixer.sqltext import SQL
+from fixer.compare.examine import examine, look
+from fixer.model.finding import Count, Probe, Specimen
+from fixer.sql.compose import SQL
 from lab.database import lent
 from lab.laboratory import Case, Laboratory
 from lab.models import contract, key

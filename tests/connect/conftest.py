@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer import target
+from fixer.connect import target
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from psycopg2 import sql
 from sqlalchemy import create_engine, text
 
-from fixer import servers, target
-from fixer.target import Target, resolve
+from fixer.connect import servers, target
+from fixer.connect.target import Target, resolve
 from lab.targets import PASSWORD, answer, asked, refusal
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fixer.explain import explain
-from fixer.target import resolve
+from fixer.connect.failures import explain
+from fixer.connect.target import resolve
 from lab.targets import refusal
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from fixer import servers
+from fixer.connect import servers
 from lab.commands import APPLY
 from lab.database import STORY, Database, lent
 from lab.process import CLEAN, HOUSE, fixer, started, wait_for

@@ -14,9 +14,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fixer.errors import TargetError
-from fixer.explain import explain
-from fixer.redact import RedactingFilter, redact
-from fixer.target import resolve
+from fixer.connect.failures import explain
+from fixer.connect.redact import RedactingFilter, redact
+from fixer.connect.target import resolve
 
 
 def spellings(password: str) -> set[str]:

@@ -16,9 +16,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from contracts.trading import metadata
-from fixer import servers, snapshot
+from fixer.connect import servers, snapshot
 from fixer.errors import SnapshotError
-from fixer.servers import Server
+from fixer.connect.servers import Server
 
 HOUSE = Path(__file__).resolve().parents[2]
 SHIPPED = snapshot.find(HOUSE / "fixtures")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.target import resolve
+from fixer.connect.target import resolve
 from lab.targets import MANAGED_HOST, PASSWORD, connect_arguments, refusal
 
 

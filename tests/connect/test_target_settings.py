@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.errors import TargetError
-from fixer.target import resolve
+from fixer.connect.target import resolve
 from lab.targets import MANAGED_HOST, connect_arguments, refusal
 
 # ---- session settings

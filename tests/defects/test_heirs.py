@@ -6,7 +6,7 @@ import pytest
 
 import fixer
 from fixer.errors import NeedsPermission
-from fixer.plan import MODES
+from fixer.planner.build import MODES
 from lab.copies import stamps
 from lab.dumps import everything
 from lab.hook import ask

@@ -12,10 +12,12 @@ from sqlalchemy import MetaData
 
 import fixer
 from contracts.trading import metadata
-from fixer import defects, snapshot, specimens
+from fixer import defects
+from fixer.connect import snapshot
+from fixer.defects import _databases as specimens
 from fixer.errors import PgmendError
-from fixer.findings import Specimen
-from fixer.snapshot import Snapshot
+from fixer.model.finding import Specimen
+from fixer.connect.snapshot import Snapshot
 from lab.copies import copy_quarantine, copy_rows, stamps
 from lab.dumps import everything
 from lab.facts import facts

@@ -12,9 +12,9 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Meta
 
 from fixer import defects
 from fixer.errors import NeedsPermission, PgmendError
-from fixer.findings import Specimen
-from fixer.plan import MODES
-from fixer.specimens import company, tenancy
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES
+from fixer.defects._databases import company, tenancy
 from lab.copies import copy_quarantine, copy_rows, stamps
 from lab.dumps import everything
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 
 import fixer
-from fixer.plan import MODES
+from fixer.planner.build import MODES
 from lab.database import all_of, differences, lent
 from lab.laboratory import VERSIONS, Laboratory
 from lab.models import contract, integer, key, once_called, text

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData
 
-from fixer.plan import MODES
+from fixer.planner.build import MODES
 from lab.laboratory import Laboratory
 from lab.models import contract, integer, key, once_called, text
 from lab.outcomes import outcome

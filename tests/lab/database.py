@@ -12,8 +12,8 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
-from fixer import snapshot
-from fixer.servers import Server
+from fixer.connect import snapshot
+from fixer.connect.servers import Server
 from lab.copies import stamps
 from lab.dumps import dump, everything
 

@@ -7,7 +7,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from fixer.servers import Server, binaries
+from fixer.connect.servers import Server, binaries
 
 
 def dump(server: Server, database: str, *options: str) -> str:

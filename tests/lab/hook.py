@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fixer.apply.progress import SILENT, Progress
-from fixer.apply.run import Run
-from fixer.plan import PlannedStep
+from fixer.runner.progress import SILENT, Progress
+from fixer.model.run import Run
+from fixer.planner.build import PlannedStep
 from lab.laboratory import Case
 
 

@@ -17,12 +17,13 @@ from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
 import fixer
-from fixer import contract as contracts
-from fixer import servers, specimens
-from fixer.contract import Contract
-from fixer.findings import Specimen
-from fixer.plan import Plan
-from fixer.servers import Server
+from fixer.contract import build as contracts
+from fixer.connect import servers
+from fixer.defects import _databases as specimens
+from fixer.contract.build import Contract
+from fixer.model.finding import Specimen
+from fixer.planner.build import Plan
+from fixer.connect.servers import Server
 from lab.dumps import dump
 from lab.facts import TableFacts, facts
 

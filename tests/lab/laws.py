@@ -11,8 +11,8 @@ from typing import Any
 
 import fixer
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
-from fixer.findings import Specimen
-from fixer.plan import Plan
+from fixer.model.finding import Specimen
+from fixer.planner.build import Plan
 from lab.copies import Copy, stamps
 from lab.dumps import everything
 from lab.facts import facts

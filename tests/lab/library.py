@@ -11,7 +11,7 @@ from lab.laboratory import Laboratory
 from lab.online import APPLY
 from lab.process import fixer
 
-LIBRARY = ("--contract", "fixer.specimens:library")
+LIBRARY = ("--contract", "fixer.defects._databases:library")
 FREE = "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE reviews ALTER book_id TYPE bigint;"
 TWICE = (
     f"{FREE} ALTER TABLE books DROP CONSTRAINT books_pkey;"

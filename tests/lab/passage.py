@@ -11,8 +11,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import fixer
-from fixer.plan import Plan
-from fixer.shadow import KEPT
+from fixer.planner.build import Plan
+from fixer.repair.shadow import KEPT
 from lab.copies import Copy, Rows
 
 

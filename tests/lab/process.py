@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fixer import _supervise
+from fixer.connect import _supervise
 
 HOUSE = Path(__file__).resolve().parents[2]
 CLEAN = {name: value for name, value in os.environ.items() if not re.match("PG|DATABASE_|NO_COLOR|FORCE_COLOR", name)}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fixer import _supervise, servers
+from fixer.connect import _supervise, servers
 from lab.database import Database, lent
 from lab.process import running
 from lab.shop import ALL

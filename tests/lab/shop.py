@@ -8,7 +8,7 @@ import psycopg2
 from sqlalchemy import CheckConstraint, Column, ForeignKey, MetaData, Numeric, String, text
 
 import fixer
-from fixer.apply.prune import prune
+from fixer.runner.prune import prune
 from lab.database import Database
 from lab.models import contract, integer, key
 from lab.models import text as words

@@ -11,7 +11,7 @@ import pytest
 from psycopg2 import sql
 
 from fixer.errors import TargetError
-from fixer.target import Target
+from fixer.connect.target import Target
 
 PASSWORD = "p@ss:w/rd% 'ü\"\\?#&="
 MANAGED_HOST = "db-1.b.db.ondigitalocean.com"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.plan import PlannedStep
+from fixer.planner.build import PlannedStep
 from lab.laboratory import Laboratory
 
 NARROW = """

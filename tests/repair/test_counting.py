@@ -6,7 +6,7 @@ import pytest
 
 from fixer import undo
 from fixer.errors import ApplyFailed
-from fixer.plan import MODES
+from fixer.planner.build import MODES
 from lab.dumps import everything
 from lab.hook import Hook, apply, ask
 from lab.laboratory import Case, Laboratory

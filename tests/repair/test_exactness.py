@@ -20,10 +20,10 @@ from sqlalchemy import BigInteger, Column, Date, Double, Integer, MetaData, Nume
 from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
 
 import fixer
-from fixer.contract import ColumnHints
+from fixer.contract.build import ColumnHints
 from fixer.errors import NeedsPermission
-from fixer.findings import Specimen
-from fixer.types import conversion
+from fixer.model.finding import Specimen
+from fixer.sql.types import conversion
 from lab.conversions import column, converted, text
 from lab.copies import copy_quarantine, stamps
 from lab.laboratory import Case, Laboratory

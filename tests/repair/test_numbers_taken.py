@@ -14,10 +14,10 @@ from psycopg2 import errors as pg
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from fixer import undo
-from fixer.apply.progress import Progress
-from fixer.findings import Specimen
-from fixer.plan import MODES, PlannedStep
-from fixer.specimens import TENANCY_ROWS, tenancy
+from fixer.runner.progress import Progress
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES, PlannedStep
+from fixer.defects._databases import TENANCY_ROWS, tenancy
 from lab.database import Database, lent
 from lab.dumps import everything
 from lab.hook import Hook, apply, ask

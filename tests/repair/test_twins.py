@@ -13,7 +13,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table
 
 import fixer as library
 from fixer.errors import NeedsPermission, PlanRefused
-from fixer.plan import MODES, Plan, from_json
+from fixer.planner.build import MODES, Plan, from_json
 from fixer.report import json as as_json
 from lab.database import Database, lent, role
 from lab.laboratory import Laboratory

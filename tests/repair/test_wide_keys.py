@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, Table, Text
 
-from fixer.findings import Specimen
-from fixer.plan import MODES
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES
 from lab.hook import ask
 from lab.laboratory import Case, Laboratory
 

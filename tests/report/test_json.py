@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fixer import snapshot
+from fixer.connect import snapshot
 from lab.commands import APPLY, applied, planned
 from lab.database import STORY, Database, lent, role
 from lab.laboratory import Laboratory

@@ -15,10 +15,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fixer import api, snapshot
-from fixer.apply import transaction
+from fixer import api
+from fixer.connect import snapshot
+from fixer.runner.locking import transaction
 from fixer.errors import ApplyFailed, PgmendError, PlanRefused
-from fixer.plan import Plan
+from fixer.planner.build import Plan
 from lab.commands import APPLY
 from lab.database import HEALTHY, STORY, Database, alone, lent, role, session
 from lab.laboratory import Laboratory

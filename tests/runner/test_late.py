@@ -14,14 +14,14 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
 
-from fixer.apply import journal
-from fixer.apply.definitions import Definitions
-from fixer.apply.floor import floor
-from fixer.apply.undo import undo
+from fixer.runner import journal
+from fixer.runner.journal.definitions import Definitions
+from fixer.runner.locking.sole_fixer import floor
+from fixer.runner.undo import undo
 from fixer.defects import legacy_table, text_reference
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
-from fixer.findings import Specimen
-from fixer.plan import MODES, PlannedStep
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES, PlannedStep
 from lab.commands import psql, script
 from lab.database import Database
 from lab.dumps import everything
@@ -103,7 +103,7 @@ def test_a_script_fails_where_a_foreign_key_came_about_since(
     with laboratory.database(18) as case:
         case.break_(ORPHANS)
         database = Database(case.server, case.name)
-        file = script(database, tmp_path, "fixer.specimens:library")
+        file = script(database, tmp_path, "fixer.defects._databases:library")
         ask(case, LIKES.format(schema=schema, act="CASCADE"))
         ended = psql(database, file)
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fixer import snapshot
+from fixer.connect import snapshot
 from lab.database import DOUBLED, FILLED, KEYLESS, STORY, Database, lent, role, session
 from lab.laboratory import Laboratory
 from lab.online import APPLY, BUILDING, STRENGTHS, WATCH, Writer, writes

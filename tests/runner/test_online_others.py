@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from fixer.apply import transaction
+from fixer.runner.locking import transaction
 from lab.commands import holds, runs
 from lab.database import DOUBLED, FILLED, STORY, Database, lent, session
 from lab.laboratory import Laboratory
@@ -205,7 +205,7 @@ def test_a_child_that_comes_in_under_a_parent_that_is_moved_is_not_cascaded_away
     with laboratory.database(18) as case:
         case.break_(LIBRARY)
         database = Database(case.server, case.name)
-        library = ("--contract", "fixer.specimens:library")
+        library = ("--contract", "fixer.defects._databases:library")
         # A parent to which children come without a pause is never without them: its turn comes when they pause.
         with Writer(database, reviewed, 2000) as writer, session(database, reviewed) as other:
             process = started(*APPLY, *library, "--dsn", database.dsn)

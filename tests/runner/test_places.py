@@ -9,10 +9,11 @@ from typing import Any
 import psycopg2
 import pytest
 
-from fixer import api, rows
-from fixer.apply import atomic, places
-from fixer.plan import Plan
-from fixer.schema import QName
+from fixer import api
+from fixer.compare import probes as rows
+from fixer.runner import atomic, row_places as places
+from fixer.planner.build import Plan
+from fixer.model.schema import QName
 from lab.laboratory import Case, Laboratory
 from lab.process import wait_for
 

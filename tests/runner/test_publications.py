@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, MetaData
 
 import fixer
 from fixer.errors import ApplyFailed
-from fixer.plan import MODES
+from fixer.planner.build import MODES
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from lab.database import Database, all_of, differences, lent, role

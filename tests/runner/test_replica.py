@@ -11,7 +11,7 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from fixer import _supervise, servers, snapshot
+from fixer.connect import _supervise, servers, snapshot
 from lab.database import STORY, Database, ask, role
 from lab.online import APPLY
 from lab.process import fixer, heard, running, started

@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from fixer import api, snapshot
+from fixer import api
+from fixer.connect import snapshot
 from lab.commands import psql, script
 from lab.database import STORY, Database, lent
 from lab.laboratory import Laboratory

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Column, MetaData, String
 
 import fixer
-from fixer import servers
+from fixer.connect import servers
 from fixer.errors import NeedsPermission, UndoRefused
-from fixer.plan import MODES
-from fixer.steps import Hazard
+from fixer.planner.build import MODES
+from fixer.model.step import Hazard
 from lab.database import STORY, Database, lent
 from lab.models import contract, key
 from lab.process import fixer as command

@@ -18,9 +18,9 @@ from sqlalchemy import DDL, CheckConstraint, Column, Enum, ForeignKey, MetaData,
 from sqlalchemy.types import UserDefinedType
 
 import fixer
-from fixer import servers
+from fixer.connect import servers
 from fixer.errors import ContractError, NeedsPermission
-from fixer.servers import Server
+from fixer.connect.servers import Server
 from lab.database import HEALTHY, STORY, Database, lent, template_of
 from lab.dumps import everything
 from lab.laboratory import VERSIONS

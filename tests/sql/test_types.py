@@ -10,9 +10,9 @@ import psycopg2
 import pytest
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
-from fixer.contract import ColumnHints
-from fixer.sqltext import SQL
-from fixer.types import Conversion, conversion, fits, rewrites, widened
+from fixer.contract.build import ColumnHints
+from fixer.sql.compose import SQL
+from fixer.sql.types import Conversion, conversion, fits, rewrites, widened
 from lab.conversions import column, converted, text
 from lab.laboratory import Laboratory
 

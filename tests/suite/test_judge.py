@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from contracts.judge import Judge
+from contracts.proof.judge import Judge
 from contracts.rows.laws import Law
 from lab.laboratory import Laboratory
 

@@ -15,8 +15,8 @@ from typing import Any
 import psycopg2
 import pytest
 
-from fixer import servers, snapshot
-from fixer.servers import Server
+from fixer.connect import servers, snapshot
+from fixer.connect.servers import Server
 
 HOUSE = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-is-a-secret"

@@ -10,8 +10,8 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from contracts.places import Given
-from fixer.servers import Server
+from contracts.proof.databases import Given
+from fixer.connect.servers import Server
 from lab import oddities, ordinary
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of

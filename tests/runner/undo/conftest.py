@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.plan import MODES
+from fixer.planner.build import MODES
 
 
 @pytest.fixture(params=MODES)

@@ -31,10 +31,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 
 import fixer
-from fixer.apply.progress import Progress
+from fixer.runner.progress import Progress
 from fixer.errors import UndoRefused
-from fixer.plan import Plan, PlannedStep
-from fixer.steps import Phase
+from fixer.planner.build import Plan, PlannedStep
+from fixer.model.step import Phase
 from lab.database import Database, lent, role
 from lab.dumps import everything
 from lab.laboratory import VERSIONS, Laboratory
