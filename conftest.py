@@ -10,6 +10,8 @@ import pytest
 if not any(each.value == "contracts.plugin" for each in entry_points(group="pytest11")):
     pytest_plugins = ["contracts.plugin"]
 
+pytest.register_assert_rewrite("lab")  # its asserts explain themselves, as those of the tests do
+
 TESTS = Path(__file__).parent / "tests"
 
 

@@ -1,4 +1,4 @@
-"""One laboratory for a session: servers that xdist's workers share, and sound databases to copy."""
+"""One laboratory for a session, whose servers xdist's workers share; and databases that are lent from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from laws import Laboratory
+
+from fixer.connect.servers import Server
+from lab.database import HEALTHY, STORY, Database, lent
+from lab.laboratory import Laboratory
 
 
 def pytest_configure() -> None:
@@ -23,3 +26,26 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
     laboratory = Laboratory(base.parent if worker else base, os.getppid() if worker else os.getpid())
     yield laboratory
     laboratory.clear()
+
+
+@pytest.fixture
+def server(laboratory: Laboratory) -> Server:
+    return laboratory.server(18)
+
+
+@pytest.fixture
+def broken(server: Server) -> Iterator[Database]:
+    with lent(server, STORY) as database:
+        yield database
+
+
+@pytest.fixture
+def healthy(server: Server) -> Iterator[Database]:
+    with lent(server, HEALTHY) as database:
+        yield database
+
+
+@pytest.fixture
+def empty(server: Server) -> Iterator[Database]:
+    with lent(server, None) as database:
+        yield database

@@ -13,9 +13,7 @@ from typing import ClassVar
 
 import psycopg2
 import pytest
-from laws import Laboratory
 from sqlalchemy import Engine, create_engine, text
-from test_cli import CLEAN, HEALTHY, HOUSE, STORY, Database, lent
 
 import fixer
 from contracts.trading import metadata
@@ -23,6 +21,9 @@ from fixer import api
 from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused, UsageError
 from fixer.model.plan import PlannedStep, from_json
 from fixer.report import json as as_json
+from lab.database import Database, lent
+from lab.laboratory import Laboratory
+from lab.process import CLEAN, HOUSE
 
 NOTHING_OF_OURS = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'fixer%'"
 WORKERS = """
@@ -43,18 +44,6 @@ for _ in range(6):
     children.append(child)
 print(sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
 """
-
-
-@pytest.fixture
-def broken(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), STORY) as database:
-        yield database
-
-
-@pytest.fixture
-def healthy(laboratory: Laboratory) -> Iterator[Database]:
-    with lent(laboratory.server(18), HEALTHY) as database:
-        yield database
 
 
 @contextmanager
@@ -88,7 +77,9 @@ def test_ensure_does_nothing_where_the_contract_holds(healthy: Database) -> None
     with engine_of(healthy) as engine:
         report = fixer.ensure(engine, metadata)
 
-    assert (True, True, before) == (isinstance(report, fixer.Report), report.ok, healthy.dump())
+    assert isinstance(report, fixer.Report)
+    assert report.ok
+    assert before == healthy.dump()
 
 
 def test_ensure_takes_no_time_where_the_contract_holds(healthy: Database) -> None:
@@ -104,7 +95,8 @@ def test_ensure_repairs_with_the_hazards_that_were_allowed(broken: Database) -> 
     with engine_of(broken) as engine:
         run = fixer.ensure(engine, metadata, allow_hazards=["moves-rows"])
 
-        assert (run.ok, fixer.check(engine, metadata, deep=True).ok) == (True, True)
+        assert run.ok
+        assert fixer.check(engine, metadata, deep=True).ok
 
 
 @pytest.mark.parametrize(
@@ -131,7 +123,8 @@ def test_of_eight_threads_that_ensure_one_repairs_and_all_return(broken: Databas
     with engine_of(broken, pool_size=8) as engine, ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: fixer.ensure(engine, metadata, allow_hazards="all"), range(8)))
 
-    assert (all(result.ok for result in results), broken.ask("SELECT count(*) FROM fixer_journal.run")) == (True, 1)
+    assert all(result.ok for result in results)
+    assert broken.ask("SELECT count(*) FROM fixer_journal.run") == 1
 
 
 def test_of_six_processes_that_ensure_one_repairs_and_all_return(broken: Database) -> None:
@@ -168,7 +161,8 @@ def test_a_connection_is_given_back_open_and_in_its_mode(healthy: Database) -> N
     with closing(psycopg2.connect(healthy.dsn)) as connection:
         fixer.check(connection, metadata)
 
-        assert (connection.closed, connection.autocommit) == (0, False)
+        assert not connection.autocommit
+        assert connection.closed == 0
 
 
 def test_the_callers_open_transaction_is_not_thrown_away(healthy: Database) -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from laws import Laboratory
-from test_cli import CLEAN, HOUSE, STORY, Database, fixer, lent
 
 import fixer as library
 from contracts.trading import metadata
 from fixer.connect.target import resolve
 from fixer.errors import PgmendError, TargetError
+from lab.database import STORY, Database, lent
+from lab.laboratory import Laboratory
+from lab.process import CLEAN, HOUSE, fixer
 
 APPLY = ("apply", "--yes", "--allow-hazards", "all")
 

@@ -1,0 +1,33 @@
+"""demo: the whole story, in time, and nothing left behind."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from lab.process import fixer, started
+
+
+def test_demo_tells_the_whole_story_in_time() -> None:
+    began = time.monotonic()
+    with started("demo") as process:
+        ended = subprocess.CompletedProcess("demo", 0, *process.communicate(timeout=60))
+    ended.returncode = process.returncode
+    seconds = time.monotonic() - began
+    parts = [
+        "there is no unique constraint matching given keys for referenced table", "(42830)",
+        'null value in column "user_id" of relation "users" violates not-null constraint', "(23502)",
+        "Could not create default user", "fixer plan", "before + inserted = after + quarantined",
+    ]  # fmt: skip
+    greens = re.findall(r"✓ (\d) ", ended.stdout.partition("check --deep")[2])
+
+    assert seconds < 15
+    assert (0, [], list("12345")) == (ended.returncode, [part for part in parts if part not in ended.stdout], greens)
+
+
+def test_demo_leaves_no_server_behind(tmp_path: Path) -> None:
+    fixer("demo", "-q", env={"TMPDIR": str(tmp_path)})
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,118 @@
+"""The command line, as roles that lack a right, and on a standby."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import quote
+
+import psycopg2
+import pytest
+
+from fixer.connect import _supervise, servers, snapshot
+from fixer.connect.servers import Server
+from lab.database import HEALTHY, STORY, Database, lent, role
+from lab.process import fixer, running
+
+
+def reading(*more: str) -> list[str]:
+    return ["GRANT USAGE ON SCHEMA public TO {}", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}", *more]
+
+
+@pytest.mark.parametrize(("name", "exit_code"), [(HEALTHY, 0), (STORY, 1)])
+def test_check_needs_no_more_than_select(server: Server, name: str, exit_code: int) -> None:
+    with lent(server, name) as database, role(database, *reading()) as reader:
+        database.run(f"REVOKE TEMPORARY ON DATABASE {database.name} FROM PUBLIC")
+        ended = fixer("check", "--deep", "--dsn", database.seen_by(reader))
+
+        assert (exit_code, "") == (ended.returncode, ended.stderr)
+
+
+def test_apply_as_a_reader_says_what_the_owner_may_run(broken: Database) -> None:
+    with role(broken, *reading()) as reader:
+        before = broken.dump()
+        ended = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", broken.seen_by(reader))
+
+        assert "GRANT " in ended.stderr
+        assert (2, before) == (ended.returncode, broken.dump())
+
+
+def test_what_apply_asks_the_owner_to_run_is_enough(broken: Database) -> None:
+    with role(broken, *reading()) as reader:
+        words = ("apply", "--yes", "--allow-hazards", "all", "--dsn", broken.seen_by(reader))
+        broken.run(" ".join(re.findall(r"(?:ALTER|GRANT) [^;]*;", fixer(*words).stderr)))
+
+        assert (fixer(*words, "--format", "json").returncode, "") == (0, "")
+
+
+def test_an_owner_who_may_not_create_in_the_database_is_told(broken: Database) -> None:
+    owners = "ALTER TABLE users OWNER TO {}; ALTER TABLE paper_trades OWNER TO {}; GRANT CREATE ON SCHEMA public TO {}"
+    with role(broken, owners) as owner:
+        before = broken.dump()
+        ended = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", broken.seen_by(owner))
+
+        assert "GRANT CREATE ON DATABASE" in ended.stderr
+        assert (2, before) == (ended.returncode, broken.dump())
+
+
+def test_a_role_without_any_right_reads_no_traceback(healthy: Database) -> None:
+    with role(healthy) as stranger:
+        assert fixer("check", "--dsn", healthy.seen_by(stranger)).returncode in (1, 2)
+
+
+def test_a_read_only_database_is_checked_and_not_repaired(broken: Database) -> None:
+    broken.run(f"ALTER DATABASE {broken.name} SET default_transaction_read_only = on")
+    before = broken.dump()
+    codes = [
+        fixer(*words, "--dsn", broken.dsn).returncode
+        for words in (["check"], ["apply", "--yes", "--allow-hazards", "all"])
+    ]
+
+    assert ([1, 2], before) == (codes, broken.dump())
+
+
+@pytest.fixture(scope="module")
+def standby() -> Iterator[str]:
+    """Give the DSN of a broken database on a server in recovery."""
+    _, bindir = servers._choose(18)
+    guise = _supervise.choose_guise(bindir, servers.GUISES)
+    with _supervise.home(guise) as place:
+        data = place / "data"
+        dsn = f"postgresql://postgres@/postgres?host={quote(str(place), safe='')}"
+        initdb = _supervise.spawn(
+            [str(bindir / "initdb"), "-D", str(data), "-U", "postgres", "--no-sync"], place, guise, -3
+        )
+        assert initdb.wait() == 0
+        command = [
+            str(bindir / "postgres"),
+            "-D",
+            str(data),
+            "-k",
+            str(place),
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+        ]
+        with running(command, place, guise), closing(psycopg2.connect(dsn)) as connection:
+            snapshot.load(snapshot.find()[STORY], connection)
+        os.close(os.open(data / "standby.signal", os.O_CREAT, 0o600))
+        if guise == "nobody":
+            os.chown(data / "standby.signal", _supervise.nobody().pw_uid, -1)
+        with running(command, place, guise):
+            yield dsn
+
+
+def test_a_standby_is_checked(standby: str) -> None:
+    ended = fixer("check", "--deep", "--dsn", standby)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_standby_is_not_repaired(standby: str) -> None:
+    ended = fixer("apply", "--yes", "--allow-hazards", "all", "--dsn", standby)
+
+    assert "standby" in ended.stderr
+    assert ended.returncode == 2

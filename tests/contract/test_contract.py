@@ -1,0 +1,499 @@
+"""Contracts: any MetaData, from anywhere, with names as odd as they come; and no trace in the target."""
+
+from __future__ import annotations
+
+import enum
+import json
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.pool import NullPool
+
+from fixer import api
+from fixer.contract import build as contract
+from fixer.errors import ContractError, PgmendError
+from fixer.model.contract import Contract
+from fixer.model.table import QName
+from lab.database import Database, lent
+from lab.facts import TableFacts, facts
+from lab.laboratory import Laboratory
+from lab.process import fixer, started
+
+# ---- where they come from
+
+MODELS = """
+from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy.orm import declarative_base
+
+metadata = MetaData()
+Table("things", metadata, Column("id", Integer, primary_key=True))
+Base = declarative_base(metadata=metadata)
+def make(): return metadata
+def make_base(): return Base
+class Holder:
+    class Inner:
+        metadata = metadata
+"""
+
+
+@pytest.mark.parametrize(
+    "attribute", ["metadata", "Base", "make", "make_base", "Holder.Inner", "Holder.Inner.metadata"]
+)
+@pytest.mark.parametrize("module", ["models", "package.models"])
+def test_a_contract_is_found_from_the_current_directory(
+    empty: Database, tmp_path: Path, module: str, attribute: str
+) -> None:
+    file = tmp_path / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(MODELS)
+    ended = fixer("check", "--format", "json", "--contract", f"{module}:{attribute}", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert [finding["slug"] for finding in json.loads(ended.stdout)["findings"]] == ["missing-table"]
+
+
+def test_what_a_contract_prints_while_it_is_imported_does_not_spoil_the_json(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(f"print('hello from the models')\n{MODELS}")
+    ended = fixer("check", "--format", "json", "--contract", "loud:metadata", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert ended.stdout.startswith("{")
+
+
+# ---- what they may hold
+
+
+class Mood(enum.Enum):
+    CALM = "calm"
+    CROSS = "it's"
+
+
+def odd_names(*names: str) -> MetaData:
+    made = MetaData()
+    for name in names:
+        table, key, other = f"{name}", f"{name} key", f"{name} other"
+        Table(
+            table,
+            made,
+            Column(key, Integer, primary_key=True),
+            Column(other, Integer, ForeignKey(f"{table}.{key}") if "." not in name else None, index=True),
+            Column("value", Text, unique=True),
+            CheckConstraint(
+                f'"{other.replace(chr(34), chr(34) * 2)}" > 0' if "%" not in name and ":" not in name else "value <> ''"
+            ),
+        )
+    return made
+
+
+def serials() -> MetaData:
+    made = MetaData()
+    Table("p", made, Column("id", BigInteger, primary_key=True), Column("n", Numeric(10, 2), server_default=text("0")))
+    Table(
+        "c",
+        made,
+        Column("id", Integer, Identity(always=True), primary_key=True),
+        Column("p", ForeignKey("p.id", ondelete="SET NULL"), index=True),
+    )
+    Table("d", made, Column("id", Integer, Identity(start=100, increment=5), primary_key=True))
+    return made
+
+
+def kinds() -> MetaData:
+    made = MetaData()
+    Table(
+        "k",
+        made,
+        Column("id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
+        Column("tags", ARRAY(Text), server_default=text("'{}'")),
+        Column("data", JSONB(), server_default=text("'{}'")),
+        Column("at", DateTime(timezone=True), server_default=text("now()")),
+        Column("on", Boolean, server_default=text("true")),
+        Column("double", Integer, Computed('length("data"::text) * 2')),
+        Column("half", String(20), server_default="it's :x"),
+        Index("k_partial", "at", postgresql_where=text('"on"')),
+        Index("k_expression", text("lower(half)")),
+        Index("k_gin", "data", postgresql_using="gin"),
+    )
+    return made
+
+
+def enums() -> MetaData:
+    made = MetaData()
+    Table(
+        "e",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("mood", Enum(Mood, name="Mood"), nullable=False, server_default="CALM"),
+    )
+    return made
+
+
+def percents() -> MetaData:
+    made = MetaData()
+    email = Column("email", Text, CheckConstraint("email LIKE '%@%'"))
+    Table(
+        "p",
+        made,
+        Column("id", Integer, primary_key=True),
+        email,
+        Column("off", Text, server_default="50%"),
+        Column("on", Text, server_default=text("'7%'")),
+    )
+    return made
+
+
+def composites() -> MetaData:
+    made = MetaData()
+    Table(
+        "parent",
+        made,
+        Column("b", Integer, primary_key=True),
+        Column("a", String(5), primary_key=True),
+        Column("x", Integer),
+        UniqueConstraint("x", "b"),
+    )
+    Table(
+        "child",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("pa", String(5)),
+        Column("pb", Integer),
+        ForeignKeyConstraint(
+            ["pb", "pa"], ["parent.b", "parent.a"], onupdate="CASCADE", deferrable=True, initially="DEFERRED"
+        ),
+    )
+    return made
+
+
+def circles() -> MetaData:
+    made = MetaData()
+    Table(
+        "tree",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("up", Integer, ForeignKey("tree.id", ondelete="CASCADE")),
+    )
+    Table(
+        "hen",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("egg", Integer, ForeignKey("egg.id", name="hen_egg", use_alter=True)),
+    )
+    Table(
+        "egg",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("hen", Integer, ForeignKey("hen.id", name="egg_hen")),
+    )
+    return made
+
+
+def schemas() -> MetaData:
+    made = MetaData()
+    Table("users", made, Column("id", Integer, primary_key=True))
+    Table(
+        "log",
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("user", Integer, ForeignKey("users.id")),
+        schema="audit",
+    )
+    return made
+
+
+SHAPES = {
+    "mixed case": lambda: odd_names("MixedCase"),
+    "reserved words": lambda: odd_names("select", "user", "order"),
+    "quotes and blanks": lambda: odd_names('a "b" c'),
+    "percent": lambda: odd_names("50% s", "%s"),
+    "percent and bracket": lambda: odd_names("%(x)s"),
+    "colon": lambda: odd_names("a:b", ":x"),
+    "other letters": lambda: odd_names("gebräuche", "таблица", "表"),
+    "long": lambda: odd_names("x" * 55),
+    "identities and serials": serials,
+    "types and defaults": kinds,
+    "enums": enums,
+    "percents in checks and defaults": percents,
+    "composite keys": composites,
+    "references in a circle": circles,
+    "two schemas": schemas,
+}
+
+
+def created_whole(database: Database, made: MetaData) -> dict[str, TableFacts]:
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(database.dsn), poolclass=NullPool)
+    made.create_all(engine)
+    engine.dispose()
+    return facts(database.dump())
+
+
+def contract_facts(database: Database) -> dict[str, TableFacts]:
+    return {name: found for name, found in facts(database.dump()).items() if not name.startswith("fixer_")}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_an_empty_database_is_made_as_create_all_makes_it(
+    laboratory: Laboratory, empty: Database, shape: type[MetaData]
+) -> None:
+    with lent(laboratory.server(18), None) as fresh:
+        for database in (empty, fresh):
+            database.run("CREATE SCHEMA audit")
+        wanted = created_whole(fresh, shape())
+        with closing(psycopg2.connect(empty.dsn)) as connection:
+            api.apply(connection, shape())
+
+        assert wanted == contract_facts(empty)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_what_create_all_makes_holds(empty: Database, shape: type[MetaData]) -> None:
+    empty.run("CREATE SCHEMA audit")
+    created_whole(empty, shape())
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        found = api.check(connection, shape(), deep=True).findings
+
+        assert [finding.message for finding in found if finding.severity != "info"] == []
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_contract_leaves_no_trace_in_the_target(empty: Database, shape: type[MetaData]) -> None:
+    empty.run("CREATE SCHEMA audit")
+    count = (
+        "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_type), (SELECT count(*) FROM pg_attribute)"
+    )
+    before, made = empty.run(count), shape()
+    Table(f"new_{uuid4().hex}", made, Column("id", Integer, primary_key=True))  # so that nobody has read it yet
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        contract.prepare(made, connection)
+        after = empty.run(count)
+
+    assert before == after
+
+
+def test_a_percent_in_a_hint_is_one_percent(empty: Database) -> None:
+    made = MetaData()
+    row = {"key": "a%", "note": text("'100%'")}
+    Table("t", made, Column("key", Text, primary_key=True), Column("note", Text), info={"default_rows": [row]})
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        api.apply(connection, made)
+
+    assert empty.run("SELECT * FROM t") == [("a%", "100%")]
+
+
+def test_a_default_row_that_brings_its_number_leaves_the_sequence_ahead(empty: Database) -> None:
+    made = MetaData()
+    Table("t", made, Column("id", Integer, primary_key=True), Column("x", Text), info={"default_rows": [{"id": 7}]})
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        api.apply(connection, made)
+
+    assert empty.ask("INSERT INTO t (x) VALUES ('next') RETURNING id") > 7
+
+
+def test_a_missing_schema_is_named(empty: Database) -> None:
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(PgmendError, match="no schema audit"):
+        api.check(connection, schemas())
+
+
+def test_another_schema_may_be_the_home_of_tables_without_one(empty: Database) -> None:
+    empty.run('CREATE SCHEMA "My Home"')
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        api.apply(connection, composites(), schema="My Home")
+
+    assert {("My Home",)} == set(
+        empty.run("SELECT schemaname FROM pg_tables WHERE schemaname !~ '^(pg_|information|fixer)'")
+    )
+
+
+def test_a_table_of_the_users_does_not_stand_in_for_one_of_the_contract(empty: Database) -> None:
+    """The scratch place may not see what the target has under the same names."""
+    empty.run("CREATE TABLE parent (x text); CREATE TABLE child (y text)")
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        prepared = contract.prepare(composites(), connection)
+
+    assert [list(prepared.schema.tables[name].columns) for name in sorted(prepared.schema.tables, reverse=True)] == [
+        ["b", "a", "x"],
+        ["id", "pa", "pb"],
+    ]
+
+
+def test_a_foreign_key_that_references_no_key_is_a_contract_error(empty: Database) -> None:
+    made = MetaData()
+    Table("p", made, Column("x", Integer))
+    Table("c", made, Column("x", Integer, ForeignKey("p.x")))
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(ContractError, match="cannot be satisfied"):
+        contract.prepare(made, connection)
+
+
+def test_a_reference_is_not_satisfied_by_a_key_that_only_the_target_has(empty: Database) -> None:
+    empty.run("CREATE TABLE p (x int PRIMARY KEY)")
+    made = MetaData()
+    Table("p", made, Column("x", Integer))
+    Table("c", made, Column("x", Integer, ForeignKey("p.x")))
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(ContractError):
+        contract.prepare(made, connection)
+
+
+def test_preparing_a_contract_spends_no_sequence_and_writes_no_row(empty: Database) -> None:
+    created_whole(empty, serials())
+    before = empty.dump()
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        contract.prepare(serials(), connection)
+
+    assert before == empty.dump()
+
+
+# ---- what is kept
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "pgmend"
+
+
+def prepared(database: Database, made: MetaData) -> Contract:
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        return contract.prepare(made, connection)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_kept_contract_equals_a_fresh_one(
+    empty: Database, cache: Path, monkeypatch: pytest.MonkeyPatch, shape: type[MetaData]
+) -> None:
+    made = shape()
+    fresh = prepared(empty, made)
+    monkeypatch.setattr("fixer.contract.scratch.read", None)
+    kept = prepared(empty, made)
+
+    assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
+
+
+@pytest.mark.parametrize("spec", ["contracts.trading:metadata", "fixer.defects._databases:company"])
+def test_a_contract_that_one_process_has_kept_is_found_by_the_next(empty: Database, cache: Path, spec: str) -> None:
+    """Processes of their own, since those that are forked have all addresses alike."""
+    for seed in ("1", "2"):
+        env = {"XDG_CACHE_HOME": str(cache.parent), "PYTHONHASHSEED": seed}
+        started("check", "-q", "--contract", spec, "--dsn", empty.dsn, env=env).communicate(timeout=60)
+
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_no_more_contracts_are_kept_than_are_of_use(
+    empty: Database, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fixer.contract.cache._AT_MOST", 2)
+    for name in ("a", "b", "c"):
+        last = prepared(empty, orders(name=name))
+
+    assert len(list(cache.iterdir())) == 2
+    monkeypatch.setattr("fixer.contract.scratch.read", None)
+    assert prepared(empty, orders(name="c")).schema == last.schema
+
+
+@pytest.mark.parametrize("spoilt", ["", "{", "[]", "{}", '{"columns": [], "value": [[[]]]}'])
+def test_a_kept_contract_that_cannot_be_read_is_prepared_anew(empty: Database, cache: Path, spoilt: str) -> None:
+    fresh = prepared(empty, serials())
+    (file,) = cache.iterdir()
+    file.write_text(spoilt)
+
+    assert fresh.schema == prepared(empty, serials()).schema
+
+
+def orders(**changes: object) -> MetaData:
+    facts = {
+        "type": Integer(),
+        "nullable": False,
+        "default": "1",
+        "unique": False,
+        "index": False,
+        "check": "amount > 0",
+        "ondelete": None,
+        "name": "orders",
+    } | changes
+    made = MetaData()
+    Table("users", made, Column("id", Integer, primary_key=True))
+    Table(
+        facts["name"],
+        made,
+        Column("id", Integer, primary_key=True),
+        Column("user", Integer, ForeignKey("users.id", ondelete=facts["ondelete"])),
+        Column(
+            "amount",
+            facts["type"],
+            CheckConstraint(facts["check"]),
+            nullable=facts["nullable"],
+            server_default=text(facts["default"]),
+            unique=facts["unique"],
+            index=facts["index"],
+        ),
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": BigInteger()},
+        {"type": Numeric(10, 2)},
+        {"nullable": True},
+        {"default": "2"},
+        {"unique": True},
+        {"index": True},
+        {"check": "amount >= 0"},
+        {"ondelete": "CASCADE"},
+        {"name": "Orders"},
+    ],
+    ids=str,
+)
+def test_a_changed_metadata_is_another_contract(empty: Database, cache: Path, change: dict[str, object]) -> None:
+    prepared(empty, orders())
+    changed = prepared(empty, orders(**change))
+    for file in cache.iterdir():
+        file.unlink()
+
+    assert changed.schema == prepared(empty, orders(**change)).schema != prepared(empty, orders()).schema
+
+
+def test_another_schema_makes_another_contract(empty: Database, cache: Path) -> None:
+    def things(schema: str) -> MetaData:
+        made = MetaData(schema=schema)
+        Table("things", made, Column("id", Integer, primary_key=True))
+        return made
+
+    first = prepared(empty, things("one"))
+
+    assert [*first.tables] != [*prepared(empty, things("two")).tables] == [QName("two", "things")]
+
+
+def test_an_event_that_adds_ddl_makes_another_contract(empty: Database, cache: Path) -> None:
+    made = serials()
+    before = prepared(empty, made)
+    event.listen(made.tables["p"], "after_create", DDL("ALTER TABLE p ADD CHECK (n > 7)"))
+
+    assert before.schema != prepared(empty, made).schema

@@ -1,0 +1,96 @@
+"""Tables that INHERIT from others: their rows show in those, no key binds them, and no cell of theirs is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+import fixer
+from fixer.errors import NeedsPermission
+from fixer.model.plan import MODES
+from lab.copies import stamps
+from lab.dumps import everything
+from lab.hook import ask
+from lab.laboratory import Case, Laboratory
+
+# Rows that no key of the table forbids: of a key that stands already, of no parent, beyond the sequence.
+HEIRS = """
+CREATE TABLE old_books (shelf text) INHERITS (books);
+INSERT INTO old_books (id, author_id, editor_id, title, price, shelf)
+VALUES (1, 1, 1, 'title 24', 1, 'a'), (700, 1, 1, 'old', 1, 'b'), (701, 88, 88, 'older', 1, 'c');
+CREATE TABLE old_authors (born integer) INHERITS (authors);
+INSERT INTO old_authors (id, name, born) VALUES (1, 'author 2', 1901), (99, 'nobody', 1902);
+"""
+NO_KEY = "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE;"
+
+
+def heirs(case: Case) -> list[object]:
+    return ask(case, "SELECT b::text FROM old_books b UNION ALL SELECT a::text FROM old_authors a ORDER BY 1")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sound_database_stays_as_it_is(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(HEIRS)
+        before = stamps(case.observer)
+
+        assert case.check(deep=True).findings == ()
+        assert case.apply(mode=mode, allow_hazards="all").report.ok
+        assert stamps(case.observer) == before
+
+
+MENDED = {
+    "a key": NO_KEY,
+    "a unique": "ALTER TABLE books DROP CONSTRAINT books_author_id_title_key",
+    "a foreign key": "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey",
+    "a check": "ALTER TABLE books DROP CONSTRAINT books_price_check",
+    "a column": "ALTER TABLE books DROP COLUMN pages",
+    "a column that is too narrow": "ALTER TABLE books ALTER pages TYPE smallint",
+    "a sequence that is behind": "SELECT setval('books_id_seq', 5)",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", MENDED)
+def test_what_moves_no_rows_is_mended_and_taken_back(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(HEIRS, MENDED[what])
+        rows, before = heirs(case), everything(case.server, case.name)
+        run = case.apply(mode=mode, allow_hazards="all")
+
+        assert run.report.ok
+        assert len(heirs(case)) == len(rows)
+        fixer.undo(case.connection, 1)
+        assert everything(case.server, case.name) == before
+
+
+REFUSED = {
+    "a key that rows share": f"{NO_KEY} INSERT INTO books SELECT 1, 2, 2, NULL, 'another', 1",
+    "a row that stands twice": f"{NO_KEY} ALTER TABLE books DROP CONSTRAINT books_author_id_title_key;"
+    "INSERT INTO books SELECT * FROM ONLY books WHERE id = 2",
+    "a row without a parent": "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey;"
+    "UPDATE ONLY books SET author_id = 77 WHERE id = 3",
+    "a parent that is another table's": "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey;"
+    "UPDATE ONLY books SET author_id = 99 WHERE id = 3",
+    "a broken check": "ALTER TABLE books DROP CONSTRAINT books_price_check; UPDATE books SET price = -1 WHERE id = 700",
+    "a NULL": "ALTER TABLE books ALTER title DROP NOT NULL; UPDATE books SET title = NULL WHERE id = 701",
+    "a type": "ALTER TABLE books ALTER pages TYPE text USING pages || ' '",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_moves_rows_is_left_to_a_person(laboratory: Laboratory, what: str, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(HEIRS, REFUSED[what])
+        before = stamps(case.observer)
+
+        with pytest.raises(NeedsPermission, match="INHERIT from"):
+            case.apply(mode=mode, allow_hazards="all")
+        assert stamps(case.observer) == before
+
+
+def test_a_table_whose_heirs_are_gone_has_none(laboratory: Laboratory) -> None:
+    with laboratory.database(18) as case:
+        case.break_(HEIRS, "DROP TABLE old_books, old_authors", REFUSED["a row without a parent"])
+
+        assert case.apply(allow_hazards="all").report.ok

@@ -1,0 +1,121 @@
+"""A table may lack any column that keys, checks, indexes or hints of the contract name: it is found and planned for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
+
+import fixer
+from lab.database import Database, copied
+from lab.laboratory import Laboratory
+
+WANTED = MetaData()
+
+
+def table(name: str, *parts: object, **words: object) -> Table:
+    return Table(name, WANTED, Column("id", Integer, primary_key=True), *parts, **words)
+
+
+table("p", Column("code", Text, nullable=False), Column("region", Text, nullable=False), Column("u", Text, unique=True),
+      UniqueConstraint("code", "region"))  # fmt: skip
+table("c", Column("p_id", ForeignKey("p.id", ondelete="SET NULL")), Column("u_ref", ForeignKey("p.u")),
+      Column("code", Text), Column("region", Text),
+      ForeignKeyConstraint(["code", "region"], ["p.code", "p.region"], name="pair"))  # fmt: skip
+Table("k", WANTED, Column("a", Integer, primary_key=True, autoincrement=False), Column("b", Text, primary_key=True),
+      Column("p_id", ForeignKey("p.id"), nullable=False, unique=True))  # fmt: skip
+table("n", Column("v", Text), Column("w", Text), Column("x", Integer, nullable=False),
+      UniqueConstraint("v", postgresql_nulls_not_distinct=True),
+      UniqueConstraint("w", "x", name="wx", postgresql_nulls_not_distinct=True),
+      UniqueConstraint("x", name="xd", deferrable=True, initially="DEFERRED"))  # fmt: skip
+of_indexes = table("i", Column("a", Text), Column("b", Integer), Column("c", Boolean), Column("d", DateTime),
+                   Column("e", Integer), CheckConstraint("b > 0"), CheckConstraint("b < e OR a IS NULL")).c  # fmt: skip
+Index("i1", of_indexes.a, of_indexes.b)
+Index("i2", of_indexes.a, unique=True, postgresql_where=of_indexes.c)
+Index("i3", func.lower(of_indexes.a), of_indexes.b, unique=True, postgresql_nulls_not_distinct=True)
+Index("i4", of_indexes.d.desc(), postgresql_include=["e"])
+Index("i5", of_indexes.e, unique=True, postgresql_nulls_not_distinct=True)
+table("x", Column("during", INT4RANGE), Column("room", Integer), ExcludeConstraint(("during", "&&"), name="apart"),
+      ExcludeConstraint(("room", "="), where=text("room > 0"), using="btree", name="alone"))  # fmt: skip
+table("g", Column("n", Integer), Column("m", Integer, Computed("n * 2", persisted=True)), CheckConstraint("m > 0"),
+      UniqueConstraint("m"))  # fmt: skip
+table("self", Column("parent", ForeignKey("self.id")), Column("number", Integer, Identity(always=True)))
+table("r", Column("name", Text, nullable=False, unique=True), Column("extra", Text),
+      info={"default_rows": [{"name": "root", "extra": "e"}]})  # fmt: skip
+table("l", Column("new", Text, nullable=False, unique=True, info={"legacy_names": ["old"], "backfill": "f"}),
+      Column("r_name", ForeignKey("r.name"), info={"orphans": "null"}))  # fmt: skip
+
+ROWS = """
+INSERT INTO p (code, region, u) VALUES ('a', 'a', 'a'), ('b', 'b', 'b');
+INSERT INTO c (p_id, u_ref, code, region) SELECT id, u, code, region FROM p; INSERT INTO k SELECT id, code, id FROM p;
+INSERT INTO n (v, w, x) VALUES ('a', 'a', 1), ('b', 'b', 2);
+INSERT INTO i (a, b, c, d, e) VALUES ('a', 1, true, now(), 2), ('b', 2, true, now(), 3);
+INSERT INTO x (during, room) VALUES ('[1,2)', 1), ('[2,3)', 2); INSERT INTO g (n) VALUES (1), (2);
+INSERT INTO self (parent) VALUES (NULL), (1); INSERT INTO r (name) VALUES ('root'), ('b');
+INSERT INTO l (new, r_name) VALUES ('a', 'root'), ('b', 'b');
+"""
+_made: dict[str, str] = {}
+
+
+@pytest.fixture
+def whole(laboratory: Laboratory) -> Iterator[Database]:
+    server = laboratory.server(18)
+    if server.dsn not in _made:
+        _made[server.dsn] = server.create_database()
+        made = Database(server, _made[server.dsn])
+        engine = create_engine(made.dsn.replace("postgresql:", "postgresql+psycopg2:"))
+        WANTED.create_all(engine)
+        engine.dispose()
+        made.run(ROWS)
+    with copied(server, _made[server.dsn]) as database:
+        yield database
+
+
+@pytest.mark.parametrize("missing", [str(column) for each in WANTED.sorted_tables for column in each.columns])
+def test_a_column_that_is_missing_is_found_and_planned_for(whole: Database, missing: str) -> None:
+    name, _, column = missing.partition(".")
+    whole.run(f"ALTER TABLE {name} DROP COLUMN {column} CASCADE")
+    with closing(psycopg2.connect(whole.dsn)) as connection:
+        reports = [fixer.check(connection, WANTED, deep=deep) for deep in (False, True)]
+        plans = [fixer.plan(connection, WANTED, mode=mode) for mode in ("atomic", "online")]
+
+    assert [report.ok for report in reports] == [False, False]
+    assert [bool(plan.steps or plan.refusals) for plan in plans] == [True, True]
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_a_column_under_unique_nulls_not_distinct_is_added(empty: Database, mode: str) -> None:
+    wanted = MetaData()
+    Table("t", wanted, Column("id", Integer, primary_key=True), Column("v", Text),
+          UniqueConstraint("v", postgresql_nulls_not_distinct=True))  # fmt: skip
+    empty.run("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES")
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        slugs = {finding.slug for finding in fixer.check(connection, wanted).findings}
+        run = fixer.apply(connection, wanted, mode=mode)
+        held = fixer.check(connection, wanted, deep=True).ok
+
+    assert run.ok
+    assert held
+    assert slugs == {"missing-column", "missing-unique"}

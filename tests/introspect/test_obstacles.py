@@ -1,0 +1,49 @@
+"""Each kind of obstacle is made of what the catalogue says, and spelt as kept plans know it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.introspect.obstacles import obstacle
+from fixer.model.obstacle import ApartCheck, ApartIndex, MutePublication, PartitionKey, Trigger
+from fixer.model.schema import Schema
+from fixer.model.table import QName, Table
+
+KINDS = {
+    "trigger": ("note", (), "D"),
+    "rule": ("note", (), "R"),
+    "policy": ("note", (), "O"),
+    "view": ("shop.list", ("id", "title"), "O"),
+    "bound": ("default of part", ("id",), "O"),
+    "dependent": ("statistics st", ("id",), "O"),
+    "parted": ("partition key", ("", "id"), "O"),
+    "below": ("trigger note of part", (), "D"),
+    "apart": ("index own", ("u USING btree (id)",), "O"),
+    "mute": ("pub", ("title",), "O"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plan_that_was_kept_still_fits_what_it_was_made_for(kind: str) -> None:
+    name, columns, enabled = KINDS[kind]
+
+    spelt = f"Obstacle(kind={kind!r}, name={name!r}, columns={columns!r}, enabled={enabled!r})"
+    assert spelt == repr(obstacle(kind, name, columns, enabled))
+
+
+def test_what_stands_apart_is_an_index_or_a_check() -> None:
+    index = obstacle("apart", "index own", ("unique USING btree (id)",), "O")
+    check = obstacle("apart", "check c of part", ("check a b",), "O")
+
+    assert (index, check) == (
+        ApartIndex("index own", "unique", "USING btree (id)"),
+        ApartCheck("check c of part", "a b"),
+    )
+
+
+def test_the_order_in_which_obstacles_are_read_does_not_matter() -> None:
+    name = QName("public", "books")
+    found = (MutePublication("pub", ()), Trigger("b"), PartitionKey(("id",)), Trigger("a"))
+    ways = [Schema({name: Table(name, obstacles=order)}).fingerprint for order in (found, found[::-1])]
+
+    assert ways[0] == ways[1]

@@ -1,0 +1,1 @@
+"""What tests are made of: one job a file, and no test among them."""

@@ -1,0 +1,92 @@
+"""What a database holds: its rows, its quarantine, and stamps that change with any write."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+
+@dataclass
+class Rows:
+    """The rows of one table: each cell as text, and as JSON as quarantine keeps it; by attribute number."""
+
+    name: str
+    columns: dict[int, tuple[str, str]]  # name and type
+    cells: list[dict[int, tuple[str | None, Any]]] = field(default_factory=list)
+
+    def number(self, column: str) -> int | None:
+        return next((n for n, (name, _) in self.columns.items() if name == column), None)
+
+
+Copy = dict[int, Rows]  # by the table's oid, which outlives a new name
+_TABLES = """
+SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
+ ORDER BY c.oid, a.attnum
+"""
+
+
+def copy_rows(connection: Connection) -> Copy:
+    """Copy every table of a database but the system's and the fixer's own."""
+    cursor, copies, names = connection.cursor(), Copy(), dict[int, sql.Identifier]()
+    cursor.execute("SET TimeZone = 'UTC'")
+    cursor.execute(_TABLES)
+    for oid, schema, table, number, column, type_ in cursor.fetchall():
+        rows = copies.setdefault(oid, Rows(f"{schema}.{table}", {}))
+        names[oid] = sql.Identifier(schema, table)
+        if number is not None:
+            rows.columns[number] = (column, type_)
+    for oid, rows in copies.items():
+        cells = [sql.SQL("t.{}::text").format(sql.Identifier(name)) for name, _ in rows.columns.values()]
+        query = sql.SQL("SELECT {} FROM ONLY {} AS t").format(
+            sql.SQL(", ").join([sql.SQL("to_jsonb(t)::text"), *cells]), names[oid]
+        )
+        cursor.execute(query)
+        for record, *texts in cursor.fetchall():
+            known = _parse(record)
+            values = zip(rows.columns.items(), texts, strict=True)
+            rows.cells.append({n: (text, known[name]) for (n, (name, _)), text in values})
+    return copies
+
+
+def _parse(record: str) -> dict[str, Any]:
+    return json.loads(record, parse_float=str, parse_int=str)  # type: ignore[no-any-return]
+
+
+def copy_quarantine(connection: Connection) -> list[tuple[int, str, dict[str, Any]]]:
+    """Return run, source and row of all that lies in quarantine."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('fixer_quarantine')")
+    found = []
+    for (table,) in cursor.fetchall():
+        query = sql.SQL('SELECT run, source, "row"::text, reason, moved_at FROM {}')
+        cursor.execute(query.format(sql.Identifier("fixer_quarantine", table)))
+        found += [(run, source, _parse(row)) for run, source, row, *_ in cursor.fetchall()]
+    return found
+
+
+_STAMPS = """
+SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %s', c.oid::regclass, c.oid::regclass)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND (n.nspname !~ '^(pg_|information_schema$)' OR c.oid::regclass::text IN (
+       'pg_class', 'pg_attribute', 'pg_attrdef', 'pg_constraint', 'pg_index', 'pg_trigger', 'pg_namespace', 'pg_proc',
+       'pg_type', 'pg_sequence', 'pg_rewrite', 'pg_description', 'pg_policy'))
+UNION ALL
+SELECT format('SELECT %L, last_value, is_called::int FROM %s', c.oid::regclass, c.oid::regclass)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'
+"""
+
+
+def stamps(connection: Connection) -> list[tuple[str, int, int]]:
+    """Return a stamp of every table, catalogues included, and of every sequence: any write changes one."""
+    cursor = connection.cursor()
+    cursor.execute(_STAMPS)
+    cursor.execute("\nUNION ALL\n".join(query for (query,) in cursor.fetchall()))
+    return sorted(cursor.fetchall())

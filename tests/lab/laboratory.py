@@ -1,0 +1,175 @@
+"""The laboratory: servers by version, sound databases to copy, and the cases that are broken and repaired in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+from sqlalchemy import MetaData, create_engine
+from sqlalchemy.pool import NullPool
+
+import fixer
+from fixer.connect import servers
+from fixer.connect.servers import Server
+from fixer.contract import build as contracts
+from fixer.defects import _databases as specimens
+from fixer.model.contract import Contract
+from fixer.model.finding import Specimen
+from fixer.model.plan import Plan
+from lab.dumps import dump
+from lab.facts import TableFacts, facts
+
+OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
+BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
+# The wheel brings these; others by PGMEND_LAWS=13,17 and PGMEND_BINDIRS. Where it is set, each specimen is tried in
+# both roles on each of them, else in one.
+VERSIONS = tuple(map(int, os.environ.get("PGMEND_LAWS", "16,18").split(",")))
+ROLES = {"superuser": "postgres", "owner": OWNER}
+PEOPLE = f"""
+DO $$ BEGIN
+    CREATE ROLE {BREAKER} LOGIN SUPERUSER;
+    CREATE ROLE {OWNER} LOGIN NOSUPERUSER;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound database with rows, to be copied; and what a dump of it shows before any row came in."""
+
+    template: str
+    contract: Contract
+    facts: Mapping[str, TableFacts]
+
+
+class Laboratory:
+    """Servers by version, and on each one a sound database for each contract, made when first asked for."""
+
+    def __init__(self, directory: Path, keeper: int) -> None:
+        self._directory, self._keeper = directory, keeper
+        self._servers: dict[int, Server] = {}
+        self._sound: dict[tuple[int, Any, str | None], Sound] = {}
+
+    def server(self, version: int) -> Server:
+        if version not in self._servers:
+            self._servers[version] = servers.shared(self._directory, version, self._keeper)
+            with closing(psycopg2.connect(self._servers[version].dsn)) as connection, connection:
+                connection.cursor().execute(PEOPLE)
+        return self._servers[version]
+
+    def sound(self, version: int, specimen: Specimen | None = None) -> Sound:
+        metadata = (specimen and specimen.contract) or specimens.library
+        rows = (specimen and specimen.setup) or (specimens.ROWS if metadata is specimens.library else None)
+        key = (version, metadata, rows)
+        if key not in self._sound:
+            self._sound[key] = self._build(self.server(version), metadata(), rows)
+        return self._sound[key]
+
+    def _build(self, server: Server, metadata: MetaData, rows: str | None) -> Sound:
+        template = server.create_database()
+        with closing(_connect(server, template, BREAKER)) as connection:
+            _grant(connection, template)
+            connection.cursor().execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+            contract = contracts.prepare(metadata, connection)
+        create = partial(psycopg2.connect, server.database_dsn(template, OWNER))
+        engine = create_engine("postgresql+psycopg2://", creator=create, poolclass=NullPool)
+        metadata.create_all(engine)
+        engine.dispose()
+        fresh = facts(dump(server, template))
+        if rows:
+            with closing(_connect(server, template, OWNER)) as connection:
+                connection.cursor().execute(rows)
+        return Sound(template, contract, fresh)
+
+    @contextmanager
+    def database(self, version: int, specimen: Specimen | None = None, role: str = "superuser") -> Iterator[Case]:
+        """Lend a copy of the sound database, seen as a role."""
+        server, sound = self.server(version), self.sound(version, specimen)
+        name = server.create_database(sound.template)
+        try:
+            with closing(_connect(server, name, BREAKER)) as observer:
+                _grant(observer, name)
+                case = Case(server, name, sound, observer, ROLES[role])
+                try:
+                    yield case
+                finally:
+                    case.close()
+        finally:
+            server.drop_database(name)
+
+    def clear(self) -> None:
+        for (version, *_), sound in self._sound.items():
+            self._servers[version].drop_database(sound.template)
+
+
+def _connect(server: Server, database: str, user: str) -> Connection:
+    connection = psycopg2.connect(server.database_dsn(database, user))
+    connection.autocommit = True
+    return connection
+
+
+def _grant(connection: Connection, database: str) -> None:
+    grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(OWNER))
+    connection.cursor().execute(grant)
+
+
+@dataclass
+class Case:
+    """One database under test: broken and watched by a superuser, repaired in its role."""
+
+    server: Server
+    name: str
+    sound: Sound
+    observer: Connection
+    role: str
+    _connection: Connection | None = None
+
+    @property
+    def connection(self) -> Connection:
+        """The fixer's own; opened late, since a database may have settings by then."""
+        if self._connection is None:
+            self._connection = psycopg2.connect(self.server.database_dsn(self.name, self.role))
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def dump(self) -> str:
+        return dump(self.server, self.name)
+
+    def break_(self, *breaks: str) -> list[str]:
+        """Break the database, then give all that came of it to the owner; return the breaks that applied."""
+        applied = []
+        for statements in breaks:
+            try:
+                self.observer.autocommit = False
+                self.observer.cursor().execute(statements)
+                self.observer.commit()
+                applied.append(statements)
+            except psycopg2.Error:
+                self.observer.rollback()
+                if len(breaks) == 1:
+                    raise
+            finally:
+                self.observer.autocommit = True
+        self.observer.cursor().execute(f"REASSIGN OWNED BY {BREAKER} TO {OWNER}")
+        return applied
+
+    def check(self, **options: Any) -> fixer.Report:
+        return fixer.check(self.connection, self.sound.contract, **options)
+
+    def plan(self, **options: Any) -> Plan:
+        return fixer.plan(self.connection, self.sound.contract, **options)
+
+    def apply(self, **options: Any) -> fixer.Run:
+        return fixer.apply(self.connection, self.sound.contract, **options)

@@ -1,0 +1,128 @@
+"""The laws every defect obeys, each a function that names what breaks it.
+
+A law takes what was seen before and after, and returns its breaches as sentences, none where it holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import fixer
+from fixer.errors import NeedsPermission, PgmendError, UndoRefused
+from fixer.model.finding import Specimen
+from fixer.model.plan import Plan
+from lab.copies import Copy, stamps
+from lab.dumps import everything
+from lab.facts import facts
+from lab.laboratory import Case
+from lab.losses import losses
+from lab.passage import Passage, ledger
+
+
+def detection(report: fixer.Report, slug: str, specimen: Specimen) -> list[str]:
+    """Law 1: a specimen yields its own finding, counts its rows, and accuses nothing else."""
+    heard = [finding for finding in report.findings if finding.severity != "info"]
+    own, slugs = [f for f in heard if f.slug == slug], {f.slug for f in heard}
+    breaches = [f"yields {sorted(slugs - {slug} - specimen.also)} as well"] if slugs - {slug} - specimen.also else []
+    if not own:
+        return [*breaches, f"does not yield {slug}, only {sorted(slugs)}"]
+    if specimen.rows and specimen.rows != sum(f.rows for f in own):
+        breaches.append(f"counts {[f.rows for f in own]} rows, not {specimen.rows}")
+    if specimen.manual != any(f.repair.label == "manual" for f in heard):
+        breaches.append(f"calls its repairs {[(f.slug, f.repair.label, f.repair.refusal) for f in heard]}")
+    return breaches
+
+
+def silence(report: fixer.Report | Plan) -> list[str]:
+    """Law 2: what is sound yields no finding."""
+    return [f"{f.severity} {f.slug}: {f.message}" for f in report.findings if f.severity != "info"]
+
+
+def cure(case: Case, *, owners: bool = True) -> list[str]:
+    """Law 3: the contract holds, and a dump shows what one of a fresh database shows."""
+    return silence(case.check(deep=True)) + losses(case.sound.facts, facts(case.dump()), owners=owners)
+
+
+def idempotence(case: Case) -> list[str]:
+    """Law 5: there is nothing more to do, and doing it changes nothing."""
+    before = stamps(case.observer)
+    second = case.apply(allow_hazards="all", deep=True)
+    breaches = [f"the second plan would {step.title}" for step in second.plan.steps]
+    breaches += [f"the second run kept a ledger: {second.ledger}"] if second.ledger else []
+    changed = {name for name, *_ in set(before) ^ set(stamps(case.observer))}
+    return breaches + ([f"the second run changed {sorted(changed)}"] if changed else [])
+
+
+def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, refusable: bool) -> list[str]:
+    """Law 6: undo gives back what pg_dump showed before, but for the order of rows.
+
+    `refusable` where only a superuser could bring such a database about.
+    """
+    assert run.run is not None
+    untouched = stamps(case.observer)
+    try:
+        fixer.undo(case.connection, run.run)
+    except PgmendError as error:
+        if refusable and isinstance(error, UndoRefused):
+            changed = set(untouched) ^ set(stamps(case.observer))
+            return [f"a refused undo changed {sorted(changed)}"] if changed else []
+        return [f"{type(error).__name__}: {error}"]
+    after = everything(case.server, case.name)
+    lacking = [f"lacks {line!r} of {statement!r}" for statement, line in before - after]
+    return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
+
+
+def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool, mode: str = "atomic") -> list[str]:
+    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes.
+
+    Every write leaves a stamp; `dumped` says whether pg_dump is asked as well.
+    """
+    tries: list[Iterable[str] | str] = [plan.hazards - {hazard} for hazard in sorted(plan.hazards)]
+    if specimen.manual:
+        tries = ["all", ()]
+    if not tries:
+        return []
+    before = (stamps(case.observer), case.dump() if dumped else "")
+    breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen, mode)]
+    after = (stamps(case.observer), case.dump() if dumped else "")
+    return breaches + (["changed the database"] if before != after else [])
+
+
+def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:
+    try:
+        run = case.apply(allow_hazards=allowed, mode=mode)
+    except NeedsPermission as refused:
+        wanted = plan.hazards - set(allowed) if not specimen.manual else set()
+        return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]
+    if specimen.manual and not run.steps and not any(finding.breaks for finding in plan.findings):
+        return []  # only a warning: the contract holds, and there is nothing to refuse
+    return [f"went ahead with {allowed or 'no hazard'} allowed"]
+
+
+def survival(
+    before: Copy, after: Copy, quarantine: list[Any], plan: Plan, run: fixer.Run, *, whole: bool = True
+) -> list[str]:
+    """Law 4: every row is in its table or in quarantine, cell for cell but for what the plan announced.
+
+    `whole` where even announced cells should lie in quarantine as they were: many repairs of one row may
+    rewrite a cell first and move the row then.
+    """
+    breaches = [f"the ledger does not add up: {entry}" for entry in run.ledger if not _adds_up(entry)]
+    breaches += [f"{source} lies in quarantine for run {r}" for r, source, _ in quarantine if r != run.run]
+    for oid, rows in before.items():
+        if oid not in after:
+            breaches.append(f"{rows.name} is gone, or was made anew")
+            continue
+        table = Passage(rows, after[oid], quarantine, plan, run, after)
+        breaches += [f"{table.new.name}: {breach}" for breach in table.breaches(whole)]
+    born = [rows for oid, rows in after.items() if oid not in before]
+    breaches += [f"{rows.name}: {b}" for rows in born for b in ledger(rows, 0, 0, run)]
+    known = {rows.name for rows in (*before.values(), *after.values())}
+    breaches += [f"{source} in quarantine is no table" for _, source, _ in quarantine if source not in known]
+    return breaches
+
+
+def _adds_up(entry: Any) -> bool:
+    return bool(entry.before + entry.inserted == entry.after + entry.quarantined)

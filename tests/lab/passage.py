@@ -1,0 +1,207 @@
+"""One table on its way through a repair: what becomes of each row and each cell of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import fixer
+from fixer.model.plan import Plan
+from fixer.repair.shadow import KEPT
+from lab.copies import Copy, Rows
+
+
+class Passage:
+    """One table on its way through a repair."""
+
+    def __init__(self, old: Rows, new: Rows, quarantine: list[Any], plan: Plan, run: fixer.Run, after: Copy) -> None:
+        self.old, self.new, self.run, self.after = old, new, run, after
+        self.names = {old.name, new.name}
+        self.steps = [step for step in plan.steps if str(step.table) in self.names]
+        self.moved = [self._kept(row) for _, source, row in quarantine if source in self.names]
+        announced = {column for step in self.steps for column in step.effect.changes}
+        self.announced = {n for n, (name, _) in old.columns.items() if {name, new.columns.get(n, ("",))[0]} & announced}
+        self.still = sorted(set(old.columns) & set(new.columns) - self.announced)
+
+    def _kept(self, row: Mapping[str, Any]) -> dict[int, Any]:
+        """Return a row from quarantine by attribute numbers, whichever names it was moved under."""
+        kept = {}
+        for number, (name, _) in self.old.columns.items():
+            new = self.new.columns.get(number, (name,))[0]
+            first, second = (new, name) if name in self._taken() else (name, new)
+            kept[number] = row.get(first, row.get(second, "not kept"))
+        return kept
+
+    def _taken(self) -> set[str]:
+        """Return the names that another column bears now."""
+        return {name for n, (name, _) in self.old.columns.items() if self.new.number(name) not in (n, None)}
+
+    def breaches(self, whole: bool) -> Iterator[str]:
+        yield from self._columns()
+        yield from self._rows()
+        if whole:
+            yield from self._as_it_was()
+        yield from self._mapped()
+        for column in sorted(self.announced):
+            if column in self.new.columns:
+                yield from self._cells(column)
+        yield from ledger(self.new, len(self.old.cells), len(self.moved), self.run)
+
+    def _mapped(self) -> Iterator[str]:
+        """Demand that a column which took the name of another holds what points at the rows it named."""
+        for number, (name, _) in self.old.columns.items():
+            heir = self.new.number(name)
+            if heir in (None, number) or number not in self.new.columns:
+                continue
+            pairs = ((row[number][1], row[heir][1]) for row in self.new.cells)
+            means = self._converts(heir) if self.new.columns[number][0].startswith(KEPT) else self._maps
+            lost = [pair for pair in pairs if pair[0] is not None and not means(*pair)]
+            yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
+
+    def _columns(self) -> Iterator[str]:
+        yield from (f"column {self.old.columns[n][0]} is gone" for n in self.old.columns if n not in self.new.columns)
+        announced = {tuple(pair) for step in self.steps for pair in step.shape.renames}
+        pairs = [(name, self.new.columns[n][0]) for n, (name, _) in self.old.columns.items() if n in self.new.columns]
+        yield from (f"renamed {a} to {b} unannounced" for a, b in pairs if a != b and (a, b) not in announced)
+
+    def _value(self, number: int, cell: Any) -> Any:
+        """Return a cell as JSON gave it, normalised where its column has another type now."""
+        new_type = self.new.columns.get(number, self.old.columns[number])[1]
+        if new_type == self.old.columns[number][1]:
+            return _canonical(cell)
+        return normal(cell, new_type)
+
+    def _key(self, cells: Mapping[int, Any]) -> tuple[Any, ...]:
+        return tuple(self._value(number, cells[number]) for number in self.still)
+
+    def _rows(self) -> Iterator[str]:
+        old = [{n: cell[1] for n, cell in row.items()} for row in self.old.cells]
+        new = [{n: cell[1] for n, cell in row.items()} for row in self.new.cells]
+        before = Counter(map(self._key, old))
+        found = Counter(map(self._key, new)) + Counter(map(self._key, self.moved))
+        yield from (f"lost {count} × {row}" for row, count in (before - found).items())
+        appeared = sum((found - before).values())
+        entry = next((entry for entry in self.run.ledger if str(entry.table) == self.new.name), None)
+        inserted = entry.inserted if entry else 0
+        if appeared != inserted:
+            yield f"{appeared} rows appeared, the ledger says {inserted}: {list(found - before)[:3]}"
+        if inserted and not any(step.effect.inserts for step in self.steps):
+            yield f"{inserted} rows were inserted unannounced"
+        same = [n for n in self.still if self.old.columns[n][1] == self.new.columns[n][1]]
+        texts = Counter(tuple(row[n][0] for n in same) for row in self.new.cells)
+        strange = texts - Counter(tuple(row[n][0] for n in same) for row in self.old.cells)
+        if sum(strange.values()) > inserted:
+            yield f"respelt {list(strange)[:3]}"
+
+    def _as_it_was(self) -> Iterator[str]:
+        """Demand of rows in quarantine that they are whole."""
+        numbers = sorted(self.old.columns)
+
+        def whole(row: Mapping[int, Any]) -> tuple[Any, ...]:
+            return tuple(self._value(n, row[n]) for n in numbers)
+
+        before = Counter(whole({n: cell[1] for n, cell in row.items()}) for row in self.old.cells)
+        strange = Counter(map(whole, self.moved)) - before
+        yield from (f"{row} lies in quarantine, and was never there so" for row in list(strange)[:3])
+
+    def _cells(self, column: int) -> Iterator[str]:
+        """Demand of an announced column that no more cells differ than announced, and no value by conversion."""
+        name, type_ = self.new.columns[column]
+        converted = type_ != self.old.columns[column][1]
+        pairs = list(self._pairs(column))
+        different = [(old, new) for old, new in pairs if self._value(column, old) != self._value(column, new)]
+        names = {name, self.old.columns[column][0]}
+        told = [step.effect.rows for step in self.steps if names & set(step.effect.changes)]
+        if converted:
+            lost = [(old, new) for old, new in different if old is not None and not self._maps(old, new)]
+            yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
+            different = [(old, new) for old, new in different if old is None]
+        if len(different) > sum(told) and all(told):  # who settles what other steps leave behind cannot tell how many
+            yield f"{len(different)} cells of {name} differ, {sum(told)} were announced: {different[:3]}"
+
+    def _pairs(self, column: int) -> Iterator[tuple[Any, Any]]:
+        """Pair the cells of one column, before and after, over rows that are alike otherwise."""
+        groups: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
+        for row in self.old.cells:
+            cells = {n: cell[1] for n, cell in row.items()}
+            groups.setdefault(self._key(cells), ([], []))[0].append(cells[column])
+        for row in self.new.cells:
+            cells = {n: cell[1] for n, cell in row.items()}
+            groups.setdefault(self._key(cells), ([], []))[1].append(cells[column])
+        for kept in self.moved:
+            groups.setdefault(self._key(kept), ([], []))[1].append(kept[column])
+        for olds, news in groups.values():
+            yield from _matched(olds, news, lambda cell: self._value(column, cell))
+
+    def _converts(self, heir: int) -> Callable[[Any, Any], bool]:
+        """Return whether a new cell is the old one, by the type of the column that took the place of the old."""
+        type_ = self.new.columns[heir][1]
+        return lambda old, new: bool(normal(old, type_) == normal(new, type_))
+
+    def _maps(self, old: Any, new: Any) -> bool:
+        """Tell whether a new reference points at the one row that bears the old text."""
+        bearers = [
+            row for rows in self.after.values() for row in rows.cells
+            if (n := rows.number("id")) is not None and row[n][1] == new and old in _own(rows, row)
+        ]  # fmt: skip
+        return old is not None and new is not None and len(bearers) == 1
+
+
+def ledger(rows: Rows, before: int, moved: int, run: fixer.Run) -> Iterator[str]:
+    """Compare what the ledger says of one table with what is there."""
+    entry = next((entry for entry in run.ledger if str(entry.table) == rows.name), None)
+    if entry is None:
+        if (before, 0) != (len(rows.cells), moved):
+            yield f"had {before} rows, has {len(rows.cells)}, {moved} in quarantine; the ledger is silent"
+    elif (entry.before, entry.after, entry.quarantined) != (before, len(rows.cells), moved):
+        yield f"had {before} rows, has {len(rows.cells)}, {moved} in quarantine; the ledger says {entry}"
+
+
+def _own(rows: Rows, row: Mapping[int, Any]) -> list[Any]:
+    """Return the cells of a row that speak of itself, not of the row that it references."""
+    aside = {number for number, (name, _) in rows.columns.items() if name.startswith("legacy_") and name != "legacy_id"}
+    return [cell[1] for number, cell in row.items() if number not in aside]
+
+
+def _matched(olds: list[Any], news: list[Any], value: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """Pair what is equal first, then the rest as it comes; what has no partner was inserted or lost."""
+    rest = list(news)
+    left = []
+    for old in olds:
+        match = next((new for new in rest if value(new) == value(old)), rest)
+        if match is rest:
+            left.append(old)
+        else:
+            rest.remove(match)
+            yield old, match
+    yield from zip(left, rest, strict=False)
+
+
+def _canonical(cell: Any) -> Any:
+    return json.dumps(cell, sort_keys=True) if isinstance(cell, dict | list) else cell
+
+
+_TRUE, _FALSE = {"true", "t", "yes", "y", "on", "1"}, {"false", "f", "no", "n", "off", "0"}
+
+
+def normal(cell: Any, type_: str) -> Any:
+    """Return the value of a cell as a type understands it, or the cell itself where that makes no sense of it."""
+    if cell is None:
+        return None
+    text = str(cell).strip().lower()
+    try:
+        if type_ == "boolean":
+            return True if text in _TRUE else False if text in _FALSE else cell
+        if re.match(r"numeric|integer|bigint|smallint|double|real", type_):
+            return Decimal(text).normalize() if text != "nan" else "nan"
+        if type_.startswith(("timestamp", "date")):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (InvalidOperation, ValueError):
+        return _canonical(cell)
+    return str(cell)

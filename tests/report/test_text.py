@@ -1,0 +1,40 @@
+"""What is printed for a person to read."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lab.database import Database
+from lab.process import fixer
+
+
+def test_check_names_the_five_points_and_what_is_wrong_with_each(broken: Database) -> None:
+    printed = fixer("check", "--dsn", broken.dsn).stdout
+
+    assert re.findall(r"^  ([✓✗] \d) ", printed, re.MULTILINE) == ["✗ 1", "✗ 2", "✗ 3", "✗ 4", "✗ 5"]
+
+
+def test_quiet_leaves_only_the_exit_code(broken: Database) -> None:
+    ended = fixer("check", "-q", "--dsn", broken.dsn)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
+
+
+@pytest.mark.parametrize(("words", "env"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"})], ids=["flag", "variable"])
+def test_colour_is_left_out_where_it_is_not_wanted(broken: Database, words: list[str], env: dict[str, str]) -> None:
+    printed = fixer(
+        "check", *words, "--dsn", broken.dsn, env={"FORCE_COLOR": "1", "TERM": "xterm-256color", **env}
+    ).stdout
+
+    assert not re.findall(r"\x1b\[[\d;]*3\dm", printed)
+
+
+def test_plan_shows_lock_hazard_rows_bytes_and_time_of_its_steps(broken: Database) -> None:
+    ended = fixer("plan", "--dsn", broken.dsn)
+    moving = next(line for line in ended.stdout.splitlines() if "to quarantine" in line)
+
+    words = " ".join(moving.split())
+    assert re.search(r" row exclusive moves-rows 7 \d+ kB \d+ kB \d+ ms$", words)
+    assert ended.returncode == 1

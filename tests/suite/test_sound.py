@@ -1,0 +1,144 @@
+"""The contract suite is green on every sound database, whatever stands in it, and red where a rule is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from contracts.proof.databases.place import Given
+from fixer.connect.servers import Server
+from lab import oddities, ordinary
+from lab.laboratory import OWNER, Laboratory
+from lab.proof import Proof, place_of
+
+Make = Callable[..., str]
+GOOD = "good_rows_go_in_change_and_go_out"
+SQL_NULL = """
+    CREATE FUNCTION sql_null() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN NEW.before := nullif(NEW.before, ''null''); RETURN NEW; END';
+    CREATE TRIGGER sql_null BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION sql_null()"""
+MADE = {"": ordinary.PARTITIONS, "rows": ordinary.PARTITIONS + ordinary.ROWS}
+
+
+@pytest.fixture
+def make(laboratory: Laboratory) -> Iterator[Make]:
+    """Makes a database as create_all makes it, with what stands beside the models, and gives its DSN."""
+    made: list[tuple[Server, str]] = []
+
+    def new(metadata: sa.MetaData, *statements: str, version: int = 18, role: str = "postgres") -> str:
+        server = laboratory.server(version)
+        name = server.create_database()
+        made.append((server, name))
+        run(server.database_dsn(name), f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+        dsn = server.database_dsn(name, role)
+        engine = sa.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(dsn))
+        metadata.create_all(engine)
+        engine.dispose()
+        run(dsn, *statements)
+        return dsn
+
+    yield new
+    for server, name in made:
+        server.drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each item write fewer examples than a user's would."""
+    monkeypatch.setattr(Given, "examples", (4, 2))
+
+
+def run(dsn: str, *statements: str) -> None:
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def numbers(dsn: str) -> dict[str, int | None]:
+    with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT sequencename, last_value FROM pg_sequences")
+        return dict(cursor.fetchall())
+
+
+def prove(dsn: str, contract: str, directory: Path, names: str = "") -> Proof:
+    with place_of(dsn, contract, directory) as place:
+        return Proof(place, names)
+
+
+# --- sound databases are green
+
+
+@pytest.mark.parametrize(
+    ("version", "role", "rows"),
+    [(16, "postgres", ""), (16, OWNER, "rows"), (18, "postgres", "rows"), (18, OWNER, "")],
+)
+def test_twenty_ordinary_tables_are_green(make: Make, tmp_path: Path, version: int, role: str, rows: str) -> None:
+    dsn = make(ordinary.metadata, MADE[rows], version=version, role=role)
+    proof = prove(dsn, "lab.ordinary:metadata", tmp_path)
+
+    assert proof.red == {}
+    assert len(proof.green) > 450
+
+
+def test_what_has_no_values_left_is_said_and_not_red(make: Make, tmp_path: Path) -> None:
+    dsn = make(ordinary.metadata, MADE["rows"])
+    proof = prove(dsn, "lab.ordinary:metadata", tmp_path, r"good_rows.*\[(limits|pinned|rooms)\]")
+
+    assert proof.red == {}
+    assert set(proof.untried.values()) == {
+        "no row of limits was found that obeys UNIQUE (valid), whose values are all taken",
+        "no row of pinned was found that obeys UNIQUE (place), whose values are all taken",
+    }
+
+
+def test_bad_rows_and_parents_take_no_numbers_from_sequences(make: Make, tmp_path: Path) -> None:
+    dsn = make(ordinary.metadata, MADE["rows"])
+    before = numbers(dsn)
+    prove(dsn, "lab.ordinary:metadata", tmp_path, "bad_row.*(null|orphan|duplicate)-|good_rows.*comments")
+    after = numbers(dsn)
+
+    assert {name for name in before if before[name] != after[name]} == {"comments_id_seq"}
+
+
+@pytest.mark.parametrize("name", [*oddities.contracts])
+def test_odd_tables_are_green(make: Make, tmp_path: Path, name: str) -> None:
+    odd = oddities.contracts[name]
+    proof = prove(make(odd.metadata, odd.beside), f"lab.oddities:contract_{name}", tmp_path)
+
+    assert proof.red == {}
+    assert {item for item in proof.untried if "good_rows" in item} == {f"{GOOD}[{table}]" for table in odd.untried}
+
+
+# --- and wounds are red
+
+
+@pytest.mark.parametrize(
+    ("wound", "item"),
+    [
+        ("ALTER TABLE products DROP CONSTRAINT products_price_check", "bad_row_is_refused[products-check-price]"),
+        ("ALTER TABLE customers ALTER name DROP NOT NULL", "bad_row_is_refused[customers-null-name]"),
+        ("ALTER TABLE measurements ALTER celsius DROP NOT NULL", "bad_row_is_refused[measurements-null-celsius]"),
+        ("ALTER TABLE orders DISABLE TRIGGER ALL", "bad_row_is_refused[orders-orphan-customer_id]"),
+        ("ALTER TABLE measurements DISABLE TRIGGER ALL", "bad_row_is_refused[measurements-orphan-sensor_id]"),
+        ("ALTER TABLE customers DROP CONSTRAINT customers_email_key", "bad_row_is_refused[customers-duplicate-email]"),
+        ("ALTER TABLE sales DROP CONSTRAINT sales_pkey", "bad_row_is_refused[sales-duplicate-id,region,day]"),
+        ("ALTER TABLE customers ADD CHECK (email LIKE '%.org')", f"{GOOD}[customers]"),
+        ("ALTER TABLE limits ADD CHECK (x + y < 3)", f"{GOOD}[limits]"),
+        ("ALTER TABLE limits ADD UNIQUE (x)", f"{GOOD}[limits]"),
+        ("ALTER TABLE measurements_2025_01 ALTER quality SET NOT NULL", f"{GOOD}[measurements]"),
+        (SQL_NULL, f"{GOOD}[events]"),
+    ],
+)
+def test_a_wound_is_red(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wound: str, item: str) -> None:
+    monkeypatch.setattr(Given, "examples", (20, 8))
+    table = item.partition("[")[2].rstrip("]").partition("-")[0]
+    proof = prove(
+        make(ordinary.metadata, ordinary.PARTITIONS, wound), "lab.ordinary:metadata", tmp_path, rf"row.*\[{table}\b"
+    )
+
+    assert item in proof.red
