@@ -5,8 +5,11 @@ A law takes what was seen before and after, and returns its breaches as sentence
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
+import pickle
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,15 +17,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
-from dumps import TableFacts, dump, everything, facts, losses
+from dumps import TableFacts, dump, everything, facts, lines, losses
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, create_engine, create_mock_engine
 from sqlalchemy.pool import NullPool
 
 import fixer
@@ -50,25 +53,46 @@ END $$
 """
 
 
+Made = TypeVar("Made")
+
+
 # ---- the laboratory
 
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound database with rows, to be copied; and what a dump of it shows before any row came in."""
+    """A sound database with rows, to be copied."""
 
     template: str
     contract: Contract
-    facts: Mapping[str, TableFacts]
+    look: Callable[[], Mapping[str, TableFacts]] = field(repr=False)
+
+    @cached_property
+    def facts(self) -> Mapping[str, TableFacts]:
+        """What a dump of it shows."""
+        return self.look()
 
 
 class Laboratory:
-    """Servers by version, and on each one a sound database for each contract, made when first asked for."""
+    """Servers by version, and on each one a sound database for each contract: made when first asked for, by one worker.
+
+    What the workers share is noted in their directory; it goes with the servers, as the session ends.
+    """
 
     def __init__(self, directory: Path, keeper: int) -> None:
         self._directory, self._keeper = directory, keeper
         self._servers: dict[int, Server] = {}
         self._sound: dict[tuple[int, Any, str | None], Sound] = {}
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what the first worker made that asked for it."""
+        note = self._directory / re.sub(r"[^\w.-]", "_", name)
+        with note.with_name(f"{note.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released as the file closes
+            if not note.exists():
+                note.write_bytes(pickle.dumps(make()))
+        made: Made = pickle.loads(note.read_bytes())
+        return made
 
     def server(self, version: int) -> Server:
         if version not in self._servers:
@@ -86,20 +110,12 @@ class Laboratory:
         return self._sound[key]
 
     def _build(self, server: Server, metadata: MetaData, rows: str | None) -> Sound:
-        template = server.create_database()
-        with closing(_connect(server, template, BREAKER)) as connection:
-            _grant(connection, template)
-            connection.cursor().execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+        with closing(_connect(server, "postgres", BREAKER)) as connection:
             contract = contracts.prepare(metadata, connection)
-        create = partial(psycopg2.connect, server.database_dsn(template, OWNER))
-        engine = create_engine("postgresql+psycopg2://", creator=create, poolclass=NullPool)
-        metadata.create_all(engine)
-        engine.dispose()
-        fresh = facts(dump(server, template))
-        if rows:
-            with closing(_connect(server, template, OWNER)) as connection:
-                connection.cursor().execute(rows)
-        return Sound(template, contract, fresh)
+        said = "\0".join([*_spelt(metadata), rows or ""])
+        key = f"{server.version}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+        template = self.once(f"sound-{key}", partial(_create, server, metadata, rows))
+        return Sound(template, contract, partial(self.once, f"facts-{key}", lambda: facts(dump(server, template))))
 
     @contextmanager
     def database(self, version: int, specimen: Specimen | None = None, role: str = "superuser") -> Iterator[Case]:
@@ -117,9 +133,31 @@ class Laboratory:
         finally:
             server.drop_database(name)
 
-    def clear(self) -> None:
-        for (version, *_), sound in self._sound.items():
-            self._servers[version].drop_database(sound.template)
+
+def _spelt(metadata: MetaData) -> list[str]:
+    """Return the statements that create a contract."""
+    statements: list[str] = []
+    engine = create_mock_engine(
+        "postgresql+psycopg2://", lambda each, *_, **__: statements.append(str(each.compile(dialect=engine.dialect)))
+    )
+    metadata.create_all(engine, checkfirst=False)
+    return statements
+
+
+def _create(server: Server, metadata: MetaData, rows: str | None) -> str:
+    """Make a sound database and return its name."""
+    template = server.create_database()
+    with closing(_connect(server, template, BREAKER)) as connection:
+        _grant(connection, template)
+        connection.cursor().execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+    creator = partial(psycopg2.connect, server.database_dsn(template, OWNER))
+    engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
+    metadata.create_all(engine)
+    engine.dispose()
+    if rows:
+        with closing(_connect(server, template, OWNER)) as connection:
+            connection.cursor().execute(rows)
+    return template
 
 
 def _connect(server: Server, database: str, user: str) -> Connection:
@@ -155,8 +193,11 @@ class Case:
         if self._connection is not None:
             self._connection.close()
 
-    def dump(self) -> str:
-        return dump(self.server, self.name)
+    def dump(self, *options: str) -> str:
+        return dump(self.server, self.name, *options)
+
+    def state(self, *, dumped: bool) -> State:
+        return State(stamps(self.observer), self.dump() if dumped else "")
 
     def break_(self, *breaks: str) -> list[str]:
         """Break the database, then give all that came of it to the owner; return the breaks that applied."""
@@ -256,7 +297,13 @@ SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %s
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND (n.nspname !~ '^(pg_|information_schema$)' OR c.oid::regclass::text IN (
        'pg_class', 'pg_attribute', 'pg_attrdef', 'pg_constraint', 'pg_index', 'pg_trigger', 'pg_namespace', 'pg_proc',
-       'pg_type', 'pg_sequence', 'pg_rewrite', 'pg_description', 'pg_policy'))
+       'pg_type', 'pg_sequence', 'pg_rewrite', 'pg_description', 'pg_policy', 'pg_inherits', 'pg_enum',
+       'pg_default_acl', 'pg_event_trigger', 'pg_statistic_ext', 'pg_extension', 'pg_publication',
+       'pg_publication_rel'))
+UNION ALL
+SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %1$s WHERE setdatabase = %s',
+              'pg_db_role_setting', d.oid)
+  FROM pg_database d WHERE d.datname = current_database()
 UNION ALL
 SELECT format('SELECT %L, last_value, is_called::int FROM %s', c.oid::regclass, c.oid::regclass)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -272,10 +319,26 @@ def stamps(connection: Connection) -> list[tuple[str, int, int]]:
     return sorted(cursor.fetchall())
 
 
+@dataclass(frozen=True)
+class State:
+    """What shows that a database changed: a stamp for every write, and a dump where one was asked for."""
+
+    stamps: list[tuple[str, int, int]]
+    dump: str
+
+    @property
+    def lines(self) -> Counter[tuple[str, str]]:
+        return lines(self.dump)
+
+    def changed(self, connection: Connection) -> list[str]:
+        """Name the tables and sequences that were written to since."""
+        return sorted({name for name, *_ in set(self.stamps) ^ set(stamps(connection))})
+
+
 # ---- the laws
 
 
-def detection(report: fixer.Report, slug: str, specimen: Specimen) -> list[str]:
+def detection(report: fixer.Report | Plan, slug: str, specimen: Specimen) -> list[str]:
     """Law 1: a specimen yields its own finding, counts its rows, and accuses nothing else."""
     heard = [finding for finding in report.findings if finding.severity != "info"]
     own, slugs = [f for f in heard if f.slug == slug], {f.slug for f in heard}
@@ -294,19 +357,29 @@ def silence(report: fixer.Report | Plan) -> list[str]:
     return [f"{f.severity} {f.slug}: {f.message}" for f in report.findings if f.severity != "info"]
 
 
-def cure(case: Case, *, owners: bool = True) -> list[str]:
-    """Law 3: the contract holds, and a dump shows what one of a fresh database shows."""
-    return silence(case.check(deep=True)) + losses(case.sound.facts, facts(case.dump()), owners=owners)
+def cure(case: Case, again: Again, *, owners: bool = True) -> list[str]:
+    """Law 3: the contract holds for a deep look, and a dump shows what one of a fresh database shows."""
+    return silence(again.run.plan) + losses(case.sound.facts, facts(case.dump("--schema-only")), owners=owners)
 
 
-def idempotence(case: Case) -> list[str]:
+@dataclass(frozen=True)
+class Again:
+    """A second run, with a deep look, on what a first one repaired; and what it wrote to."""
+
+    run: fixer.Run
+    changed: list[str]
+
+    @staticmethod
+    def of(case: Case) -> Again:
+        before = case.state(dumped=False)
+        return Again(case.apply(allow_hazards="all", deep=True), before.changed(case.observer))
+
+
+def idempotence(again: Again) -> list[str]:
     """Law 5: there is nothing more to do, and doing it changes nothing."""
-    before = stamps(case.observer)
-    second = case.apply(allow_hazards="all", deep=True)
-    breaches = [f"the second plan would {step.title}" for step in second.plan.steps]
-    breaches += [f"the second run kept a ledger: {second.ledger}"] if second.ledger else []
-    changed = {name for name, *_ in set(before) ^ set(stamps(case.observer))}
-    return breaches + ([f"the second run changed {sorted(changed)}"] if changed else [])
+    breaches = [f"the second plan would {step.title}" for step in again.run.plan.steps]
+    breaches += [f"the second run kept a ledger: {again.run.ledger}"] if again.run.ledger else []
+    return breaches + ([f"the second run changed {again.changed}"] if again.changed else [])
 
 
 def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, refusable: bool) -> list[str]:
@@ -315,33 +388,33 @@ def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, ref
     `refusable` where only a superuser could bring such a database about.
     """
     assert run.run is not None
-    untouched = stamps(case.observer)
+    untouched = case.state(dumped=False) if refusable else None
     try:
         fixer.undo(case.connection, run.run)
     except PgmendError as error:
-        if refusable and isinstance(error, UndoRefused):
-            changed = set(untouched) ^ set(stamps(case.observer))
-            return [f"a refused undo changed {sorted(changed)}"] if changed else []
+        if untouched and isinstance(error, UndoRefused):
+            changed = untouched.changed(case.observer)
+            return [f"a refused undo changed {changed}"] if changed else []
         return [f"{type(error).__name__}: {error}"]
     after = everything(case.server, case.name)
     lacking = [f"lacks {line!r} of {statement!r}" for statement, line in before - after]
     return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
 
 
-def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool, mode: str = "atomic") -> list[str]:
-    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes.
+def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: str, dumped: bool = False) -> list[str]:
+    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes; nor by a check or a plan.
 
-    Every write leaves a stamp; `dumped` says whether pg_dump is asked as well.
+    Every write leaves a stamp; `dumped` says whether pg_dump, which takes its time, is asked as well.
     """
     tries: list[Iterable[str] | str] = [plan.hazards - {hazard} for hazard in sorted(plan.hazards)]
     if specimen.manual:
         tries = ["all", ()]
-    if not tries:
-        return []
-    before = (stamps(case.observer), case.dump() if dumped else "")
     breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen, mode)]
-    after = (stamps(case.observer), case.dump() if dumped else "")
-    return breaches + (["changed the database"] if before != after else [])
+    changed = before.changed(case.observer)
+    breaches += [f"to check, to plan or to refuse changed {changed}"] if changed else []
+    if dumped and tries and before.dump != case.dump():
+        breaches.append("changed the database")
+    return breaches
 
 
 def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:

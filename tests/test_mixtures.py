@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 
 import pytest
-from dumps import everything
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from laws import (
     ROLES,
     VERSIONS,
+    Again,
     Case,
     Laboratory,
     copy_quarantine,
@@ -19,7 +19,6 @@ from laws import (
     cure,
     idempotence,
     return_,
-    stamps,
     survival,
 )  # fmt: skip
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Numeric, String, Table, text
@@ -63,21 +62,24 @@ def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str =
     `superuser` where only one could bring such a database about.
     """
     case.break_(*breaks, "SELECT")
-    before, untouched, shown = copy_rows(case.observer), stamps(case.observer), everything(case.server, case.name)
+    before, untouched = copy_rows(case.observer), case.state(dumped=True)
     plan = case.plan(mode=mode)
     try:
         run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards="all")
     except PgmendError as error:
-        changed = sorted({name for name, *_ in set(untouched) ^ set(stamps(case.observer))})
+        changed = untouched.changed(case.observer)
         found = [f"7 refusal: a repair that did not come about changed {changed}"] if changed else []
         expected = isinstance(error, NeedsPermission) and plan.refusals
         return found if expected else [*found, f"3 cure: {type(error).__name__}: {error}"]
-    found = [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
     after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-    found += [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
-    found += [f"5 idempotence: {b}" for b in idempotence(case)]
+    found = [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
+    again = Again.of(case)
+    found += [f"3 cure: {b}" for b in cure(case, again, owners=bool(before))]
+    found += [f"5 idempotence: {b}" for b in idempotence(again)]
+    if not run.steps:
+        return found
     refusable = superuser  # not every such database can be brought about even by one
-    return found + ([f"6 return: {b}" for b in return_(case, run, shown, refusable=refusable)] if run.steps else [])
+    return found + [f"6 return: {b}" for b in return_(case, run, untouched.lines, refusable=refusable)]
 
 
 @MIXTURES

@@ -19,7 +19,7 @@ from laws import Laboratory
 from psycopg2 import errors as pg
 from test_apply import alone, session, slow_down, wait_for
 from test_cli import STORY, Database, fixer, lent, role, started
-from test_undo import FILLED, all_of, differences, undo, written
+from test_undo import FILLED, all_of, differences, lent_copy, load, undo, written
 
 from fixer import snapshot
 from fixer.apply import transaction
@@ -44,9 +44,13 @@ def broken(laboratory: Laboratory) -> Iterator[Database]:
 
 
 @pytest.fixture
-def large(broken: Database) -> Database:
-    broken.run(TRADES)
-    return broken
+def large(laboratory: Laboratory) -> Iterator[Database]:
+    def make(database: Database) -> None:
+        load(database, STORY)
+        database.run(TRADES)
+
+    with lent_copy(laboratory, 18, "large", make) as database:
+        yield database
 
 
 def holds(database: Database) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
+from zlib import crc32
 
 import pytest
 from laws import Laboratory
@@ -14,7 +15,7 @@ from test_apply import session, wait_for
 from test_cli import HEALTHY, STORY, Database, fixer, lent, started
 from test_late import ask
 from test_shadow import LIBRARY, library
-from test_undo import FILLED, all_of, apply, differences, lent_repaired, undo, written
+from test_undo import FILLED, all_of, apply, differences, lent_copy, lent_repaired, undo, written
 from test_undo import mode as mode
 
 from fixer import undo as undo_run
@@ -48,10 +49,13 @@ Table("items", titled, Column("id", types.Integer, primary_key=True), Column("ti
 def items(
     laboratory: Laboratory, tmp_path: Path, wanted: str, made: str, mode: str = "atomic", version: int = 18
 ) -> Iterator[Database]:
-    """Lend a database that was made so, and repaired by one of the contracts."""
-    with lent(laboratory.server(version), None) as database:
+    """Lend a copy of a database that was made so, and repaired by one of the contracts."""
+
+    def make(database: Database) -> None:
         database.run(made)
         repair(database, tmp_path, wanted, mode)
+
+    with lent_copy(laboratory, version, f"{wanted}-{mode}-{crc32(made.encode())}", make) as database:
         yield database
 
 
@@ -80,9 +84,7 @@ SEQUENCES = {
 
 
 @pytest.mark.parametrize("which", SEQUENCES)
-def test_a_sequence_stands_again_where_it_stood(
-    laboratory: Laboratory, tmp_path: Path, which: str, mode: str
-) -> None:
+def test_a_sequence_stands_again_where_it_stood(laboratory: Laboratory, tmp_path: Path, which: str, mode: str) -> None:
     with lent(laboratory.server(18), None) as database:
         database.run("CREATE TABLE items (id serial NOT NULL, v integer, title text)")
         database.run(f"INSERT INTO items VALUES (1, 1, 'one'), (1, 2, 'two'); {SEQUENCES[which]}")
@@ -243,6 +245,8 @@ ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;
 ALTER TABLE books DROP CONSTRAINT books_pkey, ALTER id DROP NOT NULL;
 INSERT INTO books SELECT {}, author_id, editor_id, reviewer_id, 'twin', price, pages FROM books WHERE id = 8
 """
+
+
 @pytest.mark.parametrize("number", ["7", "NULL"])
 def test_a_row_keeps_the_number_that_rows_reference_since(laboratory: Laboratory, mode: str, number: str) -> None:
     with library(laboratory, 18, UNKEYED.format(number)) as database:
@@ -380,7 +384,7 @@ def test_a_not_null_that_was_not_valid_is_so_again_under_a_key(laboratory: Labor
 # ---- what others made since
 
 
-@pytest.mark.parametrize("name", ["seen", "Seen by \"all\""])
+@pytest.mark.parametrize("name", ["seen", 'Seen by "all"'])
 def test_a_view_that_keeps_a_column_is_named(
     laboratory: Laboratory, tmp_path: Path, back_or_done: Way, name: str
 ) -> None:
