@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fixer.servers import Server, binaries
+from fixer.connect.servers import Server, binaries
 
 
 def dump(server: Server, database: str, *options: str) -> str:

@@ -29,14 +29,15 @@ from sqlalchemy import MetaData, create_engine, create_mock_engine
 from sqlalchemy.pool import NullPool
 
 import fixer
-from fixer import contract as contracts
-from fixer import servers, specimens
-from fixer.contract import Contract
+from fixer.contract import build as contracts
+from fixer.connect import servers
+from fixer.defects import _databases as specimens
+from fixer.contract.build import Contract
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
-from fixer.findings import Specimen
-from fixer.plan import Plan
-from fixer.servers import Server
-from fixer.shadow import KEPT
+from fixer.model.finding import Specimen
+from fixer.planner.build import Plan
+from fixer.connect.servers import Server
+from fixer.repair.shadow import KEPT
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once

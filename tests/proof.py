@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from contracts import test_1_primary_keys, test_2_foreign_keys, test_4_structure, test_5_operation
-from contracts.cases import Case
-from contracts.places import Place, Session
+from contracts.proof.cases import Case
+from contracts.proof.databases import Place, Session
 
 _MODULES = (test_1_primary_keys, test_2_foreign_keys, test_4_structure, test_5_operation)
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from laws import Laboratory
 
-from fixer import defects, specimens
-from fixer.alike import alike, still_alike
-from fixer.contract import Contract
-from fixer.findings import Finding, Specimen
-from fixer.schema import Column, QName, Schema, Table
+from fixer import defects
+from fixer.defects import _databases as specimens
+from fixer.compare.unchanged import alike, still_alike
+from fixer.contract.build import Contract
+from fixer.model.finding import Finding, Specimen
+from fixer.model.schema import Column, QName, Schema, Table
 
 COMPANY = Specimen("company", "", contract=specimens.company, setup=specimens.COMPANY_ROWS)
 BOOKS, REVIEWS, EMPLOYEES = (QName("public", name) for name in ("books", "reviews", "employees"))

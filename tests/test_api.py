@@ -21,7 +21,7 @@ import fixer
 from contracts.trading import metadata
 from fixer import api
 from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused, UsageError
-from fixer.plan import PlannedStep, from_json
+from fixer.planner.build import PlannedStep, from_json
 from fixer.report import json as as_json
 
 NOTHING_OF_OURS = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'fixer%'"

@@ -19,10 +19,11 @@ from laws import Laboratory
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 from test_cli import HEALTHY, STORY, Database, fixer, lent, role, started
 
-from fixer import api, snapshot
-from fixer.apply import transaction
+from fixer import api
+from fixer.connect import snapshot
+from fixer.runner.locking import transaction
 from fixer.errors import ApplyFailed, PgmendError, PlanRefused
-from fixer.plan import Plan
+from fixer.planner.build import Plan
 
 CONTRACT = "contracts.trading:metadata"
 APPLY = ("apply", "--yes", "--allow-hazards", "all")

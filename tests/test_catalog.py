@@ -16,11 +16,12 @@ from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, TRANSACTION_STATUS_ID
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from test_cli import HEALTHY, HOUSE, Database, fixer, lent, role
 
-from fixer import catalog, servers
-from fixer.catalog.questions import Answer, Ask, asking
-from fixer.memory import undisturbed
-from fixer.schema import QName, Schema
-from fixer.servers import Server
+from fixer import introspect
+from fixer.connect import servers
+from fixer.introspect.questions import Answer, Ask, asking
+from fixer.introspect.memory import undisturbed
+from fixer.model.schema import QName, Schema
+from fixer.connect.servers import Server
 
 BUDGET, FRESH = 15, 31  # round trips with a contract that is kept, and with one that is yet to be read
 
@@ -57,7 +58,7 @@ for number in range({}):
 def read(database: Database, user: str | None = None) -> Schema:
     dsn = database.seen_by(user) if user else database.dsn
     with closing(psycopg2.connect(dsn)) as connection, connection.cursor() as cursor:
-        return catalog.read(cursor, ["public"])
+        return introspect.read(cursor, ["public"])
 
 
 @pytest.mark.parametrize("words", [[], ["--deep"]], ids=["plain", "deep"])
@@ -189,10 +190,10 @@ def test_what_is_known_of_another_database_misleads_no_reading(server: Server) -
         first.run(make.format("t (a int", "(a > 0)") + "; CREATE TABLE u (a int CHECK (f(a)), CHECK (u IS NOT NULL))")
         with closing(psycopg2.connect(first.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
-            known = catalog.read_model(cursor, ["public"]).spellings
+            known = introspect.read_model(cursor, ["public"]).spellings
         second.run(make.format("x (b int", "(b > 0)") + "; CREATE TABLE y (a int CHECK (a > 0), CHECK (y IS NOT NULL))")
         with closing(psycopg2.connect(second.dsn)) as connection, connection.cursor() as cursor:
-            seen = catalog.read(cursor, ["public"], "", known)
+            seen = introspect.read(cursor, ["public"], "", known)
 
         assert (list(known.values()), seen.tables) == (["(a > 0)"], read(second).tables)
 
@@ -202,8 +203,8 @@ def test_a_known_spelling_is_not_asked_for_again(server: Server) -> None:
         database.run("CREATE TABLE t (a int CHECK (a > 0))")
         with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
-            known = dict.fromkeys(catalog.read_model(cursor, ["public"]).spellings, "as it is known")
-            (check,) = catalog.read(cursor, ["public"], "", known).tables[QName("public", "t")].checks
+            known = dict.fromkeys(introspect.read_model(cursor, ["public"]).spellings, "as it is known")
+            (check,) = introspect.read(cursor, ["public"], "", known).tables[QName("public", "t")].checks
 
     assert check.expression == "as it is known"
 
@@ -213,7 +214,7 @@ def test_tables_are_measured_as_they_are_today(server: Server) -> None:
     with lent(server, None) as database:
         database.run("CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 1000)")
         with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
-            found = catalog.read(cursor, ["public"]).tables[name].bytes, catalog.sizes(cursor, [name])
+            found = introspect.read(cursor, ["public"]).tables[name].bytes, introspect.sizes(cursor, [name])
 
         assert (0, {name: database.ask("SELECT pg_relation_size('t')")}) == found
 

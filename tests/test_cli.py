@@ -27,8 +27,8 @@ from laws import Laboratory
 from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
-from fixer import _supervise, servers, snapshot
-from fixer.servers import Server
+from fixer.connect import _supervise, servers, snapshot
+from fixer.connect.servers import Server
 
 HOUSE = Path(__file__).resolve().parent.parent
 STORY, HEALTHY = "where-it-began", "healthy"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.codec import form
+from fixer.model.codec import form
 
 FIELDS: list[Any] = [("name", "str"), ("size", "int", field(default=0)), ("kept", "bool", field(default=True))]
 

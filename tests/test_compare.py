@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import pytest
 from laws import Laboratory
 
-from fixer.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
+from fixer.compare.compare import CHEAP_BYTES, CHEAP_PROBES, compare, worth_reading
 from fixer.defects import orphan_rows
-from fixer.findings import Count, Finding, Probe
-from fixer.schema import QName, Schema, Table
+from fixer.model.finding import Count, Finding, Probe
+from fixer.model.schema import QName, Schema, Table
 
 NAMES = [QName("public", f"t{number:03}") for number in range(CHEAP_PROBES + 10)]
 

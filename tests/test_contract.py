@@ -41,9 +41,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.pool import NullPool
 from test_cli import Database, fixer, lent, started
 
-from fixer import api, contract
+from fixer import api
+from fixer.contract import build as contract
 from fixer.errors import ContractError, PgmendError
-from fixer.schema import QName
+from fixer.model.schema import QName
 
 
 @pytest.fixture
@@ -399,7 +400,7 @@ def test_a_kept_contract_equals_a_fresh_one(
     assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
 
 
-@pytest.mark.parametrize("spec", ["contracts.trading:metadata", "fixer.specimens:company"])
+@pytest.mark.parametrize("spec", ["contracts.trading:metadata", "fixer.defects._databases:company"])
 def test_a_contract_that_one_process_has_kept_is_found_by_the_next(empty: Database, cache: Path, spec: str) -> None:
     """Processes of their own, since those that are forked have all addresses alike."""
     for seed in ("1", "2"):

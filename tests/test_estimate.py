@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from laws import Laboratory
 
-from fixer.plan import PlannedStep
+from fixer.planner.build import PlannedStep
 
 NARROW = """
 ALTER TABLE books ALTER COLUMN pages TYPE smallint, DROP CONSTRAINT books_author_id_title_key;

@@ -22,10 +22,10 @@ from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
 from test_types import column, converted, text
 
 import fixer
-from fixer.contract import ColumnHints
+from fixer.contract.build import ColumnHints
 from fixer.errors import NeedsPermission
-from fixer.findings import Specimen
-from fixer.types import conversion
+from fixer.model.finding import Specimen
+from fixer.sql.types import conversion
 
 ZONE = "Asia/Kolkata"  # has no summer time; five hours and a half ahead
 OFTEN = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import ValuesView
 
-from fixer.generators import Users, own_sequences
-from fixer.schema import Column, QName, Schema, Sequence, Table
+from fixer.repair.sequences import Users, own_sequences
+from fixer.model.schema import Column, QName, Schema, Sequence, Table
 
 NAMES = [QName("public", f"t{number}") for number in range(3)]
 

@@ -18,7 +18,7 @@ from psycopg2.extensions import parse_dsn
 from test_apply import APPLY, wait_for
 from test_cli import CLEAN, HEALTHY, HOUSE, STORY, Database, fixer, lent, started
 
-from fixer import servers
+from fixer.connect import servers
 
 COMMANDS = [["check"], ["plan"], ["apply", "--yes"], ["undo", "1", "--yes"], ["history"]]
 SLEEPY = """

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from laws import Laboratory
 
-from contracts.judge import Judge
+from contracts.proof.judge import Judge
 from contracts.rows.laws import Law
 
 TABLE = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Integer), sa.Column("b", sa.Integer))

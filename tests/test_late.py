@@ -19,16 +19,16 @@ from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
 from test_cli import Database
 from test_script import psql, script
 
-from fixer.apply import journal
-from fixer.apply.definitions import Definitions
-from fixer.apply.floor import floor
-from fixer.apply.progress import SILENT, Progress
-from fixer.apply.run import Run
-from fixer.apply.undo import undo
+from fixer.runner import journal
+from fixer.runner.journal.definitions import Definitions
+from fixer.runner.locking.sole_fixer import floor
+from fixer.runner.progress import SILENT, Progress
+from fixer.model.run import Run
+from fixer.runner.undo import undo
 from fixer.defects import legacy_table, text_reference
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
-from fixer.findings import Specimen
-from fixer.plan import MODES, PlannedStep
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES, PlannedStep
 
 ORPHANS = (
     "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; UPDATE books SET author_id = 900 WHERE id = 5;"
@@ -131,7 +131,7 @@ def test_a_script_fails_where_a_foreign_key_came_about_since(
     with laboratory.database(18) as case:
         case.break_(ORPHANS)
         database = Database(case.server, case.name)
-        file = script(database, tmp_path, "fixer.specimens:library")
+        file = script(database, tmp_path, "fixer.defects._databases:library")
         ask(case, LIKES.format(schema=schema, act="CASCADE"))
         ended = psql(database, file)
 

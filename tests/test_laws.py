@@ -31,10 +31,12 @@ from sqlalchemy import MetaData
 
 import fixer
 from contracts.trading import metadata
-from fixer import defects, snapshot, specimens
+from fixer import defects
+from fixer.connect import snapshot
+from fixer.defects import _databases as specimens
 from fixer.errors import PgmendError
-from fixer.findings import Specimen
-from fixer.snapshot import Snapshot
+from fixer.model.finding import Specimen
+from fixer.connect.snapshot import Snapshot
 
 SPECIMENS = [(defect.SLUG, specimen) for defect in defects.all_classes() for specimen in defect.SPECIMENS]
 NEAR_MISSES = [(defect.SLUG, near) for defect in defects.all_classes() for near in defect.NEAR_MISSES]

@@ -25,9 +25,9 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Meta
 
 from fixer import defects
 from fixer.errors import NeedsPermission, PgmendError
-from fixer.findings import Specimen
-from fixer.plan import MODES
-from fixer.specimens import company, tenancy
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES
+from fixer.defects._databases import company, tenancy
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes

@@ -21,10 +21,10 @@ from test_late import Hook, apply, ask
 from test_online import APPLY
 
 from fixer import undo
-from fixer.apply.progress import Progress
-from fixer.findings import Specimen
-from fixer.plan import PlannedStep
-from fixer.specimens import TENANCY_ROWS, tenancy
+from fixer.runner.progress import Progress
+from fixer.model.finding import Specimen
+from fixer.planner.build import PlannedStep
+from fixer.defects._databases import TENANCY_ROWS, tenancy
 
 # ---- beside every step
 

@@ -21,8 +21,8 @@ from test_apply import alone, session, slow_down, wait_for
 from test_cli import STORY, Database, fixer, lent, role, started
 from test_undo import FILLED, all_of, differences, lent_copy, load, undo, written
 
-from fixer import snapshot
-from fixer.apply import transaction
+from fixer.connect import snapshot
+from fixer.runner.locking import transaction
 
 APPLY = ("apply", "--mode", "online", "--yes", "--allow-hazards", "all")
 KEYLESS, DOUBLED = "users-without-primary-key", "double-restore-duplicates"
@@ -425,7 +425,7 @@ def test_a_child_that_comes_in_under_a_parent_that_is_moved_is_not_cascaded_away
     with laboratory.database(18) as case:
         case.break_(LIBRARY)
         database = Database(case.server, case.name)
-        library = ("--contract", "fixer.specimens:library")
+        library = ("--contract", "fixer.defects._databases:library")
         # A parent to which children come without a pause is never without them: its turn comes when they pause.
         with Writer(database, reviewed, 2000) as writer, session(database, reviewed) as other:
             process = started(*APPLY, *library, "--dsn", database.dsn)

@@ -83,7 +83,7 @@ UNFORESEEN = {
 
 @pytest.mark.parametrize("name", UNFORESEEN)
 def test_what_nobody_foresaw_exits_2_in_one_sentence(healthy: Database, tmp_path: Path, name: str) -> None:
-    models(tmp_path, bug("fixer.examine.compare", UNFORESEEN[name]))
+    models(tmp_path, bug("fixer.compare.examine.compare", UNFORESEEN[name]))
     env = {"XDG_STATE_HOME": str(tmp_path / "state")}
     ended = fixer("check", *CONTRACT, "--dsn", healthy.dsn, cwd=tmp_path, env=env)
     (kept,) = (tmp_path / "state").rglob("*.log")
@@ -95,7 +95,7 @@ def test_what_nobody_foresaw_exits_2_in_one_sentence(healthy: Database, tmp_path
 
 @pytest.mark.parametrize("words", [["check"], ["plan"], ["plan", "--mode", "online"], APPLY], ids=" ".join)
 def test_no_command_takes_a_bug_for_findings(broken: Database, tmp_path: Path, words: list[str]) -> None:
-    models(tmp_path, bug("fixer.examine.compare", "raise KeyError('v')"))
+    models(tmp_path, bug("fixer.compare.examine.compare", "raise KeyError('v')"))
     before = broken.dump()
     ended = fixer(*words, *CONTRACT, "--log-file", "log", "--dsn", broken.dsn, cwd=tmp_path)
 
@@ -105,7 +105,7 @@ def test_no_command_takes_a_bug_for_findings(broken: Database, tmp_path: Path, w
 
 
 def test_a_traceback_that_cannot_be_kept_is_no_further_failure(healthy: Database, tmp_path: Path) -> None:
-    models(tmp_path, bug("fixer.examine.compare", "raise KeyError('v')"))
+    models(tmp_path, bug("fixer.compare.examine.compare", "raise KeyError('v')"))
     nowhere = {"XDG_STATE_HOME": "/proc/nowhere", "TMPDIR": "/proc/nowhere", "HOME": "/proc"}
     words = ("check", *CONTRACT, "--log-file", "/dev/full", "--dsn", healthy.dsn)
     ended = fixer(*words, cwd=tmp_path, env=nowhere)
@@ -115,7 +115,7 @@ def test_a_traceback_that_cannot_be_kept_is_no_further_failure(healthy: Database
 
 def test_a_traceback_holds_no_password(healthy: Database, tmp_path: Path) -> None:
     secret = "".join(SECRETS)
-    models(tmp_path, bug("fixer.examine.compare", f"raise KeyError('secret is {secret}, password={secret}')"))
+    models(tmp_path, bug("fixer.compare.examine.compare", f"raise KeyError('secret is {secret}, password={secret}')"))
     dsn = healthy.dsn.replace("//postgres@", f"//postgres:{secret}@")
     ended = fixer("check", *CONTRACT, "--log-file", "log", "--dsn", dsn, cwd=tmp_path)
     texts = [ended.stdout, ended.stderr, (tmp_path / "log").read_text()]
@@ -124,7 +124,7 @@ def test_a_traceback_holds_no_password(healthy: Database, tmp_path: Path) -> Non
 
 
 def test_an_atomic_run_that_meets_a_bug_is_rolled_back(broken: Database, tmp_path: Path) -> None:
-    models(tmp_path, bug("fixer.apply.ledger.entries", "raise KeyError('v')"))
+    models(tmp_path, bug("fixer.runner.journal.ledger.entries", "raise KeyError('v')"))
     before = broken.dump()
     ended = fixer(*APPLY, *CONTRACT, "-q", "--log-file", "log", "--dsn", broken.dsn, cwd=tmp_path)
 
@@ -132,7 +132,7 @@ def test_an_atomic_run_that_meets_a_bug_is_rolled_back(broken: Database, tmp_pat
 
 
 def test_an_online_run_that_meets_a_bug_says_how_to_go_on(broken: Database, tmp_path: Path) -> None:
-    models(tmp_path, bug("fixer.apply.journal.close_run", "raise KeyError('v')"))
+    models(tmp_path, bug("fixer.runner.journal.close_run", "raise KeyError('v')"))
     words = (*APPLY, *CONTRACT, "--mode", "online", "-q", "--dsn", broken.dsn)
     ended = fixer(*words, "--log-file", "log", cwd=tmp_path)
     models(tmp_path)

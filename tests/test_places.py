@@ -11,10 +11,11 @@ import pytest
 from laws import Case, Laboratory
 from test_apply import wait_for
 
-from fixer import api, rows
-from fixer.apply import atomic, places
-from fixer.plan import Plan
-from fixer.schema import QName
+from fixer import api
+from fixer.compare import probes as rows
+from fixer.runner import atomic, row_places as places
+from fixer.planner.build import Plan
+from fixer.model.schema import QName
 
 REVIEWS = QName("public", "reviews")
 # Of 1 there are three copies, of 2 one and another row with two copies, of 3 another row.

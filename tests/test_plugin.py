@@ -19,8 +19,8 @@ import psycopg2
 import pytest
 from test_cli import Nursery
 
-from fixer import servers, snapshot
-from fixer.servers import Server
+from fixer.connect import servers, snapshot
+from fixer.connect.servers import Server
 
 HOUSE = Path(__file__).resolve().parent.parent
 SECRET = "hunter2-is-a-secret"

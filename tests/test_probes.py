@@ -17,8 +17,9 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstrain
 from test_cli import lent
 
 import fixer
-from fixer import rows, sqltext
-from fixer.compare import CHEAP_PROBES, Comparison
+from fixer.compare import probes as rows
+from fixer.sql import compose as sqltext
+from fixer.compare.compare import CHEAP_PROBES, Comparison
 from fixer.defects import (
     duplicate_key,
     duplicate_row,
@@ -28,9 +29,9 @@ from fixer.defects import (
     sequence_behind,
     text_reference,
 )
-from fixer.examine import examine, look
-from fixer.findings import Count, Probe, Specimen
-from fixer.sqltext import SQL
+from fixer.compare.examine import examine, look
+from fixer.model.finding import Count, Probe, Specimen
+from fixer.sql.compose import SQL
 
 READ = "SELECT seq_scan, seq_tup_read, coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables WHERE relname = %s"
 BOOKS = sqltext.SQL("public.books AS t")

@@ -22,12 +22,12 @@ from test_cli import fixer as command
 from test_undo import MODES, all_of, differences
 
 import fixer
-from fixer import _supervise, servers
-from fixer.apply.prune import prune
+from fixer.connect import _supervise, servers
+from fixer.runner.prune import prune
 from fixer.errors import ApplyFailed, NeedsPermission, UndoRefused
 from fixer.report import json as as_json
 from fixer.report import text as as_text
-from fixer.steps import Hazard
+from fixer.model.step import Hazard
 
 EVERYTHING = ("all", "stops-subscribers")
 ALL = "CREATE PUBLICATION p FOR ALL TABLES;"

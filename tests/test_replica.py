@@ -15,7 +15,7 @@ from test_cli import broken as broken
 from test_cli import server as server
 from test_online import APPLY, heard
 
-from fixer import _supervise, servers, snapshot
+from fixer.connect import _supervise, servers, snapshot
 
 STANDBY = "primary_conninfo = 'host={} user=postgres application_name=distant'\nhot_standby = on\n"
 LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) FROM pg_stat_replication"

@@ -35,10 +35,10 @@ from test_cli import Database, lent, role
 from test_undo import mode as mode
 
 import fixer
-from fixer.apply.progress import Progress
+from fixer.runner.progress import Progress
 from fixer.errors import UndoRefused
-from fixer.plan import Plan, PlannedStep
-from fixer.steps import Phase
+from fixer.planner.build import Plan, PlannedStep
+from fixer.model.step import Phase
 
 Lines = Counter[tuple[str, str]]
 MARK = re.compile(

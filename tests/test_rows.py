@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql as pg
 
 from contracts import rows, trading
-from fixer import servers
+from fixer.connect import servers
 from fixer.errors import ContractError
 
 SOME = settings(

@@ -12,7 +12,8 @@ import pytest
 from laws import Laboratory
 from test_cli import STORY, Database, fixer, lent
 
-from fixer import api, snapshot
+from fixer import api
+from fixer.connect import snapshot
 
 REPAIRABLE = {name: each for name, each in snapshot.find().items() if each.repairable and each.findings}
 APPLIED = "This plan was applied already"

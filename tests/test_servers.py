@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from fixer import _supervise, servers
+from fixer.connect import _supervise, servers
 from fixer.errors import ServerError
 
 HOUSE = Path(__file__).resolve().parent.parent

@@ -17,7 +17,7 @@ from test_online import APPLY, STRENGTHS, WATCH, Writer, ends, heard, runs
 from test_script import psql
 from test_undo import all_of
 
-LIBRARY = ("--contract", "fixer.specimens:library")
+LIBRARY = ("--contract", "fixer.defects._databases:library")
 NARROW = """
 ALTER TABLE books ALTER COLUMN id TYPE smallint, ALTER COLUMN author_id TYPE smallint, ALTER COLUMN pages TYPE smallint;
 ALTER TABLE reviews ALTER COLUMN book_id TYPE smallint;

@@ -17,9 +17,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from contracts.trading import metadata
-from fixer import snapshot
+from fixer.connect import snapshot
 from fixer.errors import SnapshotError
-from fixer.servers import Server
+from fixer.connect.servers import Server
 
 HOUSE = Path(__file__).resolve().parent.parent
 SHIPPED = snapshot.find(HOUSE / "fixtures")

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from laws import OWNER, Laboratory
 from proof import Proof, place_of
 
-from contracts.places import Given
-from fixer.servers import Server
+from contracts.proof.databases import Given
+from fixer.connect.servers import Server
 
 Make = Callable[..., str]
 GOOD = "good_rows_go_in_change_and_go_out"

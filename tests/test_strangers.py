@@ -23,9 +23,9 @@ from test_cli import HEALTHY, HOUSE, STORY, Database, lent, template_of
 from test_cli import fixer as command
 
 import fixer
-from fixer import servers
+from fixer.connect import servers
 from fixer.errors import ContractError, NeedsPermission
-from fixer.servers import Server
+from fixer.connect.servers import Server
 
 # Every operator and function that our statements may mean, with arguments that fit better than PostgreSQL's own, or as
 # well as those. Each leaves a mark in the server's log, and does nothing else.

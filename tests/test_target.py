@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from psycopg2 import sql
 from sqlalchemy import create_engine, text
 
-from fixer import servers, target
+from fixer.connect import servers, target
 from fixer.errors import TargetError
-from fixer.explain import explain
-from fixer.redact import RedactingFilter, redact
-from fixer.target import Target, resolve
+from fixer.connect.failures import explain
+from fixer.connect.redact import RedactingFilter, redact
+from fixer.connect.target import Target, resolve
 
 PASSWORD = "p@ss:w/rd% 'ü\"\\?#&="
 MANAGED_HOST = "db-1.b.db.ondigitalocean.com"

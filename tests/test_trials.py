@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 
-from contracts.trials import Broken, for_all
+from contracts.proof.trials import Broken, for_all
 
 
 def seen(strategy: Any) -> list[int]:

@@ -15,7 +15,7 @@ from test_cli import Database, fixer, lent, role
 
 import fixer as library
 from fixer.errors import NeedsPermission, PlanRefused
-from fixer.plan import MODES, Plan, from_json
+from fixer.planner.build import MODES, Plan, from_json
 from fixer.report import json as as_json
 
 USERS = '(id serial PRIMARY KEY, email varchar(50) NOT NULL, "Name" text)'

@@ -12,10 +12,10 @@ import pytest
 from laws import Laboratory
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
-from fixer.contract import ColumnHints
-from fixer.schema import Column
-from fixer.sqltext import SQL, Literal
-from fixer.types import Conversion, conversion, fits, rewrites, widened
+from fixer.contract.build import ColumnHints
+from fixer.model.schema import Column
+from fixer.sql.compose import SQL, Literal
+from fixer.sql.types import Conversion, conversion, fits, rewrites, widened
 
 # Types, and values at their edges.
 VALUES = {

@@ -17,7 +17,7 @@ from dumps import everything
 from laws import Laboratory, stamps
 from test_cli import HEALTHY, STORY, Database, fixer, lent
 
-from fixer import snapshot
+from fixer.connect import snapshot
 
 FILLED, TEXTUAL = "default-user-cannot-be-created", "text-user-ids"
 MODES = ("atomic", "online")

@@ -7,8 +7,8 @@ from laws import Case, Laboratory
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, Table, Text
 from test_late import ask
 
-from fixer.findings import Specimen
-from fixer.plan import MODES
+from fixer.model.finding import Specimen
+from fixer.planner.build import MODES
 
 KEY = "tasks_tenant_id_member_id_fkey"
 ROWS = """
