@@ -16,17 +16,16 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from contracts.trading import metadata
-from fixer.connect import servers, snapshot
+from fixer.connect import snapshot
 from fixer.connect.servers import Server
 from fixer.errors import SnapshotError
+from lab.laboratory import Laboratory
 
 HOUSE = Path(__file__).resolve().parents[2]
 SHIPPED = snapshot.find(HOUSE / "fixtures")
 NEEDS_SUPERUSER = ["orphans-under-a-valid-key", "sequences-behind-after-restore"]
 
-ORPHANS = (
-    "SELECT count(*) FROM paper_trades AS t WHERE NOT EXISTS (SELECT FROM users AS u WHERE u.id = t.user_id)"
-)
+ORPHANS = "SELECT count(*) FROM paper_trades AS t WHERE NOT EXISTS (SELECT FROM users AS u WHERE u.id = t.user_id)"
 ORPHANS_OF_OLD = ORPHANS.replace("users AS u", "users_old AS u")
 ORPHANS_OF_SHADOW = ORPHANS.replace("users AS u", "trading.users AS u")
 ORPHANS_BY_TEXT = ORPHANS.replace("u.id =", "u.user_id =")
@@ -161,10 +160,9 @@ FACTS: dict[str, list[tuple[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module", params=[16, 18])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with servers.embedded(request.param) as running:
-        yield running
+@pytest.fixture(params=[16, 18])
+def server(request: pytest.FixtureRequest, laboratory: Laboratory) -> Server:
+    return laboratory.server(request.param)
 
 
 @pytest.fixture
@@ -380,14 +378,10 @@ def test_a_snapshot_without_its_rows_is_refused(note: Callable[..., Path], datab
 
 
 @pytest.mark.parametrize("autocommit", [False, True])
-def test_what_does_not_load_leaves_nothing_behind(
-    note: Callable[..., Path], database: str, autocommit: bool
-) -> None:
+def test_what_does_not_load_leaves_nothing_behind(note: Callable[..., Path], database: str, autocommit: bool) -> None:
     path = note()
     (path / "schema.sql").write_text("CREATE TABLE public.t (a text)")
-    (path / "data.sql").write_text(
-        "INSERT INTO public.t VALUES ('100%s :b');\nINSERT INTO public.u VALUES (1);"
-    )
+    (path / "data.sql").write_text("INSERT INTO public.t VALUES ('100%s :b');\nINSERT INTO public.u VALUES (1);")
     with connect(database) as connection:
         connection.autocommit = autocommit
         with pytest.raises(SnapshotError, match=r'data\.sql does not load: relation "public.u" .*42P01'):
@@ -402,9 +396,7 @@ def test_what_does_not_load_leaves_nothing_behind(
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_settings_of_a_file_end_with_it(note: Callable[..., Path], database: str, autocommit: bool) -> None:
     path = note()
-    (path / "schema.sql").write_text(
-        "SELECT set_config('search_path', '', false); CREATE TABLE public.t (a text)"
-    )
+    (path / "schema.sql").write_text("SELECT set_config('search_path', '', false); CREATE TABLE public.t (a text)")
     (path / "data.sql").write_text("INSERT INTO t VALUES ('100%s :b')")
     with connect(database) as connection:
         connection.autocommit = autocommit

@@ -15,10 +15,9 @@ from fixer.defects._databases import company, tenancy
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.finding import Specimen
 from fixer.model.plan import MODES
-from lab.copies import copy_quarantine, copy_rows, stamps
-from lab.dumps import everything
+from lab.copies import copy_quarantine, copy_rows
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
-from lab.laws import cure, idempotence, return_, survival
+from lab.laws import Again, cure, idempotence, return_, survival
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes
@@ -53,21 +52,24 @@ def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str =
     `superuser` where only one could bring such a database about.
     """
     case.break_(*breaks, "SELECT")
-    before, untouched, shown = copy_rows(case.observer), stamps(case.observer), everything(case.server, case.name)
+    before, untouched = copy_rows(case.observer), case.state(dumped=True)
     plan = case.plan(mode=mode)
     try:
         run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards="all")
     except PgmendError as error:
-        changed = sorted({name for name, *_ in set(untouched) ^ set(stamps(case.observer))})
+        changed = untouched.changed(case.observer)
         found = [f"7 refusal: a repair that did not come about changed {changed}"] if changed else []
         expected = isinstance(error, NeedsPermission) and plan.refusals
         return found if expected else [*found, f"3 cure: {type(error).__name__}: {error}"]
-    found = [f"3 cure: {b}" for b in cure(case, owners=bool(before))]
     after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-    found += [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
-    found += [f"5 idempotence: {b}" for b in idempotence(case)]
+    found = [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
+    again = Again.of(case)
+    found += [f"3 cure: {b}" for b in cure(case, again, owners=bool(before))]
+    found += [f"5 idempotence: {b}" for b in idempotence(again)]
+    if not run.steps:
+        return found
     refusable = superuser  # not every such database can be brought about even by one
-    return found + ([f"6 return: {b}" for b in return_(case, run, shown, refusable=refusable)] if run.steps else [])
+    return found + [f"6 return: {b}" for b in return_(case, run, untouched.lines, refusable=refusable)]
 
 
 @MIXTURES

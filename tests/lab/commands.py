@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.database import Database, lent
+from lab.database import Database, lent_copy, load
 from lab.laboratory import Laboratory
 from lab.process import fixer
 
@@ -65,8 +65,13 @@ def psql(database: Database, file: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def lent_repaired(laboratory: Laboratory, name: str, mode: str = "atomic") -> Iterator[Database]:
-    with lent(laboratory.server(18), name) as database:
+    """Lend a copy of a snapshot that was repaired once."""
+
+    def make(database: Database) -> None:
+        load(database, name)
         apply(database, mode=mode)
+
+    with lent_copy(laboratory, 18, f"repaired-{name}-{mode}", make) as database:
         yield database
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+from lab.dumps import lines
 
 
 @dataclass
@@ -76,7 +79,13 @@ SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %s
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND (n.nspname !~ '^(pg_|information_schema$)' OR c.oid::regclass::text IN (
        'pg_class', 'pg_attribute', 'pg_attrdef', 'pg_constraint', 'pg_index', 'pg_trigger', 'pg_namespace', 'pg_proc',
-       'pg_type', 'pg_sequence', 'pg_rewrite', 'pg_description', 'pg_policy'))
+       'pg_type', 'pg_sequence', 'pg_rewrite', 'pg_description', 'pg_policy', 'pg_inherits', 'pg_enum',
+       'pg_default_acl', 'pg_event_trigger', 'pg_statistic_ext', 'pg_extension', 'pg_publication',
+       'pg_publication_rel'))
+UNION ALL
+SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %1$s WHERE setdatabase = %s',
+              'pg_db_role_setting', d.oid)
+  FROM pg_database d WHERE d.datname = current_database()
 UNION ALL
 SELECT format('SELECT %L, last_value, is_called::int FROM %s', c.oid::regclass, c.oid::regclass)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -90,3 +99,19 @@ def stamps(connection: Connection) -> list[tuple[str, int, int]]:
     cursor.execute(_STAMPS)
     cursor.execute("\nUNION ALL\n".join(query for (query,) in cursor.fetchall()))
     return sorted(cursor.fetchall())
+
+
+@dataclass(frozen=True)
+class State:
+    """What shows that a database changed: a stamp for every write, and a dump where one was asked for."""
+
+    stamps: list[tuple[str, int, int]]
+    dump: str
+
+    @property
+    def lines(self) -> Counter[tuple[str, str]]:
+        return lines(self.dump)
+
+    def changed(self, connection: Connection) -> list[str]:
+        """Name the tables and sequences that were written to since."""
+        return sorted({name for name, *_ in set(self.stamps) ^ set(stamps(connection))})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from fixer.connect import snapshot
 from fixer.connect.servers import Server
 from lab.copies import stamps
 from lab.dumps import dump, everything
+from lab.laboratory import Laboratory
 
 STORY, HEALTHY = "where-it-began", "healthy"
 FILLED = "default-user-cannot-be-created"
@@ -67,6 +68,25 @@ def lent(server: Server, name: str | None) -> Iterator[Database]:
     """Lend a database of its own: a snapshot, or an empty one."""
     with copied(server, template_of(server, name) if name else None) as database:
         yield database
+
+
+@contextmanager
+def lent_copy(laboratory: Laboratory, version: int, key: str, make: Callable[[Database], None]) -> Iterator[Database]:
+    """Lend a copy of an empty database in which something was made once."""
+    server = laboratory.server(version)
+
+    def made() -> str:
+        database = Database(server, server.create_database())
+        make(database)
+        return database.name
+
+    with copied(server, laboratory.once(f"made-{version}-{key}", made)) as database:
+        yield database
+
+
+def load(database: Database, name: str) -> None:
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        snapshot.load(snapshot.find()[name], connection)
 
 
 def template_of(server: Server, name: str) -> str:

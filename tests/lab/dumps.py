@@ -12,8 +12,11 @@ from fixer.connect.servers import Server
 
 
 def dump(server: Server, database: str, *options: str) -> str:
-    """Return pg_dump's text of a database: schema, rows, sequence positions and its own settings."""
-    command = [_tool(server), "--create", *options, "--dbname", server.database_dsn(database)]
+    """Return pg_dump's text of a database: schema, rows, sequence positions and its own settings.
+
+    Security labels, which take long to look for, need a provider that no test loads.
+    """
+    command = [_tool(server), "--create", "--no-security-labels", *options, "--dbname", server.database_dsn(database)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return re.sub(r"^\\(un)?restrict .*\n", "", text, flags=re.MULTILINE)
 
@@ -28,9 +31,14 @@ def _tool(server: Server) -> Path:
 
 def everything(server: Server, database: str) -> Counter[tuple[str, str]]:
     """Return the lines of a dump, each with the statement it belongs to, without the fixer's own schemas."""
+    return lines(dump(server, database, "--exclude-schema=fixer_*"))
+
+
+def lines(text: str) -> Counter[tuple[str, str]]:
+    """Return the lines of a dump, each with the statement it belongs to."""
     found, statement, among_rows = Counter[tuple[str, str]](), "", False
-    for line in dump(server, database, "--exclude-schema=fixer_*").splitlines():
-        if re.match(r"[A-Z]{4,}", line) and not among_rows:
+    for line in text.splitlines():
+        if not among_rows and re.match(r"[A-Z]{4,}", line):
             statement = line
         among_rows = line != "\\." and (among_rows or line.startswith("COPY "))
         if not line.startswith("--"):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import pickle
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, create_engine, create_mock_engine
 from sqlalchemy.pool import NullPool
 
 import fixer
@@ -24,6 +28,7 @@ from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
 from fixer.model.finding import Specimen
 from fixer.model.plan import Plan
+from lab.copies import State, stamps
 from lab.dumps import dump
 from lab.facts import TableFacts, facts
 
@@ -42,22 +47,43 @@ END $$
 """
 
 
+Made = TypeVar("Made")
+
+
 @dataclass(frozen=True)
 class Sound:
-    """A sound database with rows, to be copied; and what a dump of it shows before any row came in."""
+    """A sound database with rows, to be copied."""
 
     template: str
     contract: Contract
-    facts: Mapping[str, TableFacts]
+    look: Callable[[], Mapping[str, TableFacts]] = field(repr=False)
+
+    @cached_property
+    def facts(self) -> Mapping[str, TableFacts]:
+        """What a dump of it shows."""
+        return self.look()
 
 
 class Laboratory:
-    """Servers by version, and on each one a sound database for each contract, made when first asked for."""
+    """Servers by version, and on each one a sound database for each contract: made when first asked for, by one worker.
+
+    What the workers share is noted in their directory; it goes with the servers, as the session ends.
+    """
 
     def __init__(self, directory: Path, keeper: int) -> None:
         self._directory, self._keeper = directory, keeper
         self._servers: dict[int, Server] = {}
         self._sound: dict[tuple[int, Any, str | None], Sound] = {}
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what the first worker made that asked for it."""
+        note = self._directory / re.sub(r"[^\w.-]", "_", name)
+        with note.with_name(f"{note.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released as the file closes
+            if not note.exists():
+                note.write_bytes(pickle.dumps(make()))
+        made: Made = pickle.loads(note.read_bytes())
+        return made
 
     def server(self, version: int) -> Server:
         if version not in self._servers:
@@ -75,20 +101,12 @@ class Laboratory:
         return self._sound[key]
 
     def _build(self, server: Server, metadata: MetaData, rows: str | None) -> Sound:
-        template = server.create_database()
-        with closing(_connect(server, template, BREAKER)) as connection:
-            _grant(connection, template)
-            connection.cursor().execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+        with closing(_connect(server, "postgres", BREAKER)) as connection:
             contract = contracts.prepare(metadata, connection)
-        create = partial(psycopg2.connect, server.database_dsn(template, OWNER))
-        engine = create_engine("postgresql+psycopg2://", creator=create, poolclass=NullPool)
-        metadata.create_all(engine)
-        engine.dispose()
-        fresh = facts(dump(server, template))
-        if rows:
-            with closing(_connect(server, template, OWNER)) as connection:
-                connection.cursor().execute(rows)
-        return Sound(template, contract, fresh)
+        said = "\0".join([*_spelt(metadata), rows or ""])
+        key = f"{server.version}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
+        template = self.once(f"sound-{key}", partial(_create, server, metadata, rows))
+        return Sound(template, contract, partial(self.once, f"facts-{key}", lambda: facts(dump(server, template))))
 
     @contextmanager
     def database(self, version: int, specimen: Specimen | None = None, role: str = "superuser") -> Iterator[Case]:
@@ -106,9 +124,31 @@ class Laboratory:
         finally:
             server.drop_database(name)
 
-    def clear(self) -> None:
-        for (version, *_), sound in self._sound.items():
-            self._servers[version].drop_database(sound.template)
+
+def _spelt(metadata: MetaData) -> list[str]:
+    """Return the statements that create a contract."""
+    statements: list[str] = []
+    engine = create_mock_engine(
+        "postgresql+psycopg2://", lambda each, *_, **__: statements.append(str(each.compile(dialect=engine.dialect)))
+    )
+    metadata.create_all(engine, checkfirst=False)
+    return statements
+
+
+def _create(server: Server, metadata: MetaData, rows: str | None) -> str:
+    """Make a sound database and return its name."""
+    template = server.create_database()
+    with closing(_connect(server, template, BREAKER)) as connection:
+        _grant(connection, template)
+        connection.cursor().execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+    creator = partial(psycopg2.connect, server.database_dsn(template, OWNER))
+    engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
+    metadata.create_all(engine)
+    engine.dispose()
+    if rows:
+        with closing(_connect(server, template, OWNER)) as connection:
+            connection.cursor().execute(rows)
+    return template
 
 
 def _connect(server: Server, database: str, user: str) -> Connection:
@@ -144,8 +184,11 @@ class Case:
         if self._connection is not None:
             self._connection.close()
 
-    def dump(self) -> str:
-        return dump(self.server, self.name)
+    def dump(self, *options: str) -> str:
+        return dump(self.server, self.name, *options)
+
+    def state(self, *, dumped: bool) -> State:
+        return State(stamps(self.observer), self.dump() if dumped else "")
 
     def break_(self, *breaks: str) -> list[str]:
         """Break the database, then give all that came of it to the owner; return the breaks that applied."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import fixer
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.model.finding import Specimen
 from fixer.model.plan import Plan
-from lab.copies import Copy, stamps
+from lab.copies import Copy, State
 from lab.dumps import everything
 from lab.facts import facts
 from lab.laboratory import Case
@@ -21,7 +22,7 @@ from lab.losses import losses
 from lab.passage import Passage, ledger
 
 
-def detection(report: fixer.Report, slug: str, specimen: Specimen) -> list[str]:
+def detection(report: fixer.Report | Plan, slug: str, specimen: Specimen) -> list[str]:
     """Law 1: a specimen yields its own finding, counts its rows, and accuses nothing else."""
     heard = [finding for finding in report.findings if finding.severity != "info"]
     own, slugs = [f for f in heard if f.slug == slug], {f.slug for f in heard}
@@ -40,19 +41,29 @@ def silence(report: fixer.Report | Plan) -> list[str]:
     return [f"{f.severity} {f.slug}: {f.message}" for f in report.findings if f.severity != "info"]
 
 
-def cure(case: Case, *, owners: bool = True) -> list[str]:
-    """Law 3: the contract holds, and a dump shows what one of a fresh database shows."""
-    return silence(case.check(deep=True)) + losses(case.sound.facts, facts(case.dump()), owners=owners)
+def cure(case: Case, again: Again, *, owners: bool = True) -> list[str]:
+    """Law 3: the contract holds for a deep look, and a dump shows what one of a fresh database shows."""
+    return silence(again.run.plan) + losses(case.sound.facts, facts(case.dump("--schema-only")), owners=owners)
 
 
-def idempotence(case: Case) -> list[str]:
+@dataclass(frozen=True)
+class Again:
+    """A second run, with a deep look, on what a first one repaired; and what it wrote to."""
+
+    run: fixer.Run
+    changed: list[str]
+
+    @staticmethod
+    def of(case: Case) -> Again:
+        before = case.state(dumped=False)
+        return Again(case.apply(allow_hazards="all", deep=True), before.changed(case.observer))
+
+
+def idempotence(again: Again) -> list[str]:
     """Law 5: there is nothing more to do, and doing it changes nothing."""
-    before = stamps(case.observer)
-    second = case.apply(allow_hazards="all", deep=True)
-    breaches = [f"the second plan would {step.title}" for step in second.plan.steps]
-    breaches += [f"the second run kept a ledger: {second.ledger}"] if second.ledger else []
-    changed = {name for name, *_ in set(before) ^ set(stamps(case.observer))}
-    return breaches + ([f"the second run changed {sorted(changed)}"] if changed else [])
+    breaches = [f"the second plan would {step.title}" for step in again.run.plan.steps]
+    breaches += [f"the second run kept a ledger: {again.run.ledger}"] if again.run.ledger else []
+    return breaches + ([f"the second run changed {again.changed}"] if again.changed else [])
 
 
 def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, refusable: bool) -> list[str]:
@@ -61,33 +72,33 @@ def return_(case: Case, run: fixer.Run, before: Counter[tuple[str, str]], *, ref
     `refusable` where only a superuser could bring such a database about.
     """
     assert run.run is not None
-    untouched = stamps(case.observer)
+    untouched = case.state(dumped=False) if refusable else None
     try:
         fixer.undo(case.connection, run.run)
     except PgmendError as error:
-        if refusable and isinstance(error, UndoRefused):
-            changed = set(untouched) ^ set(stamps(case.observer))
-            return [f"a refused undo changed {sorted(changed)}"] if changed else []
+        if untouched and isinstance(error, UndoRefused):
+            changed = untouched.changed(case.observer)
+            return [f"a refused undo changed {changed}"] if changed else []
         return [f"{type(error).__name__}: {error}"]
     after = everything(case.server, case.name)
     lacking = [f"lacks {line!r} of {statement!r}" for statement, line in before - after]
     return lacking + [f"has {line!r} in {statement!r}" for statement, line in after - before]
 
 
-def refusal(case: Case, specimen: Specimen, plan: Plan, *, dumped: bool, mode: str = "atomic") -> list[str]:
-    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes.
+def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: str, dumped: bool = False) -> list[str]:
+    """Law 7: where a hazard is not allowed, or a person has to decide, not a byte changes; nor by a check or a plan.
 
-    Every write leaves a stamp; `dumped` says whether pg_dump is asked as well.
+    Every write leaves a stamp; `dumped` says whether pg_dump, which takes its time, is asked as well.
     """
     tries: list[Iterable[str] | str] = [plan.hazards - {hazard} for hazard in sorted(plan.hazards)]
     if specimen.manual:
         tries = ["all", ()]
-    if not tries:
-        return []
-    before = (stamps(case.observer), case.dump() if dumped else "")
     breaches = [breach for allowed in tries for breach in _refused(case, allowed, plan, specimen, mode)]
-    after = (stamps(case.observer), case.dump() if dumped else "")
-    return breaches + (["changed the database"] if before != after else [])
+    changed = before.changed(case.observer)
+    breaches += [f"to check, to plan or to refuse changed {changed}"] if changed else []
+    if dumped and tries and before.dump != case.dump():
+        breaches.append("changed the database")
+    return breaches
 
 
 def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:

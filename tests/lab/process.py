@@ -50,7 +50,7 @@ class Nursery:
 
     SCRIPT = """
 import json, os, signal, sys, traceback
-from fixer import cli
+from fixer.cli import commands as cli
 for line in sys.stdin:
     order = json.loads(line)
     child = os.fork()

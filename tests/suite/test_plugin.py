@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import subprocess
@@ -9,7 +10,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg2
@@ -17,6 +20,7 @@ import pytest
 
 from fixer.connect import servers, snapshot
 from fixer.connect.servers import Server
+from lab.process import Nursery
 
 HOUSE = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-is-a-secret"
@@ -110,12 +114,40 @@ def ask(dsn: str, query: str) -> Any:
         return cursor.fetchone()
 
 
-def run(*words: str, cwd: Path = HOUSE, environment: Mapping[str, str] | None = None) -> Shown:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "DATABASE", "PG"))}
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", "--color=no", *words]
-    ended = subprocess.run(
-        command, cwd=cwd, env={**kept, **(environment or {})}, capture_output=True, text=True, timeout=120
+KEPT = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "DATABASE", "PG"))}
+WORDS = ("-p", "no:cacheprovider", "-rA", "--color=no")
+
+
+class Pytests(Nursery):
+    """A process that has imported all that pytest and the suite stand on, and forks for every run of pytest."""
+
+    SCRIPT = """
+import psycopg2, pytest, sqlalchemy
+from fixer import api
+""" + Nursery.SCRIPT.replace("from fixer.cli import commands as cli", "").replace(
+        "cli.main()", "sys.path[0] = os.getcwd(); sys.exit(pytest.main(sys.argv[1:]))"
     )
+
+
+@cache
+def pytests() -> Pytests:
+    made = Pytests()
+    atexit.register(made.close)
+    return made
+
+
+def run(*words: str) -> Shown:
+    """Run pytest to its end, in a process of its own."""
+    with TemporaryDirectory() as place:
+        order = {"words": [*WORDS, *words], "cwd": str(HOUSE), "env": KEPT, "place": place}
+        code = pytests().bear(order)
+        return Shown("".join(Path(place, name).read_text() for name in ("out", "err")), code)
+
+
+def run_elsewhere(cwd: Path, environment: Mapping[str, str], *words: str) -> Shown:
+    """Run pytest in another directory and environment, with all that it takes to start there."""
+    command = [sys.executable, "-m", "pytest", *WORDS, *words]
+    ended = subprocess.run(command, cwd=cwd, env={**KEPT, **environment}, capture_output=True, text=True, timeout=120)
     return Shown(ended.stdout + ended.stderr, ended.returncode)
 
 
@@ -371,7 +403,7 @@ def test_a_file_of_blank_lines_names_no_database(tmp_path: Path) -> None:
 def test_a_foreign_suite_is_left_alone(installed: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(FOREIGN_CONFTEST)
     (tmp_path / "test_theirs.py").write_text(FOREIGN_TEST)
-    shown = run("--dsn=theirs", "-W", "error", "--strict-markers", cwd=tmp_path, environment=installed)
+    shown = run_elsewhere(tmp_path, installed, "--dsn=theirs", "-W", "error", "--strict-markers")
 
     assert shown.code == 0
     assert "1 passed" in shown.text
@@ -381,9 +413,7 @@ def test_a_foreign_suite_is_left_alone(installed: dict[str, str], tmp_path: Path
 def test_installed_it_proves_a_target_from_anywhere(
     installed: dict[str, str], database: Database, tmp_path: Path
 ) -> None:
-    shown = run(
-        "--pyargs", "contracts", f"--dsn={database(BROKEN)}", "-m", "point2", cwd=tmp_path, environment=installed
-    )
+    shown = run_elsewhere(tmp_path, installed, "--pyargs", "contracts", f"--dsn={database(BROKEN)}", "-m", "point2")
 
     assert shown.outcome("test_foreign_key_holds[paper_trades.user_id]") == "FAILED"
     assert "2  foreign keys   BROKEN   1 failed" in shown.text
@@ -395,7 +425,7 @@ def test_what_cannot_be_tried_stands_in_the_summary(
     (tmp_path / "models.py").write_text(WITHOUT_PARTITION)
     dsn = database(statements="CREATE TABLE events (id serial PRIMARY KEY) PARTITION BY RANGE (id)")
     words = ("--pyargs", "contracts", f"--dsn={dsn}", "--contract=models:metadata")
-    shown = run(*words, cwd=tmp_path, environment=installed)
+    shown = run_elsewhere(tmp_path, installed, *words)
 
     assert shown.code == 0
     assert "not tried, 3 items: events has no partition, so no row has a place in it" in shown.text
@@ -403,7 +433,7 @@ def test_what_cannot_be_tried_stands_in_the_summary(
 
 def test_a_user_s_own_tests_may_use_the_target(installed: dict[str, str], database: Database, tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text("def test_mine(pgmend_target):\n    pgmend_target.connect().close()\n")
-    shown = run("-p", "pgmend", f"--dsn={database()}", cwd=tmp_path, environment=installed)
+    shown = run_elsewhere(tmp_path, installed, "-p", "pgmend", f"--dsn={database()}")
 
     assert "1 passed" in shown.text
 

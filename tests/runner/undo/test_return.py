@@ -73,12 +73,13 @@ def taken_back(database: Database, run: fixer.Run, user: str | None = None) -> N
 
 
 def trial(database: Database, metadata: MetaData, mode: str) -> tuple[list[str], list[str]]:
-    """Repair and take back; return which marks the repair lost, and what differs after all."""
+    """Repair and take back; return which marks the repair lost, where there were any, and what differs after all."""
     before = shown(database)
     run = repaired(database, metadata, mode)
-    repaired_ = shown(database)
+    marked = any(MARK.match(line) for _, line in before)
+    gone = lost(before, shown(database)) if marked else []
     taken_back(database, run)
-    return lost(before, repaired_), differences(before, shown(database))
+    return gone, differences(before, shown(database))
 
 
 # ---- each alone

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
+from zlib import crc32
 
 import pytest
 
 from fixer import undo as undo_run
 from fixer.errors import UndoRefused
 from lab.commands import apply, lent_repaired, undo
-from lab.database import FILLED, HEALTHY, STORY, Database, all_of, differences, lent, session, written
+from lab.database import FILLED, HEALTHY, STORY, Database, all_of, differences, lent, lent_copy, session, written
 from lab.hook import ask
 from lab.laboratory import Laboratory
 from lab.library import LIBRARY, library
@@ -47,10 +48,13 @@ Table("items", titled, Column("id", types.Integer, primary_key=True), Column("ti
 def items(
     laboratory: Laboratory, tmp_path: Path, wanted: str, made: str, mode: str = "atomic", version: int = 18
 ) -> Iterator[Database]:
-    """Lend a database that was made so, and repaired by one of the contracts."""
-    with lent(laboratory.server(version), None) as database:
+    """Lend a copy of a database that was made so, and repaired by one of the contracts."""
+
+    def make(database: Database) -> None:
         database.run(made)
         repair(database, tmp_path, wanted, mode)
+
+    with lent_copy(laboratory, version, f"{wanted}-{mode}-{crc32(made.encode())}", make) as database:
         yield database
 
 
