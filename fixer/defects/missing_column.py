@@ -19,7 +19,7 @@ from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
-from fixer.model.table import Column, QName
+from fixer.model.table import Column
 from fixer.repair.own_values import added, may_differ
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
@@ -47,7 +47,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
         name = table.name
         twin = column_twin(table, wanted, column.name, contract.hints[name].of(column.name))
         condition: Composable | None = q.not_null([twin]) if twin else None
-        if _needs_value(column) and _value_of(column, name, contract) is None:
+        if _needs_value(column) and contract.value_for(name, column) is None:
             condition = SQL("true")
         shown = tuple(q.column(each) for each in list(table.columns)[:1])
         asks = partial(Probe, q.rows_of(table), condition, shown) if condition else None
@@ -59,14 +59,6 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
 def _needs_value(column: Column) -> bool:
     """Tell whether rows cannot do without a value in this column."""
     return column.not_null and not column.generates and not column.generated
-
-
-def _value_of(column: Column, table: QName, contract: Contract) -> Composable | None:
-    """Return what rows that stand already get: the backfill, else the default."""
-    backfill = contract.hints[table].of(column.name).backfill
-    if backfill is not None and column.not_null:
-        return backfill
-    return SQL(column.default) if column.default is not None and not column.sequence else None
 
 
 def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Repair:
@@ -88,7 +80,7 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     if column.labels:
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
     yield from cleared(table, column.name)
-    value = _value_of(column, name, contract)
+    value = contract.value_for(name, column)
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
     add = alter(
@@ -127,7 +119,7 @@ def _is_written_anew(column: Column, value: Composable | None) -> bool:
 def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
     column = finding.about.wanted
-    value = _value_of(column, finding.table, contract) or SQL("NULL")
+    value = contract.value_for(finding.table, column) or SQL("NULL")
     now: Composable = SQL("({})::{}").format(value, SQL(column.full_type))
     if column.labels or column.generated:
         now = SQL("NULL")

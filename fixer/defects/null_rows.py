@@ -16,12 +16,12 @@ from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
-from fixer.model.table import QName, Table
+from fixer.model.table import Table
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover, one_at_most
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL
 
 SLUG = "null-rows"
 POINT = 4
@@ -51,7 +51,7 @@ def _is_checked(table: Table, column: str) -> bool:
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Fill the rows, or quarantine them."""
     name, column = finding.table, finding.about.column
-    value, empty = contract_value(name, column, contract), q.is_null(column)
+    value, empty = contract.value_for(name, contract.tables[name].columns[column]), q.is_null(column)
     mover = Mover(actual, contract)
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
@@ -63,15 +63,6 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     known_by = identity(table, contract.tables[name], Phase.VALUES)
     step = rewrite(Phase.VALUES, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
     return Repair((step,))
-
-
-def contract_value(table: QName, column: str, contract: Contract) -> Composable | None:
-    """Return the value that the contract declares for rows without one."""
-    wanted = contract.tables[table].columns[column]
-    backfill = contract.hints[table].of(column).backfill
-    if backfill is not None:
-        return backfill
-    return SQL(wanted.default) if wanted.default is not None and not wanted.sequence else None
 
 
 OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NULL WHERE id IN (3, 4)"
