@@ -9,7 +9,7 @@ import pytest
 
 from lab.commands import APPLY
 from lab.database import Database, role
-from lab.models import CONTRACT, models
+from lab.examples.models import CONTRACT, models
 from lab.passwords import SECRETS
 from lab.process import fixer
 

@@ -31,8 +31,8 @@ from fixer.model.report import Comparison
 from fixer.sql import compose as sqltext
 from fixer.sql.compose import SQL
 from lab.database import lent
+from lab.examples.models import contract, key
 from lab.laboratory import Case, Laboratory
-from lab.models import contract, key
 
 READ = "SELECT seq_scan, seq_tup_read, coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables WHERE relname = %s"
 BOOKS = sqltext.SQL("public.books AS t")

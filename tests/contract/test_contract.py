@@ -43,7 +43,7 @@ from fixer.errors import ContractError, PgmendError
 from fixer.model.contract import Contract
 from fixer.model.table import QName
 from lab.database import Database, lent
-from lab.facts import TableFacts, facts
+from lab.evidence.facts import TableFacts, facts
 from lab.laboratory import Laboratory
 from lab.process import fixer, started
 

@@ -7,8 +7,8 @@ import pytest
 import fixer
 from fixer.errors import NeedsPermission
 from fixer.model.plan import MODES
-from lab.copies import stamps
-from lab.dumps import everything
+from lab.evidence.copies import stamps
+from lab.evidence.dumps import everything
 from lab.hook import ask
 from lab.laboratory import Case, Laboratory
 

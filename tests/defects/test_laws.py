@@ -18,11 +18,11 @@ from fixer.connect.snapshot import Snapshot
 from fixer.defects import _databases as specimens
 from fixer.errors import PgmendError
 from fixer.model.finding import Specimen
-from lab.copies import copy_quarantine, copy_rows, stamps
-from lab.facts import facts
+from lab.evidence.copies import copy_quarantine, copy_rows, stamps
+from lab.evidence.facts import facts
+from lab.evidence.losses import losses
 from lab.laboratory import OWNER, ROLES, VERSIONS, Case, Laboratory
 from lab.laws import Again, cure, detection, idempotence, refusal, return_, silence, survival
-from lab.losses import losses
 
 SPECIMENS = [(defect.SLUG, specimen) for defect in defects.all_classes() for specimen in defect.SPECIMENS]
 NEAR_MISSES = [(defect.SLUG, near) for defect in defects.all_classes() for near in defect.NEAR_MISSES]

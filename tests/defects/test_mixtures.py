@@ -15,7 +15,7 @@ from fixer.defects._databases import company, tenancy
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.finding import Specimen
 from fixer.model.plan import MODES
-from lab.copies import copy_quarantine, copy_rows
+from lab.evidence.copies import copy_quarantine, copy_rows
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
 from lab.laws import Again, cure, idempotence, return_, survival
 

@@ -26,8 +26,8 @@ from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 import fixer
 from fixer.model.plan import MODES
 from lab.database import all_of, differences, lent
+from lab.examples.models import contract, integer, key, once_called, text
 from lab.laboratory import VERSIONS, Laboratory
-from lab.models import contract, integer, key, once_called, text
 from lab.outcomes import outcome
 
 NULL_CODE = "CREATE TABLE users(id serial PRIMARY KEY, code text); INSERT INTO users(code) VALUES ('a'), (NULL);"

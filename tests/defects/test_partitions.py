@@ -7,8 +7,8 @@ import sqlalchemy
 from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData
 
 from fixer.model.plan import MODES
+from lab.examples.models import contract, integer, key, once_called, text
 from lab.laboratory import Laboratory
-from lab.models import contract, integer, key, once_called, text
 from lab.outcomes import outcome
 
 

@@ -14,8 +14,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a
 
 from fixer.connect import snapshot
 from fixer.connect.servers import Server
-from lab.copies import stamps
-from lab.dumps import dump, everything
+from lab.evidence.copies import stamps
+from lab.evidence.dumps import dump, everything
 from lab.laboratory import Laboratory
 
 STORY, HEALTHY = "where-it-began", "healthy"

@@ -28,9 +28,9 @@ from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
 from fixer.model.finding import Specimen
 from fixer.model.plan import Plan
-from lab.copies import State, stamps
-from lab.dumps import dump
-from lab.facts import TableFacts, facts
+from lab.evidence.copies import State, stamps
+from lab.evidence.dumps import dump
+from lab.evidence.facts import TableFacts, facts
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once

@@ -14,12 +14,12 @@ import fixer
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
 from fixer.model.finding import Specimen
 from fixer.model.plan import Plan
-from lab.copies import Copy, State
-from lab.dumps import everything
-from lab.facts import facts
+from lab.evidence.copies import Copy, State
+from lab.evidence.dumps import everything
+from lab.evidence.facts import facts
+from lab.evidence.losses import losses
+from lab.evidence.passage import Passage, ledger
 from lab.laboratory import Case
-from lab.losses import losses
-from lab.passage import Passage, ledger
 
 
 def detection(report: fixer.Report | Plan, slug: str, specimen: Specimen) -> list[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from fixer.connect import _supervise, servers
 from lab.database import Database, lent
+from lab.examples.shop import ALL
 from lab.process import running
-from lab.shop import ALL
 
 LOGICAL = {**_supervise.SETTINGS, "wal_level": "logical", "max_wal_senders": "10", "wal_retrieve_retry_interval": "100"}
 

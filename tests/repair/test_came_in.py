@@ -10,7 +10,7 @@ import pytest
 
 from lab.commands import psql, undo
 from lab.database import Database, lent
-from lab.items import dozing, kept
+from lab.examples.items import dozing, kept
 from lab.laboratory import Laboratory
 from lab.online import ends
 from lab.process import fixer

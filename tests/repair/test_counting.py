@@ -7,10 +7,10 @@ import pytest
 from fixer import undo
 from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
-from lab.dumps import everything
+from lab.evidence.dumps import everything
+from lab.examples.library import FREE, FURTHER, TWICE
 from lab.hook import Hook, apply, ask
 from lab.laboratory import Case, Laboratory
-from lab.library import FREE, FURTHER, TWICE
 
 HELD = {  # what reviews of no book hold, and the numbers that three books get then
     "nothing": ("", [25, 26, 27]),

@@ -25,7 +25,7 @@ from fixer.model.contract import ColumnHints
 from fixer.model.finding import Specimen
 from fixer.sql.conversions import conversion
 from lab.conversions import column, converted, text
-from lab.copies import copy_quarantine, stamps
+from lab.evidence.copies import copy_quarantine, stamps
 from lab.laboratory import Case, Laboratory
 
 ZONE = "Asia/Kolkata"  # has no summer time; five hours and a half ahead

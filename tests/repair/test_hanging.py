@@ -11,7 +11,7 @@ import pytest
 
 from lab.commands import undo
 from lab.database import Database, all_of, lent
-from lab.items import dozing, kept, words
+from lab.examples.items import dozing, kept, words
 from lab.laboratory import Laboratory
 from lab.online import Writer, ends
 from lab.process import fixer, wait_for

@@ -19,10 +19,10 @@ from fixer.model.finding import Specimen
 from fixer.model.plan import MODES, PlannedStep
 from fixer.model.progress import Progress
 from lab.database import Database, lent
-from lab.dumps import everything
+from lab.evidence.dumps import everything
+from lab.examples.library import FREE, FURTHER, TWICE
 from lab.hook import Hook, apply, ask
 from lab.laboratory import Case, Laboratory
-from lab.library import FREE, FURTHER, TWICE
 from lab.online import APPLY
 from lab.process import fixer, wait_for
 

@@ -11,8 +11,8 @@ import pytest
 from fixer.defects import text_key, text_reference
 from lab.commands import holds, undo
 from lab.database import Database, all_of
+from lab.examples.library import LIBRARY, apply, library
 from lab.laboratory import Laboratory
-from lab.library import LIBRARY, apply, library
 from lab.online import APPLY, ends
 from lab.process import started, wait_for
 

@@ -12,8 +12,8 @@ import pytest
 
 from lab.commands import holds, psql, runs, undo
 from lab.database import Database, all_of, session
+from lab.examples.library import LIBRARY, apply, library
 from lab.laboratory import Laboratory
-from lab.library import LIBRARY, apply, library
 from lab.online import APPLY, STRENGTHS, WATCH, Writer, ends
 from lab.process import fixer, heard, started, wait_for
 

@@ -11,7 +11,7 @@ import pytest
 
 from lab.commands import APPLY
 from lab.database import Database
-from lab.models import CONTRACT, models
+from lab.examples.models import CONTRACT, models
 from lab.process import CLEAN, HOUSE, fixer, started
 
 

@@ -24,7 +24,7 @@ from fixer.runner.locking.sole_fixer import floor
 from fixer.runner.undo import undo
 from lab.commands import psql, script
 from lab.database import Database
-from lab.dumps import everything
+from lab.evidence.dumps import everything
 from lab.hook import Hook, apply, ask
 from lab.laboratory import Case, Laboratory
 

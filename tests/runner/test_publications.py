@@ -16,10 +16,10 @@ from fixer.model.plan import MODES
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from lab.database import Database, all_of, differences, lent, role
+from lab.examples.models import contract, integer, key
+from lab.examples.shop import ALL, BREAKS, PUT_BACK, ROWS, SHOP, forget, planned, repair, shop, take_back
 from lab.laboratory import VERSIONS, Laboratory
-from lab.models import contract, integer, key
 from lab.outcomes import outcome
-from lab.shop import ALL, BREAKS, PUT_BACK, ROWS, SHOP, forget, planned, repair, shop, take_back
 
 OF_OLD = """
 ALTER TABLE fixer_journal.before_image REPLICA IDENTITY DEFAULT;

@@ -17,10 +17,10 @@ from fixer.errors import NeedsPermission, UndoRefused
 from fixer.model.plan import MODES
 from fixer.model.step import Hazard
 from lab.database import STORY, Database, lent
-from lab.models import contract, key
+from lab.examples.models import contract, key
+from lab.examples.shop import ALL, BREAKS, PUT_BACK, ROWS, SHOP, forget, planned, repair, shop, take_back
 from lab.process import fixer as command
 from lab.replication import Pair, logical, subscribed
-from lab.shop import ALL, BREAKS, PUT_BACK, ROWS, SHOP, forget, planned, repair, shop, take_back
 
 # ---- a subscriber goes on
 

@@ -22,9 +22,9 @@ from fixer.connect import servers
 from fixer.connect.servers import Server
 from fixer.errors import ContractError, NeedsPermission
 from lab.database import HEALTHY, STORY, Database, lent, template_of
-from lab.dumps import everything
+from lab.evidence.dumps import everything
+from lab.examples.models import contract, integer, key, text
 from lab.laboratory import VERSIONS
-from lab.models import contract, integer, key, text
 from lab.process import HOUSE
 from lab.process import fixer as command
 

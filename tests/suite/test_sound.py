@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from contracts.proof.databases.place import Given
 from fixer.connect.servers import Server
-from lab import oddities, ordinary
+from lab.examples import oddities, ordinary
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of
 
@@ -79,7 +79,7 @@ def prove(dsn: str, contract: str, directory: Path, names: str = "") -> Proof:
 )
 def test_twenty_ordinary_tables_are_green(make: Make, tmp_path: Path, version: int, role: str, rows: str) -> None:
     dsn = make(ordinary.metadata, MADE[rows], version=version, role=role)
-    proof = prove(dsn, "lab.ordinary:metadata", tmp_path)
+    proof = prove(dsn, "lab.examples.ordinary:metadata", tmp_path)
 
     assert proof.red == {}
     assert len(proof.green) > 450
@@ -87,7 +87,7 @@ def test_twenty_ordinary_tables_are_green(make: Make, tmp_path: Path, version: i
 
 def test_what_has_no_values_left_is_said_and_not_red(make: Make, tmp_path: Path) -> None:
     dsn = make(ordinary.metadata, MADE["rows"])
-    proof = prove(dsn, "lab.ordinary:metadata", tmp_path, r"good_rows.*\[(limits|pinned|rooms)\]")
+    proof = prove(dsn, "lab.examples.ordinary:metadata", tmp_path, r"good_rows.*\[(limits|pinned|rooms)\]")
 
     assert proof.red == {}
     assert set(proof.untried.values()) == {
@@ -99,7 +99,7 @@ def test_what_has_no_values_left_is_said_and_not_red(make: Make, tmp_path: Path)
 def test_bad_rows_and_parents_take_no_numbers_from_sequences(make: Make, tmp_path: Path) -> None:
     dsn = make(ordinary.metadata, MADE["rows"])
     before = numbers(dsn)
-    prove(dsn, "lab.ordinary:metadata", tmp_path, "bad_row.*(null|orphan|duplicate)-|good_rows.*comments")
+    prove(dsn, "lab.examples.ordinary:metadata", tmp_path, "bad_row.*(null|orphan|duplicate)-|good_rows.*comments")
     after = numbers(dsn)
 
     assert {name for name in before if before[name] != after[name]} == {"comments_id_seq"}
@@ -108,7 +108,7 @@ def test_bad_rows_and_parents_take_no_numbers_from_sequences(make: Make, tmp_pat
 @pytest.mark.parametrize("name", [*oddities.contracts])
 def test_odd_tables_are_green(make: Make, tmp_path: Path, name: str) -> None:
     odd = oddities.contracts[name]
-    proof = prove(make(odd.metadata, odd.beside), f"lab.oddities:contract_{name}", tmp_path)
+    proof = prove(make(odd.metadata, odd.beside), f"lab.examples.oddities:contract_{name}", tmp_path)
 
     assert proof.red == {}
     assert {item for item in proof.untried if "good_rows" in item} == {f"{GOOD}[{table}]" for table in odd.untried}
@@ -138,7 +138,10 @@ def test_a_wound_is_red(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Given, "examples", (20, 8))
     table = item.partition("[")[2].rstrip("]").partition("-")[0]
     proof = prove(
-        make(ordinary.metadata, ordinary.PARTITIONS, wound), "lab.ordinary:metadata", tmp_path, rf"row.*\[{table}\b"
+        make(ordinary.metadata, ordinary.PARTITIONS, wound),
+        "lab.examples.ordinary:metadata",
+        tmp_path,
+        rf"row.*\[{table}\b",
     )
 
     assert item in proof.red

@@ -36,7 +36,7 @@ from fixer.model.plan import Plan, PlannedStep
 from fixer.model.progress import Progress
 from fixer.model.step import Phase
 from lab.database import Database, lent, role
-from lab.dumps import everything
+from lab.evidence.dumps import everything
 from lab.laboratory import VERSIONS, Laboratory
 
 Lines = Counter[tuple[str, str]]

@@ -15,9 +15,9 @@ from fixer import undo as undo_run
 from fixer.errors import UndoRefused
 from lab.commands import apply, lent_repaired, undo
 from lab.database import FILLED, HEALTHY, STORY, Database, all_of, differences, lent, lent_copy, session, written
+from lab.examples.library import LIBRARY, library
 from lab.hook import ask
 from lab.laboratory import Laboratory
-from lab.library import LIBRARY, library
 from lab.process import fixer, started, wait_for
 
 CONTRACT = """

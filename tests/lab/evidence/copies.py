@@ -10,7 +10,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
-from lab.dumps import lines
+from lab.evidence.dumps import lines
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from lab.facts import ColumnFacts, SequenceFacts, TableFacts
+from lab.evidence.facts import ColumnFacts, SequenceFacts, TableFacts
 
 
 def losses(wanted: Mapping[str, TableFacts], found: Mapping[str, TableFacts], *, owners: bool = True) -> list[str]:

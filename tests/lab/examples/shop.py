@@ -10,8 +10,8 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, MetaData, Numeric, S
 import fixer
 from fixer.runner.prune import prune
 from lab.database import Database
-from lab.models import contract, integer, key
-from lab.models import text as words
+from lab.examples.models import contract, integer, key
+from lab.examples.models import text as words
 
 EVERYTHING = ("all", "stops-subscribers")
 ALL = "CREATE PUBLICATION p FOR ALL TABLES;"

@@ -13,7 +13,7 @@ from typing import Any
 import fixer
 from fixer.model.plan import Plan
 from fixer.repair.shadow import KEPT
-from lab.copies import Copy, Rows
+from lab.evidence.copies import Copy, Rows
 
 
 class Passage:

@@ -1,0 +1,1 @@
+"""Contracts and databases that several tests need: sound ones, odd ones, broken ones."""
