@@ -160,4 +160,4 @@ def _repair(defect: DefectClass, finding: Finding, future: Schema, contract: Con
     if why := why_not(repair, finding, future, contract):
         return refuse(why)
     doubted = finding.vouched and finding.rows > 0
-    return replace(repair, steps=tuple(step.of(finding.slug, doubted=doubted) for step in repair.steps))
+    return repair.for_class(finding.slug, doubted=doubted)

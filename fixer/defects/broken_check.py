@@ -58,7 +58,7 @@ def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Rep
     check = finding.about.wanted
     reason = f"it breaks CHECK {spelt(check)}"
     mover = Mover(actual, contract)
-    return Repair(tuple(mover.quarantine(Phase.VALUES, finding.table, _breaks(check), reason, rows=finding.rows)))
+    return Repair.of(mover.quarantine(Phase.VALUES, finding.table, _breaks(check), reason, rows=finding.rows))
 
 
 SPECIMENS = (

@@ -34,7 +34,7 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
     """Stop the cycle."""
     name = finding.about.found.name
     stop = SQL("ALTER SEQUENCE {} NO CYCLE").format(q.name(name))
-    return Repair((Step(Phase.GENERATORS, finding.table, f"keep {name.name} from starting over", stop),))
+    return Repair.of([Step(Phase.GENERATORS, finding.table, f"keep {name.name} from starting over", stop)])
 
 
 SPECIMENS = (Specimen("cycles", "ALTER SEQUENCE reviews_id_seq CYCLE"),)

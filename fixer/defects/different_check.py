@@ -49,7 +49,7 @@ def repair(finding: Finding[FoundCheck], actual: Schema, contract: Contract) -> 
     add = alter(Phase.RULES, name, title, action, merge=True)
     first, *then = online.check(name, check.name, check, title, instead_of=check.name)
     exchange = replace(first, title=f"{drop.title}; {first.title}", hazard=Hazard.REPLACES_CONSTRAINT)
-    return Repair((replace(drop, online=()), replace(add, online=(exchange, *then))))
+    return Repair.of((drop.online_as(()), add.online_as((exchange, *then))))
 
 
 BREAK = (

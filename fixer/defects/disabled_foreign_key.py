@@ -38,19 +38,17 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
     wanted, key = finding.about.wanted, finding.about.found
     by_triggers = actual.session and actual.session.superuser and key.enforced
     if key.behaviour != wanted.behaviour:
-        return Repair(tuple(exchange(wanted, (key,), "it is made anew", actual)))
+        return Repair.of(exchange(wanted, (key,), "it is made anew", actual))
     if not by_triggers:
-        return Repair(tuple(exchange(wanted, (key,), "only a superuser may enable its triggers", actual)))
-    return Repair(
-        tuple(
-            alter(
-                Phase.FOREIGN_KEYS,
-                table,
-                f"enable the trigger {trigger} of the foreign key {key.name}",
-                SQL("ENABLE TRIGGER {}").format(Identifier(trigger)),
-            )
-            for table, trigger in key.disabled_triggers
+        return Repair.of(exchange(wanted, (key,), "only a superuser may enable its triggers", actual))
+    return Repair.of(
+        alter(
+            Phase.FOREIGN_KEYS,
+            table,
+            f"enable the trigger {trigger} of the foreign key {key.name}",
+            SQL("ENABLE TRIGGER {}").format(Identifier(trigger)),
         )
+        for table, trigger in key.disabled_triggers
     )
 
 

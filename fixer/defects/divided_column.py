@@ -90,7 +90,7 @@ def repair(finding: Finding[DividedColumn], actual: Schema, contract: Contract) 
     table = actual.tables[name]
     known_by = identity(table, contract.tables[name], Phase.KEYS)
     cells = {column: way.value}
-    return Repair((rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows, known_by=known_by),))
+    return Repair.of([rewrite(Phase.KEYS, table, title, cells, where, rows=finding.rows, known_by=known_by)])
 
 
 def foresee(finding: Finding[DividedColumn], actual: Schema, contract: Contract) -> Schema:

@@ -52,7 +52,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Extra]]:
 def repair(finding: Finding[Extra], actual: Schema, contract: Contract) -> Repair:
     """Drop the extra one."""
     extra = finding.about.found
-    return Repair((drop_foreign_key(extra, "another one does its work", hazard=Hazard.REPLACES_CONSTRAINT),))
+    return Repair.of([drop_foreign_key(extra, "another one does its work", hazard=Hazard.REPLACES_CONSTRAINT)])
 
 
 HAZARD = frozenset({"replaces-constraint"})

@@ -7,8 +7,7 @@ Without a generator the others go to quarantine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from fixer.defects import _walk as walk
@@ -16,13 +15,13 @@ from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenanc
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, Step
+from fixer.model.step import Part, Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
-from fixer.model.table import ForeignKey, Table
+from fixer.model.table import Index, Table
 from fixer.repair.numbers import new_numbers
 from fixer.repair.probe import rivals_where, shown
-from fixer.repair.quarantine import unreferenced
-from fixer.repair.rows import Rivals, counted, move, rewrite
+from fixer.repair.quarantine import Mover, unreferenced
+from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -40,26 +39,23 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 
 
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
-    """Give all rows but the first of each key a number of their own."""
+    """Give all rows but the first of each key a number of their own, or quarantine them with what hangs on them."""
     table = actual.tables[finding.table]
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
     numbered = next((c for c in key.columns if wanted[c].generates), None)
-    guards = actual.incoming(finding.table)
     if numbered is None:
-        step = _settled(finding, table, {}, guards)
-        return Repair((replace(step, online=(_settled(finding, table.before_mapping(), {}, guards),)),))
+        at_once, beside = (_moved(finding, each, actual, contract) for each in (table, table.before_mapping()))
+        return Repair(steps=Repair.of(at_once).steps, online=Repair.of(beside).online)
     numbers = new_numbers(finding.table, numbered, key, actual, contract.schema)
     unreferenced(actual, finding.table, {numbered: numbers.value})
-    step = _settled(finding, table, {numbered: numbers.value}, guards)
-    lightly = _settled(finding, table.before_mapping(), {numbered: numbers.beside}, guards)
-    return Repair((numbers.room(finding.rows), replace(step, online=(lightly,))))
+    lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside})
+    step = _numbered(finding, table, {numbered: numbers.value}).online_as((lightly,))
+    return Repair.of((numbers.room(finding.rows), step))
 
 
-def _settled(
-    finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, Composable], guards: Iterable[ForeignKey]
-) -> Step:
-    key, rows = finding.about.wanted, SQL("{} AS t").format(q.name(table.name))
-    rivals = Rivals(
+def _rivals(table: Table, key: Index) -> Rivals:
+    rows = SQL("{} AS t").format(q.name(table.name))
+    return Rivals(
         q.rivals(rows, table, key.columns),
         SQL("t.pgmend_rival > 1"),
         "pgmend_keeper",
@@ -67,19 +63,34 @@ def _settled(
         q.copies_and_rivals(rows, table, key.columns),
         "rival",
     )
-    where = rivals.condition
-    if not given:
-        reason = "its key stands on an earlier, different row"
-        return move(Phase.KEYS, table, where, reason, rows=finding.rows, rivals=rivals, guards=guards)
+
+
+def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
+    """Yield the steps that move the rows; others may reference them by another key."""
+    rivals, reason = _rivals(table, finding.about.wanted), "its key stands on an earlier, different row"
+    mover = Mover(actual.with_table(table), contract)
+    return mover.quarantine(
+        Phase.KEYS,
+        table.name,
+        rivals.condition,
+        reason,
+        rows=finding.rows,
+        rivals=rivals,
+        kept=finding.about.wanted.columns,
+    )
+
+
+def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, Composable]) -> Step:
+    rivals = _rivals(table, finding.about.wanted)
     return rewrite(
         Phase.KEYS,
         table,
         f"give {counted(finding.rows)} of {finding.table.name} new numbers;"
         " what references them stays with the first row",
         given,
-        where,
+        rivals.condition,
         rows=finding.rows,
-        known_by=key.columns,
+        known_by=finding.about.wanted.columns,
         rivals=rivals,
     )
 

@@ -7,14 +7,13 @@ Cure: keep the first, move its copies to quarantine. What references the key kee
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, Step
+from fixer.model.step import Part, Phase, Repair
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.probe import rivals_where, shown
@@ -40,10 +39,10 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     table = actual.tables[finding.table]
     guards = actual.incoming(finding.table)  # by another key, which is NULL in them
     step = _moved(finding, table, guards)
-    return Repair((replace(step, online=(_moved(finding, table.before_mapping(), guards),)),))
+    return Repair.of([step.atomic.online_as(_moved(finding, table.before_mapping(), guards).online)])
 
 
-def _moved(finding: Finding[OfPrimaryKey], table: Table, guards: Iterable[ForeignKey]) -> Step:
+def _moved(finding: Finding[OfPrimaryKey], table: Table, guards: Iterable[ForeignKey]) -> Part:
     keys = finding.about.wanted.columns
     same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     rows = SQL("{} AS t").format(q.name(finding.table))

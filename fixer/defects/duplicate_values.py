@@ -77,7 +77,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     reason = f"an earlier row has its ({', '.join(key.columns)})"
     mover = Mover(actual, contract)
     moves = mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals)
-    return Repair(tuple(moves))
+    return Repair.of(moves)
 
 
 SPECIMENS = (

@@ -38,12 +38,12 @@ def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> 
     """Drop the remains."""
     index = finding.about.found
     if index.constraint:
-        return Repair((drop_constraint(finding.table, index.name, f"drop the invalid constraint {index.name}"),))
+        return Repair.of([drop_constraint(finding.table, index.name, f"drop the invalid constraint {index.name}")])
     drop = SQL("DROP INDEX {}").format(q.name(QName(finding.table.schema, index.name)))
     step = Step(Phase.RELEASE, finding.table, f"drop the invalid index {index.name}", drop)
     lightly = SQL("DROP INDEX CONCURRENTLY {}").format(q.name(QName(finding.table.schema, index.name)))
     lock = Lock.SHARE_UPDATE_EXCLUSIVE
-    return Repair((replace(step, online=(replace(step, sql=lightly, lock=lock, concurrent=True),)),))
+    return Repair.of([step.online_as((replace(step, sql=lightly, lock=lock, concurrent=True),))])
 
 
 def foresee(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> Schema:

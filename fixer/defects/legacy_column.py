@@ -45,7 +45,7 @@ def repair(finding: Finding[FoundColumn], actual: Schema, contract: Contract) ->
     title = f"rename {finding.table.name}.{old} to {new} (code that says {old} has to follow)"
     action = SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new))
     step = alter(Phase.NAMES, finding.table, title, action)
-    return Repair((replace(step, shape=replace(step.shape, renames=((old, new),))),))
+    return Repair.of([replace(step, shape=replace(step.shape, renames=((old, new),)))])
 
 
 def foresee(finding: Finding[FoundColumn], actual: Schema, contract: Contract) -> Schema:

@@ -61,8 +61,8 @@ def repair(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> 
     )
     # Online, nobody shall miss the old name for a moment: both in one transaction.
     both = replace(rename, sql=rename.sql + SQL(";\n") + view.sql, title=f"{rename.title}, and {view.title}")
-    rename = replace(rename, touches=(new,), online=(replace(both, touches=(new,), action=None),))
-    return Repair((rename, replace(view, online=())))
+    exchange = replace(both, touches=(new,), action=None)
+    return Repair.of((replace(rename, touches=(new,)).online_as((exchange,)), view.online_as(())))
 
 
 def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:

@@ -7,7 +7,6 @@ Cure: add it, once the rows that break it have been settled (see broken-check).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -41,7 +40,7 @@ def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Rep
     action = SQL("ADD {}").format(ddl.check_clause(free, check))
     title = f"add CHECK {spelt(check)} to {name.name}"
     step = alter(Phase.RULES, name, title, action, merge=True)
-    return Repair((replace(step, online=online.check(name, free, check, title)),))
+    return Repair.of([step.online_as(online.check(name, free, check, title))])
 
 
 SPECIMENS = (Specimen("dropped", "ALTER TABLE books DROP CONSTRAINT books_price_check"),)

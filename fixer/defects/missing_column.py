@@ -17,7 +17,7 @@ from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Probe, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Hazard, Lock, Phase, Repair, Step, refuse
+from fixer.model.step import Added, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column
 from fixer.repair.own_values import added, may_differ
@@ -72,10 +72,10 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
             f"{counted(finding.rows)} of {finding.table.name} would need a value:"
             f' declare a default or info={{"backfill": …}} for {column.name}'
         )
-    return Repair(tuple(_steps(finding, actual, contract)))
+    return Repair.of(_steps(finding, actual, contract))
 
 
-def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Iterator[Step]:
+def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Iterator[Part]:
     name, table, column = finding.table, actual.tables[finding.table], finding.about.wanted
     if column.labels:
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
@@ -97,14 +97,14 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     tied = column.generated or column.generates or table.inherits or holds_offenders(table)
     if anew and value is not None and not tied:
         lightly = tuple(added(table, column, value, add))
-    yield replace(add, online=lightly)
+    yield add.online_as(lightly)
     if value is not None and not column.generated:
         default = SQL("SET DEFAULT {}").format(SQL(column.default)) if column.default else SQL("DROP DEFAULT")
         title = f"let {name.name}.{column.name} default to {column.default or 'nothing'}"
         action = SQL("ALTER COLUMN {} {}").format(Identifier(column.name), default)
         if value != SQL(column.default or ""):
             step = alter(Phase.DEFAULTS, name, title, action)
-            yield replace(step, online=() if lightly else None)
+            yield step.online_as(() if lightly else None)
 
 
 def _is_written_anew(column: Column, value: Composable | None) -> bool:

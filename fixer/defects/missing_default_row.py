@@ -64,9 +64,10 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
         shape=Shape(known_by=identity_of(contract, name, row)),
     )
     brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
-    ahead = (replace(advance(name, column, None), phase=Phase.ORPHANS) for column in brought)
+    counted = (advance(name, column, None) for column in brought)
+    ahead = (replace(part.atomic, phase=Phase.ORPHANS).online_as(part.online) for part in counted)
     room = (anchor(name, column, held(name, column, actual, contract.schema), rows=1) for column in numbered)
-    return Repair((*room, step, *ahead))
+    return Repair.of((*room, step, *ahead))
 
 
 def _fills(column: Column | None) -> bool:

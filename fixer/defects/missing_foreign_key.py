@@ -31,7 +31,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Add the foreign key."""
-    return Repair((add_foreign_key(finding.about.wanted, actual),))
+    return Repair.of([add_foreign_key(finding.about.wanted, actual)])
 
 
 SPECIMENS = (

@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Give it a sequence of its own."""
     table, column = finding.table, finding.about.wanted
-    return Repair(tuple(give_generator(table, column, actual, held(table, column.name, actual, contract.schema))))
+    return Repair.of(give_generator(table, column, actual, held(table, column.name, actual, contract.schema)))
 
 
 SPECIMENS = (

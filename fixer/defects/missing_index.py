@@ -7,7 +7,6 @@ Cure: CREATE INDEX.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -47,12 +46,12 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     free = ddl.free_relation_name(actual, name, index.name)
     if index.exclusion:
         action = SQL("ADD CONSTRAINT {} {}").format(Identifier(free), SQL(index.exclusion))
-        return Repair((alter(Phase.INDEXES, name, f"add {index.exclusion} to {name.name}", action),))
+        return Repair.of([alter(Phase.INDEXES, name, f"add {index.exclusion} to {name.name}", action)])
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)
     title = f"create the index {free} on {name.name}"
     step = Step(Phase.INDEXES, name, title, statement, Lock.SHARE, effect=Effect(rows=rows))
-    return Repair((replace(step, online=online.index(free, actual.tables[name], index, title)),))
+    return Repair.of([step.online_as(online.index(free, actual.tables[name], index, title))])
 
 
 SPECIMENS = (

@@ -18,7 +18,7 @@ from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Repair, Step, refuse
+from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
 from fixer.model.table import Column, QName
 from fixer.repair.constraints_online import beside
@@ -91,10 +91,10 @@ def repair(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, 
         hints = contract.hints[finding.table].of(about.column)
         return refuse(taken_for(about.column, about.twin, finding.rows, hints))
     steps = _taken_over(about, about.old, actual, contract) if about.old else _numbered(about, actual, contract)
-    return Repair(tuple(steps))
+    return Repair.of(steps)
 
 
-def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> Iterator[Step]:
+def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> Iterator[Part]:
     column, name = about.wanted, about.table
     title = f"add {column.name} to {name.name} and number its rows"
     added = Added(column.name, counts=True)
@@ -110,9 +110,9 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
         added=(added,),
     )
     lightly = None if column.identity else (*_numbered_beside(name, column, actual),)
-    yield replace(step, online=lightly)
+    yield step.online_as(lightly)
     count = let_count(name, column.name)
-    yield replace(count, online=None if lightly is None else ())
+    yield count.online_as(None if lightly is None else ())
 
 
 def _numbered_beside(name: QName, column: Column, actual: Schema) -> Iterator[Step]:
@@ -126,7 +126,7 @@ def _numbered_beside(name: QName, column: Column, actual: Schema) -> Iterator[St
     yield alter(Phase.KEYS, name, f"let {under} be {name.name}.{column.name}", action)
 
 
-def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Contract) -> Iterator[Step]:
+def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Contract) -> Iterator[Part]:
     name, column, table = about.table, about.wanted, actual.tables[about.table]
     add = SQL("ADD COLUMN {} {}").format(Identifier(column.name), SQL(column.full_type))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column.name), q.column(old))
@@ -144,9 +144,9 @@ def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Con
     bare = replace(column, default=None, sequence=None, identity="", not_null=False)
     counting = tuple(give_generator(name, column, actual.with_table(table.with_column(bare))))
     lightly = _taken_over_beside(old, column, copy, actual, held(name, column.name, actual, contract.schema))
-    yield replace(first, online=())
-    yield replace(copy, online=lightly)
-    yield from (replace(step, online=()) for step in counting)
+    yield first.online_as(())
+    yield copy.online_as(lightly)
+    yield from (part.atomic.online_as(()) for part in counting)
 
 
 def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, taken: Held) -> tuple[Step, ...]:
@@ -159,7 +159,7 @@ def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, tak
     shadow = Shadow(table, old_column, column.type, value, SQL("true"), back=value, name=column.name, home=home)
     under = replace(column, name=shadow.beside, default=None, identity="", not_null=False)
     there = actual.with_table(table.with_column(replace(under, sequence=None)))
-    steps = (each for step in give_generator(name, under, there, taken) for each in step.online or (step,))
+    steps = (each for part in give_generator(name, under, there, taken) for each in part.online)
     counting = (replace(each, phase=Phase.FITTINGS, action=None) for each in steps)
     swap = named(shadow, f"let {shadow.beside} be {name.name}.{column.name}")
     return (*filled(shadow, copy, actual.version), *counting, swap)

@@ -7,7 +7,6 @@ Cure: SET NOT NULL, once the rows have been settled (see null-rows).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -37,7 +36,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
     title = f"forbid NULL in {finding.table.name}.{column}"
     step = alter(Phase.RULES, finding.table, title, action, rows=table.estimated_rows, merge=True)
-    return Repair((replace(step, online=tuple(not_null(table, column, actual, FOR_COLUMNS))),))
+    return Repair.of([step.online_as(tuple(not_null(table, column, actual, FOR_COLUMNS)))])
 
 
 SPECIMENS = (

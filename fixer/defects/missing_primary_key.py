@@ -7,7 +7,7 @@ Cure: ADD PRIMARY KEY, on an index that proves it already where there is one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
@@ -58,8 +58,8 @@ def repair(finding: Finding[MissingKey], actual: Schema, contract: Contract) -> 
     name = ready or ddl.free_constraint_name(table, actual, table.name, key.name, index=True)
     clause = online.using(name, key, ready) if ready else ddl.key_clause(name, key)
     step = alter(Phase.INDEXES, finding.table, title, SQL("ADD {}").format(clause))
-    add = replace(step, online=online.key(name, table, key, actual, title, ready=ready))
-    return Repair((*online.proved_at_once(table, key), add))
+    add = step.online_as(online.key(name, table, key, actual, title, ready=ready))
+    return Repair.of((*online.proved_at_once(table, key), add))
 
 
 BREAK = "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey"

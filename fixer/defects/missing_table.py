@@ -70,7 +70,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
-    return Repair((*types, create, *_handed_over(finding.table, actual, contract)))
+    return Repair.of((*types, create, *_handed_over(finding.table, actual, contract)))
 
 
 def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[Step]:

@@ -54,7 +54,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     ddl.whole(table, key.columns)
     free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
     title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
-    late = tuple(
+    dropped = tuple(
         drop_constraint(
             name,
             other.name,
@@ -65,12 +65,12 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
         if other.deferrable and other.constraint and not other.primary and set(other.columns) == set(key.columns)
     )
     # Online, the late one goes once the other is there.
-    late = tuple(replace(step, online=(replace(step, phase=Phase.REPLACED),)) for step in late)
+    late = [step.online_as((replace(step, phase=Phase.REPLACED),)) for step in dropped]
     if key.constraint:
         add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key)))
-        return Repair((*late, replace(add, online=online.key(free, table, key, actual, title))))
+        return Repair.of((*late, add.online_as(online.key(free, table, key, actual, title))))
     create = Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE)
-    return Repair((*late, replace(create, online=online.index(free, table, key, title))))
+    return Repair.of((*late, create.online_as(online.index(free, table, key, title))))
 
 
 SPECIMENS = (

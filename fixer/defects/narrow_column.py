@@ -68,9 +68,9 @@ def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -
         return refuse(f"{why}: drop it, and create it again afterwards")
     step = _widen(about, here)
     if not step.hazard:
-        return Repair((step,))
+        return Repair.of([step])
     lightly = exchanged(_shadow(about, table, actual), step, actual)
-    return Repair((*cleared(table, about.column), replace(step, online=lightly)))
+    return Repair.of((*cleared(table, about.column), step.online_as(lightly)))
 
 
 def _widen(about: NarrowColumn, here: str) -> Step:

@@ -7,7 +7,7 @@ Cure: number them above the maximum; nothing can have pointed at NULL. Without a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from fixer.defects import _walk as walk
@@ -55,11 +55,11 @@ def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> R
     if not wanted.generates:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
-        return Repair(tuple(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows)))
+        return Repair.of(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows))
     numbers = new_numbers(finding.table, column, finding.about.key, actual, contract.schema)
     step = _numbered(finding, actual.tables[finding.table], numbers.value)
     lightly = _numbered(finding, actual.tables[finding.table], numbers.beside)
-    return Repair((numbers.room(finding.rows), replace(step, online=(lightly,))))
+    return Repair.of((numbers.room(finding.rows), step.online_as((lightly,))))
 
 
 def _numbered(finding: Finding[KeyColumn], table: Table, number: Composable) -> Step:

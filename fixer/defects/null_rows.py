@@ -55,14 +55,14 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     mover = Mover(actual, contract)
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
-        return Repair(tuple(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows)))
+        return Repair.of(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows))
     if not (isinstance(value, SQL) and "(" in value.string):  # that may give each row its own
         one_at_most((actual.tables[name], contract.tables[name]), [column], finding.rows)
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
     table = actual.tables[name]
     known_by = identity(table, contract.tables[name], Phase.VALUES)
     step = rewrite(Phase.VALUES, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
-    return Repair((step,))
+    return Repair.of([step])
 
 
 OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NULL WHERE id IN (3, 4)"

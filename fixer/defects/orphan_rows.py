@@ -74,7 +74,7 @@ def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Settle the rows as the contract says."""
-    return Repair(tuple(Mover(actual, contract).orphans(finding.about.wanted, rows=finding.rows)))
+    return Repair.of(Mover(actual, contract).orphans(finding.about.wanted, rows=finding.rows))
 
 
 LOAD = "SET LOCAL session_replication_role = replica;"

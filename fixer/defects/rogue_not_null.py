@@ -51,10 +51,10 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
     step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
     if key and column in key.columns:  # online, another key takes its place first
-        step = replace(step, online=(replace(step, phase=Phase.REPLACED),))
-    elif column == actual.tables[name].legacy_key:  # or it has another name until the new key has its own
-        step = replace(step, online=(replace(step, phase=Phase.KEYS),))
-    return Repair((step,))
+        return Repair.of([step.online_as((replace(step, phase=Phase.REPLACED),))])
+    if column == actual.tables[name].legacy_key:  # or it has another name until the new key has its own
+        return Repair.of([step.online_as((replace(step, phase=Phase.KEYS),))])
+    return Repair.of([step])
 
 
 SPECIMENS = (

@@ -61,7 +61,7 @@ def _position(sequence: Sequence) -> Composable:
 def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
     """Bring the sequence ahead."""
     table, column = finding.table, finding.about.column
-    return Repair((advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema)),))
+    return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
 
 
 SPECIMENS = (

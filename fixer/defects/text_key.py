@@ -80,7 +80,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         merge=True,
         added=(Added(column, counts=True),),
     )
-    aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)), online=())
+    aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
     # Online, the number stands under another name until all rows have one.
     wanted = contract.tables[name].columns[column]
     under = beside(column)
@@ -89,7 +89,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     )
     exchange = replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
     lightly = (*numbered_in_batches(name, wanted, actual, under=under), exchange)
-    return Repair((aside, replace(add, online=lightly), replace(let_count(name, column), online=())))
+    return Repair.of((aside.online_as(()), add.online_as(lightly), let_count(name, column).online_as(())))
 
 
 def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Schema:

@@ -116,10 +116,10 @@ def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repai
     """Map the references; or refuse where a text means several rows."""
     about = finding.about
     if isinstance(about, HalfMapped):
-        return Repair(tuple(to_the_last(about.wanted, about.half, actual, about.half.aside)))
+        return Repair.of(to_the_last(about.wanted, about.half, actual, about.half.aside))
     if isinstance(about, Reference):
         texts = Texts(about.wanted, about.legacy)
-        return Repair(tuple(rekeyed(texts, finding.rows, actual, contract, _all_mapped(actual, contract))))
+        return Repair.of(rekeyed(texts, finding.rows, actual, contract, _all_mapped(actual, contract)))
     return refuse("nobody but a person can tell which of them a reference means")
 
 

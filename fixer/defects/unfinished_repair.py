@@ -8,7 +8,7 @@ Cure: drop it. A second column holds nothing but what is made of the first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -80,13 +80,13 @@ def repair(finding: Finding[Helper], actual: Schema, contract: Contract) -> Repa
     table, left = finding.table, finding.about
     title = f"drop the {left.kind} {left.name}"
     if left.kind == "check":
-        return Repair((drop_constraint(table, left.name, title),))
+        return Repair.of([drop_constraint(table, left.name, title)])
     if left.kind == "index":
-        return Repair((online.no_longer_apart(actual.tables[table]),))
+        return Repair.of([online.no_longer_apart(actual.tables[table])])
     if left.kind == "column":
-        return Repair((replace(dropped_beside(table, left.name), online=None),))
+        return Repair.of([dropped_beside(table, left.name)])
     drop = SQL("DROP TRIGGER {} ON {}").format(Identifier(left.name), q.name(table))
-    return Repair((Step(Phase.RELEASE, table, title, drop),))
+    return Repair.of([Step(Phase.RELEASE, table, title, drop)])
 
 
 def foresee(finding: Finding[Helper], actual: Schema, contract: Contract) -> Schema:

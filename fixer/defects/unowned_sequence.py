@@ -36,7 +36,7 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
         return refuse(f"{sequence.name} is owned by the role {sequence.owner}, {finding.table} by {table.owner}")
     if sequence.name.schema != finding.table.schema:
         return refuse(f"{sequence.name} stands in another schema than {finding.table}")
-    return Repair((own(sequence.name, finding.table, finding.about.column),))
+    return Repair.of([own(sequence.name, finding.table, finding.about.column)])
 
 
 SPECIMENS = (Specimen("owned by none", "ALTER SEQUENCE reviews_id_seq OWNED BY NONE"),)

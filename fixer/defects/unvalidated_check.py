@@ -7,7 +7,6 @@ Cure: add it again with its proof, once the rows have been settled (see broken-c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -42,7 +41,7 @@ def repair(finding: Finding[FoundCheck], actual: Schema, contract: Contract) -> 
     action = SQL("ADD {}").format(ddl.check_clause(found, check))
     title = f"add CHECK {spelt(check)} to {name.name}"
     add = alter(Phase.RULES, name, title, action, merge=True)
-    return Repair((drop, replace(add, online=online.check(name, found, check, title))))
+    return Repair.of((drop, add.online_as(online.check(name, found, check, title))))
 
 
 BREAK = (

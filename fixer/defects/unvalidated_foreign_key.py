@@ -7,7 +7,6 @@ Cure: VALIDATE, once the rows under it have been settled.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -47,7 +46,7 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
         rows=actual.tables[key.table].estimated_rows,
     )
     lightly = online.proved(key.table, key.name, key.target, step.title, step.effect.rows)
-    return Repair((replace(step, online=(lightly,)),))
+    return Repair.of([step.online_as((lightly,))])
 
 
 AGAIN = (

@@ -49,7 +49,7 @@ def _differs(key: ForeignKey, other: ForeignKey) -> str:
 
 def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Let it behave as it should."""
-    return Repair(tuple(exchange(finding.about.wanted, (finding.about.found,), "it behaves otherwise", actual)))
+    return Repair.of(exchange(finding.about.wanted, (finding.about.found,), "it behaves otherwise", actual))
 
 
 AGAIN = (

@@ -40,7 +40,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Misdirected]]
 
 def repair(finding: Finding[Misdirected], actual: Schema, contract: Contract) -> Repair:
     """Point it where it should."""
-    return Repair(tuple(exchange(finding.about.wanted, finding.about.found, "it points elsewhere", actual)))
+    return Repair.of(exchange(finding.about.wanted, finding.about.found, "it points elsewhere", actual))
 
 
 SPECIMENS = (

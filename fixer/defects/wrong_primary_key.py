@@ -13,7 +13,7 @@ from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding, Specimen, Stage
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Phase, Repair, Step
+from fixer.model.step import Hazard, Part, Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName
 from fixer.repair import constraints_online as online
@@ -49,27 +49,27 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
 
 def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
     """Swap the keys, and give the old one back as a unique constraint with all that referenced it."""
-    return Repair(tuple(_steps(finding, actual, contract)))
+    return Repair.of(_steps(finding, actual, contract))
 
 
-def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Iterator[Step]:
+def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Iterator[Part]:
     old, name, table = finding.about.found, finding.table, actual.tables[finding.table]
     dependents = [k for k in actual.incoming(name) if set(k.target_columns) == set(old.columns)]
     again = [key for key in dependents if not _replaced(key, contract)]
     lightly = _online(finding, actual, dependents, again)
-    steps = list(_at_once(finding, actual, dependents, again))
+    parts = list(_at_once(finding, actual, dependents, again))
     if table.inherits or lightly is None:
-        yield from steps
+        yield from parts
         return
-    first, *rest = steps
-    yield replace(first, online=lightly)
-    for step in rest:
-        yield replace(step, online=())
+    first, *rest = parts
+    yield first.atomic.online_as(lightly)
+    for part in rest:
+        yield part.atomic.online_as(())
 
 
 def _at_once(
     finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
-) -> Iterator[Step]:
+) -> Iterator[Part]:
     key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
     for each in dependents:

@@ -5,7 +5,7 @@ What stands for a step online is built in fixer.repair.constraints_online, steps
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
@@ -193,7 +193,20 @@ class Step:
     at_places: Composable | None = None  # the batch, while nobody else writes
     room: Room | None = None
     fills: tuple[Fill, ...] = ()  # online: columns that it fills, where others of the table can be filled with them
-    online: tuple[Step, ...] | None = None  # what stands for it in online mode; None: it does itself
+
+    @property
+    def atomic(self) -> Step:
+        """The step of atomic mode: itself."""
+        return self
+
+    @property
+    def online(self) -> tuple[Step, ...]:
+        """The steps of online mode: itself alone."""
+        return (self,)
+
+    def online_as(self, steps: Iterable[Step] | None) -> Part:
+        """Return the step as a part of a repair for which these stand online; None: it does itself."""
+        return self if steps is None else Twofold(self, tuple(steps))
 
     def settling(self, key: tuple[str, ...]) -> Step:
         """Return the step as one that settles the orphans of the foreign key of these columns."""
@@ -205,11 +218,39 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Repair:
-    """The cure of one finding: its steps, or the reason why a person has to decide."""
+class Twofold:
+    """A step of atomic mode, and the steps that stand for it online: none where there is nothing to do."""
 
-    steps: tuple[Step, ...] = ()
-    refusal: str | None = None
+    atomic: Step
+    online: tuple[Step, ...]
+
+    def settling(self, key: tuple[str, ...]) -> Part:
+        """Return the same, each step as one that settles the orphans of the foreign key of these columns."""
+        return Twofold(self.atomic.settling(key), tuple(step.settling(key) for step in self.online))
+
+
+Part = Step | Twofold
+
+
+@dataclass(frozen=True)
+class Repair:
+    """The cure of one finding: its steps in both modes, or the reason why a person has to decide."""
+
+    steps: tuple[Step, ...] = field(default=(), kw_only=True)
+    online: tuple[Step, ...] = field(default=(), kw_only=True)
+    refusal: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> Repair:
+        """Return the repair that is made of these parts, in this order."""
+        parts = tuple(parts)
+        online = tuple(step for part in parts for step in part.online)
+        return cls(steps=tuple(part.atomic for part in parts), online=online)
+
+    def for_class(self, slug: str, *, doubted: bool) -> Repair:
+        """Return the same, each step as one of a defect class; `doubted` as in its effect."""
+        steps, online = (tuple(step.of(slug, doubted=doubted) for step in steps) for steps in (self.steps, self.online))
+        return replace(self, steps=steps, online=online)
 
     @property
     def hazards(self) -> frozenset[Hazard]:

@@ -24,24 +24,17 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     causes = (*comparison.findings, *comparison.consequences)
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
-    repairs: Iterable[Iterable[Step]] = (finding.repair.steps for finding in findings)
     if mode == ONLINE:
-        repairs = ([each for step in steps for each in _lightly(step)] for steps in repairs)
-    steps = list(_once(repairs))
-    if mode == ONLINE:
+        steps = list(_once(_lightly(finding.repair.online) for finding in findings))
         return [while_asleep(step, comparison) for step in _merged(steps)]
+    steps = list(_once(finding.repair.steps for finding in findings))
     return list(_merged(quietly(steps, comparison.future)))
 
 
-def _lightly(step: Step) -> tuple[Step, ...]:
-    """Return what stands for a step online; what new rows get and need not bring comes first."""
-    steps = (
-        (step,)
-        if step.online is None
-        else tuple(each.of(step.slug, doubted=step.effect.doubted) for each in step.online)
-    )
+def _lightly(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps of online mode; what new rows get and need not bring comes first."""
     early = {Phase.DEFAULTS: Phase.BLEEDING}
-    return tuple(replace(each, phase=early.get(each.phase, each.phase)) for each in steps)
+    return [replace(each, phase=early.get(each.phase, each.phase)) for each in steps]
 
 
 def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
-from fixer.model.step import Effect, Hazard, Lock, Phase, Step
+from fixer.model.step import Effect, Hazard, Lock, Part, Phase, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -76,12 +76,12 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
     yield alter(Phase.REPLACED, name, f"drop {constraint}, whose proof is used", drop, merge=True)
 
 
-def proved_at_once(table: Table, wanted: Index) -> Iterator[Step]:
+def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
     """Yield the steps of atomic mode that prove a key's columns whose NOT NULL is NOT VALID: no key stands on those."""
     for column in wanted.columns if wanted.primary else ():
         if column in table.unproved:
             title = f"prove that {table.name.name}.{column} holds no NULL"
-            yield replace(validate(Phase.INDEXES, table.name, table.unproved[column], title), online=())
+            yield validate(Phase.INDEXES, table.name, table.unproved[column], title).online_as(())
 
 
 def _prove_all(phase: Phase, table: QName) -> Step:
@@ -150,11 +150,10 @@ def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[
             concurrent=concurrent,
             composes=True,
         )
-    drop = no_longer_apart(table)
-    yield from drop.online or (drop,)
+    yield from no_longer_apart(table).online
 
 
-def no_longer_apart(table: Table) -> Step:
+def no_longer_apart(table: Table) -> Part:
     """Return the step that drops the index which kept new numbers apart."""
     index = QName(table.name.schema, numbers_index(table.name))
     step = Step(Phase.REPLACED, table.name, f"drop the index {index.name}", SQL("DROP INDEX {}").format(q.name(index)))
@@ -162,7 +161,7 @@ def no_longer_apart(table: Table) -> Step:
         return step
     lightly = SQL("DROP INDEX CONCURRENTLY {}").format(q.name(index))
     lock = Lock.SHARE_UPDATE_EXCLUSIVE
-    return replace(step, online=(replace(step, sql=lightly, lock=lock, concurrent=True),))
+    return step.online_as((replace(step, sql=lightly, lock=lock, concurrent=True),))
 
 
 def ready_index(wanted: Index, table: Table) -> str | None:

@@ -9,7 +9,7 @@ from functools import partial
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Lock, Phase, Step
+from fixer.model.step import Hazard, Lock, Part, Phase
 from fixer.model.subject import StrandedColumn
 from fixer.model.table import ForeignKey, QName
 from fixer.repair import constraints_online as online
@@ -34,7 +34,7 @@ def ends_at(key: ForeignKey, *, qualified: bool = False) -> str:
     return f"{target}({', '.join(key.target_columns)})"
 
 
-def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
+def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
     """Return the step that adds a foreign key, reading every row under it."""
     table = actual.tables.get(key.table)
     name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)
@@ -50,23 +50,22 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Step:
     return replace(
         step,
         effect=replace(step.effect, rows=table.estimated_rows if table else 0),
-        online=online.foreign_key(name, key, actual, title),
-    )
+    ).online_as(online.foreign_key(name, key, actual, title))
 
 
-def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, actual: Schema) -> Iterator[Step]:
+def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, actual: Schema) -> Iterator[Part]:
     """Yield the steps that drop foreign keys and add the wanted one in their place."""
     without = actual.without_foreign_keys(frozenset((key.table, key.name) for key in unwanted))
-    add = add_foreign_key(wanted, without)
+    add = add_foreign_key(wanted, without).atomic
     # Online, the old one goes when the new one is proved: until then they need different names.
     beside = _name(wanted, actual)
     lightly = online.foreign_key(beside, wanted, actual, add.title)
     for key in unwanted:
         drop = drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
-        yield replace(drop, online=() if lightly else None)
+        yield drop.online_as(() if lightly else None)
     if lightly:
         lightly += tuple(online.replaced(unwanted, beside, _name(wanted, without)))
-    yield replace(add, online=lightly)
+    yield add.online_as(lightly)
 
 
 def _name(key: ForeignKey, actual: Schema) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase, RefusalError, Room, Step
+from fixer.model.step import Lock, Part, Phase, RefusalError, Room, Step
 from fixer.model.table import Index, QName
 from fixer.repair.constraints_online import apart
 from fixer.sql import compose as q
@@ -40,7 +40,7 @@ class Numbers:
 
     value: Composable
     beside: Composable
-    room: Callable[[int], Step]  # for so many rows
+    room: Callable[[int], Part]  # for so many rows
 
 
 def new_numbers(table: QName, column: str, key: Index, actual: Schema, wanted: Schema) -> Numbers:
@@ -54,14 +54,14 @@ def new_numbers(table: QName, column: str, key: Index, actual: Schema, wanted: S
     given = value in (q.next_value(table, column), _BY_ITSELF)
     kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
 
-    def room(rows: int) -> Step:
+    def room(rows: int) -> Part:
         aside = _set_aside(table, column, taken, rows, by_itself=value == _BY_ITSELF) if given else ()
-        return replace(anchor(table, column, taken, rows=rows), online=(*aside, *kept_apart))
+        return anchor(table, column, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
 
     return Numbers(value, _SET_ASIDE if value == q.next_value(table, column) else value, room)
 
 
-def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> Step:
+def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> Part:
     """Return the step that brings a generator ahead of the data, never back; online past what is `held` as well.
 
     There others get their numbers from now on, while rows still point at nothing. One that is behind goes further
@@ -72,10 +72,10 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> S
     title = f"bring the numbers of {table.name}.{column} ahead of the data"
     step = Step(Phase.GENERATORS, table, title, _moved_on(table, column, generator, top))
     further = _moved_on(table, column, generator, top, _room(table, column, held), leaps=True)
-    return replace(step, online=(replace(step, sql=further, lock=OF_SEQUENCE),))
+    return step.online_as((replace(step, sql=further, lock=OF_SEQUENCE),))
 
 
-def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
+def anchor(table: QName, column: str, held: Held, *, rows: int) -> Part:
     """Return the step that finds room for the numbers of so many rows: what points at nothing must not point at them.
 
     After it a rollback takes back what the generator gives. nextval alone survives one; a sequence that is restarted,
@@ -92,7 +92,7 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Step:
     fixed, loose = partial(block, anchored=True), partial(block, anchored=False)
     step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed))
     lightly = replace(step, sql=loose(rows), room=Room(rows, loose), lock=OF_SEQUENCE)
-    return replace(step, online=(lightly,) if held else ())
+    return step.online_as((lightly,) if held else ())
 
 
 def next_number(table: QName, column: str, held: Held, actual: Schema) -> Composable:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, RefusalError, Step
+from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.rows import Rivals, counted, identity, move, places, rewrite
 from fixer.sql import compose as q
@@ -32,8 +32,11 @@ class Mover:
         path: tuple[QName, ...] = (),
         rivals: Rivals | None = None,
         find: Composable | None = None,
-    ) -> Iterator[Step]:
+        kept: tuple[str, ...] = (),
+    ) -> Iterator[Part]:
         """Yield the steps that move the rows of a condition over `t` out of a table; `find` tells best where they are.
+
+        Their values of the columns `kept` stand in a row that stays as well, so what references those needs nothing.
 
         Rows that reference them under an existing foreign key are settled first, as the contract says of
         orphans, because a DELETE would cascade to them in silence. Where the foreign key is only wanted,
@@ -41,8 +44,11 @@ class Mover:
         """
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
-        keys, below = self.actual.incoming(table), (*path, table)
-        missing = self._missing(table, keys)
+        guards, below = self.actual.incoming(table), (*path, table)
+        keys, missing = (
+            [key for key in each if set(key.target_columns) != set(kept)]
+            for each in (guards, self._missing(table, guards))
+        )
         # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
@@ -57,7 +63,7 @@ class Mover:
                 leaving = _under(key, condition, itself_stays=key in released)
                 yield from self.settle(phase, key, leaving, why, rows=0, path=below)
         there = self.actual.tables[table]
-        yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=keys, find=find)
+        yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=guards, find=find)
         for key in missing:
             if key not in followed:
                 yield from self.orphans(key, rows=0, path=below)
@@ -68,7 +74,7 @@ class Mover:
         wanted = (key for key in self.contract.foreign_keys() if key.target == table)
         return [key for key in wanted if (key.table, key.pairs) not in there]
 
-    def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Step]:
+    def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Part]:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
         parent = self.actual.tables.get(key.target)
         if parent and parent.heirs:
@@ -77,10 +83,9 @@ class Mover:
             )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        for step in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
-            own = step.table == key.table and not step.shape.orphans_by
-            light = step.online and tuple(each.settling(key.columns) for each in step.online)
-            yield replace(step.settling(key.columns), online=light) if own else step
+        for part in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
+            own = part.atomic.table == key.table and not part.atomic.shape.orphans_by
+            yield part.settling(key.columns) if own else part
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or a text that was mapped to none."""
@@ -118,7 +123,7 @@ class Mover:
         rows: int,
         path: tuple[QName, ...] = (),
         find: Composable | None = None,
-    ) -> Iterator[Step]:
+    ) -> Iterator[Part]:
         """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
         if key.table in path and key.table != key.target:
             raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")

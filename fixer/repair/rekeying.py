@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Shape, Step
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Shape, Step
 from fixer.model.table import ForeignKey, Table
 from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
@@ -61,21 +61,22 @@ def unmatched(column: str, legacy: str, parent: Table) -> Composed:
     )
 
 
-def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Step]:
+def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Part]:
     """Yield the steps that map the texts; `rows` of them map to nothing, and `mapped` is the schema after all such."""
-    for step in _at_once(texts, rows, actual, contract, mapped):
+    for part in _at_once(texts, rows, actual, contract, mapped):
+        step = part.atomic
         if step.phase is Phase.ORPHANS:
-            yield step
+            yield part
         elif step.phase is Phase.REFERENCES:
             moves = _orphans(texts, rows, texts.column, actual, contract, Phase.REFERENCES)
-            before = [each for s in moves for each in (s.online or (s,))]
+            before = [each for part in moves for each in part.online]
             lost = (each for each in before if each.phase is not Phase.ORPHANS)
-            yield replace(step, online=(*lost, *_in_batches(texts, step, actual, contract)))
+            yield step.online_as((*lost, *_in_batches(texts, step, actual, contract)))
         else:
-            yield replace(step, online=())
+            yield step.online_as(())
 
 
-def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Step]:
+def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Part]:
     key, legacy, name, column = texts.key, texts.legacy, texts.key.table, texts.column
     aside = aside_name(actual.tables[name], column)
     for old in actual.tables[name].foreign_keys:
@@ -221,7 +222,7 @@ def _told_by(texts: Texts, aside: str) -> Composed:
 
 def _orphans(
     texts: Texts, rows: int, aside: str, actual: Schema, contract: Contract, phase: Phase = Phase.MISFITS
-) -> Iterator[Step]:
+) -> Iterator[Part]:
     """Yield what becomes of texts that map to nothing: rows go in a phase in which all has the names of `actual`."""
     key = texts.key
     if not rows:

@@ -16,6 +16,7 @@ from fixer.model.step import (
     Fill,
     Hazard,
     Lock,
+    Part,
     Phase,
     Shape,
     Step,
@@ -160,7 +161,7 @@ def move(
     rivals: Rivals | None = None,
     guards: Iterable[ForeignKey] = (),
     find: Composable | None = None,
-) -> Step:
+) -> Part:
     """Return the step that moves rows to quarantine; what references them has been settled."""
     step = Step(
         phase=phase,
@@ -187,7 +188,7 @@ def move(
             batches=replace(step.batches, known=_known_keys_alone(table.name, guards, lock)),
         )
         watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
-        return replace(whole, online=(replace(whole, sql=watched, lock=lock),))
+        return whole.online_as((replace(whole, sql=watched, lock=lock),))
     step = in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
     return replace(step, batches=replace(step.batches, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE)))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Phase, Step
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Step
 from fixer.model.table import Column, QName, Sequence
 from fixer.repair.numbers import Held, advance
 from fixer.repair.rows import IN_BATCH, places
@@ -17,7 +17,7 @@ from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier, Literal
 
 
-def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Step]:
+def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
     """Yield the steps that give a column a generator of its own, ahead of the data and online of what is `held`."""
     there = actual.tables[table].columns[column.name]
     if column.identity and there.not_null and there.default is None:
@@ -69,7 +69,8 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         hazard=Hazard.REWRITES_TABLE,
         effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
-    return (first, *give_generator(table, replace(bare, sequence=column.sequence), there), fill)
+    counting = give_generator(table, replace(bare, sequence=column.sequence), there)
+    return (first, *(part.atomic for part in counting), fill)
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:

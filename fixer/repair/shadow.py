@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fixer.model.expression import tail_of
-from fixer.model.step import Added, Fill, Phase, Shape, Step
+from fixer.model.step import Added, Fill, Part, Phase, Shape, Step
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
 from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
@@ -73,7 +73,7 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
     """Yield the steps that add the second column, fill it for others and for what is there, and prove it filled."""
     name, beside, column = shadow.table.name, shadow.beside, shadow.column.name
     if shadow.is_stale:
-        yield replace(dropped_beside(name, beside), online=None)
+        yield dropped_beside(name, beside)
     guard = SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}, ADD {} NOT VALID").format(
         q.name(name), Identifier(shadow.guard), _guard_clause(shadow, version)
     )
@@ -114,11 +114,11 @@ def named(shadow: Shadow, title: str) -> Step:
     )
 
 
-def cleared(table: Table, column: str) -> Iterator[Step]:
+def cleared(table: Table, column: str) -> Iterator[Part]:
     """Yield the step that drops the second column of an interrupted run, where a column is converted in place."""
     beside = online.beside(column)
     if is_ours(table, beside):
-        yield dropped_beside(table.name, beside)
+        yield dropped_beside(table.name, beside).online_as(())
 
 
 def without_beside(table: Table, column: str) -> Table:
@@ -144,7 +144,7 @@ def dropped_beside(table: QName, beside: str) -> Step:
     """Return the step that drops a second column, and all that hangs on it."""
     drop = ddl.altered(table, SQL("DROP COLUMN {}").format(Identifier(beside)))
     title = f"drop {table.name}.{beside}, which an interrupted repair left behind"
-    return Step(Phase.RELEASE, table, title, SQL(";\n").join([sync_triggers.unsynced(table, beside), drop]), online=())
+    return Step(Phase.RELEASE, table, title, SQL(";\n").join([sync_triggers.unsynced(table, beside), drop]))
 
 
 def alone(step: Step) -> Step:

@@ -56,19 +56,19 @@ def test_phases_come_in_their_order_over_all_tables(mode: str) -> None:
     late, early = step(Phase.FOREIGN_KEYS, AUTHORS, "late"), step(Phase.NAMES, REVIEWS, "early")
     middle = step(Phase.INDEXES, BOOKS, "middle")
 
-    assert titles(compared(Repair((middle, late)), Repair((early,))), mode) == ["early", "middle", "late"]
+    assert titles(compared(Repair.of((middle, late)), Repair.of((early,))), mode) == ["early", "middle", "late"]
 
 
 def test_parents_come_before_children_in_a_phase() -> None:
     keys = (pointing(REVIEWS, BOOKS), pointing(BOOKS, AUTHORS))
-    repairs = [Repair((step(Phase.KEYS, table, table.name),)) for table in (REVIEWS, BOOKS, AUTHORS)]
+    repairs = [Repair.of((step(Phase.KEYS, table, table.name),)) for table in (REVIEWS, BOOKS, AUTHORS)]
 
     assert titles(compared(*repairs, keys=keys)) == ["authors", "books", "reviews"]
 
 
 def test_tables_that_point_at_each_other_come_by_name() -> None:
     keys = (pointing(REVIEWS, BOOKS), pointing(BOOKS, REVIEWS))
-    repairs = [Repair((step(Phase.KEYS, table, table.name),)) for table in (REVIEWS, BOOKS, AUTHORS)]
+    repairs = [Repair.of((step(Phase.KEYS, table, table.name),)) for table in (REVIEWS, BOOKS, AUTHORS)]
 
     assert titles(compared(*repairs, keys=keys)) == ["authors", "books", "reviews"]
 
@@ -76,19 +76,19 @@ def test_tables_that_point_at_each_other_come_by_name() -> None:
 def test_the_steps_of_one_repair_keep_their_order_within_a_phase() -> None:
     one, two = step(Phase.KEYS, BOOKS, "b comes first"), step(Phase.KEYS, BOOKS, "a comes after it")
 
-    assert titles(compared(Repair((one, two)))) == ["b comes first", "a comes after it"]
+    assert titles(compared(Repair.of((one, two)))) == ["b comes first", "a comes after it"]
 
 
 def test_a_step_of_two_repairs_is_taken_once_with_the_greater_number_of_rows() -> None:
     few, many = (step(Phase.VALUES, BOOKS, "settle", rows=rows) for rows in (2, 7))
-    arranged = arrange(compared(Repair((many,)), Repair((few,))))
+    arranged = arrange(compared(Repair.of((many,)), Repair.of((few,))))
 
     assert [(each.title, each.effect.rows) for each in arranged] == [("settle", 7)]
 
 
 def test_a_step_of_two_repairs_comes_in_the_last_of_its_places() -> None:
     shared, first, second = (step(Phase.VALUES, BOOKS, title) for title in ("shared", "first", "second"))
-    comparison = compared(Repair((shared, first)), Repair((second, shared)))
+    comparison = compared(Repair.of((shared, first)), Repair.of((second, shared)))
 
     assert titles(comparison) == ["first", "second", "shared"]
 
@@ -97,7 +97,7 @@ def test_rows_that_hang_on_others_go_before_them_whatever_came_between() -> None
     """Children that a repair moves before their parents go first, even where another repair names the parents first."""
     children = step(Phase.ORPHANS, REVIEWS, "move the reviews", moves=True)
     parents = step(Phase.ORPHANS, BOOKS, "move the books", moves=True)
-    comparison = compared(Repair((children, parents)), Repair((parents,)), Repair((children,)))
+    comparison = compared(Repair.of((children, parents)), Repair.of((parents,)), Repair.of((children,)))
 
     assert titles(comparison)[:2] == ["move the reviews", "move the books"]
 
@@ -106,13 +106,13 @@ def test_room_for_new_numbers_adds_up() -> None:
     def room(rows: int) -> Step:
         return Step(Phase.ANCHOR, BOOKS, "find room", SQL(f"{rows}"), room=Room(rows, lambda n: SQL(f"room for {n}")))
 
-    (found,) = arrange(compared(Repair((room(2),)), Repair((room(3),))))
+    (found,) = arrange(compared(Repair.of((room(2),)), Repair.of((room(3),))))
 
     assert (found.room and found.room.rows, found.sql) == (5, SQL("room for 5"))
 
 
 def test_neighbours_that_alter_one_table_are_one_statement() -> None:
-    repairs = Repair((added(BOOKS, "a"),)), Repair((added(BOOKS, "b", hazard=Hazard.REWRITES_TABLE),))
+    repairs = Repair.of((added(BOOKS, "a"),)), Repair.of((added(BOOKS, "b", hazard=Hazard.REWRITES_TABLE),))
     (both,) = arrange(compared(*repairs))
 
     assert (both.title, both.hazard) == ("add a; add b", Hazard.REWRITES_TABLE)
@@ -131,35 +131,36 @@ def test_neighbours_that_alter_one_table_are_one_statement() -> None:
     ids=["another table", "another phase", "another lock", "not to be merged"],
 )
 def test_others_stay_statements_of_their_own(other: Step) -> None:
-    assert titles(compared(Repair((added(BOOKS, "a"), other)))) in (["add a", "add b"], ["add b", "add a"])
+    assert titles(compared(Repair.of((added(BOOKS, "a"), other)))) in (["add a", "add b"], ["add b", "add a"])
 
 
 def test_a_hazard_keeps_statements_apart_where_nothing_is_converted() -> None:
     plain = added(BOOKS, "a", phase=Phase.RULES)
     risky = added(BOOKS, "b", phase=Phase.RULES, hazard=Hazard.REPLACES_CONSTRAINT)
 
-    assert titles(compared(Repair((plain, risky)))) == ["add a", "add b"]
+    assert titles(compared(Repair.of((plain, risky)))) == ["add a", "add b"]
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(ATOMIC, ["at once"]), (ONLINE, ["prepare", "prove"])])
 def test_what_stands_for_a_step_online_takes_its_place_there_alone(mode: str, expected: list[str]) -> None:
     light = (step(Phase.GUARDS, BOOKS, "prepare"), step(Phase.PROOFS, BOOKS, "prove"))
-    heavy = replace(step(Phase.RULES, BOOKS, "at once"), online=light)
+    heavy = step(Phase.RULES, BOOKS, "at once").online_as(light)
 
-    assert titles(compared(Repair((heavy,))), mode) == expected
+    assert titles(compared(Repair.of((heavy,))), mode) == expected
 
 
 def test_what_stands_for_a_step_online_belongs_to_its_defect_class() -> None:
     light = (step(Phase.GUARDS, BOOKS, "prepare"),)
-    heavy = replace(step(Phase.RULES, BOOKS, "at once"), online=light).of("null-rows", doubted=True)
-    (found,) = arrange(compared(Repair((heavy,))), mode=ONLINE)
+    heavy = step(Phase.RULES, BOOKS, "at once").online_as(light)
+    repair = Repair.of((heavy,)).for_class("null-rows", doubted=True)
+    (found,) = arrange(compared(repair), mode=ONLINE)
 
     assert (found.slug, found.effect.doubted) == ("null-rows", True)
 
 
 def test_what_new_rows_get_by_default_comes_early_online() -> None:
     default, settle = step(Phase.DEFAULTS, BOOKS, "set the default"), step(Phase.VALUES, BOOKS, "settle")
-    comparison = compared(Repair((settle, default)))
+    comparison = compared(Repair.of((settle, default)))
 
     assert (titles(comparison), titles(comparison, ONLINE)) == (
         ["settle", "set the default"],
@@ -179,7 +180,7 @@ def test_what_new_rows_get_by_default_comes_early_online() -> None:
 )
 def test_what_acts_on_rows_sleeps_while_they_are_moved(obstacle: Trigger | Rule, switched: list[str]) -> None:
     table = Table(BOOKS, obstacles=(obstacle,))
-    comparison = compared(Repair((step(Phase.VALUES, BOOKS, "move", moves=True),)), tables=(table,))
+    comparison = compared(Repair.of((step(Phase.VALUES, BOOKS, "move", moves=True),)), tables=(table,))
 
     assert titles(comparison) == [*switched[:1], "move", *switched[1:]]
 
@@ -187,7 +188,7 @@ def test_what_acts_on_rows_sleeps_while_they_are_moved(obstacle: Trigger | Rule,
 def test_nothing_sleeps_where_no_row_is_written() -> None:
     table = Table(BOOKS, obstacles=(Trigger("audit"),))
 
-    assert titles(compared(Repair((step(Phase.INDEXES, BOOKS, "index"),)), tables=(table,))) == ["index"]
+    assert titles(compared(Repair.of((step(Phase.INDEXES, BOOKS, "index"),)), tables=(table,))) == ["index"]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,6 @@ def test_online_it_sleeps_around_each_batch_under_the_lock_that_this_takes(
 ) -> None:
     table = Table(BOOKS, obstacles=(obstacle,))
     move = step(Phase.VALUES, BOOKS, "move", moves=True)
-    (found,) = arrange(compared(Repair((move,)), tables=(table,)), mode=ONLINE)
+    (found,) = arrange(compared(Repair.of((move,)), tables=(table,)), mode=ONLINE)
 
     assert (len(found.batches.asleep), found.lock) == (1, lock)

@@ -12,6 +12,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import (
     Effect,
     Hazard,
+    Part,
     Phase,
     Repair,
     Shape,
@@ -19,7 +20,7 @@ from fixer.model.step import (
     refuse,
 )
 from fixer.model.subject import OfColumn
-from fixer.model.table import Check, Column, QName
+from fixer.model.table import Check, Column
 from fixer.repair import constraints_online as online
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
@@ -63,9 +64,10 @@ def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) ->
                 f"the foreign key {key.name} of {key.table}, which the contract does not know, needs it as it is"
             )
     bare = actual.with_table(without_beside(actual.tables[name], column))
-    steps = [*cleared(actual.tables[name], column), *_steps(finding, way, bare, contract)]
-    lightly = _beside(finding, way, actual, contract, next(step for step in steps if step.phase is Phase.CONVERT))
-    return Repair(tuple(_in_one_go(steps, name) if lightly is None else _exchanged(steps, lightly)))
+    parts = [*cleared(actual.tables[name], column), *_steps(finding, way, bare, contract)]
+    convert = next(part.atomic for part in parts if part.atomic.phase is Phase.CONVERT)
+    lightly = _beside(finding, way, actual, contract, convert)
+    return Repair.of(_in_one_go(parts, convert) if lightly is None else _exchanged(parts, lightly))
 
 
 def _beside(
@@ -92,26 +94,26 @@ def _beside(
     return exchanged(shadow, replace(convert, title=f"convert {name.name}.{found.name} to {shadow.type}"), actual)
 
 
-def _exchanged(steps: list[Step], lightly: tuple[Step, ...]) -> Iterator[Step]:
-    """Yield the steps, of which online only those stay that make room for the column beside."""
-    for step in steps:
+def _exchanged(parts: list[Part], lightly: tuple[Step, ...]) -> Iterator[Part]:
+    """Yield the parts, of which online only those stay that make room for the column beside."""
+    for part in parts:
+        step = part.atomic
         if step.phase is Phase.CONVERT:
-            yield replace(step, online=lightly)
+            yield step.online_as(lightly)
         elif step.phase is Phase.UNLINK or step.hazard or step.effect.moves or step.shape.restores:
-            yield step
+            yield part
         else:
-            yield replace(step, online=())
+            yield step.online_as(())
 
 
-def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
-    """Yield the steps, of which online those around the conversion are one: nobody writes between image and cast."""
-    convert = next(step for step in steps if step.phase is Phase.CONVERT)
+def _in_one_go(parts: list[Part], convert: Step) -> Iterator[Part]:
+    """Yield the parts, of which online those around the conversion are one: nobody writes between image and cast."""
     around = [
         s
-        for s in steps
+        for s in (part.atomic for part in parts)
         if s is convert or (s.phase in (Phase.MISFITS, Phase.DEFAULTS) and not s.effect.moves and not s.shape.restores)
     ]
-    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(table))
+    lock = SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(convert.table))
     whole = replace(
         convert,
         sql=SQL(";\n").join([lock, *(step.sql for step in around)]),
@@ -122,14 +124,14 @@ def _in_one_go(steps: list[Step], table: QName) -> Iterator[Step]:
             known_by=next((step.shape.known_by for step in around if step.shape.respells), ()),
         ),
     )
-    for step in steps:
-        if step is convert:
-            yield replace(step, online=(whole,))
+    for part in parts:
+        if part.atomic is convert:
+            yield convert.online_as((whole,))
         else:
-            yield replace(step, online=()) if step in around else step
+            yield part.atomic.online_as(()) if part.atomic in around else part
 
 
-def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract: Contract) -> Iterator[Step]:
+def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract: Contract) -> Iterator[Part]:
     name, column = finding.table, finding.about.column
     found = actual.tables[name].columns[column]
     wanted = contract.tables[name].columns[column]
@@ -151,7 +153,7 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
         yield alter(Phase.DEFAULTS, name, f"let {name.name}.{column} default to {wanted.default}", action)
 
 
-def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Step]:
+def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Part]:
     """Yield the steps for checks that speak of the old type: the contract's are made anew, others go."""
     name = finding.table
     for check, new in _wanted_checks(finding, actual, contract):
@@ -162,7 +164,7 @@ def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> I
             yield drop_constraint(name, check.name, f"drop the check {check.name}, to be added again for the new type")
             title = f"add the check {check.name} again"
             add = alter(Phase.RULES, name, title, SQL("ADD {}").format(ddl.check_clause(check.name, new)))
-            yield replace(add, online=online.check(name, check.name, new, title))
+            yield add.online_as(online.check(name, check.name, new, title))
 
 
 def _wanted_checks(
