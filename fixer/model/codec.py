@@ -42,9 +42,9 @@ def to_json(value: Any) -> dict[str, Any]:
 
 
 def from_json(kind: Any, kept: Mapping[str, Any]) -> Any:
-    """Return the dataclass that `to_json` made `kept` of; what is lacking is its default.
+    """Return the dataclass that `to_json` made `kept` of.
 
-    Raises KeyError where it has none, TypeError and ValueError where a cell is of another type.
+    Raises KeyError where something is lacking, TypeError and ValueError where a cell is of another type.
     """
     whole = get_origin(kind) or kind
     cells = {}
@@ -52,7 +52,7 @@ def from_json(kind: Any, kept: Mapping[str, Any]) -> Any:
         hint = _hints(whole)[each.name]
         if is_dataclass(get_origin(hint) or hint):
             cells[each.name] = from_json(hint, kept)
-        elif each.name in kept or _default(each) is MISSING:
+        else:
             cells[each.name] = _object_decoder(hint)(kept[each.name])
     return whole(**cells)
 

@@ -139,7 +139,7 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
 def step_from_json(kept: Mapping[str, Any]) -> PlannedStep:
     """Return the step that JSON kept. Raises KeyError, TypeError or ValueError where it is none."""
     table, *touches = kept["names"]
-    step: PlannedStep = codec.from_json(PlannedStep, {**kept, "table": table, "touches": touches})
+    step: PlannedStep = codec.from_json(PlannedStep, {"composes": False, **kept, "table": table, "touches": touches})
     return step
 
 

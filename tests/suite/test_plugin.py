@@ -366,7 +366,7 @@ def test_rows_are_written_as_the_role_that_was_named(database: Database) -> None
         (["--dsn=mysql://u:%SECRET@localhost/x"], "ERROR: --dsn starts with mysql://, which is not PostgreSQL"),
         (["--dsn=%DSN", "--contract=nowhere:metadata"], "ERROR: The contract 'nowhere:metadata' cannot be imported"),
         (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere"),
-        (["--dsn=%DSN", "--role=nobody_at_all"], 'ERROR: role "nobody_at_all" does not exist'),
+        (["--dsn=%DSN", "--role=nobody_at_all"], 'ERROR: The target could not be read: role "nobody_at_all" does not'),
         (["--dsn=%DSN", "--writes=shadow"], "ERROR: --writes shadow is not there yet: there are rollback and none."),
         (["--dsn-file=/nowhere"], "ERROR: --dsn-file /nowhere cannot be read"),
         (["--dsn="], "ERROR: --dsn is empty: see whether the shell variable behind it is set"),
