@@ -2,7 +2,7 @@
 
 Costs: the key cannot be added; a reference to it means either row.
 Cure: the first row by insertion keeps the key and all that references it, the others get new numbers.
-Without a generator the others go to quarantine.
+Without a generator the others go to quarantine, with what references them by another key.
 """
 
 from __future__ import annotations
