@@ -135,7 +135,8 @@ def test_odd_tables_are_green(make: Make, tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_wound_is_red(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wound: str, item: str) -> None:
-    monkeypatch.setattr(Given, "examples", (20, 8))
+    # A unique that nobody wants shows in rows that happen to be alike: with twenty, one run in three misses it.
+    monkeypatch.setattr(Given, "examples", (100, 8))
     table = item.partition("[")[2].rstrip("]").partition("-")[0]
     proof = prove(
         make(ordinary.metadata, ordinary.PARTITIONS, wound),
