@@ -17,9 +17,9 @@ from fixer.compare.compare import compare
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
 from fixer.connect.failures import told
+from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import TargetError
-from fixer.introspect.memory import undisturbed
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
 from fixer.model.report import Report as Report  # for the rooms that look for it here

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from fixer.connect.memory import undisturbed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -28,7 +30,8 @@ def importing() -> Iterator[None]:
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     try:
-        yield
+        with undisturbed():
+            yield
     except Exception as error:
         said = " ".join(str(error).split())
         _end(f"fixer: cannot start: {type(error).__name__}: {said}. Install it anew. Nothing was changed.", 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
+from fixer.connect.memory import undisturbed
 from fixer.contract import cache, scratch
 from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
@@ -16,7 +17,6 @@ from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
 from fixer.contract.statements import spelt
 from fixer.errors import ContractError
-from fixer.introspect.memory import undisturbed
 from fixer.model.contract import Contract
 
 

@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.assembly import Assembly
-from fixer.introspect.memory import undisturbed
 from fixer.introspect.questions import Rows, asking, queries, query
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s

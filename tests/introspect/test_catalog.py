@@ -17,8 +17,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.connect import servers
+from fixer.connect.memory import undisturbed
 from fixer.connect.servers import Server
-from fixer.introspect.memory import undisturbed
 from fixer.introspect.questions import Answer, Ask, asking
 from fixer.model.schema import Schema
 from fixer.model.table import QName

@@ -1,4 +1,4 @@
-"""Large values are made without Python's collector, which would walk them over and over and find no garbage."""
+"""Modules and large values are made without Python's collector: it would walk them often and find no garbage."""
 
 from __future__ import annotations
 
