@@ -45,18 +45,13 @@ class Mover:
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
         guards, below = self.actual.incoming(table), (*path, table)
-        keys, missing = (
-            [key for key in each if set(key.target_columns) != set(kept)]
-            for each in (guards, self._missing(table, guards))
-        )
+        keys, missing = self._pointing(table, guards, kept)
         # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
         released = [key for key in keys if key.table == table and self.policy(key) == "null"]
-        for key in (*keys, *followed):
-            if key.table == table and key not in released:
-                condition = _with_descendants(key, condition)
-                rivals = find = None
+        for key in (key for key in (*keys, *followed) if key.table == table and key not in released):
+            condition, rivals, find = _with_descendants(key, condition), None, None
         why = f"its row of {table.name} is in quarantine"
         for key in keys:
             if key.table != table or key in released:
@@ -64,15 +59,18 @@ class Mover:
                 yield from self.settle(phase, key, leaving, why, rows=0, path=below)
         there = self.actual.tables[table]
         yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=guards, find=find)
-        for key in missing:
-            if key not in followed:
-                yield from self.orphans(key, rows=0, path=below)
+        for key in (key for key in missing if key not in followed):
+            yield from self.orphans(key, rows=0, path=below)
 
-    def _missing(self, table: QName, keys: Collection[ForeignKey]) -> list[ForeignKey]:
-        """Return the foreign keys that should point at a table, and are none of those that do."""
+    def _pointing(
+        self, table: QName, keys: Collection[ForeignKey], kept: tuple[str, ...]
+    ) -> tuple[list[ForeignKey], list[ForeignKey]]:
+        """Return the foreign keys that point at a table, but for those at `kept` columns, and those that should."""
         there = {(key.table, key.pairs) for key in keys}
         wanted = (key for key in self.contract.foreign_keys() if key.target == table)
-        return [key for key in wanted if (key.table, key.pairs) not in there]
+        missing = (key for key in wanted if (key.table, key.pairs) not in there)
+        found, lacking = ([key for key in each if set(key.target_columns) != set(kept)] for each in (keys, missing))
+        return found, lacking
 
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Part]:
         """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
