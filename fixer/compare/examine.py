@@ -22,7 +22,6 @@ from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import TargetError
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
-from fixer.model.report import Report as Report  # for the rooms that look for it here
 from fixer.model.schema import COUNTED, Schema
 from fixer.repair.twins import by_table
 
