@@ -23,6 +23,7 @@ from fixer.model.table import QName
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
+_INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
 _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
 _BY_NAME = attrgetter("name")
@@ -42,6 +43,7 @@ class Assembly:
         # What takes the server long is asked when there is most to be done here meanwhile.
         indexes, self._defaults, volatile = ask("indexes"), ask("defaults"), ask("volatile") if model else list
         constraints, obstacles = ask("constraints"), ask("obstacles")
+        heirs = ask("heirs") if any(row[_INHERITS] for row in self._relations) else list
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
         self._types = spelling.types(spelt(), short, ask)
@@ -51,7 +53,7 @@ class Assembly:
         self._wanted = self._wanted_indexes()
         self._volatile = set(volatile())
         self._cells = self._read_columns()
-        self._constraints, self._hindering = constraints(), obstacles()
+        self._constraints, self._hindering, self._heirs = constraints(), obstacles(), heirs()
         checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
         self.definitions = Definitions(ask, self._wanted, checks, known)
 
@@ -171,7 +173,7 @@ class Assembly:
 
     def _read_obstacles(self) -> dict[int, list[Obstacle]]:
         tables: dict[int, list[Obstacle]] = defaultdict(list)
-        for kind, relation, name, columns, enabled, *_ in self._hindering:
+        for kind, relation, name, columns, enabled, *_ in (*self._hindering, *self._heirs):
             if kind != "disabled":
                 told = self._prefix.sub("", name) if kind in SAID_TO_PERSONS else name
                 tables[relation].append(obstacle(kind, told, tuple(sorted(columns)), enabled))

@@ -1,21 +1,12 @@
 -- What acts on the rows of a table, or hinders its change: triggers of users, rules, policies, dependent views; what
 -- is bound to a column so that its type cannot change, or depends on it and has to follow; and the triggers of foreign
--- keys that do not fire, whose foreign key is `key`.
+-- keys that do not fire, whose foreign key is `key`. ../further/heirs.sql asks what partitions and heirs add to it.
   WITH wanted AS MATERIALIZED (
        SELECT c.oid, c.relkind
          FROM pg_catalog.pg_class c
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
           AND c.relkind IN ('r', 'p', 'v', 'm', 'f')),
-       under AS MATERIALIZED (
-       SELECT c.oid, c.relispartition AS partition, coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) AS root
-         FROM pg_catalog.pg_inherits i
-         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
-        WHERE coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) IN (SELECT oid FROM wanted)),
-       pointing AS MATERIALIZED (
-       SELECT k.conname, k.conrelid, k.confrelid
-         FROM pg_catalog.pg_constraint k
-        WHERE k.contype = 'f' AND k.conparentid = 0),
        hanging AS MATERIALIZED (
        SELECT d.classid, d.objid, d.refobjid AS relation, d.refobjsubid AS number, r.ev_class AS ruled
          FROM pg_catalog.pg_depend d
@@ -69,47 +60,6 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
  WHERE h.ruled IS NULL OR h.ruled = h.relation
  GROUP BY h.classid, h.objid, h.relation
  UNION ALL
--- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
--- of triggers, and foreign keys that point at it alone.
-SELECT 'below', u.root, format('trigger %s of %s', g.tgname, g.tgrelid::regclass), ARRAY[]::text[],
-       g.tgenabled::text, 0, NULL
-  FROM under u
-  JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgtype & 1 = 1
-  LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
-  LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
- WHERE coalesce(k.contype, 't') = 't' AND g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')
- UNION ALL
-SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::regclass), ARRAY[]::text[], 'O', 0, NULL
-  FROM under u
-  JOIN pointing k ON k.confrelid = u.oid
- WHERE u.partition
- UNION ALL
--- And what would become one with a key, an index or a check of its root, and go with it.
-SELECT 'apart', u.root, format('index %s', x.oid::regclass),
-       ARRAY[coalesce(k.contype::text, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END)
-             || regexp_replace(pg_catalog.pg_get_indexdef(x.oid), '^.*? USING ', ' USING ')], 'O', 0, NULL
-  FROM under u
-  JOIN pg_catalog.pg_index i ON i.indrelid = u.oid
-  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
-  LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.oid AND k.conrelid = u.oid AND k.contype IN ('p', 'u', 'x')
- WHERE u.partition
- UNION ALL
-SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), ARRAY['check ' || k.conname],
-       'O', 0, NULL
-  FROM under u
-  JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
- UNION ALL
--- Defaults other than the root's, which another type of the column would put in their place.
-SELECT 'bound', u.root, 'default of ' || u.oid::regclass, array_agg(a.attname::text), 'O', 0, NULL
-  FROM under u
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum > 0 AND NOT a.attisdropped
-  JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND NOT b.attisdropped
-  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = b.attrelid AND e.adnum = b.attnum
- WHERE (a.atthasdef OR b.atthasdef) AND a.attgenerated = ''
-   AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_catalog.pg_get_expr(e.adbin, e.adrelid)
- GROUP BY u.root, u.oid
- UNION ALL
 -- By which columns a table is partitioned: their types stay, and its keys have them (none: an expression).
 SELECT 'parted', t.partrelid, 'partition key',
        ARRAY (SELECT coalesce(a.attname::text, '') FROM unnest(t.partattrs::int2[]) AS u (num)
@@ -117,25 +67,19 @@ SELECT 'parted', t.partrelid, 'partition key',
   FROM pg_catalog.pg_partitioned_table t
   JOIN wanted c ON c.oid = t.partrelid
  UNION ALL
--- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how, and each
--- partition that holds its rows. Of single tables ../further/mute.sql asks the same, by their numbers: one question for
--- both would be another round trip in every reading, or another plan here.
-SELECT 'mute', h.root, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
+-- Publications that could not tell which row was changed or deleted: nothing can be, until a table says how. Of single
+-- tables ../further/mute.sql asks the same, by their numbers: one question for both would be another round trip in
+-- every reading, or another plan here.
+SELECT 'mute', c.oid, p.pubname::text, ARRAY[]::text[], 'O', 0, NULL
   FROM pg_catalog.pg_publication p
  CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
-  JOIN (SELECT w.oid AS published, w.oid AS holding, w.oid AS root
-          FROM wanted w
-         UNION
-        SELECT a.relid, u.oid, u.root
-          FROM under u
-         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(u.oid) a
-         WHERE u.partition AND EXISTS (SELECT FROM pg_catalog.pg_publication)) h ON h.published = g.relid
-  JOIN pg_catalog.pg_class c ON c.oid = h.holding AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
+  JOIN wanted w ON w.oid = g.relid
+  JOIN pg_catalog.pg_class c ON c.oid = w.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
  WHERE (p.pubupdate OR p.pubdelete)
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
                     WHERE i.indrelid = c.oid AND i.indisvalid
                       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
- GROUP BY h.root, p.pubname
+ GROUP BY c.oid, p.pubname
  UNION ALL
 -- Or until it lists the columns by which rows are told, and filters by no others: which it depends on once for its
 -- list and once for its filter (both came with PostgreSQL 15).

@@ -1,0 +1,74 @@
+-- What partitions and heirs have of their own, which hinders the change of their root; asked only where a table of the
+-- wanted schemas has some. The first columns are those of ../queries/obstacles.sql.
+-- Paste into psql after:  SET pgmend.schemas = '{public}';
+  WITH wanted AS MATERIALIZED (
+       SELECT c.oid
+         FROM pg_catalog.pg_class c
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+          AND c.relkind IN ('r', 'p', 'f')),
+       under AS MATERIALIZED (
+       SELECT c.oid, c.relispartition AS partition,
+              coalesce(pg_catalog.pg_partition_root(c.oid)::oid, i.inhparent) AS root
+         FROM pg_catalog.pg_inherits i
+         JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
+        WHERE coalesce(pg_catalog.pg_partition_root(c.oid), i.inhparent) IN (SELECT oid FROM wanted)),
+       pointing AS MATERIALIZED (
+       SELECT k.conname, k.conrelid, k.confrelid
+         FROM pg_catalog.pg_constraint k
+        WHERE k.contype = 'f' AND k.conparentid = 0)
+-- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
+-- of triggers, and foreign keys that point at it alone.
+SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname, g.tgrelid::regclass) AS name,
+       ARRAY[]::text[] AS columns, g.tgenabled::text AS enabled
+  FROM under u
+  JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgtype & 1 = 1
+  LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
+  LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
+ WHERE coalesce(k.contype, 't') = 't' AND g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')
+ UNION ALL
+SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::regclass), ARRAY[]::text[], 'O'
+  FROM under u
+  JOIN pointing k ON k.confrelid = u.oid
+ WHERE u.partition
+ UNION ALL
+-- And what would become one with a key, an index or a check of its root, and go with it.
+SELECT 'apart', u.root, format('index %s', x.oid::regclass),
+       ARRAY[coalesce(k.contype::text, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END)
+             || regexp_replace(pg_catalog.pg_get_indexdef(x.oid), '^.*? USING ', ' USING ')], 'O'
+  FROM under u
+  JOIN pg_catalog.pg_index i ON i.indrelid = u.oid
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
+  LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = x.oid AND k.conrelid = u.oid AND k.contype IN ('p', 'u', 'x')
+ WHERE u.partition
+ UNION ALL
+SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), ARRAY['check ' || k.conname],
+       'O'
+  FROM under u
+  JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
+ UNION ALL
+-- Defaults other than the root's, which another type of the column would put in their place.
+SELECT 'bound', u.root, 'default of ' || u.oid::regclass, array_agg(a.attname::text), 'O'
+  FROM under u
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum > 0 AND NOT a.attisdropped
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND NOT b.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = b.attrelid AND e.adnum = b.attnum
+ WHERE (a.atthasdef OR b.atthasdef) AND a.attgenerated = ''
+   AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_catalog.pg_get_expr(e.adbin, e.adrelid)
+ GROUP BY u.root, u.oid
+ UNION ALL
+-- Publications that could not tell which row of a partition was changed or deleted.
+SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'
+  FROM pg_catalog.pg_publication p
+ CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(p.pubname) g
+  JOIN (SELECT a.relid, b.oid, b.root
+          FROM under b
+         CROSS JOIN LATERAL pg_catalog.pg_partition_ancestors(b.oid) a
+         WHERE b.partition AND EXISTS (SELECT FROM pg_catalog.pg_publication)) u ON u.relid = g.relid
+  JOIN pg_catalog.pg_class c ON c.oid = u.oid AND c.relkind = 'r' AND c.relreplident IN ('d', 'i', 'n')
+ WHERE (p.pubupdate OR p.pubdelete)
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i
+                    WHERE i.indrelid = c.oid AND i.indisvalid
+                      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
+ GROUP BY u.root, p.pubname
