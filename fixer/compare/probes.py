@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.compare.sessions import Session, together
 from fixer.connect.failures import relying_on_path, told
+from fixer.connect.settings import FOR_ROWS, setting, waiting
 from fixer.model.finding import Count, Counter, Places, Probe
 from fixer.model.table import QName
 from fixer.sql import compose as q
@@ -58,7 +59,7 @@ def how_many(cursor: Cursor, tables: Sequence[QName], most: int) -> dict[QName, 
     each = SQL("SELECT {}, pg_catalog.count(*) FROM (SELECT FROM {} LIMIT {}) AS t")
     counts = together([each.format(Literal(n), q.name(table), Literal(most)) for n, table in enumerate(tables)])
     try:
-        cursor.execute(SQL("SAVEPOINT pgmend_many; SET LOCAL lock_timeout = '100ms'; ") + counts)
+        cursor.execute(SQL("SAVEPOINT pgmend_many; {}; {}").format(setting(waiting(FOR_ROWS)), counts))
         return {tables[number]: rows for number, rows in cursor.fetchall()}
     except psycopg2.Error as error:
         if cursor.connection.closed:

@@ -17,7 +17,7 @@ from psycopg2.extras import Json
 
 from fixer.connect.failures import told
 from fixer.connect.interrupt import cancel
-from fixer.connect.settings import OUR_PATH
+from fixer.connect.settings import BESIDE_A_SESSION, OUR_PATH, setting, waiting
 from fixer.sql.compose import SQL, Composable, Composed
 
 WORTH = 50_000  # what a second session has to save, as the planner counts: about a tenth of a second
@@ -39,9 +39,9 @@ _JOIN = """
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET TRANSACTION SNAPSHOT %s;
 {path}SELECT set_config(key, value, true) FROM json_each_text(%s);
-SET LOCAL lock_timeout = '300ms';
+{locks};
 SELECT session_user = %s AND current_user = %s;
-"""  # who wants a lock on a table waits for the first session: the second one must not wait for him
+"""
 
 log = logging.getLogger("pgmend.rows")
 Row = tuple[Any, ...]  # as psycopg2 gives it: only who asks knows the types of its cells
@@ -138,7 +138,8 @@ class _Second(threading.Thread):
 
     def _joins(self, cursor: Cursor) -> bool:
         snapshot, session_user, current_user, settings = self._invitation
-        cursor.execute(_JOIN.format(path=OUR_PATH), (snapshot, Json(settings), session_user, current_user))
+        join = SQL(_JOIN).format(path=SQL(OUR_PATH), locks=setting(waiting(BESIDE_A_SESSION)))
+        cursor.execute(join, (snapshot, Json(settings), session_user, current_user))
         return bool((cursor.fetchone() or (False,))[0])
 
     def _answered(self, cursor: Cursor) -> bool:

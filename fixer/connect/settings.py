@@ -33,9 +33,11 @@ UNQUOTED = "SET LOCAL quote_all_identifiers = off;\n"
 # The text of a value is the whole value: 0 and less would round floats (PostgreSQL manual, 20.11.2); that of a name is
 # no more than the name; and NULL in an array is no text.
 EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off", "array_nulls": "on"}
-# Rows that row security hides are an error, and no question is compiled, which takes longer than the answer where one
-# statement holds thousands (PostgreSQL manual, 32.2, When to JIT?).
-PLAINLY = {"row_security": "off", "jit": "off"}
+# Rows that row security hides are an error.
+SEEING_ALL = {"row_security": "off"}
+# And no question is compiled, which takes longer than the answer where one statement holds thousands (PostgreSQL
+# manual, 32.2, When to JIT?).
+PLAINLY = {**SEEING_ALL, "jit": "off"}
 
 # --- how long it may take
 
@@ -61,6 +63,24 @@ def duration(name: str, value: str | int | None) -> str:
         raise TargetError(f"{flag} {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none")
     return f"{number[1]}{number[2] or ''}"
 
+
+def waiting(seconds: float) -> dict[str, str]:
+    """Return how long a statement waits for each of its locks."""
+    return {"lock_timeout": f"{round(seconds * 1000)}ms"}
+
+
+# Seconds to wait for locks: below deadlock_timeout, whose default is one second, so that no session of the application
+# is the one that PostgreSQL cancels (PostgreSQL manual, 19.12).
+WHILE_HOLDING = 0.3  # for one more lock while others are held
+BESIDE_A_SESSION = 0.3  # in a second session: whoever locks the table may be waiting for the first
+FOR_ROWS = 0.1  # for rows that the application writes, and for a count that is not worth more
+IN_FRONT = 0.04  # for a strong lock, behind which every other session waits
+
+# --- what acts on the rows that are written
+
+# Triggers, rules and the checks of foreign keys sleep, unless they are enabled ALWAYS; only a superuser may say so.
+ASLEEP = "SET LOCAL session_replication_role = replica"
+AWAKE = "SET LOCAL session_replication_role TO DEFAULT"
 
 # --- how much of the server it may use
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.model.obstacle import Rule, Trigger
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
@@ -48,7 +49,7 @@ def while_asleep(step: Step, comparison: Comparison) -> Step:
     if not wakeful:
         return step
     if _sleeps_without_lock(step, comparison):
-        return replace(step, batches=replace(step.batches, asleep=(_REPLICA,)))
+        return replace(step, batches=replace(step.batches, asleep=(_IN_SESSION,)))
     switches = [
         (_switch(step.table, o.kind, o.name, "DISABLE", Phase.RELEASE).sql, _switch(*on, Phase.FINISH).sql)
         for o, on in wakeful
@@ -63,7 +64,7 @@ def while_asleep(step: Step, comparison: Comparison) -> Step:
 
 
 # By which triggers and rules sleep in one session, without any lock: our own fill columns all the same.
-_REPLICA = (SQL("SET LOCAL session_replication_role = replica"), SQL("SET LOCAL session_replication_role TO DEFAULT"))
+_IN_SESSION = (SQL(ASLEEP), SQL(AWAKE))
 
 
 def _sleeps_without_lock(step: Step, comparison: Comparison) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, assigning
+from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, SEEING_ALL, assigning
 from fixer.model.plan import Plan, PlannedStep, step_to_json
 from fixer.model.published import named
 from fixer.model.run import package_version
@@ -40,8 +40,7 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[
     for timeout in _TIMEOUTS:
         value = Literal(settings.get(timeout, DEFAULTS[timeout]))
         yield from _statement(render, SQL("SET LOCAL {} = {}").format(SQL(timeout), value))
-    yield "SET LOCAL row_security = off;"
-    yield from (assigning(EXACTLY), assigning(QUIETLY))
+    yield from (assigning(SEEING_ALL), assigning(EXACTLY), assigning(QUIETLY))
     yield from _guard(plan, render)
     yield "\\if :applied"
     yield "  \\echo 'This plan was applied already: nothing to do.'"

@@ -11,12 +11,11 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
+from fixer.connect.settings import WHILE_HOLDING, setting, waiting
 from fixer.model.step import Lock
 from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
-
-BRIEFLY = 0.3  # seconds to wait for a lock while others are held: below deadlock_timeout, so that no session is killed
 
 log = logging.getLogger("pgmend.apply")
 
@@ -27,8 +26,8 @@ def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
     (patience,) = cursor.fetchone() or (0,)
     begun = time.monotonic()
     cursor.execute("SAVEPOINT pgmend_locks")
-    briefly = min(BRIEFLY, float(patience) or BRIEFLY)
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
+    briefly = waiting(min(WHILE_HOLDING, float(patience) or WHILE_HOLDING))
+    cursor.execute(setting(briefly))
     while True:
         try:
             for table, mode in sorted(modes.items()):
@@ -40,5 +39,5 @@ def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
             cursor.execute("ROLLBACK TO SAVEPOINT pgmend_locks")
             log.info("locks are given back and tried for again: %s", told(error))
             time.sleep(0.1 * (0.5 + random.random()))
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(briefly * 1000)}ms",))
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(patience * 1000)}ms",))
+            cursor.execute(setting(briefly))
+    cursor.execute(setting(waiting(float(patience))))

@@ -12,17 +12,17 @@ from itertools import count
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.connect.settings import FOR_ROWS, IN_FRONT
 from fixer.model.plan import PlannedStep
 from fixer.runner.journal import notes, parentless, writing
 from fixer.runner.locking.transaction import TRANSIENT
 from fixer.runner.online.numbers import Aside, left_aside
 from fixer.runner.online.overtaken import failed
-from fixer.runner.online.steps import LOCK_TIMEOUT, Standing, Work, execute, is_strong, waits
+from fixer.runner.online.steps import Standing, Work, execute, is_strong, waits
 from fixer.runner.row_places import Place, point, point_at_pages, search
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal
 
-ROW_TIMEOUT = 0.1  # seconds; below deadlock_timeout, so that it is never the application that gives way
 ATTEMPTS = 20  # for rows that somebody holds
 PASSES = 10_000  # searches for the rows of one step
 TARGET = 0.02  # seconds that a batch should take: so long may others wait for its rows
@@ -107,7 +107,7 @@ class _Batches:
                 pause = 0.02 * (attempt + 1)
                 if strong:  # others wait behind it: for a tenth of the time at the most
                     waits(self.work, self.step, error, since=begun)
-                    pause = 10 * LOCK_TIMEOUT
+                    pause = 10 * IN_FRONT
                 self.work.sleep(pause * (0.5 + random.random()))
             except psycopg2.Error as error:
                 raise self._failed(error) from None
@@ -122,7 +122,7 @@ class _Batches:
 
     def _written(self, pointing: Pointing) -> int:
         """Write one batch in a transaction of its own; return how many rows were written."""
-        timeout = LOCK_TIMEOUT if is_strong(self.step) else ROW_TIMEOUT
+        timeout = IN_FRONT if is_strong(self.step) else FOR_ROWS
         with self.work.transactions.short(self.step, aside=self._aside, lock_timeout=timeout) as cursor:
             pointing(cursor)
             for first in filter(None, (self.step.batches.known, self.step.batches.hold)):

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
+from fixer.connect.settings import IN_FRONT
 from fixer.errors import ApplyFailed
 from fixer.model.plan import PlannedStep
 from fixer.model.progress import Progress
@@ -28,7 +29,6 @@ from fixer.runner.online.transactions import Transactions
 from fixer.runner.settings import planned_for
 from fixer.sql import compose as q
 
-LOCK_TIMEOUT = 0.04  # seconds for which others may have to wait behind a strong lock that is waited for
 PATIENCE = 600.0  # seconds for which a lock is tried for
 _WEAK = (Lock.NONE, Lock.ROW_EXCLUSIVE, Lock.SHARE_UPDATE_EXCLUSIVE)
 _BLOCKERS = """
@@ -78,7 +78,7 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
     begun = time.monotonic()
     for attempt in count():
         step = steps[0]
-        timeout = LOCK_TIMEOUT if is_strong(step) else None
+        timeout = IN_FRONT if is_strong(step) else None
         try:
             with work.transactions.short(step, aside=standing.aside.get(step.table), lock_timeout=timeout) as cursor:
                 for each in steps[:-1]:  # before the lock, since they are known to touch no rows

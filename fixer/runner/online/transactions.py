@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.connect.settings import MODESTLY, SWIFTLY
+from fixer.connect.settings import MODESTLY, QUIETLY, SWIFTLY, waiting
 from fixer.model.plan import PlannedStep
 from fixer.runner.journal import definitions, reading
 from fixer.runner.journal.definitions import Definitions
@@ -44,14 +44,14 @@ class Transactions:
         self.connection.rollback()
         chosen = dict(self.settings)
         if lock_timeout is not None:
-            chosen["lock_timeout"] = f"{int(lock_timeout * 1000)}ms"
+            chosen |= waiting(lock_timeout)
         if self.run:
             chosen["pgmend.run"] = str(self.run)
         if step is not None:
             chosen |= {"pgmend.step": str(step.number), **SWIFTLY}
             chosen |= aside.settings if aside else {}
         with self.connection.cursor() as cursor:
-            configure(cursor, {**chosen, **MODESTLY, "client_min_messages": "warning"})
+            configure(cursor, {**chosen, **MODESTLY, **QUIETLY})
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             if not (self.pooled or (step and step.batches.find)):  # a batch reads no definitions
                 definitions.prepare(cursor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
@@ -74,17 +75,17 @@ def _add_over_orphans(session: Session, past: Past, key: Item) -> None:
     def unasked(statement: str) -> int:
         return session.do(SQL(statement).format(**names, orphan=orphaned(session, past, past.then, key)), title)
 
-    session.do(SQL("SET LOCAL session_replication_role = replica"), title)
+    session.do(SQL(ASLEEP), title)
     unasked("CREATE TABLE {held} AS SELECT {columns} FROM {table} WITH NO DATA")
     while unasked("INSERT INTO {held} SELECT {columns} FROM {table} AS t WHERE {orphan}"):
         unasked("DELETE FROM {table} AS t WHERE {orphan}")
-    session.do(SQL("SET LOCAL session_replication_role TO DEFAULT"), title)
+    session.do(SQL(AWAKE), title)
     for _, statement in constraint(past.then, key):
         session.do(statement, title)
-    session.do(SQL("SET LOCAL session_replication_role = replica"), title)
+    session.do(SQL(ASLEEP), title)
     unasked("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {held}")
     unasked("DROP TABLE {held}")
-    session.do(SQL("SET LOCAL session_replication_role TO DEFAULT"), title)
+    session.do(SQL(AWAKE), title)
 
 
 def prove(session: Session, past: Past, anew: frozenset[Key]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.repair.constraints_online import BESIDE
@@ -50,7 +51,7 @@ def take_back(session: Session, past: Past, steps: Iterable[DoneStep]) -> Return
     returned = Returned()
     touching = [done for done in reversed([*steps]) if _touches(done.step)]
     if touching and past.superuser:
-        session.cursor.execute("SET LOCAL session_replication_role = replica")
+        session.cursor.execute(ASLEEP)
     # A key may be spelt as it was only once its own step is taken back.
     for done in sorted(touching, key=lambda done: bool(done.step.shape.respells and done.step.shape.known_by)):
         oid = past.oid(done.step)
@@ -58,7 +59,7 @@ def take_back(session: Session, past: Past, steps: Iterable[DoneStep]) -> Return
             session.progress(f"take back: {done.step.title}")
             returned += _taken_back(session, past, done, oid)
     if touching and past.superuser:
-        session.cursor.execute("SET LOCAL session_replication_role TO DEFAULT")
+        session.cursor.execute(AWAKE)
     return returned
 
 
