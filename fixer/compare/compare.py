@@ -1,10 +1,10 @@
 """(actual, contract) → findings, each with its repair.
 
-Stage by stage: what a stage finds and can repair is foreseen, so that the next stage looks at the schema as
-it will be. A renamed column is then compared under its new name, and a column that will be mapped to
-another key loses its indexes today. Tables that stand just as they are wanted, and that no repair so far
-changes, are only asked for their rows. Rows are counted through `count`, tables measured through `measure`;
-nothing here touches a database.
+The comparison goes stage by stage. After each stage it applies the repairs to the schema in memory, so that the next
+stage looks at the schema as they will leave it: a renamed column is compared under its new name, and the indexes that
+a column loses because it is mapped to another key are reported as missing. In a table that already matches the
+contract, and that no repair so far changes, only rows are examined. Nothing here touches a database: `count` counts
+rows, `measure` measures tables.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def compare(
     deep: bool = False,
     doubts: Doubts = frozenset(),
 ) -> Comparison:
-    """Compare a database with its contract.
+    """Compare a database with its contract, and return the findings with their repairs.
 
-    `deep` reads rows even where the catalogue vouches for them, `doubts` for some defect classes and tables.
+    `deep` reads rows even if a valid constraint guarantees them; `doubts` does so for these classes and tables.
     """
     future, findings, same = actual, list[Finding](), alike(actual, contract)
     reading = Reading(remembered(measure), deep, doubts)
@@ -65,7 +65,7 @@ def compare(
 def _candidates(
     classes: Iterable[DefectClass], future: Schema, contract: Contract, reading: Reading
 ) -> list[Candidate]:
-    """Return what may be wrong, without what the catalogue or a size answers."""
+    """Return what may be wrong, except what a valid constraint or an empty table already rules out."""
     found = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
     empty = reading.empty([finding for _, finding in found if finding.of_rows], future)
     found = [(defect, finding) for defect, finding in found if not (finding.of_rows and finding.table in empty)]
@@ -76,24 +76,24 @@ def _candidates(
 def _counted(
     candidates: Sequence[Candidate], count: Counter, reading: Reading, decided: Set[tuple[QName, str]]
 ) -> Iterator[Candidate]:
-    """Yield what is wrong, with the rows behind it; all are counted at once."""
+    """Count the rows behind all candidates in one call, and yield the candidates that are findings."""
     asked = [finding.asks() for _, finding in candidates if finding.asks]
     answers = iter(count(asked) if asked else ())
     for defect, finding in candidates:
         answer = next(answers) if finding.asks else Count(finding.rows)
-        # Where the catalogue vouches for rows that only the application can read, it is believed.
+        # The probe calls a function that needs the application's search_path: trust the valid constraint.
         believed = answer.beyond and finding.vouched and not reading.is_asked_for(finding)
         if not believed and _stands(finding, answer, decided):
             yield defect, _answered(finding, answer) if finding.asks else finding
 
 
 def _decided(findings: Sequence[Finding]) -> Set[tuple[QName, str]]:
-    """Return the columns about which a person decides."""
+    """Return the columns with a finding that needs a human decision."""
     return {(f.table, f.column) for f in findings if f.repair.refusal and f.breaks and f.column}
 
 
 def _measured(actual: Schema, tables: set[QName], measure: Measure) -> Schema:
-    """Return the schema with the true size of these tables, of which a plan tells the cost."""
+    """Return the schema with the measured size of these tables, from which a plan estimates its cost."""
     there = sorted(tables & actual.tables.keys())
     found = measure(there) if there else {}
     measured = {name: replace(actual.tables[name], bytes=size) for name, size in found.items()}
@@ -101,7 +101,7 @@ def _measured(actual: Schema, tables: set[QName], measure: Measure) -> Schema:
 
 
 def _told_once(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings; that a table cannot be read is told once for each point, however many ask for its rows."""
+    """Return the findings, without repeats of the same message, at one point, that a table could not be read."""
     told: dict[object, Finding] = {}
     for finding in findings:
         unreadable = finding.slug == UNREADABLE
@@ -110,13 +110,13 @@ def _told_once(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _seen_today(findings: Sequence[Finding], actual: Schema, contract: Contract) -> set[tuple[str, str]]:
-    """Return what the classes of these findings see in the database as it is, without any repair."""
+    """Return slug and object of all that the classes of these findings detect today, before any repair."""
     classes = {finding.slug for finding in findings} & set(defects.by_slug())
     return {(f.slug, f.object) for slug in classes for f in defects.by_slug()[slug].detect(actual, contract)}
 
 
 def _matters(finding: Finding) -> bool:
-    """Tell whether a finding concerns the user wherever it comes from: rows, a hazard, a decision."""
+    """Return whether to report a finding that only the plan brings about: for its stage, rows, hazard or decision."""
     stage = defects.by_slug()[finding.slug].STAGE if finding.slug in defects.by_slug() else Stage.PARTS
     return bool(stage < Stage.PARTS or finding.rows or finding.repair.label != "automatic")
 
@@ -126,9 +126,9 @@ def _ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str]]) -> bool:
-    """Tell whether a finding is one, by the rows that are behind it or could not be read.
+    """Return whether a candidate is a finding, judging by the answer to its probe.
 
-    That they could not, because a column keeps the type which a person decides about, is no finding of its own.
+    A probe that fails over a column that needs a human decision adds no finding, because that column causes it.
     """
     if answer.error:
         return not any((finding.table, column) in decided for column in columns_of(finding))

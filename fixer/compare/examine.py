@@ -25,7 +25,7 @@ from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, Schema
 from fixer.repair.twins import by_table
 
-TWINS = 100  # whose rows are counted: all, but where one schema stands hundreds of times
+TWINS = 100  # at most so many twins have their rows counted: all, unless one schema exists hundreds of times
 
 
 def examine(
@@ -36,7 +36,10 @@ def examine(
     doubts: Doubts = frozenset(),
     settings: Mapping[str, str] | None = None,
 ) -> Comparison:
-    """Compare the database behind a connection with a contract; nothing is written."""
+    """Compare the database behind a connection with a contract; nothing is written.
+
+    Raises TargetError if the database cannot be read or lacks a schema of the contract.
+    """
     with snapshot(connection) as cursor:
         return look(cursor, contract, deep=deep, doubts=doubts, begin=beginning(connection, settings))
 
@@ -44,7 +47,7 @@ def examine(
 def look(
     cursor: Cursor, contract: Contract, *, deep: bool = False, doubts: Doubts = frozenset(), begin: str = ""
 ) -> Comparison:
-    """Compare as the cursor's transaction sees the database, `begin` opening it first where given."""
+    """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
     actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings)
     there = actual.session.schemas if actual.session else frozenset()
     for schema in contract.schemas:
@@ -56,7 +59,7 @@ def look(
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the twins of missing tables, and their rows; nothing is asked where all tables stand."""
+    """Return the schema with the twins of missing tables and their row counts; ask nothing if no table is missing."""
     missing = sorted(contract.tables.keys() - actual.tables.keys())
     if not missing:
         return actual
@@ -69,7 +72,7 @@ def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
-    """Return what opens the read-only transaction; row security that hides rows becomes an error."""
+    """Return the SQL that opens the read-only transaction, in which row security fails instead of hiding rows."""
     chosen = {**PLAINLY, **EXACTLY, **unhurried(connection), **(settings or {})}
     return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{setting(chosen).as_string(connection)};\n"
 

@@ -1,4 +1,4 @@
-"""Why a repair cannot be carried out in a database, although each of its steps can be written down."""
+"""Reasons why a repair cannot run in a database, although each of its steps can be composed."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from fixer.model.table import Check, ForeignKey, Index, Table
 
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
-    """Return why a repair cannot be carried out, if it cannot."""
+    """Return the reason why a repair cannot run; empty if it can."""
     if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
         return f"the value that the contract declares for {declared} would break it"
     return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
 
 
 def columns_of(finding: Finding) -> set[str]:
-    """Return the columns that a finding speaks of."""
+    """Return the columns that a finding is about: its own, and those of its foreign key, index or check."""
     part = finding.part
     others = part.columns if isinstance(part, ForeignKey | Index | Check) else ()
     return {column for column in (finding.column, *others) if column}
 
 
 def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
-    """Return a column of a finding that the plan is to add, and to fill by a value of the contract, if it has one."""
+    """Return a column of a finding that the plan adds and fills with a value of the contract; empty if none."""
     table, wanted = future.tables.get(finding.table), contract.tables.get(finding.table)
     for column in sorted(columns_of(finding)) if table and wanted else ():
         there, meant = (side.columns.get(column) for side in (table, wanted) if side)
@@ -36,7 +36,7 @@ def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
 
 
 def _forbidden(step: Step, future: Schema) -> str:
-    """Return why no step may write such rows of a table, if it may not: what is below it shows in it, or acts on it."""
+    """Return why a step may not write its table, such as heirs, generated columns, publications; empty if it may."""
     table = future.tables.get(step.table)
     if table is None:
         return ""
@@ -52,11 +52,11 @@ def _forbidden(step: Step, future: Schema) -> str:
 
 
 def _untold(step: Step, table: Table) -> str:
-    """Return why a publication could not tell which rows of a table a step changes, if it could not."""
+    """Return why a publication could not identify the rows that a step changes; empty if it could."""
     for each in table.obstacles:
         if not isinstance(each, MutePublication):
             continue
-        if each.columns:  # whatever key the table gets
+        if each.columns:  # a key that the plan adds would not help
             return (
                 f"the publication {each.name} could not tell which rows of {step.table} were changed, by its columns"
                 f" {', '.join(each.columns)}, which it leaves out or filters by: take the table out of it until it is"

@@ -1,4 +1,4 @@
-"""Counts rows: all questions of one stage in one statement, one scan for all questions about one table."""
+"""Counts rows: one statement for the probes of a stage, one scan for those that share a source."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, any_of
 
 SAMPLE = 5
-PLACES = 20_000  # rows of which a repair is told where they stand; it looks for more by itself
-_ORDERED = 10_000  # a sample is put in order where that does not cost a large sort
-_TOGETHER = 1_000  # so many scans in one statement
+PLACES = 20_000  # places (ctids) that are kept for the repair; a repair of more rows searches again
+_ORDERED = 10_000  # rows among which a sample is put in order: to sort more costs too much
+_TOGETHER = 1_000  # scans in one statement, at most
 _MOMENT = """
 SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_relation_filenode({table}::text::regclass)
 """
 
-# Counts: numbers of probes, their rows, no cells, places. A sample: the number of a probe, no rows, cells, no places.
+# A row of counts: probe numbers, their counts, NULL, places. A row of a sample: probe number, NULL, cells, NULL.
 _Answer = tuple[list[int], list[int] | None, list[str | None] | None, list[list[str]] | None]
 
 log = logging.getLogger("pgmend.rows")
@@ -33,8 +33,8 @@ log = logging.getLogger("pgmend.rows")
 def counter(cursor: Cursor) -> Counter:
     """Return the function that answers probes in the cursor's transaction.
 
-    A probe that fails (no right to read, a value that does not cast) is answered with its error and hides
-    no other answer. A lost connection is raised.
+    A probe that fails (no right to read, a value that does not cast) gets its error as its answer; the others are
+    answered all the same. Raises psycopg2.OperationalError, such as a lost connection or a timeout.
     """
     session = Session(cursor)
 
@@ -50,9 +50,9 @@ def counter(cursor: Cursor) -> Counter:
 
 
 def how_many(cursor: Cursor, tables: Sequence[QName], most: int) -> dict[QName, int]:
-    """Return how many rows these tables have, each counted up to so many.
+    """Return the number of rows of each table, counted up to `most`.
 
-    It leaves out what cannot be read, and waits for nobody: what others lock is not worth it.
+    It leaves out a table that it cannot read, or whose lock it does not get within 100 ms.
     """
     if not tables:
         return {}
@@ -101,21 +101,21 @@ def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:
 
 
 def _seen(session: Session, table: QName, found: Sequence[Sequence[str]]) -> Places:
-    """Return the places that were found in a table, with the moment at which they were."""
+    """Return the places that were found in a table, with the session, snapshot and file for which they are right."""
     moment = SQL(_MOMENT).format(session=q.THIS_SESSION, table=Literal(q.quoted(table)))
     ((name, horizon, file),) = session.ask(moment)
     return Places(tuple(map(tuple, found)), name, horizon, file)
 
 
 def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[_Answer]:
-    """Yield counts and samples as they come."""
+    """Yield the rows that the SELECTs return; `long` ones may run in two sessions."""
     for start in range(0, len(parts), _TOGETHER):
         some = parts[start : start + _TOGETHER]
         yield from session.ask_all(some) if long else session.ask(together(some))
 
 
 def _groups(probes: Sequence[Probe]) -> list[list[int]]:
-    """Return what is asked together: the shared probes of one source, and each other probe by itself."""
+    """Return the probes, by number, that each scan answers: shared probes of one source together, others alone."""
     groups: dict[object, list[int]] = {}
     for number, probe in enumerate(probes):
         groups.setdefault(repr(probe.source) if probe.shared else number, []).append(number)
@@ -123,12 +123,12 @@ def _groups(probes: Sequence[Probe]) -> list[list[int]]:
 
 
 def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) -> Iterator[Composed]:
-    """Yield the SELECT that counts the rows behind a group in one scan; with samples where finding is costly."""
+    """Yield the SELECT that counts the rows behind a group in one scan; a costly search gives the samples too."""
     if probes[group[0]].costly:
         yield _found(probes, group, _ORDERED, counting=True)
         return
     counts: Composable = SQL("count(*)")
-    where = probes[group[0]].condition  # an index may answer it
+    where = probes[group[0]].condition  # a single condition stays in WHERE, where an index may answer it
     if len(group) > 1:
         counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(probes[n].condition) for n in group)
         where = SQL("true")
@@ -138,10 +138,10 @@ def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) ->
 
 
 def _sampled(probes: Sequence[Probe], group: Sequence[int], counts: Sequence[int]) -> Iterator[Composed]:
-    """Yield the SELECTs that show some rows of a group that was only counted.
+    """Yield the SELECTs that sample the rows of a group that was only counted.
 
-    One scan shows all that are few. Another shows all that are many: it ends with the first of them, where
-    the scan for the few would have to keep them all.
+    Probes with few rows get one scan, probes with many another: the second stops at the first rows of each,
+    while the first keeps every row that it finds.
     """
     wanted = [n for n in group if counts[n] and probes[n].show and not probes[n].costly]
     few = [n for n in wanted if counts[n] <= _ORDERED]
@@ -153,10 +153,10 @@ def _sampled(probes: Sequence[Probe], group: Sequence[int], counts: Sequence[int
 
 
 def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting: bool = False) -> Composed:
-    """Return the SELECT that finds the rows behind a group once, and shows the first in order among `most` of each.
+    """Return the SELECT that finds the rows behind a group once, and samples the first in order among `most` of each.
 
-    They are kept as they are found: for a few rows in order PostgreSQL would look up parents one by one,
-    along an index on the order and without one on the parents, which never ends on large tables.
+    The rows found are MATERIALIZED, because for a few rows in order PostgreSQL may walk an index on that order and
+    look up each row's parent without an index, which practically never ends on large tables.
     """
     cells = {repr(cell): cell for n in group for cell in probes[n].show}
     names = {cell: Identifier(f"c{place}") for place, cell in enumerate(cells)}
@@ -182,7 +182,7 @@ def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting
 
 
 def _placed(stand: Sequence[Identifier]) -> Composable:
-    """Return the expression for the places of what was found: one more than are told, where there are too many."""
+    """Return the expression for the places of the rows found; one more than PLACES shows that there are too many."""
     if not stand:
         return SQL("NULL::text[]")
     cells = SQL(", ").join(SQL("{}::text").format(cell) for cell in stand)

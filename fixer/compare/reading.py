@@ -1,4 +1,4 @@
-"""Which rows are read although the catalogue vouches for them: those asked for, and those that cost nothing."""
+"""Which rows are read although a valid constraint guarantees them: those asked for, and those of small tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 
-# What a plain check reads although the catalogue vouches for it: so little that it costs nothing.
+# Limits of what a check without --deep reads although valid constraints guarantee it: that costs next to nothing.
 CHEAP_BYTES = 32 * 1024 * 1024
 CHEAP_PROBES = 64
 
@@ -19,18 +19,18 @@ Doubts = Set[tuple[str, QName]]  # defect classes and tables
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read: all rows if `deep`, those of defect classes and tables in doubt, and those of small tables."""
+    """The choice of guaranteed rows to read: all if `deep`, else those in `doubts` and those of small tables."""
 
     measure: Measure
     deep: bool = False
     doubts: Doubts = frozenset()
 
     def is_asked_for(self, finding: Finding) -> bool:
-        """Tell whether rows are to be read although the catalogue vouches for them."""
+        """Return whether the caller wants these rows read although a valid constraint guarantees them."""
         return self.deep or (finding.slug, finding.table) in self.doubts
 
     def worth(self, candidates: Sequence[Finding], future: Schema) -> set[int]:
-        """Return the identities of the vouched candidates whose rows are read all the same."""
+        """Return the id() of each vouched candidate whose rows are to be read all the same."""
         vouched = [finding for finding in candidates if finding.vouched]
         if self.deep or not vouched:
             return set(map(id, vouched))
@@ -38,7 +38,7 @@ class Reading:
         return doubted | self._cheap(vouched, future)
 
     def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
-        # The catalogue's sizes may be old: they choose whom to ask, and those who are asked decide.
+        # The catalogue's sizes may be old: they choose which tables to measure, and the measured sizes decide.
         chosen = sorted(vouched, key=lambda finding: future.tables[finding.table].bytes)[:CHEAP_PROBES]
         today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
         sizes = self.measure(sorted(set(today.values())))
@@ -50,7 +50,7 @@ class Reading:
         return cheap
 
     def empty(self, findings: Sequence[Finding], future: Schema) -> Set[QName]:
-        """Return which tables of many findings have no rows: to measure them all takes less than to open each."""
+        """Return the tables of size zero; measure only for many findings, where that is faster than to read."""
         if len(findings) <= CHEAP_PROBES:
             return frozenset()
         today = {future.tables[finding.table].stored_as or finding.table: finding.table for finding in findings}
@@ -58,7 +58,7 @@ class Reading:
 
 
 def remembered(measure: Measure) -> Measure:
-    """Return the same measure, which measures a table once."""
+    """Return a measure that asks the given one for each table only once."""
     known: dict[QName, int | None] = {}
 
     def ask(tables: Iterable[QName]) -> Mapping[QName, int]:

@@ -1,4 +1,4 @@
-"""Asks within one transaction, where a question may fail; long ones over two sessions that see the same moment."""
+"""Asks questions, which may fail, in one transaction; spreads long ones over two sessions with the same snapshot."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from fixer.connect.interrupt import cancel
 from fixer.connect.settings import BESIDE_A_SESSION, OUR_PATH, setting, waiting
 from fixer.sql.compose import SQL, Composable, Composed
 
-WORTH = 50_000  # what a second session has to save, as the planner counts: about a tenth of a second
-PATIENCE = 2.0  # seconds for a second session that has nothing to answer to end
+WORTH = 50_000  # cost that a second session must save, as PostgreSQL's planner counts: about a tenth of a second
+PATIENCE = 2.0  # seconds to wait for the second session to end
 
-# Only a transaction that reads one moment and has written nothing can be shared. A pooler, which tells us by the
-# number of a backend that is none, may have no second one for us; and who allows no parallel query wants one process.
+# A second session joins only a repeatable-read, read-only transaction that has written nothing. It does not join
+# through a pooler, recognised by its wrong backend pid, which may have no second connection for us; nor where parallel
+# query is off, because that asks for a single process.
 _INVITATION = """
 SELECT pg_catalog.pg_export_snapshot(), session_user, current_user, json_object_agg(name, setting)
   FROM pg_catalog.pg_settings
@@ -41,21 +42,21 @@ SET TRANSACTION SNAPSHOT %s;
 {path}SELECT set_config(key, value, true) FROM json_each_text(%s);
 {locks};
 SELECT session_user = %s AND current_user = %s;
-"""
+"""  # its locks: the second session must not queue behind one that waits for a lock of the first
 
 log = logging.getLogger("pgmend.rows")
-Row = tuple[Any, ...]  # as psycopg2 gives it: only who asks knows the types of its cells
+Row = tuple[Any, ...]  # as psycopg2 returns it: only the caller knows the types of its cells
 Answer = list[Row]
 Question = tuple[int, Composable]
 
 
 def together(questions: Sequence[Composable]) -> Composed:
-    """Return the one question that gives the rows of all."""
+    """Return one question that gives the rows of all (UNION ALL)."""
     return SQL("\nUNION ALL\n").join(questions)
 
 
 class Session:
-    """The transaction of a cursor; a question that fails leaves it as it was."""
+    """The transaction of a cursor; after a question that failed, `recover` makes it usable again."""
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor, self._marked = cursor, False
@@ -67,14 +68,14 @@ class Session:
         return self.cursor.fetchall()
 
     def recover(self, error: psycopg2.Error) -> None:
-        """Go on after a question that failed; a lost connection is raised."""
+        """Roll back a question that failed; raise an operational error, such as a lost connection or a timeout."""
         if self.cursor.connection.closed or isinstance(error, psycopg2.OperationalError):
             raise error
         self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
         self._marked = True
 
     def ask_all(self, questions: Sequence[Composable]) -> Answer:
-        """Return the rows of all questions: asked in one statement, or the long ones over two sessions."""
+        """Return the rows of all questions, asked in one statement, or by two sessions if that saves enough time."""
         whole = together(questions)
         if len(questions) < 2 or self._cost(whole) < WORTH:
             return self.ask(whole)
@@ -90,7 +91,7 @@ class Session:
         return float(plan[0]["Plan"]["Total Cost"])
 
     def _invitation(self) -> Row | None:
-        """Export the snapshot, which only a transaction without savepoints may; None where it cannot be shared."""
+        """Export the snapshot, which PostgreSQL does only outside a savepoint; None if no second session may join."""
         invite = self._unmarked() + SQL(_INVITATION)
         self._marked = False
         self.cursor.execute(invite, (self.cursor.connection.info.backend_pid,))
@@ -100,7 +101,7 @@ class Session:
         return SQL("RELEASE SAVEPOINT pgmend_rows;\n" if self._marked else "")
 
     def _over_two(self, questions: Sequence[Composable], invitation: Row) -> Answer:
-        """Ask one question after the other, while a second session takes some; it leaves none open that it cannot."""
+        """Ask one question after the other while a second session takes some; then ask what it left unanswered."""
         left, answers = deque(enumerate(questions)), dict[int, Answer]()
         second = _Second(self.cursor.connection, invitation, left, answers)
         second.start()
@@ -117,7 +118,7 @@ class Session:
 
 
 class _Second(threading.Thread):
-    """A session beside another, which takes questions until none is left."""
+    """A second session, which takes questions until none is left."""
 
     def __init__(self, first: Connection, invitation: Row, left: deque[Question], answers: dict[int, Answer]) -> None:
         super().__init__(daemon=True)
@@ -126,7 +127,7 @@ class _Second(threading.Thread):
         self._asking, self._over = threading.Lock(), False
 
     def run(self) -> None:
-        """Join the first session's moment and answer; whatever goes wrong, the first one answers instead."""
+        """Join the first session's snapshot and answer questions; if that fails, the first session answers them."""
         try:
             with closing(_beside(self._first)) as self._connection, self._connection.cursor() as cursor:
                 self._connection.autocommit = True
@@ -151,12 +152,12 @@ class _Second(threading.Thread):
         return bool(taken)
 
     def finish(self) -> None:
-        """Wait for the answer that is being given."""
+        """Wait for the answer in progress, and take no further question."""
         with self._asking:
             self._over = True
 
     def stop(self) -> None:
-        """End, whatever is being asked."""
+        """End the session, and cancel the question in progress."""
         self._over = True
         with suppress(psycopg2.Error):
             if self._connection and not self._connection.closed and self._asking.locked():

@@ -1,7 +1,7 @@
-"""Which tables stand just as they are wanted, so that a comparison of shapes can find nothing in them.
+"""Which tables already match the contract, so that a comparison of shapes would find nothing in them.
 
-Equal is not enough: a contract may itself want what is a defect elsewhere, such as two foreign keys on one
-column, and a sequence may be used by others as well. Such tables are looked at as if they differed.
+Equality is not enough: a contract may itself contain what counts as a defect, such as two foreign keys on one
+column, and a sequence may belong to another column. Such tables are compared like those that differ.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _INTEGERS = ("smallint", "integer", "bigint")
 
 
 def alike(actual: Schema, contract: Contract) -> frozenset[QName]:
-    """Return the wanted tables that stand in the actual schema just as they are wanted."""
+    """Return the tables of the contract that the actual schema already matches."""
     return frozenset(
         name for name in contract.tables.keys() & actual.tables.keys() if _is_alike(name, actual, contract)
     )
 
 
 def still_alike(before: frozenset[QName], actual: Schema, future: Schema) -> frozenset[QName]:
-    """Return those tables that the plan so far leaves alone."""
+    """Return those of the matching tables that the plan so far does not change."""
     if future is actual:
         return before
     if future.sequences is not actual.sequences:
@@ -43,7 +43,10 @@ def _is_alike(name: QName, actual: Schema, contract: Contract) -> bool:
 
 
 def _is_sound(wanted: Table) -> bool:
-    """Tell whether a table may stand like this: keys proved at once, no constraint without proof or beside another."""
+    """Return whether a wanted table is itself free of what counts as a defect.
+
+    That is an invalid or deferrable index, a nullable key, an unproved constraint, two foreign keys on equal columns.
+    """
     key, ends = wanted.primary_key, {frozenset(key.columns) for key in wanted.foreign_keys}
     return (
         all(index.valid and not index.deferrable for index in wanted.indexes)
@@ -55,7 +58,7 @@ def _is_sound(wanted: Table) -> bool:
 
 
 def _counts_alike(table: QName, column: Column, actual: Schema, contract: Contract) -> bool:
-    """Tell whether a numbered column has the sequence that it should have, for itself alone."""
+    """Return whether a numbered column owns a sequence that equals the wanted one."""
     found = actual.sequences.get(column.sequence) if column.sequence else None
     wanted = contract.schema.sequences.get(column.sequence) if column.sequence else None
     if found is None or wanted is None or column.type not in _INTEGERS:

@@ -1,4 +1,4 @@
-"""Every kind of fault the fixer knows, one file each. The folder is the registry."""
+"""Every defect that the fixer detects, one class a file; the folder is the registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fixer.model.step import Repair
 
 @runtime_checkable
 class DefectClass(Protocol):
-    """What a module in fixer/defects must have. Its file name is its slug, in snake case."""
+    """What a module in fixer/defects must define. Its file name is its slug, in snake case."""
 
     SLUG: str
     POINT: int
@@ -26,15 +26,15 @@ class DefectClass(Protocol):
     NEAR_MISSES: tuple[Specimen, ...]
 
     def detect(self, actual: Schema, contract: Contract) -> Iterable[Finding]:
-        """Yield what may be wrong, judging by the catalogue; probes tell the rest."""
+        """Yield what may be wrong, judging by the catalogue; the probe of a finding counts the rows behind it."""
 
     def repair(self, finding: Finding, actual: Schema, contract: Contract) -> Repair:
-        """Return the cure of one finding."""
+        """Return the repair of one finding; raises RefusalError if no safe one exists."""
 
 
 @runtime_checkable
 class Foreseeing(Protocol):
-    """What a defect class has besides whose repair changes names or shapes that later stages look at."""
+    """A defect class whose repair changes names or shapes that later stages look at."""
 
     def foresee(self, finding: Finding, actual: Schema, contract: Contract) -> Schema:
         """Return the schema as the repair of a finding leaves it."""
@@ -42,7 +42,7 @@ class Foreseeing(Protocol):
 
 @cache
 def all_classes() -> tuple[DefectClass, ...]:
-    """Return the defect classes in the order of their stages, then of their points and names."""
+    """Return the defect classes, sorted by stage, point and slug."""
     names = [module.name for module in iter_modules(__path__) if not module.name.startswith("_")]
     classes = [_class_in(import_module(f"{__name__}.{name}")) for name in names]
     return tuple(sorted(classes, key=lambda defect: (defect.STAGE, defect.POINT, defect.SLUG)))

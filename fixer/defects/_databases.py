@@ -1,4 +1,4 @@
-"""The sound databases that specimens break: a library, a company, tenants, tickets for what that has not."""
+"""The sound databases that specimens break: a library, and a company, tenants and tickets for what it lacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 
 def library() -> MetaData:
-    """Return the contract: authors, their books, reviews of those."""
+    """Return a contract of authors, their books, and reviews of these."""
     metadata = MetaData()
     Table(
         "authors",
@@ -78,7 +78,7 @@ INSERT INTO reviews (book_id, body) SELECT 1 + n % 24, 'review ' || n FROM gener
 
 
 def company() -> MetaData:
-    """Return the contract with a natural key, an identity, and a table that references itself."""
+    """Return a contract with a natural key, an identity, and a table that references itself."""
     metadata = MetaData()
     Table(
         "departments",
@@ -106,7 +106,7 @@ SELECT 'employee ' || n, 'D' || 1 + n % 3, nullif(n / 2, 0), 100 * n FROM genera
 
 
 def tenancy() -> MetaData:
-    """Return the contract with keys over two columns: members of tenants, and tasks that some of them have."""
+    """Return a contract with keys over two columns: members of tenants, and tasks that may belong to a member."""
     metadata = MetaData()
     Table(
         "members",
@@ -136,7 +136,7 @@ SELECT 1 + n % 2, 1 + (n - 1) % 6, 'task ' || n FROM generate_series(1, 12) AS n
 
 
 def tickets() -> MetaData:
-    """Return the contract with a value of its own in each row, and a column that is generated from another."""
+    """Return a contract with a default that differs for each row, and a column that is generated from another."""
     metadata = MetaData()
     Table(
         "tickets",

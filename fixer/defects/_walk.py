@@ -1,6 +1,6 @@
-"""Walks over a contract that yield what it wants together with what stands there.
+"""Walks over a contract that yield what it wants together with what the database has.
 
-They pass over tables that stand just as they are wanted, unless `alike` asks for those as well.
+They skip tables that already match the contract, unless `alike` is true; default rows they always yield.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from fixer.repair.sequences import Users
 
 
 def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table]]:
-    """Yield the tables that are there: wanted, found."""
+    """Yield each table that exists: as wanted, as found."""
     for name, wanted in contract.tables.items() if alike else contract.differing():
         if name in actual.tables:
             yield wanted, actual.tables[name]
 
 
 def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
-    """Yield the columns that are there: their table, wanted, found."""
+    """Yield each column that exists: its table, the column as wanted, as found."""
     for wanted, table in tables(actual, contract):
         for column in wanted.columns.values():
             if column.name in table.columns:
@@ -30,14 +30,14 @@ def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column,
 
 
 def typed_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
-    """Yield the columns that are there today and keep their values: their table, wanted, found."""
+    """Yield each column that exists today and keeps its values: its table, the column as wanted, as found."""
     for table, wanted, found in columns(actual, contract):
         if not table.created and found.now is None:
             yield table, wanted, found
 
 
 def missing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Column]]:
-    """Yield the columns that are not there: their table as wanted and as found, and what is wanted."""
+    """Yield each missing column: its table as wanted and as found, the column as wanted."""
     for wanted, table in tables(actual, contract):
         for column in wanted.columns.values():
             if column.name not in table.columns:
@@ -45,14 +45,14 @@ def missing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table,
 
 
 def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
-    """Yield the columns for which the contract has a default of its own: their table, wanted, found."""
+    """Yield each column with a wanted default that neither numbers nor generates it: its table, as wanted, as found."""
     for table, wanted, found in columns(actual, contract):
         if wanted.default is not None and not wanted.generates and not wanted.generated:
             yield table, wanted, found
 
 
 def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column]]:
-    """Yield the columns that may be NULL and should not be; those of a primary key get that with their key."""
+    """Yield each nullable column that should be NOT NULL, except key columns: the primary key makes them NOT NULL."""
     for wanted, table in tables(actual, contract):
         in_key = wanted.primary_key.columns if wanted.primary_key else ()
         for column in wanted.columns.values():
@@ -62,21 +62,21 @@ def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Co
 
 
 def primary_keys(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Index]]:
-    """Yield the primary keys that are wanted: their table as wanted and as found, and the key."""
+    """Yield each wanted primary key: its table as wanted and as found, and the key."""
     for wanted, table in tables(actual, contract):
         if wanted.primary_key:
             yield wanted, table, wanted.primary_key
 
 
 def unproved_keys(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Index]]:
-    """Yield the primary keys whose columns are there, and may repeat by all that the catalogue knows."""
+    """Yield each wanted primary key whose columns exist and that no index proves unique."""
     for wanted, table, key in primary_keys(actual, contract):
         if set(key.columns) <= set(table.columns) and not table.tells_apart(key.columns):
             yield wanted, table, key
 
 
 def indexes(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Index]]:
-    """Yield the indexes that are wanted, keys aside: their table as wanted and as found, and the index."""
+    """Yield each wanted index except primary keys: its table as wanted and as found, and the index."""
     for wanted, table in tables(actual, contract):
         for index in wanted.indexes:
             if not index.primary:
@@ -84,7 +84,7 @@ def indexes(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, 
 
 
 def checks(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Check]]:
-    """Yield the checks that are wanted, with the table on which they should stand."""
+    """Yield each wanted check, after the table, as found, that should have it."""
     for wanted, table in tables(actual, contract, alike=alike):
         for check in wanted.checks:
             yield table, check
@@ -93,14 +93,14 @@ def checks(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterat
 def foreign_keys(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
-    """Yield the foreign keys that are wanted, each with those that stand on its columns."""
+    """Yield each wanted foreign key, with the found ones on the same columns."""
     for wanted, table in tables(actual, contract, alike=alike):
         for key in wanted.foreign_keys:
             yield key, tuple(found for found in table.foreign_keys if set(found.columns) == set(key.columns))
 
 
 def referencing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, Table, Column, Column]]:
-    """Yield the columns of wanted foreign keys that are there: the key, their table, wanted, found."""
+    """Yield each column of a wanted foreign key that exists: the key, its table, the column as wanted, as found."""
     for wanted, table in tables(actual, contract):
         for key in wanted.foreign_keys:
             for name in key.columns:
@@ -111,20 +111,20 @@ def referencing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Fo
 def numbered_columns(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[Table, Column, Column]]:
-    """Yield the columns that are wanted numbered and are there by themselves: their table, wanted, found."""
+    """Yield each existing column that the database should number: its table, the column as wanted, as found."""
     for table_wanted, table in tables(actual, contract, alike=alike):
         for wanted in table_wanted.columns.values():
             found = table.columns.get(wanted.name) if wanted.generates and not table.created else None
-            if found and not (found.now is not None and found.generates):  # else it is made with its generator
+            if found and not (found.now is not None and found.generates):  # else the plan adds or converts it
                 yield table, wanted, found
 
 
 def sequences(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[Table, Column, Sequence, Sequence | None]]:
-    """Yield the sequences that number one column alone: its table, the column as wanted, and the sequence.
+    """Yield each sequence that numbers one column alone: its table, the column as wanted, and the sequence as found.
 
-    The last is the sequence of the contract, where it has one.
+    The last value is the sequence of the contract, or None if it has none.
     """
     users = Users(actual)
     for table, wanted, found in numbered_columns(actual, contract, alike=alike):
@@ -135,7 +135,7 @@ def sequences(
 
 
 def default_rows(actual: Schema, contract: Contract) -> Iterator[tuple[QName, DefaultRow]]:
-    """Yield the rows that the contract declares, each with the name of its table, where that is there."""
+    """Yield each default row that the contract declares for a table that exists, after the name of the table."""
     for name, hints in contract.hints.items():
         if name in actual.tables:
             yield from ((name, row) for row in hints.default_rows)

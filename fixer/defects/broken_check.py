@@ -1,7 +1,8 @@
 """Rows break a check of the contract.
 
 Costs: the check cannot be added or validated.
-Cure: they go to quarantine with what hangs on them: no value of theirs can be guessed.
+Cure: move them to quarantine, because the right values cannot be guessed; rows that reference them are treated like
+orphans (see orphan-rows).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
-    """Yield the wanted checks with their probes; the catalogue vouches for those that are valid."""
+    """Yield the wanted checks, with the probe for rows that break them; a valid check vouches for its rows."""
     for table, check in walk.checks(actual, contract, alike=True):
         there = [table.columns.get(column) for column in check.columns]
         if table.created or not all(column and not column.mapped for column in there):

@@ -1,7 +1,7 @@
-"""The sequence starts over at its end.
+"""The sequence of a key starts over when it reaches its end (CYCLE).
 
-Costs: 23505 duplicate key, or rows of the past overwritten by code that upserts.
-Cure: NO CYCLE.
+Costs: inserts fail with 23505 duplicate key, or code that upserts overwrites old rows.
+Cure: set the sequence to NO CYCLE.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Another row holds a value that a default row needs for itself, such as its e-mail address.
+"""Another row holds a unique value that a default row needs, such as its e-mail address.
 
-Costs: the default row cannot be created, whatever code tries.
-Cure: a person decides whose it is.
+Costs: the default row cannot be inserted.
+Cure: a person decides which row keeps the value.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
-    """Yield the default rows, with the probe for one that is absent while another row has its values."""
+    """Yield the default rows, with the probe for another row that holds their unique values."""
     for name, row in walk.default_rows(actual, contract):
         if clash := clashing(name, row, actual, contract):
             message = (
@@ -38,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]
 
 
 def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -> Repair:
-    """Refuse."""
+    """Refuse, because only a person can decide."""
     return refuse("nobody but a person can tell whose these values are")
 
 

@@ -1,7 +1,7 @@
-"""A check stands under the contract's name and says something else.
+"""A check has the name of one in the contract, but another condition.
 
-Costs: it looks as if it were there; migrations that look for its name pass it by.
-Cure: replace it, once the rows that break the right one have been settled (see broken-check).
+Costs: the right check seems to exist, so migrations that look for its name skip it.
+Cure: replace it, after the rows that break the right condition have been moved (see broken-check).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
-    """Yield the wanted checks in whose place another one stands."""
+    """Yield the wanted checks that do not exist while another check has their name."""
     for table, check in walk.checks(actual, contract):
         found = names_match(check, table)
         if found and not stands(check, table):

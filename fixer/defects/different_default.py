@@ -1,7 +1,7 @@
-"""A column has another default than the contract's.
+"""A column has another default than in the contract.
 
-Costs: new rows hold values that nobody decided.
-Cure: SET DEFAULT; rows that stand already keep what they hold.
+Costs: new rows get values that nobody intended.
+Cure: SET DEFAULT; existing rows keep their values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
-    """Yield the columns whose default means something else than the contract's."""
+    """Yield the columns whose default differs from the contract's in more than its spelling."""
     for table, wanted, found in walk.columns_with_default(actual, contract):
         if found.default not in (None, wanted.default) and canonical(found.default) != canonical(wanted.default or ""):
             message = f"{table.name.name}.{wanted.name} should default to {wanted.default}, defaults to {found.default}"

@@ -1,7 +1,9 @@
-"""A foreign key is there and not enforced: its triggers are disabled, as by an interrupted restore.
+"""A foreign key is not enforced: its triggers are disabled, as by an interrupted restore, or it is NOT ENFORCED.
 
-Costs: rows go in that break it, and the catalogue calls it valid. pg_dump does not carry this state.
-Cure: settle the rows, then enable the triggers, which only a superuser may; as the owner drop and add.
+Costs: rows that violate it are accepted. With disabled triggers, the catalogue still calls it valid, and pg_dump
+does not show that state.
+Cure: repair the rows that violate it (see orphan-rows), then enable the triggers. Only a superuser may enable them; any
+other role drops the foreign key and adds it again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignKey]]:
-    """Yield the foreign keys that do not speak."""
+    """Yield the foreign keys that exist but are not enforced."""
     for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         if right and (right.disabled_triggers or not right.enforced):
@@ -34,7 +36,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignK
 
 
 def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract) -> Repair:
-    """Enable its triggers, or make it anew."""
+    """Enable its triggers, or drop it and add it again."""
     wanted, key = finding.about.wanted, finding.about.found
     by_triggers = actual.session and actual.session.superuser and key.enforced
     if key.behaviour != wanted.behaviour:

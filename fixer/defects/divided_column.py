@@ -1,8 +1,8 @@
-"""A column stands twice, under its name and under a legacy name, and the legacy one knows more.
+"""A column exists twice, under its own name and under a legacy name, and the legacy one holds other values.
 
-Costs: half the code reads one, half the other.
-Cure: copy what only the legacy column holds. Where a value would not be the same in the other column, a person
-decides; where both hold something and disagree, that is told: they may, once who writes knows but one of them.
+Costs: some code reads one, some the other.
+Cure: copy the values that only the legacy column holds. If the other column cannot hold a value unchanged, a person
+decides. If both hold different values, a warning reports it: they may differ once code writes only one of them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ STAGE = Stage.COPIES
 
 @dataclass(frozen=True)
 class DividedColumn(FoundColumn):
-    """A column that stands twice: how values get from the legacy one into the other, or why they cannot."""
+    """A column that exists twice: how to convert values of the legacy one for the other, or why that is impossible."""
 
     way: Conversion | str
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[DividedColumn]]:
-    """Yield, for each column that stands twice, the rows to copy, those that cannot be, and those that disagree."""
+    """Yield, for each column that exists twice, rows to copy, rows that cannot be copied, rows that disagree."""
     for wanted, table in walk.tables(actual, contract, alike=True):
         for column, hints in contract.hints[table.name].columns.items():
             legacy = [n for n in hints.legacy_names if n in table.columns and n not in wanted.columns]
@@ -50,7 +50,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[DividedColumn
 
 
 def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Composable]]:
-    """Yield what may be wrong with a column that stands twice, each with the condition on its rows."""
+    """Yield what may be wrong with a column that exists twice, each with the condition on its rows."""
     old, column, way, here = about.found.name, about.column, about.way, f"{about.table.name}.{about.column}"
     only = SQL("{} IS NOT NULL AND {} IS NULL").format(q.column(old), q.column(column))
     known = SQL("false") if isinstance(way, str) else way.fits
@@ -70,11 +70,11 @@ def _divided(about: DividedColumn) -> Iterator[tuple[Finding[DividedColumn], Com
 
 
 def _way(legacy: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
-    """Return how a value gets from the legacy column into the other, or why it cannot."""
+    """Return how to convert a value of the legacy column for the other, or why that is impossible."""
     if fits(wanted.type, legacy.type):
         copied = SQL("{}::{}").format(q.column(legacy.name), SQL(wanted.full_type))
         return Conversion(wanted.type, SQL("true"), copied, home=wanted.home)
-    if family(wanted.type) == family(legacy.type):  # a narrower type of its kind takes what it takes as text
+    if family(wanted.type) == family(legacy.type):  # to a narrower type, convert through text
         legacy = replace(legacy, type="text")
     return conversion(legacy, wanted, hints)
 

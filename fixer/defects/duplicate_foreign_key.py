@@ -1,7 +1,7 @@
-"""Two foreign keys stand on the same columns.
+"""Two foreign keys use the same columns.
 
-Costs: the outcome of a delete depends on the order in which they were made; every write is checked twice.
-Cure: drop the one that the contract does not have.
+Costs: the outcome of a delete depends on the order in which they were created; every write is checked twice.
+Cure: keep the one that comes closest to the contract, and drop the other.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ STAGE = Stage.PARTS
 
 @dataclass(frozen=True)
 class Extra(OfForeignKey):
-    """A foreign key beside the one that the contract wants."""
+    """A foreign key in addition to the wanted one."""
 
     found: ForeignKey
 
     @property
     def part(self) -> None:
-        """None: the contract does not know it."""
+        """None: it is not in the contract."""
         return None
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Extra]]:
-    """Yield what stands beside the best foreign key on the same columns."""
+    """Yield the foreign keys on the same columns, except the one that comes closest to the wanted one."""
     for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         for extra in found if right else ():

@@ -1,8 +1,9 @@
-"""Rows that differ share one key.
+"""Different rows share one primary key.
 
-Costs: the key cannot be added; a reference to it means either row.
-Cure: the first row by insertion keeps the key and all that references it, the others get new numbers.
-Without a generator the others go to quarantine, with what references them by another key.
+Costs: the primary key cannot be added, and a reference may mean any of these rows.
+Cure: the row that is stored first (by ctid) keeps the key and the references to it; the others get new numbers. If
+nothing numbers the key, the others go to quarantine; rows that reference them by another key are treated like orphans
+(see orphan-rows).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]]:
-    """Yield the keys that the catalogue does not prove, with the probe for differing rows."""
+    """Yield the primary keys that no index proves unique, with the probe for different rows that share a key."""
     for wanted, table, key in walk.unproved_keys(actual, contract):
         asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_rival > 1"), shown(wanted))
         message = f"{table.name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
@@ -39,7 +40,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 
 
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
-    """Give all rows but the first of each key a number of their own, or quarantine them with what hangs on them."""
+    """Renumber all rows but the first of each key; move them to quarantine if nothing numbers the key."""
     table = actual.tables[finding.table]
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
     numbered = next((c for c in key.columns if wanted[c].generates), None)
@@ -66,7 +67,7 @@ def _rivals(table: Table, key: Index) -> Rivals:
 
 
 def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
-    """Yield the steps that move the rows; others may reference them by another key."""
+    """Yield the steps that move the rows, after those for rows that reference them by another key."""
     rivals, reason = _rivals(table, finding.about.wanted), "its key stands on an earlier, different row"
     mover = Mover(actual.with_table(table), contract)
     return mover.quarantine(

@@ -1,7 +1,7 @@
-"""Identical rows stand under one key, as after a restore that ran twice.
+"""Identical rows share one primary key, as after a restore that ran twice.
 
-Costs: the key cannot be added; sums count twice.
-Cure: keep the first, move its copies to quarantine. What references the key keeps its row.
+Costs: the primary key cannot be added, and sums count these rows twice.
+Cure: keep one row, and move its copies to quarantine. References to the key stay valid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]]:
-    """Yield the keys that the catalogue does not prove, with the probe for identical rows."""
+    """Yield the primary keys that no index proves unique, with the probe for identical rows."""
     for wanted, table, key in walk.unproved_keys(actual, contract):
         asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_copy > 1"), shown(wanted))
         message = f"{table.name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
@@ -35,9 +35,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 
 
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
-    """Move the copies away; their children stay with the row that is kept."""
+    """Move the copies to quarantine; their children keep the remaining row as their parent."""
     table = actual.tables[finding.table]
-    guards = actual.incoming(finding.table)  # by another key, which is NULL in them
+    guards = actual.incoming(finding.table)  # those to another key, which is NULL in identical rows
     step = _moved(finding, table, guards)
     return Repair.of([step.atomic.online_as(_moved(finding, table.before_mapping(), guards).online)])
 
@@ -46,7 +46,7 @@ def _moved(finding: Finding[OfPrimaryKey], table: Table, guards: Iterable[Foreig
     keys = finding.about.wanted.columns
     same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     rows = SQL("{} AS t").format(q.name(finding.table))
-    search = q.copies_and_rivals(rows, table, keys)  # as duplicate-key does
+    search = q.copies_and_rivals(rows, table, keys)  # the search of duplicate-key, so that one run serves both
     rivals = Rivals(q.copies(rows, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
     reason = "an identical copy of a row that stays"
     return move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals, guards=guards)

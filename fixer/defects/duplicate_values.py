@@ -1,8 +1,8 @@
 """Rows share values that the contract wants unique.
 
-Costs: the unique constraint cannot be added; a login, an order, a name means two rows.
-Cure: the row with the lowest key stays, the others go to quarantine with what hangs on them. They are not
-merged: nobody but a person can tell whether two accounts are one.
+Costs: the unique constraint cannot be added, and a login or an order number may mean two rows.
+Cure: keep the row with the lowest primary key, and move the others to quarantine; rows that reference them are treated
+like orphans (see orphan-rows). Rows are not merged, because only a person knows whether two accounts are the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
-    """Yield the wanted uniques that the catalogue does not prove, with the probe for rows that repeat."""
+    """Yield the wanted uniques that no index proves, with the probe for repeats; skip partial ones and expressions."""
     for wanted, table, key in walk.indexes(actual, contract):
         if not key.unique or "" in key.columns or key.partial or table.created or _is_proved(key, table):
             continue
@@ -48,12 +48,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
 
 
 def _is_proved(key: Index, table: Table) -> bool:
-    """Tell whether the catalogue proves that no two rows agree in these columns."""
+    """Return whether an index proves that no two rows agree in these columns."""
     return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
 
 
 def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Composed:
-    """Return the rows, numbered among those that share the values; identical copies of a row count once."""
+    """Return the rows that share values with others, numbered within each group; identical copies count once."""
     primary = wanted.primary_key.columns if wanted.primary_key else ()
     identity = tuple(column for column in primary if column in table.columns)
     signs = q.equalities(table, key.columns)
@@ -69,7 +69,7 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
 
 
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
-    """Move all but the first to quarantine."""
+    """Move all but the first row of each group to quarantine."""
     name, key = finding.table, finding.about.wanted
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
     pairs = (q.not_distinct(actual.tables[name], column, "k", "t") for column in key.columns)

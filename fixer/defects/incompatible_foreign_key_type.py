@@ -1,8 +1,8 @@
-"""A referencing column is of a type that does not compare with its parent's key.
+"""A referencing column has a type that cannot be compared with its parent's key.
 
-Costs: 42804 foreign key constraint cannot be implemented, so there is none.
-Cure: convert it where every value is understood; what is not goes to quarantine first. Where the column
-holds the texts of an old key, it is mapped instead (see text-reference).
+Costs: the foreign key cannot be added: 42804 foreign key constraint cannot be implemented.
+Cure: convert the column; rows whose value cannot be converted go to quarantine first. A column that holds the texts
+of an old key is mapped instead (see text-reference).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STAGE = Stage.COLUMNS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the referencing columns of another family of types than the contract's."""
+    """Yield the referencing columns whose type is of another family than the contract's."""
     seen = set()
     for key, table, wanted, found in walk.referencing_columns(actual, contract):
         if (key.table, wanted.name) in seen or table.created or found.now is not None:

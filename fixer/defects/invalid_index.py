@@ -1,7 +1,7 @@
-"""An index is invalid: a CREATE INDEX CONCURRENTLY that failed left it behind.
+"""An index is invalid: a failed CREATE INDEX CONCURRENTLY left it behind.
 
 Costs: it is maintained at every write and never used; CREATE INDEX IF NOT EXISTS takes it for the real one.
-Cure: drop it; what the contract wants in its place is built as if it had never been there.
+Cure: drop it; an index that the contract wants is then built anew.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayIndex]]:
 
 
 def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> Repair:
-    """Drop the remains."""
+    """Drop the index."""
     index = finding.about.found
     if index.constraint:
         return Repair.of([drop_constraint(finding.table, index.name, f"drop the invalid constraint {index.name}")])

@@ -1,7 +1,7 @@
-"""A column of the contract stands under one of the legacy names that the contract declares.
+"""A column of the contract exists only under one of the legacy names that the contract declares.
 
-Costs: the code fails with 42703 undefined_column, while all its values are there.
-Cure: rename it. Code that still uses the old name has to follow: the plan says which name is gone.
+Costs: the code fails with 42703 undefined_column, although the values exist.
+Cure: rename it. Code that still uses the old name must change; the plan shows which name is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STAGE = Stage.NAMES
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn]]:
-    """Yield the columns that stand under a legacy name only."""
+    """Yield the columns that exist only under a legacy name."""
     for wanted, table, column in walk.missing_columns(actual, contract):
         legacy = _legacy_of(table, wanted, contract.hints[table.name].of(column.name).legacy_names)
         if legacy and not table.created:
@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn]]
 
 
 def _legacy_of(table: Table, wanted: Table, names: tuple[str, ...]) -> Column | None:
-    """Return the first column under a legacy name that the contract does not want for itself."""
+    """Return the first column with a legacy name, other than columns that the contract itself wants."""
     return next((table.columns[n] for n in names if n in table.columns and n not in wanted.columns), None)
 
 

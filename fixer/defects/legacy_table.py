@@ -1,7 +1,8 @@
-"""A table of the contract stands under one of the legacy names that the contract declares.
+"""A table of the contract exists only under one of the legacy names that the contract declares.
 
-Costs: the code finds no table, while all its rows are there.
-Cure: rename it; a view keeps the old name alive for code that still uses it, with the rights of who asks.
+Costs: the code finds no table, although the rows exist.
+Cure: rename it, and leave a view under the old name, with the table's privileges, for code that still uses it. From
+PostgreSQL 15 on it is a security_invoker view; before, a table with row level security needs a person.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 SLUG = "legacy-table"
 POINT = 4
 STAGE = Stage.TABLES
-INVOKER = 15  # the first version whose views ask with the rights of who asks them
+INVOKER = 15  # the first version with security_invoker views, which run with the rights of the caller
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable]]:
-    """Yield the tables that stand under a legacy name only."""
+    """Yield the tables that exist only under a legacy name."""
     for name, hints in contract.hints.items():
         if name in actual.tables:
             continue
@@ -59,21 +60,21 @@ def repair(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> 
         SQL(";\n").join(_view(old, new, actual.version)),
         Lock.NONE,
     )
-    # Online, nobody shall miss the old name for a moment: both in one transaction.
+    # Online, both in one transaction, so that the old name is never missing.
     both = replace(rename, sql=rename.sql + SQL(";\n") + view.sql, title=f"{rename.title}, and {view.title}")
     exchange = replace(both, touches=(new,), action=None)
     return Repair.of((replace(rename, touches=(new,)).online_as((exchange,)), view.online_as(())))
 
 
 def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:
-    """Yield the statements that create a view of a table, by which everybody may do what they may do with that."""
+    """Yield the statements that create a view of a table and give it the table's privileges."""
     options = SQL(" WITH (security_invoker = true)" if version >= INVOKER else "")
     yield SQL("CREATE VIEW {}{} AS SELECT * FROM {}").format(q.name(name), options, q.name(table))
     yield q.block("rights/view", table=Literal(q.quoted(table)), view=Literal(q.quoted(name)))
 
 
 def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the table under its new name, and all references following it."""
+    """Return the schema with the table under its new name, in foreign keys and sequences too."""
     old, new = finding.about.found.name, finding.table
     tables = {name: table for name, table in actual.tables.items() if name != old}
     tables[new] = replace(finding.about.found, name=new, stored_as=old)

@@ -1,7 +1,7 @@
-"""A check of the contract is not there.
+"""A check of the contract is missing.
 
-Costs: values that the code takes for impossible.
-Cure: add it, once the rows that break it have been settled (see broken-check).
+Costs: the table accepts values that the code takes for impossible.
+Cure: add it, after the rows that break it have been moved (see broken-check).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
-    """Yield the wanted checks that stand under no name."""
+    """Yield the wanted checks that exist under no name, and whose own name no other check has."""
     for table, check in walk.checks(actual, contract):
         if not stands(check, table) and not names_match(check, table):
             message = f"{table.name.name} should have CHECK {spelt(check)}, has none"

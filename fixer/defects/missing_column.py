@@ -1,9 +1,9 @@
-"""A column of the contract is not there.
+"""A column of the contract is missing.
 
-Costs: 42703 undefined_column, at every statement that names it.
-Cure: add it, with the contract's value for the rows that stand already: its backfill, else its default. Where that
-may be another for each row, as of gen_random_uuid(), the table is written anew; online row by row, in batches. Where
-a column whose name differs by capitals only holds values, a person decides whether that is the one.
+Costs: every statement that names it fails with 42703 undefined_column.
+Cure: add it; existing rows get its backfill, if it is NOT NULL, else its default. If that value may differ for each
+row, as with gen_random_uuid(), the table is rewritten; online, its rows are filled in batches. A person decides if rows
+need a value and the contract has none, or if a column whose name differs only in capitals holds values.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ STAGE = Stage.COLUMNS
 
 @dataclass(frozen=True)
 class MissingColumn(WantedColumn):
-    """A column that is not there, and the one whose name differs from its own by capitals only."""
+    """A missing column; `twin` is an existing column whose name differs only in capitals, if there is one."""
 
     twin: str | None
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn]]:
-    """Yield the columns that are missing, with the probe for rows that would need a value."""
+    """Yield the missing columns, with the probe for rows that lack a needed value, or hold one in the twin."""
     for wanted, table, column in walk.missing_columns(actual, contract):
         name = table.name
         twin = column_twin(table, wanted, column.name, contract.hints[name].of(column.name))
@@ -57,12 +57,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
 
 
 def _needs_value(column: Column) -> bool:
-    """Tell whether rows cannot do without a value in this column."""
+    """Return whether rows need a value in this column that the database does not give by itself."""
     return column.not_null and not column.generates and not column.generated
 
 
 def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Repair:
-    """Add the column; or refuse where rows need a value that nobody declared."""
+    """Add the column; refuse if rows need a value that the contract lacks, or hold one in the twin."""
     column, twin = finding.about.wanted, finding.about.twin
     if finding.rows and twin:
         hints = contract.hints[finding.table].of(column.name)
@@ -84,7 +84,7 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
     add = alter(
-        Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # what it is generated from is there by then
+        Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # by then its source columns exist
         name,
         f"add {column.name} to {name.name}",
         SQL("ADD COLUMN {}").format(definition),
@@ -108,7 +108,7 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
 
 
 def _is_written_anew(column: Column, value: Composable | None) -> bool:
-    """Tell whether to add a column writes its whole table: a value is only noted where all rows have the same."""
+    """Return whether adding a column rewrites its table: PostgreSQL only avoids that if all rows get one value."""
     if column.generated or column.generates:
         return column.generated != "v"
     if value is None:

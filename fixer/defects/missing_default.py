@@ -1,7 +1,7 @@
-"""A column has no default, where the contract has one.
+"""A column lacks the default that the contract gives it.
 
-Costs: 23502 at inserts that leave the column out, or NULL where code expects the default.
-Cure: SET DEFAULT; rows that stand already keep what they hold.
+Costs: inserts that leave the column out fail with 23502, or store NULL where code expects the default.
+Cure: SET DEFAULT; existing rows keep their values.
 """
 
 from __future__ import annotations

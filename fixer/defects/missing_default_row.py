@@ -1,7 +1,7 @@
-"""A row that the contract declares as a default row is not there.
+"""A default row of the contract is missing.
 
-Costs: "Could not create default user", and all that needs it.
-Cure: insert it, once, whoever else tries at the same time.
+Costs: code that needs it fails, for example with "Could not create default user".
+Cure: insert it once, even if others try to insert it at the same time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfDefaultRow]]:
-    """Yield the default rows, with the probe that tells whether each is absent and could be inserted."""
+    """Yield the default rows, with the probe that finds whether each is absent and no other row holds its values."""
     for name, row in walk.default_rows(actual, contract):
         clash = clashing(name, row, actual, contract)
         free = SQL(" AND NOT {}").format(clash) if clash else SQL("")
@@ -50,7 +50,7 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
     ]
     if lacking := [column for column in empty if column not in row]:
         return refuse(f"the contract gives it no value for {lacking[0]}, which may not be NULL")
-    # Not by ON CONFLICT, which a deferrable unique forbids: apply keeps other writers out meanwhile.
+    # Not by ON CONFLICT, which no deferrable unique supports; atomic mode locks writers out, online mode plans anew.
     match = q.all_of(q.is_value(contract.tables[name], c, row[c]) for c in identity_of(contract, name, row))
     insert = insert_statement(name, row, match, f"the default row {described(name, row, contract)}")
     numbered = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name not in row]
@@ -71,7 +71,7 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
 
 
 def _fills(column: Column | None) -> bool:
-    """Tell whether the database gives a column its value."""
+    """Return whether the database gives a column its value."""
     return bool(column and (column.default is not None or column.generates or column.generated))
 
 

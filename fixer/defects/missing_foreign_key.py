@@ -1,7 +1,7 @@
-"""A foreign key of the contract is not there.
+"""A foreign key of the contract is missing.
 
-Costs: rows whose parent is gone, and nobody notices.
-Cure: add it, once the rows under it have been settled (see orphan-rows).
+Costs: rows lose their parent, and nobody notices.
+Cure: add it, after the orphans under it have been repaired (see orphan-rows).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
-    """Yield the wanted foreign keys on whose columns there is none at all."""
+    """Yield the wanted foreign keys whose columns have no foreign key at all."""
     for key, found in walk.foreign_keys(actual, contract):
         if not found:
             yield Finding(SLUG, POINT, OfForeignKey(key), f"{arrow(key)}, references nothing")

@@ -1,7 +1,7 @@
-"""Nothing numbers the key: it has no default, and the contract wants a sequence or an identity.
+"""Nothing numbers the key, but the contract wants a sequence or an identity.
 
-Costs: 23502 null value in column "id" violates not-null constraint, at every insert.
-Cure: a sequence of its own, ahead of the data, and the default that calls it.
+Costs: every insert without an id fails with 23502 null value in column "id" violates not-null constraint.
+Cure: give it an identity, or a sequence of its own as default, set past the highest id.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
-    """Yield the columns that should be numbered and have neither sequence nor identity nor function."""
+    """Yield the columns that should be numbered and have no sequence, no identity and no function as default."""
     for table, wanted, found in walk.numbered_columns(actual, contract):
         if not found.generates and (found.default is None or "(" not in found.default):
             has = f"DEFAULT {found.default}" if found.default else "no default"
@@ -33,7 +33,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
 
 
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
-    """Give it a sequence of its own."""
+    """Give it an identity, or a sequence of its own."""
     table, column = finding.table, finding.about.wanted
     return Repair.of(give_generator(table, column, actual, held(table, column.name, actual, contract.schema)))
 

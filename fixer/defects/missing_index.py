@@ -1,7 +1,7 @@
-"""An index of the contract is not there.
+"""An index or an exclusion constraint of the contract is missing.
 
-Costs: time; under a foreign key without one, every delete of a parent reads all children.
-Cure: CREATE INDEX.
+Costs: queries are slow; without an index under a foreign key, every delete of a parent reads all children.
+Cure: CREATE INDEX. An exclusion constraint needs a person, who decides which of two rows stays.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
-    """Yield the wanted indexes to which no valid one is equal."""
+    """Yield the wanted indexes, uniques aside, that no valid index equals."""
     for wanted, table in walk.tables(actual, contract):
         valid = [index for index in table.indexes if index.valid]
         there = {canonical(spelt) for index in valid for spelt in (index.tail, index.exclusion)}
@@ -38,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
 
 
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
-    """Create the index."""
+    """Create the index; refuse an exclusion constraint on a table that may have rows."""
     name, index = finding.table, finding.about.wanted
     if index.exclusion and not actual.tables[name].created:
         return refuse("settle the rows that exclude each other, and add it: pgmend cannot tell which of them stays")

@@ -1,10 +1,9 @@
-"""The column of the primary key, which the database should number, is not there.
+"""A column of the primary key that the database should number is missing.
 
-Costs: no row can be named, nothing can reference one.
-Cure: add it. Where an integer key stands under another name, its numbers are taken over, so that what
-references them still does; else the rows are numbered as they lie. Where rows elsewhere hold numbers of a key
-that is gone, nobody can tell which row they mean: a person decides. So it is where another column, whose name differs
-by capitals only, holds values.
+Costs: no row can be identified or referenced.
+Cure: add it. If an integer key exists under another name, copy its numbers, so that references stay valid; else number
+the rows in the order in which they are stored. A person decides if rows elsewhere hold numbers of the lost key, because
+nobody else knows which rows they mean, or if a column whose name differs only in capitals holds values.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ STAGE = Stage.KEYS
 
 @dataclass(frozen=True)
 class MissingKeyColumn(WantedColumn):
-    """A key column that is not there, and columns that may hold its numbers.
+    """A missing key column, and the column that may hold its numbers, if there is one.
 
-    That is an `old` key; else a `twin`, whose name differs from its own by capitals only.
+    That is the `old` key, or else a `twin` whose name differs only in capitals.
     """
 
     old: str | None
@@ -51,7 +50,7 @@ class MissingKeyColumn(WantedColumn):
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKeyColumn | StrandedColumn]]:
-    """Yield the generated key columns that are missing, and the rows elsewhere whose numbers lost their meaning."""
+    """Yield the missing key columns that should be numbered, and columns elsewhere that hold numbers of a lost key."""
     for wanted, table, key in walk.primary_keys(actual, contract):
         for column in (wanted.columns[each] for each in key.columns):
             if column.name not in table.columns and column.generates:
@@ -67,7 +66,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKeyCol
 
 
 def _old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
-    """Return the integer column that was the key: declared, referenced by the children, or the primary key."""
+    """Return the integer column that was the key: a declared one, one that children reference, or the primary key."""
     table = actual.tables[name]
     declared = contract.hints[name].of(column).legacy_keys
     referenced = (
@@ -83,7 +82,7 @@ def _old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -
 
 
 def repair(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, contract: Contract) -> Repair:
-    """Add the column and number the rows, or take the numbers over."""
+    """Add the column and number the rows, or copy the numbers of the old key."""
     about = finding.about
     if isinstance(about, StrandedColumn):
         return refuse(STRANDED)
@@ -116,9 +115,9 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
 
 
 def _numbered_beside(name: QName, column: Column, actual: Schema) -> Iterator[Step]:
-    """Yield the steps that number rows while others write: the column has its name once each row has a number.
+    """Yield the steps that number rows while others write; the column gets its name once each row has a number.
 
-    Else an application that counts by itself would take numbers which rows get at the same time.
+    Before that, an application that takes max(id) + 1 could take a number that a row gets at the same time.
     """
     under = beside(column.name)
     yield from numbered_in_batches(name, column, actual, under=under)
@@ -150,9 +149,9 @@ def _taken_over(about: MissingKeyColumn, old: str, actual: Schema, contract: Con
 
 
 def _taken_over_beside(old: str, column: Column, copy: Step, actual: Schema, taken: Held) -> tuple[Step, ...]:
-    """Return the steps that take numbers over while others write: beside, filled by a trigger too, until all have one.
+    """Return the steps that copy numbers while others write, into a shadow column that gets its name at the end.
 
-    The generator is wired before the column gets its name, so that no row is without a number then.
+    The generator is attached before the column gets its name, so that no new row lacks a number.
     """
     name, table, value = copy.table, actual.tables[copy.table], q.column(old)
     old_column, home = table.columns[old], column.home

@@ -1,7 +1,7 @@
-"""A column may be NULL, where the contract says it may not.
+"""A column accepts NULL, but the contract wants it NOT NULL.
 
 Costs: NULLs creep in, and code that trusts the contract fails on them much later.
-Cure: SET NOT NULL, once the rows have been settled (see null-rows).
+Cure: SET NOT NULL, after the rows with NULL have been repaired (see null-rows).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the nullable columns that should not be; those of a primary key get it with the key."""
+    """Yield the nullable columns that should be NOT NULL; key columns become so with their primary key."""
     for table, column in walk.open_columns(actual, contract):
         message = f"{table.name.name}.{column.name} should be NOT NULL, may be NULL"
         yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message)

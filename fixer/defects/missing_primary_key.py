@@ -1,7 +1,7 @@
 """A table has no primary key.
 
-Costs: nothing can reference it (42830 there is no unique constraint matching given keys), and rows repeat.
-Cure: ADD PRIMARY KEY, on an index that proves it already where there is one.
+Costs: nothing can reference it (42830 there is no unique constraint matching given keys), and rows may repeat.
+Cure: ADD PRIMARY KEY, on an existing unique index if one fits.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ STAGE = Stage.PARTS
 
 @dataclass(frozen=True)
 class MissingKey(OfPrimaryKey):
-    """A primary key that is not there; or a `partial` one, which some partitions lack."""
+    """A missing primary key, or a `partial` one, which some partitions lack."""
 
     partial: Index | None
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKey]]:
-    """Yield the tables that should have a primary key and have none."""
+    """Yield the tables that lack the wanted primary key, in all or in some partitions."""
     for _, table, key in walk.primary_keys(actual, contract):
         there = table.primary_key
         if there is None or (table.inherits and not there.valid):

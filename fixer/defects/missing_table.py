@@ -1,9 +1,9 @@
-"""A table of the contract is not there.
+"""A table of the contract is missing.
 
 Costs: every statement that names it fails with 42P01 undefined_table.
-Cure: create it as the contract has it; keys, indexes and references follow as for any other table. Where a table with
-rows is called like it, in another schema or in other letters, a person decides whether that is the one. Where nothing
-of the contract is there and other tables are, it may be another's database: the hazard creates-schema asks.
+Cure: create it; keys, indexes and foreign keys follow as for any other table. A person decides if a table with rows has
+its name in another schema, or a name that differs only in capitals, blanks or underscores. If the database has other
+tables but none of the contract, it may be the wrong one: the repair then needs the hazard creates-schema.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STAGE = Stage.TABLES
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
-    """Yield the tables that are neither there nor under a legacy name."""
+    """Yield the tables that exist neither under their name nor under a legacy name, or only as a view or the like."""
     for name, wanted in contract.tables.items():
         olds = [name._replace(name=old) for old in contract.hints[name].legacy_names]
         legacy = [actual.tables[old] for old in olds if old in actual.tables and old not in contract.tables]
@@ -49,7 +49,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
-    """Create the table, where nothing with rows may be it."""
+    """Create the table; refuse if a twin may hold its rows, or something else has its name."""
     if isinstance(finding.about, OtherTable):
         return refuse(f"{finding.message}; pgmend does not replace what stands there")
     if twins := filled(twins_of(finding.table, actual, contract)):
@@ -74,7 +74,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
 
 
 def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[Step]:
-    """Yield the step that gives the new table to the role that owns the others."""
+    """Yield the step that gives the new table to the role that owns most of the others."""
     owners = Counter(actual.tables[other].owner for other in contract.tables if other in actual.tables)
     owner = owners.most_common(1)[0][0] if owners else ""
     if actual.session and owner and owner != actual.session.role:
@@ -83,7 +83,7 @@ def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[St
 
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the table, its keys and references still to come."""
+    """Return the schema with the table, without its indexes, keys and foreign keys, which later stages add."""
     wanted = contract.tables[finding.table]
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True)
     return actual.with_table(bare)

@@ -1,7 +1,8 @@
-"""A unique constraint or unique index of the contract is not there.
+"""A unique constraint or unique index of the contract is missing.
 
-Costs: duplicates; ON CONFLICT fails with 42P10 there is no unique constraint matching the specification.
-Cure: add it, once duplicates have been settled (see duplicate-values).
+Costs: duplicates; ON CONFLICT fails with 42P10 there is no unique or exclusion constraint matching the ON CONFLICT
+specification.
+Cure: add it, after duplicates have been moved (see duplicate-values).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
-    """Yield the wanted uniques that no valid unique proves; a plain unique index is as good as a constraint."""
+    """Yield the wanted uniques that no valid index proves; a unique index is as good as a constraint."""
     for _, table, key in walk.indexes(actual, contract):
         if key.unique and not _is_proved(key, table):
             what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
@@ -37,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
 
 
 def _is_proved(key: Index, table: Table) -> bool:
-    """Tell whether an index of the table proves the same."""
+    """Return whether an index of the table proves the same."""
     if key.is_plain_key:
         return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
     return any(
@@ -64,7 +65,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
         for other in table.indexes
         if other.deferrable and other.constraint and not other.primary and set(other.columns) == set(key.columns)
     )
-    # Online, the late one goes once the other is there.
+    # Online, the deferrable one is dropped once the new one exists.
     late = [step.online_as((replace(step, phase=Phase.REPLACED),)) for step in dropped]
     if key.constraint:
         add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key)))

@@ -1,7 +1,7 @@
 """A column is narrower than the contract: a shorter varchar, fewer digits, a smaller integer.
 
-Costs: 22001 value too long, 22003 out of range, for values that the code may write.
-Cure: widen. What is wider than the contract stays as it is: nothing is ever narrowed or truncated.
+Costs: values that the code may write fail with 22001 value too long or 22003 out of range, or lose decimal places.
+Cure: widen it. A column that is wider than the contract stays as it is: nothing is ever narrowed or truncated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STAGE = Stage.COLUMNS
 
 @dataclass(frozen=True)
 class NarrowColumn(FoundColumn):
-    """A column that is too narrow, with the type that takes all its values and those of the contract."""
+    """A column that is too narrow; `type` takes all its values and those of the contract."""
 
     type: str
     home: str  # the schema of that type, where its name does not say it
@@ -43,12 +43,12 @@ class NarrowColumn(FoundColumn):
 
     @property
     def back(self) -> Composable:
-        """The old value over the new cell."""
+        """The old value, computed from the new cell."""
         return SQL("{}::{}").format(q.column(self.column), SQL(self.found.full_type))
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowColumn]]:
-    """Yield the columns of the wanted family of types that do not take all its values."""
+    """Yield the columns whose type is of the wanted family, but cannot hold all values of the wanted type."""
     for table, wanted, found in walk.typed_columns(actual, contract):
         type_ = None if fits(found.type, wanted.type) else widened(found.type, wanted.type)
         if type_:
@@ -87,7 +87,7 @@ def _widen(about: NarrowColumn, here: str) -> Step:
 
 
 def _shadow(about: NarrowColumn, table: Table, actual: Schema) -> Shadow:
-    """Return the wider column that is filled beside the narrow one while others write."""
+    """Return the wider shadow column that is filled while others write."""
     return Shadow(
         table=table,
         column=about.found,

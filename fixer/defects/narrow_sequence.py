@@ -1,6 +1,6 @@
-"""The sequence ends before its column does.
+"""The sequence of a key has a lower maximum than in the contract.
 
-Costs: 2200H nextval: reached maximum value of sequence, on some ordinary day.
+Costs: inserts fail with 2200H nextval: reached maximum value of sequence, once it has counted that far.
 Cure: ALTER SEQUENCE to the type and maximum of the contract.
 """
 
@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 @dataclass(frozen=True)
 class NarrowSequence(OfSequence):
-    """A sequence, with the one that the contract has in its place."""
+    """A sequence, with the one that the contract wants in its place."""
 
     wanted: Sequence
 

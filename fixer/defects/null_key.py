@@ -1,7 +1,8 @@
 """Rows have NULL in a column of the primary key.
 
-Costs: the key cannot be added, and no row can point at them.
-Cure: number them above the maximum; nothing can have pointed at NULL. Without a generator: quarantine.
+Costs: the primary key cannot be added, and nothing can reference these rows.
+Cure: give them new numbers, clear of all that references hold; nothing can have referenced NULL. If nothing numbers
+the column, move them to quarantine.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[KeyColumn]]:
 
 
 def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> Repair:
-    """Number the rows, or quarantine them where nothing numbers."""
+    """Number the rows; move them to quarantine if nothing numbers the column."""
     column = finding.about.column
     wanted = contract.tables[finding.table].columns[column]
     if not wanted.generates:
@@ -71,8 +72,8 @@ def _numbered(finding: Finding[KeyColumn], table: Table, number: Composable) -> 
         {column: number},
         q.is_null(column),
         rows=finding.rows,
-        known_by=(column,),  # its new number is nobody else's
-        hazard=None,  # nothing can have pointed at NULL
+        known_by=(column,),  # no other row has its new number
+        hazard=None,  # nothing can have referenced NULL
     )
 
 

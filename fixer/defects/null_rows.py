@@ -1,7 +1,7 @@
-"""Rows hold NULL, where the contract says NOT NULL.
+"""Rows hold NULL in a column that the contract wants NOT NULL.
 
-Costs: the constraint cannot be added.
-Cure: fill them with the contract's value: its backfill, else its default. Where it has none: quarantine.
+Costs: NOT NULL cannot be set.
+Cure: fill them with the contract's value: its backfill, else its default. If it has none, move them to quarantine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the nullable columns that should not be, with the probe for NULLs; a check may vouch for them."""
+    """Yield the nullable columns that should be NOT NULL, with the probe for NULLs; a valid check may rule them out."""
     for table, column in walk.open_columns(actual, contract):
         yield Finding(
             SLUG,
@@ -43,7 +43,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 
 
 def _is_checked(table: Table, column: str) -> bool:
-    """Tell whether a validated check forbids NULL already, as on the way to SET NOT NULL."""
+    """Return whether a validated check already forbids NULL, as one does in online mode before SET NOT NULL."""
     wanted = canonical(f"({quoted(column)} IS NOT NULL)")
     return any(c.validated and c.columns == (column,) and canonical(c.expression) == wanted for c in table.checks)
 
@@ -56,7 +56,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair.of(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows))
-    if not (isinstance(value, SQL) and "(" in value.string):  # that may give each row its own
+    if not (isinstance(value, SQL) and "(" in value.string):  # a call may give each row its own value
         one_at_most((actual.tables[name], contract.tables[name]), [column], finding.rows)
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
     table = actual.tables[name]

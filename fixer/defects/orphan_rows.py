@@ -1,7 +1,7 @@
-"""Rows point at a parent that is not there.
+"""Rows reference a parent that does not exist.
 
-Costs: the foreign key cannot be added, or it is there and lies; joins lose these rows.
-Cure: as the contract says: quarantine them, give them to the default row, or set the reference to NULL.
+Costs: the foreign key cannot be added, or exists although rows violate it; joins lose these rows.
+Cure: as the contract declares, move them to quarantine, give them to the default row, or set the reference to NULL.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
-    """Yield every wanted foreign key with its probe; the catalogue vouches for those that are enforced."""
+    """Yield every wanted foreign key with the probe for orphans; a valid and enforced one vouches for its rows."""
     for key, found in walk.foreign_keys(actual, contract, alike=True):
         table = actual.tables[key.table]
         there = [table.columns.get(column) for column in key.columns]
@@ -38,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         parent = actual.tables[key.target]
         keys = [parent.columns.get(column) for column in key.target_columns]
         if not all(column and not column.numbered for column in keys):
-            continue  # the parent's key is yet to be made: nothing can have pointed at it
+            continue  # the plan numbers the parent anew: no reference can mean those numbers
         right = best(key, found)
         yield Finding(
             SLUG,
@@ -63,7 +63,7 @@ def _orphans(key: ForeignKey, actual: Schema) -> Probe:
 
 
 def _is_indexed(table: Table, key: ForeignKey) -> bool:
-    """Tell whether an index alone can count the orphans; to keep them as well, the table would be read."""
+    """Return whether an index can count the orphans alone; a search that also keeps rows would read the table."""
     ahead = [set(i.columns[: len(key.columns)]) for i in table.indexes if i.valid and not i.partial]
     return set(key.columns) in ahead
 
@@ -73,7 +73,7 @@ def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
-    """Settle the rows as the contract says."""
+    """Treat the orphans as the contract declares."""
     return Repair.of(Mover(actual, contract).orphans(finding.about.wanted, rows=finding.rows))
 
 

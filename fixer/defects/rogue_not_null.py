@@ -1,6 +1,7 @@
-"""A column that the contract does not know is NOT NULL and has no default: often the scar of a repair.
+"""A column unknown to the contract is NOT NULL and has no default, often left by an earlier repair.
 
-Costs: 23502 null value in column violates not-null constraint, at every insert by code that follows the contract.
+Costs: every insert by code that follows the contract fails with 23502 null value in column violates not-null
+constraint.
 Cure: DROP NOT NULL. The column and its values stay.
 """
 
@@ -25,7 +26,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the columns that no code of the contract fills and that demand a value."""
+    """Yield the columns that are unknown to the contract and need a value that nothing fills in."""
     for wanted, table in walk.tables(actual, contract):
         for column in table.columns.values():
             fills_itself = (
@@ -43,16 +44,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 
 
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
-    """Let it be NULL."""
+    """Drop its NOT NULL."""
     name, column = finding.table, finding.about.column
     key = actual.tables[name].primary_key
     if key and column in key.columns and contract.tables[name].primary_key is None:
         return refuse(f"{column} is the primary key of {name.name}, and the contract has no other")
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
     step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
-    if key and column in key.columns:  # online, another key takes its place first
+    if key and column in key.columns:  # online, once another key has replaced it
         return Repair.of([step.online_as((replace(step, phase=Phase.REPLACED),))])
-    if column == actual.tables[name].legacy_key:  # or it has another name until the new key has its own
+    if column == actual.tables[name].legacy_key:  # online, after the rename to this name
         return Repair.of([step.online_as((replace(step, phase=Phase.KEYS),))])
     return Repair.of([step])
 

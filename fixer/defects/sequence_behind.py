@@ -1,8 +1,8 @@
-"""The sequence gives numbers that stand in the table already, as after a restore of data alone.
+"""The sequence will hand out ids that exist already, as after a data-only restore.
 
-Costs: 23505 duplicate key value violates unique constraint, once for every row that is ahead.
-Cure: bring it ahead of the data, never back. Judged by its position, never by a trial insert: nextval
-survives a rollback, and the trial would hide what it looks for.
+Costs: inserts fail with 23505 duplicate key value violates unique constraint, once per existing id that it reaches.
+Cure: move the sequence past the highest id, never back. The check reads its position and tries no insert: nextval
+survives a rollback, so a trial would move the sequence and hide the defect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
-    """Yield the columns that count by a sequence, with the probe for rows at or above its next value."""
+    """Yield the columns that an ascending sequence numbers, with the probe for rows beyond its last value."""
     for table, column, sequence, _ in walk.sequences(actual, contract, alike=True):
         if sequence.increment < 0 or not (sequence.readable or sequence.last_value is not None):
             continue
@@ -52,14 +52,14 @@ def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence) -> Pro
 
 
 def _position(sequence: Sequence) -> Composable:
-    """Return the number that nextval gives next, as the sequence itself knows it where it may be read."""
+    """Return the first number that the sequence has not given, read from the sequence itself if the role may do so."""
     if sequence.readable or sequence.last_value is None:
         return SQL("(SELECT s.last_value + s.is_called::integer FROM {} AS s)").format(q.name(sequence.name))
     return Literal(sequence.last_value + 1)
 
 
 def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
-    """Bring the sequence ahead."""
+    """Move the sequence past the highest id."""
     table, column = finding.table, finding.about.column
     return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
 

@@ -1,7 +1,7 @@
 """Another table of the same name comes first in the search_path.
 
 Costs: code that does not name the schema reads and writes the other table.
-Cure: a person sets the search_path or names the schema; the contract's own table is not touched by it.
+Cure: a person sets the search_path, or names the schema in the code; the contract's own table needs no change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
-    """Yield the tables that their bare name does not reach."""
+    """Yield the tables whose unqualified name means another table."""
     visible = actual.session.visible if actual.session else {}
     for name in contract.tables:
         first = visible.get(name.name)
@@ -30,7 +30,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
-    """Refuse."""
+    """Refuse, because the cure is a setting or the code."""
     return refuse("set the search_path of the role or the database, or name the schema in the code")
 
 

@@ -1,7 +1,7 @@
-"""The key is numbered by a sequence that belongs to another column, or that others use as well.
+"""The key is numbered by a sequence that belongs to another column, or that other columns use as well.
 
-Costs: it is dropped with the other table, and its position is judged by the wrong data.
-Cure: a sequence of its own, ahead of the data; the shared one stays for the others.
+Costs: it is dropped with the other table, and a reset to the highest id of that table breaks this one.
+Cure: give the key a sequence of its own, set past its highest id; the shared one stays for the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
-    """Yield the columns that count by a sequence which is not theirs alone."""
+    """Yield the columns numbered by a sequence that is not theirs alone, unless the contract shares it as well."""
     users, meant = Users(actual), Users(contract.schema)
     for table, wanted, found in walk.numbered_columns(actual, contract):
         name = table.name
@@ -38,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
 
 
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
-    """Give it a sequence of its own."""
+    """Give the column a sequence of its own."""
     table, column = finding.table, finding.about.wanted
     return Repair.of(give_generator(table, column, actual, held(table, column.name, actual, contract.schema)))
 

@@ -1,9 +1,9 @@
-"""The key holds texts, where the contract wants a number that the database gives.
+"""The key holds texts, but the contract wants numbers that the database gives.
 
 Costs: code that expects integers fails; nothing numbers new rows.
-Cure: the old key stays under another name, a new one numbers the rows; children are mapped through the old
-(see text-reference). Where all texts are numbers, the column is converted instead (see wrong-type). Where children
-hold numbers already, nobody can tell which row they mean: a person decides.
+Cure: keep the old key under another name, add a new key that numbers the rows, and map children through the old key
+(see text-reference). If all texts are numbers, the column is converted instead (see wrong-type). If children already
+hold numbers, a person decides, because nobody else knows which rows they mean.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STAGE = Stage.KEYS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn | StrandedColumn]]:
-    """Yield the key columns of text, with the probe for values that are no numbers."""
+    """Yield the key columns of text, with the probe for values that are not numbers."""
     for wanted, table, key in walk.primary_keys(actual, contract):
         name, column = table.name, key.columns[0]
         found = table.columns.get(column) if len(key.columns) == 1 else None
@@ -54,12 +54,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn |
 
 
 def _legacy_name(table: Table, column: str) -> str:
-    """Return the name under which the old key stays."""
+    """Return the name that the old key gets."""
     return q.free_name(f"legacy_{column}", table.columns)
 
 
 def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Repair:
-    """Set the old key aside and number the rows; refuse where rows elsewhere hold numbers that mean none of them."""
+    """Rename the old key and number the rows; refuse if rows elsewhere already hold numbers."""
     if isinstance(finding.about, StrandedColumn):
         return refuse(STRANDED)
     name, column = finding.table, finding.about.column
@@ -81,7 +81,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         added=(Added(column, counts=True),),
     )
     aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
-    # Online, the number stands under another name until all rows have one.
+    # Online, the new column has another name until every row has a number.
     wanted = contract.tables[name].columns[column]
     under = beside(column)
     swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
@@ -93,7 +93,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
 
 
 def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the old key under its new name and the new one beside it."""
+    """Return the schema with the old key under its new name, and the new key in its place."""
     if isinstance(finding.about, StrandedColumn):
         return actual
     name, column = finding.table, finding.about.column

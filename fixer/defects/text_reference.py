@@ -1,8 +1,9 @@
-"""A column holds the texts of its parent's old key, where the contract wants the new number.
+"""A column holds the texts of its parent's old key, but the contract wants the new number.
 
-Costs: the foreign key cannot be added (42804 incompatible types), every join fails or misses.
-Cure: map each text to the number of the row that carries it. No relation that existed is lost, none that did
-not exist appears; the texts stay in a column beside. What maps to nothing is an orphan.
+Costs: the foreign key cannot be added (42804 incompatible types), and joins fail or find nothing.
+Cure: map each text to the number of the parent that carries it. Every existing relation is kept, and no new one
+appears; the texts stay in another column. A text that no parent carries is an orphan (see orphan-rows). If several
+parents carry the same text, a person decides.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ STAGE = Stage.REFERENCES
 
 @dataclass(frozen=True)
 class Reference(OfForeignKey):
-    """A foreign key whose column holds the texts of a `legacy` key."""
+    """A foreign key whose column holds the texts of its parent's `legacy` key."""
 
     legacy: str
 
 
 @dataclass(frozen=True)
 class HalfMapped(OfForeignKey):
-    """A foreign key whose column has the numbers of most rows."""
+    """A foreign key whose column an interrupted run has mapped in most rows."""
 
     half: Half
 
@@ -49,7 +50,7 @@ About = Reference | HalfMapped | OfColumn
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
-    """Yield the columns to be mapped, with probes for texts that map to nothing or to several rows."""
+    """Yield the columns to map, with probes for texts that no parent or several parents carry."""
     for key in contract.foreign_keys():
         if half := _half(key, actual, contract):
             message = f"{key.table.name}.{key.columns[0]} should be mapped in every row, its repair was interrupted"
@@ -85,7 +86,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
 
 
 def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | None:
-    """Return the old key of the parent whose texts the column holds, if it holds texts."""
+    """Return the old key of the parent whose texts the column holds; None if it holds none."""
     child, parent = actual.tables.get(key.table), actual.tables.get(key.target)
     if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
         return None
@@ -97,7 +98,7 @@ def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | No
 
 
 def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
-    """Return what is half done: the trigger still stands, the column that it filled has its name already."""
+    """Return what an interrupted run has half mapped: its trigger still exists, its column has the final name."""
     child, column = actual.tables.get(key.table), key.columns[0]
     if child is None or key.target not in actual.tables or len(key.columns) != 1:
         return None
@@ -107,13 +108,13 @@ def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
     asides = [name for name in child.columns if re.fullmatch(rf"legacy_{re.escape(column)}(_\d+)?", name)]
     if beside in child.columns or not asides:
         return None
-    aside = max(asides, key=lambda name: (len(name), name))  # the last of the names that were free
+    aside = max(asides, key=lambda name: (len(name), name))  # the highest number, given last
     legacy = old_text_key(key, aside, actual, contract)
     return Half(aside, legacy) if legacy else None
 
 
 def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repair:
-    """Map the references; or refuse where a text means several rows."""
+    """Map the references; refuse if several parents carry a text."""
     about = finding.about
     if isinstance(about, HalfMapped):
         return Repair.of(to_the_last(about.wanted, about.half, actual, about.half.aside))
@@ -124,7 +125,7 @@ def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repai
 
 
 def foresee(finding: Finding[About], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the texts beside and the numbers in their place, bare of keys and indexes."""
+    """Return the schema with the numbers in the column, without keys and indexes, and the texts in another one."""
     about = finding.about
     if isinstance(about, HalfMapped):
         return without_mark(about.wanted, about.half, actual)
@@ -132,7 +133,7 @@ def foresee(finding: Finding[About], actual: Schema, contract: Contract) -> Sche
 
 
 def _all_mapped(actual: Schema, contract: Contract) -> Schema:
-    """Return the schema as it is once the names of all columns of texts have changed: what hangs on them is dropped."""
+    """Return the schema after all columns of texts are renamed, and the foreign keys on them dropped."""
     for key in [key for key in contract.differing_foreign_keys() if _legacy_key(key, actual, contract)]:
         actual = mapped_later(key, actual, contract)
     return actual

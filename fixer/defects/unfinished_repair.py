@@ -1,8 +1,7 @@
-"""A helper of an online repair was left behind: the run was interrupted, and nobody needs it any longer.
+"""An interrupted online repair left a helper behind that nothing needs any more.
 
-Costs: every write is checked or written once more, by a check, a trigger, an index or a second column that is never
-read.
-Cure: drop it. A second column holds nothing but what is made of the first.
+Costs: every write does extra work for a check, a trigger, an index or a shadow column that nothing uses.
+Cure: drop it. A shadow column only holds values computed from the original column.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ STAGE = Stage.COLUMNS
 
 @dataclass(frozen=True)
 class Helper(OfTable):
-    """A check, trigger, index or column of our own that nobody needs any longer."""
+    """A check, trigger, index or column of an online repair that nothing needs any more."""
 
     kind: str
     name: str
 
     @property
     def object(self) -> str:
-        """Its name, after that of its table."""
+        """The name of its table, and its own."""
         return f"{self.table}.{self.name}"
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Helper]]:
-    """Yield the helpers of tables for which nothing is left to do."""
+    """Yield the helpers that no repair of their table needs any more."""
     for wanted, table in walk.tables(actual, contract, alike=True):
         for kind, name in _left_behind(table, wanted):
             message = f"{table.name.name} should not have the {kind} {name}, which an interrupted repair left behind"
@@ -51,7 +50,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Helper]]:
 
 
 def _left_behind(table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
-    """Yield what nobody waits for: proofs of a NOT NULL which stands, columns, triggers that fill none, indexes."""
+    """Yield the kind and name of each helper without use, such as the check for a NOT NULL that is already set."""
     helpers = [check.name for check in table.checks if check.name.startswith(online.BESIDE)]
     proofs = {online.helper(column.name) for column in table.columns.values() if column.not_null} if helpers else set()
     yield from (("check", check) for check in helpers if check in proofs)
@@ -70,13 +69,13 @@ def _left_behind(table: Table, wanted: Table) -> Iterator[tuple[str, str]]:
 
 
 def _has_come_true(column: str, table: Table, wanted: Table) -> bool:
-    """Tell whether a column is what another was to be made of it."""
+    """Return whether a column already has the type for which its shadow column was made."""
     found, sought = table.columns.get(column), wanted.columns.get(column)
     return found is not None and sought is not None and fits(found.type, sought.type)
 
 
 def repair(finding: Finding[Helper], actual: Schema, contract: Contract) -> Repair:
-    """Drop it."""
+    """Drop the helper."""
     table, left = finding.table, finding.about
     title = f"drop the {left.kind} {left.name}"
     if left.kind == "check":
@@ -90,7 +89,7 @@ def repair(finding: Finding[Helper], actual: Schema, contract: Contract) -> Repa
 
 
 def foresee(finding: Finding[Helper], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema without the column."""
+    """Return the schema without the helper, if it is a shadow column."""
     table, left = actual.tables[finding.table], finding.about
     if left.kind != "column":
         return actual

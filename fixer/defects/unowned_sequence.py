@@ -1,6 +1,6 @@
-"""The sequence behind a key belongs to no column.
+"""No column owns the sequence that numbers a key.
 
-Costs: it is left behind when the table is dropped, copied or restored, and pg_get_serial_sequence finds none.
+Costs: it is left behind when the table is dropped, copied or restored, and pg_get_serial_sequence returns NULL.
 Cure: ALTER SEQUENCE … OWNED BY.
 """
 
@@ -22,7 +22,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
-    """Yield the columns whose sequence, used by nothing else, is owned by no column."""
+    """Yield the columns whose sequence numbers nothing else and is owned by no column."""
     for table, column, sequence, model in walk.sequences(actual, contract):
         if sequence.owned_by is None and not (model and model.owned_by is None):
             message = f"{table.name.name}.{column.name} should own its sequence {sequence.name.name}, nothing owns it"
@@ -30,7 +30,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
 
 
 def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
-    """Let the column own the sequence."""
+    """Make the column own the sequence; refuse if their owners or schemas differ."""
     sequence, table = finding.about.found, actual.tables[finding.table]
     if sequence.owner != table.owner:
         return refuse(f"{sequence.name} is owned by the role {sequence.owner}, {finding.table} by {table.owner}")

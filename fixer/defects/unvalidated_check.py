@@ -1,7 +1,7 @@
 """A check was added NOT VALID and never validated.
 
 Costs: old rows may break it; every later update of such a row fails.
-Cure: add it again with its proof, once the rows have been settled (see broken-check).
+Cure: drop it, move the rows that break it (see broken-check), and add it again, validated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
-    """Yield the wanted checks that stand without proof."""
+    """Yield the wanted checks that exist but are NOT VALID."""
     for table, check in walk.checks(actual, contract):
         found = stands(check, table)
         if found and not found.validated:
@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
 
 
 def repair(finding: Finding[FoundCheck], actual: Schema, contract: Contract) -> Repair:
-    """Drop it and add it again: while it stands, no row that breaks it can be updated by other repairs."""
+    """Drop it and add it again, because while it exists no other repair can update a row that breaks it."""
     name, check, found = finding.table, finding.about.wanted, finding.about.found.name
     drop = drop_constraint(name, found, f"drop the check {found}, to be added again with its proof")
     action = SQL("ADD {}").format(ddl.check_clause(found, check))

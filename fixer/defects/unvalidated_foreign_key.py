@@ -1,7 +1,7 @@
 """A foreign key was added NOT VALID and never validated.
 
-Costs: old rows under it were never looked at; the planner does not trust it, nor should anyone.
-Cure: VALIDATE, once the rows under it have been settled.
+Costs: its old rows were never checked, so some may have no parent.
+Cure: VALIDATE CONSTRAINT, after the orphans under it have been repaired (see orphan-rows).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignKey]]:
-    """Yield the foreign keys that are right in all but their proof."""
+    """Yield the foreign keys that are as wanted, except that they are NOT VALID."""
     for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         if right and right.behaviour == key.behaviour and right.enforced and not right.validated:

@@ -1,7 +1,7 @@
-"""A foreign key points where it should and does something else: ON DELETE, ON UPDATE, MATCH, deferral.
+"""A foreign key references the right columns but behaves differently: ON DELETE, ON UPDATE, MATCH or deferral.
 
-Costs: deletes that are refused, or that take rows with them which should have stayed.
-Cure: drop and add in one transaction.
+Costs: deletes fail, or take rows with them that should stay.
+Cure: drop it and add it again in one transaction; online, the new one is validated before the old one is dropped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignKey]]:
-    """Yield the foreign keys that behave otherwise than the contract's."""
+    """Yield the foreign keys that reference the wanted columns but behave differently."""
     for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
         if right and right.behaviour != key.behaviour:
@@ -33,7 +33,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignK
 
 
 def _differs(key: ForeignKey, other: ForeignKey) -> str:
-    """Say how a foreign key behaves where the other one does not."""
+    """Describe how a foreign key behaves where it differs from the other."""
     words = []
     if (key.on_delete, set(key.emptied)) != (other.on_delete, set(other.emptied)):
         some = f" ({', '.join(key.emptied)})" if key.emptied else ""
@@ -48,7 +48,7 @@ def _differs(key: ForeignKey, other: ForeignKey) -> str:
 
 
 def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract) -> Repair:
-    """Let it behave as it should."""
+    """Replace it by the wanted foreign key."""
     return Repair.of(exchange(finding.about.wanted, (finding.about.found,), "it behaves otherwise", actual))
 
 

@@ -1,7 +1,8 @@
-"""A foreign key points elsewhere: at a table that was renamed, at a backup, at another schema, at other columns.
+"""A foreign key references the wrong target: a table that was renamed, a backup, another schema or other columns.
 
-Costs: 23503 for rows that are good, and none for rows that are bad.
-Cure: drop and add in one transaction; adding proves that every row has its parent. The other table stays.
+Costs: good rows are refused with 23503, and bad rows are accepted.
+Cure: drop it and add the right one in one transaction, which proves that every row has its parent; online, the new one
+is validated before the old one is dropped. The other table stays.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ STAGE = Stage.PARTS
 
 @dataclass(frozen=True)
 class Misdirected(OfForeignKey):
-    """A foreign key of the contract, with those that stand on its columns and point elsewhere."""
+    """A foreign key of the contract, with the found ones on its columns, which reference something else."""
 
     found: tuple[ForeignKey, ...]
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Misdirected]]:
-    """Yield the columns whose foreign keys all point elsewhere."""
+    """Yield the columns whose foreign keys all reference the wrong target."""
     for key, found in walk.foreign_keys(actual, contract):
         if found and best(key, found) is None:
             elsewhere = ends_at(found[0], qualified=found[0].target.schema != key.target.schema)
@@ -39,7 +40,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Misdirected]]
 
 
 def repair(finding: Finding[Misdirected], actual: Schema, contract: Contract) -> Repair:
-    """Point it where it should."""
+    """Replace them by the wanted foreign key."""
     return Repair.of(exchange(finding.about.wanted, finding.about.found, "it points elsewhere", actual))
 
 

@@ -1,7 +1,8 @@
-"""The primary key is on other columns than the contract's, or does not speak at once.
+"""The primary key is on other columns than in the contract, or is deferrable.
 
 Costs: the wanted columns may repeat, and nothing can reference them.
-Cure: swap in one transaction; the old key stays as a unique constraint, references to it are made anew.
+Cure: replace it in one transaction. A key on other columns stays as a unique constraint; foreign keys to it are added
+again.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ STAGE = Stage.PARTS
 
 @dataclass(frozen=True)
 class WrongKey(OfPrimaryKey):
-    """The primary key that the contract wants, with the one that stands."""
+    """The primary key that the contract wants, with the found one."""
 
     found: Index
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
-    """Yield the tables whose primary key is on other columns, deferrable or invalid."""
+    """Yield the tables whose primary key is on other columns, or deferrable and should not be."""
     for _, table, key in walk.primary_keys(actual, contract):
         found = table.primary_key
         if found and (set(found.columns) != set(key.columns) or (found.deferrable and not key.deferrable)):
@@ -48,7 +49,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
 
 
 def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
-    """Swap the keys, and give the old one back as a unique constraint with all that referenced it."""
+    """Replace the key; keep the old one as a unique constraint, with the foreign keys that referenced it."""
     return Repair.of(_steps(finding, actual, contract))
 
 
@@ -92,7 +93,7 @@ def _at_once(
 
 
 def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
-    """Return the name under which the old key stays, and what it is then."""
+    """Return the name and definition of the unique constraint that keeps the old key."""
     name, table = finding.table, actual.tables[finding.table]
     unique = replace(finding.about.found, primary=False, deferrable=False, deferred=False)
     return ddl.free_constraint_name(table, actual, name, f"{name.name}_old_key", index=True), unique
@@ -101,7 +102,7 @@ def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
 def _online(
     finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
 ) -> tuple[Step, ...] | None:
-    """Return the swap that locks for a moment: both indexes are built before it, references are proved after it."""
+    """Return the steps that build both indexes, swap the keys under a brief lock, then validate foreign keys."""
     key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
     ready = online.ready_index(key, table)
@@ -110,7 +111,7 @@ def _online(
     if steps is None:
         return None
     *built, promoted = steps
-    # The dropped constraint's own name may be the new one's: in two statements, not in one.
+    # Two statements, not one, because the new key may take the name of the dropped one.
     actions = [SQL("DROP CONSTRAINT {}").format(Identifier(old.name)), SQL("ADD {}").format(online.using(new, key))]
     if set(old.columns) != set(key.columns):
         kept, unique = _old_key(finding, actual)
@@ -137,7 +138,7 @@ def _online(
 def _swap(
     name: QName, actions: Iterable[Composable], dependents: Iterable[ForeignKey], again: Iterable[ForeignKey]
 ) -> Iterator[Composable]:
-    """Yield the statements that change keys, between those that drop foreign keys and add them again unproved."""
+    """Yield the statements that drop foreign keys, swap the keys, and add the foreign keys again NOT VALID."""
     for each in dependents:
         yield SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
     for action in actions:
@@ -148,7 +149,7 @@ def _swap(
 
 
 def _replaced(key: ForeignKey, contract: Contract) -> bool:
-    """Tell whether the contract wants another foreign key in the place of this one."""
+    """Return whether the contract wants another foreign key in the place of this one."""
     wanted = [k for k in contract.foreign_keys() if k.table == key.table and set(k.columns) == set(key.columns)]
     return bool(wanted) and not any(key.points_as(k) for k in wanted)
 

@@ -1,9 +1,9 @@
-"""A column is of another kind of type: 0/1 for boolean, text for moments, float for money.
+"""A column has a type of another kind: 0/1 for boolean, text for timestamps, float for money.
 
-Costs: comparisons that fail or round, values that no code expects.
-Cure: convert where the new type holds every value exactly; what it does not goes to quarantine first. Floats go
-through text and into a column that holds all their digits: nothing is rounded. No zone declared, no conversion;
-none where texts that differ would be alike under a unique index, or where an index needs the old type.
+Costs: comparisons fail or round, and code meets values that it does not expect.
+Cure: convert it; rows whose value the new type cannot hold exactly go to quarantine first. Floats are converted through
+text, to a numeric that holds all their digits: nothing is rounded. A person decides if timestamps have no declared time
+zone, if different texts would become equal under a unique index, or if an index or a view needs the old type.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STAGE = Stage.COLUMNS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the columns of another family of types, with the probe for values that are not understood."""
+    """Yield the columns of another type family, with the probe for inconvertible values, and enums that lack labels."""
     referencing = {(key.table, column) for key in contract.differing_foreign_keys() for column in key.columns}
     for table, wanted, found in walk.typed_columns(actual, contract):
         about, here = OfColumn(table.name, wanted.name), f"{table.name.name}.{wanted.name}"
