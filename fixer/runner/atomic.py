@@ -1,7 +1,7 @@
 """Atomic mode: one transaction, all or nothing.
 
-It takes all its locks first, in one fixed order, and fails fast; looks whether the schema is still the one
-the plan was made for; does the steps; lets the ledger add up; looks whether the contract holds; commits.
+It locks all tables first, in one fixed order; checks that the schema is still the one that the plan was made for; runs
+the steps; checks that the ledger adds up and that the contract holds; and commits.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from fixer.runner.preflight import check_schema, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 
-FOUND_AT_ONCE = 200_000  # places that one search gives; the next one goes on
+FOUND_AT_ONCE = 200_000  # most places that one search returns; a full search is followed by another
 
 log = logging.getLogger("pgmend.apply")
 
@@ -51,10 +51,11 @@ def run(
     progress: Progress = SILENT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
-    """Carry out a plan that was permitted, trying again where a failure is likely to pass.
+    """Apply a permitted plan in one transaction, retried after a deadlock, serialization failure or lock timeout.
 
-    Raises PlanRefused when the schema has changed since, TargetError when the role lacks a right,
-    ApplyFailed when a step failed or the contract did not hold at the end: all is rolled back then.
+    Raises PlanRefused if the schema has changed since the plan was made, TargetError if the role lacks a right, and
+    ApplyFailed if a step fails or the contract does not hold at the end. Everything is rolled back then, unless the
+    connection broke during COMMIT: the outcome is unknown then, and the message says so.
     """
 
     def work(cursor: Cursor) -> Run:
@@ -86,7 +87,7 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
 
 
 def lock_modes(plan: Plan) -> dict[QName, Lock]:
-    """Return the lock that each table needs: at least one that keeps writers out until the proof is made."""
+    """Return the lock mode for each table: at least SHARE ROW EXCLUSIVE, so that nobody writes until COMMIT."""
     modes: dict[QName, Lock] = {}
     for step in plan.steps:
         exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
@@ -99,7 +100,7 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
 
 
 def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
-    """Take all locks in one fixed order, and read the schema that they keep as it is."""
+    """Lock all tables, in one fixed order; return the schema as it is now that nobody can change it."""
     actual = check_schema(cursor, contract, plan)
     wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
     lock(cursor, wanted)
@@ -135,7 +136,10 @@ def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: 
 
 
 def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
-    """Do a step; its rows are found first and written by their places, which is much faster than both in one."""
+    """Run a step; return how many rows it wrote.
+
+    Rows are first found, then written by their places, because one statement for both is much slower.
+    """
     if not step.batches.find or not step.batches.batch:
         with planned_for(cursor, step):
             cursor.execute(step.sql)
@@ -169,9 +173,9 @@ def _balance(
 
 
 def _verified(cursor: Cursor, contract: Contract, plan: Plan) -> Report:
-    """Look again, inside the transaction: the contract must hold now.
+    """Compare the database with the contract again, inside the transaction; raise ApplyFailed if it does not hold.
 
-    What a constraint proves that this transaction has added or that nobody doubted is not read once more.
+    Rows that a valid constraint guarantees are read only in small tables, and where the plan found some that break it.
     """
     comparison = look(cursor, contract, doubts=plan.doubts)
     broken = [finding for finding in comparison.findings if finding.breaks]

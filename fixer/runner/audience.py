@@ -1,8 +1,9 @@
-"""Subscribers of what a plan makes: one stops at what it lacks, until it has the same; no row is lost.
+"""Finds out whether a plan would stop subscribers: each stops at what it lacks, until it has it; no row is lost.
 
-It stops at a row of a table that it does not have, be it in no subscription of its own; at a column that it does not
-have; at a value that its type does not take; and at a change where it has no key that identifies rows. Once it has
-the tables, it leaves rows out that it never asked for (ALTER SUBSCRIPTION … REFRESH PUBLICATION would copy them).
+A subscriber stops at a row of a table that it does not have, even of one that it never subscribed to; at a column that
+it does not have; at a value that its column's type does not accept; and at a change of a row where it has no key. Once
+it has the tables, it skips rows of those that it never subscribed to (ALTER SUBSCRIPTION … REFRESH PUBLICATION would
+copy them).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _KEYED = {"missing-primary-key", "wrong-primary-key"}
 
 
 def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
-    """Return the plan with what publications publish of it today; `begin` may open the transaction."""
+    """Return the plan with `published` set to what publications publish of it; `begin` is SQL that runs first."""
     ours, shaping = tables.places(tables.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
     theirs = {table for step in shaping for table in (step.table, *step.touches)}
     told = introspect.audience(cursor, [*ours, *sorted(theirs)], begin)
@@ -43,7 +44,7 @@ def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
 
 
 def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
-    """Return what stops subscribers where rows leave these tables, and what to do about it."""
+    """Return why moving rows out of these tables would stop subscribers, and what to do; empty if it would not."""
     told = introspect.audience(cursor, tables.places(moving))
     stops = {each.table: each.publication for each in told if each.heard and not each.made}
     if not stops:
@@ -56,6 +57,6 @@ def stopped_by(cursor: Cursor, moving: Iterable[QName]) -> str:
 
 
 def _shapes(step: PlannedStep) -> bool:
-    """Return whether a step changes what a subscriber has to have: a name, a column, its type, or the key of rows."""
+    """Return whether a step changes what subscribers must have too: the name of a table or column, a type, or a key."""
     keys = step.phase in _KEYING and bool(_KEYED & set(step.slug.split(",")))
     return keys or step.phase in _SHAPING or bool(step.shape.added or step.shape.renames)

@@ -1,7 +1,8 @@
-"""What people put on constraints, indexes and columns, and what a repair keeps when it makes those anew.
+"""Restores what users had set on constraints, indexes and columns that a repair has recreated.
 
-That is a comment, the storage of an index, a mark to cluster on or to identify rows for replicas by, and how a column
-and its statistics are kept. No plan speaks of them: what is lacking is given to what took the place of the old.
+These marks are comments, storage parameters of indexes, cluster marks, replica identities, the storage, compression and
+statistics targets of columns, and owners and targets of extended statistics. No step of a plan restores them: what the
+replacement lacks is copied to it here.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from fixer.runner.undo.facts import STORED, comment, marks, same_statistics, sto
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
-_ONE_EACH = ("clustered", "identity")  # of the indexes of a table, one has it
+_ONE_EACH = ("clustered", "identity")  # marks that only one index of a table can have
 log = logging.getLogger("pgmend.apply")
 
 
 def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool = False) -> bool:
-    """Give what is there now the marks of what it replaced; return whether any was lacking.
+    """Copy marks from the definitions before a change to what replaced them; return whether any were missing.
 
-    What needs a lock that keeps readers out is done where that is held: `exclusive`.
+    Marks that need an ACCESS EXCLUSIVE lock are copied only if `exclusive`.
     """
     statements = [*_lacking(was, now, exclusive=exclusive)]
     for statement in statements:
@@ -36,7 +37,7 @@ def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool 
             cursor.execute(statement)
         except TRANSIENT:
             raise
-        except psycopg2.Error as error:  # not every index can identify rows, nor every type be stored so
+        except psycopg2.Error as error:  # e.g. the new index cannot be a replica identity
             log.info("not kept: %s", told(error))
             cursor.execute("ROLLBACK TO SAVEPOINT pgmend_mark")
         cursor.execute("RELEASE SAVEPOINT pgmend_mark")
@@ -55,14 +56,14 @@ def _lacking(was: Definitions, now: Definitions, *, exclusive: bool) -> Iterator
 
 
 def _known_by_key(item: Item, now: Definitions) -> Iterator[Composable]:
-    """Yield what lets replicas know rows by the key, whatever that is over, where nothing lets them by now."""
+    """Yield what makes the present primary key the replica identity, if no index of the table is that now."""
     if not _is_taken(now, item.of, "identity"):
         for key in filter(_is_key, now.of_table("constraint", item.of)):
             yield from _untitled(marks(now, key, {"identity": True}))
 
 
 def _lacked(item: Item, is_: Item, now: Definitions, *, exclusive: bool) -> Iterator[Composable]:
-    """Yield what gives the successor of an item the marks of that."""
+    """Yield the statements that copy the marks of an item to its successor `is_`."""
     if item.kind == "constraint":
         if is_.detail["comment"] is None:
             yield from _untitled(comment(now, replace(is_, detail=item.detail)))
@@ -93,7 +94,7 @@ def _is_key(item: Item) -> bool:
 
 
 def _is_taken(now: Definitions, table: int, mark: str) -> bool:
-    """Return whether an index of a table has a mark that one alone can have."""
+    """Return whether an index of a table has this mark already, which only one can have."""
     return any(index[mark] for index in _indexes(now, table))
 
 
@@ -115,7 +116,7 @@ def _on_column(now: Definitions, item: Item, is_: Item) -> Iterator[Composable]:
 
 
 def _successor(item: Item, was: Definitions, now: Definitions) -> Item | None:
-    """Return what stands for something now: under the same name, or else a new constraint that is over the same."""
+    """Return what replaces an item: what has its name now, or else the only new constraint over the same columns."""
     if item.of not in now.relations:
         return None
     if item.kind == "column":
@@ -131,6 +132,6 @@ def _successor(item: Item, was: Definitions, now: Definitions) -> Item | None:
 
 
 def _over(key: Item) -> tuple[object, ...]:
-    """Return what a constraint is over; a primary key and a unique are of one kind."""
+    """Return the kind, table and columns of a constraint; a primary key and a unique constraint count as one kind."""
     kind = "key" if key.detail["type"] in ("p", "u") else key.detail["type"]
     return kind, key.of, *(key.detail[fact] for fact in ("columns", "target", "target_columns"))

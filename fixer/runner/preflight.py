@@ -1,4 +1,4 @@
-"""What has to hold before the first change: permission, rights, and the schema that the plan was made for."""
+"""Checks before the first change: permission, rights, and whether the schema is the one the plan was made for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fixer.runner.journal import reading
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
-    """Raise NeedsPermission when a plan needs a person, or hazards that were not allowed."""
+    """Raise NeedsPermission if a plan needs a human decision or other hazards; `so_far` ends the message."""
     if plan.refusals:
         more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
         raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. {so_far}")
@@ -33,7 +33,7 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
 
 
 def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
-    """Say why a plan stops subscribers, if that is not allowed."""
+    """Return why a plan would stop subscribers, if that hazard was not allowed; otherwise an empty string."""
     if plan.published is None or Hazard.STOPS_SUBSCRIBERS not in lacking:
         return ""
     return (
@@ -43,7 +43,7 @@ def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
 
 
 def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
-    """Return the schema as it is, if it is the one that a plan was made for and the role may change it."""
+    """Return the actual schema; raise PlanRefused if it is not the plan's, TargetError if the role lacks a right."""
     actual = introspect.read(cursor, contract.schemas)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused(_why_not(cursor, plan))
@@ -53,7 +53,10 @@ def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
 
 
 def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract, plan: Plan) -> None:
-    """Raise PlanRefused where a plan creates tables, and something outside the fingerprint speaks against it by now."""
+    """Raise PlanRefused if tables that a plan creates may exist elsewhere by now, or the database may be the wrong one.
+
+    The fingerprint does not cover tables elsewhere.
+    """
     missing = plan.created & contract.tables.keys() - actual.tables.keys()
     if not missing:
         return
@@ -75,7 +78,7 @@ def _why_not(cursor: Cursor, plan: Plan) -> str:
 
 
 def preflight(actual: Schema, plan: Plan) -> None:
-    """Raise TargetError, with the SQL that helps, before the first change where the role lacks a right."""
+    """Raise TargetError if the target is read-only, or if the role lacks a right: with the SQL that grants it."""
     session = actual.session
     if session is None:
         return
@@ -103,7 +106,7 @@ def preflight(actual: Schema, plan: Plan) -> None:
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
-    """Return the tables whose rows are counted: those touched, and all that hang on them."""
+    """Return the tables whose rows are counted: those of the plan, and all that reference these, at any distance."""
     watched = {name for name in plan.tables if name in actual.tables}
     grown = True
     while grown:

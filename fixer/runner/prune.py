@@ -1,4 +1,4 @@
-"""Forgets what undo needs of finished runs: images, definitions, and the columns whose place others took."""
+"""Deletes what undo needs of finished runs: images of rows, definitions, and columns that others replaced."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from fixer.sql.compose import SQL, Identifier
 
 @dataclass(frozen=True)
 class _Kept:
-    """A column that stays only so that a run can be taken back, as it is called by now."""
+    """A replaced column that is kept only for undo, with its present name."""
 
     table: QName
     column: Item
-    new: Item | None  # the one that took its place
+    new: Item | None  # the column that replaced it
     added: Added[str]
 
 
 def prune(connection: Connection, *, settings: Mapping[str, str] | None = None) -> int:
-    """Forget what undo needs of all finished runs; return how many. The quarantine stays.
+    """Delete what undo needs of all finished runs; return the number of runs. The quarantine is kept.
 
-    Raises ApplyFailed when a table whose old column is to go could not be locked, when something hangs on that
-    column, or when it holds what the new one does not: nothing is forgotten then.
+    Raises ApplyFailed if a table with a replaced column cannot be locked, if others made something that PostgreSQL
+    would drop with that column, or if it holds values that its replacement lacks. Nothing is deleted then.
     """
     return all_or_nothing(connection, _forget, settings=settings)
 
@@ -65,12 +65,12 @@ def _forget(cursor: Cursor) -> int:
 
 
 def _watching(cursor: Cursor, column: Item) -> list[str]:
-    """Return the triggers of ours that look after a column."""
+    """Return the fixer's own triggers that depend on a column."""
     return [trigger for _, trigger, _ in _depending(cursor, column) if trigger and is_syncing(trigger)]
 
 
 def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
-    """Yield the columns, with their tables, that stay only so that a run can be taken back."""
+    """Yield the replaced columns of a run that are kept only for undo."""
     if done.after is None:
         return
     read: dict[int, Definitions] = {}
@@ -86,12 +86,12 @@ def _kept_columns(cursor: Cursor, done: Account) -> Iterator[_Kept]:
 
 
 def _hanging_on(cursor: Cursor, column: Item) -> list[str]:
-    """Return what others made that would go with a column without a word."""
+    """Return descriptions of what PostgreSQL would drop with a column without an error (deptype a)."""
     return [what for kind, _, what in _depending(cursor, column) if kind == "a"]
 
 
 def _depending(cursor: Cursor, column: Item) -> list[tuple[str, str | None, str]]:
-    """Return what depends on a column: how (as deptype), its name where it is a trigger, its description."""
+    """Return what depends on a column: the deptype of pg_depend, the name if it is a trigger, and a description."""
     cursor.execute(
         "SELECT DISTINCT d.deptype::text, g.tgname::text, pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
         "  FROM pg_catalog.pg_depend d"

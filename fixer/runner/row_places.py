@@ -1,4 +1,4 @@
-"""Where rows stand: places that a statement gets which writes rows by them."""
+"""Finds the places (ctids) of rows, and passes them to the statement that writes these rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composed, Literal
 
-Place = tuple[str, ...]  # of a row, and of the one that stays in its stead where there is one
-FAR = 1_000_000_000  # transactions: half of what their numbers can be told apart by
-# Places mean what they meant, no row came in or changed, and those that repeated and the ones that stay are all there.
+Place = tuple[str, ...]  # the ctid of a row; for a duplicate, that of its keeper (the row that stays), and its kind
+FAR = 1_000_000_000  # transactions; their 32-bit numbers can be ordered up to about twice this distance (2^31)
+# True if nobody wrote to the table since the search, so its ctids are still right: session and file are the same,
+# no row version is newer than the search, and every found row and keeper is still there.
 _UNTOUCHED = """
 SELECT {session} = {same} AND pg_relation_filenode({name}::text::regclass) = {file}
    AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint - {horizon} < {far}
@@ -25,7 +26,7 @@ ROWS_OF_A_PAGE = 291  # line pointers that fit on a page of 8 kB (PostgreSQL man
 
 
 def search(step: PlannedStep, limit: int) -> Composed:
-    """Return the question where rows of a step stand, so many at once."""
+    """Return the query for the places of a step's rows, with at most `limit` results."""
     if step.batches.kind:
         own = SQL("SELECT * FROM ({}) AS f WHERE kind = {} LIMIT {}")
         return own.format(SQL(step.batches.find or ""), Literal(step.batches.kind), Literal(limit))
@@ -33,9 +34,9 @@ def search(step: PlannedStep, limit: int) -> Composed:
 
 
 class Searches:
-    """Searches that answer for several steps, kept while nothing moves the rows that they found.
+    """Results of searches that several steps share, kept until a step gives the found rows other places.
 
-    What was `seen` before the tables were locked answers for a search if nobody wrote since.
+    The places `seen` before the tables were locked replace a search if nobody has written to the table since.
     """
 
     def __init__(self, limit: int, seen: Mapping[QName, Places]) -> None:
@@ -44,7 +45,7 @@ class Searches:
         self._kept: dict[QName, tuple[str, list[Place]]] = {}
 
     def places(self, cursor: Cursor, step: PlannedStep) -> list[Place]:
-        """Return where the rows of a step stand."""
+        """Return the places of a step's rows."""
         query, found = self._kept.get(step.table, ("", []))
         if not step.batches.kind:
             cursor.execute(search(step, self.limit))
@@ -54,19 +55,19 @@ class Searches:
             if not found:
                 cursor.execute(f"{step.batches.find} LIMIT {self.limit}")
                 found = cursor.fetchall()
-            if len(found) == self.limit:  # too many to keep for the next step
+            if len(found) == self.limit:  # there may be more: search for this step alone
                 cursor.execute(search(step, self.limit))
                 return cursor.fetchall()
             self._kept[step.table] = (step.batches.find or "", found)
         return [place for place in found if place[2] == step.batches.kind]
 
     def _still_there(self, cursor: Cursor, table: QName) -> list[Place]:
-        """Return the places that were seen, if a search would give the same."""
+        """Return the places that were seen, if nobody has written to the table since; otherwise none."""
         seen = self._seen.pop(table, None)
         return list(seen.rows) if seen and _untouched(cursor, table, seen) else []
 
     def forget(self, step: PlannedStep) -> None:
-        """Forget what was found in a table whose rows a step has moved to other places."""
+        """Forget what was found in the table of a step that may have given its rows other places."""
         if step.effect.changes or not step.effect.writes_rows:
             self._kept.pop(step.table, None)
 
@@ -91,7 +92,7 @@ def _untouched(cursor: Cursor, table: QName, seen: Places) -> bool:
 
 
 def point(cursor: Cursor, places: Sequence[Place]) -> None:
-    """Give the next statement the places of rows, and of their keepers."""
+    """Pass the places of rows and of their keepers to the next statement, in settings of the transaction."""
     keepers = [place[1] for place in places if len(place) > 1]
     cursor.execute(
         "SELECT set_config('pgmend.places', %s, true), set_config('pgmend.keepers', %s, true)",
@@ -100,7 +101,7 @@ def point(cursor: Cursor, places: Sequence[Place]) -> None:
 
 
 def point_at_pages(cursor: Cursor, first: int, until: int) -> None:
-    """Give the next statement all places of a range of pages."""
+    """Pass all places on the pages from `first` to `until` - 1 to the next statement."""
     cursor.execute(
         "SELECT set_config('pgmend.places', (SELECT array_agg(format('(%%s,%%s)', p, o)::tid)::text"
         " FROM generate_series(%s, %s) AS p, generate_series(1, %s) AS o), true)",

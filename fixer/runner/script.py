@@ -1,4 +1,4 @@
-"""A plan as a psql script: transactional, re-runnable, proving its ledger by itself."""
+"""A plan as a psql script: one transaction that checks its own ledger, and that may be run again."""
 
 from __future__ import annotations
 

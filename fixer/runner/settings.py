@@ -1,4 +1,4 @@
-"""What the server is told about single steps of a repair."""
+"""Settings of the server for single steps of a repair."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fixer.model.step import Phase
 
 @contextmanager
 def planned_for(cursor: Cursor, step: PlannedStep) -> Iterator[None]:
-    """Let a step that looks for orphans or proves references do so along the indexes."""
+    """Turn hash joins off for a step that finds orphans or validates foreign keys, so that it uses the indexes."""
     if step.phase not in (Phase.ORPHANS, Phase.FOREIGN_KEYS):
         yield
         return

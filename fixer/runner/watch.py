@@ -1,4 +1,4 @@
-"""Looks at a run from beside, while its connection is busy: how far a build is, and which sessions block it."""
+"""Watches a run from a second connection: how far the build of an index is, and which sessions block it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger("pgmend.apply")
 
 @contextmanager
 def watched(another: Callable[[], Connection], connection: Connection, progress: Progress) -> Iterator[None]:
-    """Report to `progress` what another session sees of a connection's work, for as long as this lasts."""
+    """Report builds and blocking sessions of `connection` to `progress` while the block runs, if `another` connects."""
     done = threading.Event()
     pid = connection.info.backend_pid
     watcher = threading.Thread(target=_watch, args=(another, pid, progress, done), daemon=True)
@@ -45,7 +45,7 @@ def watched(another: Callable[[], Connection], connection: Connection, progress:
 
 def _watch(another: Callable[[], Connection], pid: int, progress: Progress, done: threading.Event) -> None:
     if done.wait(2 * EVERY):
-        return  # over before anybody would look
+        return  # the work ended before the first look
     try:
         with closing(another()) as connection:
             connection.autocommit = True

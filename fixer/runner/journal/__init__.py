@@ -1,1 +1,1 @@
-"""What was done, kept in the database itself: schema fixer_journal, and fixer_quarantine for rows."""
+"""Keeps what was done in the database itself: in schema fixer_journal, and rows in fixer_quarantine."""

@@ -1,7 +1,7 @@
-"""How everything is defined that a run may change: read before and after it, so that undo can bring it back.
+"""Definitions of everything that a run may change, read before and after it, so that undo can restore them.
 
-The definitions are PostgreSQL's own, each under a name that outlives its change: a table is its oid, a column
-its number. So undo needs to know nothing of what a repair did: only what was there, and what is there now.
+They are PostgreSQL's own texts, each under an identifier that survives a change: for a table its oid, for a column its
+number. So undo only needs to know what was there and what is there now, and not what the repair did.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fixer.model.table import QName
 from fixer.sql.compose import SQL, Identifier, Literal
 
 UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
-Key = tuple[str, str]  # kind, and what names it within
+Key = tuple[str, str]  # the kind, and the identifier within that kind
 Detail = Mapping[str, Any]  # as psycopg2 gives jsonb; definitions.sql says what each kind has
 DefinitionsJson = Mapping[str, Any]  # likewise
 
@@ -32,11 +32,11 @@ class Item:
     of: int  # the oid of its table, 0 where it has none
     name: str
     detail: Detail
-    by: str = field(default="", compare=False)  # the index that a foreign key leans on; any other would do
+    by: str = field(default="", compare=False)  # the index behind a foreign key; not compared, since any other would do
 
     @property
     def key(self) -> Key:
-        """What names it, whatever becomes of it."""
+        """What identifies it before and after a change."""
         return self.kind, self.id
 
     @property
@@ -47,7 +47,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Definitions:
-    """What was read at one moment."""
+    """All definitions that were read at one moment."""
 
     items: Mapping[Key, Item] = field(default_factory=dict)
     positions: Mapping[str, tuple[int, bool]] = field(default_factory=dict)  # of sequences: last_value, is_called
@@ -59,7 +59,7 @@ class Definitions:
 
     @cached_property
     def _sorted(self) -> dict[str, list[Item]]:
-        """The items by kind, in the order of what names them."""
+        """The items by kind, sorted by identifier."""
         found: dict[str, list[Item]] = {}
         for item in sorted(self.items.values(), key=lambda item: item.id):
             found.setdefault(item.kind, []).append(item)
@@ -67,7 +67,7 @@ class Definitions:
 
     @cached_property
     def _by_table(self) -> dict[tuple[str, int], list[Item]]:
-        """The same of each table alone."""
+        """The items by kind and table, sorted by identifier."""
         found: dict[tuple[str, int], list[Item]] = {}
         for kind, items in self._sorted.items():
             for item in items:
@@ -76,21 +76,21 @@ class Definitions:
 
     @cached_property
     def _oids(self) -> dict[str, int]:
-        """The tables by their names."""
+        """The oids of the tables by their names."""
         return {str(self.table(item.of)): item.of for item in self.of_kind("table")}
 
     def of_kind(self, kind: str) -> Iterator[Item]:
-        """Yield the items of one kind, in the order of their names."""
+        """Yield the items of one kind, sorted by identifier."""
         yield from self._sorted.get(kind, ())
 
     def of_table(self, kind: str, oid: int) -> Iterator[Item]:
-        """Yield the items of one kind and one table, in the order of their names."""
+        """Yield the items of one kind and one table, sorted by identifier."""
         yield from self._by_table.get((kind, oid), ())
 
     def with_more(self, others: Definitions) -> Definitions:
-        """Return these definitions with those of others about tables of which these know nothing.
+        """Return these definitions, and those of `others` about tables that are unknown here.
 
-        What others say of tables that are known, and of what belongs to none, came about since.
+        The rest of `others`, about known tables and about what belongs to no table, is newer and is left out.
         """
         if not self.items:
             return others
@@ -100,16 +100,16 @@ class Definitions:
         return Definitions({**items, **self.items}, {**positions, **self.positions})
 
     def without(self, relations: Collection[int]) -> Definitions:
-        """Return these definitions without those of some tables."""
+        """Return these definitions without those of the given tables."""
         items = {key: item for key, item in self.items.items() if item.of not in relations}
         return Definitions(items, {name: at for name, at in self.positions.items() if ("sequence", name) in items})
 
     def without_items(self, keys: Iterable[Key]) -> Definitions:
-        """Return these definitions without some of them."""
+        """Return these definitions without the items of the given keys."""
         return replace(self, items={key: self.items[key] for key in self.items.keys() - set(keys)})
 
     def followed_by(self, later: Definitions) -> Definitions:
-        """Return these definitions as they are once others of some of their tables are read again."""
+        """Return these definitions, in which those of `later` replace all that these say about the same tables."""
         kept = {key: item for key, item in self.items.items() if item.of not in later.relations}
         return Definitions({**kept, **later.items}, {**self.positions, **later.positions})
 
@@ -119,7 +119,7 @@ class Definitions:
         return QName(detail["schema"], detail["name"])
 
     def oid(self, name: str) -> int | None:
-        """Return the oid of a table, by its name as the journal spells it."""
+        """Return the oid of a table by its name, `schema.name` without quotes; None if there is no such table."""
         return self._oids.get(name)
 
     def columns(self, oid: int) -> dict[str, Item]:
@@ -146,7 +146,7 @@ def is_unproved(key: Item) -> bool:
 
 
 def prepare(cursor: Cursor) -> None:
-    """Let the session keep the plan by which definitions are read: to make it takes longer than to read them."""
+    """Prepare the query for definitions once a session, because to plan it takes longer than to run it."""
     cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s)", (_PREPARED,))
     if not (cursor.fetchone() or (False,))[0]:
         cursor.execute(f"PREPARE {_PREPARED} AS\n{introspect.query('definitions')}")
@@ -160,7 +160,10 @@ _CHOOSE = (
 
 
 def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, prepared: bool = False) -> Definitions:
-    """Read the definitions of these tables and all that hangs on them, with every name spelt in full."""
+    """Read the definitions of these tables and of all that belongs to them, with every name qualified.
+
+    Enum types and unowned sequences of the `schemas` are read as well; `prepared` uses what `prepare` has prepared.
+    """
     query = f"EXECUTE {_PREPARED}" if prepared else introspect.query("definitions")
     cursor.execute(_CHOOSE + query, (list(relations), list(schemas)))
     items = [Item(*row) for row in cursor.fetchall()]
@@ -168,7 +171,7 @@ def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, 
 
 
 def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:
-    """Read where the sequences stand: last_value alone does not say whether it was given."""
+    """Read last_value and is_called of the sequences: last_value alone does not show whether it was given."""
     names = {i.id: (i.detail["schema"], i.detail["name"]) for i in items if i.kind == "sequence"}
     parts = [
         SQL("SELECT {}, last_value, is_called FROM {}").format(Literal(key), Identifier(*name))
@@ -181,7 +184,7 @@ def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bo
 
 
 def oids(cursor: Cursor, names: Iterable[QName]) -> frozenset[int]:
-    """Return the oids of the tables of these names that are there."""
+    """Return the oids of the tables with these names that exist."""
     pairs = sorted(set(names))
     cursor.execute(
         "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"

@@ -1,4 +1,4 @@
-"""What adds up: before + inserted = after + quarantined, for every table of a run."""
+"""The ledger: before + inserted = after + quarantined, for every table of a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def count(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
 
 
 def count_quarantined(cursor: Cursor, tables: Iterable[QName], run: int) -> dict[QName, int]:
-    """Return the number of rows of each table that this run moved, as the quarantine itself counts them."""
+    """Return the number of rows of each table that this run moved, counted in quarantine."""
     names = sorted(tables)
     if not names:
         return {}

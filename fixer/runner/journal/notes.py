@@ -1,4 +1,4 @@
-"""What undo has to know of a step beyond its statement, noted when the step is entered."""
+"""What undo must know of a step beyond its statement, noted when the step is entered."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from fixer.runner.journal.own_values import Kept, KeptJson
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
-Cell = str | Kept | None  # what all rows got; or what identifies the values where each got its own
+Cell = str | Kept | None  # the value of all rows; or a digest of the values, if each row got its own
 NotesJson = Mapping[str, Mapping[str, str | int | KeptJson | None]]
 
 
 @dataclass(frozen=True)
 class Notes:
-    """What a step put into the columns that it added, the orphans it moved, and the columns that its images keep.
+    """What a step wrote into columns that it added, how many orphans it moved, and the columns in its images.
 
-    Columns are known by their numbers, which outlive their names. An earlier version did not note them.
+    `columns` gives the number of each, which survives a rename; an earlier version did not note them.
     """
 
     cells: Mapping[str, Cell] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Notes:
     columns: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> NotesJson | None:
-        """Return the notes as the journal keeps them; nothing where there are none."""
+        """Return the notes as the journal keeps them; None if there are none."""
         cells = {name: cell.to_json() if isinstance(cell, Kept) else cell for name, cell in self.cells.items()}
         known: dict[str, Mapping[str, str | int | KeptJson | None]] = {"cells": cells, "orphans": {**self.orphans}}
         if self.columns:
@@ -63,7 +63,7 @@ def _numbers(kept: Mapping[str, str | int | KeptJson | None]) -> dict[str, int]:
 
 
 def filled(cursor: Cursor, step: PlannedStep) -> dict[str, Cell]:
-    """Return what rows got in the columns that a step added, by which undo knows that nothing else stands there."""
+    """Return what rows got in the columns that a step added; undo finds by it whether others wrote there since."""
     beside_itself = [added.column for added in step.shape.added if added.beside == added.column]
     cells: dict[str, Cell] = {column: own_values.named(cursor) for column in beside_itself}
     columns = {added.beside or added.column: added for added in step.shape.added if _is_noted(added, cells)}
@@ -80,7 +80,7 @@ def filled(cursor: Cursor, step: PlannedStep) -> dict[str, Cell]:
 
 
 def _is_noted(added: Added[str], known: Mapping[str, Cell]) -> bool:
-    """Return whether its cells alone say what rows got in a column."""
+    """Return whether the values of an added column must be noted: no sequence and no condition explains them."""
     return not added.counts and added.kept is None and added.column not in known
 
 
@@ -91,7 +91,7 @@ def _first_row(cursor: Cursor, table: QName, columns: Iterable[str]) -> tuple[st
 
 
 def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[str]:
-    """Return the columns whose default PostgreSQL has written into every row: it may have given each another value."""
+    """Return the columns whose default PostgreSQL has written into every row, since it may differ for each row."""
     cursor.execute(
         "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = %s::pg_catalog.regclass AND attname = ANY (%s)"
         " AND atthasdef AND NOT atthasmissing",
@@ -104,9 +104,9 @@ def _written_anew(cursor: Cursor, table: QName, columns: Sequence[str]) -> list[
 
 
 def imaged(cursor: Cursor, step: PlannedStep) -> dict[str, int]:
-    """Return the numbers of the columns whose cells are in the images of a step, and of those that identify its rows.
+    """Return the numbers of the columns that the images of a step hold, and of those that identify its rows.
 
-    Rows in quarantine hold all cells.
+    For a step that moves rows these are all columns, because quarantine holds whole rows.
     """
     names = {*step.shape.restores, *step.shape.respells, *step.shape.known_by}
     if not (step.effect.moves or names):

@@ -1,7 +1,8 @@
-"""Columns that a run added and in which each row got a value of its own: digests that show whether others wrote there.
+"""Digests of columns that a run added and in which each row got its own value: they show whether others wrote there.
 
-Nothing is kept for each row. The digest of a column has so many parts, each with its rows; and a row version
-that is older than the digest, or the run's own, holds what the run gave it, whatever became of other rows.
+Nothing is kept for each row. A digest has 1024 parts, by the hash of the value, each with its number of rows and the
+sum of their hashes. A row version that is older than the digest, or that the run itself wrote, holds the run's value; a
+newer one is suspect only if its part of the digest differs.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 _PARTS = 1024
-_AHEAD = 1_000_000  # transactions that a snapshot does not know of yet, this one among them
-_AGE = 1 << 32  # transactions by which one number may mean either of two
+_AHEAD = 1_000_000  # transactions that may have begun since the snapshot, this one among them
+_AGE = 1 << 32  # transactions after which xmin, a 32-bit number, begins again
 _DIGEST = """
 SELECT number, h & {last}, count(*), sum(h)::text, min(h) = max(h),
        count(*) FILTER (WHERE (written >= {horizon} OR written = ANY ({running})) AND written <> {own})
@@ -41,9 +42,9 @@ class KeptJson(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Kept:
-    """What identifies the values of a column later: the digest of its parts, and which row versions are older.
+    """What shows later whether a column still has its values: its digest, and which row versions precede that.
 
-    A row version is older where its transaction comes before the horizon and was not running.
+    A row version precedes the digest if its transaction comes before the horizon and was not running then.
     """
 
     horizon: int
@@ -52,7 +53,7 @@ class Kept:
     parts: tuple[Part, ...] | None = None
 
     def followed_by(self, later: Kept) -> Kept:
-        """Return what identifies the values once they are noted again."""
+        """Return the later note; what it lacks of `own` and `parts` is taken from this one."""
         own = self.own if later.own is None else later.own
         return replace(later, own=own, parts=self.parts if later.parts is None else later.parts)
 
@@ -78,9 +79,9 @@ def from_json(kept: KeptJson) -> Kept:
 
 
 def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> dict[str, str | Kept | None]:
-    """Return what identifies the values of columns later, by one scan of their table.
+    """Return the note of each column, by one scan of the table.
 
-    `own` where this transaction has written every row: then the value alone where all have the same.
+    `own` if this transaction has written every row; then a column with one value in all rows is noted as that value.
     """
     seen, mine = named(cursor), 0
     if own:
@@ -98,7 +99,7 @@ def note(cursor: Cursor, table: QName, columns: Sequence[str], *, own: bool) -> 
 
 
 def named(cursor: Cursor) -> Kept:
-    """Return what identifies values of a column that no session could write to so far, while its table is locked."""
+    """Return the note, without digest, of a column that no session could write to so far; its table is locked."""
     cursor.execute(
         "SELECT pg_catalog.pg_snapshot_xmax(s)::text::bigint,"
         " ARRAY(SELECT x::text::bigint FROM pg_catalog.pg_snapshot_xip(s) AS x)"
@@ -109,14 +110,14 @@ def named(cursor: Cursor) -> Kept:
 
 
 def written_since(cursor: Cursor, table: QName, column: str, kept: Kept) -> int:
-    """Count the rows that were written since, unless the digest shows that their column holds what it held."""
+    """Count the rows that were written since, in those parts of the digest that differ now."""
     known = {number: (rows, total) for number, rows, total in kept.parts or ()}
     now = _digests(cursor, table, [column], kept)[column]
     return sum(part.since for part in now if known.get(part.number) != (part.rows, part.total))
 
 
 class _Digest(NamedTuple):
-    """One part of the values of a column: whether all are the same, and how many of its rows were written since."""
+    """One part of a digest; `alike` if all its values are the same, `since` counts its rows that were written since."""
 
     number: int
     rows: int
@@ -152,7 +153,7 @@ def _digests(cursor: Cursor, table: QName, columns: Sequence[str], seen: Kept) -
 
 
 def _first(cursor: Cursor, table: QName, columns: Sequence[str]) -> tuple[str | None, ...]:
-    """Return the cells of one row."""
+    """Return the cells of one row, as texts."""
     if not columns:
         return ()
     texts = SQL(", ").join(SQL("{}::text").format(Identifier(column)) for column in columns)
@@ -161,7 +162,7 @@ def _first(cursor: Cursor, table: QName, columns: Sequence[str]) -> tuple[str | 
 
 
 def _written(cursor: Cursor) -> Composable:
-    """Return the transaction that wrote the row `t`, by its full number: the last one that the short one may mean."""
+    """Return the 64-bit number of the transaction that wrote the row `t`: the latest that its 32-bit xmin can mean."""
     cursor.execute("SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint")
     (next_,) = cursor.fetchone() or (0,)
     return SQL("({0} - ({0} - t.xmin::text::bigint) % {1})").format(Literal(int(next_) + _AHEAD), Literal(_AGE))

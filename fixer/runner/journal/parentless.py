@@ -1,6 +1,6 @@
-"""Rows in quarantine that had no parent before they went: undo may bring those back as they came about, no others.
+"""Counts rows in quarantine that were orphans before they were moved: undo may bring back as many, and no more.
 
-They are counted in the transaction that moves them. Until its end nobody can delete the parent of a row that it moves.
+They are counted in the transaction that moves them: until it ends, nobody can delete the parent of a row that it moves.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.row_image import cell
 from fixer.sql.types import family
 
-Orphans = Mapping[str, int]  # rows, by what names the foreign key
+Orphans = Mapping[str, int]  # the number of rows, by the identifier of the foreign key
 
 
 def forbidding(known: Definitions, oid: int) -> list[Item]:
-    """Return the foreign keys of a table under which no row may be without a parent."""
+    """Return the foreign keys of a table that forbid every orphan."""
     return [key for key in known.of_table("constraint", oid) if key.detail["type"] == "f" and forbids(key)]
 
 
 def forbids(key: Item) -> bool:
-    """Return whether a foreign key holds for every row: it is proved, enforced and awake."""
+    """Return whether a foreign key forbids every orphan: it is valid, enforced, and its triggers are enabled."""
     return not (is_unproved(key) or "NOT ENFORCED" in key.detail["definition"] or key.detail["asleep"])
 
 
 def lacks_parent(key: Item, parent: QName) -> Composable:
-    """Return the condition that the row has none under a foreign key, the table that this points at called `parent`."""
+    """Return the condition that the row has no parent under a foreign key, whose target is now called `parent`."""
     columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
     match, signs = "f" if " MATCH FULL" in key.detail["definition"] else "s", tuple(key.detail["equalities"])
     return orphaned(ForeignKey(key.name, parent, columns, parent, targets, match=match, equalities=signs))
@@ -44,7 +44,7 @@ def lacks_parent(key: Item, parent: QName) -> Composable:
 
 @dataclass(frozen=True)
 class Question:
-    """How many rows that a step moved have no parent, by foreign key; none where no key forbids it."""
+    """A query for the number of orphans that a step moved, by foreign key; without `keys` if none forbids them."""
 
     step: PlannedStep
     keys: tuple[str, ...]
@@ -53,7 +53,7 @@ class Question:
 
 
 def compose(cursor: Cursor, step: PlannedStep, was: Definitions) -> Question:
-    """Compose the question for a step, by the foreign keys of before the run."""
+    """Compose the question for a step, from the foreign keys before the run."""
     home = definitions.oids(cursor, [step.table]) if step.effect.moves else ()
     keys = [key for oid in home for key in forbidding(was, oid)]
     if not keys:
@@ -73,9 +73,9 @@ def compose(cursor: Cursor, step: PlannedStep, was: Definitions) -> Question:
 
 
 def count(cursor: Cursor, question: Question, places: Sequence[str] | None = None) -> Orphans:
-    """Count the rows that a step has moved and that have no parent, by foreign key.
+    """Count the orphans among the rows that a step has moved, by foreign key.
 
-    `places` say where they stand in quarantine, if not all of the step are meant.
+    `places` are the places in quarantine of the rows to count, if these are not all rows of the step.
     """
     if not question.keys or (places is not None and not places):
         return {}
@@ -94,7 +94,7 @@ def count(cursor: Cursor, question: Question, places: Sequence[str] | None = Non
 def _conditions(
     cursor: Cursor, keys: Sequence[Item], types: Mapping[int, Mapping[str, str]]
 ) -> Iterator[tuple[str, Composable]]:
-    """Yield for each key whose columns can be compared by now the condition that a row has no parent under it."""
+    """Yield the identifier of each key whose columns can be compared now, and the condition for its orphans."""
     for key in keys:
         mine, theirs = types[key.of], types[key.detail["target"]]
         pairs = zip(key.detail["columns"], key.detail["target_columns"], strict=True)

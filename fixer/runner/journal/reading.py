@@ -1,4 +1,4 @@
-"""Reads what past runs entered: their line in the history, and the account by which they are taken back."""
+"""Reads what past runs entered: the line of each in the history, and the account that undo needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_there(cursor: Cursor) -> bool:
 
 
 def history(cursor: Cursor) -> list[PastRun]:
-    """Return the runs of the past, the newest first; none where there is no journal."""
+    """Return the past runs, the newest first; none if there is no journal."""
     if not is_there(cursor):
         return []
     cursor.execute(
@@ -43,7 +43,7 @@ def history(cursor: Cursor) -> list[PastRun]:
 
 @dataclass(frozen=True)
 class Account:
-    """What a run wrote down so that it can be taken back."""
+    """What a run entered so that it can be undone."""
 
     run: int
     plan: str
@@ -59,14 +59,17 @@ class Account:
 
 @dataclass(frozen=True)
 class DoneStep:
-    """A step that was done, with the notes that were made of it."""
+    """A finished step, with its notes."""
 
     step: PlannedStep
     notes: Notes
 
 
 def account(cursor: Cursor, run: int) -> Account | None:
-    """Return the account of a run; None where there is no such run."""
+    """Return the account of a run; None if there is no such run.
+
+    Raises UndoRefused if another version of the fixer entered it in a way that this one cannot read.
+    """
     if not is_there(cursor):
         return None
     cursor.execute(
@@ -82,14 +85,14 @@ def account(cursor: Cursor, run: int) -> Account | None:
     steps, parts = _steps(cursor, run)
     *facts, settings, before, after = row
     was, left = (definitions.from_json(each) if each else None for each in (before, after))
-    if was and left is None:  # interrupted: what its steps left, one after the other
+    if was and left is None:  # interrupted: add up what its steps left, one after the other
         left = reduce(Definitions.followed_by, map(definitions.from_json, parts), was)
     plan, contract, mode, finished, undone_by = facts
     return Account(run, plan, contract, mode, finished, undone_by, settings or {}, was, left, steps)
 
 
 def _steps(cursor: Cursor, run: int) -> tuple[tuple[DoneStep, ...], list[DefinitionsJson]]:
-    """Return the steps of a run, and the definitions that each left where those were entered."""
+    """Return the steps of a run, and the definitions that steps left, as far as they were entered."""
     query = SQL("SELECT number, step, filled, left_behind FROM {} WHERE run = %s ORDER BY number")
     cursor.execute(query.format(STEP), (run,))
     entered = cursor.fetchall()
@@ -107,7 +110,7 @@ def _steps(cursor: Cursor, run: int) -> tuple[tuple[DoneStep, ...], list[Definit
 
 
 def later_runs(cursor: Cursor, run: int) -> list[tuple[int, Definitions]]:
-    """Return the runs after this one that were not taken back, with what they found before them."""
+    """Return the runs after this one that were not undone, each with the definitions before it."""
     cursor.execute(
         SQL(
             "SELECT id, before FROM {} WHERE id > %s AND mode <> 'undo' AND undone_by IS NULL AND before IS NOT NULL"
@@ -119,14 +122,14 @@ def later_runs(cursor: Cursor, run: int) -> list[tuple[int, Definitions]]:
 
 
 def prunable(cursor: Cursor) -> Iterator[Account]:
-    """Yield the accounts of the finished runs that can still be taken back."""
+    """Yield the accounts of the finished runs that can still be undone."""
     for past in history(cursor):
         if past.undoable and past.finished_at and (done := account(cursor, past.run)):
             yield done
 
 
 def unfinished(cursor: Cursor) -> tuple[int, int] | None:
-    """Return the run that was interrupted, and the number of its last step."""
+    """Return the online run that was interrupted, and the number of its last step; None if there is none."""
     cursor.execute(
         SQL(
             "SELECT r.id, (SELECT coalesce(max(s.number), 0) FROM {} s WHERE s.run = r.id) FROM {} r"
@@ -138,7 +141,7 @@ def unfinished(cursor: Cursor) -> tuple[int, int] | None:
 
 
 def spelling(connection: Connection, run: int) -> dict[str, str]:
-    """Return how values are spelt in a run, so that all of it spells alike."""
+    """Return the settings by which a run spells values, so that all of it spells them alike."""
     with connection.cursor() as cursor:
         cursor.execute(SAFELY)
         cursor.execute(SQL("SELECT settings FROM {} WHERE id = %s").format(RUN), (run,))
@@ -148,7 +151,7 @@ def spelling(connection: Connection, run: int) -> dict[str, str]:
 
 
 def created_by(cursor: Cursor, run: int) -> dict[int, QName]:
-    """Return the tables that an unfinished run created, by their oids: before it, nothing was there."""
+    """Return the tables that an unfinished run has created so far, by oid."""
     done = account(cursor, run)
     if not (done and done.before and done.after):
         return {}

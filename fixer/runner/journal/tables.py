@@ -1,4 +1,4 @@
-"""The tables of the journal in schema fixer_journal, and those of fixer_quarantine for rows.
+"""Creates the tables of the journal in schema fixer_journal, and those of the quarantine in fixer_quarantine.
 
 Both are made in the run's own transaction, only when a run needs them.
 """
@@ -23,17 +23,17 @@ BEFORE_IMAGE = Identifier(JOURNAL, "before_image")
 
 
 def statements(moving: Iterable[QName]) -> list[Composable]:
-    """Return the statements that make the journal, and a quarantine for each table that rows leave."""
+    """Return the statements that create the journal, and a quarantine for each table that rows leave."""
     return [*made(places(moving)), IDENTIFIED_BY_ALL]
 
 
 def places(moving: Iterable[QName]) -> list[QName]:
-    """Return the tables of ours that a run needs which moves rows out of these."""
+    """Return the tables of journal and quarantine that a run needs to move rows out of these."""
     return [*(QName(JOURNAL, name) for name in _JOURNAL), *map(quarantine_table, sorted(set(moving)))]
 
 
 def made(tables: Iterable[QName]) -> list[Composable]:
-    """Return the statements that make these tables of ours, and their schemas."""
+    """Return the statements that create these tables of journal and quarantine, and their schemas."""
     tables = list(tables)
     schema, table = SQL("CREATE SCHEMA IF NOT EXISTS {}"), SQL("CREATE TABLE IF NOT EXISTS {} ({})")
     return [
@@ -68,8 +68,8 @@ _QUARANTINE = SQL(
     ' source text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), "row" jsonb NOT NULL'
 )
 
-# Rows of a table without a key can be deleted where a publication publishes deletes, if all columns identify them.
-# It costs nothing until rows are deleted, as a key would with each row. An older version left its tables without.
+# If a publication publishes deletes, rows of a table without a key can be deleted only if all columns identify them.
+# That costs nothing until rows are deleted; a key would cost something with each row. Older versions did not set it.
 IDENTIFIED_BY_ALL = q.Block(
     SQL(
         "DECLARE\n    bare record;\nBEGIN\n"
@@ -89,7 +89,7 @@ IDENTIFIED_BY_ALL = q.Block(
 
 
 def identify_rows(cursor: Cursor) -> str:
-    """Let rows of journal and quarantine be deleted while a publication publishes that; return why they cannot."""
+    """Allow deletes in journal and quarantine where they are published; return why that is impossible, if it is."""
     cursor.execute(IDENTIFIED_BY_ALL)
     cursor.execute(
         "SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -110,15 +110,15 @@ def moving_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
 
 
 def leaving(steps: Iterable[PlannedStep]) -> frozenset[QName]:
-    """Return the tables that rows leave, some of them only when undo takes out what was inserted."""
+    """Return the tables that rows leave by these steps, or would leave if undo removes what these insert."""
     return frozenset(step.table for step in steps if step.effect.moves or step.effect.inserts)
 
 
 def make(cursor: Cursor, plan: Plan) -> None:
-    """Make the journal, and a quarantine for each table that rows leave, where they are missing.
+    """Create the journal, and a quarantine for each table that rows leave, where they are missing.
 
-    Where subscribers are told, those are made now that only undo needs: it must not stop a subscriber later.
+    If they are published, those that only undo needs are created now, so that undo does not stop subscribers later.
     """
-    cursor.execute("SET LOCAL client_min_messages = warning")  # IF NOT EXISTS speaks where all is well
+    cursor.execute("SET LOCAL client_min_messages = warning")  # else IF NOT EXISTS sends a notice if the table exists
     for statement in statements(leaving(plan.steps) if plan.published else moving_tables(plan.steps)):
         cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""Enters runs and their steps, and forgets what undo needs of them."""
+"""Enters runs and their steps in the journal, and deletes what undo needs of them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from fixer.runner.journal.reading import Account, is_there
 from fixer.runner.journal.tables import BEFORE_IMAGE, RUN, STEP, moving_tables
 from fixer.sql.compose import SQL, Composed, Literal
 
-# How values are spelt: undo must spell them as the run did.
+# Settings by which values are spelt: undo must spell them as the run did.
 _SPELLING = ("TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "lc_monetary")
 
 
 def open_run(cursor: Cursor, plan: Plan, mode: str, before: Definitions) -> int:
-    """Enter a new run, and let the steps know its number."""
+    """Enter a new run; return its number, which the SQL of steps reads from the setting pgmend.run."""
     cursor.execute(new_run(plan, mode))
     (run,) = cursor.fetchone() or (0,)
     cursor.execute("SELECT jsonb_object_agg(name, current_setting(name)) FROM unnest(%s) AS name", (list(_SPELLING),))
@@ -40,7 +40,7 @@ def open_run(cursor: Cursor, plan: Plan, mode: str, before: Definitions) -> int:
 def new_run(plan: Plan, mode: str) -> Composed:
     """Return the statement that enters a new run and gives its number."""
     return SQL(
-        # Not by a sequence: a run that is rolled back leaves no trace. Only one fixer works at a time.
+        # Not from a sequence, because a rolled-back run must leave no gap. Only one fixer works at a time.
         "INSERT INTO {} (id, plan, contract, mode, version, hazards)"
         " SELECT coalesce(max(id), 0) + 1, {}, {}, {}, {}, {}::text[] FROM {} RETURNING id"
     ).format(
@@ -63,10 +63,10 @@ def enter_step(
     orphans: Mapping[str, int] | None = None,
     imaged: Mapping[str, int] | None = None,
 ) -> None:
-    """Enter a step that was done, or one more batch of it; `left` are the definitions after it, of its tables.
+    """Enter a finished step, or one more batch of it; `left` are the definitions of its tables after it.
 
-    `orphans` are the rows that it has moved so far and that had no parent, by foreign key; `imaged` the columns in its
-    images, where they were read before.
+    `orphans` is the number of orphans that it has moved so far, by foreign key; `imaged` are the columns in its images,
+    if they were read before.
     """
     kept = Json(left.to_json()) if left else None
     columns = notes.imaged(cursor, step) if imaged is None else imaged
@@ -84,7 +84,7 @@ def enter_step(
 
 
 def close_run(cursor: Cursor, run: int, ledger: LedgerJson, after: Definitions) -> None:
-    """Enter the end of a run, and how everything is defined now."""
+    """Enter the end of a run, with its ledger and the definitions after it."""
     cursor.execute(
         SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = %s, after = %s WHERE id = %s").format(RUN),
         (Json(ledger), Json(after.to_json()), run),
@@ -92,7 +92,7 @@ def close_run(cursor: Cursor, run: int, ledger: LedgerJson, after: Definitions) 
 
 
 def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> Definitions:
-    """Note how tables were defined that a run has not touched so far, and return how all were that it knows now."""
+    """Note the definitions of tables that are new to a run; return those of all its tables, as they were before it."""
     cursor.execute(SQL("SELECT before FROM {} WHERE id = %s").format(RUN), (run,))
     (kept,) = cursor.fetchone() or (None,)
     known = (definitions.from_json(kept) if kept else Definitions()).with_more(was)
@@ -107,7 +107,7 @@ def widen(cursor: Cursor, run: int, plan: Plan, was: Definitions) -> Definitions
 
 
 def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
-    """Note how many rows stood in tables that a run has not touched so far."""
+    """Note the row counts of tables that are new to a run; earlier counts are kept."""
     cursor.execute(
         SQL("UPDATE {} SET ledger = %s::jsonb || coalesce(ledger, '{{}}') WHERE id = %s").format(RUN),
         (Json({str(table): count for table, count in rows.items()}), run),
@@ -115,9 +115,9 @@ def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
 
 
 def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Entry, ...]:
-    """Return the ledger of a run beside which others wrote: what they inserted counts as inserted.
+    """Return the ledger of an online run; rows that others inserted or deleted meanwhile count as inserted.
 
-    So it adds up by itself, and what is proved is that quarantine holds exactly what the steps moved.
+    So it always adds up. Raises ApplyFailed unless quarantine holds exactly the rows that the steps moved.
     """
     cursor.execute(SQL("SELECT ledger FROM {} WHERE id = %s").format(RUN), (run,))
     (rows,) = cursor.fetchone() or ({},)
@@ -141,7 +141,7 @@ def _qname(label: str) -> QName:
 
 
 def open_undo(cursor: Cursor, done: Account) -> int:
-    """Enter a run that takes another back."""
+    """Enter a run that undoes another; return its number."""
     cursor.execute("SET LOCAL client_min_messages = warning")
     cursor.execute(
         SQL(
@@ -156,7 +156,7 @@ def open_undo(cursor: Cursor, done: Account) -> int:
 
 
 def close_undo(cursor: Cursor, number: int, done: Account, ledger: LedgerJson) -> None:
-    """Enter the end of an undo, and forget what it needed."""
+    """Enter the end of an undo, and delete what it needed."""
     cursor.execute(
         SQL("UPDATE {} SET finished_at = clock_timestamp(), ledger = %s WHERE id = %s").format(RUN),
         (Json(ledger), number),
@@ -169,7 +169,7 @@ def close_undo(cursor: Cursor, number: int, done: Account, ledger: LedgerJson) -
 
 
 def prune(cursor: Cursor) -> int:
-    """Forget what undo needs of all finished runs; return how many. The quarantine stays."""
+    """Delete what undo needs of all finished runs; return the number of runs. The quarantine is kept."""
     if not is_there(cursor):
         return 0
     cursor.execute(

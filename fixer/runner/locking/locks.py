@@ -1,4 +1,4 @@
-"""Takes the locks of a transaction in one order, each for a short time, so that no session waits long behind it."""
+"""Takes the locks of a transaction in one order, with short waits, so that no session waits long behind it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ log = logging.getLogger("pgmend.apply")
 
 
 def lock(cursor: Cursor, modes: Mapping[QName, Lock]) -> None:
-    """Lock tables; where one cannot be had at once, give back the others, so that no sessions wait in a circle."""
+    """Lock tables; if one is not free soon, release the others and try again, so that no deadlock arises.
+
+    Raises LockNotAvailable once all of this has taken longer than lock_timeout; 0 means no limit.
+    """
     cursor.execute("SELECT setting::integer / 1000.0 FROM pg_catalog.pg_settings WHERE name = 'lock_timeout'")
     (patience,) = cursor.fetchone() or (0,)
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The floor: what keeps other fixers out for as long as an online run lasts, however many transactions that takes."""
+"""The floor: an advisory lock that keeps other fixers out while an online run lasts, across its transactions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from fixer.connect.failures import told
 from fixer.runner.locking.transaction import configure, take_the_floor
 
-SILENCE = 30.0  # seconds, at the most: firewalls and poolers close a connection that is silent for longer
+SILENCE = 30.0  # most seconds without a query: firewalls and poolers close a connection that is silent for longer
 
 
 class Floor:
-    """A transaction of a connection of its own, which holds the lock that only one fixer can have."""
+    """A transaction on a connection of its own, the guard, which holds the advisory lock."""
 
     def __init__(self, guard: Connection) -> None:
         self._guard, self._asked = guard, time.monotonic()
 
     def lost(self, *, ask: bool = True) -> str:
-        """Say how the guard died, if it did; unless this shall `ask`, it is only listened to, which costs nothing."""
+        """Return how the guard was lost, or an empty string if it was not.
+
+        Without `ask`, the server is queried only if it has sent something or SILENCE is over: this saves round trips.
+        """
         try:
             if ask or self._has_spoken() or time.monotonic() - self._asked > SILENCE:
                 self._asked = time.monotonic()
@@ -34,18 +37,19 @@ class Floor:
         return ""
 
     def _has_spoken(self) -> bool:
-        """Return whether the server said something unasked: most likely that it ends the connection."""
+        """Return whether the server sent something unasked: most likely, that it ends the connection."""
         try:
             return bool(select.select([self._guard], [], [], 0)[0])
-        except (ValueError, psycopg2.Error):  # it is closed; or its descriptor is beyond what can be listened to
+        except (ValueError, psycopg2.Error):  # it is closed, or its descriptor is too large for select
             return True
 
 
 @contextmanager
 def floor(another: Callable[[], Connection]) -> Iterator[Floor]:
-    """Keep other fixers out for as long as this lasts: by a transaction of its own, as a pooler demands.
+    """Keep other fixers out while the block runs; raise ApplyFailed, with `busy`, if one is at work.
 
-    It holds no snapshot, so that CREATE INDEX CONCURRENTLY does not wait for it.
+    The lock belongs to a transaction, because a pooler may change sessions between transactions. The transaction holds
+    no snapshot, so that CREATE INDEX CONCURRENTLY does not wait for it.
     """
     guard = another()
     try:

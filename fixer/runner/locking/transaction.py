@@ -1,4 +1,4 @@
-"""One transaction, all or nothing, tried again where a failure is likely to pass."""
+"""One transaction, all or nothing, retried after a deadlock, serialization failure or lock timeout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fixer.connect.interrupt import held, was_heard
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import ApplyFailed
 
-ADVISORY_LOCK = 0x70676D656E64  # 'pgmend', one for each database
+ADVISORY_LOCK = 0x70676D656E64  # 'pgmend' in ASCII; each database has its own advisory locks
 ATTEMPTS = 4
 TRANSIENT = (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)
 
@@ -35,9 +35,10 @@ def all_or_nothing(
     settings: Mapping[str, str] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Done:
-    """Do the work in one transaction that no other fixer disturbs, and return what it returns.
+    """Run `work` in one transaction that keeps other fixers out, and return its result.
 
-    Raises what the work raises, and ApplyFailed where the database failed: all is rolled back then.
+    Raises what `work` raises, and ApplyFailed if the database fails. Everything is rolled back then, unless the
+    connection broke during COMMIT: the outcome is unknown then, and the message says so.
     """
     attempt = 0
     while True:
@@ -52,7 +53,7 @@ def all_or_nothing(
 
 
 def gave_up(error: psycopg2.Error) -> str:
-    """Say that a failure which should pass did not."""
+    """Return the message for a transient failure that did not pass in ATTEMPTS attempts."""
     if isinstance(error, pg.LockNotAvailable):
         return (
             f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
@@ -77,26 +78,26 @@ def _once(connection: Connection, work: Callable[[Cursor], Done], settings: Mapp
         _commit(connection)
         return done
     finally:
-        with suppress(psycopg2.Error):  # a connection that breaks now takes nothing back that was committed
+        with suppress(psycopg2.Error):  # what was committed is kept, even if the connection breaks now
             if not connection.closed:
                 connection.rollback()
                 connection.autocommit = before
 
 
 def configure(cursor: Cursor, settings: Mapping[str, str]) -> None:
-    """Begin a transaction: set what holds for it alone; row security that would hide rows becomes an error.
+    """Begin a transaction, with settings for it alone; row security that would hide rows raises an error.
 
-    No name means what others made in the schemas of the application.
+    The search_path leads to no schema of the application, so that no name means what others made there.
 
-    Each statement sees what is committed by then, whatever the session's default: a snapshot from before a lock
-    was had would not show what came in while it was waited for.
+    READ COMMITTED, whatever the session's default: each statement sees what others committed before it, also during the
+    wait for a lock.
     """
     chosen = {**settings, **EXACTLY, **unhurried(cursor.connection), **PLAINLY}
     cursor.execute(SQL(f"SET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n{SAFELY}") + setting(chosen))
 
 
 def take_the_floor(cursor: Cursor) -> None:
-    """Let no second fixer work on this database; the lock goes with the transaction."""
+    """Keep other fixers out until the transaction ends; raise ApplyFailed, with `busy`, if one is at work."""
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (ADVISORY_LOCK,))
     if not (cursor.fetchone() or (False,))[0]:
         raise ApplyFailed(
@@ -112,7 +113,7 @@ _EITHER = (
 
 
 def _commit(connection: Connection) -> None:
-    """Commit; Ctrl-C waits until it is known whether that was done, for then it comes too late."""
+    """Commit; Ctrl-C waits for the answer, because it comes too late if the server has committed."""
     try:
         with held():
             connection.commit()
@@ -121,7 +122,7 @@ def _commit(connection: Connection) -> None:
             raise KeyboardInterrupt from None
         if isinstance(error, TRANSIENT):
             raise
-        if not connection.closed:  # the server itself says no
+        if not connection.closed:  # the server itself refused
             raise ApplyFailed(f"{told(error)}. Everything was rolled back.") from None
         raise ApplyFailed(f"The connection broke while {_EITHER.format(told(error))}") from None
     except KeyboardInterrupt:

@@ -1,9 +1,9 @@
-"""Online mode: many short transactions, none of which keeps anybody waiting for long.
+"""Online mode: many short transactions, none of which keeps other sessions waiting for long.
 
-Strong locks are asked for with a short timeout, again and again, since who waits for one makes all others wait
-behind; rows are written in batches; indexes are built concurrently. What others write meanwhile is met by
-planning again from the catalogue, as after a crash: to resume is to plan again. The journal keeps one run for
-all of it, unfinished until the contract holds.
+A strong lock is requested with a short timeout, again and again, because all other sessions queue behind the request.
+Rows are written in batches; indexes are built concurrently. What others write meanwhile is repaired by the next plan,
+made from the catalogue; an interrupted run resumes in the same way. The journal keeps one run for all of it, unfinished
+until the contract holds.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from fixer.runner.online.transactions import Transactions
 from fixer.runner.online.verify import begin, finish, prove_again, widen
 from fixer.runner.preflight import permit
 
-ROUNDS = 12  # plans, at the most: each meets what came in while the last one was carried out
-MOMENTS = 16  # steps under one strong lock, each of them a fraction of a millisecond
+ROUNDS = 12  # most plans of one call; each repairs what came in during the one before
+MOMENTS = 16  # most brief steps under one strong lock; each takes a fraction of a millisecond
 
 Replan = Callable[[Report], Plan]
 log = logging.getLogger("pgmend.apply")
@@ -58,10 +58,11 @@ def run(
     pooled: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
-    """Carry out a plan that was permitted, and those that `replan` makes of what came in meanwhile.
+    """Apply a permitted plan, then those that `replan` makes of what came in meanwhile, until the contract holds.
 
-    `another` opens a second connection, which keeps other fixers out. Raises what atomic mode raises; what was
-    done until then stands, and the next run goes on from there.
+    `another` opens a second connection, which keeps other fixers out. Raises what atomic mode raises, and
+    NeedsPermission if a later plan needs more than is `allowed`. Committed steps are kept, and the next run continues
+    from there.
     """
     pace = pace or Pace()
     with floor(another) as held:
@@ -82,14 +83,14 @@ def run(
 
 @dataclass(frozen=True)
 class _Ending:
-    """How a plan ended: what overtook it, if anything did, and whether that passes by itself."""
+    """How a plan ended: why it stopped early, if it did, and whether the reason may pass by itself."""
 
     reason: str = ""
     passes: bool = True
 
     @property
     def failure(self) -> str:
-        """What will happen again unless somebody writes or changes something."""
+        """The reason, if it would recur as long as nobody writes or changes anything."""
         return "" if self.passes else self.reason
 
 
@@ -122,7 +123,7 @@ def _carry_out(
 
 
 def _round(work: Work, standing: Standing, plan: Plan) -> _Ending:
-    """Carry out one plan, until something overtakes it."""
+    """Carry out one plan; stop early if other sessions overtake a step."""
     count, offset, standing.stirred = len(plan.steps), standing.offset, False
     standing.offset += count
     for group in _side_by_side(plan.steps):
@@ -142,7 +143,7 @@ def _round(work: Work, standing: Standing, plan: Plan) -> _Ending:
 
 
 def _do(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int:
-    """Do steps that are done in one transaction, or one step that takes several; return the rows it wrote."""
+    """Run steps that share one transaction, or one step that takes several; return how many rows it wrote."""
     if steps[0].concurrent:
         concurrently(work, standing, steps[0])
         return 0
@@ -152,9 +153,9 @@ def _do(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int:
 
 
 def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
-    """Yield steps that are done in one transaction: those that follow each other and change one table for a moment.
+    """Yield groups of steps to run in one transaction: successive brief steps on the same table.
 
-    So others wait once for its lock, and their sessions read once how it is defined now.
+    So other sessions wait for its lock only once, and reload its definition only once.
     """
     group: list[PlannedStep] = []
     for step in steps:
@@ -170,7 +171,7 @@ def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
 
 
 def _is_brief(step: PlannedStep) -> bool:
-    """Return whether a step changes a definition, and reads no rows to do so, as a generator's does."""
+    """Return whether a step changes a definition without reading rows; steps of sequences read the highest id."""
     apart = (
         step.concurrent
         or step.batches.find

@@ -1,4 +1,4 @@
-"""One step whose rows are written a batch at a time: the size of a batch follows the time that one takes."""
+"""Writes the rows of one step in batches; the size of the next batch follows the time that the last one took."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from fixer.runner.row_places import Place, point, point_at_pages, search
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Literal
 
-ATTEMPTS = 20  # for rows that somebody holds
-PASSES = 10_000  # searches for the rows of one step
-TARGET = 0.02  # seconds that a batch should take: so long may others wait for its rows
+ATTEMPTS = 20  # to write a batch, while others have locked some of its rows
+PASSES = 10_000  # most searches for the rows of one step
+TARGET = 0.02  # seconds that a batch should take, since others may wait that long for its rows
 SMALLEST, FIRST, LARGEST = 20, 200, 20_000  # rows of a batch
 FIRST_PAGES, MOST_PAGES = 4, 512
 
-Pointing = Callable[[Cursor], None]  # gives the next statement the places of its rows
+Pointing = Callable[[Cursor], None]  # passes the places of its rows to the next statement
 
 
 def in_batches(work: Work, standing: Standing, step: PlannedStep) -> int:
-    """Write the rows of a step a batch at a time, until none is found any more; return how many were written."""
+    """Write the rows of a step in batches, until none is found or none can be written; return how many it wrote."""
     batches = _Batches(work, standing, step)
     if step.batches.pages:
         batches.by_pages()
@@ -41,25 +41,25 @@ def in_batches(work: Work, standing: Standing, step: PlannedStep) -> int:
         places = batches.found()
         written = batches.by_places(places) if places else 0
         if not written or written == len(places) < LARGEST:
-            break  # clean; or others hold rows, or something speaks against: the next plan will see
+            break  # all are written, or none can be: the next plan finds out why
     return batches.rows
 
 
 class _Batches:
-    """The batches of one step: how large the next one is, and what was written by those before."""
+    """The batches of one step: the size of the next one, and what those before have written."""
 
     def __init__(self, work: Work, standing: Standing, step: PlannedStep) -> None:
         self.work, self.standing, self.step = work, standing, step
         self.size, self.rows = FIRST, 0
-        self.orphans = Counter[str]()  # those among the rows that were moved, by foreign key
-        self.question: parentless.Question | None = None  # how many those are, composed once
-        self.imaged: Mapping[str, int] | None = None  # the columns in its images, read once
+        self.orphans = Counter[str]()  # orphans among the rows moved so far, by foreign key
+        self.question: parentless.Question | None = None  # the query that counts them, composed once
+        self.imaged: Mapping[str, int] | None = None  # the columns in the step's images, read once
 
     def found(self) -> list[Place]:
-        """Return places of rows that are to be written, each with its keeper where it has one."""
+        """Return the places of rows to be written, each with that of its keeper, if it has one."""
         with self.work.transactions.short(self.step, aside=self._aside) as cursor:
             try:
-                # Not along the indexes, as in atomic mode: that pays only where workers share the sort.
+                # Hash joins stay on, unlike in atomic mode: without them, only parallel workers sort fast enough.
                 cursor.execute(search(self.step, LARGEST))
                 return cursor.fetchall()
             except psycopg2.Error as error:
@@ -95,7 +95,7 @@ class _Batches:
             return int(pages)
 
     def _batch(self, pointing: Pointing) -> float | None:
-        """Write one batch; return the seconds it took, or None where somebody holds rows of it."""
+        """Write one batch; return the seconds that it took, or None if others keep rows of it locked."""
         self.work.pacer.breathe()
         strong, begun = is_strong(self.step), time.monotonic()
         for attempt in count() if strong else range(ATTEMPTS):
@@ -105,7 +105,7 @@ class _Batches:
             except TRANSIENT as error:
                 self.size = max(SMALLEST, self.size // 2)
                 pause = 0.02 * (attempt + 1)
-                if strong:  # others wait behind it: for a tenth of the time at the most
+                if strong:  # others queue behind a strong lock: request it at most a tenth of the time
                     waits(self.work, self.step, error, since=begun)
                     pause = 10 * IN_FRONT
                 self.work.sleep(pause * (0.5 + random.random()))
@@ -118,7 +118,7 @@ class _Batches:
                 self.work.progress.rows(self.step, self.rows)
                 return seconds
         self.standing.stirred = True
-        return None  # they will be found again
+        return None  # the next search finds these rows again
 
     def _written(self, pointing: Pointing) -> int:
         """Write one batch in a transaction of its own; return how many rows were written."""
@@ -148,5 +148,5 @@ class _Batches:
 
 
 def _faster(seconds: float) -> float:
-    """Return by how much the next batch may be larger."""
+    """Return the factor by which the next batch may be larger, from 0.5 to 2."""
     return max(0.5, min(TARGET / max(seconds, 0.001), 2.0))

@@ -1,4 +1,4 @@
-"""One step that cannot run in a transaction, as the building of an index beside others."""
+"""Runs one step that cannot run in a transaction, such as CREATE INDEX CONCURRENTLY."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _BORROWED = ("maintenance_work_mem", "work_mem", "max_parallel_maintenance_worke
 
 
 def concurrently(work: Work, standing: Standing, step: PlannedStep) -> None:
-    """Do a step that cannot run in a transaction; it waits for others, and no session waits for it.
+    """Run a step that cannot run in a transaction; it waits for other sessions, and none waits for it.
 
-    It is entered before, so that undo knows the index as the run's where the fixer is gone when it stands.
+    It is entered in the journal beforehand, so that undo recognizes its index even if the fixer dies during the build.
     """
     transactions, aside = work.transactions, standing.aside.get(step.table)
     with transactions.short(step, aside=aside) as cursor:
@@ -37,7 +37,7 @@ def concurrently(work: Work, standing: Standing, step: PlannedStep) -> None:
         with transactions.outside() as cursor:
             _execute(cursor, transactions, statement)
     except psycopg2.Error as error:
-        # "tuple concurrently updated": the backend of a fixer that was killed builds the same index still.
+        # "tuple concurrently updated": the backend of a killed fixer is still building the same index.
         if isinstance(error, (*TRANSIENT, pg.InternalError_)):
             raise OvertakenError(told(error), passes=True) from None
         raise failed(step, error, transactions.stands(), is_aside=aside is not None) from None
@@ -47,7 +47,10 @@ def concurrently(work: Work, standing: Standing, step: PlannedStep) -> None:
 
 
 def _trust_the_path(cursor: Cursor, stands: str) -> None:
-    """Stop where the session's own path, under which a pooler makes us work here, leads to code of others."""
+    """Raise ApplyFailed if code of untrusted roles on the session's own search_path could replace PostgreSQL's.
+
+    Through a pooler, a statement outside a transaction runs under that path.
+    """
     choose = "SELECT set_config('pgmend.schemas', current_setting('pgmend.own_path'), true);\n"
     cursor.execute(choose + introspect.query("shadows"))
     if shadow := cursor.fetchone():
@@ -58,12 +61,12 @@ def _trust_the_path(cursor: Cursor, stands: str) -> None:
 
 
 def _execute(cursor: Cursor, transactions: Transactions, statement: str) -> None:
-    """Execute outside a transaction, where settings are the session's: they are restored at once."""
-    if transactions.pooled:  # what is set for a session there is set for the next client
+    """Execute a statement outside a transaction, under settings of the session that are restored afterwards."""
+    if transactions.pooled:  # settings of a session would reach the pooler's next client
         cursor.execute(statement)
         return
     bound = {name: value for name, value in transactions.settings.items() if name == "statement_timeout"}
-    # What waits here blocks no session.
+    # No lock timeout: a build that waits blocks no other session.
     chosen = {**unhurried(cursor.connection), **bound, "lock_timeout": "0", "search_path": SAFE_PATH}
     names = [*chosen, *_BORROWED]
     cursor.execute("SELECT " + ", ".join(["pg_catalog.current_setting(%s)"] * len(names)), names)

@@ -1,4 +1,4 @@
-"""Numbers that are set aside for the rows of a table, so that no new row takes one of them."""
+"""Numbers that are reserved for existing rows of a table, so that no new row takes one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.runner.online.overtaken import OvertakenError
 
 @dataclass(frozen=True)
 class Aside:
-    """Numbers that are set aside: from the one before `number` back to `bottom`, by `pace`."""
+    """Reserved numbers: from the one before `number` back to `bottom`, in steps of `pace`, given in this order."""
 
     number: str
     pace: str
@@ -21,18 +21,21 @@ class Aside:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings by which steps know them."""
+        """The settings from which the SQL of steps reads them."""
         return {f"pgmend.{name}": value for name, value in asdict(self).items()}
 
     @property
     def is_overdrawn(self) -> bool:
-        """Whether more were taken than are there."""
+        """Whether more numbers were taken than were reserved."""
         way = 1 if int(self.pace) > 0 else -1
         return way * int(self.number) < way * int(self.bottom)
 
 
 def left_aside(cursor: Cursor, step: PlannedStep) -> Aside | None:
-    """Return the numbers of its table that a step set aside, or left of those."""
+    """Return the numbers that a step reserved, or left of those it used; None if it does neither.
+
+    Raises OvertakenError if the step took more numbers than were reserved.
+    """
     if step.phase not in (Phase.ANCHOR, Phase.KEYS):
         return None
     names = [f"pgmend.{each.name}" for each in fields(Aside)]

@@ -1,4 +1,4 @@
-"""What a failure of a step means: others were faster, so that the next plan meets it, or it cannot work."""
+"""What the failure of a step means: others were faster, and the next plan copes with that; or it cannot work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fixer.connect.failures import told
 from fixer.errors import ApplyFailed
 from fixer.model.plan import PlannedStep
 
-# What others wrote or changed meanwhile: the next plan will meet it.
+# Caused by what others wrote or changed meanwhile: the next plan copes with that.
 _OVERTAKEN = (
     psycopg2.IntegrityError,
     psycopg2.DataError,
@@ -29,9 +29,9 @@ log = logging.getLogger("pgmend.apply")
 
 
 class OvertakenError(Exception):
-    """Raised where others wrote or changed something meanwhile that the plan does not know.
+    """Raised if a step fails because others wrote or changed something that the plan does not know.
 
-    The reason is the failure of a step; where it `passes` by itself, it may come back without any write or change.
+    A failure that `passes` may end by itself; so it is no reason to give up if it recurs while nothing has changed.
     """
 
     def __init__(self, reason: str, *, passes: bool = False) -> None:
@@ -40,9 +40,9 @@ class OvertakenError(Exception):
 
 
 def failed(step: PlannedStep, error: psycopg2.Error, stands: str, *, is_aside: bool = False) -> Exception:
-    """Return what a failure means, given what stands and whether numbers of its table are set aside."""
+    """Return the exception for a failed step; `stands` ends its message, `is_aside` if it uses reserved numbers."""
     if isinstance(error, _OVERTAKEN):
         taken = isinstance(error, pg.UniqueViolation) and is_aside
-        return OvertakenError(told(error), passes=taken)  # others have come as far: numbers further on are free
+        return OvertakenError(told(error), passes=taken)  # others took one: the next plan reserves further on
     log.error("step %s failed: %s: %s", step.number, step.title, told(error))
     return ApplyFailed(f"Step {step.number} ({step.title}) failed: {told(error)}. {stands}")

@@ -1,4 +1,4 @@
-"""When a run holds back for others, and when it stops because nothing keeps other fixers out."""
+"""Pauses a run for the sake of others, and stops it once nothing keeps other fixers out."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from fixer.model.progress import Progress
 from fixer.runner.locking.sole_fixer import Floor
 from fixer.runner.online.transactions import Transactions
 
-LOOK_AGAIN = 0.5  # seconds between two looks at replicas and at what others do
+LOOK_AGAIN = 0.5  # seconds between two checks of replicas and of busy sessions
 
 
 @dataclass(frozen=True)
 class Pace:
-    """When to hold back: `max_lag` of a replica in seconds, `throttle` at so many busy sessions of others."""
+    """When to pause: a replica lags by more than `max_lag` seconds, or more than `throttle` other sessions are busy."""
 
     max_lag: float | None = None
     throttle: int | None = None
 
 
 def look_ahead(cursor: Cursor, pace: Pace) -> None:
-    """Refuse a pace that this role could not keep, since it is shown neither replicas nor what others do.
+    """Raise TargetError if the pace needs to see replicas or sessions of others, and this role may not.
 
-    PostgreSQL manual, 27.2.
+    That takes pg_read_all_stats (PostgreSQL manual, 27.2).
     """
     if pace == Pace():
         return
@@ -42,7 +42,7 @@ def look_ahead(cursor: Cursor, pace: Pace) -> None:
 
 
 class Pacer:
-    """Holds a run back where its pace says so."""
+    """Pauses a run as its pace demands."""
 
     def __init__(
         self, transactions: Transactions, held: Floor, pace: Pace, progress: Progress, sleep: Callable[[float], None]
@@ -52,13 +52,13 @@ class Pacer:
         self._looked = 0.0
 
     def keep_the_floor(self, *, ask: bool = True) -> None:
-        """Stop where nothing keeps other fixers out any longer."""
+        """Raise ApplyFailed if the advisory lock that keeps other fixers out is lost; `ask` as in `Floor.lost`."""
         if reason := self._held.lost(ask=ask):
             lost = f"The connection that keeps other fixers out was lost ({reason})"
             raise ApplyFailed(f"{lost}, and nothing more is done without it. {self._transactions.stands()}")
 
     def breathe(self) -> None:
-        """Hold back while a replica lags or others are busy; stop where the floor is lost."""
+        """Pause while a replica lags or others are busy; raise ApplyFailed if the advisory lock is lost."""
         self.keep_the_floor(ask=False)
         if self._pace == Pace() or time.monotonic() - self._looked < LOOK_AGAIN:
             return
@@ -74,7 +74,7 @@ class Pacer:
 
 
 def _lag(cursor: Cursor, most: float | None) -> str:
-    """Say which replica lags more than it may."""
+    """Return the reason to wait if a replica lags by more than `most` seconds; otherwise an empty string."""
     if most is None:
         return ""
     cursor.execute(
@@ -86,7 +86,7 @@ def _lag(cursor: Cursor, most: float | None) -> str:
 
 
 def _load(cursor: Cursor, most: int | None) -> str:
-    """Say that more sessions of others are busy than may be."""
+    """Return the reason to wait if more than `most` other sessions are busy; otherwise an empty string."""
     if most is None:
         return ""
     cursor.execute(

@@ -1,4 +1,4 @@
-"""One step, or several that are brief, in one short transaction."""
+"""Runs one step, or several brief ones, in one short transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from fixer.runner.online.transactions import Transactions
 from fixer.runner.settings import planned_for
 from fixer.sql import compose as q
 
-PATIENCE = 600.0  # seconds for which a lock is tried for
+PATIENCE = 600.0  # seconds after which a step gives up on a lock
 _WEAK = (Lock.NONE, Lock.ROW_EXCLUSIVE, Lock.SHARE_UPDATE_EXCLUSIVE)
 _BLOCKERS = """
 SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.query_start)::text
@@ -44,7 +44,7 @@ SELECT DISTINCT a.pid, a.usename, coalesce(a.state, ''), date_trunc('second', a.
 
 @dataclass(frozen=True)
 class Work:
-    """What the steps of a run are carried out with, and what hears of them."""
+    """What the steps of a run need: transactions, a pacer, a way to sleep, and the progress that they report to."""
 
     transactions: Transactions
     pacer: Pacer
@@ -54,34 +54,34 @@ class Work:
 
 @dataclass
 class Standing:
-    """How far a run is; it changes when a transaction is committed."""
+    """How far a run is; updated after each commit."""
 
-    was: Definitions = field(default_factory=Definitions)  # what the run found
-    relations: frozenset[int] = frozenset()  # that it may change
-    offset: int = 0  # the number of its steps that were done before this plan
+    was: Definitions = field(default_factory=Definitions)  # the definitions before the run
+    relations: frozenset[int] = frozenset()  # oids of the tables that it may change
+    offset: int = 0  # the highest number of a step before this plan
     aside: dict[QName, Aside] = field(default_factory=dict)
-    stirred: bool = False  # whether rows were written by this plan, or held by others
+    stirred: bool = False  # whether this plan wrote rows, or found some locked by others
 
     def set_aside(self, table: QName, left: Aside | None) -> None:
-        """Remember the numbers that are left for a table, if any were set aside."""
+        """Remember the reserved numbers that are left for a table, if there are any."""
         if left is not None:
             self.aside[table] = left
 
 
 def is_strong(step: PlannedStep) -> bool:
-    """Return whether others wait behind the lock of a step."""
+    """Return whether the lock of a step keeps writers out, so that they queue behind it."""
     return step.lock not in _WEAK
 
 
 def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int:
-    """Do steps in one short transaction, trying for their lock until it is had; return the rows that were written."""
+    """Run steps in one short transaction, retried until it gets their lock; return how many rows the last one wrote."""
     begun = time.monotonic()
     for attempt in count():
         step = steps[0]
         timeout = IN_FRONT if is_strong(step) else None
         try:
             with work.transactions.short(step, aside=standing.aside.get(step.table), lock_timeout=timeout) as cursor:
-                for each in steps[:-1]:  # before the lock, since they are known to touch no rows
+                for each in steps[:-1]:  # before the lock is taken, to hold it for less time: they write no rows
                     writing.enter_step(cursor, work.transactions.run, each, 0)
                 for step in steps:
                     rows, _ = execute(cursor, step)
@@ -101,7 +101,7 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
 
 
 def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, rows: int) -> frozenset[int]:
-    """Enter a step that was done, with the definitions that it left; return the tables that it touched."""
+    """Enter a finished step, with the definitions that it left; return the oids of the tables that it touched."""
     touched = definitions.oids(cursor, [step.table, *step.touches])
     left = work.transactions.defined(cursor, touched)
     exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
@@ -113,7 +113,7 @@ def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, row
 
 
 def execute(cursor: Cursor, step: PlannedStep) -> tuple[int, list[str]]:
-    """Do a step, or a batch of it; return how many rows it wrote, and where those it moved went."""
+    """Run a step, or a batch of it; return how many rows it wrote, and the places in quarantine of those it moved."""
     places: list[str] = []
     for off, _ in step.batches.asleep:
         cursor.execute(off)
@@ -135,13 +135,13 @@ def execute(cursor: Cursor, step: PlannedStep) -> tuple[int, list[str]]:
 
 
 def composed(cursor: Cursor, step: PlannedStep) -> str:
-    """Return the statement that a step composes of what it finds."""
+    """Return the statement that a step's query composes."""
     cursor.execute(step.sql)
     return str((cursor.fetchone() or ("",))[0])
 
 
 def waits(work: Work, step: PlannedStep, error: psycopg2.Error, *, since: float) -> None:
-    """Report which sessions are in the way of a step; give up where that lasts too long."""
+    """Report which sessions block a step; raise ApplyFailed once it has waited for PATIENCE seconds."""
     waited = time.monotonic() - since
     if waited > PATIENCE:
         why = f"Step {step.number} ({step.title}): {told(error)}"
@@ -151,10 +151,10 @@ def waits(work: Work, step: PlannedStep, error: psycopg2.Error, *, since: float)
 
 
 def _blockers(work: Work, step: PlannedStep) -> str:
-    """Say which sessions hold locks on the tables of a step."""
+    """Return which sessions hold locks that block a step; an empty string if there are none."""
     tables = [q.quoted(name) for name in (step.table, *step.touches)]
     with work.transactions.short() as cursor:
-        # ACCESS EXCLUSIVE alone keeps readers out, and waits for them.
+        # Only ACCESS EXCLUSIVE waits for readers.
         cursor.execute(_BLOCKERS, (tables, step.lock is Lock.ACCESS_EXCLUSIVE))
         found = cursor.fetchall()
     held_by = ", ".join(f"{pid} ({user}, {state}, since {since})" for pid, user, state, since in found)

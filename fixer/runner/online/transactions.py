@@ -17,7 +17,7 @@ from fixer.runner.online.numbers import Aside
 
 
 class Transactions:
-    """The transactions of one run over one connection; a pooler may stand between."""
+    """The transactions of one run on one connection, which may be `pooled`: a pooler is between us and the server."""
 
     def __init__(
         self, connection: Connection, settings: Mapping[str, str], schemas: Sequence[str], *, pooled: bool
@@ -31,7 +31,7 @@ class Transactions:
         self.settings |= reading.spelling(self.connection, self.run)
 
     def stands(self) -> str:
-        """Say what is true of the database as long as the run is not finished."""
+        """Return the sentence that says what an unfinished run has changed, and how to continue."""
         if not self.run:
             return "Nothing was changed."
         return f"What was done stands as run {self.run}: `fixer apply --mode online` goes on from there."
@@ -71,5 +71,5 @@ class Transactions:
                 self.connection.autocommit = False
 
     def defined(self, cursor: Cursor, relations: Collection[int]) -> Definitions:
-        """Read the definitions of these tables and all that hangs on them."""
+        """Read the definitions of these tables and of all that belongs to them."""
         return definitions.read(cursor, relations, self.schemas, prepared=not self.pooled)

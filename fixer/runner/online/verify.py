@@ -1,4 +1,4 @@
-"""The beginning and the end of a run: what it found is noted before it, and proved once more after it."""
+"""Begins an online run by noting what it finds; ends it by checking constraints and ledger."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger("pgmend.apply")
 
 
 def begin(transactions: Transactions, contract: Contract, plan: Plan, pace: Pace) -> Standing:
-    """Open a run, or take up the one that was interrupted."""
+    """Open a run, or resume the interrupted one."""
     standing = Standing()
     with transactions.short() as cursor:
         check_schema(cursor, contract, plan)
@@ -47,7 +47,7 @@ def begin(transactions: Transactions, contract: Contract, plan: Plan, pace: Pace
 
 
 def widen(transactions: Transactions, standing: Standing, plan: Plan) -> None:
-    """Note what the run has not touched so far: how it is defined, for undo, and how many rows there are."""
+    """Note definitions (for undo) and row counts (for the ledger) of tables that the run has not touched so far."""
     run = transactions.run
     with transactions.short() as cursor:
         actual = introspect.read(cursor, transactions.schemas)
@@ -63,7 +63,7 @@ def widen(transactions: Transactions, standing: Standing, plan: Plan) -> None:
 
 
 def prove_again(work: Work, standing: Standing) -> None:
-    """Prove what was proved before the run and was left NOT VALID where it was interrupted, or planned again."""
+    """Validate constraints that were valid before the run, and that an interrupted or abandoned plan left NOT VALID."""
     transactions = work.transactions
     with transactions.short() as cursor:
         before = _account(reading.account(cursor, transactions.run)).before
@@ -87,7 +87,7 @@ def prove_again(work: Work, standing: Standing) -> None:
 
 
 def _left_unproved(before: Definitions, now: Definitions) -> Iterator[Item]:
-    """Yield the constraints that are NOT VALID now, and were proved before."""
+    """Yield the constraints that are NOT VALID now and were valid before."""
     for key in before.of_kind("constraint"):
         left = now.items.get(key.key)
         if left and is_unproved(left) and not is_unproved(key):
@@ -95,7 +95,7 @@ def _left_unproved(before: Definitions, now: Definitions) -> Iterator[Item]:
 
 
 def finish(work: Work, standing: Standing, plan: Plan, report: Report) -> Run:
-    """Let the ledger add up, and close the run."""
+    """Check that the ledger adds up, and close the run."""
     transactions = work.transactions
     with transactions.short() as cursor:
         done = _account(reading.account(cursor, transactions.run))
@@ -109,7 +109,7 @@ def finish(work: Work, standing: Standing, plan: Plan, report: Report) -> Run:
 
 
 def _account(done: Account | None) -> Account:
-    """Return the account of this run, unless somebody has deleted it meanwhile."""
+    """Return the account of this run; raise ApplyFailed if somebody has deleted it meanwhile."""
     if done is None:
         raise ApplyFailed("The run is not in the journal any more.")
     return done

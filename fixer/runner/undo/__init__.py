@@ -1,8 +1,8 @@
-"""Takes a run back, in one transaction: rows, cells, then every definition as it was; or refuses with the reason.
+"""Undoes a run, in one transaction: rows, cells, then every definition as it was; or refuses with the reason.
 
-Backwards through what the run wrote down: what it added and constrained goes first, so that rows may come back;
-then rows and cells, the last step first; then types, added columns, names; at last all that was there before.
-Nothing is assumed: at the end the definitions are read again, and have to equal those of before the run.
+It drops what the run added or constrained, so that rows can come back; undoes later steps on rows; restores types and
+drops added columns; undoes earlier steps on rows; then restores names, and everything else that was there before. At
+the end the definitions are read again, and must equal those before the run.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def undo(
     settings: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda title: None,
 ) -> Undone:
-    """Take a run back.
+    """Undo the run with this number; `progress` is called with the title of each part of the work.
 
-    Raises UsageError where there is no such run, UndoRefused with the reason where it cannot be taken back
-    (later writes or changes, data that was pruned), ApplyFailed when the database failed. Nothing is changed
-    then.
+    Raises UsageError if there is no such run, UndoRefused with the reason if it cannot be undone (later writes or
+    changes, data that was pruned), ApplyFailed if the database fails. Nothing is changed then, unless the connection
+    broke during COMMIT: the outcome is unknown then, and the message says so.
     """
 
     def work(cursor: Cursor) -> Undone:
@@ -55,7 +55,7 @@ def undo(
 
 
 def _account(cursor: Cursor, number: int) -> Account:
-    """Return what the run wrote down, unless it is none that can be taken back."""
+    """Return the account of a run; raise UsageError if there is none, UndoRefused if it is an undo or was undone."""
     account = reading.account(cursor, number)
     if account is None:
         raise UsageError(f"There is no run {number}: see `fixer history`.")
@@ -67,7 +67,7 @@ def _account(cursor: Cursor, number: int) -> Account:
 
 
 def _undoable(cursor: Cursor, account: Account) -> Undoable:
-    """Return the run, if all that undo needs is there and no later run changed the same tables."""
+    """Return the run; raise UndoRefused if what undo needs is missing, or if a later run touched the same tables."""
     number, before, left = account.run, account.before, account.after
     if before is None or left is None:
         why = "it ran as a script, which keeps no account of it" if account.mode == "script" else "it was pruned"
@@ -80,7 +80,7 @@ def _undoable(cursor: Cursor, account: Account) -> Undoable:
 
 
 def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[Entry, ...], int]:
-    """Take the run back; return the ledger and the number of the run that did so."""
+    """Undo the run; return the ledger and the number under which the undo is entered."""
     cursor = session.cursor
     for setting, value in account.settings.items():
         cursor.execute("SELECT set_config(%s, %s, true)", (setting, value))
@@ -104,7 +104,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
 
 
 def _returned(session: Session, past: Past) -> Returned:
-    """Bring everything back, rows and definitions; return how many rows came and went."""
+    """Restore rows and definitions; return how many rows came back and how many left."""
     late = [done for done in past.steps if done.step.phase > Phase.CONVERT]
     early = [done for done in past.steps if done.step.phase <= Phase.CONVERT]
     let_go(session, past)
@@ -124,7 +124,7 @@ def _returned(session: Session, past: Past) -> Returned:
 
 
 def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
-    """Return the ledger, under the names of before the run; refuse where it does not add up."""
+    """Return the ledger, with the names of tables before the run; raise ApplyFailed if it does not add up."""
     named = {past.before.table(oid): oid for oid in past.before.relations}
     after = ledger.count(session.cursor, named)
     entries = tuple(

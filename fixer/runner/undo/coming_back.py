@@ -1,4 +1,4 @@
-"""The second half of the way back: names, then every definition that is not as it was; and the proof that all is."""
+"""The second half of an undo: restores names, then all other definitions, and checks that they are as before."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 
-_PARSED = ("constraint", "index")  # what is made anew by its definition
+_PARSED = ("constraint", "index")  # kinds that are recreated from the text of their definition
 
 log = logging.getLogger("pgmend.undo")
 
 
 def bring_back(session: Session, past: Past, awake: Enabled, returned: Returned) -> frozenset[Key]:
-    """Bring names back, then every definition that is not as it was; return the constraints and indexes made anew."""
+    """Restore names, then every definition that differs; return the constraints and indexes that were recreated."""
     for statement in renamed(past.after, past.then):
         session.do(statement, "bring a name back")
     now = past.ran.read(session.cursor)
@@ -60,14 +60,14 @@ def _see_that_it_is_empty(session: Session, table: QName) -> None:
 
 
 def _has_orphans(past: Past, key: Item, returned: Returned) -> bool:
-    """Return whether rows came back that had no parent under a foreign key which says that all have one."""
+    """Return whether a superuser has brought orphans back under a foreign key that forbids them."""
     if key.detail["type"] != "f" or not (past.superuser and forbids(key)):
         return False
     return bool(returned.parentless[key.id] or returned.emptied[key.of, frozenset(key.detail["numbers"][0])])
 
 
 def _add_over_orphans(session: Session, past: Past, key: Item) -> None:
-    """Add a foreign key while rows that have no parent are held apart; then they go back, as they came about."""
+    """Add a foreign key while its orphans are in a table aside; then put these back, with triggers off."""
     table, title = past.then.table(key.of), f"add the constraint {key.name} beside rows that break it"
     own = (name for name, column in past.then.columns(key.of).items() if not column.detail["generated"])
     names = {"table": q.name(table), "held": Identifier(JOURNAL, "held"), "columns": q.names(own)}
@@ -89,14 +89,14 @@ def _add_over_orphans(session: Session, past: Past, key: Item) -> None:
 
 
 def prove(session: Session, past: Past, anew: frozenset[Key]) -> None:
-    """Read the definitions once more: they have to be those of before the run, with what others made since."""
+    """Read the definitions again; raise UndoRefused unless they are those before the run plus what others made."""
     now = past.ran.read(session.cursor)
     for key in sorted(past.theirs.keys() - now.items.keys()):
         lost = past.theirs[key]
         raise UndoRefused(f"The {lost.kind} {lost.name}, which is not of run {past.run}, would be lost.")
     for key in sorted(past.ours):
         was, is_ = past.before.items.get(key), now.items.get(key)
-        if key in anew and was and is_:  # read from its own spelling, which may have become another
+        if key in anew and was and is_:  # recreated from its text, which may be spelt differently now
             was = replace(was, detail={**was.detail, "definition": is_.detail["definition"]})
         if was != is_ and (item := was or is_):
             log.error("%s %s: was %s, is %s", item.kind, item.name, was and was.detail, is_ and is_.detail)

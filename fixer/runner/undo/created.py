@@ -1,4 +1,4 @@
-"""What a run dropped or changed comes back as it was: statements, from definitions alone."""
+"""Statements that restore what a run dropped or changed, composed from definitions alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 
 def renamed(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that bring the names of columns and tables back; by way of others where they swap."""
+    """Yield the statements that restore names; columns get temporary names first, because two may swap theirs."""
     moved = [c for c in changed(now, then, "column") if c.key in then.items and then.items[c.key].name != c.name]
     for number, column in enumerate(moved):
         yield alter(now, column.of, _rename(column.name, f"pgmend_{number}"))
@@ -31,7 +31,7 @@ def _rename(old: str, new: str) -> Composable:
 
 
 def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield what brings all the rest back as it was; what the run `made`, and only that, is dropped."""
+    """Yield the statements that restore everything else and drop what is not in `then`; `made` is what the run left."""
     for table in now.of_kind("table"):
         if table.key not in then.items:
             yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
@@ -73,7 +73,7 @@ def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator
 
 
 def _named_not_null(then: Definitions, column: Item) -> bool:
-    """Return whether a NOT NULL comes back as a constraint, as of PostgreSQL 18."""
+    """Return whether a NOT NULL comes back as a constraint, which it is from PostgreSQL 18 on."""
     return any(
         key.detail["type"] == "n" and key.of == column.of and key.detail["columns"] == [column.name]
         for key in then.of_kind("constraint")
@@ -81,13 +81,13 @@ def _named_not_null(then: Definitions, column: Item) -> bool:
 
 
 def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
-    """Yield what adds constraints and indexes: foreign keys last, since they lean on others.
+    """Yield the statements that add constraints and indexes; foreign keys come last, because they need unique ones.
 
-    What others made since and another type spells otherwise by now stands.
+    What others made since is left alone, even if a changed type makes its definition read differently.
     """
     for key in changed(now, then, "constraint"):
         new = _same_column(key, then) if key.detail["type"] == "n" and key.key not in then.items else None
-        if new:  # NOT NULL of PostgreSQL 18 under another name: one column has one
+        if new:  # PostgreSQL 18: a column has one NOT NULL constraint, here under another name
             rename = SQL("RENAME CONSTRAINT {} TO {}").format(Identifier(key.name), Identifier(new.name))
             yield f"bring the name {new.name} back", alter(then, key.of, rename)
     named = {(k.of, tuple(k.detail["columns"] or ())) for k in now.of_kind("constraint") if k.detail["type"] == "n"}
@@ -116,7 +116,7 @@ def _same_column(key: Item, then: Definitions) -> Item | None:
 
 
 def replaced(cursor: Cursor, now: Definitions, then: Definitions) -> Iterator[Titled]:
-    """Yield what puts the triggers of foreign keys to sleep again, as they were; a superuser's affair."""
+    """Yield the statements that enable or disable triggers of foreign keys as before; only a superuser may run them."""
     for key in then.of_kind("constraint"):
         is_ = now.items.get(key.key)
         if is_ is None or is_.detail["asleep"] == key.detail["asleep"]:
@@ -144,19 +144,19 @@ def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterat
                 yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(full(sequence))
             continue
         given, wanted = made.positions.get(sequence.id), then.positions.get(sequence.id)
-        # Numbers that were given since stay given.
+        # A sequence that gave numbers since stays where it is.
         back = wanted if now.positions.get(sequence.id) == given != wanted else None
         yield from _sequence(then, was, sequence, back)
         if back:
             last, called = back
-            # ALTER SEQUENCE has given it storage of this transaction's own: a rollback reaches what is set there.
+            # ALTER SEQUENCE has given it new storage in this transaction, so that a rollback undoes setval too.
             name = Literal(q.quoted(QName(sequence.detail["schema"], sequence.name)))
             set_ = SQL("SELECT setval({}::regclass, {}, {})").format(name, Literal(last), Literal(called))
             yield f"set {sequence.name} back to {last}", set_
 
 
 def _sequence(then: Definitions, was: Item, is_: Item, back: tuple[int, bool] | None) -> Iterator[Titled]:
-    """Yield what brings a sequence back, with the position that it may have left the old bounds for."""
+    """Yield the statements that restore a sequence, with its old position `back`: the new one may be out of bounds."""
     title, name, old, new = f"bring the sequence {was.name} back", full(was), was.detail, is_.detail
     restart = SQL(" RESTART WITH {}").format(Literal(back[0])) if back else SQL("")
     facts = ("type", "increment", "minimum", "maximum", "start", "cache", "cycle")

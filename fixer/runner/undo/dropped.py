@@ -1,4 +1,4 @@
-"""What a run added or changed goes, in an order in which it can: statements, from definitions alone."""
+"""Statements that drop what a run added or changed, in an order that works, composed from definitions alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fixer.sql.compose import SQL, Composable, Identifier
 
 
 def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that drop what was not there, or not so: views, triggers, constraints, indexes, defaults."""
+    """Yield the statements that drop views, triggers, constraints, indexes and defaults that are new or changed."""
     yield from _views(now, then)
     yield from _triggers(now, then)
     yield from _constraints(now, then)
@@ -35,9 +35,9 @@ def _triggers(now: Definitions, then: Definitions) -> Iterator[Composable]:
 
 
 def _constraints(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield what drops constraints: foreign keys before the keys that they lean on, those before their NOT NULL.
+    """Yield the statements that drop constraints: foreign keys first, then the keys behind them, then NOT NULLs.
 
-    No foreign key stands while the types of its columns go back one table after the other.
+    A foreign key over columns that change type is dropped too, because types are restored one table at a time.
     """
     going = [key for key in changed(now, then, "constraint") if _goes(key, then)]
     names = {key.name for key in going} | {index.name for index in changed(now, then, "index")}
@@ -52,13 +52,13 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Composable]:
 def _goes(key: Item, then: Definitions) -> bool:
     """Return whether a constraint that changed is to be dropped."""
     was = then.items.get(key.key)
-    # A NOT NULL of PostgreSQL 18 that was NOT VALID and is proved by now can only be made anew.
+    # PostgreSQL 18: a NOT NULL that was NOT VALID and has been validated can only be recreated.
     proved = was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
     return (key.detail["type"] != "n" or proved) and (was is None or differs(key, was))
 
 
 def _sequences(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield what frees sequences from columns that go: one is not the run's as the column is that owns it now."""
+    """Yield the statements that detach older sequences from columns of the run, which are to be dropped."""
     for sequence in now.of_kind("sequence"):
         owner, internal = sequence.detail["owned_by"], sequence.detail["internal"]
         leaving = ("column", owner or "") in now.items.keys() - then.items.keys()
@@ -67,10 +67,10 @@ def _sequences(now: Definitions, then: Definitions) -> Iterator[Composable]:
 
 
 def _column(now: Definitions, then: Definitions, column: Item) -> Iterator[Composable]:
-    """Yield what takes from a column the identity, the default and the NOT NULL that it did not have."""
+    """Yield the statements that drop identity, default and NOT NULL of a column, if it did not have them before."""
     was = then.items.get(column.key)
     name, is_ = Identifier(column.name), column.detail
-    if was is None:  # it goes as a whole, once rows are back that may have had no value for it
+    if was is None:  # it is dropped later, after rows are back that may have no value for it
         if is_["not_null"] and not is_["identity"] and column.of in now.relations & then.relations:
             yield alter(now, column.of, SQL("ALTER COLUMN {} DROP NOT NULL").format(name))
         return
@@ -97,7 +97,7 @@ def type_of(column: Item) -> str:
 
 
 def _ends(key: Item) -> set[tuple[int, int]]:
-    """Return the columns at both ends of a foreign key; none of another constraint."""
+    """Return the columns at both ends of a foreign key, by table and number; none for other constraints."""
     if key.detail["type"] != "f":
         return set()
     here, there = key.detail["numbers"]
@@ -105,10 +105,10 @@ def _ends(key: Item) -> set[tuple[int, int]]:
 
 
 def differs(key: Item, other: Item) -> bool:
-    """Return whether two constraints differ in more than the triggers that are asleep."""
+    """Return whether two constraints differ in more than disabled triggers."""
     return {**key.detail, "asleep": None} != {**other.detail, "asleep": None}
 
 
 def changed(now: Definitions, then: Definitions, kind: str) -> list[Item]:
-    """Return what of a kind was not there then, or not so."""
+    """Return the items of a kind that are new since `then`, or have changed."""
     return [item for item in now.of_kind(kind) if then.items.get(item.key) != item]

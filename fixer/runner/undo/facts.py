@@ -1,4 +1,4 @@
-"""What the definition of an index, a constraint, a column or statistics does not say, and what brings it back."""
+"""Restores what definitions of indexes, constraints, columns and statistics do not include, such as comments."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 Titled = tuple[str, Composable]
-STORED = ("storage", "compression", "statistics")  # facts of a column that say how its cells are kept
+STORED = ("storage", "compression", "statistics")  # facts of a column: how its cells are stored and sampled
 _COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 
 def stored(column: Identifier, fact: str, was: Detail) -> Composable:
-    """Return the action that lets the cells of a column be kept as they were."""
+    """Return the action of ALTER TABLE that restores one of these facts of a column."""
     words = {
         "storage": lambda: f"STORAGE {_STORAGE[was['storage']]}",
         "compression": lambda: f"COMPRESSION {_COMPRESSION[was['compression']]}",
@@ -27,7 +27,7 @@ def stored(column: Identifier, fact: str, was: Detail) -> Composable:
 
 
 def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
-    """Yield what adds a constraint as it was."""
+    """Yield the statements that add a constraint as it was, with its comment and the marks of its index."""
     add = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.detail["definition"]))
     yield f"add the constraint {key.name}", alter(then, key.of, add)
     yield from comment(then, key)
@@ -36,14 +36,14 @@ def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
 
 
 def comment(then: Definitions, key: Item) -> Iterator[Titled]:
-    """Yield what comments on a constraint as it was commented upon."""
+    """Yield the statement that restores the comment on a constraint, if it had one."""
     if key.detail["comment"]:
         name, table = Identifier(key.name), q.name(then.table(key.of))
         yield "", SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, table, Literal(key.detail["comment"]))
 
 
 def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
-    """Yield what the definition of an index, or of a constraint on one, does not say."""
+    """Yield the statements that restore options, comment, cluster mark and replica identity of an index."""
     name = Identifier(then.table(index.of).schema, index.name)
     if marks.get("options"):
         pairs = [option.partition("=") for option in marks["options"]]
@@ -58,7 +58,7 @@ def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
 
 
 def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
-    """Yield what brings statistics back that went with a column; PostgreSQL forgets a target with the old type."""
+    """Yield the statements that restore extended statistics: a dropped column takes them, a new type their target."""
     name, old = full(item), item.detail
     new = is_.detail if is_ else {"owner": None, "target": None, "comment": None}
     if is_ is None:
@@ -73,7 +73,7 @@ def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
 
 
 def switched(table: QName, trigger: str, enabled: str) -> Composable:
-    """Return the statement that enables a trigger as it was, and no other of its name."""
+    """Return the statement that enables or disables a trigger as before; ONLY leaves partitions as they are."""
     action = SQL(f"{SWITCH[enabled]} TRIGGER {{}}").format(Identifier(trigger))
     return SQL("ALTER TABLE ONLY {} {}").format(q.name(table), action)
 
@@ -84,5 +84,5 @@ def full(item: Item) -> Identifier:
 
 
 def alter(where: Definitions, oid: int, action: Composable, *, only: bool = False) -> Composable:
-    """Return the statement; `only` where partitions and heirs keep their own, as defaults unless a type changed."""
+    """Return the statement; `only` spares partitions and heirs, which keep their defaults unless a type changed."""
     return SQL("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}").format(q.name(where.table(oid)), action)

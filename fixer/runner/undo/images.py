@@ -1,4 +1,4 @@
-"""How rows are found again by their images in the journal, as the run left them."""
+"""Finds rows by their images in the journal, if they are still as the run left them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SELECT coalesce(sum(greatest(i.n - coalesce(r.n, 0), 0)), 0)::bigint FROM i LEFT
 
 @dataclass(frozen=True)
 class Cell:
-    """A column as images keep its cells, as it is called now, its type, and how values of that are compared."""
+    """A column: its name in images, its name and type now, and the operator that compares its values."""
 
     kept: str
     name: str
@@ -52,7 +52,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Found:
-    """How the rows of a step's images are found: common table expressions, what joins to the row `t`, and how."""
+    """SQL to find the rows of a step's images: CTEs, the FROM item to join to the row `t`, and the join condition."""
 
     rows: Composable
     source: Composable
@@ -65,13 +65,13 @@ def columns_now(cursor: Cursor, oid: int) -> dict[str, Item]:
 
 
 def types_now(cursor: Cursor, oid: int) -> dict[str, str]:
-    """Return the types of those columns of a table, as they are at this moment, into which one may write."""
+    """Return the types that the columns of a table have at this moment, except generated columns."""
     there = columns_now(cursor, oid)
     return {name: column.detail["type"] for name, column in there.items() if not column.detail["generated"]}
 
 
 def kept_cells(cursor: Cursor, past: Past, done: DoneStep, oid: int, names: Iterable[str]) -> list[Cell]:
-    """Return columns whose cells images keep, as they are called now; refuse where one is not there any more."""
+    """Return these columns of a step's images, under their present names; raise UndoRefused if one is gone."""
     names, there = list(names), columns_now(cursor, oid)
     found = now_called(past, done, oid, names, there)
     for name in names:
@@ -86,7 +86,7 @@ def kept_cells(cursor: Cursor, past: Past, done: DoneStep, oid: int, names: Iter
 
 
 def other_cells(past: Past, step: PlannedStep, oid: int, types: Mapping[str, str]) -> list[Cell]:
-    """Return the columns of a table that a step left alone, and whose cells its images keep."""
+    """Return the columns that the step did not write and the run did not change; its images hold their cells."""
     there, before = past.after.columns(oid), past.before.columns(oid) if oid in past.before.relations else {}
     written = {*step.shape.restores, *step.shape.known_by}
     return [
@@ -97,7 +97,7 @@ def other_cells(past: Past, step: PlannedStep, oid: int, types: Mapping[str, str
 
 
 def mine(past: Past, step: PlannedStep) -> Composed:
-    """Return the condition that an image `b` is of a step."""
+    """Return the condition that the step made the image `b`."""
     return SQL("b.run = {} AND b.step = {}").format(Literal(past.run), Literal(step.number))
 
 
@@ -114,9 +114,9 @@ def _images(past: Past, step: PlannedStep) -> Composed:
 def by_key(
     past: Past, step: PlannedStep, key: Iterable[Cell], columns: Iterable[Cell], others: Sequence[Cell]
 ) -> Found:
-    """Return how each row is found by its key, and only if its cells are still those of the run.
+    """Return how to find each row by its key, if its cells are still as the run left them.
 
-    A key may have been given to another row since: of the `others` that held a value, half are to hold it still.
+    Another row may have the key by now, so at least half of the `others` that held a value must still hold it.
     """
     same = [key_of(key), *map(_as_left, columns)]
     if others:
@@ -129,7 +129,7 @@ def by_key(
 def written_since(
     cursor: Cursor, past: Past, table: QName, step: PlannedStep, key: Iterable[Cell], columns: Sequence[Cell]
 ) -> int:
-    """Return how many rows have their key still, and another value than the one whose spelling is kept."""
+    """Count the rows that still have their key, but whose converted value was written since."""
     kept = q.all_of(SQL("i.mark ? {}").format(Literal(column.kept)) for column in columns)
     other = SQL("({}) IS NOT TRUE").format(q.all_of(map(_as_left, columns)))
     cursor.execute(
@@ -141,7 +141,7 @@ def written_since(
 
 
 def by_whole_row(past: Past, table: QName, step: PlannedStep) -> Found:
-    """Return how each row is found by all its cells: rows that are alike are as good as each other."""
+    """Return how to find each row by all its cells; identical rows are interchangeable."""
     now, mark = _whole_row(past, table, step)
     rows = SQL(_BY_WHOLE_ROW).format(
         mark=mark,
@@ -155,7 +155,7 @@ def by_whole_row(past: Past, table: QName, step: PlannedStep) -> Found:
 
 
 def lacking(cursor: Cursor, past: Past, table: QName, step: PlannedStep, types: Mapping[str, str]) -> int:
-    """Return how many of the rows that are known by all their cells do not stand as they were."""
+    """Count the images that are known by all cells and for which no row has its old spelling back."""
     now, mark = _whole_row(past, table, step)
     was = [SQL("{}, {}::text").format(Literal(c), cell(SQL("b.row"), c, types[c])) for c in step.shape.respells]
     cursor.execute(
@@ -172,7 +172,7 @@ def lacking(cursor: Cursor, past: Past, table: QName, step: PlannedStep, types: 
 
 
 def _whole_row(past: Past, table: QName, step: PlannedStep) -> tuple[Composed, Composed]:
-    """Return what identifies a row, now and in its image: all cells but those that may be spelt otherwise."""
+    """Return what identifies a row, now and in its image: all cells, except those that may be spelt differently."""
     aside = _respelt(past, step) if step.shape.respells else []
     others = past.unknown(past.after.oid(str(table)) or 0)
     now = SQL("(({} - {}::text[]) || {})").format(likeness(), Literal([*aside, *others]), cells(step.shape.respells))
@@ -183,20 +183,20 @@ def _whole_row(past: Past, table: QName, step: PlannedStep) -> tuple[Composed, C
 
 
 def _respelt(past: Past, step: PlannedStep) -> list[str]:
-    """Return the columns of a table whose spelling steps kept: until all are back, none identifies a row."""
+    """Return the columns of a table whose spelling steps kept; until all are restored, none can identify a row."""
     return sorted(
         {column for done in past.steps if done.step.table == step.table for column in done.step.shape.respells}
     )
 
 
 def key_of(key: Iterable[Cell], image: str = "i") -> Composed:
-    """Return the condition that the row `t` has the key by which an image knows it."""
+    """Return the condition that the row `t` has the key that the mark of an image holds."""
     mark = q.column("mark", image)
     return q.all_of(SQL("{} {} {}").format(q.column(c.name), SQL(c.equality), cell(mark, c.kept, c.type)) for c in key)
 
 
 def _as_left(column: Cell) -> Composed:
-    """Return the condition that a cell of the row `t` is still the one that the image `i` knows."""
+    """Return the condition that a cell of the row `t` is still as the run left it, by the mark of the image `i`."""
     kept = cell(SQL("i.mark"), column.kept, column.type)
     same = SQL("{}::text IS NOT DISTINCT FROM {}::text").format(q.column(column.name), kept)
     return SQL("i.mark ? {} AND {}").format(Literal(column.kept), same)
@@ -208,10 +208,10 @@ def _as_it_was(column: Cell) -> Composed:
 
 
 def _was(column: Cell) -> Composable:
-    """Return the cell of the image `i`."""
+    """Return the cell as it was before the step, from the image `i`."""
     return cell(SQL('i."row"'), column.kept, column.type)
 
 
 def as_it_was(columns: Iterable[Cell]) -> Composed:
-    """Return what follows SET where cells get back what they held."""
+    """Return what follows SET in the UPDATE that restores cells from the image `i`."""
     return SQL(", ").join(SQL("{} = {}").format(Identifier(column.name), _was(column)) for column in columns)

@@ -1,4 +1,4 @@
-"""How columns are called now whose cells are in images, under the names of the time when those were made."""
+"""Finds the columns of today by the names that they had when images were made."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fixer.runner.undo.past import Past
 
 
 def now_called(past: Past, done: DoneStep, oid: int, kept: Iterable[str], there: Mapping[str, Item]) -> dict[str, Item]:
-    """Return the columns of a table, as they are `there` now, by the names under which images of a step `kept` them.
+    """Return the columns of a table that are `there` now, by the names under which a step's images `kept` them.
 
-    Columns that are gone are left out. Where another column took the place of one since, that one has the values until
-    the old one is brought up to date.
+    Columns that are gone are left out. If a column was replaced, its replacement stands for it while that is there,
+    since it has the values; undo copies them back later.
     """
     kept = list(kept)
     if not done.notes.columns:
@@ -28,7 +28,7 @@ def now_called(past: Past, done: DoneStep, oid: int, kept: Iterable[str], there:
         column = by_number.get(done.notes.columns.get(name, 0))
         if column and column.name == name:
             found[name] = column
-        elif column and not name.startswith(BESIDE):  # which was a copy of the one whose name it bears now
+        elif column and not name.startswith(BESIDE):  # a shadow column copied the one whose name it has now
             found[name] = instead.get(column.name, column)
     return found
 
@@ -36,7 +36,7 @@ def now_called(past: Past, done: DoneStep, oid: int, kept: Iterable[str], there:
 def _by_their_names(
     past: Past, step: PlannedStep, oid: int, kept: Iterable[str], there: Mapping[str, Item]
 ) -> dict[str, Item]:
-    """Return the same for a step that an earlier version entered, which noted no numbers of columns."""
+    """Return the same for a step of an earlier version, which noted no numbers of columns."""
     aside, found = _set_aside_since(past, step), {}
     before = past.then.columns(oid) if oid in past.then.relations else {}
     for name in kept:
@@ -48,7 +48,7 @@ def _by_their_names(
 
 
 def _set_aside_since(past: Past, step: PlannedStep) -> dict[str, str]:
-    """Return the columns that held texts when a step was done, each under its name since they were mapped."""
+    """Return the columns of texts that later steps mapped to numbers: old name to new, if the step moves rows."""
     later = (done.step for done in past.steps if done.step.number > step.number)
     mappings = (s for s in later if s.phase in (Phase.KEYS, Phase.REFERENCES) and s.table == step.table)
     return dict(rename for mapping in mappings for rename in mapping.shape.renames) if step.effect.moves else {}

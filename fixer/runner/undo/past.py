@@ -1,4 +1,4 @@
-"""What a run found, what it left, what is there now and what shall be: the values that every part of an undo takes."""
+"""The definitions that an undo needs: before the run, after it, at present, and once it is undone."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from fixer.sql.compose import SQL, Identifier
 
 @dataclass(frozen=True)
 class Undoable:
-    """A run that can be taken back, by what it wrote down."""
+    """A run that can be undone, with what it entered in the journal."""
 
     run: int
     steps: tuple[DoneStep, ...]
-    before: Definitions  # what the run found
-    left: Definitions  # what it left
+    before: Definitions  # as the run found them
+    left: Definitions  # as it left them
 
     @property
     def relations(self) -> frozenset[int]:
-        """The tables that it knew."""
+        """The oids of the tables that it found or left."""
         return self.before.relations | self.left.relations
 
     def read(self, cursor: Cursor) -> Definitions:
-        """Read how everything is defined at this moment."""
+        """Read the definitions as they are at this moment."""
         schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
         return definitions.read(cursor, self.relations, schemas)
 
 
 @dataclass(frozen=True)
 class Past:
-    """A run of which nothing was changed since."""
+    """A run compared with the present; nobody has since changed what it made, changed or dropped."""
 
     ran: Undoable
     after: Definitions  # what is there now
-    then: Definitions  # what shall be
+    then: Definitions  # what shall be there once the run is undone
     ours: frozenset[Key]  # what the run made, changed or dropped
-    theirs: Mapping[Key, Item]  # what is there now and no affair of the run
+    theirs: Mapping[Key, Item]  # what is there now and is not the run's
     superuser: bool  # whether the role is one
 
     @property
@@ -62,47 +62,47 @@ class Past:
 
     @property
     def before(self) -> Definitions:
-        """What the run found."""
+        """The definitions that the run found."""
         return self.ran.before
 
     @property
     def left(self) -> Definitions:
-        """What the run left."""
+        """The definitions that the run left."""
         return self.ran.left
 
     def oid(self, step: PlannedStep) -> int | None:
-        """Return the oid of the table of a step, if that is there."""
+        """Return the oid of the table of a step; None if it is gone."""
         return self.after.oid(str(step.table))
 
     def columns(self, step: PlannedStep) -> dict[str, Item]:
-        """Return the columns of the table of a step."""
+        """Return the present columns of the table of a step."""
         oid = self.oid(step)
         return self.after.columns(oid) if oid else {}
 
     def was_there(self, column: Item) -> bool:
-        """Return whether a column stays."""
+        """Return whether a column stays once the run is undone."""
         return column.key in self.then.items
 
     def unknown(self, oid: int) -> list[str]:
-        """Return the columns that others added since: what the run kept of rows knows nothing of them."""
+        """Return the columns that others added since, which the run's images do not have."""
         known = self.left.items.keys() | self.before.items.keys()
         return [name for name, column in self.after.columns(oid).items() if column.key not in known]
 
     def exchanged(self, oid: int) -> dict[str, str]:
-        """Return the columns of a table that took the place of others, with the names of those."""
+        """Return the columns of a table that replaced others, each with the name of the old column."""
         table = str(self.after.table(oid))
         steps = (done.step for done in self.steps if str(done.step.table) == table)
         return {added.column: added.aside for step in steps for added in step.shape.added if added.aside}
 
     @property
     def written(self) -> set[int]:
-        """The tables into which undo writes rows."""
+        """The oids of the tables in which undo writes rows."""
         rows = (done.step for done in self.steps if _is_written(done.step))
         return {oid for step in rows if (oid := self.oid(step))} & self.ran.relations
 
 
 def _is_written(step: PlannedStep) -> bool:
-    """Return whether undo writes rows to take a step back."""
+    """Return whether the undo of a step writes rows."""
     return (
         step.effect.writes_rows
         or bool(step.shape.restores or step.shape.respells)
@@ -111,10 +111,10 @@ def _is_written(step: PlannedStep) -> bool:
 
 
 def look_back(session: Session, ran: Undoable) -> Past:
-    """Return what is there now and what shall be; refuse where somebody changed since what the run made or found."""
+    """Compare a run with the present; raise UndoRefused if somebody has changed what it made, changed or dropped."""
     now, ours = ran.read(session.cursor), _ours(ran)
     _look_for_changes(ran, now, ours)
-    # An index that was finished when the fixer was there no more is not entered, and ours all the same.
+    # An index whose build ended after the fixer had died is the run's, although no definitions list it.
     unentered = {key for key in helpers(now) if key[0] == "index"} | {*_begun(session.cursor, ran, now)}
     unentered -= ran.before.items.keys()
     theirs = {key: item for key, item in now.items.items() if key not in ours | unentered}
@@ -128,7 +128,7 @@ def look_back(session: Session, ran: Undoable) -> Past:
 def _ours(ran: Undoable) -> frozenset[Key]:
     """Return what a run made, changed or dropped.
 
-    What an interrupted run had left and this one cleared away does not come back.
+    Leftovers of an interrupted run that it dropped are left out, because undo does not restore them.
     """
     before, left = ran.before.items, ran.left.items
     changed = {key for key in before.keys() | left.keys() if before.get(key) != left.get(key)}
@@ -145,7 +145,7 @@ def _look_for_changes(ran: Undoable, now: Definitions, ours: frozenset[Key]) -> 
 
 
 def _begun(cursor: Cursor, ran: Undoable, now: Definitions) -> Iterator[Key]:
-    """Yield the indexes that the run set out to build."""
+    """Yield the indexes that the run began to build concurrently."""
     sought = [done.step.sql for done in ran.steps if done.step.concurrent]
     for index in now.of_kind("index") if sought else ():
         unique = SQL("UNIQUE " if index.detail["definition"].startswith("CREATE UNIQUE") else "")
@@ -157,7 +157,7 @@ def _begun(cursor: Cursor, ran: Undoable, now: Definitions) -> Iterator[Key]:
 
 
 def name_of(cursor: Cursor, past: Past, oid: int) -> QName:
-    """Return the name of a table, of one that the run knew nothing of as well."""
+    """Return the present name of a table, even if the run did not know it."""
     if oid in past.after.relations:
         return past.after.table(oid)
     cursor.execute(
@@ -169,7 +169,7 @@ def name_of(cursor: Cursor, past: Past, oid: int) -> QName:
 
 
 def helpers(where: Definitions) -> set[Key]:
-    """Return the second columns that a repair fills, and what hangs on them."""
+    """Return the shadow columns of repairs, and the triggers, indexes and constraints that belong to them."""
     found = [item for kind in ("column", "trigger", "index") for item in where.of_kind(kind) if _is_helper(item.name)]
     columns = {item.name for item in found if item.kind == "column"}
     guards = (key for key in where.of_kind("constraint") if columns & set(key.detail["columns"] or ()))

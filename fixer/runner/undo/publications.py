@@ -1,4 +1,4 @@
-"""Replica identities while the keys behind them are gone: publications go on publishing changes of rows."""
+"""Gives published tables another replica identity while undo drops their keys: without one they refuse changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.sql.compose import SQL
 
 
 def identify_by_all(session: Session, past: Past) -> dict[int, str]:
-    """Identify rows by all their columns, where nothing else does by now; return the identity of before, by table."""
+    """Set REPLICA IDENTITY FULL on published tables that lack an identity now; return the old identity of each."""
     before: dict[int, str] = {}
     for mute in introspect.mute(session.cursor, past.ran.relations):
         before[mute.oid] = mute.told_by
@@ -22,11 +22,11 @@ def identify_by_all(session: Session, past: Past) -> dict[int, str]:
 
 
 def identify_as_before(session: Session, before: Mapping[int, str]) -> None:
-    """Identify rows as before the run again."""
+    """Restore the replica identities that `identify_by_all` returned."""
     session.cursor.execute(
         "SELECT c.oid::bigint, n.nspname, c.relname FROM pg_catalog.pg_class c"
         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.oid = ANY (%s::oid[]) AND c.relreplident = 'f'",  # else an index has come back with its marks
+        " WHERE c.oid = ANY (%s::oid[]) AND c.relreplident = 'f'",  # else a recreated index is the identity again
         (list(before),),
     )
     for oid, *table in session.cursor.fetchall():

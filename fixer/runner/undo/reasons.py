@@ -1,4 +1,4 @@
-"""The reasons why a run is not taken back: what others wrote, changed or put on what it made since."""
+"""Reasons to refuse an undo: what others have written since, or have put on what the run made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
 _CHECK = re.compile(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
-# Where a new view has grants by itself, those it has may be no more than that.
+# With default privileges a new view has grants by itself, so grants are no reason then.
 _ON_A_VIEW = """
 SELECT CASE WHEN obj_description(c.oid, 'pg_class') IS NOT NULL THEN 'comment'
             WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid) THEN 'trigger'
@@ -33,7 +33,7 @@ SELECT CASE WHEN obj_description(c.oid, 'pg_class') IS NOT NULL THEN 'comment'
 
 
 def look_for_strays(session: Session, past: Past) -> None:
-    """Refuse where a column whose place another took holds what that one does not."""
+    """Refuse if a replaced column holds values that its replacement lacks."""
     for done in past.steps:
         columns = past.columns(done.step)
         for added in done.step.shape.added:
@@ -44,7 +44,7 @@ def look_for_strays(session: Session, past: Past) -> None:
 
 
 def look_at_views(session: Session, past: Past) -> None:
-    """Refuse where others put something on a view of the run's, which goes as a whole."""
+    """Refuse if others put something on a view that the run made, because it is dropped with the view."""
     for view in past.after.of_kind("view"):
         if view.key in past.then.items:
             continue
@@ -57,7 +57,7 @@ def look_at_views(session: Session, past: Past) -> None:
 
 
 def look_for_losses(session: Session, past: Past) -> None:
-    """Refuse where a column that is to go, or to be converted back, holds what was written since."""
+    """Refuse if values that were written since would be lost, in columns that are dropped or converted back."""
     _look_for_values_of_others(session, past)
     odd: dict[QName, list[tuple[str, Composable]]] = {}
     for done in past.steps:
@@ -71,7 +71,7 @@ def look_for_losses(session: Session, past: Past) -> None:
 
 
 def _answers(session: Session, table: QName, questions: list[tuple[str, Composable]]) -> Iterator[tuple[str, int]]:
-    """Yield for each column the number of rows that fulfil its condition, by one scan of their table."""
+    """Yield each column with the number of rows that fulfil its condition, by one scan of their table."""
     if not questions:
         return
     counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(condition) for _, condition in questions)
@@ -84,7 +84,7 @@ def _answers(session: Session, table: QName, questions: list[tuple[str, Composab
 
 
 def _losses(past: Past, done: DoneStep) -> Iterator[tuple[str, Composable]]:
-    """Yield columns of a step, each with the condition that the row `t` holds in it what is not of the run."""
+    """Yield columns of a step, each with the condition that the row `t` has a value there that is not the run's."""
     columns = past.columns(done.step)
     for added in done.step.shape.added:
         if added.counts or added.column not in columns or past.was_there(columns[added.column]):
@@ -104,7 +104,7 @@ def _losses(past: Past, done: DoneStep) -> Iterator[tuple[str, Composable]]:
 
 
 def _look_for_values_of_others(session: Session, past: Past) -> None:
-    """Refuse where a column in which each row got a value of its own may hold one that was written since."""
+    """Refuse if a column in which each row got its own value may hold one that was written since."""
     last: dict[tuple[QName, str], Kept] = {}
     for done in past.steps:
         columns = past.columns(done.step)
@@ -124,7 +124,7 @@ def _look_for_values_of_others(session: Session, past: Past) -> None:
 
 
 def unproved(past: Past) -> list[Item]:
-    """Return the NOT VALID constraints, none of the run's, of tables in which undo rewrites rows."""
+    """Return the NOT VALID constraints, except the run's own, of tables in which undo rewrites rows."""
     written = {past.oid(done.step) for done in past.steps if _rewrites(done)}
     constraints = (item for item in past.theirs.values() if item.kind == "constraint" and item.of in written)
     return [key for key in constraints if key.detail["type"] in ("c", "n") and is_unproved(key)]
@@ -137,7 +137,7 @@ def _rewrites(done: DoneStep) -> bool:
 
 
 def breaches(session: Session, past: Past) -> list[tuple[Item, int]]:
-    """Return those constraints, each with the number of rows that break it."""
+    """Return the constraints of `unproved`, each with the number of rows that break it."""
     return [(key, _breaches(session, past, key)) for key in unproved(past)]
 
 
@@ -151,7 +151,7 @@ def _breaches(session: Session, past: Past, key: Item) -> int:
 
 
 def look_for_breaches(session: Session, past: Past, before: Iterable[tuple[Item, int]]) -> None:
-    """Refuse where more rows break a constraint than broke it."""
+    """Refuse if more rows break a constraint now than `before` undo."""
     for key, rows in before:
         if (more := _breaches(session, past, key) - rows) > 0:
             raise UndoRefused(

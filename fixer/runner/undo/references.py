@@ -1,4 +1,4 @@
-"""Foreign keys while rows go back: none that others reference goes, and none that comes points at nothing."""
+"""Checks references while rows go back: no row that others reference leaves, none becomes an orphan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fixer.sql.compose import SQL, Composable, Composed
 
 
 def look_for_references(session: Session, past: Past, oid: int, same: Composable) -> None:
-    """Refuse where rows reference one that the run inserted and that is to go."""
+    """Refuse if rows reference a row that the run inserted; `same` is the condition that `t` is such a row."""
     table = past.after.table(oid)
     for child, key in _references(session, past, oid):
         question = SQL("SELECT count(*) FROM {} AS c, {} AS t, {} AS b WHERE {} AND {}")
@@ -28,7 +28,7 @@ def look_for_references(session: Session, past: Past, oid: int, same: Composable
 
 
 def look_for_children(session: Session, past: Past, step: PlannedStep, found: Found) -> None:
-    """Refuse where rows reference a key that the run gave a row, and that the row is to lose."""
+    """Refuse if rows reference a key that the run gave to a row, and that undo takes from it."""
     oid = past.oid(step)
     for child, key in _references(session, past, oid) if oid else ():
         if not set(step.shape.restores) & set(key.detail["target_columns"]):
@@ -49,9 +49,9 @@ def _match(key: Item) -> Composed:
 
 
 def _references(session: Session, past: Past, oid: int) -> Iterator[tuple[QName, Item]]:
-    """Yield the foreign keys that point at a table, each with its own, which others may have made since.
+    """Yield the foreign keys that point at a table, also those that others made since, each with the table that has it.
 
-    Not those by a column that goes: whether it holds what was written since is looked at by itself.
+    Keys over a column that undo drops are left out: `look_for_losses` checks what that column holds.
     """
     for key in past.after.of_kind("constraint"):
         if key.detail["type"] == "f" and key.detail["target"] == oid and not _goes(past, key):
@@ -59,7 +59,7 @@ def _references(session: Session, past: Past, oid: int) -> Iterator[tuple[QName,
 
 
 def _goes(past: Past, key: Item) -> bool:
-    """Return whether a foreign key is by a column that the run added, and in no other's place."""
+    """Return whether a foreign key uses a column that the run added, and that replaced no other."""
     if key.of not in past.after.relations:
         return False
     columns, exchanged = past.after.columns(key.of), past.exchanged(key.of)
@@ -70,7 +70,7 @@ def _goes(past: Past, key: Item) -> bool:
 
 
 def orphans_by_key(session: Session, past: Past) -> Mapping[Key, int]:
-    """Count the rows without a parent under the keys that are looked at again once rows are back."""
+    """Count the orphans under the foreign keys that are checked again once rows are back."""
     return {key.key: _orphans(session, past, past.after, key) for key in _asked(past, past.after)}
 
 
@@ -81,7 +81,10 @@ def look_for_orphans(
     emptied: Counter[tuple[int, frozenset[int]]],
     parentless: Counter[str],
 ) -> None:
-    """Refuse where the parent of a row that came back has gone since; some `stood` without one, or were orphans."""
+    """Refuse if the parent of a row that came back is gone.
+
+    Allowed are as many orphans as `stood` before undo, and as the run had `emptied` or moved (`parentless`).
+    """
     for key in _asked(past, past.then):
         numbers, _ = key.detail["numbers"]
         allowed = stood.get(key.key, 0) + emptied[key.of, frozenset(numbers)] + parentless[key.id]
@@ -91,12 +94,12 @@ def look_for_orphans(
 
 
 def orphaned(session: Session, past: Past, known: Definitions, key: Item) -> Composable:
-    """Return the condition that a row has no parent under a foreign key, by the names of some time."""
+    """Return the condition that a row has no parent under a foreign key, by the names of the `known` definitions."""
     return lacks_parent(key, _parent(session, past, known, key))
 
 
 def _asked(past: Past, known: Definitions) -> Iterator[Item]:
-    """Yield the proved foreign keys of tables to which rows go back: a superuser brings them there unasked."""
+    """Yield the valid foreign keys of tables to which a superuser brings rows back, because it skips their triggers."""
     tables = {str(done.step.table) for done in past.steps if done.step.effect.moves or done.step.shape.restores}
     written = {each.oid(table) for table in tables for each in (past.before, past.left)}
     for key in known.of_kind("constraint") if past.superuser else ():

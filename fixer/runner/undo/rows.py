@@ -1,4 +1,4 @@
-"""The way back of rows and cells, the last step first: from quarantine and from the images in the journal."""
+"""Restores rows from quarantine and cells from the images in the journal, the last step first."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from fixer.sql.row_image import cell, likeness, whole
 
 @dataclass(frozen=True)
 class Returned:
-    """How many rows went back to each table, left it, and had no parent before the run either.
+    """How many rows came back to each table, how many left it, and how many were orphans before the run already.
 
-    Those are counted by the columns that the run had emptied in them; others, which it had moved, by foreign key.
+    Orphans in which the run rewrote columns are counted by these columns; those that it moved, by foreign key.
     """
 
     back: Counter[int] = field(default_factory=Counter)
@@ -47,12 +47,12 @@ class Returned:
 
 
 def take_back(session: Session, past: Past, steps: Iterable[DoneStep]) -> Returned:
-    """Take back what steps did to rows, the last one first; no trigger and no foreign key acts on it."""
+    """Undo what steps did to rows, the last one first; for a superuser, the triggers of foreign keys are off."""
     returned = Returned()
     touching = [done for done in reversed([*steps]) if _touches(done.step)]
     if touching and past.superuser:
         session.cursor.execute(ASLEEP)
-    # A key may be spelt as it was only once its own step is taken back.
+    # Respelt cells found by a key come last: the key is spelt as in their images once its own step is undone.
     for done in sorted(touching, key=lambda done: bool(done.step.shape.respells and done.step.shape.known_by)):
         oid = past.oid(done.step)
         if oid is not None:
@@ -110,15 +110,15 @@ def _return_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Retu
 
 
 def _may_go(past: Past, oid: int, column: str) -> bool:
-    """Return whether a cell in quarantine need not go back: it is computed, or was a copy of another."""
+    """Return whether a cell in quarantine need not come back: it is generated, or was in a shadow column."""
     there = past.after.columns(oid).get(column) or past.then.columns(oid).get(column)
     return column.startswith(BESIDE) or bool(there and there.detail["generated"])
 
 
 def _return_cells(session: Session, past: Past, done: DoneStep, oid: int) -> Returned:
-    """Give cells back what they held, in rows that were not written since.
+    """Restore cells in rows that still hold what the run wrote; raise UndoRefused if some rows do not.
 
-    A cell that is only respelt and was written since keeps its new value, which its type has brought back.
+    A converted value that was written since is kept, in the old type.
     """
     cursor, step, table = session.cursor, done.step, past.after.table(oid)
     rows = images.count(cursor, past, step)
@@ -147,10 +147,10 @@ def _return_cells(session: Session, past: Past, done: DoneStep, oid: int) -> Ret
 
 
 def _emptied(past: Past, step: PlannedStep, oid: int, rows: int) -> Counter[tuple[int, frozenset[int]]]:
-    """Count the rows that had no parent before the run either, by the columns of their foreign key."""
+    """Count the rows that were orphans before the run already, by the columns of their foreign key."""
     known = [each.columns(oid) for each in (past.before, past.left) if step.shape.orphans_by and oid in each.relations]
     there = [columns for columns in known if columns.keys() >= set(step.shape.orphans_by)]
-    # By both numbers, where another column took the place of the first.
+    # By its numbers before and after the run, which differ if a column was replaced.
     numbers = {frozenset(columns[name].number for name in step.shape.orphans_by) for columns in there}
     return Counter({(oid, each): rows for each in numbers})
 
@@ -185,8 +185,8 @@ def _remove_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Retu
 
 
 def _as_inserted(session: Session, past: Past, done: DoneStep, oid: int) -> Composed:
-    """Return the condition that the row `t` is still the one that the run inserted, by its image `b`."""
+    """Return the condition that the row `t` is still as the run inserted it, by its image `b`."""
     match = key_of(kept_cells(session.cursor, past, done, oid, done.step.shape.known_by), "b")
     now = SQL("({} - {}::text[])").format(likeness(), Literal(past.unknown(oid)))
-    # As it stands, nothing is looked up by it: else every row would be made an image of first.
+    # IS TRUE, so that PostgreSQL does not join by it: that would first make an image of every row.
     return SQL("{} AND {} AND ({} = b.mark) IS TRUE").format(mine(past, done.step), match, now)

@@ -1,4 +1,4 @@
-"""The one transaction in which a run is taken back: what it refuses is the reason why the run stands."""
+"""The one transaction in which a run is undone: an error of the database becomes the reason to refuse."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fixer.sql.compose import Composable
 
 @dataclass(frozen=True)
 class Session:
-    """A cursor, the run that is taken back over it, and what hears of each part of the work."""
+    """A cursor, the run that is undone with it, and what is called with the title of each part of the work."""
 
     cursor: Cursor
     run: int
     progress: Callable[[str], None]
 
     def do(self, statement: Composable, title: str) -> int:
-        """Execute a statement; return the number of rows that it wrote."""
+        """Execute a statement; return how many rows it wrote. Raises UndoRefused, with the `title`, if it fails."""
         with self.refusing(title):
             self.cursor.execute(statement)
         return max(self.cursor.rowcount, 0)
@@ -36,7 +36,7 @@ class Session:
 
     @contextmanager
     def refusing(self, title: str) -> Iterator[None]:
-        """Let what the database refuses be the reason why the run cannot be taken back."""
+        """Raise UndoRefused for an error of the database, but pass on operational ones, such as deadlocks."""
         try:
             yield
         except (*TRANSIENT, psycopg2.OperationalError):

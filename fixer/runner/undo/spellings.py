@@ -1,7 +1,7 @@
-"""The text by which a definition comes back as it was read: PostgreSQL spells some so that they are read otherwise.
+"""Finds texts that PostgreSQL reads as the definitions that were there: some of its own it reads as something else.
 
-It spells ``kind IN ('a', 'b')`` over a varchar as ``… ANY ((ARRAY['a'::character varying, …])::text[])``, and reads
-that cast as one of each element, which it then spells otherwise. Without the cast it is what was there before.
+It spells ``kind IN ('a', 'b')`` over a varchar as ``… ANY ((ARRAY['a'::character varying, …])::text[])``. Reading that,
+it applies the cast to each element, and spells the result differently. Without the cast, it reads what was there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("pgmend.undo")
 
 
 def as_read(cursor: Cursor, then: Definitions, lacking: frozenset[Key]) -> Definitions:
-    """Return the definitions, those that are lacking by a text that is read as they were, where one is known."""
+    """Return the definitions; those that are lacking get a text that is read as what was there, if one is known."""
     items = {item.key: _as_read(cursor, then, item) for item in _doubtful(then, lacking)}
     return replace(then, items={**then.items, **items})
 
@@ -41,7 +41,7 @@ def _doubtful(then: Definitions, lacking: frozenset[Key]) -> Iterator[Item]:
 
 
 def _as_read(cursor: Cursor, then: Definitions, item: Item) -> Item:
-    """Return the item with the other text, if that is read as it was: an empty copy of its table shows that."""
+    """Return the item without casts, if an empty copy of its table shows that this is read as what was there."""
     other = replace(item, detail={**item.detail, "definition": without_casts(item.detail["definition"])})
     cursor.execute("SAVEPOINT pgmend_spelling")
     try:
@@ -54,8 +54,8 @@ def _as_read(cursor: Cursor, then: Definitions, item: Item) -> Item:
 
 
 def _on_a_copy(cursor: Cursor, item: Item, table: QName) -> str:
-    """Return how PostgreSQL spells a definition, once it has read it."""
-    copy = QName(JOURNAL, table.name)  # a definition may speak of the whole row, by the table's name
+    """Return how PostgreSQL spells a definition that it has read, for an empty copy of the table."""
+    copy = QName(JOURNAL, table.name)  # of the same name: a definition may use it for the whole row
     cursor.execute(SQL("CREATE TABLE {} (LIKE {})").format(q.name(copy), q.name(table)))
     if item.kind == "constraint":
         add = SQL("ALTER TABLE {} ADD CONSTRAINT {} {}")
@@ -79,7 +79,7 @@ def _on_a_copy(cursor: Cursor, item: Item, table: QName) -> str:
 
 
 def _tail(cursor: Cursor, item: Item, table: QName) -> str:
-    """Return what follows the name of the table in the definition of an index; of a constraint, all of it."""
+    """Return the definition of a constraint, or what follows the table in the definition of an index."""
     text = str(item.detail["definition"])
     if item.kind == "constraint":
         return text
@@ -89,7 +89,7 @@ def _tail(cursor: Cursor, item: Item, table: QName) -> str:
 
 
 def without_casts(text: str) -> str:
-    """Return a definition without the casts around its arrays of elements."""
+    """Return a definition without the casts of its arrays, ``(ARRAY[…])::type[]``."""
     parts = [(match[0], match.start()) for match in _PART.finditer(text)]
     for place, (_, start) in enumerate(parts):
         if not text.startswith("(ARRAY[", start):

@@ -1,4 +1,4 @@
-"""Values that stand in a column which a run keeps aside, and nowhere else: a write by position goes there."""
+"""Finds values that only a replaced column holds, because a client inserts by position and names no columns."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CONSTANT = re.compile(r"(?:\(?-?[\d.]+\)?|'(?:[^']|'')*'|true|false|NULL)(?:::[
 
 
 def strays(cursor: Cursor, table: QName, added: Added[str], new: Item, kept: Item) -> str:
-    """Return why the column `kept` must neither be overwritten nor dropped; nothing where it may be.
+    """Return why the replaced column `kept` must not be overwritten or dropped; an empty string if it may be.
 
-    The cell of a row that was written by position stands in the kept column, while the new one has got its
-    default. A cell that was emptied since looks just like it, unless a trigger keeps such writes out.
+    A row that was inserted by position has its value in `kept`, and the default in the new column. A row whose new
+    value was emptied since looks the same, unless a trigger of the fixer forbids writes by position.
     """
     if added.kept is None or _is_guarded(cursor, kept):
         return ""
@@ -40,7 +40,7 @@ def strays(cursor: Cursor, table: QName, added: Added[str], new: Item, kept: Ite
 
 
 def _unset(column: str, new: Item) -> Composable:
-    """Return the condition that a cell may be what a row gets that brings no value."""
+    """Return the condition that a cell may be what a row gets if it is inserted without a value."""
     default = new.detail["default"]
     if default is None:
         return q.is_null(column)
@@ -50,7 +50,7 @@ def _unset(column: str, new: Item) -> Composable:
 
 
 def _is_guarded(cursor: Cursor, kept: Item) -> bool:
-    """Return whether a trigger of the fixer's own watches over the kept column."""
+    """Return whether an enabled trigger of the fixer watches over the kept column."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid"
         " WHERE g.tgrelid = %s AND g.tgenabled IN ('O', 'A') AND p.pronamespace = to_regnamespace(%s)"
