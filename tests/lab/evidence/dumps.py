@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from fixer.connect.binaries import binaries
@@ -25,8 +26,13 @@ def _tool(server: Server) -> Path:
     """Return the server's own pg_dump, or a newer one, which reads older servers as well."""
     assert server.bindir is not None
     own = server.bindir / "pg_dump"
-    newest = (bindir / "pg_dump" for _, bindir in sorted(binaries().items(), reverse=True))
-    return own if own.exists() else next(tool for tool in newest if tool.exists())
+    return own if own.exists() else _newest_tool()
+
+
+@cache
+def _newest_tool() -> Path:
+    tools = (bindir / "pg_dump" for _, bindir in sorted(binaries().items(), reverse=True))
+    return next(tool for tool in tools if tool.exists())
 
 
 def everything(server: Server, database: str) -> Counter[tuple[str, str]]:
