@@ -1,1 +1,1 @@
-"""The values that travel through all rooms."""
+"""The values that the whole fixer shares: schema, finding, step, plan, report, run."""

@@ -1,8 +1,8 @@
-"""Values as JSON and back, for what is kept between runs.
+"""Values as JSON and back: the contract cache, and plans on disk.
 
-A contract of thousands of tables is decoded at every start. So a dataclass is kept as the list of its cells,
-each type gets its decoder once, and columns that are equal are kept and made once: most have their like.
-What people and pipelines read is an object with names instead, and has the parts of a value beside each other.
+The cache must be fast, because every start decodes a contract that may have thousands of tables. So it keeps a
+dataclass as the list of its cells, builds the decoder of each field once, and keeps equal columns once.
+People and pipelines read plans, so a plan keeps its values as objects with field names.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ Decoder = Callable[[Any], Any]
 
 
 def encode(value: Any) -> dict[str, Any]:
-    """Return a value as JSON keeps it; what equals its default at the end of a dataclass is left out."""
+    """Return a value as JSON, without the last fields of a dataclass that equal their defaults."""
     columns: dict[Column, int] = {}
     kept = _encode(value, columns)
     return {"columns": [_cells(column, {}) for column in columns], "value": kept}
 
 
 def decode(kind: Any, kept: Mapping[str, Any]) -> Any:
-    """Return the value of a type that `encode` made `kept` of."""
+    """Return the value of type `kind` that `encode` turned into `kept`."""
     columns = [*map(_dataclass_decoder(Column, _refused), kept["columns"])]
     return _decoder(kind, _cells_decoder(columns.__getitem__))(kept["value"])
 
 
 def to_json(value: Any) -> dict[str, Any]:
-    """Return a dataclass as an object; the fields of its parts stand beside its own."""
+    """Return a dataclass as an object; the fields of a nested dataclass are merged into it."""
     kept: dict[str, Any] = {}
     for each in fields(value):
         cell = getattr(value, each.name)
@@ -42,9 +42,10 @@ def to_json(value: Any) -> dict[str, Any]:
 
 
 def from_json(kind: Any, kept: Mapping[str, Any]) -> Any:
-    """Return the dataclass that `to_json` made `kept` of.
+    """Return the dataclass of type `kind` that `to_json` turned into `kept`.
 
-    Raises KeyError where something is lacking, TypeError and ValueError where a cell is of another type.
+    Raises KeyError if a field is missing, TypeError or ValueError if a cell cannot be decoded. It does not check that
+    a text is a text, or a number a number.
     """
     whole = get_origin(kind) or kind
     cells = {}
@@ -58,12 +59,12 @@ def from_json(kind: Any, kept: Mapping[str, Any]) -> Any:
 
 
 def form(*kinds: type) -> str:
-    """Return all that the kept form of these dataclasses depends on, by which forms of other versions are told."""
+    """Return a text that changes with the fields of these dataclasses, and so marks the form in which they are kept."""
     return repr([(kind.__name__, [(f.name, str(f.type), _told(f)) for f in fields(kind)]) for kind in kinds])
 
 
 def _told(each: Field[Any]) -> str:
-    """Return the default of a field; that there is none, every process says with an address of its own."""
+    """Return the default of a field as text; empty without one, because MISSING has an address in its repr."""
     default = _default(each)
     return "" if default is MISSING else repr(default)
 
@@ -107,7 +108,7 @@ def _default(each: Field[Any]) -> Any:
 
 
 def _decoder(kind: Any, decoder_of: Callable[[Any], Decoder | None]) -> Decoder:
-    """Return what makes a value of this type; `decoder_of` knows how columns and dataclasses are kept."""
+    """Return the decoder of a type; `decoder_of` gives those of columns and dataclasses."""
     if own := decoder_of(kind):
         return own
     origin, parts = get_origin(kind), get_args(kind)
@@ -133,7 +134,7 @@ def _decoder(kind: Any, decoder_of: Callable[[Any], Decoder | None]) -> Decoder:
 
 
 def _cells_decoder(column: Decoder) -> Callable[[Any], Decoder | None]:
-    """Return what knows the decoders of lists of cells, `column` making a column of its number."""
+    """Return a `decoder_of` for dataclasses kept as lists of cells; `column` turns a number into its column."""
 
     def decoder_of(kind: Any) -> Decoder | None:
         if kind is Column:
@@ -145,7 +146,7 @@ def _cells_decoder(column: Decoder) -> Callable[[Any], Decoder | None]:
 
 @cache
 def _object_decoder(kind: Any) -> Decoder:
-    """Return what makes a value of this type that is kept with names."""
+    """Return the decoder of a type whose dataclasses are kept as objects with field names."""
     return _decoder(kind, lambda part: partial(from_json, part) if is_dataclass(get_origin(part) or part) else None)
 
 
@@ -160,7 +161,7 @@ def _dataclass_decoder(kind: type, column: Decoder) -> Decoder:
 
 
 def _later(kind: Any, column: Decoder) -> Decoder:
-    """Return the decoder of a part; that of what is never kept refuses only when it is asked."""
+    """Return the decoder of a field; if its type is never kept, the decoder raises TypeError when it is used."""
     try:
         return _decoder(kind, _cells_decoder(column))
     except TypeError:

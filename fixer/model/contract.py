@@ -1,4 +1,4 @@
-"""The wanted schema as a value, with what a schema cannot say; see docs/contracts.md."""
+"""The contract as a value: the wanted schema, and hints that no schema can express; see docs/contracts.md."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from fixer.model.table import Column, ForeignKey, QName, Table
 
 @dataclass(frozen=True, slots=True)
 class ColumnHints:
-    """What the schema of a column cannot say; see docs/contracts.md."""
+    """Hints about a column that its schema cannot express; see docs/contracts.md."""
 
     legacy_names: tuple[str, ...] = ()
     legacy_keys: tuple[str, ...] = ()
     backfill: Composable | None = None
     orphans: str = "quarantine"
     timezone: str | None = None
-    alone: bool = False  # whether the contract declares that it has no legacy names: similar names mean others
+    alone: bool = False  # info={"legacy_names": []}: a column with a similar name is another column
 
 
 @dataclass(frozen=True, slots=True)
 class TableHints:
-    """What the schema of a table cannot say; see docs/contracts.md."""
+    """Hints about a table that its schema cannot express; see docs/contracts.md."""
 
     legacy_names: tuple[str, ...] = ()
     default_rows: tuple[Mapping[str, Composable], ...] = ()
     columns: Mapping[str, ColumnHints] = field(default_factory=dict)
-    alone: bool = False  # as that of a column
+    alone: bool = False  # info={"legacy_names": []}: a table with a similar name is another table
 
     def of(self, column: str) -> ColumnHints:
         """Return the hints of one column."""
@@ -46,7 +46,7 @@ class Contract:
     schema: Schema
     hints: Mapping[QName, TableHints]
     metadata: MetaData = field(repr=False)
-    alike: frozenset[QName] = frozenset()  # the tables that stand in the actual schema just as they are wanted
+    alike: frozenset[QName] = frozenset()  # tables whose shape is already as wanted, and which no repair changes
 
     @property
     def tables(self) -> Mapping[QName, Table]:
@@ -55,7 +55,7 @@ class Contract:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas in which the wanted tables stand."""
+        """The schemas of the wanted tables, sorted."""
         return tuple(sorted({name.schema for name in self.tables}))
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
@@ -64,18 +64,19 @@ class Contract:
             yield from table.foreign_keys
 
     def differing(self) -> Iterator[tuple[QName, Table]]:
-        """Yield the wanted tables in which a comparison of shapes can find anything."""
+        """Yield the wanted tables whose shape may differ from the actual one."""
         return (item for item in self.tables.items() if item[0] not in self.alike)
 
     def differing_foreign_keys(self) -> Iterator[ForeignKey]:
-        """Yield the wanted foreign keys of these tables."""
+        """Yield the wanted foreign keys of the tables that `differing` yields."""
         for _, table in self.differing():
             yield from table.foreign_keys
 
     def value_for(self, table: QName, column: Column) -> Composable | None:
         """Return what rows without a value get in a wanted column: its backfill, else its default.
 
-        A column that may hold NULL gets no backfill, and a sequence gives each row a number of its own.
+        A nullable column gets no backfill. A default that calls a sequence gives None, because each row needs its
+        own number.
         """
         backfill = self.hints[table].of(column.name).backfill
         if backfill is not None and column.not_null:

@@ -1,4 +1,4 @@
-"""Names and expressions as PostgreSQL spells them: what is quoted, which columns they name, which ones are alike."""
+"""Names and expressions in PostgreSQL's spelling: how to quote them, which columns they name, which are equal."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def unquoted(name: str) -> str:
 
 
 def as_needed(name: str, words: Collection[str] = NONE) -> str:
-    """Return a name, quoted where PostgreSQL would quote it; of reserved `words` it knows those that are given."""
+    """Return a name, quoted unless it is plain lower case; the reserved `words` are quoted too."""
     return name if _PLAIN_NAME.fullmatch(name) and name not in words else quoted(name)
 
 
 def names_column(text: str, column: str) -> bool:
-    """Tell whether an expression names a column."""
+    """Return whether an expression names a column."""
     return mentioned(text, column) > 0
 
 
@@ -42,7 +42,7 @@ def mentioned(text: str, column: str) -> int:
 
 
 def respelt(text: str, old: str, new: str) -> str:
-    """Return an expression in which a column has another name."""
+    """Return an expression with the column `old` renamed to `new`."""
     return "".join(as_needed(new) if _means(token, old) else token for token in _TOKEN.findall(text))
 
 
@@ -56,12 +56,12 @@ def _means(token: str, name: str) -> bool:
 
 
 def bare_type(type_: str) -> str:
-    """Return the name of a type without quotes, and of an array that of its elements."""
+    """Return the name of a type without quotes; for an array, the name of its element type."""
     return unquoted(re.sub(r"(\[\])+$", "", type_))
 
 
 def in_full(text: str, types: Mapping[str, str], sequences: Mapping[str, str]) -> str:
-    """Return an expression, as PostgreSQL spells it, in which these types and sequences bear the names of schemas."""
+    """Return an expression with its types and sequences qualified; `types` and `sequences` map names to schemas."""
 
     def full(found: re.Match[str]) -> str:
         if found["type"]:
@@ -81,15 +81,15 @@ _NAMES = re.compile(
 )
 
 
-# --- expressions that say the same
+# --- expressions that mean the same
 
 
 @lru_cache(maxsize=65536)  # the same few are compared again and again
 def canonical(expression: str) -> str:
-    """Return an expression in a form in which spelling does not count: without casts and idle parentheses.
+    """Return an expression without casts and redundant parentheses, so that two spellings compare as equal.
 
-    PostgreSQL spells one check differently over varchar, over text, and after a dump and restore; where
-    only a type differs, that shows in the column's own type.
+    PostgreSQL spells the same check differently over varchar, over text, and after a dump and restore. A difference
+    in types alone shows in the column's own type.
     """
     return _apart(expression, _without_spelling, plainly=True)
 
@@ -119,7 +119,7 @@ def _in_one_pair(text: str) -> str:
 
 
 def _enclosed(text: str) -> bool:
-    """Tell whether the first parenthesis of a text closes with its last character."""
+    """Return whether the first parenthesis of a text closes with its last character."""
     depth = 0
     for place, character in enumerate(text):
         depth += (character == "(") - (character == ")")
@@ -129,9 +129,9 @@ def _enclosed(text: str) -> bool:
 
 
 def _apart(expression: str, work: Callable[[str], str], *, plainly: bool) -> str:
-    """Work on an expression while numbers stand for its literals and quoted names, whose letters mean nothing to SQL.
+    """Apply `work` to an expression, with numbers in place of its literals and quoted names, so that it spares them.
 
-    `plainly` drops the quotation marks of names that are one word, as reserved ones are.
+    `plainly` drops the quotation marks around names of one word, such as reserved words.
     """
     simple = '"' not in expression and "''" not in expression
     if simple and all(map(_is_a_word, expression.split("'")[1::2])):
@@ -152,7 +152,7 @@ def _apart(expression: str, work: Callable[[str], str], *, plainly: bool) -> str
 
 
 def _is_a_word(literal: str) -> bool:
-    """Tell whether a literal is nothing that could be taken for SQL."""
+    """Return whether a literal is one plain word, and so passes through the rewriting unchanged."""
     return literal.replace("_", "").isalnum() and not literal.upper().endswith("TIMESTAMP")
 
 
@@ -180,13 +180,13 @@ class Tail:
     condition: str  # what follows WHERE
 
     def names(self, column: str) -> bool:
-        """Tell whether the index hangs on a column."""
+        """Return whether the index depends on a column."""
         return any(names_column(text, column) for text in (*self.elements, self.options, self.condition))
 
 
 @lru_cache(maxsize=4096)
 def tail_of(tail: str) -> Tail:
-    """Take the definition of an index apart."""
+    """Return the parts of an index definition, given what follows the table's name."""
     whole, *condition = _split(tail, "WHERE")
     method, _, rest = whole.partition(" (")
     keys, *options = _split(rest, ")")
@@ -194,7 +194,7 @@ def tail_of(tail: str) -> Tail:
 
 
 def _split(text: str, mark: str) -> list[str]:
-    """Return the parts of a text between marks that stand in no parentheses, literal or quoted name."""
+    """Return the parts of a text between marks, ignoring marks in parentheses, literals and quoted names."""
     parts, depth = [""], 0
     for token in _TOKEN.findall(text):
         if token == mark and depth == 0:
@@ -206,7 +206,7 @@ def _split(text: str, mark: str) -> list[str]:
 
 
 def column_of(element: str) -> tuple[str, str]:
-    """Return the column that an element of an index begins with, and what follows it; an expression has none."""
+    """Return the column of an index element, and what follows it; for an expression, "" and the whole element."""
     found = _COLUMN.fullmatch(element)
     return (unquoted(found[1]), found[2]) if found else ("", element)
 

@@ -1,4 +1,4 @@
-"""Findings, the questions behind them, and the specimens of a defect class."""
+"""Findings, the probes behind them, and the specimens of a defect class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixer.model.subject import Part, Subject
 from fixer.model.table import QName
 
 if TYPE_CHECKING:
-    # The default is for the type checker alone, which takes a bare Finding as one about any subject.
+    # Only the type checker needs the default: it reads a bare Finding as one about any subject.
     from typing_extensions import TypeVar
 
     About = TypeVar("About", bound=Subject, covariant=True, default=Subject)
@@ -24,7 +24,7 @@ else:
 
     About = TypeVar("About", bound=Subject, covariant=True)
 
-UNREADABLE = "unreadable-rows"  # no defect of the database: a question that could not be asked
+UNREADABLE = "unreadable-rows"  # not a defect of the database: a probe that failed
 POINTS = {
     1: "primary keys",
     2: "foreign keys",
@@ -35,36 +35,36 @@ POINTS = {
 
 
 class Stage(IntEnum):
-    """The order of comparison: each stage looks at the schema as the repairs before it will leave it."""
+    """The order of comparison: each stage sees the schema as the repairs of earlier stages will leave it."""
 
-    TABLES = 1  # tables that are missing or stand under another name
-    NAMES = 2  # columns that stand under another name
+    TABLES = 1  # tables that are missing or have another name
+    NAMES = 2  # columns that have another name
     KEYS = 3  # key columns that are missing or hold text
     REFERENCES = 4  # columns that hold another key of their parent
     COLUMNS = 5  # columns that are missing or of another type
-    COPIES = 6  # columns that stand twice: what is copied is copied between columns of their coming types
-    PARTS = 7  # all that is left
+    COPIES = 6  # columns that exist twice; by now both have the types between which values are copied
+    PARTS = 7  # everything else
 
 
 @dataclass(frozen=True)
 class Probe:
     """A question about rows: which rows `t` of `source` fulfil `condition`."""
 
-    source: Composable  # a FROM item that is called t
+    source: Composable  # a FROM item with the alias t
     condition: Composable
     show: tuple[Composable, ...] = ()  # what identifies such a row to a person
-    shared: bool = True  # whether one scan may answer it together with others of the same source
-    costly: bool = False  # whether its rows are kept once found, because to find them again takes long
-    table: QName | None = None  # the table that a repair finds its rows in, by the same search as it is asked by
-    places: tuple[Composable, ...] = ()  # what that search gives of each
+    shared: bool = True  # whether one scan may answer it together with other probes of the same source
+    costly: bool = False  # materialize the result: the search is expensive
+    table: QName | None = None  # set if the repair can reuse this probe's search
+    places: tuple[Composable, ...] = ()  # what that search returns for each row
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where rows stood at a moment, and what tells the same session later whether they still stand there.
+    """The places (ctids) of rows at one moment, and what shows the same session later that they are still right.
 
-    Nothing was added to a table in the meantime if its `file` is the same and no row of it was written by a
-    transaction that was at work at this moment or came later: one from `horizon` on.
+    Nobody has added or changed a row of the table since if its `file` is the same and none of its rows was written by
+    a transaction from `horizon` on: one that was running at that moment, or started later.
     """
 
     rows: tuple[tuple[str, ...], ...]
@@ -75,9 +75,9 @@ class Places:
 
 @dataclass(frozen=True)
 class Count:
-    """The answer to a probe; `error` where it could not be answered.
+    """The answer to a probe, or the `error` that prevented it.
 
-    It is `beyond` us where a function of the database's own works under the application's search_path alone.
+    It is `beyond` the fixer if a function of the database works only under the application's search_path.
     """
 
     rows: int = 0
@@ -91,10 +91,10 @@ class Count:
 class Finding(Generic[About]):
     """One occurrence of a defect class.
 
-    `about` says in its type what it concerns. `rows` and `sample` come from the probe, where there is one; `asks`
-    composes it, which is only done when it is asked. `only_with_rows` marks a finding that is none when no row is
-    behind it; `vouched` one whose rows the catalogue vouches for, so that they are read only where reading is cheap or
-    was asked for; `of_rows` one that an empty table answers by its size.
+    `about` is what it concerns. `rows` and `sample` come from its probe, which `asks` composes when it is needed.
+    With `only_with_rows`, it is a finding only if the probe finds rows. If it is `vouched`, a valid constraint already
+    guarantees its rows, so the probe runs only if that is cheap or asked for. If it is `of_rows`, a table of size zero
+    cannot have it.
     """
 
     slug: str
@@ -118,12 +118,12 @@ class Finding(Generic[About]):
 
     @property
     def object(self) -> str:
-        """The name by which a report calls what it is about."""
+        """The name of its subject in a report."""
         return self.about.object
 
     @property
     def column(self) -> str | None:
-        """The column that it lies on, if any."""
+        """The column that it concerns, if any."""
         return self.about.column
 
     @property
@@ -133,12 +133,12 @@ class Finding(Generic[About]):
 
     @property
     def probe(self) -> Probe | None:
-        """The question about its rows, composed anew."""
+        """The probe for its rows, composed anew; None without one."""
         return self.asks() if self.asks else None
 
     @property
     def breaks(self) -> bool:
-        """Whether the contract does not hold because of it."""
+        """Whether it breaks the contract; a warning does not."""
         return self.severity == "error"
 
 
@@ -147,11 +147,10 @@ Counter = Callable[[Sequence[Probe]], Sequence[Count]]
 
 @dataclass(frozen=True)
 class Specimen:
-    """The smallest broken database: a sound one of `contract` with rows, then these statements.
+    """The smallest broken database: a sound one of `contract` with rows, then the statements of `breaks`.
 
-    `rows` counts the rows behind its finding, `hazards` what its repair needs, `quarantined` the rows that
-    its repair moves, `also` the slugs that unavoidably come with it. `superuser` where only one can break a
-    database in this way.
+    `rows` counts the rows behind its finding, `quarantined` those that its repair moves; `hazards` are what the repair
+    needs, `also` the slugs that unavoidably come with it. `superuser`: only a superuser can break a database so.
     """
 
     name: str
@@ -161,7 +160,7 @@ class Specimen:
     quarantined: int = 0
     also: frozenset[str] = frozenset()
     contract: Callable[[], MetaData] | None = None  # the library of fixer.defects._databases when None
-    setup: str | None = None  # rows of a contract of its own
+    setup: str | None = None  # statements that insert rows, for a contract of its own
     superuser: bool = False
     minimum_version: int = 13
-    manual: bool = False  # whether a person has to decide
+    manual: bool = False  # whether it needs a human decision

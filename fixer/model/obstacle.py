@@ -1,4 +1,4 @@
-"""What stands beside a table and acts on its rows or hinders its change, a class for each kind."""
+"""Obstacles: objects that act on the rows of a table or hinder its change, one class for each kind."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 Columns = tuple[str, ...]
-_Facts = tuple[str, str, Columns, str]  # kind, name, the columns that it hangs on, whether it acts
+_Facts = tuple[str, str, Columns, str]  # kind, name, the columns it depends on, whether it is enabled
 
 
 class _Spelt(ABC):
-    """Spells all kinds alike, for the fingerprints of plans."""
+    """Gives all kinds the same repr, because the fingerprint of a plan contains it."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ class _Spelt(ABC):
 
     @property
     def rank(self) -> tuple[str, str]:
-        """The order in which a fingerprint takes them."""
+        """The sort key of obstacles in a fingerprint."""
         return self._facts[:2]
 
     def __repr__(self) -> str:
@@ -31,7 +31,7 @@ class _Spelt(ABC):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Trigger(_Spelt):
-    """A trigger of a user."""
+    """A user-defined trigger."""
 
     kind: ClassVar[str] = "trigger"
     name: str
@@ -57,7 +57,7 @@ class Rule(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Policy(_Spelt):
-    """A policy of row security."""
+    """A row security policy."""
 
     name: str
 
@@ -68,7 +68,7 @@ class Policy(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class View(_Spelt):
-    """A view that shows columns of the table, whose types it holds."""
+    """A view over columns of the table, whose types cannot change while it exists."""
 
     name: str
     columns: Columns
@@ -80,7 +80,7 @@ class View(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Bound(_Spelt):
-    """What forbids that the types of columns change."""
+    """An object that prevents a change of the types of columns."""
 
     name: str
     columns: Columns
@@ -92,7 +92,7 @@ class Bound(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Dependent(_Spelt):
-    """What depends on columns and follows them."""
+    """An object that depends on columns, and would not move to a column that takes their place."""
 
     name: str
     columns: Columns
@@ -104,13 +104,13 @@ class Dependent(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PartitionKey(_Spelt):
-    """The columns by which a table is partitioned; an empty name stands for an expression."""
+    """The columns by which a table is partitioned; an empty name means an expression."""
 
     columns: Columns
 
     @property
     def name(self) -> str:
-        """The same words for each table."""
+        """Its name in messages, the same for every table."""
         return "partition key"
 
     @property
@@ -120,7 +120,7 @@ class PartitionKey(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Below(_Spelt):
-    """What a partition or an heir has for itself, and what acts on rows that show in the table."""
+    """A trigger of a partition or heir alone, or a foreign key to it alone: it acts on rows that the table shows."""
 
     name: str
     enabled: str = "O"  # as tgenabled, of a trigger
@@ -132,10 +132,10 @@ class Below(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApartIndex(_Spelt):
-    """An index of a partition's own, which would become part of such an index of the table."""
+    """An index of a partition alone, which PostgreSQL would attach to an equal index of the table."""
 
     name: str
-    kind: str  # of its constraint, as contype; else unique or index
+    kind: str  # contype of its constraint; without one, unique or index
     tail: str
 
     @property
@@ -145,7 +145,7 @@ class ApartIndex(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApartCheck(_Spelt):
-    """A check of a partition's or an heir's own, which would become part of one of its name."""
+    """A check of a partition or heir alone, which PostgreSQL would merge with a check of its name on the table."""
 
     name: str
     check: str
@@ -157,9 +157,10 @@ class ApartCheck(_Spelt):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MutePublication(_Spelt):
-    """A publication that cannot tell which row changes.
+    """A publication that cannot identify the row that an UPDATE or DELETE changes.
 
-    It leaves out or filters by `columns`; where there are none, the table says no columns by which rows are known.
+    `columns` are those of the replica identity that it leaves out, and others that it filters by. Without any, the
+    table has no replica identity.
     """
 
     name: str

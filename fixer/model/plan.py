@@ -1,4 +1,4 @@
-"""A plan: ordered steps as a server will run them, and what they are tied to; on disk as JSON."""
+"""A plan: ordered steps, rendered for a server and tied to its schema; and the plan as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ATOMIC, ONLINE = MODES = ("atomic", "online")
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes that a step reads and writes, those that the disk must have room for, and the seconds it may take."""
+    """The estimated cost of a step: seconds, and the bytes that it reads, writes and needs on disk."""
 
     seconds: float = 0.001
     reads: int = 0
@@ -51,10 +51,10 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Published:
-    """What a plan makes or changes that publications publish: a subscriber stops until it has the same.
+    """What a plan creates or changes in published tables: a subscriber stops until it has the same.
 
-    `tables` are the statements that make those tables of ours which are not there yet, `steps` the numbers of the
-    steps that change names, columns, types or keys of tables that they have.
+    `tables` are the statements that create the fixer's own tables that are missing, `steps` the numbers of the steps
+    that change names, columns, types or keys of tables that subscribers have.
     """
 
     publications: tuple[str, ...]
@@ -65,7 +65,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps, and what they are tied to."""
+    """Ordered steps, and the target, contract and schema that they were planned for."""
 
     target: str
     contract: str
@@ -76,17 +76,17 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     refusals: tuple[str, ...] = ()
     published: Published | None = None
-    question: str = ""  # to be answered where it may be the wrong database
+    question: str = ""  # asked if this may be the wrong database
 
     @property
     def hazards(self) -> frozenset[Hazard]:
-        """The hazards that must be allowed for it."""
+        """The hazards that must be allowed before it is applied."""
         heard = {Hazard.STOPS_SUBSCRIBERS} if self.published and self.published.heard else set()
         return frozenset(step.hazard for step in self.steps if step.hazard) | heard
 
     @property
     def identity(self) -> str:
-        """A name for exactly this plan."""
+        """A digest of 16 hex digits that identifies this plan."""
         steps = [*map(step_to_json, self.steps)]
         kept = [VERSION, self.fingerprint, self.contract, self.mode, self.schemas, self.refusals, steps]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
@@ -103,16 +103,16 @@ class Plan:
 
     @property
     def created(self) -> frozenset[QName]:
-        """The tables that it creates, or whose types it does."""
+        """The tables that it creates, or creates types for."""
         return created_tables(self.steps)
 
     @property
     def doubts(self) -> frozenset[tuple[str, QName]]:
-        """The defect classes and tables whose rows it settles: there the catalogue's word is not enough."""
+        """The defect classes and tables to read again at the end, because there a valid constraint did not hold."""
         return frozenset((step.slug, step.table) for step in self.steps if step.effect.doubted)
 
     def lacks(self, allowed: Iterable[str]) -> frozenset[Hazard]:
-        """Return the hazards that it needs and that were not allowed; "all" speaks for this database alone."""
+        """Return the hazards that it needs and that are not allowed; "all" means those of this database only."""
         named = frozenset(allowed)
         lacking = self.hazards - named
         return lacking & {Hazard.STOPS_SUBSCRIBERS} if "all" in named else lacking
@@ -124,7 +124,7 @@ def renamed_tables(steps: Iterable[PlannedStep]) -> dict[QName, QName]:
 
 
 def created_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
-    """Return the tables that steps create, or whose types they do."""
+    """Return the tables that steps create, or create types for."""
     return frozenset(step.table for step in steps if step.phase is Phase.TABLES) - set(renamed_tables(steps))
 
 
@@ -132,19 +132,19 @@ def created_tables(steps: Iterable[PlannedStep]) -> frozenset[QName]:
 
 
 def step_to_json(step: PlannedStep) -> dict[str, Any]:
-    """Return a step as JSON keeps it: its parts beside each other, and the names of its tables in their parts."""
+    """Return a step as a JSON object; its `names` are its tables, each as [schema, name]."""
     return {**codec.to_json(step), "names": [list(name) for name in (step.table, *step.touches)]}
 
 
 def step_from_json(kept: Mapping[str, Any]) -> PlannedStep:
-    """Return the step that JSON kept. Raises KeyError, TypeError or ValueError where it is none."""
+    """Return the step in a JSON object. Raises KeyError, TypeError or ValueError if it holds none."""
     table, *touches = kept["names"]
     step: PlannedStep = codec.from_json(PlannedStep, {"composes": False, **kept, "table": table, "touches": touches})
     return step
 
 
 def from_json(kept: Any) -> Plan:
-    """Return the plan that `fixer plan -o` kept. Raises PlanRefused when it is none, or of another version."""
+    """Return the plan that `fixer plan -o` wrote. Raises PlanRefused if it is none, edited, or of another version."""
     try:
         if kept["version"] != VERSION:
             raise PlanRefused(f"The plan is of version {kept['version']}, this fixer reads {VERSION}: plan again.")

@@ -1,4 +1,4 @@
-"""What a run tells while it works; whoever wants to show it overrides what it wants to show."""
+"""What a run reports while it works; a subclass overrides the reports that it shows."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from fixer.model.plan import PlannedStep
 
 
 class Progress:
-    """Hears of each step, of the rows it has written, and of what it waits for; says nothing."""
+    """Receives the reports of a run: each step, the rows it has written, what it waits for. It shows nothing."""
 
     def step(self, step: PlannedStep, count: int) -> None:
-        """Hear that one of `count` steps begins."""
+        """Receive the step that begins, and the `count` of all steps."""
 
     def rows(self, step: PlannedStep, done: int) -> None:
-        """Hear how many rows a step has written so far."""
+        """Receive the number of rows that a step has written so far."""
 
     def builds(self, done: int, total: int) -> None:
-        """Hear how far the build of an index is, in blocks or rows."""
+        """Receive how far an index is built, in blocks or rows."""
 
     def waits(self, reason: str) -> None:
-        """Hear what the step waits for."""
+        """Receive the reason why the step waits."""
 
     def again(self, reason: str) -> None:
-        """Hear why a new plan is made."""
+        """Receive the reason why a new plan is made."""
 
 
 SILENT = Progress()

@@ -1,4 +1,4 @@
-"""How sentences about published tables begin."""
+"""The beginning of sentences about published tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from fixer.model.plan import Published
 
 
 def named(published: Published) -> str:
-    """Begin a sentence with the publications."""
+    """Return the beginning of a sentence, such as: The publication p publishes"""
     names, one = ", ".join(published.publications), len(published.publications) == 1
     return f"The publication {names} publishes" if one else f"The publications {names} publish"

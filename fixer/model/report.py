@@ -11,10 +11,10 @@ from fixer.model.schema import Schema
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, and the schema as the repairs will leave it.
+    """The findings, and the schema as the repairs will leave it.
 
-    `consequences` are what the repairs themselves bring about and must make good again, such as the indexes
-    of a column that is mapped to another key: they belong to the plan, but nothing of them is wrong today.
+    `consequences` are defects that the repairs cause and must also repair, such as the lost indexes of a column that
+    is mapped to another key. They belong to the plan, but do not exist today.
     """
 
     actual: Schema
@@ -43,7 +43,7 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What was found, by point and object."""
+        """The findings, sorted by point, table and column."""
         return self.comparison.findings
 
     @property

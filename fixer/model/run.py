@@ -1,4 +1,4 @@
-"""Runs: what one did, what one took back, and the runs of the past."""
+"""Runs: what `apply` did, what `undo` took back, and past runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LedgerJson = list[dict[str, str | int]]
 
 @dataclass(frozen=True)
 class Entry:
-    """The rows of one table, counted before and after."""
+    """One entry of the ledger: the rows of a table, counted before and after a run."""
 
     table: QName
     before: int
@@ -25,18 +25,18 @@ class Entry:
 
     @property
     def adds_up(self) -> bool:
-        """Whether no row is lost and none appeared unannounced."""
+        """Whether every row is accounted for: none is lost, none appeared unannounced."""
         return self.before + self.inserted == self.after + self.quarantined
 
 
 def ledger_to_json(entries: Iterable[Entry]) -> LedgerJson:
-    """Return a ledger as JSON keeps it."""
+    """Return a ledger as JSON."""
     return [{**asdict(entry), "table": str(entry.table)} for entry in entries]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What `apply` did; no number where there was nothing to do."""
+    """What `apply` did; `run` is None if there was nothing to do."""
 
     target: str
     contract: str
@@ -78,21 +78,21 @@ class PastRun:
     started_at: str
     finished_at: str | None
     hazards: list[str]
-    ledger: LedgerJson | dict[str, int] | None  # the rows of before, by table, as long as the run is unfinished
+    ledger: LedgerJson | dict[str, int] | None  # until the run finishes: the rows before it, by table
     steps: int
     undone_by: int | None = None
-    undoable: bool = False  # whether what undo needs is there
+    undoable: bool = False  # whether the journal has what undo needs, and it is not undone yet
 
     @property
     def quarantined(self) -> int | None:
-        """The number of rows that it moved; None as long as it is unfinished."""
+        """The number of rows that it moved to quarantine; None until it finishes."""
         if not self.finished_at:
             return None
         return sum(int(entry["quarantined"]) for entry in self.ledger or () if isinstance(entry, dict))
 
 
 def package_version() -> str:
-    """Return the version of the installed package, which a run enters."""
+    """Return the version of the installed package, which the journal keeps for each run."""
     try:
         return version("pgmend")
     except PackageNotFoundError:

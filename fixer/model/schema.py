@@ -1,6 +1,6 @@
-"""What a database looks like, as frozen values: the one language of both sides, contract and actual.
+"""A schema as frozen values, the same for contract and actual.
 
-Nothing here touches a database. The values of a single table stand in fixer.model.table.
+Nothing here touches a database. The values of a single table are in fixer.model.table.
 """
 
 from __future__ import annotations
@@ -29,71 +29,71 @@ __all__ = [
     "Twin",
 ]
 
-Spellings = Mapping[tuple[str, tuple[str, ...]], str]  # of checks, by the digest of their trees and their columns
-COUNTED = 1_000_000  # rows of a twin, at the most
+Spellings = Mapping[tuple[str, tuple[str, ...]], str]  # of checks, by the digest of their parse tree, and their columns
+COUNTED = 1_000_000  # rows of a twin that are counted at most
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A relation that is called like a missing table, but for its schema, or for capitals, blanks and underscores."""
+    """A relation named like a missing table or its legacy name, but for schema, case, blanks, hyphens, underscores."""
 
     missing: QName
     name: QName
-    kind: str  # as that of a table
+    kind: str  # as Table.kind
     readable: bool = True
-    rows: int | None = None  # None where they were not counted; one more than COUNTED where they are more
+    rows: int | None = None  # None if not counted; COUNTED + 1 if there are more than COUNTED
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A table that a publication publishes, or will once it is made."""
+    """A table that a publication publishes, or will publish once the table exists."""
 
     table: QName
-    made: bool  # whether it is there by now
+    made: bool  # whether the table exists
     publication: str
     heard: bool  # whether a subscriber of this database is known
 
 
 @dataclass(frozen=True, slots=True)
 class Mute:
-    """A table, or a partition, that cannot tell a publication which row was changed or deleted."""
+    """A published table or partition without a replica identity for the rows that are changed or deleted."""
 
     oid: int
     table: QName
     publication: str
-    told_by: str  # as relreplident: a key (d), an index (i), or nothing (n)
+    told_by: str  # relreplident: the primary key (d), an index (i), or nothing (n)
     owned: bool  # whether the session may alter it
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who looks at the database, and what they may do."""
+    """The role and the database of this session, and what the role may do there."""
 
     role: str
     superuser: bool
     database: str
     version: int  # major
     can_create: bool  # schemas in this database
-    journaled: bool = False  # whether it may create tables in both of our own schemas
+    journaled: bool = False  # whether both schemas of the fixer exist and it may create tables there
     standby: bool = False
     read_only: bool = False
     search_path: tuple[str, ...] = ()
     schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
-    creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create
-    visible: Mapping[str, QName] = field(default_factory=dict)  # names that stand in several schemas of the path
+    creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create tables
+    visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All that the fixer knows of one side."""
+    """All that the fixer knows about one side, contract or actual."""
 
     tables: Mapping[QName, Table] = field(default_factory=dict)
     sequences: Mapping[QName, Sequence] = field(default_factory=dict)
     outside: tuple[ForeignKey, ...] = ()  # foreign keys of tables elsewhere that point into this schema
-    names: frozenset[QName] = frozenset()  # every relation's name, so that new names stay clear of them
+    names: frozenset[QName] = frozenset()  # the name of every relation, so that new names differ
     session: Session | None = None
-    spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask
-    twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # of tables that are missing
+    spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask for them
+    twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # by missing table
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:
@@ -101,7 +101,7 @@ class Schema:
         return replace(self, tables={**self.tables, table.name: table})
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
-        """Yield every foreign key that starts or ends here, those of partitions once: with their roots."""
+        """Yield every foreign key from or to these tables; one that partitions inherit comes once, with their root."""
         for table in self.tables.values():
             yield from (key for key in table.foreign_keys if not key.inherited)
         yield from (key for key in self.outside if not key.inherited)
@@ -111,7 +111,7 @@ class Schema:
         return tuple(key for key in self.foreign_keys() if key.target == target)
 
     def keys_over(self, table: QName, column: str) -> tuple[ForeignKey, ...]:
-        """Return the foreign keys in which a column takes part, at either end."""
+        """Return the foreign keys that contain a column, at either end."""
         return tuple(
             key
             for key in self.foreign_keys()
@@ -119,7 +119,7 @@ class Schema:
         )
 
     def without_foreign_keys(self, unwanted: frozenset[tuple[QName, str]]) -> Schema:
-        """Return this schema without the foreign keys of these tables and names."""
+        """Return this schema without some foreign keys, each given as (table, name)."""
         schema = self
         for table in self.tables.values():
             kept = tuple(k for k in table.foreign_keys if (k.table, k.name) not in unwanted)
@@ -135,12 +135,12 @@ class Schema:
 
     @property
     def version(self) -> int:
-        """The server's major version."""
+        """The server's major version; 18 if no session is known."""
         return self.session.version if self.session else 18
 
     @property
     def fingerprint(self) -> str:
-        """What ties a plan to the schema it was made for: figures that rows move are left out."""
+        """A digest that ties a plan to its schema; it leaves out sizes, counters and the session's rights."""
         digest = hashlib.sha256()
         for name in sorted(self.tables):
             digest.update(repr(_settled(self.tables[name])).encode())

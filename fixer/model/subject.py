@@ -1,6 +1,6 @@
 """What a finding is about: a table, a column, a key, an index, a check, a sequence or a default row.
 
-Each subject carries what its repair needs, so that a defect class says in its types what it has.
+Each subject carries what its repair needs, so that the types of a defect class show what it works with.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Part = ForeignKey | Index | Check | DefaultRow  # what the contract wants beside
 
 
 class Subject(Protocol):
-    """What every finding is about in some way."""
+    """What a finding is about."""
 
     @property
     def table(self) -> QName:
@@ -26,15 +26,15 @@ class Subject(Protocol):
 
     @property
     def object(self) -> str:
-        """The name by which a report calls it."""
+        """Its name in a report."""
 
     @property
     def column(self) -> str | None:
-        """The column that it lies on; of a foreign key all of them, separated by commas."""
+        """The column that it concerns; for a foreign key all of them, separated by commas."""
 
     @property
     def part(self) -> Part | None:
-        """The key, index, check or default row of the contract, where it is about one."""
+        """The key, index, check or default row of the contract, if it is about one."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class OfTable:
 
     @property
     def object(self) -> str:
-        """Its name, with the column where it is about one."""
+        """The name of the table, with the column if it is about one."""
         return f"{self.table}.{self.column}" if self.column else str(self.table)
 
     @property
@@ -61,7 +61,7 @@ class OfTable:
 
 @dataclass(frozen=True)
 class OtherTable(OfTable):
-    """A table of the contract, in whose place another relation stands."""
+    """A table of the contract, with the relation found in its place."""
 
     found: Table
 
@@ -80,7 +80,7 @@ class OfColumn(OfTable):
 
 @dataclass(frozen=True)
 class WantedColumn(OfTable):
-    """A column, with what the contract says of it."""
+    """A column, as the contract wants it."""
 
     wanted: Column
 
@@ -92,14 +92,14 @@ class WantedColumn(OfTable):
 
 @dataclass(frozen=True)
 class FoundColumn(OfColumn):
-    """A column of the contract, with the one that stands in its place."""
+    """A column of the contract, with the column found in its place."""
 
     found: Column
 
 
 @dataclass(frozen=True)
 class ColumnUnderIndex(OfColumn):
-    """A column, with the unique index that forbids what is to become of it."""
+    """A column, with the unique index under which its new values would collide."""
 
     index: Index
 
@@ -141,7 +141,7 @@ class OfIndex(OfTable):
 
     @property
     def column(self) -> str | None:
-        """The first of its columns; None where that is an expression."""
+        """The first of its columns; None if that is an expression."""
         return self.wanted.columns[0] or None
 
     @property
@@ -181,7 +181,7 @@ class OfCheck(OfTable):
 
 @dataclass(frozen=True)
 class FoundCheck(OfCheck):
-    """A check that the contract wants, with the one that stands in its place."""
+    """A check that the contract wants, with the check found in its place."""
 
     found: Check
 
@@ -215,7 +215,7 @@ class OfForeignKey:
 
 @dataclass(frozen=True)
 class FoundForeignKey(OfForeignKey):
-    """A foreign key that the contract wants, with the one that stands in its place."""
+    """A foreign key that the contract wants, with the one found in its place."""
 
     found: ForeignKey
 
@@ -246,11 +246,11 @@ class OfDefaultRow(OfTable):
 
 @dataclass(frozen=True)
 class Unreadable(OfTable):
-    """A table whose rows could not be read, for the sake of a subject of it."""
+    """A table whose rows could not be read, with the subject that they were needed for."""
 
     sought: Subject
 
     @property
     def part(self) -> Part | None:
-        """What its rows were to be read for."""
+        """The part of the contract that its rows were needed for."""
         return self.sought.part

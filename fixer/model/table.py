@@ -1,8 +1,8 @@
-"""Tables and what stands on them, as frozen values: columns, indexes, constraints, sequences.
+"""Tables and their parts, as frozen values: columns, indexes, constraints, sequences.
 
-A value may describe today (as the catalogue reader found it) or the future (as the repairs planned so far will leave
-it): then ``stored_as`` and ``now`` say where a table or a column of the future is found today, so that rows can be
-counted before anything is changed.
+A value describes today (as introspection found it) or the future (as the repairs planned so far will leave it). In the
+future, ``stored_as`` and ``now`` are where a table or a column is found today, so that rows can be counted before
+anything is changed.
 """
 
 from __future__ import annotations
@@ -41,34 +41,34 @@ class Column:
     collation: str | None = None  # as PostgreSQL spells it, only where it differs from the type's own
     sequence: QName | None = None  # the sequence behind its default or identity
     labels: tuple[str, ...] = ()  # of its enum type
-    home: str = ""  # the schema of its type, where the type's name does not say it
-    equality: str = "="  # the operator by which its cells are compared, as SQL spells it
-    # Of a contract: whether its default may give each row another value, so that to add it writes all rows anew.
+    home: str = ""  # the schema of its type, if the name of the type lacks it
+    equality: str = "="  # the operator that compares its cells, as SQL spells it
+    # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
-    stored_as: str | None = None  # today's name, where the plan renames it
+    stored_as: str | None = None  # today's name, if the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
-    mapped: str = ""  # the column whose texts the plan maps to these numbers: not countable today
-    numbered: bool = False  # the plan numbers its rows anew: nothing can have pointed at them
-    added: bool = False  # the plan adds it: there is none today
+    mapped: str = ""  # the column whose texts the plan maps to these numbers, which do not exist today
+    numbered: bool = False  # the plan numbers its rows anew: nothing can reference the numbers yet
+    added: bool = False  # the plan adds it: it does not exist today
 
     @property
     def full_type(self) -> str:
-        """Its type as SQL spells it under any search_path."""
+        """Its type in SQL, correct under any search_path."""
         return f"{quoted(self.home)}.{self.type}" if self.home else self.type
 
     @property
     def generates(self) -> bool:
-        """Whether the database fills this column by counting."""
+        """Whether a sequence or an identity numbers this column."""
         return bool(self.sequence or self.identity)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index, and the key constraint that stands on it, if any (pg_index, pg_constraint)."""
+    """An index, and the key constraint that it backs, if any (pg_index, pg_constraint)."""
 
     name: str
-    columns: tuple[str, ...]  # key columns; empty strings stand for expressions
-    tail: str  # all that follows the table's name in its definition: USING btree (…) WHERE …
+    columns: tuple[str, ...]  # key columns; empty strings mean expressions
+    tail: str  # what follows the table's name in its definition: USING btree (…) WHERE …
     unique: bool = False
     primary: bool = False
     constraint: bool = False
@@ -77,11 +77,11 @@ class Index:
     deferred: bool = False
     partial: bool = False
     nulls_not_distinct: bool = False
-    exclusion: str = ""  # the definition of the exclusion constraint that stands on it
+    exclusion: str = ""  # the definition of the exclusion constraint that it backs
 
     @property
     def is_plain_key(self) -> bool:
-        """Whether it proves uniqueness of its columns at once, so a foreign key may point at them."""
+        """Whether it proves at once that its columns are unique, so that a foreign key may point at them."""
         return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)
 
 
@@ -114,27 +114,27 @@ class ForeignKey:
     validated: bool = True
     enforced: bool = True
     disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire
-    emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; none: all of them
-    inherited: bool = False  # whether a partition has it from its root, with which it comes and goes
-    equalities: tuple[str, ...] = ()  # the operators by which it compares, where they are not PostgreSQL's own
+    emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; empty: all
+    inherited: bool = False  # whether a partition has it from its root, which adds and drops it
+    equalities: tuple[str, ...] = ()  # the operators that compare its columns, if not PostgreSQL's own
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
-        """The column pairs, whatever their order."""
+        """The column pairs, in no order."""
         return frozenset(zip(self.columns, self.target_columns, strict=True))
 
     @property
     def behaviour(self) -> tuple[object, ...]:
-        """What it does, its name and its proof aside."""
+        """What it does: actions, match and deferral, without its name and validity."""
         return (self.on_delete, frozenset(self.emptied), self.on_update, self.match, self.deferrable, self.deferred)
 
     @property
     def holds(self) -> bool:
-        """Whether the catalogue vouches for every row under it."""
+        """Whether PostgreSQL guarantees it for every row: it is valid, enforced, and its triggers fire."""
         return self.validated and self.enforced and not self.disabled_triggers
 
     def points_as(self, wanted: ForeignKey) -> bool:
-        """Tell whether it points at the wanted table and columns."""
+        """Return whether it points at the table and columns of the wanted one."""
         return self.target == wanted.target and self.pairs == wanted.pairs
 
 
@@ -151,13 +151,13 @@ class Sequence:
     cycle: bool
     owner: str
     owned_by: tuple[QName, str] | None = None
-    readable: bool = True  # whether its own row may be read, which alone tells where a restart put it
-    last_value: int | None = None  # only where the sequence cannot be read itself, and the role may know
+    readable: bool = True  # whether its own row may be read, which alone shows the effect of a RESTART
+    last_value: int | None = None  # only if its own row cannot be read, and the role has USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation that holds rows, or stands where one should."""
+    """A relation that holds rows, or is found where a table should be."""
 
     name: QName
     kind: str = "r"  # r table, p partitioned, v view, m materialized view, f foreign
@@ -166,7 +166,7 @@ class Table:
     readable: bool = True
     persistence: str = "p"
     inherits: bool = False
-    heirs: bool = False  # whether others INHERIT from it: their rows show in it, and its keys do not bind them
+    heirs: bool = False  # whether others INHERIT from it: it shows their rows, but its keys do not bind them
     row_security: bool = False
     forced_row_security: bool = False
     bytes: int = 0  # as last measured by VACUUM or ANALYZE
@@ -176,11 +176,11 @@ class Table:
     checks: tuple[Check, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
-    stored_as: QName | None = None  # today's name, where the plan renames it
+    stored_as: QName | None = None  # today's name, if the plan renames it
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
-    leaving: tuple[Composable, ...] = ()  # rows (conditions over the future row) that the plan moves away
+    leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 
     @property
     def primary_key(self) -> Index | None:
@@ -189,24 +189,24 @@ class Table:
 
     @property
     def plain_keys(self) -> tuple[Index, ...]:
-        """The keys that prove uniqueness at once."""
+        """The keys that prove at once that their columns are unique."""
         return tuple(index for index in self.indexes if index.is_plain_key)
 
     def has_key_on(self, columns: tuple[str, ...]) -> bool:
-        """Tell whether the catalogue proves that no two rows agree in exactly these columns."""
+        """Return whether a key over exactly these columns proves that no two rows agree in them, NULLs aside."""
         return any(set(key.columns) == set(columns) for key in self.plain_keys)
 
     def tells_all_apart(self, columns: tuple[str, ...]) -> bool:
-        """Tell whether the catalogue proves that no two rows agree in exactly these columns, NULLs being alike."""
+        """Return whether a key over exactly these columns proves that no two rows agree in them, NULLs being equal."""
         filled = all(column in self.columns and self.columns[column].not_null for column in columns)
         return any(set(k.columns) == set(columns) and (filled or k.nulls_not_distinct) for k in self.plain_keys)
 
     def tells_apart(self, columns: tuple[str, ...]) -> bool:
-        """Tell whether the catalogue proves that no two rows agree in these columns, NULLs aside."""
+        """Return whether a key proves that no two rows agree in these columns, NULLs aside."""
         return any(set(key.columns) <= set(columns) for key in self.plain_keys)
 
     def binds(self, column: str) -> str | None:
-        """Return what forbids that the type of a column changes, if anything does."""
+        """Return the description of an object that prevents a change of a column's type; None without one."""
         views = (f"view {o.name}" for o in self.obstacles if isinstance(o, View) and column in o.columns)
         others = (o.name for o in self.obstacles if isinstance(o, Bound | PartitionKey) and column in o.columns)
         made = (c for c in self.columns.values() if c.generated and c.default and c.name != column)
@@ -214,11 +214,11 @@ class Table:
         return next(chain(views, others, generated), None)
 
     def checks_over(self, column: str) -> tuple[Check, ...]:
-        """Return the checks that speak of a column."""
+        """Return the checks that name a column."""
         return tuple(check for check in self.checks if column in check.columns)
 
     def before_mapping(self) -> Table:
-        """Return this table as it is until the texts of references are mapped: under the names that they have today."""
+        """Return this table as it is before texts are mapped to numbers: these columns have the names of today."""
         texts = {column.mapped: column.name for column in self.columns.values() if column.mapped}
         columns = (
             replace(column, name=texts.get(column.name, column.name))
