@@ -26,9 +26,9 @@ def alter(
     reverts: tuple[Reversal[Composable], ...] = (),
     only: bool = False,
 ) -> Step:
-    """Return ``ALTER TABLE table action``; `merge` where it may share one statement with its neighbours.
+    """Return the step for ``ALTER TABLE table action``; with `merge`, it may share one statement with its neighbours.
 
-    `only` where its partitions and heirs keep what they have.
+    With `only`, partitions and heirs stay as they are.
     """
     return Step(
         phase=phase,
@@ -45,7 +45,7 @@ def alter(
 
 
 def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard | None = None) -> Step:
-    """Return the step that drops a constraint before all other work."""
+    """Return the step that drops a constraint, before rows and columns change."""
     action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
     return alter(Phase.RELEASE, table, title, action, hazard=hazard)
 

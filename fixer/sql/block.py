@@ -1,6 +1,6 @@
-"""SQL bodies of more than a few lines: they stand in the folder blocks, and can be pasted into an editor.
+"""SQL bodies of more than a few lines: they are files in the folder blocks, to be read and edited as SQL.
 
-In a file `{name}` stands for a part that is composed; lines of comment are for its reader, and never sent.
+In a file, `{name}` is a placeholder for composed SQL. Lines of comment are for the reader, and are not sent.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from psycopg2.sql import SQL, Composable, Composed, Literal
 
 
 def written(file: str, /, **parts: Composable) -> Composed:
-    """Return the body in a file of the folder, with these parts."""
+    """Return the SQL in a file of the folder blocks, with these parts for its placeholders."""
     return _body(file).format(**parts)
 
 
 def block(file: str, /, **parts: Composable) -> Block:
-    """Return the anonymous block whose body is in a file of the folder, with these parts."""
+    """Return the anonymous block whose body is the SQL that `written` returns."""
     return Block(written(file, **parts))
 
 
@@ -56,9 +56,9 @@ class Block(Quoted):
 
 
 class Own(Composable):
-    """The call of a function by a default of the database's own, which may find what it names by the search_path alone.
+    """The call of a database's own function by a default; the function may need the application's search_path.
 
-    So it runs under the path that the session has by itself: in a function, which `made` makes beforehand.
+    So it runs under the session's own search_path, in a function that `made` creates first.
     """
 
     def __init__(self, call: str, type_: str) -> None:
@@ -68,13 +68,13 @@ class Own(Composable):
 
     @classmethod
     def is_call(cls, default: str) -> bool:
-        """Tell whether a default is a call of a function that is not PostgreSQL's own, and nothing else."""
+        """Return whether a default is nothing but a call of a function that is not PostgreSQL's own."""
         bare = _QUOTED.sub(lambda found: "" if found[0].startswith("'") else '"name"', default)
         return bool(_CALL.match(bare)) and not set(bare) & set("+-*/<>=~!@#%^&|`?")
 
     @property
     def made(self) -> Block:
-        """The block that makes the function, in this session alone."""
+        """The block that creates the function, for this session only."""
         body = Literal(f"BEGIN RETURN {self._call}; END")
         type_ = SQL(self._type.replace("'", "''"))
         return block("columns/own_default", type=type_, name=Literal(self._name), body=body)

@@ -15,7 +15,7 @@ from fixer.model import expression
 from fixer.model.table import Column, ForeignKey, QName, Table
 from fixer.sql.block import Block, Own, Quoted, block, written
 
-# A session of the server, by which one knows itself again.
+# Identifies this session, even after another session has got its pid.
 THIS_SESSION = SQL(
     "(SELECT pid || ' ' || backend_start::text FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid())"
 )
@@ -59,7 +59,7 @@ def any_of(conditions: Iterable[Composable]) -> Composed:
 def equal(
     left: Sequence[str], right: Sequence[str], left_alias: str, right_alias: str, operators: Sequence[str] = ()
 ) -> Composed:
-    """Return the condition that two rows agree in these columns, pair by pair; by `operators` if not by ``=``."""
+    """Return the condition that two rows agree in these columns, pair by pair, under `operators` or else ``=``."""
     signs = operators or ["="] * len(left)
     return all_of(
         SQL("{} {} {}").format(column(a, left_alias), SQL(sign), column(b, right_alias))
@@ -78,12 +78,12 @@ def alike(table: Table, keys: Sequence[str], left: str, right: str) -> Composed:
 
 
 def equalities(table: Table, keys: Iterable[str]) -> list[str]:
-    """Return the operators by which columns are compared."""
+    """Return the operators that compare these columns."""
     return [table.columns[key].equality if key in table.columns else "=" for key in keys]
 
 
 def not_distinct(table: Table, of: str, left: str, right: str) -> Composed:
-    """Return the condition that two rows of a table agree in a column, or both lack it."""
+    """Return the condition that two rows of a table agree in a column, or are both NULL in it."""
     a, b, sign = column(of, left), column(of, right), equalities(table, [of])[0]
     if sign == "=":
         return SQL("{} IS NOT DISTINCT FROM {}").format(a, b)
@@ -106,12 +106,12 @@ def not_null(of: Iterable[str]) -> Composed:
 
 
 def whole_row(table: Table, alias: str = "t") -> Composed:
-    """Return all cells of the row as one text, by which identical rows are told from others."""
+    """Return all cells of the row as one text, which is equal for identical rows only."""
     return SQL("ROW({})::text").format(columns(table.columns, alias))
 
 
 def over(value: Composable, of: str, cell: Composable) -> Composable:
-    """Return an expression over the row in which `cell` stands for one of its columns."""
+    """Return the expression `value` with `cell` in place of the column `of`."""
     if value == column(of):
         return cell
     if isinstance(value, Composed):
@@ -120,7 +120,7 @@ def over(value: Composable, of: str, cell: Composable) -> Composable:
 
 
 def stored(table: Table) -> Identifier:
-    """Return the name under which a table of the future is found today."""
+    """Return the name that a table of the future has today."""
     return name(table.stored_as or table.name)
 
 
@@ -132,12 +132,12 @@ def today(of: Column) -> Composable:
 def rows_of(table: Table, *, own: bool = False) -> Composed:
     """Return a FROM item `t` that shows today's rows as the plan so far will leave them.
 
-    Only its `own`, where asked, which its keys bind: not those of tables that INHERIT from it (PostgreSQL manual,
-    5.11.1).
+    With `own`, it leaves out rows of tables that INHERIT from it, because its keys do not bind them (PostgreSQL
+    manual, 5.11.1).
     """
     if table.created:
         cells = SQL(", ").join(
-            # The type of an enum may be yet to be created as well.
+            # The plan may also be the one that creates the type of an enum.
             SQL("NULL::{} AS {}").format(SQL("text" if c.labels else c.full_type), Identifier(c.name))
             for c in table.columns.values()
         )
@@ -155,17 +155,17 @@ def rows_of(table: Table, *, own: bool = False) -> Composed:
 
 
 def is_stored(table: Table) -> bool:
-    """Tell whether the plan so far leaves the rows of a table as they stand."""
+    """Return whether the plan so far leaves the name and the rows of a table as they are."""
     return rows_of(table) == SQL("{} AS t").format(name(table.name))
 
 
 def next_value(table: QName, of: str) -> Composed:
-    """Return the next number of the generator that a column owns."""
+    """Return the call for the next number of the sequence that a column owns."""
     return SQL("nextval({})").format(generator_of(table, of))
 
 
 def generator_of(table: QName, column: str) -> Composed:
-    """Return the name of the generator that a column owns."""
+    """Return the call for the name of the sequence that a column owns."""
     return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))
 
 
@@ -184,9 +184,9 @@ def _numbered(keys: Sequence[str]) -> Composed:
 def repeating(rows: Composable, keys: Sequence[str], signs: Sequence[str], *, nulls_repeat: bool = False) -> Composed:
     """Return a FROM item `t`: the rows whose key repeats, with their table and place.
 
-    They are compared by `signs`. The keys are sorted by themselves, and only the rows of those that repeat are looked
-    at. Numbered, not grouped: for a GROUP BY of many keys PostgreSQL chooses to hash, which takes four times as long
-    as to sort.
+    Keys are compared by `signs`. They are sorted without their rows, and only the rows of repeating keys are read.
+    They are numbered and not grouped, because PostgreSQL hashes for a GROUP BY of many keys, which takes four times as
+    long as a sort. With `nulls_repeat`, a key that contains a NULL repeats too.
     """
     twice = SQL(
         "SELECT {names} FROM (SELECT {keys}, row_number() OVER (PARTITION BY {keys}) FROM {rows})"
@@ -216,9 +216,9 @@ def numbered_copies(repeating: Composable, table: Table, identity: Sequence[str]
 
 
 def among(source: Composable, condition: Composable) -> Composed:
-    """Return the condition that the row is one of those that `copies` or `rivals` number so.
+    """Return the condition that the row is one that `copies` or `rivals` number, and that fulfils `condition` there.
 
-    By table and place: a place alone means another row in each partition.
+    It compares table and place, because the same place is another row in each partition.
     """
     return SQL("(t.tableoid, t.ctid) IN (SELECT t.pgmend_part, t.pgmend_place FROM {} WHERE {})").format(
         source, condition
@@ -226,7 +226,7 @@ def among(source: Composable, condition: Composable) -> Composed:
 
 
 def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
-    """Return `copies`, in which the differing rows that share a key are numbered as well (`pgmend_rival`)."""
+    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`)."""
     return SQL(
         "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
         " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"
@@ -234,7 +234,7 @@ def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
     ).format(keys=columns(keys), copies=copies(rows, table, keys))
 
 
-# Of each row that `rivals` numbers: its place, that of the row that stays, and which of both it is.
+# For each row that `rivals` numbers: its place, the place of the row that stays, and its kind.
 PLACES = (
     SQL("t.pgmend_place"),
     SQL("CASE WHEN t.pgmend_copy > 1 THEN t.pgmend_original ELSE t.pgmend_keeper END"),
@@ -243,14 +243,14 @@ PLACES = (
 
 
 def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
-    """Return the question where copies and rivals stand, each with the row that stays, and which of both it is."""
+    """Return the SELECT for the places of copies and rivals, each with the place of its row that stays and its kind."""
     return SQL(
         "SELECT {} AS place, {} AS keeper, {} AS kind FROM {} WHERE t.pgmend_copy > 1 OR t.pgmend_rival > 1"
     ).format(*PLACES, rivals(rows, table, keys))
 
 
 def fitting(name: str) -> str:
-    """Return a name in the 63 bytes that PostgreSQL has for one; where it is cut, a digest tells it from its like."""
+    """Return a name that fits PostgreSQL's 63 bytes; if it must be cut, a digest keeps it unique."""
     if len(name.encode()) <= 63:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""How values get from one type to another without loss, and which of them cannot.
+"""How values are converted from one type to another without loss, and which of them cannot be.
 
 Sources: PostgreSQL manual, chapter 8 (data types).
 """
@@ -15,21 +15,21 @@ from fixer.sql.types import family, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
-# Digits and blanks are spelt out: under some collations \d and \s match what no cast takes.
+# Digits and blanks are spelt out: under some collations \d and \s match characters that no cast accepts.
 _BLANKS = " \t\n\r\f\v"
 _DAY = r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
 _ZONE = r"(Z|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)"
 _MOMENT = rf"^{_DAY}([ T]{_CLOCK}[ ]*{_ZONE}?)?$"
-_ZONED = r":.*[Z+-]"  # of a moment: only its clock has colons, and only a zone stands behind
+_ZONED = r":.*[Z+-]"  # of a moment: only its time has colons, and only a zone follows it
 _WHOLE = r"^[+-]?[0-9]+$"
 _DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
-_DIGITS = 15_000  # of a text that is taken for a number; numeric holds 16,383 behind the point, and more before it
+_DIGITS = 15_000  # at most, of a text taken for a number; numeric holds 16,383 after the point, more before it
 _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
 _BOUNDS = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
 _FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
-_WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them each whole float, real or double, is a bigint
+_WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them, every whole number of either float type fits bigint
 _STRINGS = r'"(\\.|[^"\\])*"'
 
 
@@ -37,9 +37,9 @@ _STRINGS = r'"(\\.|[^"\\])*"'
 class Conversion:
     """How values of one type become values of another.
 
-    `fits` is the condition on the row under which its value is understood; `value` the new value;
-    `reversible` whether the old spelling can be had back from every new value alone; `back` the old value
-    over the new cell, where it is not just the text of it.
+    `fits` is the condition that the value of a row can be converted, and `value` is the new value. It is `reversible`
+    if every new value alone gives back the old spelling. `back` is the old value over the new cell, if that is not
+    simply the cell's text.
     """
 
     type: str
@@ -47,7 +47,7 @@ class Conversion:
     value: Composable
     reversible: bool = False
     back: Composable | None = None
-    home: str = ""  # the schema of the type, where its name does not say it
+    home: str = ""  # the schema of the type, if its name lacks it
 
     @property
     def full_type(self) -> str:
@@ -56,7 +56,7 @@ class Conversion:
 
 
 def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
-    """Return how a column's values get to the wanted type, or the reason why no safe way exists."""
+    """Return how a column's values are converted to the wanted type, or the reason why no safe way exists."""
     way = _conversion(found, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
 
@@ -73,7 +73,7 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
             wanted.type,
             SQL("{} IN ({})").format(text, labels),
             SQL("{}::{}").format(text, SQL(wanted.full_type)),
-            False,  # blanks around a label go
+            False,  # blanks around a label are lost
         )
     if w == "boolean":
         return _to_boolean(f, found.type, cell, text)
@@ -111,9 +111,9 @@ def _number(text: Composable, pattern: str) -> Composed:
 
 
 def _moment(text: Composable, wanted: Column) -> Composed:
-    """Return the condition that a text is a moment of the calendar with no more digits than the type keeps.
+    """Return the condition that a text is a moment that exists, with no more digits than the type keeps.
 
-    2023-02-29 never was.
+    2023-02-29, for example, does not exist.
     """
     month = "(substr({text}, 1, 7) || '-01')::date"
     last = f"extract(day FROM {month} + interval '1 month' - interval '1 day')"
@@ -127,14 +127,15 @@ def _moment(text: Composable, wanted: Column) -> Composed:
 
 
 def _in_calendar(cell: Composable) -> Composed:
-    """Return the condition that a date or timestamp is a moment that every other type for one knows as well."""
+    """Return the condition that a date or timestamp lies in the range of every type for moments."""
     return SQL("({} BETWEEN '4713-01-01 BC' AND '294276-12-01' OR NOT isfinite({}))").format(cell, cell)
 
 
 def _as_jsonb(cell: Composable) -> Composed:
-    """Return the condition that nothing of a json is lost as jsonb: of a key that stands twice only the last is kept.
+    """Return the condition that nothing of a json is lost as jsonb, which keeps only the last of repeated keys.
 
-    Outside of strings there is one colon for each key. Where jsonb takes no such character or number, nothing is cast.
+    Outside strings there is one colon for each key, so none is lost if the colons are as many. Characters and numbers
+    that jsonb rejects do not fit, and are not cast.
     """
     pairs = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     escapes = SQL("regexp_replace(replace({}::text, {}, ''), {}, ' ', 'g') !~ {}").format(
@@ -165,7 +166,7 @@ def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conve
         return "no safe way is known to boolean"
     known = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, (*_TRUE, *_FALSE))))
     value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
-    if f != "text":  # 1.00 is 1
+    if f != "text":  # compared as numbers, because 1.00 is 1
         known, value = SQL("{} IN (0, 1)").format(cell), SQL("{} = 1").format(cell)
     null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(text, value)
     back = None if f == "text" else SQL("{}::integer::{}").format(cell, SQL(found))
@@ -177,7 +178,7 @@ def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> C
         return _plain(wanted.type, SQL("true"), SQL("{}::integer::{}").format(cell, SQL(wanted.full_type)), True)
     pattern = _WHOLE if f == "text" else _DECIMAL
     top = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
-    # In CASE, so that a text which is no number is never cast to be measured.
+    # CASE keeps a text that is no number from being cast.
     whole = "{text}::numeric = trunc({text}::numeric) AND {text}::numeric BETWEEN {low} AND {top}"
     fits = SQL(f"CASE WHEN {{number}} THEN {whole} ELSE false END").format(
         text=text, number=_number(text, pattern), low=Literal(-top - 1), top=Literal(top)
@@ -186,7 +187,7 @@ def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> C
 
 
 def _to_numeric(found: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
-    """Through text: float8::numeric keeps 15 digits, real::numeric 6; the shortest text keeps all."""
+    """Return the conversion to numeric by text: float8::numeric keeps 15 digits, real::numeric 6, the text all."""
     measure = shape(wanted.type)
     number = SQL("{}::numeric").format(text)
     fits: Composable = _number(text, _DECIMAL)
@@ -202,11 +203,11 @@ def _to_numeric(found: str, cell: Composable, text: Composable, wanted: Column) 
 
 
 def _to_float(found: str, cell: Composable, text: Composable, wanted: Column) -> Conversion:
-    """A float holds a number exactly where its shortest text says it again, or where a whole number comes back."""
+    """Return the conversion to a float; a number fits if the float's text, or the whole number in it, equals it."""
     type_, number = SQL(wanted.full_type), SQL("{}::numeric").format(text)
     value = SQL("{}::{}").format(text, type_)
     (least, most), (low, top) = _FLOATS[wanted.type], _WHOLE_FLOATS
-    # In CASE, each in the other: what is out of range is never cast.
+    # The nested CASE keeps a number that is out of range from being cast.
     fits = SQL(
         "CASE WHEN {digits} THEN CASE WHEN {number} = 0 OR abs({number}) BETWEEN {least} AND {most} THEN"
         " {value}::text::numeric = {number}"
@@ -225,14 +226,15 @@ def _to_float(found: str, cell: Composable, text: Composable, wanted: Column) ->
 
 
 def _whole_again(cell: Composable, found: str) -> Composed:
-    """Return the integer over a numeric or float cell: its text may have a point or an exponent."""
+    """Return the integer in a numeric or float cell, whose text may have a point or an exponent."""
     return SQL("{}::{}").format(cell, SQL(found))
 
 
 def _to_clock(text: Composable, wanted: Column, hints: ColumnHints) -> Conversion:
-    """Return how a text becomes what clock or calendar show; of a text with a zone, what they show in the declared one.
+    """Return how a text becomes a date or a timestamp without zone; one with a zone is converted to the declared zone.
 
-    A date has no time of day, and neither has a zone: where none is declared, a text with a zone does not fit.
+    A text with a zone does not fit if no zone is declared. A text with a time of day other than midnight does not fit
+    a date.
     """
     type_, clock = SQL(wanted.full_type), SQL("{}::timestamp").format(text)
     fits: Composable = SQL("{} !~ {}").format(text, Literal(_ZONED))
@@ -260,7 +262,7 @@ def _to_moment(
     if family(found.type) != "text":
         value = SQL("({}::timestamp AT TIME ZONE {})::{}").format(cell, zone, type_)
         back = SQL("({} AT TIME ZONE {})::{}").format(cell, zone, SQL(found.full_type))
-        # An hour of the clock that was left out is no moment; and the new type may keep fewer digits.
+        # An hour that the clock skipped is no moment; and the new type may keep fewer digits.
         same = SQL("{} = {}").format(q.over(back, found.name, value), cell)
         fits = SQL("CASE WHEN {} THEN {} ELSE false END").format(_in_calendar(cell), same)
         return Conversion(wanted.type, fits, value, back=back)

@@ -1,7 +1,7 @@
 """Definitions of tables, columns and constraints, composed from values of the contract.
 
-Types, expressions and index tails are PostgreSQL's own spelling of the contract, read back by the
-catalogue reader; names are always quoted by Identifier.
+Types, expressions and index tails are PostgreSQL's own spelling of the contract, as introspection read it
+back; names are always quoted by Identifier.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _SERIAL = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"
 
 
 def is_serial(column: Column) -> bool:
-    """Tell whether ``serial`` says all there is to say of the column's generator."""
+    """Return whether ``serial`` describes the column's numbering completely."""
     return bool(column.sequence) and not column.identity and column.type in _SERIAL
 
 
 def column_definition(
     column: Column, *, default: Composable | None = None, sequences: Mapping[QName, Sequence] | None = None
 ) -> Composed:
-    """Return a column as CREATE TABLE and ADD COLUMN take it; `default` in place of the contract's own.
+    """Return a column's clause for CREATE TABLE and ADD COLUMN; `default` replaces the contract's own.
 
-    `sequences` of the contract tell how an identity counts.
+    `sequences` of the contract hold the options of an identity.
     """
     parts: list[Composable] = [Identifier(column.name)]
     parts.append(SQL(_SERIAL[column.type] if is_serial(column) else column.full_type))
@@ -52,7 +52,7 @@ def column_definition(
 
 
 def identity_clause(column: Column, sequences: Mapping[QName, Sequence]) -> Composed:
-    """Return how an identity column counts."""
+    """Return the identity clause of a column, with the options of its sequence if it is known."""
     kind = SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
     sequence = sequences.get(column.sequence) if column.sequence else None
     if sequence is None:
@@ -74,13 +74,13 @@ def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
 
 
 def check_clause(name: str, check: Check) -> Composed:
-    """Return a check as CREATE TABLE and ADD take it."""
+    """Return a check's clause for CREATE TABLE and ADD."""
     kind = (" NO INHERIT" if check.no_inherit else "") + ("" if check.enforced else " NOT ENFORCED")
     return SQL("CONSTRAINT {} CHECK {}{}").format(Identifier(name), SQL(check.expression), SQL(kind))
 
 
 def key_clause(name: str, key: Index) -> Composed:
-    """Return a primary key or unique constraint as ADD takes it."""
+    """Return a primary key's or unique constraint's clause for ADD."""
     kind = "PRIMARY KEY" if key.primary else "UNIQUE"
     if key.nulls_not_distinct:
         kind += " NULLS NOT DISTINCT"
@@ -90,7 +90,7 @@ def key_clause(name: str, key: Index) -> Composed:
 
 
 def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
-    """Return a foreign key as ADD takes it."""
+    """Return a foreign key's clause for ADD."""
     deeds: list[Composable] = [SQL(" MATCH FULL" if key.match == "f" else "")]
     if key.on_delete != "a":
         deeds.append(SQL(f" ON DELETE {ACTIONS[key.on_delete]}"))
@@ -109,16 +109,16 @@ def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
 
 
 def deferral(deferrable: bool, deferred: bool) -> str:
-    """Return when a constraint speaks, as its definition ends."""
+    """Return the end of a constraint's definition: whether it can be deferred, and is so by default."""
     if not deferrable:
         return ""
     return " DEFERRABLE INITIALLY DEFERRED" if deferred else " DEFERRABLE"
 
 
 def alone(table: Table, index: Index) -> None:
-    """Raise RefusalError where a partition has an index of its own like the one that a table is to get.
+    """Raise RefusalError if a partition already has an index like the one that the table will get.
 
-    PostgreSQL takes it for a part of the new one, whatever its order (manual, 5.12.2.1): it would go with that.
+    PostgreSQL would attach it to the new one, whatever its order (manual, 5.12.2.1), and drop it together with that.
     """
     kind = "p" if index.primary else "u" if index.constraint else "unique" if index.unique else "index"
     for each in table.obstacles:
@@ -131,9 +131,9 @@ def _unordered(tail: str) -> str:
 
 
 def whole(table: Table, columns: Iterable[str]) -> None:
-    """Raise RefusalError where a table is partitioned by something that a key over these columns has not.
+    """Raise RefusalError if a table is partitioned by a column or expression that is not among these columns.
 
-    PostgreSQL manual, 5.12.2.3.
+    A key over all partitions needs all of them (PostgreSQL manual, 5.12.2.3).
     """
     for each in table.obstacles:
         if isinstance(each, PartitionKey) and not set(each.columns) <= set(columns):
@@ -149,7 +149,7 @@ def create_index(name: str, table: QName, index: Index) -> Composed:
 
 
 def create_type(column: Column) -> Composed:
-    """Return the block that creates the column's enum type where it is missing."""
+    """Return the block that creates the column's enum type if it is missing."""
     labels = SQL(", ").join(map(Literal, column.labels))
     return q.Block(
         SQL("BEGIN\n    IF to_regtype({}) IS NULL THEN\n        CREATE TYPE {} AS ENUM ({});\n    END IF;\nEND").format(
@@ -169,12 +169,12 @@ def dropped(table: QName, constraint: str) -> Composed:
 
 
 def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
-    """Return a name for an index or sequence beside the table `home` that no relation there has."""
+    """Return a name for an index or sequence that no relation in the schema of the table `home` has."""
     return q.free_name(wanted, (name.name for name in schema.names if name.schema == home.schema))
 
 
 def free_constraint_name(table: Table | None, schema: Schema, home: QName, wanted: str, *, index: bool) -> str:
-    """Return a name for a constraint that is free on the table, and in the schema where it brings an index."""
+    """Return a name for a constraint that is free on the table, and in the schema too if it has an `index`."""
     taken = set()
     if table:
         taken |= {each.check for each in table.obstacles if isinstance(each, ApartCheck)}
@@ -186,7 +186,7 @@ def free_constraint_name(table: Table | None, schema: Schema, home: QName, wante
 
 
 def handed_over(table: QName, column: str, to: str) -> Composable:
-    """Return the block by which another column of a table gets comment, grants and options as this one has them."""
+    """Return the block that gives the column `to` the comment, grants and options of `column`."""
     grants = (
         "SELECT privilege_type AS deed, is_grantable AS further, CASE WHEN grantee = 0 THEN 'PUBLIC'"
         " ELSE quote_ident(pg_get_userbyid(grantee)) END AS whom FROM pg_catalog.aclexplode({}.attacl)"

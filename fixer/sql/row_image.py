@@ -1,7 +1,7 @@
-"""A row as journal and quarantine keep it: an image from which every cell can be had back as it was.
+"""A row as journal and quarantine keep it: an image from which every cell can be restored exactly.
 
-``to_jsonb`` alone loses something of many types: JSON null and SQL NULL become one, -0 becomes 0, the bounds
-of arrays and the spelling of json are gone. Cells of such types are kept as their own text instead, so that
+``to_jsonb`` alone loses part of many types: JSON null and SQL NULL become the same, -0 becomes 0, the bounds
+of arrays and the spelling of json are lost. Cells of such types are kept as their own text instead, so that
 ``(image ->> 'column')::type`` is the cell again, whatever its type.
 """
 
@@ -20,7 +20,7 @@ _IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each
 
 
 def image(table: Table, *, early: bool = False, alias: str = "t") -> Composable:
-    """Return the image of the row `alias`; `early` before the plan adds columns to the table."""
+    """Return the image of the row `alias`; with `early`, without the columns that the plan adds to the table."""
     return whole({c.name: c.type for c in table.columns.values() if not (early and c.added)}, alias)
 
 
@@ -34,10 +34,10 @@ def whole(types: Mapping[str, str], alias: str = "t") -> Composable:
 
 
 def likeness(alias: str = "t") -> Composed:
-    """Return by what the row `alias` is told from others, once the run is over: not what it was, but what it shows.
+    """Return what identifies the row `alias` after the run: what it contains then, not what it was.
 
-    Without a word of types, since those that a column has when a plan is made, when a step is done and when it is
-    taken back need not be the same.
+    It names no types, because a column may have one type when the plan is made, another when the step is done, and a
+    third when undo takes it back.
     """
     return SQL("to_jsonb({}.*)").format(Identifier(alias))  # a bare name would mean a column of that name
 
@@ -49,5 +49,5 @@ def cells(columns: Iterable[str], alias: str = "t") -> Composed:
 
 
 def cell(image_: Composable, column: str, type_: str) -> Composed:
-    """Return the cell of a column, as an image keeps it."""
+    """Return the cell of a column from an image, converted to its type."""
     return SQL("({} ->> {})::{}").format(image_, Literal(column), SQL(type_))

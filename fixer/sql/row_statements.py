@@ -1,4 +1,4 @@
-"""Statements that write rows: each keeps in the journal or in quarantine what undo needs."""
+"""Statements that write rows, and keep what undo needs in the journal or in quarantine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fixer.sql.row_image import cells, image, likeness
 def move_statement(
     table: Table, quarantine: QName, condition: Composable, reason: str, *, early: bool = False
 ) -> Composed:
-    """Return the one statement that takes rows out of a table and into its quarantine."""
+    """Return the statement that moves rows from a table to its quarantine."""
     return q.written(
         "rows/move",
         source=q.name(table.name),
@@ -37,7 +37,7 @@ def rewrite_statement(
     *,
     early: bool = False,
 ) -> Composed:
-    """Return the one statement that rewrites cells and keeps an image of each row, as it was and as it is known now."""
+    """Return the statement that rewrites cells, and keeps an image of each row and what identifies it afterwards."""
     mark = cells((*known_by, *assignments)) if known_by else likeness()
     return q.written(
         "rows/rewrite",
@@ -55,7 +55,7 @@ def rewrite_statement(
 
 
 def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:
-    """Return the one statement that inserts a row where none matches, and marks it as brought by the run."""
+    """Return the statement that inserts a row if none matches, and keeps in the journal what identifies it."""
     return q.written(
         "rows/insert",
         table=q.name(table),

@@ -1,7 +1,6 @@
-"""Types: which fits which, and how values get from one to another without loss.
+"""Types: which holds all values of which, and which changes of a type rewrite the table.
 
-Sources: PostgreSQL manual, chapter 8 (data types); the widening changes that need no rewrite follow
-`ALTER TABLE`, "Notes".
+Sources: PostgreSQL manual, chapter 8 (data types), and `ALTER TABLE`, "Notes", for changes without a rewrite.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Shape:
 
 
 def shape(spelt: str) -> Shape:
-    """Take a type apart, as format_type spells it."""
+    """Return the parts of a type, as format_type spells it."""
     if spelt.endswith("[]"):
         return Shape(spelt, name=spelt)
     found = _SHAPE.match(spelt)
@@ -56,7 +55,7 @@ def family(spelt: str) -> str:
 
 
 def fits(found: str, wanted: str) -> bool:
-    """Tell whether a column of type `found` takes all that one of type `wanted` takes, and compares alike."""
+    """Return whether a column of type `found` holds all values of type `wanted`, and compares them alike."""
     if found == wanted:
         return True
     f, w = shape(found), shape(wanted)
@@ -91,7 +90,7 @@ def _text_fits(found: Shape, wanted: Shape) -> bool:
 
 
 def widened(found: str, wanted: str) -> str | None:
-    """Return the type that takes all that either takes, where both are of one family and need no conversion."""
+    """Return the type that holds all values of both; None if they are not of one family, or need a conversion."""
     f, w = shape(found), shape(wanted)
     if fits(found, wanted):
         return found
@@ -114,7 +113,7 @@ def widened(found: str, wanted: str) -> str | None:
 
 
 def rewrites(found: str, wanted: str) -> bool:
-    """Tell whether changing a column between these types of one family rewrites the table."""
+    """Return whether changing a column between these types of one family rewrites the table."""
     f, w = shape(found), shape(wanted)
     if f.family == "numeric":
         return (f.scale or 0) != (w.scale or 0) and w.size is not None

@@ -1,4 +1,4 @@
--- Fail where something hangs on {column} of {table} that the plan does not know.
+-- Fail if something depends on {column} of {table} that the plan does not know.
 DECLARE
     home regclass := {table};
     old smallint;

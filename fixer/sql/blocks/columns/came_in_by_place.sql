@@ -1,4 +1,4 @@
--- The value {kept} came in for the old column by its place: let the new one have it, or refuse the row.
+-- An INSERT without column names put the value {kept} into the old column: move it to the new one, or reject the row.
 BEGIN
     IF ({understood}) THEN
         IF ({absent}) THEN

@@ -1,4 +1,4 @@
--- Let a trigger fill a column whoever writes, a worker of a replica too.
+-- Create a trigger that fills a column for every writer; ENABLE ALWAYS includes replication workers.
 {create};
 DROP TRIGGER IF EXISTS {name} ON {table};
 CREATE TRIGGER {name} BEFORE INSERT OR UPDATE ON {table}

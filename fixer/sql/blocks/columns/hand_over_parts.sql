@@ -1,4 +1,4 @@
--- Let {beside} have statistics target, owned sequences and the name of the NOT NULL as {column} has them.
+-- Move statistics target, owned sequences and the name of the NOT NULL from {column} to {beside}.
 DECLARE
     home regclass := {table};
     old smallint;

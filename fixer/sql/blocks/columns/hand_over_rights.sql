@@ -1,4 +1,4 @@
--- Let the column {to} have comment, grants and options as {column} has them.
+-- Give the column {to} the comment, grants and options of {column}.
 DECLARE
     home regclass := {table};
     its record;

@@ -1,4 +1,4 @@
--- Make the function that calls a default under the path that the session has by itself.
+-- Create the function that calls a default under the session's own search_path.
 BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION pg_temp.%I() RETURNS {type} LANGUAGE plpgsql SET search_path = %s AS %L', {name}, (
         SELECT coalesce(string_agg(quote_ident(u.name), ', ' ORDER BY u.place), quote_literal(''))

@@ -1,4 +1,4 @@
--- Prove all NOT NULLs of a table that are NOT VALID, in one scan.
+-- Validate all NOT NULLs of a table that are NOT VALID, in one scan.
 DECLARE
     proofs text;
 BEGIN

@@ -1,4 +1,4 @@
--- Find the gaps between the numbers that are held, from start to last.
+-- Find the gaps between the numbers that references hold, from start to last.
     lowest := least(way * start, way * last);
     highest := greatest(way * start, way * last);
     gaps := (

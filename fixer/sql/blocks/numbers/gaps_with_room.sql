@@ -1,4 +1,4 @@
--- Each gap from start on: its first number on the pace of the generator, and how many there are.
+-- For each gap from start on: the first number that the sequence can give there, and how many it can give.
 (SELECT s.start, (upper(u.gap) - s.start + abs(pace) - 1) / abs(pace) AS room
            FROM unnest(gaps) AS u (gap),
                 LATERAL (SELECT origin + (greatest(lower(u.gap), start) - origin + abs(pace) - 1)

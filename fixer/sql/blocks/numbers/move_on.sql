@@ -1,4 +1,4 @@
--- Restart a generator further on, where it is not there yet.
+-- Move a sequence forward, unless it is already there.
 #variable_conflict use_variable
 DECLARE
     generator text := {generator};
@@ -22,13 +22,13 @@ BEGIN
     IF start = next AND NOT {anchored} THEN
         RETURN;
     END IF;
-    -- A change that changes nothing: from here on nobody draws a number in between.
+    -- This changes nothing, but locks the sequence: from here on, no other session draws a number.
     EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;
     EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '
         || generator INTO origin, next;
     start := greatest(next, start);
 {choice}
-    -- On its pace: others may give the numbers in between.
+    -- In steps of the increment, because other sequences may give the numbers in between.
     start := origin + (start - origin + abs(pace) - 1) / abs(pace) * abs(pace);
     IF start > origin + (next - origin) * abs(pace) THEN
         EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || way * (start - abs(pace));

@@ -1,4 +1,4 @@
--- How, which way and how far a generator counts: as far as its column holds.
+-- Read the increment and direction of a sequence, and the last number that it can give and its column can hold.
     SELECT s.seqincrement, sign(s.seqincrement),
            least(CASE WHEN s.seqincrement > 0 THEN s.seqmax ELSE -(s.seqmin + 1) END, (
                SELECT CASE a.atttypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647

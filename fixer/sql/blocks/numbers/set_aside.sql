@@ -1,4 +1,4 @@
--- Set numbers aside for {rows} rows, and let the generator count on beyond them.
+-- Reserve numbers for {rows} rows, and move the sequence past them.
 #variable_conflict use_variable
 DECLARE
     generator text := {generator};
@@ -25,7 +25,7 @@ BEGIN
     EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;
     start := greatest(next, above);
 {gaps}
-    -- A change that changes nothing: from here on nobody draws a number in between.
+    -- This changes nothing, but locks the sequence: from here on, no other session draws a number.
     EXECUTE 'ALTER SEQUENCE ' || generator || ' INCREMENT BY ' || pace;
     EXECUTE 'SELECT ' || way || ' * last_value, ' || way || ' * last_value + is_called::integer FROM '
         || generator INTO origin, next;

@@ -1,4 +1,4 @@
--- Let every role that may insert into {table} use its generator.
+-- Grant USAGE on the sequence of {table} to every role that may insert into the table.
 DECLARE
     inserter text;
 BEGIN

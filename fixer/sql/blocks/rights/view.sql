@@ -1,4 +1,4 @@
--- Let everybody do with the view what they may do with its table, and no more.
+-- Give every role the same rights on the view as on its table, and no more.
 DECLARE
     source regclass := {table};
     made regclass := {view};

@@ -1,4 +1,4 @@
--- Insert a row where none matches, and mark it as brought by the run.
+-- Insert a row if none matches, and keep in the journal what identifies it.
 WITH new AS (INSERT INTO {table} AS t ({columns}) SELECT {values}
   WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {match}) RETURNING {mark} AS mark)
 INSERT INTO {journal} (run, step, source, reason, mark)

@@ -1,4 +1,4 @@
--- Fail where a foreign key points at {table} that the plan does not know.
+-- Fail if a foreign key that the plan does not know references {table}.
 DECLARE
     odd text;
 BEGIN
@@ -7,7 +7,7 @@ BEGIN
       JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE k.contype = 'f' AND k.conparentid = 0
-       -- What partitions have of their roots goes with those.
+       -- (A key that partitions inherit counts once, with their root.)
        AND (k.confrelid = {table}::regclass
             OR k.confrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({table}::regclass) p))
        AND jsonb_build_array(n.nspname, c.relname, (

@@ -1,4 +1,4 @@
--- Fail where several parents share a text.
+-- Fail if several parents share a text.
 DECLARE
     shared text;
 BEGIN
