@@ -42,7 +42,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
 
 
 def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
-    """Yield why steps cannot be done online: rows go under foreign keys that are there until their texts are mapped."""
+    """Yield why steps cannot run online: they move rows that texts still reference under a foreign key."""
     going = {step.table for step in steps if step.effect.moves and step.phase < Phase.KEYS}
     today = {table.stored_as or table.name: table for table in comparison.future.tables.values()}
     for key in comparison.actual.foreign_keys() if going else ():
@@ -57,7 +57,7 @@ def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
 
 
 def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
-    """Yield why steps cannot be done online: a table keeps its old name as a view, on which no type may change."""
+    """Yield why steps cannot run online: they change types under the view that keeps the old name of a table."""
     steps = list(steps)
     kept = {step.touches[0]: step.table for step in steps if step.phase is Phase.TABLES and step.touches}
     retyped = {step.table for step in steps if step.shape.reverts or any(added.aside for added in step.shape.added)}
@@ -87,7 +87,7 @@ def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str)
 
 
 def _rendered(part: Any, render: Render) -> Any:
-    """Return a part of a step with the text of its statements, however deep they stand in it."""
+    """Return a part of a step with every statement in it rendered as text, at any depth."""
     if isinstance(part, Composable):
         return render(part)
     if isinstance(part, tuple):

@@ -1,4 +1,4 @@
-"""What a step will cost, from the sizes that the catalogue knows: a guide, not a promise.
+"""What a step will cost, estimated from the sizes in the catalogue: a guide, not a promise.
 
 Bytes a second were measured at five million rows with PostgreSQL's default settings; see bench/.
 """
@@ -11,16 +11,16 @@ from fixer.model.step import Hazard, Lock, Phase, Step
 from fixer.model.table import QName
 
 _READ, _SORT, _PROBE, _WRITE = 1e9, 300e6, 80e6, 65e6  # bytes a second
-_INDEX_ENTRY = 24  # bytes, of a number and its place with what a page wastes
-_ROW = 100  # bytes, where nobody has counted the rows
-_BY_NUMBER = 0.0001  # seconds for a row that is written by its place, its image and its indexes included
+_INDEX_ENTRY = 24  # bytes: a number, its place, and the space that a page wastes
+_ROW = 100  # bytes, if the number of rows is unknown
+_BY_NUMBER = 0.0001  # seconds to write a row by its place, with its image and its index entries
 _INDEXES = (Phase.INDEXES, Phase.KEYS_PROMOTED)
 _DROPS = (Phase.RELEASE, Phase.REPLACED)
 _PROOFS = (Phase.RULES, Phase.PROOFS, Phase.KEY_PROOFS)
 
 
 def cost(step: Step, actual: Schema, *, online: bool) -> Cost:
-    """Return what a step will cost."""
+    """Return the estimated cost of a step in a mode."""
     size, rows = _size(step.table, actual), _rows(step.table, actual)
     if step.batches.pages and online:
         return _cost(size, size, size / _WRITE, disk=size)
@@ -57,7 +57,7 @@ def _rewrites(step: Step) -> bool:
 
 
 def _proves(step: Step) -> bool:
-    """Tell whether a step reads what is there to prove a constraint, as VALIDATE does."""
+    """Return whether a step reads existing rows to prove a constraint, as VALIDATE does."""
     return step.lock is Lock.SHARE_UPDATE_EXCLUSIVE and not step.concurrent
 
 

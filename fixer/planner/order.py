@@ -1,4 +1,4 @@
-"""The order of steps: each once, parents before children, alterations of one table together."""
+"""The order of steps: no repeats, parents before children, alterations of one table merged."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from fixer.repair.rows import filling
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
-_Same = tuple[Phase, str, str]  # by which steps of several repairs are one
+_Same = tuple[Phase, str, str]  # steps of several repairs that have the same are one step
 
 
 def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
-    """Return the steps of all repairs: each once, in order, alterations of one table together."""
+    """Return the steps of all repairs for a mode: in order, without repeats, alterations of one table merged."""
     rank = ranks(comparison)
     causes = (*comparison.findings, *comparison.consequences)
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
-    # Stable: within a phase, the steps of one repair keep their order, children before the row they hang on.
+    # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
         steps = list(_once(_lightly(finding.repair.online) for finding in findings))
         return [while_asleep(step, comparison) for step in _merged(steps)]
@@ -32,16 +32,16 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
 
 
 def _lightly(steps: Iterable[Step]) -> list[Step]:
-    """Return the steps of online mode; what new rows get and need not bring comes first."""
+    """Return the steps of online mode, with DEFAULTS moved early: new rows are right before old ones are repaired."""
     early = {Phase.DEFAULTS: Phase.BLEEDING}
     return [replace(each, phase=early.get(each.phase, each.phase)) for each in steps]
 
 
 def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
-    """Yield the steps by phase, each once, in the last of its places: rows set free meanwhile are settled with others.
+    """Yield the steps by phase without repeats; the last one is kept, because it also finds rows freed meanwhile.
 
-    What a repair settles before a step is settled before it in any case, if need be earlier as well: rows that hang on
-    others would go with them in silence.
+    A step that moves rows is an exception: what its repair writes before it in the phase is repeated if it would come
+    later, because children that are still there would silently go with their parents.
     """
     seen: dict[_Same, Step] = {}
     leads: dict[_Same, dict[_Same, None]] = {}
@@ -67,7 +67,7 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:
-    """Return the order of tables: parents before children, by name where references run in a circle."""
+    """Return the rank of each table: parents before children, or by name if any references form a circle."""
     graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
     for key in comparison.contract.foreign_keys():
         if key.table != key.target:
@@ -80,7 +80,7 @@ def ranks(comparison: Comparison) -> dict[QName, int]:
 
 
 def _merged(steps: Iterable[Step]) -> Iterator[Step]:
-    """Yield the steps, neighbours that alter one table as one statement, so that it is rewritten once."""
+    """Yield the steps, with neighbours that alter or fill one table merged, so that it is rewritten once."""
     waiting: Step | None = None
     for step in steps:
         if waiting and waiting.action and step.action and _goes_with(waiting, step):
@@ -118,7 +118,7 @@ def _filled_together(one: Step, other: Step) -> Step:
 
 
 def _both(one: Step, other: Step) -> Step:
-    """Return a step under the titles of both, with the worse of their hazards."""
+    """Return the first step with the titles of both, and the worse of their hazards."""
     worst = [
         hazard for hazard in (Hazard.REWRITES_VALUES, Hazard.REWRITES_TABLE) if hazard in (one.hazard, other.hazard)
     ]

@@ -1,4 +1,4 @@
-"""Triggers and rules of users, which sleep while rows of their tables are written."""
+"""Disabling user triggers and rules while the rows of their tables are written."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fixer.sql.compose import SQL, Identifier
 
 
 def quietly(steps: list[Step], future: Schema) -> list[Step]:
-    """Return the steps, with the triggers and rules of users asleep in every table whose rows are written.
+    """Return the steps, with user triggers and rules disabled in every table whose rows are written.
 
-    They would change cells that nobody announced, or swallow the write altogether.
+    They could change cells that the plan did not announce, or suppress the write.
     """
     written = {step.table for step in steps if step.effect.writes_rows}
     before, after = list[Step](), list[Step]()
@@ -44,7 +44,7 @@ def _switch(table: QName, kind: str, name: str, how: str, phase: Phase) -> Step:
 
 
 def while_asleep(step: Step, comparison: Comparison) -> Step:
-    """Return the step with the triggers and rules of users asleep around each batch, for its own transaction alone."""
+    """Return the step with user triggers and rules disabled around each batch, within the transaction of the batch."""
     wakeful = list(_wakeful(step.table, comparison.future)) if step.effect.writes_rows else []
     if not wakeful:
         return step
@@ -63,15 +63,16 @@ def while_asleep(step: Step, comparison: Comparison) -> Step:
     )
 
 
-# By which triggers and rules sleep in one session, without any lock: our own fill columns all the same.
+# Silences triggers and rules in one session, without a lock. Triggers that fill columns still fire: ENABLE ALWAYS.
 _IN_SESSION = (SQL(ASLEEP), SQL(AWAKE))
 
 
 def _sleeps_without_lock(step: Step, comparison: Comparison) -> bool:
-    """Tell whether all triggers may sleep in the session: those of keys sleep too, so that none may have work to do.
+    """Return whether the session may silence all triggers, those of constraints included, without losing a check.
 
-    Foreign keys have none where no row comes or goes and no column at either end changes, nor have keys that are
-    proved late. Only a superuser may do so, and what is enabled ALWAYS or for a REPLICA would not sleep.
+    A foreign key checks nothing if no row comes or goes and no column at either end changes. Deferrable keys are
+    excluded, because they are checked by triggers. Only a superuser may silence triggers, and those enabled ALWAYS or
+    for a REPLICA would still fire.
     """
     actual, future, contract = comparison.actual, comparison.future, comparison.contract.schema
     table, later = actual.tables.get(step.table), future.tables.get(step.table)
@@ -92,7 +93,7 @@ def _sleeps_without_lock(step: Step, comparison: Comparison) -> bool:
 
 
 def _wakeful(name: QName, future: Schema) -> Iterator[tuple[Trigger | Rule, tuple[QName, str, str, str]]]:
-    """Yield the triggers and rules of a table that act, with what lets each act again."""
+    """Yield the enabled user triggers and rules of a table, each with the arguments that enable it again."""
     table = future.tables.get(name)
     for obstacle in table.obstacles if table else ():
         if isinstance(obstacle, Trigger | Rule) and obstacle.enabled in ("O", "A") and not is_syncing(obstacle.name):
