@@ -1,1 +1,1 @@
-"""What cures are made of."""
+"""What repairs are made of."""

@@ -7,7 +7,7 @@ from fixer.model.table import Check, Table
 
 
 def stands(check: Check, table: Table) -> Check | None:
-    """Return the check of the table that says the same, under whatever name; a validated one first."""
+    """Return the check of the table that means the same, under any name; a validated one is preferred."""
     wanted = canonical(check.expression)
     same = [found for found in table.checks if canonical(found.expression) == wanted]
     return max(same, key=lambda found: found.validated, default=None)

@@ -1,4 +1,4 @@
-"""Steps for what a column offers: defaults."""
+"""Steps for the defaults of columns."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What stands for a step in online mode, where nobody is kept waiting: builders for the defect classes.
+"""Steps that add constraints and indexes in online mode, in which no session waits long, for the defect classes.
 
-A constraint first holds for new rows (NOT VALID, under a strong lock for a moment), then old rows are proved
-(VALIDATE, under a lock that lets writers in); an index is built CONCURRENTLY and then becomes the key. The
-locks are those of the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on versions 13 to 18.
+A constraint first binds new rows (NOT VALID, under a strong lock for a moment), then old rows are proved
+(VALIDATE, under a lock that lets others write). An index is built CONCURRENTLY and then becomes the key. The
+locks are those in the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on versions 13 to 18.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ FOR_KEYS = (Phase.KEY_GUARDS, Phase.KEY_PROOFS, Phase.KEY_COLUMNS)
 FOR_COLUMNS = (Phase.RULES, Phase.PROOFS, Phase.PROMOTED)
 
 
-BESIDE = "pgmend_new_"  # begins the name of a column that is filled beside the one whose place it will take
-SYNC = "~pgmend_sync_"  # the last of all in the order of names, in which triggers fire
+BESIDE = "pgmend_new_"  # prefix of temporary names, such as that of a second column
+SYNC = "~pgmend_sync_"  # prefix of trigger names; triggers fire in the order of their names, and ~ comes last
 
 
 def beside(name: str) -> str:
-    """Return the name of what stands for a while beside a column or a constraint of this name."""
+    """Return the temporary name of what is built beside a column, a constraint or an index of this name."""
     return q.fitting(f"{BESIDE}{name}")
 
 
 def index_beside(index: str, column: str) -> str:
-    """Return the name of the index that stands for a while beside another, over the second column of one of its own."""
+    """Return the temporary name of the index that is built beside another, over the second column of `column`."""
     digest = hashlib.sha256(f"{column} {index}".encode()).hexdigest()[:8]
     return beside(f"{index}_{digest}")
 
 
 def numbers_index(table: QName) -> str:
-    """Return the name of the index that keeps new numbers of a table apart for a while."""
+    """Return the name of the temporary index that keeps new numbers of a table from being taken twice."""
     return beside(f"{table.name}_numbers")
 
 
 def helper(column: str) -> str:
-    """Return the name of the check that proves a column NOT NULL for a while (PostgreSQL 17 and older)."""
+    """Return the name of the temporary check that proves a column NOT NULL (PostgreSQL 17 and older)."""
     return beside(f"{column}_not_null")
 
 
 def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Phase, Phase]) -> Iterator[Step]:
-    """Yield the steps that forbid NULL in a column; they take up where an interrupted run left them."""
+    """Yield the steps that forbid NULL in a column; they go on where an interrupted run stopped."""
     guard, proof, promote = phases
     name, where = table.name, f"{table.name.name}.{column}"
     if actual.version >= 18:
         if column not in table.unproved:
-            # Without a name: PostgreSQL gives it the one that it would have had from the first.
+            # Without a name, so that PostgreSQL gives it the usual one.
             add = SQL("ADD NOT NULL {} NOT VALID").format(Identifier(column))
             yield alter(guard, name, f"let no NULL into {where}", add, merge=True)
         yield _prove_all(proof, name)
@@ -69,7 +69,7 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
         yield alter(guard, name, f"let no NULL into {where}", action, merge=True)
     if there is None or not there.validated:
         yield validate(proof, name, constraint, f"prove that {where} holds no NULL")
-    # Each in a statement of its own: together with the drop of its proof, SET NOT NULL would read the table.
+    # In two statements: if the check that proves it were dropped in the same one, SET NOT NULL would read the table.
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
     yield alter(promote, name, f"forbid NULL in {where}", action, merge=True)
     drop = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
@@ -77,7 +77,7 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
 
 
 def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
-    """Yield the steps of atomic mode that prove a key's columns whose NOT NULL is NOT VALID: no key stands on those."""
+    """Yield the steps of atomic mode that validate the NOT NULLs of a key's columns, as a primary key requires."""
     for column in wanted.columns if wanted.primary else ():
         if column in table.unproved:
             title = f"prove that {table.name.name}.{column} holds no NULL"
@@ -99,7 +99,7 @@ def validate(phase: Phase, table: QName, constraint: str, title: str, touches: t
 
 
 def check(table: QName, name: str, wanted: Check, title: str, *, instead_of: str | None = None) -> tuple[Step, ...]:
-    """Return the steps that add a check, in the place of another where one is named."""
+    """Return the steps that add a check; it takes the place of the check `instead_of`, if that is given."""
     action: Composable = SQL("ADD {} NOT VALID").format(ddl.check_clause(name, wanted))
     if instead_of:
         action = SQL("DROP CONSTRAINT {},\n    {}").format(Identifier(instead_of), action)
@@ -108,7 +108,7 @@ def check(table: QName, name: str, wanted: Check, title: str, *, instead_of: str
 
 
 def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...] | None:
-    """Return the step that builds an index while others write; None where that cannot be, over partitions."""
+    """Return the step that builds an index while others write; None for a table with partitions or inheritance."""
     if table.inherits:
         return None
     statement = SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
@@ -119,10 +119,10 @@ def index(name: str, table: Table, wanted: Index, title: str) -> tuple[Step, ...
 
 
 def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[Step]:
-    """Yield the steps that let no number of a key be taken twice, beyond those that stand, until the key itself does.
+    """Yield the steps that build and later drop an index, which keeps new numbers of a key from being taken twice.
 
-    From the first of those that are set aside, where they are `given`, else from the next. Such an index is built
-    beside all rows that repeat, since it holds none of them.
+    The index holds numbers from the first reserved one on, if numbers are reserved (`given`), else those above the
+    highest. So it can be built although old rows repeat a key: it holds none of them.
     """
     name = numbers_index(table.name)
     if table.tells_apart(wanted.columns):
@@ -154,7 +154,7 @@ def apart(table: Table, wanted: Index, column: str, *, given: bool) -> Iterator[
 
 
 def no_longer_apart(table: Table) -> Part:
-    """Return the step that drops the index which kept new numbers apart."""
+    """Return the step that drops the index that kept new numbers from being taken twice."""
     index = QName(table.name.schema, numbers_index(table.name))
     step = Step(Phase.REPLACED, table.name, f"drop the index {index.name}", SQL("DROP INDEX {}").format(q.name(index)))
     if table.inherits:
@@ -165,7 +165,7 @@ def no_longer_apart(table: Table) -> Part:
 
 
 def ready_index(wanted: Index, table: Table) -> str | None:
-    """Return the index that proves a key already and backs no constraint, if one does."""
+    """Return the name of an index that already proves a key and backs no constraint; None without one."""
     ready = (i for i in table.plain_keys if i.columns == wanted.columns and not i.constraint and i.tail == wanted.tail)
     return next((index.name for index in ready if not table.inherits), None)
 
@@ -173,7 +173,7 @@ def ready_index(wanted: Index, table: Table) -> str | None:
 def key(
     name: str, table: Table, wanted: Index, actual: Schema, title: str, *, ready: str | None = None
 ) -> tuple[Step, ...] | None:
-    """Return the steps that add a primary key or unique constraint, on an index that is `ready` or built first."""
+    """Return the steps that add a key on an index that is `ready` or built first; None if none can be built."""
     if table.inherits:
         return None
     steps: list[Step] = []
@@ -188,20 +188,20 @@ def key(
 
 
 def _holds_value(table: Table, column: str) -> bool:
-    """Tell whether the database vouches that a column holds no NULL; not of one that is numbered batch by batch."""
+    """Return whether a column is NOT NULL already; a new column that batches number is not."""
     there = table.columns.get(column)
     return bool(there and there.not_null and not (there.added and there.numbered))
 
 
 def using(name: str, wanted: Index, ready: str | None = None) -> Composable:
-    """Return a key on an index that stands, as ADD takes it."""
+    """Return a key's clause for ADD, on an index that exists."""
     kind = "PRIMARY KEY" if wanted.primary else "UNIQUE"
     late = SQL(ddl.deferral(wanted.deferrable, wanted.deferred))
     return SQL("CONSTRAINT {} {} USING INDEX {}{}").format(Identifier(name), SQL(kind), Identifier(ready or name), late)
 
 
 def foreign_key(name: str, wanted: ForeignKey, actual: Schema, title: str) -> tuple[Step, ...] | None:
-    """Return the steps that add a foreign key; None where it cannot be NOT VALID, on partitions before 18."""
+    """Return the steps that add a foreign key; None if it cannot be NOT VALID: on partitions before PostgreSQL 18."""
     table = actual.tables.get(wanted.table)
     if table is None or (table.inherits and actual.version < 18):
         return None
@@ -223,7 +223,7 @@ def proved(table: QName, constraint: str, target: QName, title: str, rows: int) 
 
 
 def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:
-    """Yield the steps that drop foreign keys which a new one has replaced, and give it the name it was wanted by."""
+    """Yield the steps that drop the foreign keys that a new one replaced, and give it the wanted name."""
     for each in old:
         drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
         title = f"drop the foreign key {each.name}, which another has replaced"
@@ -247,11 +247,11 @@ def syncing(table: QName, column: str) -> str:
 
 
 def is_outrun(table: Table, column: str) -> bool:
-    """Tell whether a trigger of users fires after the one that fills a column, and may change what it has read."""
+    """Return whether a user trigger fires after the one that fills a column, and so may change what it has read."""
     last = syncing(table.name, column).encode()
     return any(isinstance(o, Trigger) and o.name.encode() > last and not is_syncing(o.name) for o in table.obstacles)
 
 
 def is_syncing(trigger: str) -> bool:
-    """Tell whether a trigger is one of those that fill a column."""
+    """Return whether a trigger is one of those that fill a column."""
     return trigger.startswith(SYNC)

@@ -12,7 +12,7 @@ from fixer.sql.compose import SQL, Composable, Composed, Literal
 
 
 def described(table: QName, row: DefaultRow, contract: Contract) -> str:
-    """Return the row as a person knows it: ``username 'PAPER_TRADER_001'``."""
+    """Return the row by its identity, for people: ``username 'PAPER_TRADER_001'``."""
     identity = identity_of(contract, table, row)
     return ", ".join(f"{column} {_spelt(row[column])}" for column in identity)
 
@@ -27,9 +27,10 @@ def absent(table: QName, row: DefaultRow, actual: Schema, contract: Contract) ->
 
 
 def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
-    """Return the condition that another row holds a value which the default row needs for itself.
+    """Return the condition that another row holds a unique value of the default row; None if it has no such value.
 
-    It may have changed since, where it is known by something else than a number.
+    If a generated number identifies the default row, that is a row with another number. Otherwise there is no clash
+    once the default row exists, because its other values may have changed since.
     """
     identity = identity_of(contract, table, row)
     others = [
@@ -39,7 +40,7 @@ def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) 
     ]
     if not others:
         return None
-    # A number says less of a row than what it holds: the row under it may be another.
+    # A generated number says little about a row: another row may have got it.
     counted = all(contract.tables[table].columns[column].generates for column in identity)
     but = identity if counted and set(identity) <= set(actual.tables[table].columns) else ()
     clash = SQL("({})").format(q.any_of(_exists(table, row, columns, actual, but) for columns in others))
@@ -49,7 +50,7 @@ def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) 
 def _exists(
     table: QName, row: DefaultRow, columns: tuple[str, ...], actual: Schema, but: tuple[str, ...] = ()
 ) -> Composed:
-    """Return the condition that a row has these values of the default row; `but` one that has those others as well."""
+    """Return the condition that a row has these values of the default row, and does not have its values of `but`."""
     there = actual.tables[table]
     if not set(columns) <= set(there.columns):
         return SQL("false") + SQL("")

@@ -1,4 +1,4 @@
-"""Findings, steps and words for foreign keys."""
+"""Findings, steps and messages for foreign keys."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ STRANDED = "nobody but a person can tell which rows these numbers mean"
 
 
 def arrow(key: ForeignKey) -> str:
-    """Say what a foreign key should do: ``books.author_id should reference authors(id)``."""
+    """Return what a foreign key should do, in words: ``books.author_id should reference authors(id)``."""
     return f"{key.table.name}.{', '.join(key.columns)} should reference {ends_at(key)}"
 
 
 def ends_at(key: ForeignKey, *, qualified: bool = False) -> str:
-    """Say where a foreign key points."""
+    """Return where a foreign key points, in words: ``authors(id)``."""
     target = str(key.target) if qualified else key.target.name
     return f"{target}({', '.join(key.target_columns)})"
 
 
 def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
-    """Return the step that adds a foreign key, reading every row under it."""
+    """Return the step that adds a foreign key, which reads every row of the table."""
     table = actual.tables.get(key.table)
     name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)
     title = f"add the foreign key from {key.table.name}.{', '.join(key.columns)} to {ends_at(key)}"
@@ -57,7 +57,7 @@ def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, act
     """Yield the steps that drop foreign keys and add the wanted one in their place."""
     without = actual.without_foreign_keys(frozenset((key.table, key.name) for key in unwanted))
     add = add_foreign_key(wanted, without).atomic
-    # Online, the old one goes when the new one is proved: until then they need different names.
+    # Online, the old one is dropped after the new one is proved: until then they need different names.
     beside = _name(wanted, actual)
     lightly = online.foreign_key(beside, wanted, actual, add.title)
     for key in unwanted:
@@ -73,7 +73,7 @@ def _name(key: ForeignKey, actual: Schema) -> str:
 
 
 def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None:
-    """Return the foreign key that comes closest to the wanted one, if any points where it should."""
+    """Return the foreign key that is closest to the wanted one; None if none points where it should."""
     right = [key for key in found if key.points_as(wanted)]
     return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)
 
@@ -87,7 +87,7 @@ def old_text_key(key: ForeignKey, column: str, actual: Schema, contract: Contrac
         parent.legacy_key,
         *(c for c in referenced if c not in key.target_columns),
         *contract.hints[key.target].of(new).legacy_keys,
-        f"legacy_{new}",  # where text-key left it, before it was interrupted
+        f"legacy_{new}",  # the name that text-key gave it before it was interrupted
     ]
     texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
     return next((candidate for candidate in candidates if candidate in texts), None)
@@ -102,10 +102,10 @@ def stranded(
     contract: Contract,
     texts: Composable | None = None,
 ) -> Iterator[Finding[StrandedColumn]]:
-    """Yield a finding of a class for each table that holds numbers of a key that is gone.
+    """Yield a finding of a defect class for each column that holds numbers of a key that is gone.
 
-    Texts are numbers as well, unless they name the rows of an old key: its `texts` are the condition that these are
-    no numbers, and that it stays as the old key.
+    A column of texts is one too, unless its texts name rows by an old key. `texts` is the condition that the key holds
+    texts that are no numbers: only then is it replaced, and its numbers are gone.
     """
     for key in contract.foreign_keys():
         child = actual.tables.get(key.table)

@@ -1,9 +1,9 @@
-"""How far a generator has counted: bring it ahead of the data, and find room for the numbers that a repair gives.
+"""The numbers of sequences: move one past the highest id, and reserve numbers that a repair gives to rows.
 
-A reference that points at nothing may hold the very number that comes next. The row that got it would be taken for
-its parent, and a relation would appear that never existed. Nor may an old row get a number that an application takes
-at the same time, which counts by itself: online, numbers are set aside beyond those that come next, and an index lets
-none of them be taken twice.
+A dangling reference may hold the very number that comes next. The row that got it would become its parent, and a
+relation would appear that never existed. Nor may an old row get a number that an application takes at the same time,
+if that counts by itself (max(id) + 1). So online, numbers are reserved beyond those that come next, and an index keeps
+each from being taken twice.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
 
-OF_SEQUENCE = Lock.SHARE_ROW_EXCLUSIVE  # by ALTER SEQUENCE; the table is only read
-Held = tuple[Composable, ...]  # questions for the numbers that references to a key hold
+OF_SEQUENCE = Lock.SHARE_ROW_EXCLUSIVE  # which ALTER SEQUENCE takes; the table is only read
+Held = tuple[Composable, ...]  # SELECTs for the numbers that references to a key hold
 _Search = tuple[Composable, Composable]  # statements that find the gaps between them, and that choose one
-# Numbers that are left to others while a repair lasts, where somebody counts without the generator: a tenth of all that
-# there ever were, within bounds, and never much of what the type has left.
+# How many numbers are left to sessions that count without the sequence while a repair runs: a tenth of the numbers so
+# far, within bounds, and at most an eighth of those that the type has left.
 _LEAP = SQL("greatest(least(greatest(start / 10, 10000), 1000000, (last - start) / 8), 0)")
-_BY_ITSELF = SQL("DEFAULT")  # nothing else may be written into what is GENERATED ALWAYS
-# The furthest first: who takes max(id) + 1 goes on beyond all that are set aside as soon as the first can be seen.
+_BY_ITSELF = SQL("DEFAULT")  # GENERATED ALWAYS accepts nothing else
+# The last one first: once it is visible, a session that takes max(id) + 1 goes on beyond all reserved numbers.
 _SET_ASIDE = SQL(
     "set_config('pgmend.number', (current_setting('pgmend.number')::bigint"
     " - current_setting('pgmend.pace')::bigint)::text, true)::bigint"
@@ -36,18 +36,18 @@ _SET_ASIDE = SQL(
 
 @dataclass(frozen=True)
 class Numbers:
-    """What gives rows of a key other numbers: in one transaction, and while others write; `room` is found first."""
+    """The new numbers of rows: `value` in one transaction, `beside` while others write, once `room` is made."""
 
     value: Composable
     beside: Composable
-    room: Callable[[int], Part]  # for so many rows
+    room: Callable[[int], Part]  # the step that finds numbers for so many rows
 
 
 def new_numbers(table: QName, column: str, key: Index, actual: Schema, wanted: Schema) -> Numbers:
-    """Return what gives rows other numbers of a key; they are clear of those that references hold.
+    """Return what gives rows new numbers of a key, other than those that references hold.
 
-    Online, they are set aside beyond those that others take meanwhile who count by themselves, and an index over the
-    key lets none of them be taken twice until the key itself does. Raises RefusalError where nothing can give them.
+    Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
+    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
     """
     taken = held(table, column, actual, wanted)
     value = next_number(table, column, taken, actual)
@@ -62,10 +62,10 @@ def new_numbers(table: QName, column: str, key: Index, actual: Schema, wanted: S
 
 
 def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> Part:
-    """Return the step that brings a generator ahead of the data, never back; online past what is `held` as well.
+    """Return the step that moves a sequence past the highest id, never back; online it also avoids `held` numbers.
 
-    There others get their numbers from now on, while rows still point at nothing. One that is behind goes further
-    online: somebody counts without it, and goes on while the repair lasts.
+    Online, others draw numbers from now on, while dangling references still exist. A sequence that is behind
+    goes further there: a session that counts without it may go on while the repair runs.
     """
     generator = Literal(q.quoted(name)) if name else q.generator_of(table, column)
     top = SQL("(SELECT max({}) + 1 FROM {} AS t)").format(q.column(column), q.name(table))
@@ -76,10 +76,10 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> P
 
 
 def anchor(table: QName, column: str, held: Held, *, rows: int) -> Part:
-    """Return the step that finds room for the numbers of so many rows: what points at nothing must not point at them.
+    """Return the step that finds numbers for so many rows, none of which a dangling reference holds.
 
-    After it a rollback takes back what the generator gives. nextval alone survives one; a sequence that is restarted,
-    if only where it stands, lives in storage of this transaction's own. Online, nothing is rolled back as a whole.
+    After it, a rollback also takes back the numbers drawn. nextval alone survives a rollback, but RESTART, even at the
+    same number, gives the sequence new storage in this transaction. Online, nothing is rolled back as a whole.
     """
     title = f"let a rollback reach the numbers of {table.name}.{column}"
     if held:
@@ -96,9 +96,9 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Part:
 
 
 def next_number(table: QName, column: str, held: Held, actual: Schema) -> Composable:
-    """Return what gives a row its next number: the generator that the column owns by then, or else its own default.
+    """Return what gives a row its next number: the sequence that the column owns by then, or else its own default.
 
-    Raises RefusalError where references hold numbers, and nobody can bring that default past them.
+    Raises RefusalError if references hold numbers, and that default cannot be moved past them.
     """
     found = actual.tables[table].columns[column]
     if found.identity == "a":
@@ -112,7 +112,7 @@ def next_number(table: QName, column: str, held: Held, actual: Schema) -> Compos
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:
-    """Return the questions which numbers references to a key hold, of those from `start` to `last`."""
+    """Return the SELECTs for the numbers from `start` to `last` that references to a key hold."""
     references = {
         (key.table, here)
         for key in (*wanted.incoming(table), *actual.incoming(table))
@@ -127,7 +127,7 @@ def _held_by(table: QName, column: str, actual: Schema) -> Composable:
     found = there.columns.get(column) if there else None
     number: Composable = q.column(column)
     if not (found and family(found.type) == "integer" and found.now is None and not found.mapped):
-        # Online, what is to be converted or mapped may still hold texts then.
+        # Online, a column that is converted or mapped may still hold texts then.
         number = SQL("(CASE WHEN {text} ~ {digits} THEN {text}::bigint END)").format(
             text=SQL("{}::text").format(number), digits=Literal(r"^\d{1,18}$")
         )
@@ -135,10 +135,10 @@ def _held_by(table: QName, column: str, actual: Schema) -> Composable:
 
 
 def _room(table: QName, column: str, held: Held, rows: int = 0) -> _Search | None:
-    """Return the statements that find the gaps in what is held, and that choose one: the first ample, else the widest.
+    """Return the statements that find the gaps between `held` numbers and choose the first ample one, else the widest.
 
-    More rows may come by than the plan counted; one number held far up must not use up an integer. Where none is
-    wanted at once, it stays where no gap is.
+    Ample, because more rows may come than the plan counted; a gap, because one high number must not use up an integer.
+    Without `rows`, the sequence stays where it is if there is no gap.
     """
     if not held:
         return None
@@ -153,7 +153,7 @@ def _room(table: QName, column: str, held: Held, rows: int = 0) -> _Search | Non
 
 
 def _gaps(held: Held) -> Composable:
-    """Return the statements that find the gaps in what is held, from `start` to `last`."""
+    """Return the statements that find the gaps between `held` numbers, from `start` to `last`."""
     each = SQL(" UNION\n                        ").join([SQL("SELECT start - 1"), *held])
     return q.written("numbers/find_gaps", held=each)
 
@@ -163,10 +163,10 @@ def _no_room(table: QName, column: str, rows: int) -> Composable:
 
 
 def _set_aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> tuple[Step]:
-    """Return the step that sets numbers aside for so many rows, and lets the generator count on beyond them.
+    """Return the step that reserves numbers for so many rows, and moves the sequence past them.
 
-    The lead that it had over the data it has after them as well: those who count without it go on there. What numbers
-    rows `by_itself` counts from the first of these numbers.
+    The sequence keeps the lead that it had over the data, because sessions without it go on in between. If it numbers
+    the rows `by_itself` (GENERATED ALWAYS), it moves to the first of these numbers instead.
     """
     title = f"set new numbers of {table.name}.{column} aside, clear of those that others take or references hold"
     block = partial(_aside, table, column, held, by_itself=by_itself)
@@ -174,9 +174,9 @@ def _set_aside(table: QName, column: str, held: Held, rows: int, *, by_itself: b
 
 
 def _aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> q.Block:
-    """Return the block that chooses the numbers: `number` is the one beyond the furthest, `bottom` the first.
+    """Return the block that chooses the numbers: `bottom` is the first, `number` the one after the last.
 
-    They keep the pace of the generator, since others may give those in between.
+    They follow the increment of the sequence, because other sequences may give the numbers in between.
     """
     return q.block(
         "numbers/set_aside",
@@ -195,7 +195,7 @@ def _aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool)
 
 
 def _reach(table: QName, column: str) -> Composable:
-    """Return the statement that asks how, which way and how far a generator counts: as far as its column holds."""
+    """Return the statement that reads increment and direction of a sequence, and the last number it can give."""
     return q.written("numbers/reach", table=Literal(q.quoted(table)), column=Literal(column))
 
 
@@ -209,9 +209,9 @@ def _moved_on(
     anchored: bool = False,
     leaps: bool = False,
 ) -> q.Block:
-    """Return the block that restarts a generator further on, where it is not there yet, or `anchored` in any case.
+    """Return the block that moves a sequence forward if it is behind; if `anchored`, it restarts it in any case.
 
-    Where it `leaps`, it leaves numbers to sessions that count without it. A descending sequence is handled by
+    If it `leaps`, it leaves numbers to sessions that count without the sequence. A descending sequence is handled by
     multiplying every number by `way`, which is -1 then.
     """
     leap = SQL("    IF start > next THEN\n        start := start + {};\n    END IF;").format(_LEAP)

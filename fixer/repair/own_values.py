@@ -1,8 +1,8 @@
-"""A column that is missing and in which each row gets a value of its own, added while others read and write.
+"""A missing column in which each row gets a value of its own, added while others read and write.
 
-To add it with its default would write the whole table anew, under ACCESS EXCLUSIVE. So it stands under another name
-at first: a trigger gives new rows their value, batches give it to those that are there, a check proves that none was
-left out. Then it gets its name, which nobody can have written to before.
+Adding it with its default would rewrite the whole table, under ACCESS EXCLUSIVE. So it has another name at first: a
+trigger gives new rows their value, batches give old rows theirs, and a check proves that no row was missed. Then it
+gets its own name, to which nobody can have written before.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CALL = re.compile(r"(\w+)\"?\s*\(")
 
 
 def may_differ(value: Composable) -> bool:
-    """Tell whether a value of the contract, which no database has read, may be another for each row."""
+    """Return whether a value of the contract may differ from row to row, judged by its text alone."""
     if not isinstance(value, SQL):
         return False
     bare = re.sub(r"'(?:[^']|'')*'", "''", value.string)
@@ -39,7 +39,7 @@ def may_differ(value: Composable) -> bool:
 
 
 def added(table: Table, column: Column, value: Composable, add: Step) -> Iterator[Step]:
-    """Yield the steps that stand online for the one which would `add` a column with a value for each row."""
+    """Yield the steps that replace online the step `add`, which adds a column with a value for each row."""
     name, beside = table.name, online.beside(column.name)
     guard, empty = guard_of(name, beside), q.is_null(beside)
     there = table.columns.get(beside)
@@ -72,7 +72,7 @@ def added(table: Table, column: Column, value: Composable, add: Step) -> Iterato
 
 
 def _named(table: Table, column: Column) -> Iterator[Composable]:
-    """Yield the statements by which the column gets its name, its default and its NOT NULL, which the check proves."""
+    """Yield the statements that give the column its name, its default and its NOT NULL, which the check proves."""
     name, beside = table.name, online.beside(column.name)
     alter = SQL("ALTER TABLE {} {}")
     rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(beside), Identifier(column.name))

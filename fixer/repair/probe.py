@@ -31,6 +31,6 @@ def shown(table: Table) -> tuple[Composable, ...]:
 
 
 def ordered(table: Table, column: str) -> Composable:
-    """Return a cell of the row as it can be ordered by: its text, where its type has no order."""
+    """Return a cell of the row in a form that can be sorted: its text, if its type has no order."""
     cell = q.column(column)
     return SQL("{}::text").format(cell) if table.columns[column].type in ("json", "xml", "point") else cell

@@ -1,4 +1,4 @@
-"""Moves rows to quarantine as a contract wants it, and settles first what references them."""
+"""Moves rows to quarantine as a contract wants, after the rows that reference them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fixer.sql.compose import SQL, Composable, Composed
 
 @dataclass(frozen=True)
 class Mover:
-    """Moves rows to quarantine, and settles their children first."""
+    """Moves rows to quarantine, and deals with their children first."""
 
     actual: Schema
     contract: Contract
@@ -34,19 +34,19 @@ class Mover:
         find: Composable | None = None,
         kept: tuple[str, ...] = (),
     ) -> Iterator[Part]:
-        """Yield the steps that move the rows of a condition over `t` out of a table; `find` tells best where they are.
+        """Yield the steps that move the rows of a condition over `t` to quarantine; `find` finds their places faster.
 
-        Their values of the columns `kept` stand in a row that stays as well, so what references those needs nothing.
+        A row that stays has the same values in the columns `kept`, so rows that reference those need no step.
 
-        Rows that reference them under an existing foreign key are settled first, as the contract says of
-        orphans, because a DELETE would cascade to them in silence. Where the foreign key is only wanted,
-        they are settled later, before it is added. Raises RefusalError where references run in a circle.
+        Rows that reference them under an existing foreign key come first, under the contract's policy for
+        orphans, because a DELETE would silently cascade to them. If the foreign key is only wanted, they
+        come later, before it is added. Raises RefusalError if references form a circle.
         """
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
         guards, below = self.actual.incoming(table), (*path, table)
         keys, missing = self._pointing(table, guards, kept)
-        # By then its columns are what they shall be, and all that hang on such rows would be orphans in their turn.
+        # In this phase its columns are final, and the descendants of such rows in the table would become orphans too.
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
         released = [key for key in keys if key.table == table and self.policy(key) == "null"]
@@ -65,7 +65,7 @@ class Mover:
     def _pointing(
         self, table: QName, keys: Collection[ForeignKey], kept: tuple[str, ...]
     ) -> tuple[list[ForeignKey], list[ForeignKey]]:
-        """Return the foreign keys that point at a table, but for those at `kept` columns, and those that should."""
+        """Return the foreign keys that point at a table and those that should, without those at `kept` columns."""
         there = {(key.table, key.pairs) for key in keys}
         wanted = (key for key in self.contract.foreign_keys() if key.target == table)
         missing = (key for key in wanted if (key.table, key.pairs) not in there)
@@ -73,7 +73,7 @@ class Mover:
         return found, lacking
 
     def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Part]:
-        """Yield the steps that settle the rows under a wanted foreign key that have no parent."""
+        """Yield the steps that quarantine, adopt or empty rows without a parent under a wanted foreign key."""
         parent = self.actual.tables.get(key.target)
         if parent and parent.heirs:
             raise RefusalError(
@@ -86,7 +86,7 @@ class Mover:
             yield part.settling(key.columns) if own else part
 
     def _orphaned(self, key: ForeignKey) -> Composable:
-        """Return the condition that the row has no parent, or a text that was mapped to none."""
+        """Return the condition that the row has no parent, or that its text could be mapped to none."""
         table = self.actual.tables.get(key.table)
         column = table.columns.get(key.columns[0]) if table else None
         if column and column.mapped:
@@ -95,13 +95,13 @@ class Mover:
         return orphaned(key)
 
     def _parentless(self, key: ForeignKey) -> Composable | None:
-        """Return the question where orphans stand, by the values that no parent has, if an index leads from them."""
+        """Return the SELECT for the places of orphans, by values without a parent; None if no index finds those."""
         tables = (self.actual.tables.get(key.table), self.contract.tables.get(key.table))
         indexes = [index for table in tables if table for index in table.indexes if index.valid and not index.partial]
         mapped = tables[0] and any(c in tables[0].columns and tables[0].columns[c].mapped for c in key.columns)
         if mapped or not any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes):
             return None
-        # As an array, the values are looked up one by one, however many are expected: a join would read all rows.
+        # PostgreSQL looks up the values of an array one by one, whatever it expects; a join would read all rows.
         one = "{columns} = ANY (ARRAY (SELECT {columns} FROM {table} AS t WHERE {condition}))"
         many = "({columns}) IN (SELECT {columns} FROM {table} AS t WHERE {condition})"
         if key.equalities:
@@ -122,10 +122,13 @@ class Mover:
         path: tuple[QName, ...] = (),
         find: Composable | None = None,
     ) -> Iterator[Part]:
-        """Yield the steps for rows whose parent is gone: quarantined, adopted or set to NULL."""
+        """Yield the steps for rows whose parent is gone, by policy: quarantine, adopt or set to NULL.
+
+        Raises RefusalError if no safe way exists.
+        """
         if key.table in path and key.table != key.target:
             raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")
-        if key.table not in self.actual.tables:  # a DELETE might cascade there, and nobody knows what stands behind
+        if key.table not in self.actual.tables:  # a DELETE might cascade there, and further
             there = f"{key.table}, in a schema that the contract does not name,"
             raise RefusalError(f"{there} references rows of {key.target.name} that have to go: settle its rows first")
         policy = self.policy(key)
@@ -172,7 +175,7 @@ class Mover:
         )
 
     def policy(self, key: ForeignKey) -> str:
-        """Return what the contract says of orphans under a foreign key."""
+        """Return the contract's policy for orphans under a foreign key: quarantine, adopt or null."""
         wanted = self.contract.tables.get(key.table)
         if wanted is None or not any(k.pairs == key.pairs for k in wanted.foreign_keys):
             return "quarantine"
@@ -181,10 +184,11 @@ class Mover:
         return "quarantine" if policy == "null" and not self._emptied(key) else policy
 
     def _emptied(self, key: ForeignKey) -> tuple[str, ...]:
-        """Return the columns that are set to NULL, after which the row references nothing; none where one may not be.
+        """Return the columns to set to NULL so that the row references nothing; empty if one cannot be emptied.
 
-        One is enough, unless all or none have to be NULL (MATCH FULL): of a key over several columns those that say
-        so, since the others may say more than where it points, as a tenant does; none that is part of another key.
+        MATCH FULL needs all columns. Otherwise they are those whose hint is "null", because the others may mean more
+        than the reference, such as a tenant. A NOT NULL column cannot be emptied, nor, in a key of several columns,
+        one that belongs to another key too.
         """
         wanted, hints = self.contract.tables[key.table], self.contract.hints[key.table]
         meant = key.columns if key.match == "f" else [c for c in key.columns if hints.of(c).orphans == "null"]
@@ -194,7 +198,7 @@ class Mover:
         return () if any(wanted.columns[column].not_null or column in others for column in meant) else tuple(meant)
 
     def adopter(self, key: ForeignKey) -> tuple[dict[str, Composable], Composable]:
-        """Return the key of the default row that takes orphans in, column by column; and that it stands still."""
+        """Return the key of the default row that adopts orphans, by column, and the condition that it exists."""
         rows = self.contract.hints[key.target].default_rows
         if not rows:
             raise RefusalError(f"orphans of {key.table} should be adopted, but {key.target} declares no default row")
@@ -208,7 +212,7 @@ class Mover:
 
 
 def one_at_most(tables: Iterable[Table], columns: Iterable[str], rows: int) -> None:
-    """Raise RefusalError where rows would be given one value under a key, found or wanted, under which each is once."""
+    """Raise RefusalError if several rows would get the same value in a unique key, found or wanted."""
     filled = set(columns)
     once = [key for table in tables for key in table.plain_keys if set(key.columns) <= filled]
     if once and rows > 1:
@@ -216,9 +220,9 @@ def one_at_most(tables: Iterable[Table], columns: Iterable[str], rows: int) -> N
 
 
 def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:
-    """Raise RefusalError where rows elsewhere reference a table by columns whose cells would be rewritten.
+    """Raise RefusalError if a foreign key references columns whose cells would be rewritten.
 
-    What ON UPDATE does to them then, nobody has asked for.
+    ON UPDATE would change the rows that reference them, which nobody asked for.
     """
     for key in actual.incoming(table):
         if told := sorted(set(columns) & set(key.target_columns)):
@@ -228,7 +232,7 @@ def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:
 def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
     """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
     given = q.not_null(key.columns)
-    if key.match == "f":  # some of its columns alone are none the better for it
+    if key.match == "f":  # a row with only some of its columns NULL is an orphan too
         given = q.any_of(SQL("{} IS NOT NULL").format(q.column(column)) for column in key.columns)
     return SQL("({}) AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
         given,
@@ -238,7 +242,7 @@ def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
 
 
 def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable]) -> tuple[str, ...]:
-    """Return the columns by which a default row is known: the first key of the table that it fills."""
+    """Return the columns that identify a default row: the first key that it fills, else all its columns."""
     keys = sorted(
         contract.tables[table].plain_keys,
         key=lambda key: (
@@ -253,14 +257,14 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
 
 
 def _under(key: ForeignKey, condition: Composable, *, itself_stays: bool) -> Composed:
-    """Return the condition that the row references one of those of a condition, and perhaps is none of them."""
+    """Return the condition that the row references one that fulfils `condition`, and with `itself_stays` is not one."""
     gone = SQL("SELECT {} FROM {} AS t WHERE {}").format(q.columns(key.target_columns), q.name(key.target), condition)
     under = q.among_values(key.columns, gone, key.equalities, "gone")
     return SQL("{} AND ({}) IS NOT TRUE").format(under, condition) if itself_stays else under
 
 
 def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
-    """Return the condition for these rows and all that reference them within the same table."""
+    """Return the condition for these rows and their descendants within the same table."""
     return SQL(
         "t.ctid IN (WITH RECURSIVE gone AS (SELECT t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
         " UNION SELECT t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT place FROM gone)"

@@ -1,7 +1,7 @@
-"""Rekeying: a column that holds the texts of its parent's old key gets the number of the row that carries each.
+"""Rekeying: a column that holds texts of its parent's old key gets the numbers of those parents.
 
-The texts stay in a column beside. Online, a trigger maps what others write, batches what is there, and then the two
-columns change names.
+The texts are kept in another column. Online, a trigger maps new rows, batches map old rows, and then the two columns
+swap names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 @dataclass(frozen=True)
 class Half:
-    """A column that an interrupted online run left with numbers in most rows; the texts stay `aside`."""
+    """A column that an interrupted online run left with numbers in most rows; `aside` holds the `legacy` texts."""
 
     aside: str
     legacy: str
@@ -33,7 +33,7 @@ class Half:
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of a parent's `legacy` key, in a column that should reference its number."""
+    """The texts of a parent's `legacy` key, in a column that should hold its number."""
 
     key: ForeignKey
     legacy: str
@@ -45,24 +45,24 @@ class Texts:
 
 
 def aside_name(table: Table, column: str) -> str:
-    """Return the name under which the texts stay."""
+    """Return the name of the column that keeps the texts."""
     return q.free_name(f"legacy_{column}", table.columns)
 
 
 def match(column: str, legacy: str) -> Composed:
-    """Return the condition that the parent `p` carries the text of a column."""
+    """Return the condition that the parent `p` has the text of a column in its `legacy` key."""
     return SQL("{}::text = {}::text").format(q.column(legacy, "p"), q.column(column))
 
 
 def unmatched(column: str, legacy: str, parent: Table) -> Composed:
-    """Return the condition that no parent carries the text of a column."""
+    """Return the condition that a column holds a text that no parent has."""
     return SQL("{cell} IS NOT NULL AND NOT EXISTS (SELECT FROM (SELECT t.* FROM {rows}) AS p WHERE {match})").format(
         cell=q.column(column), rows=q.rows_of(parent, own=True), match=match(column, legacy)
     )
 
 
 def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Part]:
-    """Yield the steps that map the texts; `rows` of them map to nothing, and `mapped` is the schema after all such."""
+    """Yield the steps that map the texts, of which `rows` map to nothing; `mapped` is the schema after all mappings."""
     for part in _at_once(texts, rows, actual, contract, mapped):
         step = part.atomic
         if step.phase is Phase.ORPHANS:
@@ -110,7 +110,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
 
 
 def _in_batches(texts: Texts, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
-    """Yield the steps that map a column to which others write: beside it, with a trigger for new rows, then swap."""
+    """Yield the steps that map a column while others write: fill a second one, by trigger and batches, then swap."""
     key, legacy, name, column = texts.key, texts.legacy, texts.key.table, texts.column
     aside = aside_name(actual.tables[name], column)
     beside = online.beside(column)
@@ -144,7 +144,7 @@ def _in_batches(texts: Texts, mapping: Step, actual: Schema, contract: Contract)
 
 
 def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
-    """Yield the statements by which the numbers get the column's name, and the texts another."""
+    """Yield the statements that give the numbers the column's name, and the texts another."""
     beside = online.beside(column)
     yield sync_triggers.unfilled(table.name, beside)
     for old, new in ((column, aside), (beside, column)):
@@ -154,11 +154,11 @@ def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
 
 
 def to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> Iterator[Step]:
-    """Yield the steps that map what the trigger could not, and end what only the mapping needed.
+    """Yield the steps that map the rows that the trigger missed, and drop the trigger and the old foreign keys.
 
-    A writer whose snapshot is older than the numbers sees a parent without one; another was there before its parent
-    was. Until the trigger goes, who finds it knows that this is not done. The column that is `holding` the texts today
-    loses the foreign keys to the old key.
+    The trigger misses a row if its writer did not see the parent's number yet, or if the row came before its parent.
+    As long as the trigger exists, it marks that these steps are not done. `holding` is the column that holds the texts
+    today; its foreign keys are dropped.
     """
     name, column, beside = key.table, key.columns[0], online.beside(key.columns[0])
     missed = [q.is_null(column), match(half.aside, half.legacy)]
@@ -188,7 +188,7 @@ def to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> It
 
 
 def _told_apart(texts: Texts) -> Composable:
-    """Return the block that fails where several parents share a text, as may have come about since the plan."""
+    """Return the block that fails if several parents share a text, which may have happened since the plan was made."""
     key, legacy = texts.key, texts.legacy
     parent = SQL("SELECT {text} FROM {} AS p WHERE {text} IS NOT NULL GROUP BY 1 HAVING count(*) > 1 LIMIT 1").format(
         q.name(key.target), text=SQL("{}::text").format(q.column(legacy, "p"))
@@ -206,10 +206,10 @@ def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> C
 
 
 def _told_by(texts: Texts, aside: str) -> Composed:
-    """Return the condition that the text beside a number still means the same row, or as little as none.
+    """Return the condition that text and number still agree; both may match nothing.
 
-    A row that undo itself has brought back has no number, and needs none: it is younger than undo, which keeps others
-    out.
+    A row that undo itself brought back has no number and needs none. Only such rows are younger than undo, because
+    undo locks others out.
     """
     key = texts.key
     known = SQL("SELECT FROM {} AS p WHERE {}").format(q.name(key.target), match(aside, texts.legacy))
@@ -223,7 +223,7 @@ def _told_by(texts: Texts, aside: str) -> Composed:
 def _orphans(
     texts: Texts, rows: int, aside: str, actual: Schema, contract: Contract, phase: Phase = Phase.MISFITS
 ) -> Iterator[Part]:
-    """Yield what becomes of texts that map to nothing: rows go in a phase in which all has the names of `actual`."""
+    """Yield the steps for rows whose text maps to nothing; in `phase`, columns must have the names of `actual`."""
     key = texts.key
     if not rows:
         return
@@ -250,7 +250,7 @@ def _orphans(
 
 
 def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the texts of a reference beside and the numbers in their place."""
+    """Return the schema after the mapping: the column holds the numbers, another one the texts."""
     name, column = key.table, key.columns[0]
     aside = aside_name(actual.tables[name], column)
     gone = frozenset((k.table, k.name) for k in actual.tables[name].foreign_keys if k.columns == key.columns)
@@ -270,7 +270,7 @@ def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
 
 
 def without_mark(key: ForeignKey, half: Half, actual: Schema) -> Schema:
-    """Return the schema as it is when the last row is mapped: nobody needs to clear anything away."""
+    """Return the schema after the last row is mapped, without the trigger and the old foreign keys."""
     over = actual.tables[key.table].foreign_keys
     actual = actual.without_foreign_keys(frozenset((k.table, k.name) for k in over if k.columns == (half.aside,)))
     table, parent, column = actual.tables[key.table], actual.tables[key.target], key.columns[0]

@@ -1,7 +1,7 @@
-"""Steps that write rows, so that there is one way to do it.
+"""Steps that write rows, all in the same way.
 
-A row that leaves its table goes to quarantine in the same statement; a cell that is rewritten leaves an image of
-its row in the journal. Each is found first and written by its place, online a batch at a time.
+A row that leaves its table goes to quarantine in the same statement; if a cell is rewritten, an image of its row goes
+to the journal. Rows are found first, and then written by their place, online a batch at a time.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from fixer.sql.row_statements import assignment_list, move_statement, rewrite_st
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
 _IS_KEEPER = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
-MANY = 50_000  # rows: so many are not looked up first, the table is gone through by ranges of pages
+MANY = 50_000  # rows: beyond these, the table is read by ranges of pages instead of searched first
 
 
 @dataclass(frozen=True)
 class Rivals:
-    """Rows that have to go because of another: `source` gives the `place` of each that fulfils `where`.
+    """Rows that have to go because of another: those rows of `source` that fulfil `where`.
 
-    Its column `keeper` gives the place of the row `k` that stays; `same` is the condition that this one still
-    is a reason for the row `t` to go.
+    The column of `source` named by `keeper` is the place of the row `k` that stays; `same` is the condition that `k`
+    is still a reason for the row `t` to go.
     """
 
     source: Composable
     where: Composable
     keeper: str
     same: Composable
-    search: Composable | None = None  # gives place, keeper and kind of these rows and of others
-    kind: str = ""  # which of them these are
+    search: Composable | None = None  # SELECT for place, keeper and kind of these rows and of others
+    kind: str = ""  # the kind of these rows in that search
 
     @property
     def condition(self) -> Composed:
@@ -53,7 +53,7 @@ class Rivals:
 
 
 def places(table: QName, condition: Composable) -> Composed:
-    """Return the question where the rows of a condition stand."""
+    """Return the SELECT for the places of the rows that fulfil a condition."""
     return SQL("SELECT t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
 
 
@@ -67,17 +67,17 @@ def in_batches(
     guards: Iterable[ForeignKey] = (),
     find: Composable | None = None,
 ) -> Step:
-    """Return a step that does its `statement` over a condition in one go, and online a batch at a time.
+    """Return a step that runs `statement` on the rows of a condition at once, and online a batch at a time.
 
-    `find` is asked where the rows stand, if that is quicker than the condition. Each batch asks the condition
-    again, since others write meanwhile; no row goes while `guards`, the foreign keys that point at it, have rows
-    under it: a delete would cascade to them in silence.
+    `find` is the SELECT for their places, if it is faster than the condition. Each batch checks the condition again,
+    because others write meanwhile. No row goes while rows reference it under `guards`, the foreign keys that point at
+    its table, because a DELETE would silently cascade to them.
     """
     if rivals:
         find = _search(rivals)
         step = replace(step, batches=replace(step.batches, kind=rivals.kind)) if rivals.search is not None else step
     step = replace(step, sql=statement(condition))
-    if table.inherits:  # a place means another row in each partition
+    if table.inherits:  # the same place is another row in each partition
         return step
     children = [
         SQL("NOT EXISTS (SELECT FROM {} AS c WHERE {})").format(q.name(key.table), q.referencing(key, "c", "t"))
@@ -99,7 +99,7 @@ def in_batches(
 
 
 def _search(rivals: Rivals) -> Composable:
-    """Return the question where rivals stand, each with its keeper."""
+    """Return the SELECT for the places of rivals, each with the place of its keeper."""
     if rivals.search is not None:
         return rivals.search
     keeper = q.column(rivals.keeper)
@@ -118,7 +118,7 @@ def _still_rivals(table: Table, rivals: Rivals) -> Composable:
 def _held(table: QName, *, keepers: bool, rows: bool) -> Composable | None:
     """Return the statements that lock what must not change while a batch is written: its keepers, its rows.
 
-    In statements of their own: the next one sees every child that came in before the lock was had.
+    They are statements of their own, so that the next one sees every child that came in before the lock was taken.
     """
     keep = SQL("SELECT FROM {} AS t WHERE {} FOR KEY SHARE;\n").format(q.name(table), _IS_KEEPER)
     lock = SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), IN_BATCH)
@@ -131,7 +131,7 @@ def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
     """Return the step that fills columns of a table to which others write, in one pass over it."""
     wrong = q.any_of(SQL("({})").format(fill.wrong) for fill in fills)
     values = [fill.value for fill in fills]
-    if len(fills) > 1:  # a value is only made where it is wanted: what is not understood may have none
+    if len(fills) > 1:  # CASE, because a value that does not convert may be an error
         values = [SQL("CASE WHEN {} THEN {} ELSE {} END").format(f.wrong, f.value, q.column(f.column)) for f in fills]
     cells_ = assignment_list({fill.column: value for fill, value in zip(fills, values, strict=True)})
     batch = SQL("UPDATE {} AS t SET {} WHERE {} AND ({})").format(q.name(step.table), cells_, IN_BATCH, wrong)
@@ -146,7 +146,7 @@ def filling(step: Step, fills: tuple[Fill, ...]) -> Step:
 
 
 def quarantine_table(table: QName) -> QName:
-    """Return where the rows of a table go that cannot stay."""
+    """Return the name of the quarantine table of a table."""
     wanted = table.name if table.schema == "public" else f"{table.schema}__{table.name}"
     return QName(QUARANTINE, q.fitting(wanted))
 
@@ -162,7 +162,7 @@ def move(
     guards: Iterable[ForeignKey] = (),
     find: Composable | None = None,
 ) -> Part:
-    """Return the step that moves rows to quarantine; what references them has been settled."""
+    """Return the step that moves rows to quarantine; the rows that reference them have been dealt with."""
     step = Step(
         phase=phase,
         table=table.name,
@@ -180,7 +180,7 @@ def move(
     own = [key for key in guards if key.table == table.name]
     others = [key for key in guards if key.table != table.name]
     if own or table.inherits:
-        # Rows of one table that reference each other go in one statement, with nobody writing beside.
+        # Rows of one table that reference each other go in one statement, while nobody else writes.
         lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
         whole = replace(
             step,
@@ -194,9 +194,9 @@ def move(
 
 
 def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> Composed:
-    """Return the statements that lock a table, and fail where a foreign key points at it that the plan does not know.
+    """Return the statements that lock a table, and fail if a foreign key that the plan does not know references it.
 
-    A delete would do in silence what that key says: plan again. The lock keeps further ones out.
+    A DELETE would silently do what that key says. The lock keeps others from adding such a key.
     """
     pairs = [json.dumps([*key.table, sorted(map(list, key.pairs))]) for key in known]
     check = q.block("rows/known_keys", table=Literal(q.quoted(table)), known=Literal(pairs))
@@ -204,7 +204,7 @@ def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> 
 
 
 def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]) -> Iterator[Composable]:
-    """Yield the statements that hold the rows of a condition, and fail where others have rows under them by now."""
+    """Yield the statements that lock the rows of a condition, and fail if other tables reference them by now."""
     for key in guards:
         yield SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), condition)
         child = SQL("EXISTS (SELECT FROM {} AS t WHERE ({}) AND EXISTS (SELECT FROM {} AS c WHERE {}))").format(
@@ -232,9 +232,9 @@ def rewrite(
     find: Composable | None = None,
     reason: str = "",
 ) -> Step:
-    """Return the step that rewrites cells of rows which are known afterwards `by` these columns.
+    """Return the step that rewrites cells of rows; afterwards, the columns `known_by` identify those rows.
 
-    Each image says the `reason`, or else the title, which may tell how many rows there are.
+    Each image contains the `reason`, or else the title, which may include the number of rows.
     """
     step = Step(
         phase=phase,
@@ -257,7 +257,7 @@ def rewrite(
 
 
 def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:
-    """Return the columns by which rows of a table are told apart in a phase; none where nothing proves any."""
+    """Return the columns that identify rows of a table in a phase; empty if no key proves any."""
     proved = [
         key.columns
         for key in sorted(table.plain_keys, key=lambda key: (not key.primary, key.name))
@@ -266,7 +266,7 @@ def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...
     if proved:
         return proved[0]
     if phase > Phase.KEYS and wanted and wanted.primary_key:
-        return wanted.primary_key.columns  # by now each of them stands once
+        return wanted.primary_key.columns  # by now, no two rows share them
     return ()
 
 

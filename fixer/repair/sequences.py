@@ -1,4 +1,4 @@
-"""Steps that give a key its numbers: create a sequence, own it, call it, bring it ahead of the data."""
+"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fixer.sql.compose import SQL, Identifier, Literal
 
 
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
-    """Yield the steps that give a column a generator of its own, ahead of the data and online of what is `held`."""
+    """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too."""
     there = actual.tables[table].columns[column.name]
     if column.identity and there.not_null and there.default is None:
         action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
@@ -45,7 +45,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
 def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
     """Return the steps that add a numbered column to a table that others write to, and number its rows.
 
-    `under` is another name for it, where its own is still taken.
+    `under` is another name for the column, if it gets its own name only later.
     """
     name = under or column.name
     bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
@@ -74,7 +74,7 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
-    """Yield the step that gives a new sequence to the table's owner, without which it cannot be owned by it."""
+    """Yield the step that gives a new sequence to the table's owner, because OWNED BY requires the same owner."""
     owner = actual.tables[table].owner
     if actual.session and owner and owner != actual.session.role:
         action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
@@ -82,20 +82,20 @@ def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
 
 
 def own(name: QName, table: QName, column: str) -> Step:
-    """Return the step that ties a sequence to its column, so that they live and move together."""
+    """Return the step that attaches a sequence to its column, so that they are dropped and moved together."""
     action = SQL("ALTER SEQUENCE {} OWNED BY {}").format(q.name(name), Identifier(*table, column))
     return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
 
 
 def let_count(table: QName, column: str) -> Step:
-    """Return the step that lets every role which may insert into a table use the sequence of its column."""
+    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
     grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
 
 
 def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
-    """Return the step that makes a column take its default from a sequence."""
+    """Return the step that makes nextval of a sequence the default of a column."""
     action = SQL("ALTER COLUMN {} SET DEFAULT nextval({}::regclass)").format(
         Identifier(column), Literal(q.quoted(name))
     )
@@ -107,7 +107,7 @@ def _sequence_type(column: Column) -> str:
 
 
 def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:
-    """Return the sequence to use, and whether it exists: the column's own or a free one of the wanted name."""
+    """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name."""
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
@@ -118,17 +118,17 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[Q
 
 
 class Users:
-    """Who counts by the sequences of a schema; all columns are looked at once, when that is first asked."""
+    """The columns that use each sequence of a schema; all are collected once, at the first question."""
 
     def __init__(self, actual: Schema) -> None:
         self._actual = actual
 
     def of(self, sequence: Sequence) -> list[tuple[QName, str]]:
-        """Return the columns that count by a sequence."""
+        """Return the columns that use a sequence."""
         return self._by_sequence.get(sequence.name, [])
 
     def share(self, table: QName, column: Column) -> bool:
-        """Tell whether a column counts by a sequence that is not its alone."""
+        """Return whether a column uses a sequence that others use or own."""
         sequence = self._actual.sequences.get(column.sequence) if column.sequence else None
         if sequence is None or column.identity:
             return False
@@ -136,7 +136,7 @@ class Users:
             owner, of = sequence.owned_by
             family = owner in self._actual.tables and self._actual.tables[owner].inherits
             if family and self._actual.tables[table].inherits and of == column.name:
-                return False  # a partition or heir counts on where its root does
+                return False  # a partition or heir uses the sequence of its root
             return sequence.owned_by != (table, column.name)
         return len(self.of(sequence)) > 1
 

@@ -1,9 +1,9 @@
 """The shadow column: how a column gets other values or another type online, while others read and write.
 
-A second column stands beside. A trigger fills it for what others write, batches for what is there, a check proves
-that no row was left out; indexes are built on it CONCURRENTLY. Then, for one moment under ACCESS EXCLUSIVE, the two
-change names, and keys, defaults and checks go over. The old column stays with its cells as they were: undo takes it
-back, `fixer history --prune` drops it.
+A second column is added. A trigger fills it in new rows, batches fill it in old rows, a check proves that no row was
+missed; indexes are built on it CONCURRENTLY. Then, for one moment under ACCESS EXCLUSIVE, the two columns swap names,
+and the second one takes over keys, defaults and checks. The old column keeps its cells: undo restores it, and `fixer
+history --prune` drops it.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.types import family
 
 _GUARD = "pgmend_filled_"
-KEPT = "pgmend_was_"  # begins the name under which the old column stays
+KEPT = "pgmend_was_"  # prefix of the old column's name after the exchange
 
 
 @dataclass(frozen=True)
 class Shadow:
-    """What is to stand in a column: `value` over the row `t`, for every row that is `understood`."""
+    """The new content of a column: `value` over the row `t`, for every row for which `understood` holds."""
 
     table: Table
-    column: Column  # as it is found
+    column: Column  # as found
     type: str
     value: Composable
     understood: Composable
-    back: Composable  # the old value over the new cell, for rows that are written once the new one stands
+    back: Composable  # the old value over the new cell, for rows written after the exchange
     default: str | None = None
-    checks: tuple[tuple[Check, Check], ...] = ()  # those that speak of it, each with what takes its place
-    keys: tuple[ForeignKey, ...] = ()  # the foreign keys at either end, to be had again
-    name: str = ""  # of the second column in the end, where it is not that of the first
-    home: str = ""  # the schema of its type, where the type's name does not say it
+    checks: tuple[tuple[Check, Check], ...] = ()  # those that name it, each with its replacement
+    keys: tuple[ForeignKey, ...] = ()  # the foreign keys at either end, which are added again
+    name: str = ""  # the final name of the second column, if not that of the first
+    home: str = ""  # the schema of its type, if the name of the type lacks it
 
     @property
     def beside(self) -> str:
-        """The name of the second column until the change."""
+        """The name of the second column until the exchange."""
         return online.beside(self.name or self.column.name)
 
     @property
     def kept(self) -> str:
-        """The name of the old column after it."""
+        """The name of the old column after the exchange."""
         return q.free_name(q.fitting(f"{KEPT}{self.column.name}"), self.table.columns)
 
     @property
@@ -60,17 +60,17 @@ class Shadow:
 
     @property
     def guard(self) -> str:
-        """The name of the constraint that proves the second column filled."""
+        """The name of the constraint that proves that the second column is filled."""
         return guard_of(self.table.name, self.beside)
 
     @property
     def is_stale(self) -> bool:
-        """Whether an interrupted run fills a second column of another type: the contract was another then."""
+        """Whether an interrupted run left a second column of another type, under another contract."""
         return is_ours(self.table, self.beside) and self.table.columns[self.beside].type != self.type
 
 
 def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
-    """Yield the steps that add the second column, fill it for others and for what is there, and prove it filled."""
+    """Yield the steps that add the second column, fill it in new and old rows, and prove that it is filled."""
     name, beside, column = shadow.table.name, shadow.beside, shadow.column.name
     if shadow.is_stale:
         yield dropped_beside(name, beside)
@@ -86,7 +86,7 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
     sync = sync_triggers.synced(Phase.SHADOWS, name, beside, value, reads_others=False)
     begin = f"add {beside} to {name.name}; others fill it from now on when they write {column}"
     yield replace(sync, title=begin, sql=SQL(";\n").join([add, sync.sql, guard]))
-    # In CASE, so that a value which is not understood is never converted to be compared.
+    # CASE keeps a value that does not convert from being converted for the comparison.
     wrong = SQL("CASE WHEN {} THEN {} IS DISTINCT FROM {} ELSE false END").format(
         shadow.understood, q.column(beside), shadow.value
     )
@@ -104,7 +104,7 @@ def filled(shadow: Shadow, fill: Step, version: int) -> Iterator[Step]:
 
 
 def named(shadow: Shadow, title: str) -> Step:
-    """Return the step that gives the second column its name beside the first, which keeps its own."""
+    """Return the step that gives the second column its final name; the first one keeps its own."""
     table = shadow.table.name
     rename = SQL("RENAME COLUMN {} TO {}").format(Identifier(shadow.beside), Identifier(shadow.name))
     same = SQL("{} IS NOT DISTINCT FROM {}").format(q.column(shadow.name), shadow.value)
@@ -115,14 +115,14 @@ def named(shadow: Shadow, title: str) -> Step:
 
 
 def cleared(table: Table, column: str) -> Iterator[Part]:
-    """Yield the step that drops the second column of an interrupted run, where a column is converted in place."""
+    """Yield the step that drops the second column of an interrupted run, before a column is converted in place."""
     beside = online.beside(column)
     if is_ours(table, beside):
         yield dropped_beside(table.name, beside).online_as(())
 
 
 def without_beside(table: Table, column: str) -> Table:
-    """Return the table without the second column of an interrupted run, and all that hangs on it."""
+    """Return the table without the second column of an interrupted run, its checks, indexes and trigger."""
     beside = online.beside(column)
     if not is_ours(table, beside):
         return table
@@ -136,36 +136,36 @@ def without_beside(table: Table, column: str) -> Table:
 
 
 def is_ours(table: Table, beside: str) -> bool:
-    """Tell whether a column is one that an online repair fills."""
+    """Return whether a column is a second one that an online repair fills."""
     return beside in table.columns and any(o.name == online.syncing(table.name, beside) for o in table.obstacles)
 
 
 def dropped_beside(table: QName, beside: str) -> Step:
-    """Return the step that drops a second column, and all that hangs on it."""
+    """Return the step that drops a second column and its trigger."""
     drop = ddl.altered(table, SQL("DROP COLUMN {}").format(Identifier(beside)))
     title = f"drop {table.name}.{beside}, which an interrupted repair left behind"
     return Step(Phase.RELEASE, table, title, SQL(";\n").join([sync_triggers.unsynced(table, beside), drop]))
 
 
 def alone(step: Step) -> Step:
-    """Return the step so that no other shares its statement."""
+    """Return the step with a statement that no other step shares."""
     return replace(step, action=None)
 
 
 def _definition(shadow: Shadow) -> str:
-    """Return type and collation of the second column."""
+    """Return the type and collation of the second column."""
     collation = shadow.column.collation
     type_ = replace(shadow.column, type=shadow.type, home=shadow.home).full_type
     return f"{type_} COLLATE {collation}" if collation and family(shadow.type) == "text" else type_
 
 
 def guard_of(table: QName, beside: str) -> str:
-    """Return the name of the constraint that proves a second column filled."""
+    """Return the name of the constraint that proves that a second column is filled."""
     return f"{_GUARD}{online.syncing(table, beside)[-12:]}"
 
 
 def is_guard(check: str) -> bool:
-    """Tell whether a check is one of those that prove a second column filled."""
+    """Return whether a check is one that proves that a second column is filled."""
     return check.startswith(_GUARD)
 
 
@@ -180,7 +180,7 @@ def _guard_clause(shadow: Shadow, version: int) -> Composed:
 
 
 def holds_offenders(table: Table) -> bool:
-    """Tell whether rows may break a constraint that is NOT VALID: no other of their cells can be written then."""
+    """Return whether rows may break a constraint that is NOT VALID; PostgreSQL rejects every UPDATE of such a row."""
     checks = (check.name for check in table.checks if check.enforced and not check.validated)
     open_ = [*table.unproved.values(), *checks]
     return not all(map(is_guard, open_))

@@ -1,4 +1,4 @@
-"""Triggers that keep a second column in step with what others write, while a repair fills it for old rows."""
+"""Triggers that fill a second column in rows that others write, while a repair fills it in old rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fixer.repair.constraints_online import syncing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
-# Settings that say how a value is spelt as text and how a text is read, and which names are seen.
+# Settings that decide how values are spelt as text, how texts are read, and which names are visible.
 _SPELLING = (
     "search_path",
     "timezone",
@@ -24,11 +24,11 @@ _SPELLING = (
 def synced(
     phase: Phase, table: QName, column: str, value: Composable, *, reads_others: bool, once: bool = False
 ) -> Step:
-    """Return the step that lets a trigger fill a column of new and changed rows with a value over the row `new`.
+    """Return the step that makes a trigger fill a column of new and changed rows with a value over the row `new`.
 
-    It fires whoever writes, a replica's worker too. Where it `reads_others`, tables that is, it runs with its
-    owner's rights: who writes to this table need not read what the value is made of. Else it sees the row alone,
-    under the settings of this session, so that it spells every value as the batches do. `once`: a row keeps its first.
+    The trigger fires for every writer, replication workers too. If it `reads_others` (other tables), it runs with the
+    rights of its owner, because a writer may not be able to read those. Otherwise it runs with the settings of this
+    session, so that it spells values as the batches do. With `once`, a row keeps its first value.
     """
     name = syncing(table, column)
     settings = SQL(f"SECURITY DEFINER SET search_path = {SAFE_PATH}") if reads_others else _alike()
@@ -47,7 +47,7 @@ def synced(
 
 
 def taken_in(table: QName, aside: str, body: Composable) -> Composable:
-    """Return the statements that let a trigger do something with rows which come in with a value for a column aside."""
+    """Return the statements that make a trigger run `body` for each inserted row with a value in the column `aside`."""
     name = syncing(table, aside)
     return SQL(
         "{create};\n"
@@ -63,14 +63,14 @@ def taken_in(table: QName, aside: str, body: Composable) -> Composable:
 
 
 def unfilled(table: QName, column: str) -> Composable:
-    """Return the statement after which the trigger fills nothing any more; it stays, and says that work is left."""
+    """Return the statement that makes the trigger do nothing; it is kept as a mark that work is left."""
     return SQL("CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}").format(
         Identifier(JOURNAL, syncing(table, column)), q.Quoted(SQL("BEGIN\n    RETURN new;\nEND"))
     )
 
 
 def unsynced(table: QName, column: str) -> Composable:
-    """Return the statements that end what `synced` began."""
+    """Return the statements that drop the trigger that `synced` made, and its function."""
     name = syncing(table, column)
     return SQL("DROP TRIGGER {} ON {};\nDROP FUNCTION {}()").format(
         Identifier(name), q.name(table), Identifier(JOURNAL, name)
@@ -84,5 +84,5 @@ def _function(name: str, settings: Composable, body: Composable) -> Composable:
 
 
 def _alike() -> Composable:
-    """Return the settings of a function that spells every value as this session does."""
+    """Return the settings that make a function spell every value as this session does."""
     return SQL(" ").join(SQL("SET {} FROM CURRENT").format(Identifier(setting)) for setting in _SPELLING)

@@ -1,6 +1,6 @@
-"""What is called like something that is missing, and may be it: relations elsewhere, columns in other letters.
+"""Twins: relations elsewhere, or columns in other case, that have the name of a missing one and may be it.
 
-Beside rows that stand already, the application would find an empty table or column: a person decides.
+If the missing one were created beside a twin with rows, the application would find it empty: so a person decides.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from fixer.model.schema import COUNTED, Schema, Twin
 from fixer.model.table import QName, Table
 from fixer.repair.rows import counted
 
-SHOWN = 3  # twins that a message names
+SHOWN = 3  # twins that a message names at most
 KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 
 def twins_of(name: QName, actual: Schema, contract: Contract) -> list[Twin]:
-    """Return what may be a missing table; nothing, where the contract says that it stands alone."""
+    """Return the twins of a missing table; none if the contract declares that it has no legacy names."""
     return [] if contract.hints[name].alone else [*actual.twins.get(name, ())]
 
 
 def by_table(twins: Iterable[Twin], contract: Contract) -> Mapping[QName, tuple[Twin, ...]]:
-    """Return twins by the table that each may be, without those that the contract wants or names as earlier tables."""
+    """Return twins by missing table, without tables that the contract wants or gives as legacy names."""
     grouped: dict[QName, tuple[Twin, ...]] = {}
     known = contract.tables.keys() | set(_earlier(contract))
     for twin in twins:
@@ -35,17 +35,17 @@ def by_table(twins: Iterable[Twin], contract: Contract) -> Mapping[QName, tuple[
 
 
 def _earlier(contract: Contract) -> Iterator[QName]:
-    """Yield the names that tables of a contract had once."""
+    """Yield the legacy names of the contract's tables."""
     return (name._replace(name=old) for name, hints in contract.hints.items() for old in hints.legacy_names)
 
 
 def filled(twins: Sequence[Twin]) -> list[Twin]:
-    """Return the twins that hold rows, or may do so."""
+    """Return the twins that hold rows, or may hold some."""
     return [twin for twin in twins if twin.rows != 0]
 
 
 def told(twins: Sequence[Twin]) -> str:
-    """Say which twins are there, those with rows first."""
+    """Return in words which twins exist, those with rows first."""
     ordered = sorted(twins, key=lambda twin: twin.rows == 0)
     parts = [f"{_spelt(twin)}{_size(twin)}" for twin in ordered[:SHOWN]]
     parts += [f"{len(twins) - SHOWN} more"] if len(twins) > SHOWN else []
@@ -54,7 +54,7 @@ def told(twins: Sequence[Twin]) -> str:
 
 
 def _spelt(twin: Twin) -> str:
-    """Return the name of a twin as SQL spells it, with its schema where that is another."""
+    """Return the name of a twin in SQL, with its schema if that is not the missing table's."""
     name = twin.name[1:] if twin.name.schema == twin.missing.schema else twin.name
     return ".".join(map(as_needed, name))
 
@@ -70,7 +70,7 @@ def _size(twin: Twin) -> str:
 
 
 def way_out(name: QName, twins: Sequence[Twin], contract: Contract) -> str:
-    """Say how to take a twin for the table, and how to have the table all the same."""
+    """Return in words how to declare a twin as the table, and how to have the table created instead."""
     taken = list(dict.fromkeys(_taken(twin, contract) for twin in twins if twin.kind in "rp"))[:SHOWN]
     anew = f'declare Table({_literal(name.name)}, ..., info={{"legacy_names": []}}), and it is created'
     if not taken:
@@ -81,7 +81,7 @@ def way_out(name: QName, twins: Sequence[Twin], contract: Contract) -> str:
 
 
 def _taken(twin: Twin, contract: Contract) -> str:
-    """Say what lets a twin be the table: where it stands, and under which name."""
+    """Return in words how to declare one twin as the table: by its schema and its name."""
     name, legacy = twin.missing, contract.hints[twin.missing].legacy_names
     parts = []
     if twin.name.schema != name.schema and (bare := _is_bare(name, contract)):
@@ -97,12 +97,12 @@ def _taken(twin: Twin, contract: Contract) -> str:
 
 
 def _is_bare(name: QName, contract: Contract) -> bool:
-    """Tell whether a table has no schema of its own in the contract, so that the whole contract can stand elsewhere."""
+    """Return whether a table has no schema of its own in the contract, so that --schema can choose it."""
     return all(table.schema is None for table in contract.metadata.tables.values() if table.name == name.name)
 
 
 def question(actual: Schema, contract: Contract) -> str:
-    """Return what to ask where nothing of a contract is there and other tables are: it may be another's database."""
+    """Return the question to ask if other tables exist but none of the contract; empty otherwise."""
     if not actual.user_tables or not actual.tables.keys().isdisjoint(contract.tables.keys()):
         return ""
     if actual.tables and not actual.tables.keys().isdisjoint(_earlier(contract)):
@@ -115,7 +115,7 @@ def question(actual: Schema, contract: Contract) -> str:
 
 
 def column_twin(table: Table, wanted: Table, column: str, hints: ColumnHints) -> str | None:
-    """Return the column whose name differs from that of a missing one by capitals only, if there is one."""
+    """Return a column whose name, but for case, is that of a missing one or its legacy name; None without one."""
     if hints.alone or wanted.columns[column].generated:
         return None
     called = {name.lower() for name in (column, *hints.legacy_names)}
@@ -123,7 +123,7 @@ def column_twin(table: Table, wanted: Table, column: str, hints: ColumnHints) ->
 
 
 def taken_for(column: str, twin: str, rows: int, hints: ColumnHints) -> str:
-    """Say why a column is not added beside one that holds values, how to take that for it, and how to have it."""
+    """Return in words why a column is not added beside a twin with values, and what to declare in either case."""
     wanted, listed = _literal(column), ", ".join(map(_literal, (*hints.legacy_names, twin)))
     return (
         f"{_literal(twin)} may hold what is meant, for {counted(rows)}: if so, declare"
@@ -133,5 +133,5 @@ def taken_for(column: str, twin: str, rows: int, hints: ColumnHints) -> str:
 
 
 def _literal(name: str) -> str:
-    """Return a name as Python's models say it."""
+    """Return a name as a string literal in Python models."""
     return json.dumps(name, ensure_ascii=False)

@@ -1,1 +1,1 @@
-"""Steps that bring a column to another type."""
+"""Steps that convert a column to another type."""

@@ -1,7 +1,7 @@
 """The exchange: for one moment under ACCESS EXCLUSIVE, a second column that is filled takes the place of the first.
 
-The two change names, and keys, defaults and checks go over. The old column stays with its cells as they were: undo
-takes it back, `fixer history --prune` drops it.
+The two swap names, and the second one takes over keys, defaults and checks. The old column keeps its cells: undo
+restores it, and `fixer history --prune` drops it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 _ALIKE = "NULLS NOT DISTINCT"
-_INCOMPARABLE = ("json",)  # types without equality: nobody could tell whether a cell is filled
+_INCOMPARABLE = ("json",)  # prefix of types without equality, in which a batch could not compare cells
 
 
 def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...] | None:
-    """Return the steps that stand online for the step which converts a column in place.
+    """Return the steps that replace online the step `convert`, which converts a column in place.
 
-    None where something hangs on the column that a second one cannot take over: then it is converted in place.
+    None if something depends on the column that a second one cannot take over: then it is converted in place.
     """
     name = shadow.table.name
     if _is_tied(shadow, actual):
@@ -56,14 +56,14 @@ def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...]
 
 
 def _built(shadow: Shadow, index: Index, tail: str) -> Iterator[Step]:
-    """Yield the steps that build an index over the second column; one that was left behind and differs goes first."""
+    """Yield the steps that build an index over the second column, after dropping a different one left behind."""
     name, table = online.index_beside(index.name, shadow.column.name), shadow.table
-    # Where another column of the index may be exchanged as well, that comes first: this one is over what it leaves.
+    # If another column of the index is exchanged too, that comes first, so that this index is over the new one.
     phase = Phase.EXCHANGES if len(index.columns) > 1 else Phase.FITTINGS
     there = next((each for each in table.indexes if each.name == name and not shadow.is_stale), None)
     if there and (there.tail, there.unique, there.valid) == (tail, index.unique, True):
         return
-    if there and there.valid:  # else it goes as what is left of a failed build
+    if there and there.valid:  # an invalid one is dropped as the remains of a failed build
         drop = SQL("DROP INDEX CONCURRENTLY {}").format(Identifier(table.name.schema, name))
         title = f"drop the index {name}, which an interrupted repair left behind"
         yield Step(phase, table.name, title, drop, Lock.SHARE_UPDATE_EXCLUSIVE, concurrent=True)
@@ -73,7 +73,7 @@ def _built(shadow: Shadow, index: Index, tail: str) -> Iterator[Step]:
 
 
 def _is_tied(shadow: Shadow, actual: Schema) -> bool:
-    """Tell whether something hangs on the column that cannot go over to another, or rows cannot be filled."""
+    """Return whether something on the column cannot move to another one, or rows cannot be filled."""
     table, column = shadow.table, shadow.column
     near = {t for key in shadow.keys for t in (key.table, key.target)} | {table.name}
     return bool(
@@ -81,7 +81,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         or any(each.generated for each in table.columns.values())
         or shadow.type.startswith(_INCOMPARABLE)
         or any(isinstance(o, Bound | Dependent) and column.name in o.columns for o in table.obstacles)
-        or any(index.deferrable for index in shadow.indexes)  # what is built CONCURRENTLY is not, for a while
+        or any(index.deferrable for index in shadow.indexes)  # CONCURRENTLY cannot build a deferrable one
         or online.is_outrun(table, shadow.beside)
         or (shadow.beside in table.columns and not is_ours(table, shadow.beside))
         or holds_offenders(table)
@@ -91,7 +91,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
 
 
 def _tail_on(index: Index, shadow: Shadow) -> str | None:
-    """Return the tail of an index as it is over the second column; None where that is not plain to see."""
+    """Return the tail of an index, rewritten for the second column; None if the index is not a plain one."""
     tail = tail_of(index.tail)
     if tail.condition or tail.options not in ("", _ALIKE) or not index.valid or (index.constraint and not index.unique):
         return None
@@ -104,7 +104,7 @@ def _tail_on(index: Index, shadow: Shadow) -> str | None:
 
 
 def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator[Composable]:
-    """Yield the statements of the moment in which the second column takes the place of the first."""
+    """Yield the statements that put the second column in the place of the first, all in one transaction."""
     name, column = shadow.table.name, shadow.column.name
     for each in sorted({name, *others}):
         yield SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(q.name(each))
@@ -119,7 +119,7 @@ def _change(shadow: Shadow, version: int, others: tuple[QName, ...]) -> Iterator
 
 
 def _released(shadow: Shadow, version: int) -> Iterator[Composable]:
-    """Yield the statements that let go of what hangs on the first column, and end what only filled the second."""
+    """Yield the statements that drop what is on the first column, and what only filled the second."""
     name, column = shadow.table.name, shadow.column
     for key in shadow.keys:
         yield ddl.dropped(key.table, key.name)
@@ -140,7 +140,7 @@ def _released(shadow: Shadow, version: int) -> Iterator[Composable]:
 
 
 def _taken_over(shadow: Shadow) -> Iterator[Composable]:
-    """Yield the statements that give the second column, which has its name by now, what hung on the first."""
+    """Yield the statements that give the second column, under its new name, what was on the first."""
     name, column = shadow.table.name, shadow.column.name
     if shadow.default is not None:
         yield ddl.altered(name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(shadow.default)))
@@ -157,10 +157,10 @@ def _taken_over(shadow: Shadow) -> Iterator[Composable]:
 
 
 def _placed(shadow: Shadow) -> Composable:
-    """Return what a trigger does with a row that was inserted by the places of its columns, not by their names.
+    """Return the body of a trigger for rows of an INSERT that does not name its columns.
 
-    The value for the column stands in the old one then, whose place it still is: it goes over where nothing else
-    was given, and else the row is refused, so that nobody writes for months what nobody reads.
+    Such an INSERT puts the value into the old column, which still has the old position. The trigger moves it to the
+    new column if that got no other value. Otherwise it rejects the row, because nobody would ever read the value.
     """
     column, kept = shadow.column.name, q.column(shadow.kept, "new")
     value, understood = (q.over(each, column, kept) for each in (shadow.value, shadow.understood))
@@ -181,9 +181,9 @@ def _placed(shadow: Shadow) -> Composable:
 
 
 def _as_planned(shadow: Shadow) -> Composable:
-    """Return the block that fails where something hangs on the column that the plan does not know: plan again.
+    """Return the block that fails if something depends on the column that the plan does not know.
 
-    What others made meanwhile would stay with the old column, and hold or show what nobody writes any more.
+    What others made meanwhile would stay on the old column, to which nobody writes any more.
     """
     table, column = shadow.table, shadow.column
     constraints = [*(i.name for i in shadow.indexes), *(old.name for old, _ in shadow.checks), shadow.guard]
@@ -202,7 +202,7 @@ def _as_planned(shadow: Shadow) -> Composable:
 
 
 def _indexes(shadow: Shadow) -> Iterator[dict[str, object]]:
-    """Yield what tells each index over the column, and what was built in its place, from what others made of it."""
+    """Yield the facts that each index over the column, and the one built in its place, must still have."""
     for index in shadow.indexes:
         new = [shadow.beside if column == shadow.column.name else column for column in index.columns]
         built = online.index_beside(index.name, shadow.column.name)
@@ -211,9 +211,9 @@ def _indexes(shadow: Shadow) -> Iterator[dict[str, object]]:
 
 
 def _handed_over(shadow: Shadow) -> Composable:
-    """Return the block that hands over what is not told apart here.
+    """Return the block that hands over the parts of the column that `Shadow` does not list.
 
-    That is statistics target, owned sequences and the name of the NOT NULL.
+    These are the statistics target, owned sequences and the name of the NOT NULL.
     """
     return q.block(
         "columns/hand_over_parts",
@@ -224,7 +224,7 @@ def _handed_over(shadow: Shadow) -> Composable:
 
 
 def _proofs(shadow: Shadow) -> Iterator[Step]:
-    """Yield the steps that prove for old rows what is wanted of new ones since the change."""
+    """Yield the steps that prove for old rows the constraints that the exchange added for new ones."""
     name = shadow.table.name
     for old, new in shadow.checks:
         if old.validated:
@@ -238,7 +238,7 @@ def _proofs(shadow: Shadow) -> Iterator[Step]:
 
 
 def _same(shadow: Shadow) -> Composed:
-    """Return the condition, once names are changed, that the new cell still says what the old one says."""
+    """Return the condition, in the names after the exchange, that the new cell is still the old one converted."""
     column = shadow.column.name
     old = q.over(shadow.value, column, q.column(shadow.kept))
     return SQL("{} IS NOT DISTINCT FROM {}").format(q.column(column), old)

@@ -1,4 +1,4 @@
-"""Indexes over a column that gets another type: what they need of the old one, and what becomes alike under them."""
+"""Indexes over a column that is converted: those that need its old type, and rows that would collide in them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CLASS = r"(?: COLLATE [^ ,)]+)? [\w.\"]*_ops\b"
 
 
 def clinging(table: Table, column: str, wanted: str) -> Index | None:
-    """Return the index that forbids that a column gets the wanted type, if one does.
+    """Return an index that prevents a column from getting the wanted type; None without one.
 
-    That is an operator class or collation of the old type; and where texts or moments become something else, an
-    expression or a condition over the column as well, unless it asks for NULL alone.
+    It names an operator class or collation of the old type. Between other than numeric families, it may also be an
+    index with an expression or a condition over the column, other than IS NULL.
     """
     found = table.columns[column].type
     return next((i for i in table.indexes if i.valid and _clings(i, column, found, wanted)), None)
@@ -51,7 +51,7 @@ def _clings(index: Index, column: str, found: str, wanted: str) -> bool:
 def merging(
     finding: Finding[OfColumn], table: Table, index: Index, ways: Mapping[str, Conversion]
 ) -> Finding[OfColumn]:
-    """Return the finding that rows which a unique index tells apart would be alike once columns go these ways."""
+    """Return the finding that rows would collide in a unique index once its columns are converted in these ways."""
     return replace(
         finding,
         message=f"{finding.message}; rows that {index.name} tells apart would be alike",
@@ -62,7 +62,7 @@ def merging(
 
 
 def refused(finding: Finding[OfColumn]) -> Repair | None:
-    """Return why rows that would be alike are left to a person, where the finding speaks of such."""
+    """Return the refusal for rows that would collide; None if the finding is about something else."""
     if not isinstance(finding.about, ColumnUnderIndex):
         return None
     return refuse(
@@ -78,7 +78,7 @@ def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:
         else SQL("({})").format(SQL(re.sub(f"(?:{_CLASS})?{_ORDER}$", "", element)))
         for column, element in zip(index.columns, tail.elements, strict=True)
     ]
-    # What is not understood leaves the table, and so is alike to nothing.
+    # A row whose value does not convert leaves the table, and so collides with none.
     where = [SQL("({} IS NULL OR {})").format(q.column(column), way.fits) for column, way in ways.items()]
     where += [] if index.nulls_not_distinct else [SQL("{} IS NOT NULL").format(cell) for cell in cells]
     where += [SQL("({})").format(SQL(tail.condition))] if tail.condition else []

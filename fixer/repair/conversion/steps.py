@@ -1,4 +1,4 @@
-"""Steps that bring a column to another type, for the defect classes that need it."""
+"""Steps that convert a column to another type, for the defect classes that need it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from fixer.sql.types import shape
 
 
 def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
-    """Return the steps that convert the column, or the reason why a person has to."""
+    """Return the repair that converts the column, or the reason why that needs a human decision."""
     if left := refused(finding):
         return left
     way = way_of(finding, actual, contract)
@@ -73,12 +73,12 @@ def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) ->
 def _beside(
     finding: Finding[OfColumn], way: Conversion, actual: Schema, contract: Contract, convert: Step
 ) -> tuple[Step, ...] | None:
-    """Return what stands online for the conversion itself: a column beside. None where there is no such way."""
+    """Return the steps that replace the conversion online, by a second column; None if that is not possible."""
     name, found = finding.table, actual.tables[finding.table].columns[finding.about.column]
     wanted = contract.tables[name].columns[found.name]
     if found.generates:
         return None
-    # The digits of floats that are yet to be written are not known: online the column takes them all.
+    # Others may still write floats with any number of digits, so online the column takes them all.
     exactly = keeps_digits(found, way)
     shadow = Shadow(
         table=actual.tables[name],
@@ -95,7 +95,7 @@ def _beside(
 
 
 def _exchanged(parts: list[Part], lightly: tuple[Step, ...]) -> Iterator[Part]:
-    """Yield the parts, of which online only those stay that make room for the column beside."""
+    """Yield the parts; online, only those remain that the second column needs as well."""
     for part in parts:
         step = part.atomic
         if step.phase is Phase.CONVERT:
@@ -107,7 +107,7 @@ def _exchanged(parts: list[Part], lightly: tuple[Step, ...]) -> Iterator[Part]:
 
 
 def _in_one_go(parts: list[Part], convert: Step) -> Iterator[Part]:
-    """Yield the parts, of which online those around the conversion are one: nobody writes between image and cast."""
+    """Yield the parts; online, those around the conversion are one step, so nobody writes between image and cast."""
     around = [
         s
         for s in (part.atomic for part in parts)
@@ -154,7 +154,7 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
 
 
 def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Part]:
-    """Yield the steps for checks that speak of the old type: the contract's are made anew, others go."""
+    """Yield the steps for checks over the column: the contract's are added again, others are only dropped."""
     name = finding.table
     for check, new in _wanted_checks(finding, actual, contract):
         if new is None:
@@ -170,7 +170,7 @@ def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> I
 def _wanted_checks(
     finding: Finding[OfColumn], actual: Schema, contract: Contract
 ) -> Iterator[tuple[Check, Check | None]]:
-    """Yield the checks that speak of the column, each with what the contract wants in its place."""
+    """Yield the checks over the column, each with the one that the contract wants in its place, or None."""
     wanted = contract.tables[finding.table].checks
     for check in actual.tables[finding.table].checks_over(finding.about.column):
         if not is_guard(check.name):
@@ -224,7 +224,7 @@ def _convert_exactly(finding: Finding[OfColumn], way: Conversion, found: Column,
 
 
 def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the column converted, and without what is dropped for it."""
+    """Return the schema with the column converted, and without the foreign keys and checks that are dropped for it."""
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
         return actual

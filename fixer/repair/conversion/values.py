@@ -1,4 +1,4 @@
-"""The values of a column that gets another type: which are understood, what becomes of them, and how they come back."""
+"""The values of a column that is converted: which of them convert, into what, and how undo restores them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from fixer.sql.types import family, shape
 
 
 def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
-    """Yield the finding with the probe for values that the conversion does not understand, and what stands in its way.
+    """Yield the finding with the probe for values that do not convert, and a finding for each index in the way.
 
-    That is each unique index under which texts that differ would become one value.
+    In the way is a unique index under which different texts would become one value.
     """
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
@@ -40,7 +40,7 @@ def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> I
 
 
 def _ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contract: Contract) -> dict[str, Conversion]:
-    """Return the columns under a unique index whose texts are converted, each with its way."""
+    """Return the columns of a unique index whose texts are converted, each with its conversion."""
     ways: dict[str, Conversion] = {}
     if not index.unique or not index.valid:
         return ways
@@ -61,7 +61,7 @@ def _misfits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Pro
 
 
 def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Conversion | str:
-    """Return how the column's values get to the wanted type, or why they cannot."""
+    """Return how the column's values are converted to the wanted type, or why they cannot be."""
     column = finding.about.column
     found = actual.tables[finding.table].columns[column]
     wanted = contract.tables[finding.table].columns[column]
@@ -69,10 +69,10 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
 
 
 def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
-    """Return the condition under which a value can be kept as it is.
+    """Return the condition that a value converts without loss.
 
-    A float with more digits than the contract wants is kept in a column with more digits: only what is
-    no number at all does not fit.
+    A float with more digits than the contract wants is kept, in a column with more digits; only NaN and
+    the infinities do not fit.
     """
     found = actual.tables[finding.table].columns[finding.about.column]
     if keeps_digits(found, way):
@@ -81,30 +81,30 @@ def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> C
 
 
 def keeps_digits(found: Column, way: Conversion) -> bool:
-    """Tell whether all digits are kept, in a column that has room for more than the contract wants."""
+    """Return whether all digits are kept, even in a column with room for more than the contract wants."""
     return family(found.type) == "float" and family(way.type) == "numeric"
 
 
 def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
-    """Return the new value for USING; one that came in since the plan was made and does not fit is an error.
+    """Return the new value for USING; a value that does not fit, and so came in after the plan, raises an error.
 
-    A cast would cut or round it, and nobody would have been told.
+    A cast would silently cut or round it.
     """
     cell = Identifier(finding.about.column)
     fits, value = (q.over(each, finding.about.column, cell) for each in (understood(finding, way, actual), way.value))
     why = Literal(f", which came in since the plan was made, is no {way.type}: plan again")
-    # Over the cell, or else the error would be raised when the statement is planned.
+    # It contains the cell: PostgreSQL evaluates a constant, and raises its error, when it plans the statement.
     failing = SQL("({}::text || {})::integer::text::{}").format(cell, why, SQL(way.full_type))
     return SQL("CASE WHEN {} IS NULL OR ({}) THEN {} ELSE {} END").format(cell, fits, value, failing)
 
 
 def keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
-    """Return the step that keeps an image of each row whose value is spelt otherwise when it comes back."""
+    """Return the step that keeps an image of each row whose value undo would otherwise spell differently."""
     name, column = table.name, found.name
     known_by = identity(table, None, Phase.MISFITS)
     if column in known_by:
         known_by = ()
-    # As undo will find the cell, unless somebody wrote it since.
+    # The cell as undo will find it, unless somebody writes it in between.
     reverted = q.over(back_again(way, column, found), column, left(way, found))
     mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
         cells(known_by) if known_by else likeness(), Literal(column), reverted
@@ -132,19 +132,19 @@ def keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
 
 
 def left(way: Conversion, found: Column) -> Composable:
-    """Return the new value as the run leaves it: a float keeps all its digits, whatever size is wanted."""
+    """Return the new value as the run leaves it: a float keeps all its digits, whatever size the contract wants."""
     if family(found.type) == "float" and shape(way.type).size is not None:
         return SQL("{}::text::numeric").format(q.column(found.name))
     return way.value
 
 
 def back_again(way: Conversion, column: str, found: Column) -> Composable:
-    """Return the old value over the new cell: the text of it, unless there is a better way."""
+    """Return the old value over the new cell: its text, unless the conversion has a better way."""
     text = SQL("{}::text::{}").format(q.column(column), SQL(found.full_type))
     return way.back if way.back is not None else text
 
 
 def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
-    """Return how undo brings the column's type back."""
+    """Return how undo restores the column's type."""
     back = back_again(way, found.name, found)
     return Reversal(found.name, back, forth or q.over(way.value, found.name, back))
