@@ -23,7 +23,8 @@ from fixer.connect import servers
 from fixer.connect.servers import Server
 from fixer.defects import DefectClass
 from fixer.defects import _databases as specimens
-from fixer.model.finding import POINTS, Finding, Specimen
+from fixer.model.defect import Specimen
+from fixer.model.finding import POINTS, Finding
 
 PLACE = Path(__file__).with_name("defects.md")
 HEAD = """\

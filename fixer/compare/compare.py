@@ -19,7 +19,8 @@ from fixer.compare.reading import Doubts, Measure, Reading, remembered
 from fixer.compare.unchanged import alike, still_alike
 from fixer.defects import DefectClass, Foreseeing
 from fixer.model.contract import Contract
-from fixer.model.finding import UNREADABLE, Count, Counter, Finding, Stage
+from fixer.model.defect import Stage
+from fixer.model.finding import UNREADABLE, Count, Counter, Finding
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import RefusalError, Repair, refuse

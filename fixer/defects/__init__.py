@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 

@@ -13,7 +13,8 @@ from sqlalchemy import Column, Integer, MetaData, String, Table
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfDefaultRow

@@ -13,7 +13,8 @@ from functools import partial
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import ColumnHints, Contract
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import FoundColumn

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OtherTable

@@ -15,7 +15,8 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import WantedColumn

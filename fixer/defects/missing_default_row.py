@@ -12,7 +12,8 @@ from functools import partial
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow

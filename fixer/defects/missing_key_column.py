@@ -15,7 +15,8 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step
 from fixer.model.subject import OfIndex

@@ -14,7 +14,8 @@ from functools import partial
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn

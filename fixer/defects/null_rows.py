@@ -11,8 +11,9 @@ from functools import partial
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn

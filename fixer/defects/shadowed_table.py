@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Probe, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey

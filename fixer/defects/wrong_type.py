@@ -12,7 +12,8 @@ from collections.abc import Iterable
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen, Stage
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn

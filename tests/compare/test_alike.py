@@ -12,7 +12,8 @@ from fixer import defects
 from fixer.compare.unchanged import alike, still_alike
 from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
-from fixer.model.finding import Finding, Specimen
+from fixer.model.defect import Specimen
+from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.table import Column, QName, Table
 from lab.laboratory import Laboratory

@@ -26,7 +26,8 @@ from fixer.defects import (
     sequence_behind,
     text_reference,
 )
-from fixer.model.finding import Count, Probe, Specimen
+from fixer.model.defect import Specimen
+from fixer.model.finding import Count, Probe
 from fixer.model.report import Comparison
 from fixer.sql import compose as sqltext
 from fixer.sql.compose import SQL

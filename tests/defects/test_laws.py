@@ -17,7 +17,7 @@ from fixer.connect import snapshot
 from fixer.connect.snapshot import Snapshot
 from fixer.defects import _databases as specimens
 from fixer.errors import PgmendError
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from lab.evidence.copies import copy_quarantine, copy_rows, stamps
 from lab.evidence.facts import facts
 from lab.evidence.losses import losses

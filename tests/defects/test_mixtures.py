@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Meta
 from fixer import defects
 from fixer.defects._databases import company, tenancy
 from fixer.errors import NeedsPermission, PgmendError
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.evidence.copies import copy_quarantine, copy_rows
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory

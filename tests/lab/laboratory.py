@@ -26,7 +26,7 @@ from fixer.connect.servers import Server
 from fixer.contract import build as contracts
 from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
 from lab.evidence.copies import State, stamps
 from lab.evidence.dumps import dump

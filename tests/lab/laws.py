@@ -12,7 +12,7 @@ from typing import Any
 
 import fixer
 from fixer.errors import NeedsPermission, PgmendError, UndoRefused
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
 from lab.evidence.copies import Copy, State
 from lab.evidence.dumps import everything

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, REAL, TIMESTAMP
 import fixer
 from fixer.errors import NeedsPermission
 from fixer.model.contract import ColumnHints
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.sql.conversions import conversion
 from lab.conversions import column, converted, text
 from lab.evidence.copies import copy_quarantine, stamps
@@ -323,9 +323,7 @@ WHOLE = {
 
 @MODES
 @pytest.mark.parametrize("pair", WHOLE)
-def test_integers_come_back_from_types_that_spell_them_otherwise(
-    laboratory: Laboratory, pair: str, mode: str
-) -> None:
+def test_integers_come_back_from_types_that_spell_them_otherwise(laboratory: Laboratory, pair: str, mode: str) -> None:
     old, wanted, values = WHOLE[pair]
     with laboratory.database(18, Specimen(pair, "", contract=items(Column("v", wanted)))) as case:
         case.break_(f"ALTER TABLE items ALTER v TYPE {old}; INSERT INTO items (v) VALUES ({'), ('.join(values)})")

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from fixer import undo
 from fixer.defects._databases import TENANCY_ROWS, tenancy
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES, PlannedStep
 from fixer.model.progress import Progress
 from lab.database import Database, lent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, Table, Text
 
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.hook import ask
 from lab.laboratory import Case, Laboratory

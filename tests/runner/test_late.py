@@ -16,7 +16,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, Integer, MetaData, Table
 
 from fixer.defects import legacy_table, text_reference
 from fixer.errors import ApplyFailed, NeedsPermission, PlanRefused
-from fixer.model.finding import Specimen
+from fixer.model.defect import Specimen
 from fixer.model.plan import MODES, PlannedStep
 from fixer.runner.journal import writing as journal
 from fixer.runner.journal.definitions import Definitions
