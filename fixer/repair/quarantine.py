@@ -264,10 +264,14 @@ def _under(key: ForeignKey, condition: Composable, *, itself_stays: bool) -> Com
 
 
 def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
-    """Return the condition for these rows and their descendants within the same table."""
+    """Return the condition for these rows and their descendants within the same table.
+
+    It compares table and place, because the same place is another row in each partition.
+    """
     return SQL(
-        "t.ctid IN (WITH RECURSIVE gone AS (SELECT t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
-        " UNION SELECT t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT place FROM gone)"
+        "(t.tableoid, t.ctid) IN (WITH RECURSIVE gone AS"
+        " (SELECT t.tableoid AS part, t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
+        " UNION SELECT t.tableoid, t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT part, place FROM gone)"
     ).format(
         keys=q.columns(key.target_columns),
         table=q.name(key.table),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 import sqlalchemy
 from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData
 
+import fixer
 from fixer.model.plan import MODES
+from lab.database import Database
 from lab.examples.models import contract, integer, key, once_called, text
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -181,6 +186,20 @@ def test_what_is_in_partitions_is_kept(laboratory: Laboratory, case: str, mode: 
     wanted, made, expected = CASES[case]
 
     assert expected in outcome(laboratory, wanted, made, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_row_at_the_same_place_in_another_partition_stays(empty: Database, mode: str) -> None:
+    empty.run(
+        "CREATE TABLE p(id integer PRIMARY KEY, p_id integer) PARTITION BY RANGE (id);"
+        "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p1 PARTITION OF p DEFAULT;"
+        "INSERT INTO p VALUES (1, 99), (2, NULL), (11, NULL), (12, 1), (13, 11), (14, 12)"
+    )
+    wanted = contract(p=(key(autoincrement=False), integer("p_id", ForeignKey("p.id"))))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        fixer.apply(connection, wanted, mode=mode, allow_hazards="all")
+
+    assert empty.run("SELECT id FROM p ORDER BY id") == [(2,), (11,), (13,)]
 
 
 def test_orphans_of_a_partitioned_table_come_back_under_a_key_that_lies(laboratory: Laboratory) -> None:
