@@ -26,14 +26,15 @@ def of_plan(plan: Plan, render: Render, settings: Mapping[str, str] = DEFAULTS) 
 
 
 def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[str]:
-    yield f"-- A repair by pgmend {package_version()}, plan {plan.identity}, contract {plan.contract}."
+    yield _comment(f"A repair by pgmend {package_version()}, plan {plan.identity}, contract {plan.contract}.")
     yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
     for step in plan.steps:
-        yield f"--   {step.number}. {_comment(step)}"
+        yield _comment(f"  {step.number}. {_told(step)}")
     if plan.published and plan.published.heard:
-        yield f"-- {named(plan.published)} what it makes. Subscribers stop until they have the same: run there first"
-        yield from (f"--   {table};" for table in plan.published.tables)
-        yield from (f"--   what step {number} does" for number in plan.published.steps)
+        advice = "Subscribers stop until they have the same: run there first"
+        yield _comment(f"{named(plan.published)} what it makes. {advice}")
+        yield from (_comment(f"  {table};") for table in plan.published.tables)
+        yield from (_comment(f"  what step {number} does") for number in plan.published.steps)
     yield "\\set ON_ERROR_STOP on"
     yield "BEGIN ISOLATION LEVEL READ COMMITTED;"
     yield SAFELY.rstrip()
@@ -99,7 +100,8 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
 
 
 def _step(step: PlannedStep, render: Render) -> Iterator[str]:
-    yield f"\n-- {step.number}. {_comment(step)}"
+    yield ""
+    yield _comment(f"{step.number}. {_told(step)}")
     yield f"SELECT set_config('pgmend.step', '{step.number}', true);"
     if step.batches.known:
         yield f"{step.batches.known};"
@@ -149,6 +151,10 @@ def _statement(render: Render, statement: Composable) -> Iterator[str]:
     yield f"{render(statement)};"
 
 
-def _comment(step: PlannedStep) -> str:
-    hazard = f" [{step.hazard}]" if step.hazard else ""
-    return " ".join(f"{step.title}{hazard}".split())
+def _told(step: PlannedStep) -> str:
+    return f"{step.title} [{step.hazard}]" if step.hazard else step.title
+
+
+def _comment(text: str) -> str:
+    """Return a comment of one line, because psql would run what a name puts on the next."""
+    return f"-- {' '.join(text.splitlines())}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 import pytest
 
+from contracts.trading import metadata as trading
 from fixer import api
 from fixer.connect import snapshot
+from fixer.model.plan import Published
+from fixer.runner.script import of_plan
 from lab.commands import psql, script
 from lab.database import STORY, Database, lent
 from lab.laboratory import Laboratory
@@ -105,6 +109,20 @@ def test_a_script_waits_for_no_other_fixer(broken: Database, tmp_path: Path) -> 
 
     assert "Another fixer" in ended.stderr
     assert (3, before) == (ended.returncode, broken.dump())
+
+
+def test_psql_runs_nothing_of_a_name_that_has_two_lines(broken: Database, tmp_path: Path) -> None:
+    name, file = f"p\n\\! touch {tmp_path}/mark\r\\! touch {tmp_path}/mark", tmp_path / "plan.sql"
+    with closing(psycopg2.connect(broken.dsn)) as connection:
+        made = api.plan(connection, trading)
+        steps = tuple(replace(step, title=name) for step in made.steps)
+        published = Published((name,), True, (f'CREATE TABLE "{name}" ()',), (1,))
+        whole = replace(made, contract=name, steps=steps, published=published)
+        file.write_text(of_plan(whole, lambda each: str(each.as_string(connection))), newline="")
+    ended = psql(broken, file)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert not (tmp_path / "mark").exists()
 
 
 ODD = """
