@@ -157,6 +157,18 @@ def test_an_online_repair_knows_the_name(laboratory: Laboratory, name: str, brok
         assert (broken != "nothing", before) == (bool(run.plan.steps), there.rows())
 
 
+@NAMED
+def test_an_online_run_in_a_schema_of_that_name_ends(laboratory: Laboratory, name: str) -> None:
+    with standing(laboratory, max(VERSIONS), name, schema=name) as there:
+        before = there.rows()
+        there.run(BREAKS["a foreign key is missing"])
+        run, left = there.repaired()
+
+        assert left == []
+        assert before == there.rows()
+        assert {entry.table.schema for entry in run.ledger} == {name}
+
+
 class Releasing(Progress):
     """Lets go of a lock as soon as somebody is heard to wait for it."""
 

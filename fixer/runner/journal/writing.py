@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -110,7 +111,7 @@ def note_rows(cursor: Cursor, run: int, rows: Mapping[QName, int]) -> None:
     """Note the row counts of tables that are new to a run; earlier counts are kept."""
     cursor.execute(
         SQL("UPDATE {} SET ledger = %s::jsonb || coalesce(ledger, '{{}}') WHERE id = %s").format(RUN),
-        (Json({str(table): count for table, count in rows.items()}), run),
+        (Json({_label(table): count for table, count in rows.items()}), run),
     )
 
 
@@ -122,7 +123,7 @@ def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Ent
     cursor.execute(SQL("SELECT ledger FROM {} WHERE id = %s").format(RUN), (run,))
     (rows,) = cursor.fetchone() or ({},)
     renamed = renamed_tables(steps)
-    before = {renamed.get(table, table): rows[str(table)] for table in map(_qname, rows)}
+    before = {renamed.get(table, table): count for table, count in ((_qname(label), rows[label]) for label in rows)}
     after = count(cursor, {*before, *created_tables(steps)})
     moved = count_quarantined(cursor, moving_tables(steps), run)
     cursor.execute(SQL("SELECT number, rows FROM {} WHERE run = %s").format(STEP), (run,))
@@ -135,7 +136,14 @@ def balance(cursor: Cursor, run: int, steps: Sequence[PlannedStep]) -> tuple[Ent
     return entries(before, after, inserted, moved)
 
 
+def _label(table: QName) -> str:
+    """Return a name as the key of a JSON object: schema.table, or an array if that could not be read back."""
+    return json.dumps(table) if "." in table.schema or table.schema.startswith("[") else str(table)
+
+
 def _qname(label: str) -> QName:
+    if label.startswith("["):
+        return QName(*json.loads(label))
     schema, _, table = label.partition(".")
     return QName(schema, table)
 

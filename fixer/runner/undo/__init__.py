@@ -73,7 +73,7 @@ def _undoable(cursor: Cursor, account: Account) -> Undoable:
         why = "it ran as a script, which keeps no account of it" if account.mode == "script" else "it was pruned"
         raise UndoRefused(f"What undo needs of run {number} is not there: {why}.")
     for later, found in reading.later_runs(cursor, number):
-        if shared := found.relations & before.relations:
+        if shared := found.relations & (before.relations | left.relations):
             names = ", ".join(sorted(str(found.table(oid)) for oid in shared))
             raise UndoRefused(f"Run {later} came after and changed {names}: take that one back first.")
     return Undoable(number, account.steps, before, left)

@@ -136,6 +136,9 @@ def _ours(ran: Undoable) -> frozenset[Key]:
 
 
 def _look_for_changes(ran: Undoable, now: Definitions, ours: frozenset[Key]) -> None:
+    """Raise UndoRefused if a table that the run left is gone, or what it made, changed or dropped was changed."""
+    for oid in sorted(ran.left.relations - now.relations):  # another may bear its name
+        raise UndoRefused(f"The table {ran.left.table(oid)} was dropped since run {ran.run}.")
     cleared = helpers(ran.left) - now.items.keys()
     for key in sorted(ours - cleared):
         left, is_ = ran.left.items.get(key), now.items.get(key)
