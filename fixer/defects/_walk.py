@@ -115,7 +115,7 @@ def numbered_columns(
     for table_wanted, table in tables(actual, contract, alike=alike):
         for wanted in table_wanted.columns.values():
             found = table.columns.get(wanted.name) if wanted.generates and not table.created else None
-            if found and not (found.now is not None and found.generates):  # else the plan adds or converts it
+            if found and not (found.added and found.generates):  # else the plan adds or converts it
                 yield table, wanted, found
 
 

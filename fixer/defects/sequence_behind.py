@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from sqlalchemy import Column, Identity, Integer, MetaData, Table
+
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -26,6 +28,7 @@ from fixer.sql.compose import SQL, Composable, Literal
 SLUG = "sequence-behind"
 POINT = 1
 STAGE = Stage.PARTS
+_LAST = 2**63 - 1  # the end of bigint, beyond which a sum is an error
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
@@ -49,14 +52,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
 
 
 def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence) -> Probe:
-    return rows_where(actual, table, SQL("{} >= {}").format(q.column(column), _position(sequence)), own=True)
+    next_, value = _position(sequence), q.column(column)
+    condition = SQL("{} >= {}").format(value, next_)
+    if sequence.increment > 1:  # it steps over the numbers in between, which other sequences may give
+        condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(sequence.increment))
+    return rows_where(actual, table, condition, own=True)
 
 
 def _position(sequence: Sequence) -> Composable:
     """Return the first number that the sequence has not given, read from the sequence itself if the role may do so."""
     if sequence.readable or sequence.last_value is None:
-        return SQL("(SELECT s.last_value + s.is_called::integer FROM {} AS s)").format(q.name(sequence.name))
-    return Literal(sequence.last_value + 1)
+        position = "(SELECT least(s.last_value::numeric + s.is_called::integer * {}, {})::bigint FROM {} AS s)"
+        return SQL(position).format(Literal(sequence.increment), Literal(_LAST), q.name(sequence.name))
+    return Literal(min(sequence.last_value + sequence.increment, _LAST))
 
 
 def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
@@ -65,6 +73,14 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
     return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
 
 
+def by_twos() -> MetaData:
+    """Return a contract whose numbers leave room for those of another server."""
+    metadata = MetaData()
+    Table("events", metadata, Column("id", Integer, Identity(increment=2), primary_key=True))
+    return metadata
+
+
+ODD_NUMBERS = "INSERT INTO events SELECT FROM generate_series(1, 5)"
 SPECIMENS = (
     Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
     Specimen(
@@ -72,8 +88,21 @@ SPECIMENS = (
         "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)",
         rows=48,
     ),
+    Specimen(
+        "behind in larger steps",
+        "INSERT INTO events (id) VALUES (10), (11), (12)",
+        contract=by_twos,
+        setup=ODD_NUMBERS,
+        rows=1,
+    ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "numbers that it steps over",
+        "INSERT INTO events (id) VALUES (10), (12)",
+        contract=by_twos,
+        setup=ODD_NUMBERS,
+    ),
     Specimen("far ahead", "SELECT setval('reviews_id_seq', 4000)"),
     Specimen("just ahead", "SELECT setval('reviews_id_seq', 49, false)"),
 )

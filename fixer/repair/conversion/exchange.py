@@ -23,7 +23,7 @@ from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 _ALIKE = "NULLS NOT DISTINCT"
-_INCOMPARABLE = ("json",)  # prefix of types without equality, in which a batch could not compare cells
+_INCOMPARABLE = ("json", "xml")  # types without equality: a batch could not compare their cells
 
 
 def exchanged(shadow: Shadow, convert: Step, actual: Schema) -> tuple[Step, ...] | None:
@@ -79,7 +79,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
     return bool(
         column.identity
         or any(each.generated for each in table.columns.values())
-        or shadow.type.startswith(_INCOMPARABLE)
+        or shadow.type.removesuffix("[]") in _INCOMPARABLE
         or any(isinstance(o, Bound | Dependent) and column.name in o.columns for o in table.obstacles)
         or any(index.deferrable for index in shadow.indexes)  # CONCURRENTLY cannot build a deferrable one
         or online.is_outrun(table, shadow.beside)
