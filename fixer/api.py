@@ -97,9 +97,9 @@ def apply(
     _known(mode)
     allowed = _listed(allow_hazards)
     with session(source, contract, schema=schema) as work:
-        chosen = plan or work.plan(deep=deep, mode=mode)
+        report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode)
         permit(chosen, allowed)
-        return work.apply(chosen, allowed=allowed, fixed=plan is not None, progress=progress, pace=pace)
+        return work.apply(chosen, report, allowed=allowed, progress=progress, pace=pace)
 
 
 def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda title: None) -> Undone:
@@ -164,7 +164,7 @@ def _ensured(work: Session, allowed: list[str]) -> Run | Report:
         return report
     chosen = work.planned(report)
     permit(chosen, allowed)
-    return work.apply(chosen, allowed=allowed)
+    return work.apply(chosen, report, allowed=allowed)
 
 
 def _passes(error: PgmendError) -> bool:
@@ -213,7 +213,12 @@ class Session:
 
     def plan(self, *, deep: bool = False, mode: str = ATOMIC) -> Plan:
         """Order the repairs that the database needs."""
-        return self.planned(self.check(deep=deep, modestly=mode == ONLINE), mode)
+        return self.made(deep=deep, mode=mode)[1]
+
+    def made(self, *, deep: bool = False, mode: str = ATOMIC) -> tuple[Report, Plan]:
+        """Check the database, and order the repairs that it needs."""
+        report = self.check(deep=deep, modestly=mode == ONLINE)
+        return report, self.planned(report, mode)
 
     def planned(self, report: Report, mode: str = ATOMIC) -> Plan:
         """Order the repairs of what was found."""
@@ -234,27 +239,27 @@ class Session:
     def apply(
         self,
         plan: Plan,
+        report: Report | None = None,
         *,
         allowed: Iterable[str] = (),
-        fixed: bool = False,
         progress: Progress = SILENT,
         pace: Pace | None = None,
     ) -> Run:
         """Carry out a plan that was permitted.
 
-        A `fixed` plan is carried out as it is; another may be followed by one for what came in meanwhile.
+        A plan that was made of this `report` just now may be followed by one for what came in meanwhile; a plan without
+        a report, which was made earlier, is carried out as it is.
         """
         if not plan.steps and not (plan.mode == ONLINE and self._is_interrupted()):
-            return self._without_steps(plan)
+            return self._without_steps(plan, report or self.check())
         plan = self.published(plan)  # a publication may have come since it was made
         permit(plan, allowed)
         if plan.mode == ATOMIC:
             return self._atomic(plan, progress)
-        return self._online(plan, list(allowed), fixed, progress, pace)
+        return self._online(plan, list(allowed), report is None, progress, pace)
 
-    def _without_steps(self, plan: Plan) -> Run:
-        """Check that the contract holds, as a plan without steps says."""
-        report = self.check()
+    def _without_steps(self, plan: Plan, report: Report) -> Run:
+        """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""
         if report.comparison.actual.fingerprint != plan.fingerprint:
             raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
         if not report.ok:

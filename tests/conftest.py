@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -28,6 +30,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="pgmend-bytecode-")
         config.add_cleanup(partial(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from looking, all through the session, at what has been imported and collected."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Let three workers share two processors: a test waits a part of its time for servers, locks and commands."""
+    processors = os.process_cpu_count() if sys.version_info >= (3, 13) else len(os.sched_getaffinity(0))
+    return processors + (processors + 1) // 2
 
 
 @pytest.hookimpl(optionalhook=True)

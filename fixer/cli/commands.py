@@ -20,6 +20,7 @@ from fixer.errors import TargetError, UsageError
 from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
+from fixer.model.report import Report
 from fixer.model.run import Run, package_version
 from fixer.report import json as as_json
 from fixer.report import text as as_text
@@ -105,18 +106,18 @@ def apply(
     """Repair the database, by a fresh plan or by exactly the given one, until the contract holds."""
     given = plans.read(plan_file, settings.contract, mode) if plan_file else None
     with _session(settings, given.contract if given else settings.contract_name) as session:
-        chosen = session.published(given) if given else session.plan(deep=deep, mode=mode or ATOMIC)
+        report, chosen = (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC)
         plans.announce(settings, chosen)
         plans.permit_or_report(settings, chosen, allow_hazards, Run(session.link.target, session.contract.name, chosen))
         if chosen.steps and not yes:
             plans.ask(f"Apply this plan to {session.link.target}?", "to apply the plan")
-        run = _applied(settings, session, chosen, allow_hazards, given is not None, Pace(max_lag, throttle))
+        run = _applied(settings, session, chosen, report, allow_hazards, Pace(max_lag, throttle))
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
 
 
 def _applied(
-    settings: Settings, session: Session, plan: Plan, allowed: tuple[str, ...], fixed: bool, pace: Pace
+    settings: Settings, session: Session, plan: Plan, report: Report | None, allowed: tuple[str, ...], pace: Pace
 ) -> Run:
     """Carry a plan out that was permitted, and show how far it is."""
     if plan.mode == ATOMIC and pace != Pace():
@@ -124,7 +125,7 @@ def _applied(
     settings.check_output()
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
     with _shown(settings, session.link) as progress:
-        run = session.apply(plan, allowed=allowed, fixed=fixed, progress=progress, pace=pace)
+        run = session.apply(plan, report, allowed=allowed, progress=progress, pace=pace)
         known.committed(f"Run {run.run} was committed, and the contract holds." if run.run else outcome.NOTHING)
     return run
 

@@ -158,7 +158,8 @@ examine.compare = meanwhile
 """
 GONE = {
     "a table": "DROP TABLE users CASCADE",
-    "the connection": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgmend'",
+    "the connection": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgmend'"
+    " AND datname = current_database()",
 }
 
 
