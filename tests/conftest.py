@@ -6,7 +6,6 @@ import gc
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -25,24 +24,12 @@ def pytest_configure(config: pytest.Config) -> None:
     Where no bytecode is to be written, it keeps what it compiles for this session, so that no two processes of the
     session compile the same.
     """
+    gc.set_threshold(50_000, 20, 100)  # what tests make is mostly gone by itself, and the collector walks what stays
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="pgmend-bytecode-")
         config.add_cleanup(partial(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True))
-
-
-def pytest_collection_finish() -> None:
-    """Keep the collector from looking, all through the session, at what has been imported and collected."""
-    gc.collect()
-    gc.freeze()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Let three workers share two processors: a test waits a part of its time for servers, locks and commands."""
-    processors = os.process_cpu_count() if sys.version_info >= (3, 13) else len(os.sched_getaffinity(0))
-    return processors + (processors + 1) // 2
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -51,7 +51,7 @@ class Nursery:
     SCRIPT = """
 import gc, json, os, signal, sys, traceback
 from fixer.cli import commands as cli
-gc.freeze()  # no child looks at what was imported, nor copies it
+gc.set_threshold(50_000, 20, 100)
 for line in sys.stdin:
     order = json.loads(line)
     child = os.fork()
