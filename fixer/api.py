@@ -17,6 +17,7 @@ from fixer.connect.settings import MODESTLY
 from fixer.contract.loaded import ContractSource
 from fixer.contract.loaded import prepare as prepare  # the contract suite calls it here
 from fixer.errors import PgmendError, PlanRefused, UsageError
+from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
@@ -60,14 +61,18 @@ def plan(
     schema: str = "public",
     deep: bool = False,
     mode: str = ATOMIC,
+    skip: Iterable[str] = (),
+    only: Iterable[str] = (),
 ) -> Plan:
     """Order the repairs that a database needs, and change nothing.
 
-    Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``.
+    Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``. `skip` names findings
+    to leave out, with all that depends on them, each as ``"SLUG"`` or ``"SLUG:OBJECT"``; `only` names those to repair.
+    Raises UsageError if a name fits no finding.
     """
     _known(mode)
     with session(source, contract, schema=schema) as work:
-        return work.plan(deep=deep, mode=mode)
+        return work.plan(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
 
 
 def apply(
@@ -79,10 +84,12 @@ def apply(
     mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
     deep: bool = False,
+    skip: Iterable[str] = (),
+    only: Iterable[str] = (),
     progress: Progress = SILENT,
     pace: Pace | None = None,
 ) -> Run:
-    """Repair a database until the contract holds.
+    """Repair a database until the contract holds, but for what `skip` and `only` leave out, as in `plan`.
 
     ``"atomic"``, the default mode, repairs in one transaction, and commits only if the contract holds at the end.
     ``"online"`` works in many short transactions, at a `pace`, so that nobody waits for long. If interrupted,
@@ -95,9 +102,11 @@ def apply(
     ApplyFailed when it could not work. In atomic mode nothing is changed then.
     """
     _known(mode)
-    allowed = _listed(allow_hazards)
+    allowed, choice = _listed(allow_hazards), Choice(tuple(skip), tuple(only))
+    if plan and choice != EVERYTHING:
+        raise UsageError("What a plan leaves out is chosen when it is made: skip and only go without a plan.")
     with session(source, contract, schema=schema) as work:
-        report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode)
+        report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode, choice=choice)
         permit(chosen, allowed)
         return work.apply(chosen, report, allowed=allowed, progress=progress, pace=pace)
 
@@ -205,19 +214,21 @@ class Session:
     link: Link
     contract: Contract
 
-    def check(self, *, deep: bool = False, modestly: bool = False) -> Report:
+    def check(self, *, deep: bool = False, modestly: bool = False, choice: Choice = EVERYTHING) -> Report:
         """Compare the database with the contract; `modestly` uses one processor of the server."""
         settings = {**self.link.settings, **(MODESTLY if modestly else {})}
-        comparison = examine(self.link.connection, self.contract, deep=deep, settings=settings)
+        comparison = examine(self.link.connection, self.contract, deep=deep, choice=choice, settings=settings)
         return Report(self.link.target, comparison)
 
-    def plan(self, *, deep: bool = False, mode: str = ATOMIC) -> Plan:
+    def plan(self, *, deep: bool = False, mode: str = ATOMIC, choice: Choice = EVERYTHING) -> Plan:
         """Order the repairs that the database needs."""
-        return self.made(deep=deep, mode=mode)[1]
+        return self.made(deep=deep, mode=mode, choice=choice)[1]
 
-    def made(self, *, deep: bool = False, mode: str = ATOMIC) -> tuple[Report, Plan]:
-        """Check the database, and order the repairs that it needs."""
-        report = self.check(deep=deep, modestly=mode == ONLINE)
+    def made(self, *, deep: bool = False, mode: str = ATOMIC, choice: Choice = EVERYTHING) -> tuple[Report, Plan]:
+        """Check the database, and order the repairs that it needs; raise UsageError if a choice fits nothing."""
+        report = self.check(deep=deep, modestly=mode == ONLINE, choice=choice)
+        if unmatched := choice.unmatched((*report.findings, *report.comparison.consequences)):
+            raise UsageError(f"{unmatched[0]} names no finding: `fixer check --format json` gives slug and object.")
         return report, self.planned(report, mode)
 
     def planned(self, report: Report, mode: str = ATOMIC) -> Plan:
@@ -251,23 +262,21 @@ class Session:
         a report, which was made earlier, is carried out as it is.
         """
         if not plan.steps and not (plan.mode == ONLINE and self._is_interrupted()):
-            return self._without_steps(plan, report or self.check())
+            return self._without_steps(plan, report or self.check(choice=plan.choice))
         plan = self.published(plan)  # a publication may have come since it was made
         permit(plan, allowed)
         if plan.mode == ATOMIC:
-            return self._atomic(plan, progress)
+            link = self.link
+            return atomic.run(link.connection, self.contract, plan, settings=link.settings, progress=progress)
         return self._online(plan, list(allowed), report is None, progress, pace)
 
     def _without_steps(self, plan: Plan, report: Report) -> Run:
         """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""
         if report.comparison.actual.fingerprint != plan.fingerprint:
             raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
-        if not report.ok:
+        if report.comparison.unsettled(plan.left):
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
         return Run(self.link.target, self.contract.name, plan, report=report)
-
-    def _atomic(self, plan: Plan, progress: Progress) -> Run:
-        return atomic.run(self.link.connection, self.contract, plan, settings=self.link.settings, progress=progress)
 
     def _online(self, plan: Plan, allowed: list[str], fixed: bool, progress: Progress, pace: Pace | None) -> Run:
         return online.run(

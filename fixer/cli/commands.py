@@ -17,6 +17,7 @@ from fixer.cli.outcome import known
 from fixer.connect.link import Link, opened
 from fixer.contract import loaded as contracts
 from fixer.errors import TargetError, UsageError
+from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
@@ -68,11 +69,21 @@ def check(settings: Settings, deep: bool) -> int:
 @options.file_option("--sql", "script", help="Write it as a psql script; - prints that.")
 @options.mode
 @options.deep
+@options.skip
+@options.only
 @common
-def plan(settings: Settings, output: str | None, script: str | None, mode: str, deep: bool) -> int:
+def plan(
+    settings: Settings,
+    output: str | None,
+    script: str | None,
+    mode: str,
+    deep: bool,
+    skip: tuple[str, ...],
+    only: tuple[str, ...],
+) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _session(settings, settings.contract_name) as session:
-        made = session.plan(deep=deep, mode=mode)
+        made = session.plan(deep=deep, mode=mode, choice=Choice(skip, only))
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
@@ -81,7 +92,7 @@ def plan(settings: Settings, output: str | None, script: str | None, mode: str, 
         plans.write(output, as_json.of_plan(made) + "\n")
     if "-" not in (output, script):
         settings.show(as_text.of_plan(made, verbose=settings.verbose > 0), lambda: as_json.of_plan(made))
-    return 1 if made.steps or made.refusals else 0
+    return 1 if made.steps or made.refusals or made.left else 0
 
 
 @cli.command()
@@ -92,6 +103,8 @@ def plan(settings: Settings, output: str | None, script: str | None, mode: str, 
 @options.throttle
 @options.allow_hazards
 @options.deep
+@options.skip
+@options.only
 @common
 def apply(
     settings: Settings,
@@ -102,11 +115,18 @@ def apply(
     throttle: int | None,
     allow_hazards: tuple[str, ...],
     deep: bool,
+    skip: tuple[str, ...],
+    only: tuple[str, ...],
 ) -> int:
     """Repair the database, by a fresh plan or by exactly the given one, until the contract holds."""
+    choice = Choice(skip, only)
+    if plan_file and choice != EVERYTHING:
+        raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
     given = plans.read(plan_file, settings.contract, mode) if plan_file else None
     with _session(settings, given.contract if given else settings.contract_name) as session:
-        report, chosen = (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC)
+        report, chosen = (
+            (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
+        )
         plans.announce(settings, chosen)
         plans.permit_or_report(settings, chosen, allow_hazards, Run(session.link.target, session.contract.name, chosen))
         if chosen.steps and not yes:
@@ -126,7 +146,8 @@ def _applied(
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
     with _shown(settings, session.link) as progress:
         run = session.apply(plan, report, allowed=allowed, progress=progress, pace=pace)
-        known.committed(f"Run {run.run} was committed, and the contract holds." if run.run else outcome.NOTHING)
+        holds = "the contract holds" if run.ok else "what it left out breaks the contract"
+        known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
 
 

@@ -120,6 +120,10 @@ throttle = click.option(
 allow_hazards = click.option(
     "--allow-hazards", default="", callback=_hazards, metavar="LIST|all", help=f"Of {', '.join(_HAZARDS[1:])}."
 )
+skip = click.option(
+    "--skip", multiple=True, metavar="SLUG[:OBJECT]", help="Leave a finding out, and what depends on it; repeatable."
+)
+only = click.option("--only", multiple=True, metavar="SLUG[:OBJECT]", help="Repair this alone; repeatable.")
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
 )

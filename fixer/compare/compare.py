@@ -14,10 +14,12 @@ from dataclasses import replace
 from itertools import groupby
 
 from fixer import defects
+from fixer.compare.choosing import left_out
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.reading import Doubts, Measure, Reading, remembered
 from fixer.compare.unchanged import alike, still_alike
 from fixer.defects import DefectClass, Foreseeing
+from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.defect import Stage
 from fixer.model.finding import UNREADABLE, Count, Counter, Finding
@@ -38,6 +40,7 @@ def compare(
     *,
     deep: bool = False,
     doubts: Doubts = frozenset(),
+    choice: Choice = EVERYTHING,
 ) -> Comparison:
     """Compare a database with its contract, and return the findings with their repairs.
 
@@ -52,15 +55,17 @@ def compare(
             (defect, replace(finding, repair=_repair(defect, finding, future, known)))
             for defect, finding in _counted(candidates, count, reading, _decided(findings))
         ]
-        findings += [finding for _, finding in found]
-        for defect, finding in found:
-            if isinstance(defect, Foreseeing) and not finding.repair.refusal:
+        classes = [defect for defect, _ in found]
+        chosen = left_out([finding for _, finding in found], findings, choice)
+        findings += chosen
+        for defect, finding in zip(classes, chosen, strict=True):
+            if isinstance(defect, Foreseeing) and not (finding.repair.refusal or finding.left_out):
                 future = defect.foresee(finding, future, contract)
     today = _seen_today(findings, actual, contract) if future is not actual else None
     visible = [f for f in findings if today is None or _matters(f) or (f.slug, f.object) in today]
     consequences = [f for f in findings if not any(f is other for other in visible)]
     actual = _measured(actual, {finding.table for finding in findings}, reading.measure)
-    return Comparison(actual, future, contract, _ordered(_told_once(visible)), _ordered(consequences))
+    return Comparison(actual, future, contract, _ordered(_told_once(visible)), _ordered(consequences), choice)
 
 
 def _candidates(
@@ -90,7 +95,7 @@ def _counted(
 
 def _decided(findings: Sequence[Finding]) -> Set[tuple[QName, str]]:
     """Return the columns with a finding that needs a human decision."""
-    return {(f.table, f.column) for f in findings if f.repair.refusal and f.breaks and f.column}
+    return {(f.table, f.column) for f in findings if (f.repair.refusal or f.left_out) and f.breaks and f.column}
 
 
 def _measured(actual: Schema, tables: set[QName], measure: Measure) -> Schema:

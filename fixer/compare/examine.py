@@ -20,6 +20,7 @@ from fixer.connect.failures import told
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import TargetError
+from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, Schema
@@ -34,6 +35,7 @@ def examine(
     *,
     deep: bool = False,
     doubts: Doubts = frozenset(),
+    choice: Choice = EVERYTHING,
     settings: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare the database behind a connection with a contract; nothing is written.
@@ -41,11 +43,18 @@ def examine(
     Raises TargetError if the database cannot be read or lacks a schema of the contract.
     """
     with snapshot(connection) as cursor:
-        return look(cursor, contract, deep=deep, doubts=doubts, begin=beginning(connection, settings))
+        begin = beginning(connection, settings)
+        return look(cursor, contract, deep=deep, doubts=doubts, choice=choice, begin=begin)
 
 
 def look(
-    cursor: Cursor, contract: Contract, *, deep: bool = False, doubts: Doubts = frozenset(), begin: str = ""
+    cursor: Cursor,
+    contract: Contract,
+    *,
+    deep: bool = False,
+    doubts: Doubts = frozenset(),
+    choice: Choice = EVERYTHING,
+    begin: str = "",
 ) -> Comparison:
     """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
     actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings)
@@ -55,7 +64,8 @@ def look(
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
     actual = look_elsewhere(cursor, actual, contract)
     with undisturbed():
-        return compare(actual, contract, counter(cursor), partial(introspect.sizes, cursor), deep=deep, doubts=doubts)
+        measure = partial(introspect.sizes, cursor)
+        return compare(actual, contract, counter(cursor), measure, deep=deep, doubts=doubts, choice=choice)
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

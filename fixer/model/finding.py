@@ -96,6 +96,7 @@ class Finding(Generic[About]):
     sample: tuple[tuple[str | None, ...], ...] = ()
     places: Places | None = field(default=None, compare=False, repr=False)
     repair: Repair = field(default_factory=Repair)
+    left_out: str = ""  # why it is not repaired, if a person chose so
 
     @property
     def table(self) -> QName:

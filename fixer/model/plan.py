@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fixer.errors import PlanRefused
 from fixer.model import codec
+from fixer.model.choice import EVERYTHING, Choice, Left, skipping
 from fixer.model.finding import Finding
 from fixer.model.step import Batches, Effect, Hazard, Lock, Phase, Shape
 from fixer.model.table import QName
@@ -77,6 +78,8 @@ class Plan:
     refusals: tuple[str, ...] = ()
     published: Published | None = None
     question: str = ""  # asked if this may be the wrong database
+    choice: Choice = EVERYTHING
+    left: tuple[Left, ...] = ()  # what it leaves out by choice
 
     @property
     def hazards(self) -> frozenset[Hazard]:
@@ -85,10 +88,18 @@ class Plan:
         return frozenset(step.hazard for step in self.steps if step.hazard) | heard
 
     @property
+    def way_out(self) -> str:
+        """The options that leave out all for which it needs a human decision; empty if those do not help."""
+        refused = [f for f in self.findings if f.breaks and f.repair.refusal and not f.left_out]
+        return skipping(refused) if len(refused) == len(self.refusals) else ""
+
+    @property
     def identity(self) -> str:
         """A digest of 16 hex digits that identifies this plan."""
         steps = [*map(step_to_json, self.steps)]
         kept = [VERSION, self.fingerprint, self.contract, self.mode, self.schemas, self.refusals, steps]
+        if self.choice != EVERYTHING:
+            kept += [asdict(self.choice), [asdict(each) for each in self.left]]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -157,6 +168,8 @@ def from_json(kept: Any) -> Plan:
             mode=kept["mode"],
             refusals=tuple(kept["refusals"]),
             question=str(kept.get("question", "")),
+            choice=codec.from_json(Choice, kept.get("choice", asdict(EVERYTHING))),
+            left=tuple(codec.from_json(Left, each) for each in kept.get("left", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PlanRefused("This file is no plan of this version of `fixer plan -o`: plan again.") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fixer.model.choice import EVERYTHING, Choice, Left
 from fixer.model.contract import Contract
 from fixer.model.finding import POINTS, Finding
 from fixer.model.schema import Schema
@@ -22,6 +24,17 @@ class Comparison:
     contract: Contract
     findings: tuple[Finding, ...]
     consequences: tuple[Finding, ...] = ()
+    choice: Choice = EVERYTHING
+
+    @property
+    def left(self) -> tuple[Left, ...]:
+        """The findings that break the contract and are left out, by choice."""
+        return tuple(Left(f.slug, f.object, f.left_out) for f in self.findings if f.breaks and f.left_out)
+
+    def unsettled(self, left: Iterable[Left]) -> list[Finding]:
+        """Return the findings that break the contract, but for those that are left out now and were so in `left`."""
+        known = {(each.slug, each.object) for each in left}
+        return [f for f in self.findings if f.breaks and not (f.left_out and (f.slug, f.object) in known)]
 
     @property
     def ok(self) -> bool:

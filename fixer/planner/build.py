@@ -23,7 +23,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     actual = comparison.actual
     ordered = arrange(comparison, mode=mode)
     steps = tuple(_planned(number, step, actual, render, mode) for number, step in enumerate(ordered, start=1))
-    broken = [f for f in comparison.findings if f.breaks]
+    broken = [f for f in comparison.findings if f.breaks and not f.left_out]
     refusals = [f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal]
     if mode == ONLINE:
         refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered)]
@@ -38,6 +38,8 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
         findings=comparison.findings,
         refusals=tuple(refusals),
         question=question(actual, comparison.contract) if creates else "",
+        choice=comparison.choice,
+        left=comparison.left,
     )
 
 

@@ -40,6 +40,7 @@ def plan_body(plan: Plan) -> Document:
         "refusals": list(plan.refusals),
         **({"published": asdict(plan.published)} if plan.published else {}),
         "question": plan.question,
+        **({"choice": asdict(plan.choice), "left": [asdict(each) for each in plan.left]} if plan.left else {}),
         "steps": [step_to_json(step) for step in plan.steps],
     }
 

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from fixer.model.choice import Left
 from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, Plan, Published
 from fixer.model.published import named
@@ -88,9 +89,14 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
         parts.append(_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
+    parts += [_left(each) for each in plan.left]
     if plan.published:
         parts.append(_published(plan.published))
     return Group(*parts, plan_verdict(plan))
+
+
+def _left(left: Left) -> Text:
+    return Text.assemble(("· ", "yellow"), f"left out: {left.slug}:{left.object}, {left.why}")
 
 
 def _published(published: Published) -> Text:
@@ -152,9 +158,11 @@ def _bytes(number: float) -> str:
 def plan_verdict(plan: Plan) -> Text:
     """Return what to do with a plan."""
     if plan.refusals:
-        return Text("This plan cannot be applied: it needs a human decision.", style="bold red")
+        rest = f"\nTo repair the rest, add: {plan.way_out}" if plan.way_out else ""
+        words = "This plan cannot be applied: it needs a human decision."
+        return Text.assemble((words, "bold red"), rest)
     if not plan.steps:
-        return Text("Nothing to do: the contract holds.", style="bold green")
+        return _nothing(plan)
     total = _time(sum(step.cost.seconds for step in plan.steps))
     noun = "step" if len(plan.steps) == 1 else "steps"
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
@@ -165,6 +173,12 @@ def plan_verdict(plan: Plan) -> Text:
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
     return Text.assemble((words, "bold"), "Run it with the same options: ", (command, "bold"), "\n", _explained(plan))
+
+
+def _nothing(plan: Plan) -> Text:
+    if plan.left:
+        return Text("Nothing to do: all that breaks the contract is left out.", style="bold yellow")
+    return Text("Nothing to do: the contract holds.", style="bold green")
 
 
 _HAZARDS = {
@@ -186,13 +200,20 @@ def _explained(plan: Plan) -> Text:
 def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
     """Return what `apply` did: its steps, the ledger, and whether the contract holds."""
     if run.run is None:
-        return Text("Nothing to do: the contract holds.", style="bold green")
+        return _nothing(run.plan)
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
         parts += [_point(number, title, ok) for number, title, ok in run.report.points]
     noun = "step" if len(run.steps) == 1 else "steps"
-    done = f"Run {run.run}: {len(run.steps)} {noun} done, the contract holds."
-    return Group(*parts, Text(), Text(done, style="bold green"))
+    done = f"Run {run.run}: {len(run.steps)} {noun} done"
+    if run.plan.left:
+        lines = [
+            Text(),
+            *map(_left, run.plan.left),
+            Text(f"{done}; what is left out breaks the contract.", "bold yellow"),
+        ]
+        return Group(*parts, *lines)
+    return Group(*parts, Text(), Text(f"{done}, the contract holds.", style="bold green"))
 
 
 def of_undone(done: Undone) -> RenderableType:

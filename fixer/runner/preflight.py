@@ -24,7 +24,8 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
     """Raise NeedsPermission if a plan needs a human decision or other hazards; `so_far` ends the message."""
     if plan.refusals:
         more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
-        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. {so_far}")
+        rest = f" To repair the rest, add {plan.way_out}." if plan.way_out else ""
+        raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. {so_far}{rest}")
     lacking = plan.lacks(allowed)
     if lacking:
         names = ",".join(sorted(lacking))

@@ -22,6 +22,7 @@ from fixer.connect.failures import told
 from fixer.connect.settings import MODESTLY
 from fixer.errors import ApplyFailed
 from fixer.model.contract import Contract
+from fixer.model.finding import Finding
 from fixer.model.plan import Plan, PlannedStep
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
@@ -98,17 +99,18 @@ def _carry_out(
     work: Work, standing: Standing, contract: Contract, plan: Plan, replan: Replan | None, allowed: Sequence[str]
 ) -> Run:
     """Carry out plan after plan until the contract holds."""
-    doubts, failure, transactions = plan.doubts, "", work.transactions
+    doubts, failure, transactions, choice, left = plan.doubts, "", work.transactions, plan.choice, plan.left
     for _ in range(ROUNDS):
         ending = _round(work, standing, plan)
         doubts |= plan.doubts
         settings = {**transactions.settings, **MODESTLY}
-        report = Report(plan.target, examine(transactions.connection, contract, doubts=doubts, settings=settings))
+        found = examine(transactions.connection, contract, doubts=doubts, choice=choice, settings=settings)
+        report, unsettled = Report(plan.target, found), found.unsettled(left)
         further = replan(report) if replan else None
-        if report.ok and not (further and further.steps):
+        if not unsettled and not (further and further.steps):
             prove_again(work, standing)
             return finish(work, standing, plan, report)
-        reason, stands = ending.reason or _broken(report), transactions.stands()
+        reason, stands = ending.reason or _broken(unsettled), transactions.stands()
         if further is None:
             raise ApplyFailed(f"{reason}: rows came in meanwhile. Apply again: {stands}")
         again = ending.failure == failure != "" and plan.fingerprint == further.fingerprint
@@ -119,7 +121,7 @@ def _carry_out(
         permit(plan, allowed, so_far=stands)
         widen(transactions, standing, plan)
     stands = transactions.stands()
-    raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(report)}. {stands}")
+    raise ApplyFailed(f"After {ROUNDS} plans the contract does not hold: {_broken(unsettled)}. {stands}")
 
 
 def _round(work: Work, standing: Standing, plan: Plan) -> _Ending:
@@ -184,5 +186,5 @@ def _is_brief(step: PlannedStep) -> bool:
     return step.lock is Lock.ACCESS_EXCLUSIVE and step.phase is not Phase.GENERATORS and not apart
 
 
-def _broken(report: Report) -> str:
-    return next((finding.message for finding in report.findings if finding.breaks), "steps are left")
+def _broken(unsettled: Sequence[Finding]) -> str:
+    return unsettled[0].message if unsettled else "steps are left"

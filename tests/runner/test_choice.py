@@ -1,0 +1,118 @@
+"""--skip and --only: what is left out holds up only what depends on it, and never counts as repaired."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixer.model.plan import MODES
+from lab.commands import APPLY
+from lab.database import Database, all_of, differences, written
+from lab.examples.library import LIBRARY, library
+from lab.laboratory import Laboratory
+from lab.process import fixer
+
+# A person decides about the first; the others have nothing to do with it, but for the check over the same column.
+BREAKS = """
+ALTER TABLE books ALTER COLUMN pages TYPE text, ADD UNIQUE (pages);
+UPDATE books SET pages = '7' WHERE id = 7; UPDATE books SET pages = '07' WHERE id = 8;
+ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;
+INSERT INTO reviews (book_id) VALUES (999);
+DROP INDEX ix_books_editor_id;
+"""
+HELD = "wrong-type:public.books.pages"
+ORPHANS = "orphan-rows:public.reviews.book_id"
+
+
+@pytest.fixture
+def broken(laboratory: Laboratory) -> Iterator[Database]:
+    with library(laboratory, 18, BREAKS) as database:
+        yield database
+
+
+def answer(*words: object, **options: Any) -> Any:
+    return json.loads(fixer(*words, "--format", "json", *LIBRARY, **options).stdout)
+
+
+def breaking(database: Database) -> set[str]:
+    found = answer("check", "--deep", "--dsn", database.dsn)["findings"]
+    return {f"{each['slug']}:{each['object']}" for each in found if each["severity"] == "error"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_person_decides_later_holds_up_nothing_else(broken: Database, mode: str) -> None:
+    before, words = all_of(broken), (*APPLY, "--mode", mode, *LIBRARY, "--dsn", broken.dsn)
+    refused = fixer(*words, "-q")
+    ended = fixer(*words, "--skip", HELD)
+
+    assert f"To repair the rest, add --skip {HELD}." in refused.stderr
+    assert (1, 1, {HELD}) == (refused.returncode, ended.returncode, breaking(broken))
+    assert f"left out: {HELD}, it is left out by choice" in ended.stdout
+    assert "the contract holds" not in ended.stdout + ended.stderr
+    fixer("undo", 1, "--yes", "-q", "--dsn", broken.dsn)
+    assert differences(before, broken) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_depends_on_it_is_left_out_too(broken: Database, mode: str) -> None:
+    rows = broken.run("SELECT * FROM reviews ORDER BY id")
+    plan = answer("plan", "--mode", mode, "--skip", HELD, "--skip", ORPHANS, "--dsn", broken.dsn)
+    ended = fixer(*APPLY, "--mode", mode, *LIBRARY, "--skip", HELD, "--skip", ORPHANS, "--dsn", broken.dsn)
+    key, why = "missing-foreign-key:public.reviews.book_id", f"it depends on {ORPHANS}"
+
+    assert (key, why) in [(f"{left['slug']}:{left['object']}", left["why"]) for left in plan["left"]]
+    assert (1, {HELD, ORPHANS, key}) == (ended.returncode, breaking(broken))
+    assert broken.run("SELECT * FROM reviews ORDER BY id") == rows
+
+
+def test_only_what_is_named_is_repaired(broken: Database) -> None:
+    ended = fixer(*APPLY, *LIBRARY, "--only", "missing-index", "--dsn", broken.dsn)
+
+    assert ended.returncode == 1
+    assert "missing-index:public.books.ix_books_editor_id" not in breaking(broken)
+    assert {HELD, ORPHANS} < breaking(broken)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_kept_plan_leaves_out_what_it_left_out_when_it_was_made(broken: Database, tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "plan.json"
+    fixer("plan", "--mode", mode, "-q", "--skip", HELD, "-o", file, *LIBRARY, "--dsn", broken.dsn)
+    ended = fixer("apply", file, "--yes", "--allow-hazards", "all", *LIBRARY, "--dsn", broken.dsn)
+
+    assert (1, {HELD}) == (ended.returncode, breaking(broken))
+
+
+def test_where_all_is_left_out_nothing_is_done(broken: Database) -> None:
+    before = written(broken)
+    ended = fixer(
+        *APPLY, *LIBRARY, "--skip", HELD, "--skip", "orphan-rows", "--skip", "missing-index", "--dsn", broken.dsn
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "Nothing to do: all that breaks the contract is left out." in ended.stdout
+    assert written(broken) == before
+
+
+@pytest.mark.parametrize("option", ["--skip", "--only"])
+def test_a_name_that_fits_nothing_is_said(broken: Database, option: str) -> None:
+    ended = fixer(*APPLY, *LIBRARY, option, "orphan-rows:public.nowhere", "--dsn", broken.dsn)
+
+    assert ended.returncode == 2
+    assert f"{option} orphan-rows:public.nowhere names no finding" in ended.stderr
+
+
+def test_what_came_since_is_not_left_out_although_it_depends_on_what_is(broken: Database) -> None:
+    broken.run(
+        "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " ALTER TABLE public.reviews ALTER book_id DROP NOT NULL; END $$;"
+        "CREATE EVENT TRIGGER t ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION f()"
+    )
+    before = written(broken)
+    ended = fixer(*APPLY, *LIBRARY, "--skip", HELD, "--skip", ORPHANS, "-q", "--dsn", broken.dsn)
+
+    assert (2, before) == (ended.returncode, written(broken)), ended.stderr
+    assert "The contract did not hold after the steps" in ended.stderr
