@@ -65,7 +65,7 @@ SPECIMENS = (
     ),
     Specimen(
         "an expression in its place",
-        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (lower(name))",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (lower(name), id)",
     ),
     Specimen(
         "a deferrable one in its place",

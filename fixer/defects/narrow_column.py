@@ -136,7 +136,7 @@ SPECIMENS = (
     ),
     Specimen(
         "a smaller integer under a check with a comment",
-        "ALTER TABLE books ALTER COLUMN pages TYPE smallint, ADD CONSTRAINT c CHECK (pages > -40000);"
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint, ADD CONSTRAINT c CHECK (pages > -3000000000);"
         "COMMENT ON CONSTRAINT c ON books IS 'c'",
         hazards=REWRITE,
     ),
