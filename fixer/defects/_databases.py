@@ -149,4 +149,34 @@ def tickets() -> MetaData:
     return metadata
 
 
+def bookings() -> MetaData:
+    """Return a contract with uniques that are partial, deferrable and over an expression."""
+    metadata = MetaData()
+    Table(
+        "bookings",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("seat", Integer, nullable=False),
+        Column("place", Integer, nullable=False),
+        Column("code", String(10)),
+        Column("owner", String(40), nullable=False),
+        Column("paid", Boolean, nullable=False),
+        Column("gone", TIMESTAMP(timezone=True)),
+        Column(
+            "status", String(20), CheckConstraint("status IN ('new', 'paid', 'gone')", name="bookings_status_check")
+        ),
+        UniqueConstraint("place", name="bookings_place_key", deferrable=True, initially="DEFERRED"),
+        UniqueConstraint("code", name="bookings_code_key"),
+        Index("bookings_seat_key", "seat", unique=True, postgresql_where=text("gone IS NULL AND paid")),
+        Index("bookings_owner_key", text("lower(owner)"), unique=True),
+        CheckConstraint("seat BETWEEN 1 AND 500", name="bookings_seat_check"),
+    )
+    return metadata
+
+
+BOOKING_ROWS = """
+INSERT INTO bookings (seat, place, code, owner, paid, status)
+SELECT n, n, nullif('C' || n, 'C3'), 'owner ' || n, n % 2 = 0, 'new' FROM generate_series(1, 6) AS n
+"""
+
 TICKET_ROWS = "INSERT INTO tickets (seats) SELECT n FROM generate_series(1, 5) AS n"

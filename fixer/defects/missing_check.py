@@ -47,5 +47,5 @@ def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Rep
 SPECIMENS = (Specimen("dropped", "ALTER TABLE books DROP CONSTRAINT books_price_check"),)
 NEAR_MISSES = (
     Specimen("it has another name", "ALTER TABLE books RENAME CONSTRAINT books_price_check TO odd"),
-    Specimen("an extra check", "ALTER TABLE books ADD CHECK (pages > 0)"),
+    Specimen("an extra check", "ALTER TABLE books ADD COLUMN n integer CHECK (n > 0)"),
 )

@@ -13,16 +13,13 @@ from dataclasses import replace
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Lock, Phase, Repair, Step
+from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import OfIndex
-from fixer.model.table import Index, Table
-from fixer.repair import constraints_online as online
+from fixer.repair.uniques import added, is_proved
 from fixer.sql import ddl
-from fixer.sql.alter import alter, drop_constraint
-from fixer.sql.compose import SQL
+from fixer.sql.alter import drop_constraint
 
 SLUG = "missing-unique"
 POINT = 4
@@ -32,20 +29,10 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted uniques that no valid index proves; a unique index is as good as a constraint."""
     for _, table, key in walk.indexes(actual, contract):
-        if key.unique and not _is_proved(key, table):
+        if key.unique and not is_proved(key, table):
             what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
             message = f"{table.name.name} should have UNIQUE {what}, has none"
             yield Finding(SLUG, POINT, OfIndex(table.name, key), message)
-
-
-def _is_proved(key: Index, table: Table) -> bool:
-    """Return whether an index of the table proves the same."""
-    if key.is_plain_key:
-        return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
-    return any(
-        i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
-        for i in table.indexes
-    )
 
 
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
@@ -54,8 +41,6 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     name, table = finding.table, actual.tables[finding.table]
     ddl.alone(table, key)
     ddl.whole(table, key.columns)
-    free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
-    title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
     dropped = tuple(
         drop_constraint(
             name,
@@ -68,11 +53,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     )
     # Online, the deferrable one is dropped once the new one exists.
     late = [step.online_as((replace(step, phase=Phase.REPLACED),)) for step in dropped]
-    if key.constraint:
-        add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key)))
-        return Repair.of((*late, add.online_as(online.key(free, table, key, actual, title))))
-    create = Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE)
-    return Repair.of((*late, create.online_as(online.index(free, table, key, title))))
+    return Repair.of((*late, added(key, name, actual)))
 
 
 SPECIMENS = (
@@ -84,7 +65,7 @@ SPECIMENS = (
     ),
     Specimen(
         "an expression in its place",
-        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (lower(name))",
+        "ALTER TABLE authors DROP CONSTRAINT authors_name_key; CREATE UNIQUE INDEX odd ON authors (lower(name), id)",
     ),
     Specimen(
         "a deferrable one in its place",

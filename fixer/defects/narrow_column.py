@@ -125,7 +125,7 @@ SPECIMENS = (
         "ALTER TABLE books ALTER COLUMN id TYPE smallint, ALTER COLUMN author_id TYPE smallint;"
         "ALTER TABLE reviews ALTER COLUMN book_id TYPE smallint; ALTER TABLE authors ALTER COLUMN id TYPE smallint;"
         'CREATE INDEX odd ON books (author_id DESC NULLS LAST, title); COMMENT ON COLUMN books.id IS $$it\'s a "key"$$;'
-        "ALTER TABLE books ADD CHECK (author_id > 0), ADD CONSTRAINT twice UNIQUE (id, author_id) DEFERRABLE;"
+        "ALTER TABLE books ADD CHECK (author_id IS NOT NULL), ADD CONSTRAINT twice UNIQUE (id, author_id) DEFERRABLE;"
         "GRANT SELECT (id), UPDATE (id) ON books TO PUBLIC; ALTER TABLE books ALTER COLUMN id SET STATISTICS 50",
         hazards=REWRITE,
     ),
@@ -136,7 +136,7 @@ SPECIMENS = (
     ),
     Specimen(
         "a smaller integer under a check with a comment",
-        "ALTER TABLE books ALTER COLUMN pages TYPE smallint, ADD CONSTRAINT c CHECK (pages > 0);"
+        "ALTER TABLE books ALTER COLUMN pages TYPE smallint, ADD CONSTRAINT c CHECK (pages > -3000000000);"
         "COMMENT ON CONSTRAINT c ON books IS 'c'",
         hazards=REWRITE,
     ),

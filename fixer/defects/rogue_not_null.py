@@ -1,23 +1,27 @@
-"""A column unknown to the contract is NOT NULL and has no default, often left by an earlier repair.
+"""A column is NOT NULL and has no default, although the contract does not know it, or lets it be NULL.
 
 Costs: every insert by code that follows the contract fails with 23502 null value in column violates not-null
-constraint.
-Cure: DROP NOT NULL. The column and its values stay.
+constraint; so does the delete of a parent whose children ON DELETE SET NULL should empty.
+Cure: DROP NOT NULL. The column and its values stay. Where a default fills the column, and no foreign key empties it, a
+person decides whether NULL is meant to be refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
+from fixer.model.obstacle import REPLICA_IDENTITY, Dependent
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
+from fixer.model.table import Column, Table
 from fixer.repair.constraints_online import BESIDE
+from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 
@@ -27,34 +31,72 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the columns that are unknown to the contract and need a value that nothing fills in."""
+    """Yield the columns that refuse NULL, unlike the contract."""
     for wanted, table in walk.tables(actual, contract):
         for column in table.columns.values():
-            fills_itself = (
-                column.default is not None
-                or column.generates
-                or column.generated
-                or column.name.startswith(BESIDE)  # by a trigger, while a repair is under way
-            )
-            if column.name not in wanted.columns and column.not_null and not fills_itself:
-                message = (
-                    f"{table.name.name}.{column.name} is unknown to the contract and should not demand a value,"
-                    " is NOT NULL without default"
-                )
-                yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message)
+            if not _refuses_null(column, table):
+                continue
+            about, here = OfColumn(table.name, column.name), f"{table.name.name}.{column.name}"
+            if column.name not in wanted.columns:
+                if column.default is None:
+                    message = f"{here} is unknown to the contract and should not demand a value"
+                    yield Finding(SLUG, POINT, about, f"{message}, is NOT NULL without default")
+            elif _may_be_null(wanted, column.name):
+                yield from _against(contract, about, here, column)
+
+
+def _refuses_null(column: Column, table: Table) -> bool:
+    """Return whether a column refuses NULL, in new rows at least, and only a default may fill it."""
+    numbered = column.identity or column.generates or column.generated
+    filled = column.name.startswith(BESIDE)  # by a trigger, while a repair is under way
+    return bool((column.not_null or column.name in table.unproved) and not numbered and not filled)
+
+
+def _may_be_null(wanted: Table, column: str) -> bool:
+    meant = wanted.columns[column]
+    return not (meant.not_null or meant.generates or meant.generated)
+
+
+def _against(contract: Contract, about: OfColumn, here: str, found: Column) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding that a column refuses the NULL that the contract allows."""
+    message = f"{here} should take NULL, is NOT NULL"
+    emptied = _emptied_by(contract, about)
+    if found.default is None:
+        yield Finding(SLUG, POINT, about, f"{message} without default")
+    elif emptied:
+        yield Finding(SLUG, POINT, about, f"{message}, and {emptied}")
+    else:
+        statement = f"ALTER TABLE {q.quoted(about.table)} ALTER COLUMN {q.quoted([found.name])} DROP NOT NULL"
+        why = f"a row without it gets {found.default}; if the code writes NULL, run: {statement}"
+        yield Finding(SLUG, POINT, about, message, severity="warning", repair=refuse(why))
+
+
+def _emptied_by(contract: Contract, about: OfColumn) -> str:
+    """Return what sets the column to NULL by the contract; empty if nothing does."""
+    for key in contract.tables[about.table].foreign_keys:
+        emptied = key.emptied or key.columns
+        deletes, updates = key.on_delete == "n" and about.name in emptied, key.on_update == "n"
+        if about.name in key.columns and (deletes or updates):
+            return f"ON {'DELETE' if deletes else 'UPDATE'} SET NULL of {key.name} empties it"
+    declared = contract.hints[about.table].of(about.name).orphans == "null"
+    return "the contract empties it in orphans" if declared else ""
 
 
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Drop its NOT NULL."""
     name, column = finding.table, finding.about.column
-    key = actual.tables[name].primary_key
+    table = actual.tables[name]
+    key = table.primary_key
     if key and column in key.columns and contract.tables[name].primary_key is None:
         return refuse(f"{column} is the primary key of {name.name}, and the contract has no other")
+    for each in table.obstacles:
+        if isinstance(each, Dependent) and each.name.startswith(REPLICA_IDENTITY) and column in each.columns:
+            return refuse(f"{column} is in the {each.name}: ALTER TABLE {q.quoted(name)} REPLICA IDENTITY first")
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
     step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
     if key and column in key.columns:  # online, once another key has replaced it
         return Repair.of([step.online_as((replace(step, phase=Phase.REPLACED),))])
-    if column == actual.tables[name].legacy_key:  # online, after the rename to this name
+    if column == table.legacy_key:  # online, after the rename to this name
         return Repair.of([step.online_as((replace(step, phase=Phase.KEYS),))])
     return Repair.of([step])
 
@@ -64,6 +106,31 @@ SPECIMENS = (
         "a scar",
         "ALTER TABLE authors ADD COLUMN user_id integer; UPDATE authors SET user_id = id;"
         "ALTER TABLE authors ALTER COLUMN user_id SET NOT NULL",
+    ),
+    Specimen(
+        "the contract lets it be NULL",
+        "UPDATE reviews SET body = '' WHERE body IS NULL; ALTER TABLE reviews ALTER COLUMN body SET NOT NULL",
+    ),
+    Specimen(
+        "a reference that the contract empties, under a default",
+        "UPDATE books SET reviewer_id = 1 WHERE reviewer_id IS NULL;"
+        "ALTER TABLE books ALTER COLUMN reviewer_id SET NOT NULL, ALTER COLUMN reviewer_id SET DEFAULT 1",
+    ),
+    Specimen(
+        "it was in a primary key that is replaced",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey, ADD PRIMARY KEY (id, body)",
+        hazards=frozenset({"replaces-constraint"}),
+        also=frozenset({"wrong-primary-key"}),
+    ),
+    Specimen(
+        "it is NOT VALID, and binds new rows",
+        "UPDATE reviews SET body = NULL WHERE id = 1; ALTER TABLE reviews ADD NOT NULL body NOT VALID",
+        minimum_version=18,
+    ),
+    Specimen(
+        "a default fills it",
+        "ALTER TABLE books ALTER COLUMN pages SET NOT NULL, ALTER COLUMN pages SET DEFAULT 1",
+        manual=True,
     ),
 )
 NEAR_MISSES = (

@@ -22,8 +22,8 @@ def _apart(name: str, columns: o.Columns, _: str) -> o.ApartIndex | o.ApartCheck
 
 _MAKERS: Mapping[str, _Maker] = {
     "trigger": lambda name, columns, enabled: o.Trigger(name, enabled),
-    "rule": lambda name, columns, enabled: o.Rule(name, enabled),
-    "policy": lambda name, columns, enabled: o.Policy(name),
+    "rule": lambda name, columns, enabled: o.Rule(name, enabled, "".join(columns)),
+    "policy": lambda name, columns, enabled: o.Policy(name, columns, enabled == "y"),
     "view": lambda name, columns, enabled: o.View(name, columns),
     "bound": lambda name, columns, enabled: o.Bound(name, columns),
     "dependent": lambda name, columns, enabled: o.Dependent(name, columns),

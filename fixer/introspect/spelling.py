@@ -42,6 +42,8 @@ class SpeltType(NamedTuple):
     labels: tuple[str, ...]
     home: str = ""
     equality: str = "="
+    base: str = ""  # of a domain, the type that it is made of
+    guards: tuple[str, ...] = ()  # of a domain, what it demands of its values
 
 
 class WantedIndex(NamedTuple):
@@ -79,12 +81,14 @@ def _spelt(
     labels: list[str] | None,
     home: str | None,
     prefix: str,
+    domain: list[str] | None,
 ) -> SpeltType:
     if home in short:
         name = name.removeprefix(prefix)
     elif name.startswith(prefix):
         home = None  # its name says it
-    return SpeltType(name, collation, tuple(labels or ()), home or "", equality)
+    base, *guards = domain or [""]
+    return SpeltType(name, collation, tuple(labels or ()), home or "", equality, base, tuple(guards))
 
 
 class Definitions:

@@ -128,6 +128,25 @@ def _enclosed(text: str) -> bool:
     return False
 
 
+def parts_of(condition: str, word: str) -> list[str]:
+    """Return the conditions that a word, AND or OR, connects at the top of a condition, without parentheses around."""
+    bare = condition.strip()
+    while _is_one_pair(bare):
+        bare = bare[1:-1].strip()
+    parts = _split(bare, word)
+    return [each for part in parts for each in parts_of(part, word)] if len(parts) > 1 else [bare]
+
+
+def _is_one_pair(text: str) -> bool:
+    """Return whether the first parenthesis of a text closes with its last character, literals and names aside."""
+    depth, tokens = 0, _TOKEN.findall(text)
+    for place, token in enumerate(tokens):
+        depth += (token == "(") - (token == ")")
+        if depth == 0:
+            return place > 0 and place == len(tokens) - 1
+    return False
+
+
 def _apart(expression: str, work: Callable[[str], str], *, plainly: bool) -> str:
     """Apply `work` to an expression, with numbers in place of its literals and quoted names, so that it spares them.
 

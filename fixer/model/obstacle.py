@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 Columns = tuple[str, ...]
+REPLICA_IDENTITY = "replica identity of index "  # how the name of a Dependent begins that is one
 _Facts = tuple[str, str, Columns, str]  # kind, name, the columns it depends on, whether it is enabled
 
 
@@ -49,10 +50,11 @@ class Rule(_Spelt):
     kind: ClassVar[str] = "rule"
     name: str
     enabled: str = "O"  # as ev_enabled
+    does: str = ""  # INSERT DO INSTEAD NOTHING, for example
 
     @property
     def _facts(self) -> _Facts:
-        return "rule", self.name, (), self.enabled
+        return "rule", self.name, (self.does,), self.enabled
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,10 +62,12 @@ class Policy(_Spelt):
     """A row security policy."""
 
     name: str
+    permits: Columns = ()  # SELECT, INSERT, UPDATE, DELETE; nothing if it only restricts others
+    applies: bool = True  # whether it is for the role of this session
 
     @property
     def _facts(self) -> _Facts:
-        return "policy", self.name, (), "O"
+        return "policy", self.name, self.permits, "O"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

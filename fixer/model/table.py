@@ -43,6 +43,8 @@ class Column:
     labels: tuple[str, ...] = ()  # of its enum type
     home: str = ""  # the schema of its type, if the name of the type lacks it
     equality: str = "="  # the operator that compares its cells, as SQL spells it
+    base: str = ""  # if its type is a domain, the type that this is made of
+    guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it

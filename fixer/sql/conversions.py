@@ -57,6 +57,8 @@ class Conversion:
 
 def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
     """Return how a column's values are converted to the wanted type, or the reason why no safe way exists."""
+    if guards := [guard for guard in found.guards if guard not in wanted.guards]:
+        return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
     way = _conversion(found, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
 

@@ -24,7 +24,7 @@ from lab.laboratory import Case
 
 def detection(report: fixer.Report | Plan, slug: str, specimen: Specimen) -> list[str]:
     """Law 1: a specimen yields its own finding, counts its rows, and accuses nothing else."""
-    heard = [finding for finding in report.findings if finding.severity != "info"]
+    heard = [finding for finding in report.findings if finding.severity != "info" or finding.slug == slug]
     own, slugs = [f for f in heard if f.slug == slug], {f.slug for f in heard}
     breaches = [f"yields {sorted(slugs - {slug} - specimen.also)} as well"] if slugs - {slug} - specimen.also else []
     if not own:

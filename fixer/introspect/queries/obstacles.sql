@@ -37,12 +37,25 @@ SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE g.tgisinternal AND g.tgconstraint <> 0 AND g.tgenabled NOT IN ('O', 'A')
  UNION ALL
-SELECT 'rule', c.oid, r.rulename::text, ARRAY[]::text[], r.ev_enabled::text, 0, NULL
+SELECT 'rule', c.oid, r.rulename::text,
+       ARRAY[CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' ELSE 'DELETE' END
+             || CASE WHEN r.ev_qual::text <> '<>' THEN ' WHERE …' ELSE '' END
+             || CASE WHEN r.is_instead THEN ' DO INSTEAD' ELSE ' DO ALSO' END
+             || CASE WHEN r.ev_action::text = '<>' THEN ' NOTHING' ELSE ' …' END],
+       r.ev_enabled::text, 0, NULL
   FROM pg_catalog.pg_rewrite r
   JOIN wanted c ON c.oid = r.ev_class AND c.relkind IN ('r', 'p')
  WHERE r.ev_type <> '1'
  UNION ALL
-SELECT 'policy', c.oid, p.polname::text, ARRAY[]::text[], 'O', 0, NULL
+-- What a policy permits, and whether it is for the role of this session (y), or for others (n).
+SELECT 'policy', c.oid, p.polname::text,
+       CASE WHEN p.polpermissive
+            THEN ARRAY (SELECT d.deed FROM (VALUES ('r', 'SELECT'), ('a', 'INSERT'), ('w', 'UPDATE'), ('d', 'DELETE'))
+                                        AS d (cmd, deed)
+                         WHERE p.polcmd::text IN ('*', d.cmd))
+            ELSE ARRAY[]::text[] END,
+       CASE WHEN EXISTS (SELECT FROM unnest(p.polroles) AS r (oid)
+                          WHERE r.oid = 0 OR pg_catalog.pg_has_role(r.oid, 'USAGE')) THEN 'y' ELSE 'n' END, 0, NULL
   FROM pg_catalog.pg_policy p
   JOIN wanted c ON c.oid = p.polrelid
  UNION ALL
@@ -129,7 +142,8 @@ SELECT 'dependent', k.conrelid, 'comment on constraint ' || k.conname,
   JOIN wanted c ON c.oid = k.conrelid
  WHERE d.classoid = 'pg_catalog.pg_constraint'::regclass
  UNION ALL
-SELECT 'dependent', i.indrelid, 'marks of index ' || i.indexrelid::regclass,
+SELECT 'dependent', i.indrelid,
+       CASE WHEN i.indisreplident THEN 'replica identity of index ' ELSE 'marks of index ' END || i.indexrelid::regclass,
        ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
                WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)), 'O', 0, NULL
   FROM pg_catalog.pg_index i

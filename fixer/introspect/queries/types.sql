@@ -11,6 +11,20 @@ SELECT w.type,
                          WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END AS labels,
        nullif(n.nspname, 'pg_catalog') AS home,
        quote_ident(n.nspname) || '.' AS prefix,
+       -- The type below a domain, and what the domain and those between demand of its values.
+       CASE WHEN t.typtype = 'd'
+            THEN (WITH RECURSIVE d AS (
+                       SELECT t.oid, t.typbasetype AS below, t.typtypmod AS modifier, t.typnotnull AS filled, 1 AS depth
+                        UNION ALL
+                       SELECT b.oid, b.typbasetype, b.typtypmod, b.typnotnull, d.depth + 1
+                         FROM d
+                         JOIN pg_catalog.pg_type b ON b.oid = d.below AND b.typtype = 'd')
+                  SELECT ARRAY[(SELECT pg_catalog.format_type(d.below, d.modifier) FROM d ORDER BY d.depth DESC LIMIT 1)]
+                         || CASE WHEN (SELECT bool_or(d.filled) FROM d) THEN ARRAY['NOT NULL'] ELSE ARRAY[]::text[] END
+                         || ARRAY (SELECT pg_catalog.pg_get_constraintdef(k.oid)
+                                     FROM d
+                                     JOIN pg_catalog.pg_constraint k ON k.contypid = d.oid AND k.contype = 'c'
+                                    ORDER BY d.depth, k.conname)) END AS domain,
        t.oid >= 16384 AND t.typtype IN ('b', 'd') AND t.typelem = 0 AS foreign
   FROM jsonb_to_recordset(current_setting('pgmend.types')::jsonb) AS w (type oid, modifier integer, "collation" oid)
   JOIN pg_catalog.pg_type t ON t.oid = w.type

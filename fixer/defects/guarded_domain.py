@@ -1,0 +1,91 @@
+"""The type of a column is a domain that refuses values which the contract allows.
+
+Costs: inserts and updates by code that follows the contract fail with 23514 violates check constraint, or 23502.
+Cure: a person decides, because the domain guards other columns too. A conversion never drops its check in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fixer.defects import _walk as walk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed, canonical
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfColumn
+from fixer.model.table import Column, Table
+from fixer.repair.conditions import atoms, follows
+from fixer.sql import compose as q
+
+SLUG = "guarded-domain"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
+    """Yield the columns whose domain demands what does not follow from the contract."""
+    for wanted_table, table in walk.tables(actual, contract):
+        for name in wanted_table.columns.keys() & table.columns.keys():
+            found, wanted = table.columns[name], wanted_table.columns[name]
+            for guard in _more(found, wanted, wanted_table):
+                yield _finding(guard, found, wanted, table)
+
+
+def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding[OfColumn]:
+    here = f"{table.name.name}.{wanted.name}"
+    message = f"{here} should take what the contract allows, its domain {found.type} demands {guard}"
+    severity = "error" if guard == "NOT NULL" and found.default is None else "warning"
+    ways = refuse(_ways(found, wanted, table))
+    return Finding(SLUG, POINT, OfColumn(table.name, wanted.name), message, severity=severity, repair=ways)
+
+
+def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
+    """Yield what the domain of a column demands beyond the contract."""
+    known = [atom for check in table.checks for atom in atoms(check.expression)]
+    same = {canonical(guard) for guard in wanted.guards}
+    for guard in found.guards:
+        if guard == "NOT NULL":
+            if not wanted.not_null and guard not in same:
+                yield guard
+        elif canonical(guard) not in same:
+            condition = re.sub(r"\bVALUE\b", lambda _: as_needed(found.name), guard.removeprefix("CHECK "))
+            if not all(follows(atom, known, table) for atom in atoms(condition)):
+                yield guard
+
+
+def _ways(found: Column, wanted: Column, table: Table) -> str:
+    alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])} TYPE {wanted.full_type}"
+    return f"if it is meant, declare the domain in the contract; if not, run: {alter}"
+
+
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, as `detect` says."""
+    return finding.repair
+
+
+DOMAIN = "CREATE DOMAIN guarded AS text {}; ALTER TABLE reviews ALTER COLUMN body TYPE guarded"
+SPECIMENS = (
+    Specimen("a check", DOMAIN.format("CHECK (VALUE ~ 'e')"), manual=True),
+    Specimen(
+        "a check of the domain below",
+        DOMAIN.format("CHECK (VALUE ~ 'e'); CREATE DOMAIN upper AS guarded") + "; "
+        "ALTER TABLE reviews ALTER COLUMN body TYPE upper",
+        manual=True,
+    ),
+    Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),
+)
+NEAR_MISSES = (
+    Specimen("without a check", DOMAIN.format("")),
+    Specimen(
+        "a check that follows from the contract",
+        "CREATE DOMAIN money_ AS numeric(10,2) CHECK (VALUE > -5); ALTER TABLE books ALTER COLUMN price TYPE money_",
+    ),
+    Specimen(
+        "on a column that the contract does not know",
+        "CREATE DOMAIN g AS text CHECK (VALUE ~ 'e'); ALTER TABLE books ADD COLUMN x g",
+    ),
+)

@@ -1,0 +1,203 @@
+"""A unique or an exclusion constraint that the contract lacks refuses rows that the contract allows.
+
+Costs: inserts and updates by code that follows the contract fail with 23505 duplicate key, or 23P01 for an exclusion.
+Cure: where the contract has a weaker form of it (partial, over more columns, deferrable, with NULLs distinct), that one
+takes its place. Else a person decides, because somebody may have meant it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from fixer.defects import _walk as walk
+from fixer.defects._databases import BOOKING_ROWS, bookings, tenancy
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed, names_column
+from fixer.model.finding import Finding
+from fixer.model.obstacle import REPLICA_IDENTITY
+from fixer.model.schema import Schema
+from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
+from fixer.model.subject import StrayIndex
+from fixer.model.table import Index, QName, Table
+from fixer.repair.constraints_online import BESIDE
+from fixer.repair.uniques import Claim, added, claim, is_proved, removal, spelt
+from fixer.sql import compose as q
+from fixer.sql.alter import drop_constraint
+from fixer.sql.compose import SQL
+
+SLUG = "rogue-unique"
+POINT = 5
+STAGE = Stage.PARTS
+
+
+@dataclass(frozen=True)
+class RogueIndex(StrayIndex):
+    """An index that refuses more than the contract; `instead` is its weaker form in the contract, if any."""
+
+    instead: Index | None = None
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
+    """Yield the uniques and exclusions that refuse more than those of the contract do."""
+    for wanted, table in walk.tables(actual, contract):
+        for index in table.indexes:
+            if found := _demand(index, wanted, table):
+                meant = [key for key in wanted.indexes if key.unique or key.exclusion]
+                if not any(claim(key).implies(found, wanted) for key in meant):
+                    weaker = (key for key in meant if found.elements and found.is_stronger_than(claim(key), wanted))
+                    yield _finding(index, found, table, next(weaker, None))
+
+
+def _demand(index: Index, wanted: Table, table: Table) -> Claim | None:
+    """Return what an index demands of rows that code writes by the contract; None if it never refuses one.
+
+    Columns that the contract does not know are NULL in them, and so are never alike, or have a default.
+    """
+    if not (index.unique or index.exclusion) or not index.valid or index.name.startswith(BESIDE):
+        return None
+    if index.primary and wanted.primary_key:
+        return None
+    found = claim(index)
+    for column in table.columns.values():
+        using = frozenset(element for element in found.elements if names_column(element, column.name))
+        meant = wanted.columns.get(column.name)
+        if not using or (meant and not meant.generates) or (not meant and column.generated):
+            continue
+        empty = column.default is None and not column.generates
+        if meant or column.generates or (empty and not index.nulls_not_distinct) or "(" in (column.default or ""):
+            return None  # a number, NULL or a computed value in each row: none is like another
+        found = replace(found, elements=found.elements - using)
+    return found
+
+
+def _finding(index: Index, found: Claim, table: Table, weaker: Index | None) -> Finding[RogueIndex]:
+    name, about = table.name, RogueIndex(table.name, index, weaker)
+    if weaker:
+        message = f"{name.name} should demand {spelt(weaker)} only, {index.name} refuses more: {spelt(index)}"
+        return Finding(SLUG, POINT, about, message)
+    why = refuse(f"if it is meant, add it to the contract; if not, run: {removal(index, name)}")
+    if not found.elements and not found.excludes:
+        message = f"{name.name} should take many rows, {index.name} lets one alone have the default: {spelt(index)}"
+        return Finding(SLUG, POINT, about, message, repair=why)
+    message = f"{name.name} should take all that the contract allows, {index.name} refuses some of it: {spelt(index)}"
+    return Finding(SLUG, POINT, about, message, severity="warning", repair=why)
+
+
+def repair(finding: Finding[RogueIndex], actual: Schema, contract: Contract) -> Repair:
+    """Drop it, and see that its weaker form stands."""
+    name, index, weaker = finding.table, finding.about.found, finding.about.instead
+    table = actual.tables[name]
+    for key in actual.incoming(name):
+        if set(key.target_columns) == set(index.columns):
+            return refuse(f"the foreign key {key.name} of {key.table} needs it: drop that first")
+    if any(each.name == f"{REPLICA_IDENTITY}{as_needed(index.name)}" for each in table.obstacles):
+        return refuse(f"{name.name} has it as REPLICA IDENTITY: let it have another first")
+    return Repair.of([*_dropped(index, name), *_kept(weaker, table, actual, contract)])
+
+
+def _dropped(index: Index, table: QName) -> Iterator[Part]:
+    """Yield the step that drops the index; online, that is the last one."""
+    title = f"drop {index.name}, which refuses more than the contract"
+    if index.constraint or index.exclusion:
+        step = drop_constraint(table, index.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
+        yield step.online_as((replace(step, phase=Phase.REPLACED),))
+        return
+    index_name = q.name(QName(table.schema, index.name))
+    drop = SQL("DROP INDEX {}").format(index_name)
+    step = Step(Phase.RELEASE, table, title, drop, hazard=Hazard.REPLACES_CONSTRAINT)
+    lightly = SQL("DROP INDEX CONCURRENTLY {}").format(index_name)
+    lock = Lock.SHARE_UPDATE_EXCLUSIVE
+    yield step.online_as((replace(step, phase=Phase.REPLACED, sql=lightly, lock=lock, concurrent=True),))
+
+
+def _kept(weaker: Index | None, table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
+    """Yield the step that adds the weaker form, if only such stronger ones prove it today."""
+    if weaker is None or weaker.primary or weaker.exclusion or not is_proved(weaker, table):
+        return
+    wanted = contract.tables[table.name]
+    others = tuple(i for i in table.indexes if not (i.unique and claim(i).is_stronger_than(claim(weaker), wanted)))
+    if not is_proved(weaker, replace(table, indexes=others)):
+        yield added(weaker, table.name, actual)
+
+
+HAZARD = frozenset({"replaces-constraint"})
+SPECIMENS = (
+    Specimen("over fewer columns", "ALTER TABLE books ADD CONSTRAINT odd UNIQUE (title)", hazards=HAZARD),
+    Specimen("an index over fewer columns", "CREATE UNIQUE INDEX odd ON books (title)", hazards=HAZARD),
+    Specimen(
+        "over all rows, where the contract means some",
+        "DROP INDEX bookings_seat_key; ALTER TABLE bookings ADD CONSTRAINT odd UNIQUE (seat)",
+        hazards=HAZARD,
+        also=frozenset({"missing-unique"}),
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+    Specimen(
+        "over more rows than the contract means",
+        "CREATE UNIQUE INDEX odd ON bookings (seat) WHERE gone IS NULL",
+        hazards=HAZARD,
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+    Specimen(
+        "it speaks at once",
+        "ALTER TABLE bookings DROP CONSTRAINT bookings_place_key, ADD CONSTRAINT bookings_place_key UNIQUE (place)",
+        hazards=HAZARD,
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+    Specimen(
+        "it takes NULLs for alike",
+        "UPDATE bookings SET code = id::text WHERE code IS NULL;"
+        "ALTER TABLE bookings DROP CONSTRAINT bookings_code_key,"
+        " ADD CONSTRAINT bookings_code_key UNIQUE NULLS NOT DISTINCT (code)",
+        hazards=HAZARD,
+        contract=bookings,
+        setup=BOOKING_ROWS,
+        minimum_version=15,
+    ),
+    Specimen(
+        "a foreign key needs it",
+        "ALTER TABLE books ADD UNIQUE (title); CREATE TABLE t (title varchar(40) REFERENCES books (title))",
+        manual=True,
+    ),
+    Specimen("over columns that the contract lets repeat", "ALTER TABLE books ADD UNIQUE (pages)", manual=True),
+    Specimen("over an expression", "CREATE UNIQUE INDEX odd ON authors (lower(name))", manual=True),
+    Specimen(
+        "an exclusion",
+        "ALTER TABLE books ADD CONSTRAINT odd EXCLUDE (title WITH =, pages WITH =)",
+        manual=True,
+    ),
+    Specimen(
+        "over an unknown column whose default repeats",
+        "ALTER TABLE reviews ADD COLUMN n integer UNIQUE; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 0",
+        manual=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("over more columns", "ALTER TABLE books ADD UNIQUE (title, author_id, pages)"),
+    Specimen("over a part of the rows", "CREATE UNIQUE INDEX odd ON authors (name) WHERE active"),
+    Specimen("with the key", "ALTER TABLE books ADD UNIQUE (id, price)"),
+    Specimen("over numbers of the database", "CREATE UNIQUE INDEX odd ON members (id)", contract=tenancy, setup=""),
+    Specimen("over an unknown column", "ALTER TABLE books ADD COLUMN isbn text UNIQUE"),
+    Specimen("with an unknown column", "ALTER TABLE books ADD COLUMN isbn text, ADD UNIQUE (pages, isbn)"),
+    Specimen(
+        "over numbers of an unknown column",
+        "ALTER TABLE books ADD COLUMN n integer GENERATED BY DEFAULT AS IDENTITY UNIQUE",
+    ),
+    Specimen("for patterns", "CREATE UNIQUE INDEX odd ON authors (name varchar_pattern_ops)"),
+    Specimen(
+        "what an expression of the contract already tells apart",
+        "CREATE UNIQUE INDEX odd ON bookings (owner)",
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+    Specimen(
+        "a condition more than the contract's",
+        "CREATE UNIQUE INDEX odd ON bookings (seat) WHERE gone IS NULL AND paid AND code IS NULL",
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+)

@@ -1,0 +1,106 @@
+"""What unique indexes and exclusion constraints refuse, one compared with another; and the steps that add a unique."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fixer.model.expression import canonical, names_column, tail_of
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Part, Phase, Step
+from fixer.model.table import Index, QName, Table
+from fixer.repair import constraints_online as online
+from fixer.repair.conditions import conjuncts
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.alter import alter
+from fixer.sql.compose import SQL
+
+# What follows an element of an index and leaves its equality as it is.
+_IDLE = re.compile(
+    r' (?:ASC|DESC)\b| NULLS (?:FIRST|LAST)\b| (?:text|varchar|bpchar)_pattern_ops\b| COLLATE "(?:C|POSIX)"'
+)
+_DEFERRAL = re.compile(r"(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?$")
+_WORDS = re.compile(r"\w+(?=\()")
+_TOTAL = frozenset({"lower", "upper", "btrim", "ltrim", "rtrim", "md5", "coalesce", "COALESCE"})  # NULL only of NULL
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an index demands: no two rows that fulfil the conditions are alike in all elements."""
+
+    elements: frozenset[str]
+    conditions: frozenset[str] = frozenset()
+    patience: int = 0  # when it speaks: at once 0, after the statement 1, at the end of the transaction 2
+    nulls_alike: bool = False
+    excludes: bool = False
+
+    def implies(self, other: Claim, table: Table) -> bool:
+        """Return whether it refuses all that the other refuses, rows of the wanted table being compared."""
+        filled = all(element in table.columns and table.columns[element].not_null for element in self.elements)
+        return (
+            self.excludes == other.excludes
+            and self.patience <= other.patience
+            and self.conditions <= other.conditions
+            and (self.nulls_alike or not other.nulls_alike or filled)
+            and (self.elements <= other.elements or self._follows_from(other, table))
+        )
+
+    def _follows_from(self, other: Claim, table: Table) -> bool:
+        """Return whether rows that are alike in the other's elements are so in its own, which are made of them."""
+        if self.excludes or not all(_WORDS.findall(element) for element in self.elements - other.elements):
+            return False
+        named = {column for column in table.columns for element in self.elements if names_column(element, column)}
+        words = {word for element in self.elements for word in _WORDS.findall(element)}
+        return words <= _TOTAL and named - words <= other.elements
+
+    def is_stronger_than(self, other: Claim, table: Table) -> bool:
+        """Return whether it refuses all that the other refuses, and more."""
+        covers = self.excludes == other.excludes and self.elements <= other.elements
+        return covers and self.conditions <= other.conditions and not other.implies(self, table)
+
+
+def claim(index: Index) -> Claim:
+    """Return what a unique index or an exclusion constraint demands."""
+    tail = tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE ") if index.exclusion else index.tail)
+    elements = frozenset(canonical(_IDLE.sub("", element)) for element in tail.elements)
+    patience = index.deferrable + index.deferred
+    nulls_alike, excludes = index.nulls_not_distinct, bool(index.exclusion)
+    return Claim(elements, frozenset(conjuncts(tail.condition)), patience, nulls_alike, excludes)
+
+
+def spelt(index: Index) -> str:
+    """Return a unique or an exclusion constraint as a person would write it."""
+    if index.exclusion:
+        return index.exclusion
+    late = ddl.deferral(index.deferrable, index.deferred)
+    return f"{'PRIMARY KEY' if index.primary else 'UNIQUE'} {index.tail.removeprefix('USING btree ')}{late}"
+
+
+def removal(index: Index, table: QName) -> str:
+    """Return the statement that drops an index or its constraint, to be pasted by a person."""
+    if index.constraint or index.exclusion:
+        return f"ALTER TABLE {q.quoted(table)} DROP CONSTRAINT {q.quoted([index.name])}"
+    return f"DROP INDEX {q.quoted(QName(table.schema, index.name))}"
+
+
+def is_proved(key: Index, table: Table) -> bool:
+    """Return whether an index of the table proves a wanted unique."""
+    if key.is_plain_key:
+        return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
+    return any(
+        i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
+        for i in table.indexes
+    )
+
+
+def added(key: Index, name: QName, actual: Schema) -> Part:
+    """Return the step that adds a wanted unique."""
+    table = actual.tables[name]
+    free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
+    title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
+    if key.constraint:
+        add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key)))
+        return add.online_as(online.key(free, table, key, actual, title))
+    create = Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE)
+    return create.online_as(online.index(free, table, key, title))

@@ -1,0 +1,72 @@
+"""What follows from a check holds in every row: PostgreSQL tries all rows of a small world."""
+
+from __future__ import annotations
+
+from fixer import introspect
+from fixer.compare.examine import snapshot
+from fixer.model.table import QName, Table
+from fixer.repair.conditions import atoms, follows
+from lab.laboratory import Case, Laboratory
+
+CONDITIONS = [
+    "n > 0", "n >= 1", "0 < n", "n >= 0", "n < 3", "n <= 2", "n <= 3", "n > -2", "n BETWEEN 0 AND 2", "n = 1",
+    "n IN (1, 2)", "n IN (2, 1, 0)", "n = ANY ('{1,2}')", "n <> 1", "n IS NOT NULL", "n IS NULL", "n > 0 OR n IS NULL",
+    "n > 0 OR m IS NULL", "n > 0 OR m > 0", "n > 0 AND m > 0", "m > 0", "n > m", "n > 0.5", "n < 2 OR n > 2",
+    "s IN ('a', 'b')", "s IN ('b', 'a', 'AND')", "s = 'a'", "s = 'a' OR s = 'b'", "s IN ('a') OR s IS NULL",
+    "s <> 'a'", "NOT s = 'a'", "s LIKE 'a%'", "s ~ '^a'", "length(s) <= 3", "length(s) < 3", "char_length(s) > 0",
+    "length(s) > 1", "s IS NOT NULL", "s = 'x OR y'", "s IN ('x OR y', 'AND')", "(s = 'a') = (n = 1)",
+    "coalesce(n, 0) > 0",
+    "CASE WHEN n > 0 AND m > 0 THEN s = 'a' ELSE true END", "t IN ('a', 'b')", "t IN ('b')", "b", "b = true",
+    "b IS TRUE",
+    "n IN (1, 2) AND s = 'a'", "(n > 0 OR n IS NULL) AND (m > 0 OR m IS NULL)", "n > 0 OR NOT b", "n < 2147483648",
+    "n::numeric > 0", "n % 2 = 0", "abs(n) < 2", "-n < 0", "t::text = 'a'", "n > 1 OR n > 2",
+]  # fmt: skip
+FEATS = """
+CREATE TABLE world (n integer, m integer, s varchar(3), t text, b boolean);
+INSERT INTO world
+SELECT n, m, s, t, b FROM unnest(ARRAY[NULL, -2, -1, 0, 1, 2, 3, 2147483647]) n, unnest(ARRAY[NULL, -1, 1]) m,
+       unnest(ARRAY[NULL, '', 'a', 'b', 'ab', 'AND', 'xyz']::varchar(3)[]) s, unnest(ARRAY[NULL, 'a', 'b']) t,
+       unnest(ARRAY[NULL, true, false]) b;
+"""
+EXPECTED = [
+    ("n >= 1", "n > 0"), ("n >= 1", "n >= 0"), ("n > 0", "0 < n"), ("n > 0", "n > 0 OR n IS NULL"),
+    ("n > 0 OR n IS NULL", "n > 0"), ("n > 0", "n > 0 OR m > 0"), ("n > 0 AND m > 0", "m > 0"),
+    ("n BETWEEN 0 AND 2", "n <= 3"), ("n = 1", "n IN (1, 2)"), ("n IN (1, 2)", "n > 0"),
+    ("s = 'a' OR s = 'b'", "s IN ('b', 'a', 'AND')"), ("s IN ('a', 'b')", "s = 'a' OR s = 'b'"),
+    ("n > 0", "length(s) <= 3"), ("n > 0", "n < 2147483648"), ("s = 'x OR y'", "s IN ('x OR y', 'AND')"),
+    ("n = ANY ('{1,2}')", "n = ANY ('{1,2}')"), ("t IN ('b')", "t IN ('a', 'b')"), ("t::text = 'a'", "t IN ('a', 'b')"),
+]  # fmt: skip
+
+
+def test_what_follows_holds_in_every_row(laboratory: Laboratory) -> None:
+    with laboratory.database(18) as case:
+        table = world(case)
+        spelt = dict(zip(CONDITIONS, (spelling(table, number) for number in range(len(CONDITIONS))), strict=True))
+        claimed = [(a, b) for a in CONDITIONS for b in CONDITIONS if claims(spelt[a], spelt[b], table)]
+
+        assert [pair for pair in claimed if refuted(case, *pair)] == []
+        assert [pair for pair in EXPECTED if pair not in claimed] == []
+        assert all((condition, condition) in claimed for condition in CONDITIONS if "IS NOT NULL" not in condition)
+
+
+def world(case: Case) -> Table:
+    checks = (f"ALTER TABLE world ADD CONSTRAINT c{i} CHECK ({c}) NOT VALID" for i, c in enumerate(CONDITIONS))
+    case.break_(FEATS, *checks)
+    with snapshot(case.connection) as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        return introspect.read(cursor, ["public"]).tables[QName("public", "world")]
+
+
+def spelling(table: Table, number: int) -> str:
+    return next(check.expression for check in table.checks if check.name == f"c{number}")
+
+
+def claims(known: str, condition: str, table: Table) -> bool:
+    return all(follows(atom, atoms(known), table) for atom in atoms(condition))
+
+
+def refuted(case: Case, known: str, condition: str) -> bool:
+    with case.observer.cursor() as cursor:
+        query = "SELECT EXISTS (SELECT FROM world WHERE ({}) IS NOT FALSE AND ({}) IS FALSE)"
+        cursor.execute(query.format(known, condition))
+        return bool(cursor.fetchone()[0])
