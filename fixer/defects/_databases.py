@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     TIMESTAMP,
     Boolean,
     CheckConstraint,
@@ -18,10 +19,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    Time,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import BIT, INTERVAL, UUID
 
 
 def library() -> MetaData:
@@ -150,3 +152,29 @@ def tickets() -> MetaData:
 
 
 TICKET_ROWS = "INSERT INTO tickets (seats) SELECT n FROM generate_series(1, 5) AS n"
+
+
+def shifts() -> MetaData:
+    """Return a contract with arrays, bits, times of day and spans."""
+    metadata = MetaData()
+    Table(
+        "shifts",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("starts", Time),
+        Column("lasts", INTERVAL),
+        Column("seen", TIMESTAMP(timezone=True)),
+        Column("scores", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+        Column("marks", ARRAY(String(20))),
+        Column("flags", BIT(16)),
+        Column("gaps", BIT(16, varying=True)),
+    )
+    return metadata
+
+
+SHIFT_ROWS = """
+INSERT INTO shifts (starts, lasts, seen, scores, marks, flags, gaps)
+SELECT make_time(n, 0, 0), make_interval(months => n), timestamptz '2026-01-01 00:00+00' + make_interval(hours => n),
+       ARRAY[n, NULL], ARRAY['mark ' || n], (n * 256)::bit(16), repeat('1', n)::varbit
+  FROM generate_series(1, 6) AS n;
+"""
