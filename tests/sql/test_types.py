@@ -410,7 +410,9 @@ def test_what_is_called_reversible_comes_back(cursor: Cursor) -> None:
 
 def back(cursor: Cursor, value: str, kind: str, old: str) -> str | None:
     try:
-        cursor.execute(f"SELECT %s::{kind}::text::{old}::text", [value])
+        over = "::integer" if old == "boolean" and kind in ("smallint", "bigint") else ""
+        over = "::text" if kind.startswith("character(") else over
+        cursor.execute(f"SELECT %s::{kind}{over}::{old}::text", [value])
         return str((cursor.fetchone() or [""])[0])
     except psycopg2.Error:
         return None
