@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     ARRAY,
+    CHAR,
     TIMESTAMP,
     Boolean,
     CheckConstraint,
@@ -178,3 +179,20 @@ SELECT make_time(n, 0, 0), make_interval(months => n), timestamptz '2026-01-01 0
        ARRAY[n, NULL], ARRAY['mark ' || n], (n * 256)::bit(16), repeat('1', n)::varbit
   FROM generate_series(1, 6) AS n;
 """
+
+
+def parts() -> MetaData:
+    """Return a contract with a code that is padded with blanks, and names that are not."""
+    metadata = MetaData()
+    Table(
+        "parts",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("code", CHAR(12), nullable=False, unique=True),
+        Column("colour", CHAR(8)),
+        Column("name", String(40), nullable=False),
+    )
+    return metadata
+
+
+PART_ROWS = "INSERT INTO parts (code, colour, name) SELECT 'P' || n, 'blue', 'part ' || n FROM generate_series(1, 5) n"

@@ -169,6 +169,17 @@ def widened(found: str, wanted: str) -> str | None:
     return wanted if f.family in ("integer", "float", "numeric", "text") or holds(wanted, found) else None
 
 
+def retyped(found: str, wanted: str) -> str:
+    """Return the wanted text type, as long as the found one if that is longer."""
+    mine, theirs = element(found), element(wanted)
+    if mine is not None and theirs is not None:
+        return f"{retyped(mine, theirs)}[]"
+    f, w = shape(found), shape(wanted)
+    if w.size is None or (f.size is not None and f.size <= w.size):
+        return wanted
+    return f"{w.name}({f.size})" if f.size is not None else wanted
+
+
 def rewrites(found: str, wanted: str) -> bool:
     """Return whether changing a column between these types of one family rewrites the table."""
     f, w = shape(found), shape(wanted)
