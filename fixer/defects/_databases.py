@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
+    CHAR,
     TIMESTAMP,
     Boolean,
     CheckConstraint,
@@ -18,10 +20,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    Time,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.dialects.postgresql import BIT, INTERVAL, UUID
 
 
 def library() -> MetaData:
@@ -180,3 +183,46 @@ SELECT n, n, nullif('C' || n, 'C3'), 'owner ' || n, n % 2 = 0, 'new' FROM genera
 """
 
 TICKET_ROWS = "INSERT INTO tickets (seats) SELECT n FROM generate_series(1, 5) AS n"
+
+
+def shifts() -> MetaData:
+    """Return a contract with arrays, bits, times of day and spans."""
+    metadata = MetaData()
+    Table(
+        "shifts",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("starts", Time),
+        Column("lasts", INTERVAL),
+        Column("seen", TIMESTAMP(timezone=True)),
+        Column("scores", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
+        Column("marks", ARRAY(String(20))),
+        Column("flags", BIT(16)),
+        Column("gaps", BIT(16, varying=True)),
+    )
+    return metadata
+
+
+SHIFT_ROWS = """
+INSERT INTO shifts (starts, lasts, seen, scores, marks, flags, gaps)
+SELECT make_time(n, 0, 0), make_interval(months => n), timestamptz '2026-01-01 00:00+00' + make_interval(hours => n),
+       ARRAY[n, NULL], ARRAY['mark ' || n], (n * 256)::bit(16), repeat('1', n)::varbit
+  FROM generate_series(1, 6) AS n;
+"""
+
+
+def parts() -> MetaData:
+    """Return a contract with a code that is padded with blanks, and names that are not."""
+    metadata = MetaData()
+    Table(
+        "parts",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("code", CHAR(12), nullable=False, unique=True),
+        Column("colour", CHAR(8)),
+        Column("name", String(40), nullable=False),
+    )
+    return metadata
+
+
+PART_ROWS = "INSERT INTO parts (code, colour, name) SELECT 'P' || n, 'blue', 'part ' || n FROM generate_series(1, 5) n"

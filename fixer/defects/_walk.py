@@ -30,10 +30,15 @@ def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column,
 
 
 def typed_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
-    """Yield each column that exists today and keeps its values: its table, the column as wanted, as found."""
+    """Yield each column that exists today, keeps its values and is plain: its table, the column as wanted, as found."""
     for table, wanted, found in columns(actual, contract):
-        if not table.created and found.now is None:
+        if not table.created and found.now is None and not _is_computed(wanted, found):
             yield table, wanted, found
+
+
+def _is_computed(wanted: Column, found: Column) -> bool:
+    """Return whether either side is generated: its type and its default cannot be changed like those of others."""
+    return bool(wanted.generated or found.generated)
 
 
 def missing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Column]]:
@@ -47,7 +52,7 @@ def missing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table,
 def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
     """Yield each column with a wanted default that neither numbers nor generates it: its table, as wanted, as found."""
     for table, wanted, found in columns(actual, contract):
-        if wanted.default is not None and not wanted.generates and not wanted.generated:
+        if wanted.default is not None and not wanted.generates and not _is_computed(wanted, found):
             yield table, wanted, found
 
 
@@ -100,11 +105,11 @@ def foreign_keys(
 
 
 def referencing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, Table, Column, Column]]:
-    """Yield each column of a wanted foreign key that exists: the key, its table, the column as wanted, as found."""
+    """Yield each column of a wanted foreign key that exists and is plain: the key, its table, as wanted, as found."""
     for wanted, table in tables(actual, contract):
         for key in wanted.foreign_keys:
             for name in key.columns:
-                if name in table.columns:
+                if name in table.columns and not _is_computed(wanted.columns[name], table.columns[name]):
                     yield key, table, wanted.columns[name], table.columns[name]
 
 
@@ -115,7 +120,9 @@ def numbered_columns(
     for table_wanted, table in tables(actual, contract, alike=alike):
         for wanted in table_wanted.columns.values():
             found = table.columns.get(wanted.name) if wanted.generates and not table.created else None
-            if found and not (found.added and found.generates):  # else the plan adds or converts it
+            if (
+                found and not found.generated and not (found.added and found.generates)
+            ):  # else the plan adds or converts it
                 yield table, wanted, found
 
 

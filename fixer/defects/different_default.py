@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.defects import _walk as walk
+from fixer.defects._databases import SHIFT_ROWS, shifts
+from fixer.model.constant import same_value
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import WantedColumn
 from fixer.repair.columns import set_default
+from fixer.sql.types import family
 
 SLUG = "different-default"
 POINT = 4
@@ -26,7 +28,9 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]]:
     """Yield the columns whose default differs from the contract's in more than its spelling."""
     for table, wanted, found in walk.columns_with_default(actual, contract):
-        if found.default not in (None, wanted.default) and canonical(found.default) != canonical(wanted.default or ""):
+        if found.default is None or wanted.default is None:
+            continue
+        if not same_value(found.default, wanted.default, family(wanted.type)):
             message = f"{table.name.name}.{wanted.name} should default to {wanted.default}, defaults to {found.default}"
             yield Finding(SLUG, POINT, WantedColumn(table.name, wanted), message)
 
@@ -38,6 +42,21 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
 
 SPECIMENS = (
     Specimen("another value", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT 'YY'"),
+    Specimen(
+        "an array with an element",
+        "ALTER TABLE shifts ALTER COLUMN scores SET DEFAULT ARRAY[0]",
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
     Specimen("the opposite", "ALTER TABLE authors ALTER COLUMN active SET DEFAULT false"),
 )
-NEAR_MISSES = (Specimen("spelt otherwise", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT ('XX'::text)"),)
+NEAR_MISSES = (
+    Specimen("spelt otherwise", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT ('XX'::text)"),
+    Specimen("a truth as a text", "ALTER TABLE authors ALTER COLUMN active SET DEFAULT 'yes'::text::boolean"),
+    Specimen(
+        "an empty array in other words",
+        "ALTER TABLE shifts ALTER COLUMN scores SET DEFAULT ARRAY[]::bigint[]",
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+)

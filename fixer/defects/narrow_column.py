@@ -1,7 +1,8 @@
-"""A column is narrower than the contract: a shorter varchar, fewer digits, a smaller integer.
+"""A column is narrower than the contract: a shorter varchar, fewer digits, a smaller integer, an array of these.
 
 Costs: values that the code may write fail with 22001 value too long or 22003 out of range, or lose decimal places.
 Cure: widen it. A column that is wider than the contract stays as it is: nothing is ever narrowed or truncated.
+A person decides if no type holds the values of both, as with bit(8) for bit(16), or vector(384) for vector(768).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from fixer.defects import _walk as walk
+from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import quoted
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, Reversal, Step, refuse
@@ -23,7 +26,7 @@ from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.types import fits, rewrites, widened
+from fixer.sql.types import compares_alike, family, fits, rewrites, widened
 
 SLUG = "narrow-column"
 POINT = 4
@@ -40,7 +43,12 @@ class NarrowColumn(FoundColumn):
     @property
     def full_type(self) -> Composable:
         """The wider type as SQL spells it."""
-        return SQL(replace(self.found, type=self.type, home=self.home).full_type)
+        return SQL(self.spelt)
+
+    @property
+    def spelt(self) -> str:
+        """The wider type under any search_path."""
+        return replace(self.found, type=self.type, home=self.home).full_type
 
     @property
     def back(self) -> Composable:
@@ -51,11 +59,21 @@ class NarrowColumn(FoundColumn):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowColumn]]:
     """Yield the columns whose type is of the wanted family, but cannot hold all values of the wanted type."""
     for table, wanted, found in walk.typed_columns(actual, contract):
-        type_ = None if fits(found.type, wanted.type) else widened(found.type, wanted.type)
-        if type_:
-            home = next((side.home for side in (found, wanted) if side.type == type_), "")
-            message = f"{table.name.name}.{wanted.name} should take {wanted.type}, is {found.type}"
-            yield Finding(SLUG, POINT, NarrowColumn(table.name, wanted.name, found, type_, home), message)
+        types = (found.type, wanted.type)
+        if fits(*types) or family(found.type) != family(wanted.type) or not compares_alike(*types):
+            continue
+        type_ = widened(*types) or wanted.type
+        home = next((side.home for side in (found, wanted) if side.type == type_), "")
+        about = NarrowColumn(table.name, wanted.name, found, type_, home)
+        message = f"{table.name.name}.{wanted.name} should take {wanted.type}, is {found.type}"
+        yield Finding(SLUG, POINT, about, message, repair=Repair() if widened(*types) else _by_a_person(about))
+
+
+def _by_a_person(about: NarrowColumn) -> Repair:
+    """Return the refusal, with the statement that casts the values."""
+    table, column, type_ = q.quoted(about.table), quoted(about.column), about.spelt
+    cast = f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+    return refuse(f"{about.type} does not hold all that {about.found.type} does: look at the values, then run {cast}")
 
 
 def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -> Repair:
@@ -141,6 +159,41 @@ SPECIMENS = (
         hazards=REWRITE,
     ),
     Specimen(
+        "clocks without fractions of a second",
+        "ALTER TABLE shifts ALTER COLUMN starts TYPE time(0), ALTER COLUMN lasts TYPE interval(0),"
+        " ALTER COLUMN seen TYPE timestamptz(3)",
+        hazards=REWRITE,
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+    Specimen(
+        "spans without their days",
+        "ALTER TABLE shifts ALTER COLUMN lasts TYPE interval year to month",
+        hazards=REWRITE,
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+    Specimen(
+        "arrays of smaller integers, and of shorter texts",
+        "ALTER TABLE shifts ALTER COLUMN scores TYPE smallint[], ALTER COLUMN marks TYPE varchar(8)[]",
+        hazards=REWRITE,
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+    Specimen(
+        "fewer bits, any number of them",
+        "ALTER TABLE shifts ALTER COLUMN gaps TYPE bit varying(8)",
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+    Specimen(
+        "fewer bits, of a fixed number",
+        "ALTER TABLE shifts ALTER COLUMN flags TYPE bit(8) USING flags::bit(8)",
+        manual=True,
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
+    Specimen(
         "a trigger watches the column",
         "ALTER TABLE books ALTER COLUMN pages TYPE smallint;"
         "CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
@@ -152,4 +205,12 @@ NEAR_MISSES = (
     Specimen("a longer varchar", "ALTER TABLE books ALTER COLUMN title TYPE varchar(80)"),
     Specimen("more digits", "ALTER TABLE books ALTER COLUMN price TYPE numeric(14,4)"),
     Specimen("a larger integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
+    Specimen(
+        "arrays that hold more, and seconds of six digits",
+        "ALTER TABLE shifts ALTER COLUMN scores TYPE bigint[], ALTER COLUMN marks TYPE text[],"
+        " ALTER COLUMN starts TYPE time(6), ALTER COLUMN lasts TYPE interval day to second,"
+        " ALTER COLUMN flags TYPE bit varying(20)",
+        contract=shifts,
+        setup=SHIFT_ROWS,
+    ),
 )

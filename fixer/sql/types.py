@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 _TEXTS = ("character varying", "character", "text", "citext", "bpchar", "name")
+_PADDED = ("character", "bpchar")
 _MOMENTS = {
     "timestamp with time zone": "timestamptz",
     "timestamp without time zone": "timestamp",
     "double precision": "float",
     "real": "float",
 }
-_SHAPE = re.compile(r"^(.*?)(?:\((\d+)(?:,\s*(-?\d+))?\))?( with(?:out)? time zone)?(\[\])*$")
+_CLOCKS = ("timestamptz", "timestamp", "time without time zone", "time with time zone")
+_FIELDS = ("year", "month", "day", "hour", "minute", "second")
+_DIGITS = 6  # after the point of a second, unless the type says less (manual, 8.5)
+_SHAPE = re.compile(r"^(.*?)(?:\(([^()]*)\))?( with(?:out)? time zone)?$")
+_NUMBERS = re.compile(r"(\d+)(?:,\s*(-?\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,49 +32,85 @@ class Shape:
     size: int | None = None
     scale: int | None = None
     name: str = ""
+    modifiers: str = ""  # as they are spelt
 
 
 def shape(spelt: str) -> Shape:
     """Return the parts of a type, as format_type spells it."""
-    if spelt.endswith("[]"):
-        return Shape(spelt, name=spelt)
     found = _SHAPE.match(spelt)
-    if found is None:
-        return Shape(spelt, name=spelt)
-    name = found[1] + (found[4] or "")
-    size, scale = (int(part) if part else None for part in (found[2], found[3]))
+    if found is None or spelt.endswith("[]"):
+        each = family(spelt.removesuffix("[]")) if spelt.endswith("[]") else ""
+        return Shape(f"{each}[]" if each else spelt, name=spelt)
+    name, modifiers = found[1] + (found[3] or ""), found[2] or ""
+    numbers = _NUMBERS.fullmatch(modifiers)
+    size, scale = (int(part) if part else None for part in numbers.groups()) if numbers else (None, None)
+    family_ = _MOMENTS.get(name, name)
     if name in _INTEGERS:
-        return Shape("integer", _INTEGERS[name], name=name)
-    if name in _TEXTS:
-        return Shape("text", 1 if spelt == "character" else size, name=name)
-    if name == "numeric":
-        return Shape("numeric", size, scale or (0 if size else None), name=name)
-    if name in ("real", "double precision"):
-        return Shape("float", 4 if name == "real" else 8, name=name)
-    return Shape(_MOMENTS.get(name, name), size, name=name)
+        family_, size = "integer", _INTEGERS[name]
+    elif name in _TEXTS:
+        family_, size = "text", 1 if spelt == "character" else size
+    elif name == "numeric":
+        scale = scale or (0 if size else None)
+    elif family_ == "float":
+        size = 4 if name == "real" else 8
+    elif name in ("bit", "bit varying"):
+        family_, size = "bit", 1 if spelt == "bit" else size
+    elif name.split(" ")[0] == "interval":
+        family_ = "interval"
+    return Shape(family_, size, scale, name, modifiers)
 
 
 def family(spelt: str) -> str:
-    """Return the family of a type: text, integer, numeric, float, boolean, timestamptz, …"""
+    """Return the family of a type: text, integer, numeric, float, boolean, timestamptz, …; of an array, integer[], …"""
     return shape(spelt).family
+
+
+def element(spelt: str) -> str | None:
+    """Return the type of an array's elements; None if it is no array."""
+    return spelt.removesuffix("[]") if spelt.endswith("[]") else None
+
+
+def comparison(spelt: str) -> str:
+    """Return how texts of a type are compared: without case, without trailing blanks, or exactly."""
+    name = shape(spelt.removesuffix("[]")).name
+    return "without case" if name == "citext" else "without trailing blanks" if name in _PADDED else "exactly"
+
+
+def compares_alike(found: str, wanted: str) -> bool:
+    """Return whether two types of one family tell values apart in the same way."""
+    return comparison(found) == comparison(wanted)
 
 
 def fits(found: str, wanted: str) -> bool:
     """Return whether a column of type `found` holds all values of type `wanted`, and compares them alike."""
     if found == wanted:
         return True
+    mine, theirs = element(found), element(wanted)
+    if mine is not None and theirs is not None:
+        return fits(mine, theirs)
+    return compares_alike(found, wanted) and holds(found, wanted)
+
+
+def holds(found: str, wanted: str) -> bool:
+    """Return whether a column of type `found` takes all values of type `wanted`, and gives them back as they were."""
     f, w = shape(found), shape(wanted)
-    if f.family != w.family:
+    if found == wanted:
+        return True
+    if f.family != w.family or element(found) or element(wanted):
         return False
-    if f.family == "integer" or f.family == "float":
+    if f.family in ("integer", "float"):
         return (f.size or 0) >= (w.size or 0)
     if f.family == "numeric":
         return _numeric_fits(f, w)
     if f.family == "text":
         return _text_fits(f, w)
-    if f.family in ("timestamptz", "timestamp", "time without time zone", "time with time zone", "interval"):
-        return f.size is None or (w.size is not None and f.size >= w.size)
-    return False
+    if f.family == "bit":
+        return f.name == "bit varying" and _is_longer(f, w)
+    if f.family in _CLOCKS:
+        return _digits(f) >= _digits(w)
+    if f.family == "interval":
+        return _interval_fits(f, w)
+    return not f.modifiers  # as vector or geometry, which take all that vector(3) and geometry(Point,4326) do
 
 
 def _numeric_fits(found: Shape, wanted: Shape) -> bool:
@@ -82,26 +123,42 @@ def _numeric_fits(found: Shape, wanted: Shape) -> bool:
 
 
 def _text_fits(found: Shape, wanted: Shape) -> bool:
-    if found.name in ("character", "bpchar") and wanted.name not in ("character", "bpchar"):
+    if found.name in _PADDED and wanted.name not in _PADDED:
         return False  # character pads with blanks
     if found.name == "name":
         return False
+    return _is_longer(found, wanted)
+
+
+def _is_longer(found: Shape, wanted: Shape) -> bool:
     return found.size is None or (wanted.size is not None and found.size >= wanted.size)
+
+
+def _digits(moment: Shape) -> int:
+    return _DIGITS if moment.size is None else moment.size
+
+
+def _interval_fits(found: Shape, wanted: Shape) -> bool:
+    """Return whether no field of an interval is lost: PostgreSQL drops what is below the last field that is named."""
+    f, w = _last_field(found), _last_field(wanted)
+    return f >= w and (w < len(_FIELDS) - 1 or _digits(found) >= _digits(wanted))
+
+
+def _last_field(interval: Shape) -> int:
+    last = interval.name.split(" ")[-1]
+    return _FIELDS.index(last) if last in _FIELDS else len(_FIELDS) - 1
 
 
 def widened(found: str, wanted: str) -> str | None:
     """Return the type that holds all values of both; None if they are not of one family, or need a conversion."""
-    f, w = shape(found), shape(wanted)
     if fits(found, wanted):
         return found
-    if f.family != w.family or f.family not in (
-        "integer",
-        "float",
-        "numeric",
-        "text",
-        "timestamptz",
-        "timestamp",
-    ):
+    mine, theirs = element(found), element(wanted)
+    if mine is not None and theirs is not None:
+        wide = widened(mine, theirs)
+        return f"{wide}[]" if wide else None
+    f, w = shape(found), shape(wanted)
+    if f.family != w.family or not compares_alike(found, wanted):
         return None
     if f.family == "numeric" and f.size is not None and w.size is not None:
         scale = max(f.scale or 0, w.scale or 0)
@@ -109,7 +166,18 @@ def widened(found: str, wanted: str) -> str | None:
         return f"numeric({whole + scale},{scale})"
     if f.family == "text" and f.size is not None and w.size is not None and f.size > w.size:
         return f"{w.name}({f.size})"
-    return wanted
+    return wanted if f.family in ("integer", "float", "numeric", "text") or holds(wanted, found) else None
+
+
+def retyped(found: str, wanted: str) -> str:
+    """Return the wanted text type, as long as the found one if that is longer."""
+    mine, theirs = element(found), element(wanted)
+    if mine is not None and theirs is not None:
+        return f"{retyped(mine, theirs)}[]"
+    f, w = shape(found), shape(wanted)
+    if w.size is None or (f.size is not None and f.size <= w.size):
+        return wanted
+    return f"{w.name}({f.size})" if f.size is not None else wanted
 
 
 def rewrites(found: str, wanted: str) -> bool:
@@ -119,4 +187,6 @@ def rewrites(found: str, wanted: str) -> bool:
         return (f.scale or 0) != (w.scale or 0) and w.size is not None
     if f.family == "text":
         return {f.name, w.name} & {"character", "bpchar", "name", "citext"} != set()
-    return f.family in ("integer", "float")
+    if f.family == "bit":
+        return not f.name == w.name == "bit varying"
+    return f.family != w.family or f.family not in _CLOCKS

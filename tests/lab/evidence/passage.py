@@ -74,6 +74,8 @@ class Passage:
         new_type = self.new.columns.get(number, self.old.columns[number])[1]
         if new_type == self.old.columns[number][1]:
             return _canonical(cell)
+        if isinstance(cell, str) and any(t.startswith("character(") for t in (new_type, self.old.columns[number][1])):
+            return cell.rstrip(" ")  # PostgreSQL pads such texts with blanks, which mean nothing (manual, 8.3)
         return normal(cell, new_type)
 
     def _key(self, cells: Mapping[int, Any]) -> tuple[Any, ...]:

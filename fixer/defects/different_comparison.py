@@ -1,0 +1,161 @@
+"""A column compares texts in another way: text where the contract has CITEXT or CHAR, or the reverse.
+
+Costs: a UNIQUE, a foreign key and a search mean something else: 'Bob' and 'bob' are two accounts, or one.
+Cure: convert the column to the contract's type. A person decides if rows that a unique index tells apart would be
+alike, or if a foreign key compares the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from fixer.defects import _walk as walk
+from fixer.defects._databases import PART_ROWS, parts
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Hazard, Part, Phase, Repair, refuse
+from fixer.model.subject import OfColumn
+from fixer.model.table import Column
+from fixer.repair.conversion.indexes import clinging, merging, refused
+from fixer.repair.conversion.values import keep_spelling, reversal
+from fixer.repair.shadow import without_beside
+from fixer.sql import compose as q
+from fixer.sql.alter import alter
+from fixer.sql.compose import SQL, Identifier
+from fixer.sql.conversions import Conversion
+from fixer.sql.types import compares_alike, comparison, element, family, retyped
+
+SLUG = "different-comparison"
+POINT = 4
+STAGE = Stage.COLUMNS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
+    """Yield the columns that compare texts in another way, and each unique index under which rows would be alike."""
+    for table, wanted, found in walk.typed_columns(actual, contract):
+        if family(found.type) != family(wanted.type) or compares_alike(found.type, wanted.type):
+            continue
+        message = f"{table.name.name}.{wanted.name} should be {wanted.type}, which compares {comparison(wanted.type)}"
+        finding = Finding(SLUG, POINT, OfColumn(table.name, wanted.name), f"{message}, is {found.type}")
+        yield finding
+        if comparison(wanted.type) == "exactly" or element(found.type):
+            continue
+        for index in table.indexes:
+            if index.unique and index.valid and wanted.name in index.columns:
+                yield merging(finding, table, index, {wanted.name: _way(found, wanted)})
+
+
+def _way(found: Column, wanted: Column) -> Conversion:
+    """Return the cast to the contract's type, or to a longer one where the column is longer."""
+    type_ = retyped(found.type, wanted.type)
+    cast = SQL("{}::{}").format(q.column(found.name), SQL(replace(wanted, type=type_).full_type))
+    return Conversion(type_, SQL("true"), cast, home=wanted.home)
+
+
+def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
+    """Convert the column."""
+    if left := refused(finding):
+        return left
+    name, column = finding.table, finding.about.column
+    table, here = actual.tables[name], f"{name.name}.{column}"
+    found, wanted = table.columns[column], contract.tables[name].columns[column]
+    way = _way(found, wanted)
+    if what := table.binds(column):
+        return refuse(f"the {what} depends on {here}: drop it, and create it again afterwards")
+    if index := clinging(table, column, way.type):
+        why = f"the index {index.name} depends on the type of {here}"
+        return refuse(f"{why}: drop it, and create it again afterwards")
+    becomes_exact = (comparison(found.type), comparison(wanted.type)) == ("without trailing blanks", "exactly")
+    if not becomes_exact and (key := next(iter(actual.keys_over(name, column)), None)):
+        cast = f"ALTER TABLE {q.quoted(name)} ALTER COLUMN {q.quoted([column])} TYPE {way.full_type}"
+        return refuse(
+            f"{key.name} of {key.table} compares it: drop that key, run {cast}, and convert its other end alike"
+        )
+    return Repair.of(_steps(finding, actual, way))
+
+
+def _steps(finding: Finding[OfColumn], actual: Schema, way: Conversion) -> Iterator[Part]:
+    """Yield the steps that keep in the journal what the new type does not show, and convert the column."""
+    name, column = finding.table, finding.about.column
+    table = actual.tables[name]
+    found = table.columns[column]
+    yield keep_spelling(table, found, way)
+    yield alter(
+        Phase.CONVERT,
+        name,
+        f"convert {name.name}.{column} from {found.type} to {way.type}",
+        SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column), SQL(way.full_type)),
+        hazard=Hazard.REWRITES_VALUES,
+        changes=(column,),
+        rows=table.estimated_rows,
+        merge=True,
+        reverts=(reversal(way, found),),
+    )
+
+
+def foresee(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the column converted."""
+    table = without_beside(actual.tables[finding.table], finding.about.column)
+    found = table.columns[finding.about.column]
+    wanted = contract.tables[finding.table].columns[finding.about.column]
+    after = replace(found, type=retyped(found.type, wanted.type), home=wanted.home, equality=wanted.equality)
+    return actual.with_table(table.with_column(after))
+
+
+REWRITE = frozenset({"rewrites-values"})
+SPECIMENS = (
+    Specimen(
+        "texts for padded texts, under a unique",
+        "ALTER TABLE parts ALTER COLUMN code TYPE varchar(10)",
+        hazards=REWRITE,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "texts with blanks at their end, in no key",
+        "ALTER TABLE parts ALTER COLUMN colour TYPE text; UPDATE parts SET colour = 'red ' WHERE id = 2",
+        hazards=REWRITE,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "texts that a padded type makes alike",
+        "ALTER TABLE parts ALTER COLUMN code TYPE varchar(12); UPDATE parts SET code = 'P1 ' WHERE id = 2",
+        rows=2,
+        manual=True,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "padded texts for texts",
+        "ALTER TABLE parts ALTER COLUMN name TYPE character(40)",
+        hazards=REWRITE,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "texts for padded texts that others reference",
+        "CREATE TABLE bins (part varchar(12) REFERENCES parts (code));"
+        "ALTER TABLE parts ALTER COLUMN code TYPE varchar(12)",
+        manual=True,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "longer padded texts",
+        "ALTER TABLE parts ALTER COLUMN code TYPE character(20)",
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "longer texts",
+        "ALTER TABLE parts ALTER COLUMN name TYPE text",
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+)
