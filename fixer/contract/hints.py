@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any  # what is in an info may be anything, until it is read here
@@ -12,6 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 from sqlalchemy import Column as SAColumn
+from sqlalchemy import DefaultClause
 from sqlalchemy import Table as SATable
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -59,7 +61,9 @@ def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
         unknown = sorted(set(row) - {column.name for column in table.columns})
         if unknown:
             raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
-    columns = {column.name: _column_hints(column, spelt) for column in table.columns if _info(column)}
+    columns = {
+        column.name: _column_hints(column, spelt) for column in table.columns if _info(column) or _counter(column)
+    }
     return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
 
 
@@ -76,8 +80,17 @@ def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHint
         backfill=_value(info["backfill"], str(column), spelt) if "backfill" in info else None,
         orphans=orphans,
         timezone=info.get("timezone"),
+        counter=_counter(column),
         alone=_alone(info),
     )
+
+
+def _counter(column: SAColumn[Any]) -> str:
+    """Return the sequence that a server_default names, which SQLAlchemy leaves out where it says SERIAL."""
+    default = column.server_default.arg if isinstance(column.server_default, DefaultClause) else ""
+    said = default if isinstance(default, str) else sql_of(default)
+    found = re.match(r"nextval\('((?:[^']|'')+)'", said)
+    return found[1].replace("''", "'") if found else ""
 
 
 def _alone(info: Mapping[str, Any]) -> bool:

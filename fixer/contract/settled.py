@@ -59,8 +59,9 @@ class _Move:
         )
 
     def _column(self, found: Column, home: str) -> Column:
-        sequence = found.sequence and QName(home, found.sequence.name)
-        scratch = found.home.startswith("pg_temp")
+        sequence, scratch = found.sequence, found.home.startswith("pg_temp")
+        if sequence and sequence.schema.startswith("pg_temp"):  # else it stands in the target already
+            sequence = QName(self.sequences.get(sequence.name, home), sequence.name)
         type_ = self.types.get(bare_type(found.type), self.places.schema) if scratch else found.home
         default = found.default and in_full(found.default, self.types, self.sequences)
         return replace(found, sequence=sequence, home=type_, default=default)

@@ -11,6 +11,7 @@ from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import CreateDomainType, CreateEnumType
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateSequence
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer.errors import ContractError
@@ -35,7 +36,9 @@ def spelt(
     statements: list[Statement] = []
 
     def keep(element: ClauseElement, *_: object, **__: object) -> None:
-        statements.append(_statement(element, homes))
+        statement = _statement(element, homes)
+        if not (isinstance(element, CreateSequence) and statement in statements):  # it comes once per table
+            statements.append(statement)
 
     try:
         engine = create_mock_engine("postgresql+psycopg2://", keep)

@@ -11,7 +11,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
-from fixer.repair.sequences import Users
+from fixer.repair.sequences import Users, declared
 
 
 def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table]]:
@@ -129,15 +129,19 @@ def numbered_columns(
 def sequences(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[Table, Column, Sequence, Sequence | None]]:
-    """Yield each sequence that numbers one column alone: its table, the column as wanted, and the sequence as found.
+    """Yield each sequence that numbers a column: its table, the column as wanted, and the sequence as found.
 
-    The last value is the sequence of the contract, or None if it has none.
+    The last value is the sequence of the contract, or None if it has none. A sequence of several columns is left out,
+    unless the contract shares it as well.
     """
-    users = Users(actual)
+    users, meant = Users(actual), Users(contract.schema)
     for table, wanted, found in numbered_columns(actual, contract, alike=alike):
         sequence = actual.sequences.get(found.sequence) if found.sequence else None
         model = contract.schema.sequences.get(wanted.sequence) if wanted.sequence else None
-        if sequence and not users.share(table.name, found):
+        if sequence is None:
+            continue
+        shared = users.share(table.name, found) and not meant.share(table.name, wanted)
+        if not shared or declared(sequence.name, table.name, wanted, contract):
             yield table, wanted, sequence, model
 
 

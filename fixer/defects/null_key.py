@@ -1,8 +1,9 @@
 """Rows have NULL in a column of the primary key.
 
 Costs: the primary key cannot be added, and nothing can reference these rows.
-Cure: give them new numbers, clear of all that references hold; nothing can have referenced NULL. If nothing numbers
-the column, move them to quarantine.
+Cure: give them new numbers, clear of all that references hold; nothing can have referenced NULL. Where the contract's
+default makes a value for each row, such as gen_random_uuid(), they get that. If the contract has neither, move them to
+quarantine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import MetaData, Text, Uuid, text
+from sqlalchemy import Table as SATable
 
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
@@ -19,12 +24,12 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
-from fixer.model.table import Index, Table
-from fixer.repair.numbers import new_numbers
+from fixer.model.table import Column, Index, QName, Table
+from fixer.repair.numbers import held, new_numbers
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite
 from fixer.sql import compose as q
-from fixer.sql.compose import Composable
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "null-key"
 POINT = 1
@@ -51,25 +56,36 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[KeyColumn]]:
 
 
 def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> Repair:
-    """Number the rows; move them to quarantine if nothing numbers the column."""
+    """Number the rows, or fill them by the default; move them to quarantine if the contract gives them no value."""
     column = finding.about.column
     wanted = contract.tables[finding.table].columns[column]
+    if not wanted.generates and (value := _own_value(finding.table, wanted, actual, contract)):
+        return Repair.of([_filled(finding, actual.tables[finding.table], value, "fill")])
     if not wanted.generates:
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
         return Repair.of(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows))
     numbers = new_numbers(finding.table, column, finding.about.key, actual, contract.schema)
-    step = _numbered(finding, actual.tables[finding.table], numbers.value)
-    lightly = _numbered(finding, actual.tables[finding.table], numbers.beside)
+    step = _filled(finding, actual.tables[finding.table], numbers.value)
+    lightly = _filled(finding, actual.tables[finding.table], numbers.beside)
     return Repair.of((numbers.room(finding.rows), step.online_as((lightly,))))
 
 
-def _numbered(finding: Finding[KeyColumn], table: Table, number: Composable) -> Step:
+def _own_value(table: QName, wanted: Column, actual: Schema, contract: Contract) -> Composable | None:
+    """Return the contract's default if it gives each row a value that no reference can hold by chance."""
+    if wanted.default is None or not wanted.volatile:
+        return None
+    if "uuid" not in wanted.default and held(table, wanted.name, actual, contract.schema):
+        return None
+    return q.Own(wanted.default, wanted.full_type) if q.Own.is_call(wanted.default) else SQL(wanted.default)
+
+
+def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: str = "number") -> Step:
     column = finding.about.column
     return rewrite(
         Phase.KEYS,
         table,
-        f"number {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
+        f"{how} {counted(finding.rows)} of {finding.table.name} whose {column} is NULL",
         {column: number},
         q.is_null(column),
         rows=finding.rows,
@@ -78,7 +94,24 @@ def _numbered(finding: Finding[KeyColumn], table: Table, number: Composable) -> 
     )
 
 
+def tokens() -> MetaData:
+    """Return a contract whose key is made by its default."""
+    metadata = MetaData()
+    made = SAColumn("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    SATable("tokens", metadata, made, SAColumn("name", Text))
+    return metadata
+
+
 SPECIMENS = (
+    Specimen(
+        "keys that the default makes",
+        "ALTER TABLE tokens DROP CONSTRAINT tokens_pkey; ALTER TABLE tokens ALTER COLUMN id DROP NOT NULL;"
+        "UPDATE tokens SET id = NULL WHERE name <> 'a'",
+        rows=2,
+        also=frozenset({"missing-primary-key"}),
+        contract=tokens,
+        setup="INSERT INTO tokens (name) VALUES ('a'), ('b'), ('c')",
+    ),
     Specimen(
         "two rows without a number",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ALTER COLUMN id DROP NOT NULL;"

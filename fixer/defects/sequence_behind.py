@@ -2,7 +2,8 @@
 
 Costs: inserts fail with 23505 duplicate key value violates unique constraint, once per existing id that it reaches.
 Cure: move the sequence past the highest id, never back. The check reads its position and tries no insert: nextval
-survives a rollback, so a trial would move the sequence and hide the defect.
+survives a rollback, so a trial would move the sequence and hide the defect. A sequence whose position the role may not
+read is reported too, for a person.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from sqlalchemy import Column, Identity, Integer, MetaData, Table
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import QName, Sequence
 from fixer.repair.numbers import advance, held
@@ -29,48 +31,63 @@ SLUG = "sequence-behind"
 POINT = 1
 STAGE = Stage.PARTS
 _LAST = 2**63 - 1  # the end of bigint, beyond which a sum is an error
+_LOWEST = -(2**63)
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
-    """Yield the columns that an ascending sequence numbers, with the probe for rows beyond its last value."""
+    """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
     for table, column, sequence, _ in walk.sequences(actual, contract, alike=True):
-        if sequence.increment < 0 or not (sequence.readable or sequence.last_value is not None):
-            continue
-        message = (
-            f"{table.name.name}.{column.name} should be numbered from above its maximum,"
-            f" {sequence.name.name} gives numbers that stand in the table"
-        )
-        yield Finding(
-            SLUG,
-            POINT,
-            OfSequence(table.name, column.name, sequence),
-            message,
-            asks=partial(_ahead, actual, table.name, column.name, sequence),
-            only_with_rows=True,
-            of_rows=True,
-        )
+        end, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
+        spelt = name.name if name.schema == table.name.schema else str(name)
+        should = f"{table.name.name}.{column.name} should be numbered from {end}"
+        asks, repair = partial(_ahead, actual, table.name, column.name, sequence), Repair()
+        message = f"{should}, {spelt} gives numbers that stand in the table"
+        if not _is_known(sequence):
+            asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
+            message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
+        about = OfSequence(table.name, column.name, sequence)
+        yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True, repair=repair)
+
+
+def _is_known(sequence: Sequence) -> bool:
+    return sequence.readable or sequence.last_value is not None
+
+
+def _unknown(sequence: Sequence, actual: Schema) -> Repair:
+    """Return the refusal that asks for the right to read a sequence."""
+    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
+    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
+    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
 def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence) -> Probe:
     next_, value = _position(sequence), q.column(column)
-    condition = SQL("{} >= {}").format(value, next_)
-    if sequence.increment > 1:  # it steps over the numbers in between, which other sequences may give
-        condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(sequence.increment))
+    condition = SQL("{} >= {}" if sequence.increment > 0 else "{} <= {}").format(value, next_)
+    if abs(sequence.increment) > 1:  # it steps over the numbers in between, which other sequences may give
+        condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(abs(sequence.increment)))
     return rows_where(actual, table, condition, own=True)
 
 
 def _position(sequence: Sequence) -> Composable:
     """Return the first number that the sequence has not given, read from the sequence itself if the role may do so."""
     if sequence.readable or sequence.last_value is None:
-        position = "(SELECT least(s.last_value::numeric + s.is_called::integer * {}, {})::bigint FROM {} AS s)"
-        return SQL(position).format(Literal(sequence.increment), Literal(_LAST), q.name(sequence.name))
-    return Literal(min(sequence.last_value + sequence.increment, _LAST))
+        next_ = SQL("s.last_value::numeric + s.is_called::integer * {}").format(Literal(sequence.increment))
+        within = SQL("least(greatest({}, {}), {})::bigint").format(next_, Literal(_LOWEST), Literal(_LAST))
+        return SQL("(SELECT {} FROM {} AS s)").format(within, q.name(sequence.name))
+    return Literal(max(min(sequence.last_value + sequence.increment, _LAST), _LOWEST))
 
 
 def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
-    """Move the sequence past the highest id."""
+    """Move the sequence past the highest id, or past the lowest if it descends."""
     table, column = finding.table, finding.about.column
     return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
+
+
+def downwards() -> MetaData:
+    """Return a contract whose numbers descend."""
+    metadata = MetaData()
+    Table("events", metadata, Column("id", Integer, Identity(start=-1, increment=-1), primary_key=True))
+    return metadata
 
 
 def by_twos() -> MetaData:
@@ -89,6 +106,13 @@ SPECIMENS = (
         rows=48,
     ),
     Specimen(
+        "behind below",
+        "INSERT INTO events (id) VALUES (-6), (-7), (-8), (100)",
+        contract=downwards,
+        setup=ODD_NUMBERS,
+        rows=3,
+    ),
+    Specimen(
         "behind in larger steps",
         "INSERT INTO events (id) VALUES (10), (11), (12)",
         contract=by_twos,
@@ -101,6 +125,12 @@ NEAR_MISSES = (
         "numbers that it steps over",
         "INSERT INTO events (id) VALUES (10), (12)",
         contract=by_twos,
+        setup=ODD_NUMBERS,
+    ),
+    Specimen(
+        "numbers above one that descends",
+        "INSERT INTO events (id) VALUES (6), (7)",
+        contract=downwards,
         setup=ODD_NUMBERS,
     ),
     Specimen("far ahead", "SELECT setval('reviews_id_seq', 4000)"),

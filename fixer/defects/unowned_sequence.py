@@ -15,7 +15,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
-from fixer.repair.sequences import own
+from fixer.repair.sequences import declared, own
 
 SLUG = "unowned-sequence"
 POINT = 1
@@ -25,18 +25,18 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
     """Yield the columns whose sequence numbers nothing else and is owned by no column."""
     for table, column, sequence, model in walk.sequences(actual, contract):
-        if sequence.owned_by is None and not (model and model.owned_by is None):
+        if sequence.owned_by or (model and model.owned_by is None) or sequence.name.schema != table.name.schema:
+            continue  # PostgreSQL lets no column own a sequence of another schema
+        if not declared(sequence.name, table.name, column, contract):
             message = f"{table.name.name}.{column.name} should own its sequence {sequence.name.name}, nothing owns it"
             yield Finding(SLUG, POINT, OfSequence(table.name, column.name, sequence), message)
 
 
 def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
-    """Make the column own the sequence; refuse if their owners or schemas differ."""
+    """Make the column own the sequence; refuse if their owners differ."""
     sequence, table = finding.about.found, actual.tables[finding.table]
     if sequence.owner != table.owner:
         return refuse(f"{sequence.name} is owned by the role {sequence.owner}, {finding.table} by {table.owner}")
-    if sequence.name.schema != finding.table.schema:
-        return refuse(f"{sequence.name} stands in another schema than {finding.table}")
     return Repair.of([own(sequence.name, finding.table, finding.about.column)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping
@@ -53,6 +54,7 @@ class Assembly:
         self._wanted = self._wanted_indexes()
         self._volatile = set(volatile())
         self._cells = self._read_columns()
+        self._sequences |= {} if model else self._elsewhere(ask)
         self._constraints, self._hindering, self._heirs = constraints(), obstacles(), heirs()
         checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
         self.definitions = Definitions(ask, self._wanted, checks, known)
@@ -186,6 +188,20 @@ class Assembly:
             owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
             spelt = self._types[type_, -1, 0].name
             whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value]
+            sequences[whole[0]] = s.Sequence(*whole)
+        return sequences
+
+    def _elsewhere(self, ask: Ask) -> dict[QName, s.Sequence]:
+        """Return the sequences of other schemas that defaults call; ask nothing if there are none."""
+        called = {column.sequence for table in self._cells.values() for column in table.values() if column.sequence}
+        missing = [name._asdict() for name in sorted(called - self._sequences.keys())]
+        if not missing:
+            return {}
+        choose = "SELECT set_config('pgmend.counters', %s, true);\n"
+        sequences = {}
+        for schema, name, *figures, owned_by, readable, last_value in ask("counters", choose, json.dumps(missing))():
+            owner = (QName(*owned_by[:2]), owned_by[2]) if owned_by[0] else None
+            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 

@@ -21,6 +21,7 @@ class ColumnHints:
     backfill: Composable | None = None
     orphans: str = "quarantine"
     timezone: str | None = None
+    counter: str = ""  # the sequence that its server_default names, as the models spell it
     alone: bool = False  # info={"legacy_names": []}: a column with a similar name is another column
 
 

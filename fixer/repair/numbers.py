@@ -68,7 +68,8 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> P
     goes further there: a session that counts without it may go on while the repair runs.
     """
     generator = Literal(q.quoted(name)) if name else q.generator_of(table, column)
-    top = SQL("(SELECT max({}) + 1 FROM {} AS t)").format(q.column(column), q.name(table))
+    above = SQL("(SELECT CASE WHEN pace > 0 THEN max({0})::bigint + 1 ELSE 1 - min({0})::bigint END FROM {1} AS t)")
+    top = above.format(q.column(column), q.name(table))
     title = f"bring the numbers of {table.name}.{column} ahead of the data"
     step = Step(Phase.GENERATORS, table, title, _moved_on(table, column, generator, top))
     further = _moved_on(table, column, generator, top, _room(table, column, held), leaps=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
+from fixer.model.contract import Contract
+from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Step
 from fixer.model.table import Column, QName, Sequence
@@ -115,6 +117,16 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[Q
         if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
             return name, True
     return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
+
+
+def declared(sequence: QName, table: QName, column: Column, contract: Contract) -> bool:
+    """Return whether the contract itself names the sequence of a column, or lets columns share one."""
+    spelt = contract.hints[table].of(column.name).counter
+    names = (sequence.name, as_needed(sequence.name), quoted(sequence.name))
+    homes = (f"{home}." for home in (sequence.schema, as_needed(sequence.schema), quoted(sequence.schema)))
+    if spelt in {f"{home}{name}" for home in ("", *homes) for name in names}:
+        return True
+    return column.sequence == sequence and sequence not in contract.schema.sequences
 
 
 class Users:

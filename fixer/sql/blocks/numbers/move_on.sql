@@ -17,7 +17,7 @@ BEGIN
     END IF;
 {reach}
     EXECUTE 'SELECT ' || way || ' * last_value + is_called::integer FROM ' || generator INTO next;
-    start := greatest(next, CASE WHEN pace > 0 THEN {above} END::bigint);
+    start := greatest(next, {above}::bigint);
 {room}
     IF start = next AND NOT {anchored} THEN
         RETURN;

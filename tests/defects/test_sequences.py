@@ -1,0 +1,83 @@
+"""The sequence behind a default is known by its identity: in whatever schema, shared on purpose, or unreadable."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, NullPool, Sequence, Table, create_engine
+
+import fixer
+from lab.database import Database, role
+from lab.examples.models import contract, key
+
+APART = "CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers;"
+ELSEWHERE = f"{APART} CREATE TABLE t (id integer PRIMARY KEY DEFAULT nextval('apart.numbers'));"
+SHARED = """CREATE SEQUENCE ids; CREATE TABLE a (id integer PRIMARY KEY DEFAULT nextval('ids'));
+    CREATE TABLE b (id integer PRIMARY KEY DEFAULT nextval('ids') REFERENCES a)"""
+
+
+def engine(dsn: str) -> Engine:
+    return create_engine(dsn.replace("postgresql:", "postgresql+psycopg2:"), poolclass=NullPool)
+
+
+def slugs(dsn: str, metadata: MetaData) -> list[str]:
+    return [finding.slug for finding in fixer.check(engine(dsn), metadata, deep=True).findings]
+
+
+def reflected(dsn: str) -> MetaData:
+    metadata = MetaData()
+    metadata.reflect(engine(dsn))
+    return metadata
+
+
+def one_for_all() -> MetaData:
+    metadata = MetaData()
+    ids = Sequence("ids", metadata=metadata)
+    Table("a", metadata, Column("id", Integer, ids, server_default=ids.next_value(), primary_key=True))
+    Table("b", metadata, Column("id", ForeignKey("a.id"), ids, server_default=ids.next_value(), primary_key=True))
+    return metadata
+
+
+def test_a_sequence_of_another_schema_is_moved_past_the_rows(empty: Database) -> None:
+    empty.run(f"{ELSEWHERE} INSERT INTO t SELECT generate_series(1, 9)")
+
+    found = slugs(empty.dsn, contract(t=(key(),)))
+    fixer.apply(engine(empty.dsn), contract(t=(key(),)))
+
+    assert found == ["sequence-behind"]
+    assert empty.ask("INSERT INTO t DEFAULT VALUES RETURNING id") == 10
+
+
+def test_a_sequence_of_another_schema_that_is_ahead_yields_nothing(empty: Database) -> None:
+    empty.run(f"{ELSEWHERE} INSERT INTO t DEFAULT VALUES")
+
+    assert slugs(empty.dsn, contract(t=(key(),))) == []
+
+
+@pytest.mark.parametrize("models", ["one Sequence", "reflected"])
+def test_a_sequence_that_the_contract_shares_stays_shared(empty: Database, models: str) -> None:
+    empty.run(SHARED)
+    metadata = reflected(empty.dsn) if models == "reflected" else one_for_all()
+
+    assert slugs(empty.dsn, metadata) == []
+
+
+@pytest.mark.parametrize("models", ["one Sequence", "reflected"])
+def test_a_shared_sequence_is_moved_past_the_rows_of_each_table(empty: Database, models: str) -> None:
+    empty.run(f"{SHARED}; INSERT INTO a SELECT generate_series(1, 9)")
+    metadata = reflected(empty.dsn) if models == "reflected" else one_for_all()
+
+    found = slugs(empty.dsn, metadata)
+    fixer.apply(engine(empty.dsn), metadata)
+
+    assert found == ["sequence-behind"]
+    assert empty.ask("INSERT INTO a DEFAULT VALUES RETURNING id") == 10
+
+
+def test_a_sequence_that_the_role_may_not_read_is_reported(empty: Database) -> None:
+    empty.run(f"{ELSEWHERE} INSERT INTO t VALUES (1); GRANT USAGE ON SCHEMA public TO PUBLIC")
+    with role(empty, "GRANT SELECT ON t TO {}") as reader:
+        [finding] = fixer.check(engine(empty.seen_by(reader)), contract(t=(key(),))).findings
+
+    assert finding.slug == "sequence-behind"
+    assert "this role may not read where apart.numbers stands" in finding.message
+    assert f"GRANT SELECT ON SEQUENCE apart.numbers TO {reader}" in str(finding.repair.refusal)
