@@ -6,8 +6,9 @@ Cure: SET DEFAULT; existing rows keep their values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -16,7 +17,11 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import WantedColumn
+from fixer.model.table import Table
 from fixer.repair.columns import set_default
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.types import family
 
 SLUG = "different-default"
 POINT = 4
@@ -41,3 +46,11 @@ SPECIMENS = (
     Specimen("the opposite", "ALTER TABLE authors ALTER COLUMN active SET DEFAULT false"),
 )
 NEAR_MISSES = (Specimen("spelt otherwise", "ALTER TABLE authors ALTER COLUMN country SET DEFAULT ('XX'::text)"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: set another default."""
+    for column in plant.writable(table):
+        if column.default and family(column.type) in ("integer", "text"):
+            other = SQL("'41'") if family(column.type) == "text" else SQL("41")
+            yield ddl.altered(table.name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), other))

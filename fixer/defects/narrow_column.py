@@ -6,9 +6,10 @@ Cure: widen it. A column that is wider than the contract stays as it is: nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -153,3 +154,11 @@ NEAR_MISSES = (
     Specimen("more digits", "ALTER TABLE books ALTER COLUMN price TYPE numeric(14,4)"),
     Specimen("a larger integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: make a column narrower."""
+    for column in plant.writable(table):
+        narrow = {"bigint": "integer", "integer": "smallint", "text": "varchar(40)"}.get(column.type)
+        if narrow:
+            yield plant.altered(table.name, f"ALTER COLUMN {{}} TYPE {narrow}", column.name)

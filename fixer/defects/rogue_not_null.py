@@ -7,9 +7,10 @@ Cure: DROP NOT NULL. The column and its values stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,9 +18,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
+from fixer.model.table import Table
 from fixer.repair.constraints_online import BESIDE
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "rogue-not-null"
 POINT = 5
@@ -75,3 +77,8 @@ NEAR_MISSES = (
     ),
     Specimen("nullable", "ALTER TABLE authors ADD COLUMN note text"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a column that demands a value."""
+    yield plant.altered(table.name, "ADD COLUMN {0} integer NOT NULL DEFAULT 1, ALTER COLUMN {0} DROP DEFAULT", "rogue")
