@@ -1,7 +1,7 @@
 """Which tables already match the contract, so that a comparison of shapes would find nothing in them.
 
-Equality is not enough: a contract may itself contain what counts as a defect, such as two foreign keys on one
-column, and a sequence may belong to another column. Such tables are compared like those that differ.
+Equality is not enough: a contract may itself contain what counts as a defect, such as a deferrable unique, and a
+sequence may belong to another column. Such tables are compared like those that differ.
 """
 
 from __future__ import annotations
@@ -45,15 +45,14 @@ def _is_alike(name: QName, actual: Schema, contract: Contract) -> bool:
 def _is_sound(wanted: Table) -> bool:
     """Return whether a wanted table is itself free of what counts as a defect.
 
-    That is an invalid or deferrable index, a nullable key, an unproved constraint, two foreign keys on equal columns.
+    That is an invalid or deferrable index, a nullable key, an unproved constraint.
     """
-    key, ends = wanted.primary_key, {frozenset(key.columns) for key in wanted.foreign_keys}
+    key = wanted.primary_key
     return (
         all(index.valid and not index.deferrable for index in wanted.indexes)
         and (key is None or (key.is_plain_key and all(wanted.columns[column].not_null for column in key.columns)))
         and all(check.validated for check in wanted.checks)
         and all(reference.holds for reference in wanted.foreign_keys)
-        and len(ends) == len(wanted.foreign_keys)
     )
 
 

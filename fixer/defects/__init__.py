@@ -14,6 +14,8 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
+from fixer.model.table import Table
+from fixer.sql.compose import Composable
 
 
 @runtime_checkable
@@ -39,6 +41,14 @@ class Foreseeing(Protocol):
 
     def foresee(self, finding: Finding, actual: Schema, contract: Contract) -> Schema:
         """Return the schema as the repair of a finding leaves it."""
+
+
+@runtime_checkable
+class Mutating(Protocol):
+    """A defect class that can be planted in any fitting database."""
+
+    def mutate(self, table: Table) -> Iterable[Composable]:
+        """Yield the statements that plant it at each place of a sound table of a contract."""
 
 
 @cache

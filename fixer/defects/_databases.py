@@ -226,3 +226,50 @@ def parts() -> MetaData:
 
 
 PART_ROWS = "INSERT INTO parts (code, colour, name) SELECT 'P' || n, 'blue', 'part ' || n FROM generate_series(1, 5) n"
+
+
+def loans() -> MetaData:
+    """Return a contract with three foreign keys on one column, of which two are equal."""
+    metadata = MetaData()
+    Table("copies", metadata, Column("id", Integer, primary_key=True))
+    Table("places", metadata, Column("id", Integer, primary_key=True))
+    Table(
+        "loans",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("copy_id", Integer),
+        Column("place_id", Integer),
+        ForeignKeyConstraint(["copy_id"], ["copies.id"], name="plain"),
+        ForeignKeyConstraint(["copy_id"], ["copies.id"], name="cascading", ondelete="CASCADE"),
+        ForeignKeyConstraint(["copy_id"], ["copies.id"], name="plain_again"),
+        ForeignKeyConstraint(["place_id"], ["copies.id"], name="to_copies"),
+        ForeignKeyConstraint(["place_id"], ["places.id"], name="to_places"),
+    )
+    return metadata
+
+
+LOAN_ROWS = """
+INSERT INTO copies SELECT n FROM generate_series(1, 6) AS n;
+INSERT INTO places SELECT n FROM generate_series(1, 6) AS n;
+SELECT setval('copies_id_seq', 6), setval('places_id_seq', 6);
+INSERT INTO loans (copy_id, place_id) SELECT 1 + n % 6, nullif(n % 4, 0) FROM generate_series(1, 12) AS n;
+"""
+
+
+def shelves() -> MetaData:
+    """Return a contract with columns that are computed from others of the row."""
+    metadata = MetaData()
+    Table(
+        "shelves",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("area", Integer, Computed("width * depth", persisted=True), nullable=False),
+        Column("depth", Integer),
+        Column("label", Integer, nullable=False, unique=True, info={"backfill": text("depth * 10 + width")}),
+        Column("width", Integer, nullable=False, server_default=text("5")),
+        CheckConstraint("area > 0", name="shelves_area_check"),
+    )
+    return metadata
+
+
+SHELF_ROWS = "INSERT INTO shelves (depth, label) SELECT n, n FROM generate_series(1, 5) AS n"

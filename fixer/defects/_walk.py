@@ -11,6 +11,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.repair.foreign_keys import pairs
 from fixer.repair.sequences import Users, declared
 
 
@@ -98,10 +99,9 @@ def checks(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterat
 def foreign_keys(
     actual: Schema, contract: Contract, *, alike: bool = False
 ) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
-    """Yield each wanted foreign key, with the found ones on the same columns."""
+    """Yield each wanted foreign key, with the found ones on the same columns; each found one comes once."""
     for wanted, table in tables(actual, contract, alike=alike):
-        for key in wanted.foreign_keys:
-            yield key, tuple(found for found in table.foreign_keys if set(found.columns) == set(key.columns))
+        yield from pairs(wanted.foreign_keys, table.foreign_keys)
 
 
 def referencing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, Table, Column, Column]]:

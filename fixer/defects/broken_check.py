@@ -7,9 +7,10 @@ orphans (see orphan-rows).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
@@ -18,11 +19,12 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
-from fixer.model.table import Check, QName
+from fixer.model.table import Check, QName, Table
 from fixer.repair.checks import spelt, stands
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
-from fixer.sql.compose import SQL, Composed
+from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.types import family
 
 SLUG = "broken-check"
 POINT = 4
@@ -84,3 +86,12 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("just above", "UPDATE books SET price = 0.01"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a check, and write what may break it."""
+    for check in table.checks:
+        for name in check.columns:
+            if family(table.columns[name].type) in ("integer", "numeric") and not table.columns[name].generated:
+                drop = plant.without(table.name, check.name)
+                yield plant.block(drop, plant.set_first(table.name, name, SQL("-7"), 2))

@@ -6,8 +6,9 @@ Cure: set the sequence to NO CYCLE.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,8 +16,9 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
+from fixer.model.table import Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "cycling-sequence"
 POINT = 1
@@ -40,3 +42,10 @@ def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> 
 
 SPECIMENS = (Specimen("cycles", "ALTER SEQUENCE reviews_id_seq CYCLE"),)
 NEAR_MISSES = (Specimen("another sequence cycles", "CREATE SEQUENCE tickets CYCLE MAXVALUE 9"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a sequence begin again."""
+    for column in plant.writable(table):
+        if column.sequence:
+            yield SQL("ALTER SEQUENCE {} CYCLE").format(q.name(column.sequence))

@@ -6,9 +6,10 @@ Cure: replace it, after the rows that break the right condition have been moved 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -16,11 +17,12 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import FoundCheck
+from fixer.model.table import Table
 from fixer.repair import constraints_online as online
 from fixer.repair.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "different-check"
 POINT = 4
@@ -61,3 +63,10 @@ SPECIMENS = (
     Specimen("on another column", BREAK.format("(pages > 0)"), hazards=frozenset({"replaces-constraint"})),
 )
 NEAR_MISSES = (Specimen("spelt otherwise", BREAK.format("((price > 0::numeric(4,2)))")),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a check say nothing."""
+    for check in table.checks:
+        again = plant.altered(table.name, "ADD CONSTRAINT {} CHECK (true)", check.name)
+        yield plant.block(plant.without(table.name, check.name), again)

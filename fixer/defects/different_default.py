@@ -6,8 +6,9 @@ Cure: SET DEFAULT; existing rows keep their values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.model.constant import same_value
@@ -17,7 +18,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import WantedColumn
+from fixer.model.table import Table
 from fixer.repair.columns import set_default
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import family
 
 SLUG = "different-default"
@@ -60,3 +64,11 @@ NEAR_MISSES = (
         setup=SHIFT_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: set another default."""
+    for column in plant.writable(table):
+        if column.default and family(column.type) in ("integer", "text"):
+            other = SQL("'41'") if family(column.type) == "text" else SQL("41")
+            yield ddl.altered(table.name, SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), other))

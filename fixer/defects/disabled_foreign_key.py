@@ -8,8 +8,9 @@ other role drops the foreign key and adds it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,9 +18,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundForeignKey
+from fixer.model.table import Table
 from fixer.repair.foreign_keys import arrow, best, exchange
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "disabled-foreign-key"
 POINT = 2
@@ -75,3 +77,9 @@ NEAR_MISSES = (
         "ALTER TABLE reviews DISABLE TRIGGER quiet",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: disable all triggers."""
+    if table.foreign_keys:
+        yield plant.altered(table.name, "DISABLE TRIGGER ALL")

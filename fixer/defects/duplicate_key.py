@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
@@ -149,3 +150,10 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop the primary key, and give one row the key of another."""
+    if table.primary_key:
+        drop = plant.without(table.name, table.primary_key.name)
+        yield plant.block(drop, plant.repeated(table.name, table.primary_key.columns))

@@ -6,9 +6,10 @@ Cure: keep one row, and move its copies to quarantine. References to the key sta
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -20,7 +21,7 @@ from fixer.model.table import ForeignKey, Table
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.rows import Rivals, move
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "duplicate-row"
 POINT = 1
@@ -75,3 +76,10 @@ SPECIMENS = (
 NEAR_MISSES = (
     Specimen("equal but for the key", "INSERT INTO reviews (book_id, body) SELECT book_id, body FROM reviews"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop the keys, and insert a row once more."""
+    if table.primary_key:
+        uniques = (plant.without_index(table.name, index) for index in table.indexes if index.unique)
+        yield plant.block(*uniques, plant.copied(table))

@@ -7,9 +7,10 @@ like orphans (see orphan-rows). Rows are not merged, because only a person knows
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -104,3 +105,10 @@ NEAR_MISSES = (
     Specimen("alike but for case", "UPDATE authors SET name = 'AUTHOR 4' WHERE id = 5"),
     Specimen("NULL repeats nothing", "UPDATE books SET pages = NULL"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a unique, and give one row the values of another."""
+    for index in table.indexes:
+        if index.unique and not index.primary and "" not in index.columns:
+            yield plant.block(plant.without_index(table.name, index), plant.repeated(table.name, index.columns))

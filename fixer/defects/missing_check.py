@@ -6,8 +6,9 @@ Cure: add it, after the rows that break it have been moved (see broken-check).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,11 +16,12 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
+from fixer.model.table import Table
 from fixer.repair import constraints_online as online
 from fixer.repair.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-check"
 POINT = 4
@@ -49,3 +51,9 @@ NEAR_MISSES = (
     Specimen("it has another name", "ALTER TABLE books RENAME CONSTRAINT books_price_check TO odd"),
     Specimen("an extra check", "ALTER TABLE books ADD COLUMN n integer CHECK (n > 0)"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a check."""
+    for check in table.checks:
+        yield plant.without(table.name, check.name)

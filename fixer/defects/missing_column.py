@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._databases import TENANCY_ROWS, TICKET_ROWS, tenancy, tickets
+from fixer.defects._databases import SHELF_ROWS, TENANCY_ROWS, TICKET_ROWS, shelves, tenancy, tickets
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Hazard, Lock, Part, Phase, Repair, Step, refuse
+from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
-from fixer.model.table import Column
+from fixer.model.table import Column, Table
+from fixer.repair.computed import filled, foreseen, in_order, read_by, untold
 from fixer.repair.own_values import added, may_differ
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
@@ -44,17 +47,38 @@ class MissingColumn(WantedColumn):
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn]]:
     """Yield the missing columns, with the probe for rows that lack a needed value, or hold one in the twin."""
-    for wanted, table, column in walk.missing_columns(actual, contract):
-        name = table.name
-        twin = column_twin(table, wanted, column.name, contract.hints[name].of(column.name))
-        condition: Composable | None = q.not_null([twin]) if twin else None
-        if _needs_value(column) and contract.value_for(name, column) is None:
-            condition = SQL("true")
-        shown = tuple(q.column(each) for each in list(table.columns)[:1])
-        asks = partial(Probe, q.rows_of(table), condition, shown) if condition else None
-        message = f"{name.name}.{column.name} should be {column.type}, is missing"
-        message += f', but "{twin}" is there' if twin else ""
-        yield Finding(SLUG, POINT, MissingColumn(name, column, twin), message, asks=asks)
+    for missing in _by_table(actual, contract):
+        table = missing[0][1]
+        for wanted, _, column in missing:
+            value = contract.value_for(table.name, column)
+            twin = column_twin(table, wanted, column.name, contract.hints[table.name].of(column.name))
+            after = foreseen(column, value, table, wanted)
+            condition = _lacking(column, value, twin, after, bool(read_by(value, wanted.columns)))
+            shown = tuple(q.column(each) for each in list(table.columns)[:1])
+            asks = partial(Probe, q.rows_of(table), condition, shown) if condition else None
+            message = f"{table.name.name}.{column.name} should be {column.type}, is missing"
+            message += f', but "{twin}" is there' if twin else ""
+            yield Finding(SLUG, POINT, MissingColumn(table.name, column, twin), message, asks=asks)
+            table = table.with_column(after)
+
+
+def _by_table(actual: Schema, contract: Contract) -> Iterator[list[tuple[Table, Table, Column]]]:
+    """Yield the missing columns of each table, those that others are computed from first."""
+    for _, group in groupby(walk.missing_columns(actual, contract), key=lambda each: each[1].name):
+        missing = {column.name: (wanted, table, column) for wanted, table, column in group}
+        values = [(column, contract.value_for(table.name, column)) for _, table, column in missing.values()]
+        yield [missing[column.name] for column in in_order(values)]
+
+
+def _lacking(
+    column: Column, value: Composable | None, twin: str | None, after: Column, computed: bool
+) -> Composable | None:
+    """Return the condition for rows that lack a value they need, or hold one in the twin; None without such rows."""
+    if _needs_value(column) and value is None:
+        return SQL("true")
+    if twin:
+        return q.not_null([twin])
+    return SQL("{} IS NULL").format(q.today(after)) if column.not_null and computed else None
 
 
 def _needs_value(column: Column) -> bool:
@@ -68,6 +92,8 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     if finding.rows and twin:
         hints = contract.hints[finding.table].of(column.name)
         return refuse(taken_for(column.name, twin, finding.rows, hints))
+    if finding.rows and contract.value_for(finding.table, column) is not None:
+        return refuse(untold(finding.table, column, counted(finding.rows)))
     if finding.rows:
         return refuse(
             f"{counted(finding.rows)} of {finding.table.name} would need a value:"
@@ -82,6 +108,12 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
         yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
     yield from cleared(table, column.name)
     value = contract.value_for(name, column)
+    wanted = contract.tables[name]
+    if value is not None and read_by(value, wanted.columns) and not column.generated:
+        _refuse_chain(column, wanted, table, contract)
+        bare = replace(column, default=None, not_null=False)
+        yield from filled(table, wanted, column, value, ddl.column_definition(bare, default=None))
+        return
     definition = ddl.column_definition(column, default=None if column.generated else value)
     anew = _is_written_anew(column, value)
     add = alter(
@@ -108,6 +140,17 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
             yield step.online_as(() if lightly else None)
 
 
+def _refuse_chain(column: Column, wanted: Table, table: Table, contract: Contract) -> None:
+    """Refuse a backfill that reads a missing column which is filled from others itself: neither comes first."""
+    for each in read_by(contract.value_for(table.name, column), wanted.columns):
+        value = contract.value_for(table.name, wanted.columns[each])
+        if each not in table.columns and read_by(value, wanted.columns):
+            raise RefusalError(
+                f"the backfill of {column.name} reads {each}, which is missing and computed from other columns itself:"
+                f" declare a backfill of {column.name} that reads those"
+            )
+
+
 def _is_written_anew(column: Column, value: Composable | None) -> bool:
     """Return whether adding a column rewrites its table: PostgreSQL only avoids that if all rows get one value."""
     if column.generated or column.generates:
@@ -119,12 +162,9 @@ def _is_written_anew(column: Column, value: Composable | None) -> bool:
 
 def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the column."""
-    column = finding.about.wanted
-    value = contract.value_for(finding.table, column) or SQL("NULL")
-    now: Composable = SQL("({})::{}").format(value, SQL(column.full_type))
-    if column.labels or column.generated:
-        now = SQL("NULL")
-    return actual.with_table(actual.tables[finding.table].with_column(replace(column, now=now, added=True)))
+    column, table = finding.about.wanted, actual.tables[finding.table]
+    value = contract.value_for(finding.table, column)
+    return actual.with_table(table.with_column(foreseen(column, value, table, contract.tables[finding.table])))
 
 
 SPECIMENS = (
@@ -182,8 +222,41 @@ SPECIMENS = (
         contract=tickets,
         setup=TICKET_ROWS,
     ),
+    Specimen(
+        "and one that is generated from it, under a check",
+        "ALTER TABLE shelves DROP COLUMN width CASCADE",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-check"}),
+        contract=shelves,
+        setup=SHELF_ROWS,
+    ),
+    Specimen(
+        "with a backfill over other columns",
+        "ALTER TABLE shelves DROP COLUMN label",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-unique"}),
+        contract=shelves,
+        setup=SHELF_ROWS,
+    ),
+    Specimen(
+        "a generated one that would be NULL where it may not be",
+        "ALTER TABLE shelves DROP COLUMN area; UPDATE shelves SET depth = NULL WHERE id = 2",
+        rows=1,
+        also=frozenset({"missing-check"}),
+        manual=True,
+        contract=shelves,
+        setup=SHELF_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen("another in other letters has values", 'ALTER TABLE books ADD COLUMN "Pages" integer DEFAULT 3'),
     Specimen("an extra column is gone", "ALTER TABLE books ADD COLUMN x integer; ALTER TABLE books DROP COLUMN x"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a column with all that depends on it."""
+    key = table.primary_key.columns if table.primary_key else ()
+    for column in table.columns.values():
+        if column.name not in key:
+            yield plant.altered(table.name, "DROP COLUMN {} CASCADE", column.name)

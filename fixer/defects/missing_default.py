@@ -6,8 +6,9 @@ Cure: SET DEFAULT; existing rows keep their values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,7 +16,9 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import WantedColumn
+from fixer.model.table import Table
 from fixer.repair.columns import set_default
+from fixer.sql.compose import Composable
 
 SLUG = "missing-default"
 POINT = 4
@@ -37,3 +40,10 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
 
 SPECIMENS = (Specimen("dropped", "ALTER TABLE authors ALTER COLUMN country DROP DEFAULT"),)
 NEAR_MISSES = (Specimen("an extra default", "ALTER TABLE books ALTER COLUMN pages SET DEFAULT 1"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a default."""
+    for column in plant.writable(table):
+        if column.default and not column.generates:
+            yield plant.altered(table.name, "ALTER COLUMN {} DROP DEFAULT", column.name)

@@ -6,17 +6,21 @@ Cure: add it, after the orphans under it have been repaired (see orphan-rows).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.defects._databases import LOAN_ROWS, TENANCY_ROWS, loans, tenancy
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
+from fixer.model.table import Table
 from fixer.repair.foreign_keys import add_foreign_key, arrow
+from fixer.sql import ddl
+from fixer.sql.compose import Composable
 
 SLUG = "missing-foreign-key"
 POINT = 2
@@ -24,10 +28,13 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
-    """Yield the wanted foreign keys whose columns have no foreign key at all."""
+    """Yield the wanted foreign keys for which no foreign key on their columns stands."""
     for key, found in walk.foreign_keys(actual, contract):
         if not found:
-            yield Finding(SLUG, POINT, OfForeignKey(key), f"{arrow(key)}, references nothing")
+            others = [k.name for k in actual.tables[key.table].foreign_keys if set(k.columns) == set(key.columns)]
+            deletes = f" ON DELETE {ddl.ACTIONS[key.on_delete]} beside {', '.join(others)}, does not"
+            missing = deletes if others else ", references nothing"
+            yield Finding(SLUG, POINT, OfForeignKey(key), f"{arrow(key)}{missing}")
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
@@ -55,6 +62,12 @@ SPECIMENS = (
         contract=tenancy,
         setup=TENANCY_ROWS,
     ),
+    Specimen(
+        "another of the contract stands over its column",
+        "ALTER TABLE loans DROP CONSTRAINT cascading, DROP CONSTRAINT to_copies",
+        contract=loans,
+        setup=LOAN_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen("it has another name", "ALTER TABLE reviews RENAME CONSTRAINT reviews_book_id_fkey TO odd"),
@@ -71,3 +84,9 @@ NEAR_MISSES = (
         setup=TENANCY_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a foreign key."""
+    for key in table.foreign_keys:
+        yield plant.without(table.name, key.name)

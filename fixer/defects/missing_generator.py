@@ -6,8 +6,9 @@ Cure: give it an identity, or a sequence of its own as default, set past the hig
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, company
 from fixer.model.contract import Contract
@@ -16,8 +17,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import WantedColumn
+from fixer.model.table import Table
 from fixer.repair.numbers import held
 from fixer.repair.sequences import give_generator
+from fixer.sql.compose import Composable
 
 SLUG = "missing-generator"
 POINT = 1
@@ -69,3 +72,11 @@ NEAR_MISSES = (
         "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT next_review()",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop what numbers a column."""
+    for column in plant.writable(table):
+        if column.generates:
+            what = "IDENTITY" if column.identity else "DEFAULT"
+            yield plant.altered(table.name, f"ALTER COLUMN {{}} DROP {what}", column.name)

@@ -6,8 +6,9 @@ Cure: CREATE INDEX. An exclusion constraint needs a person, who decides which of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -16,10 +17,11 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfIndex
+from fixer.model.table import Table
 from fixer.repair import constraints_online as online
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-index"
 POINT = 4
@@ -67,3 +69,10 @@ NEAR_MISSES = (
     Specimen("it has another name", "ALTER INDEX ix_books_editor_id RENAME TO odd"),
     Specimen("an extra index", "CREATE INDEX odd ON books (pages)"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop an index."""
+    for index in table.indexes:
+        if not index.unique and not index.exclusion:
+            yield plant.without_index(table.name, index)

@@ -6,8 +6,9 @@ Cure: SET NOT NULL, after the rows with NULL have been repaired (see null-rows).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,9 +16,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
+from fixer.model.table import Table
 from fixer.repair.constraints_online import FOR_COLUMNS, not_null
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-not-null"
 POINT = 4
@@ -47,3 +49,11 @@ SPECIMENS = (
 NEAR_MISSES = (
     Specimen("a column that the contract does not know may be NULL", "ALTER TABLE books ADD COLUMN note text"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: allow NULL."""
+    key = table.primary_key.columns if table.primary_key else ()
+    for column in plant.writable(table):
+        if column.not_null and column.name not in key:
+            yield plant.altered(table.name, "ALTER COLUMN {} DROP NOT NULL", column.name)

@@ -6,9 +6,10 @@ Cure: ADD PRIMARY KEY, on an existing unique index if one fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
@@ -17,11 +18,11 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfPrimaryKey
-from fixer.model.table import Index
+from fixer.model.table import Index, Table
 from fixer.repair import constraints_online as online
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "missing-primary-key"
 POINT = 1
@@ -92,3 +93,9 @@ NEAR_MISSES = (
         setup=TENANCY_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop the primary key, with the references to it."""
+    if table.primary_key:
+        yield plant.without(table.name, table.primary_key.name)

@@ -18,11 +18,12 @@ from fixer.model.finding import Finding
 from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
-from fixer.model.table import QName
+from fixer.model.table import QName, Table
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
+from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-table"
 POINT = 4
@@ -121,3 +122,8 @@ NEAR_MISSES = (
     Specimen("another table is missing", "CREATE TABLE extra (id integer); DROP TABLE extra"),
     Specimen("a view stands beside it", "CREATE VIEW review_list AS SELECT id, body FROM reviews"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a table with the references to it."""
+    yield SQL("DROP TABLE {} CASCADE").format(q.name(table.name))

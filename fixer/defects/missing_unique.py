@@ -7,9 +7,10 @@ Cure: add it, after duplicates have been moved (see duplicate-values).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,9 +18,11 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import OfIndex
+from fixer.model.table import Table
 from fixer.repair.uniques import added, is_proved
 from fixer.sql import ddl
 from fixer.sql.alter import drop_constraint
+from fixer.sql.compose import Composable
 
 SLUG = "missing-unique"
 POINT = 4
@@ -83,3 +86,10 @@ NEAR_MISSES = (
         "ALTER TABLE books DROP CONSTRAINT books_author_id_title_key; ALTER TABLE books ADD UNIQUE (title, author_id)",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a unique."""
+    for index in table.indexes:
+        if index.unique and not index.primary:
+            yield plant.without_index(table.name, index)

@@ -7,9 +7,10 @@ A person decides if no type holds the values of both, as with bit(8) for bit(16)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.model.contract import Contract
@@ -214,3 +215,11 @@ NEAR_MISSES = (
         setup=SHIFT_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: make a column narrower."""
+    for column in plant.writable(table):
+        narrow = {"bigint": "integer", "integer": "smallint", "text": "varchar(40)"}.get(column.type)
+        if narrow:
+            yield plant.altered(table.name, f"ALTER COLUMN {{}} TYPE {narrow}", column.name)

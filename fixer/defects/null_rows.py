@@ -6,9 +6,10 @@ Cure: fill them with the contract's value: its backfill, else its default. If it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -22,7 +23,7 @@ from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover, one_at_most
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "null-rows"
 POINT = 4
@@ -86,3 +87,12 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: allow NULL, and set it in two rows."""
+    key = table.primary_key.columns if table.primary_key else ()
+    for column in plant.writable(table):
+        if column.not_null and column.name not in key:
+            allow = plant.altered(table.name, "ALTER COLUMN {} DROP NOT NULL", column.name)
+            yield plant.block(allow, plant.set_first(table.name, column.name, SQL("NULL"), 2))

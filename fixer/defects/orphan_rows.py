@@ -6,23 +6,24 @@ Cure: as the contract declares, move them to quarantine, give them to the defaul
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
+from fixer.defects._databases import COMPANY_ROWS, LOAN_ROWS, TENANCY_ROWS, company, loans, tenancy
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
-from fixer.model.table import ForeignKey, Table
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.foreign_keys import best
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover, orphaned
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "orphan-rows"
 POINT = 2
@@ -31,7 +32,11 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
     """Yield every wanted foreign key with the probe for orphans; a valid and enforced one vouches for its rows."""
+    seen = set[tuple[QName, QName, frozenset[tuple[str, str]]]]()
     for key, found in walk.foreign_keys(actual, contract, alike=True):
+        if (key.table, key.target, key.pairs) in seen:
+            continue  # another key of the contract references the same, and has the same orphans
+        seen.add((key.table, key.target, key.pairs))
         table = actual.tables[key.table]
         there = [table.columns.get(column) for column in key.columns]
         if table.created or key.target not in actual.tables or not all(c and not c.mapped for c in there):
@@ -130,8 +135,26 @@ SPECIMENS = (
         contract=tenancy,
         setup=TENANCY_ROWS,
     ),
+    Specimen(
+        "under two foreign keys of one column",
+        "ALTER TABLE loans DROP CONSTRAINT plain, DROP CONSTRAINT cascading, DROP CONSTRAINT plain_again;"
+        "UPDATE loans SET copy_id = 77 WHERE id < 3",
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=2,
+        also=frozenset({"missing-foreign-key"}),
+        contract=loans,
+        setup=LOAN_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen("a reference that is NULL points at nothing", "UPDATE books SET reviewer_id = NULL"),
     Specimen("a parent without children", "INSERT INTO authors (name) VALUES ('childless')"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a foreign key, and let rows reference nothing."""
+    for key in table.foreign_keys:
+        for strays in plant.strays(table, key, 2):
+            yield plant.block(plant.without(table.name, key.name), strays)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -23,7 +24,7 @@ from fixer.model.table import Column, Table
 from fixer.repair.constraints_online import BESIDE
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "rogue-not-null"
 POINT = 5
@@ -142,3 +143,8 @@ NEAR_MISSES = (
     ),
     Specimen("nullable", "ALTER TABLE authors ADD COLUMN note text"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a column that demands a value."""
+    yield plant.altered(table.name, "ADD COLUMN {0} integer NOT NULL DEFAULT 1, ALTER COLUMN {0} DROP DEFAULT", "rogue")

@@ -8,11 +8,12 @@ read is reported too, for a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from sqlalchemy import Column, Identity, Integer, MetaData, Table
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -22,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import QName, Sequence
+from fixer.model.table import Table as WantedTable
 from fixer.repair.numbers import advance, held
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
@@ -136,3 +138,10 @@ NEAR_MISSES = (
     Specimen("far ahead", "SELECT setval('reviews_id_seq', 4000)"),
     Specimen("just ahead", "SELECT setval('reviews_id_seq', 49, false)"),
 )
+
+
+def mutate(table: WantedTable) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: set a sequence back."""
+    for column in plant.writable(table):
+        if column.generates:
+            yield SQL("SELECT setval({}, 1, false)").format(q.generator_of(table.name, column.name))

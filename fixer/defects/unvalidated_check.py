@@ -6,8 +6,9 @@ Cure: drop it, move the rows that break it (see broken-check), and add it again,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,11 +16,12 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundCheck
+from fixer.model.table import Table
 from fixer.repair import constraints_online as online
 from fixer.repair.checks import spelt, stands
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "unvalidated-check"
 POINT = 4
@@ -60,3 +62,10 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("an extra check without proof", "ALTER TABLE books ADD CHECK (price > -1) NOT VALID"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a check again, NOT VALID."""
+    for check in table.checks:
+        again = SQL("ADD {} NOT VALID").format(ddl.check_clause(check.name, check))
+        yield plant.block(plant.without(table.name, check.name), ddl.altered(table.name, again))

@@ -6,8 +6,9 @@ Cure: VALIDATE CONSTRAINT, after the orphans under it have been repaired (see or
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,10 +16,12 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair
 from fixer.model.subject import FoundForeignKey
+from fixer.model.table import Table
 from fixer.repair import constraints_online as online
 from fixer.repair.foreign_keys import arrow, best
+from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "unvalidated-foreign-key"
 POINT = 2
@@ -72,3 +75,10 @@ NEAR_MISSES = (
         "ALTER TABLE reviews ADD FOREIGN KEY (author_id) REFERENCES authors (id) NOT VALID",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a foreign key again, NOT VALID."""
+    for key in table.foreign_keys:
+        again = SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(key.name, key))
+        yield plant.block(plant.without(table.name, key.name), ddl.altered(table.name, again))

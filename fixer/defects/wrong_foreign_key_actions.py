@@ -6,18 +6,22 @@ Cure: drop it and add it again in one transaction; online, the new one is valida
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._databases import LOAN_ROWS, loans
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import FoundForeignKey
-from fixer.model.table import ForeignKey
+from fixer.model.table import ForeignKey, Table
 from fixer.repair.foreign_keys import arrow, best, exchange
 from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "wrong-foreign-key-actions"
 POINT = 2
@@ -63,6 +67,14 @@ SPECIMENS = (
     Specimen("it cascades updates", f"{AGAIN} ON DELETE CASCADE ON UPDATE CASCADE", hazards=HAZARD),
     Specimen("it speaks late", f"{AGAIN} ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED", hazards=HAZARD),
     Specimen("it matches in full", f"{AGAIN} MATCH FULL ON DELETE CASCADE", hazards=HAZARD),
+    Specimen(
+        "one of several on one column",
+        "ALTER TABLE loans DROP CONSTRAINT cascading, ADD CONSTRAINT cascading FOREIGN KEY (copy_id) REFERENCES copies"
+        " ON UPDATE CASCADE",
+        hazards=HAZARD,
+        contract=loans,
+        setup=LOAN_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen(
@@ -70,3 +82,11 @@ NEAR_MISSES = (
         "ALTER TABLE reviews ADD COLUMN a integer REFERENCES authors ON DELETE SET NULL",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a foreign key again, with another action."""
+    for key in table.foreign_keys:
+        other = replace(key, on_delete="a" if key.on_delete != "a" else "c", emptied=())
+        again = SQL("ADD {}").format(ddl.foreign_key_clause(key.name, other))
+        yield plant.block(plant.without(table.name, key.name), ddl.altered(table.name, again))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fixer.defects import _walk as walk
+from fixer.defects._databases import LOAN_ROWS, loans
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -66,6 +67,15 @@ SPECIMENS = (
         "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey;"
         "ALTER TABLE reviews ADD FOREIGN KEY (book_id) REFERENCES books (number) ON DELETE CASCADE",
         hazards=frozenset({"replaces-constraint"}),
+    ),
+    Specimen(
+        "one of two on one column",
+        "CREATE TABLE places_old (LIKE places INCLUDING ALL); INSERT INTO places_old SELECT * FROM places;"
+        "ALTER TABLE loans DROP CONSTRAINT to_places;"
+        "ALTER TABLE loans ADD CONSTRAINT to_places FOREIGN KEY (place_id) REFERENCES places_old",
+        hazards=frozenset({"replaces-constraint"}),
+        contract=loans,
+        setup=LOAN_ROWS,
     ),
 )
 NEAR_MISSES = (

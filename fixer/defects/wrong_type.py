@@ -8,8 +8,9 @@ zone, if different texts would become equal under a unique index, or if an index
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,8 +18,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
+from fixer.model.table import Table
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
+from fixer.sql.compose import Composable
 from fixer.sql.types import family, fits
 
 SLUG = "wrong-type"
@@ -134,3 +137,16 @@ NEAR_MISSES = (
     Specimen("a numeric without bounds", "ALTER TABLE books ALTER COLUMN price TYPE numeric"),
     Specimen("a column that the contract does not know", "ALTER TABLE books ADD COLUMN weight double precision"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: give a column that nothing depends on another type."""
+    for column in plant.bare(table):
+        if family(column.type) in _PLANTED and not table.checks_over(column.name):
+            other = "double precision" if family(column.type) == "numeric" else "text"
+            drop = plant.altered(table.name, "ALTER COLUMN {} DROP DEFAULT", column.name)
+            turn = f"ALTER COLUMN {{0}} TYPE {other} USING {{0}}::{other}"
+            yield plant.block(drop, plant.altered(table.name, turn, column.name))
+
+
+_PLANTED = ("numeric", "integer", "boolean", "timestamptz")

@@ -38,15 +38,20 @@ def may_differ(value: Composable) -> bool:
     return any(not _SETTLED.fullmatch(name) for name in _CALL.findall(bare))
 
 
-def added(table: Table, column: Column, value: Composable, add: Step) -> Iterator[Step]:
-    """Yield the steps that replace online the step `add`, which adds a column with a value for each row."""
+def added(
+    table: Table, column: Column, value: Composable, add: Step, of_new: Composable | None = None
+) -> Iterator[Step]:
+    """Yield the steps that replace online the step `add`, which adds a column with a value for each row.
+
+    `of_new` is the value over the row `new`, if it differs from row to row because of other columns.
+    """
     name, beside = table.name, online.beside(column.name)
     guard, empty = guard_of(name, beside), q.is_null(beside)
     there = table.columns.get(beside)
     if there and there.type != column.type:
         yield dropped_beside(name, beside)
     type_ = SQL(f"{column.full_type} COLLATE {column.collation}" if column.collation else column.full_type)
-    sync = sync_triggers.synced(Phase.SHADOWS, name, beside, value, reads_others=False, once=True)
+    sync = sync_triggers.synced(Phase.SHADOWS, name, beside, of_new or value, reads_others=False, once=True)
     new = [
         SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}").format(q.name(name), Identifier(beside), type_),
         sync.sql,

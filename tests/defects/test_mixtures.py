@@ -12,12 +12,10 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Meta
 
 from fixer import defects
 from fixer.defects._databases import company, tenancy
-from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
-from lab.evidence.copies import copy_quarantine, copy_rows
-from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
-from lab.laws import Again, cure, idempotence, return_, survival
+from lab.laboratory import ROLES, VERSIONS, Laboratory
+from lab.mixing import mixed
 
 WANTED = os.environ.get("PGMEND_MIXTURES")
 PHASES = (Phase.explicit, Phase.generate, *([Phase.shrink] if WANTED else []))  # to shrink takes minutes
@@ -44,32 +42,6 @@ def mixable(contract: Callable[[], MetaData] | None) -> dict[str, Specimen]:
 
 LIBRARY = mixable(None)
 OTHERS = {**mixable(company), **mixable(tenancy)}
-
-
-def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str = "atomic") -> list[str]:
-    """Break a database in many ways, repair it, and return the breaches of the laws.
-
-    `superuser` where only one could bring such a database about.
-    """
-    case.break_(*breaks, "SELECT")
-    before, untouched = copy_rows(case.observer), case.state(dumped=True)
-    plan = case.plan(mode=mode)
-    try:
-        run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards="all")
-    except PgmendError as error:
-        changed = untouched.changed(case.observer)
-        found = [f"7 refusal: a repair that did not come about changed {changed}"] if changed else []
-        expected = isinstance(error, NeedsPermission) and plan.refusals
-        return found if expected else [*found, f"3 cure: {type(error).__name__}: {error}"]
-    after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-    found = [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
-    again = Again.of(case)
-    found += [f"3 cure: {b}" for b in cure(case, again, owners=bool(before))]
-    found += [f"5 idempotence: {b}" for b in idempotence(again)]
-    if not run.steps:
-        return found
-    refusable = superuser  # not every such database can be brought about even by one
-    return found + [f"6 return: {b}" for b in return_(case, run, untouched.lines, refusable=refusable)]
 
 
 @MIXTURES

@@ -109,9 +109,26 @@ class Laboratory:
         return Sound(template, contract, partial(self.once, f"facts-{key}", lambda: facts(dump(server, template))))
 
     @contextmanager
+    def built(self, version: int, metadata: MetaData, rows: str, schemas: str, role: str) -> Iterator[Case]:
+        """Lend a copy of a sound database that is made for this one case; `schemas` are the statements before it."""
+        server = self.server(version)
+        template = _create(server, metadata, rows, schemas)
+        try:
+            with closing(_connect(server, template, BREAKER)) as connection:
+                contract = contracts.prepare(metadata, connection)
+            with self._lent(server, Sound(template, contract, lambda: facts(dump(server, template))), role) as case:
+                yield case
+        finally:
+            server.drop_database(template)
+
+    @contextmanager
     def database(self, version: int, specimen: Specimen | None = None, role: str = "superuser") -> Iterator[Case]:
         """Lend a copy of the sound database, seen as a role."""
-        server, sound = self.server(version), self.sound(version, specimen)
+        with self._lent(self.server(version), self.sound(version, specimen), role) as case:
+            yield case
+
+    @contextmanager
+    def _lent(self, server: Server, sound: Sound, role: str) -> Iterator[Case]:
         name = server.create_database(sound.template)
         try:
             with closing(_connect(server, name, BREAKER)) as observer:
@@ -135,12 +152,15 @@ def _spelt(metadata: MetaData) -> list[str]:
     return statements
 
 
-def _create(server: Server, metadata: MetaData, rows: str | None) -> str:
-    """Make a sound database and return its name."""
+def _create(server: Server, metadata: MetaData, rows: str | None, before: str = "") -> str:
+    """Make a sound database and return its name; `before` are statements that its owner runs first."""
     template = server.create_database()
     with closing(_connect(server, template, BREAKER)) as connection:
         _grant(connection, template)
         connection.cursor().execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+    if before:
+        with closing(_connect(server, template, OWNER)) as connection:
+            connection.cursor().execute(before)
     creator = partial(psycopg2.connect, server.database_dsn(template, OWNER))
     engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
     metadata.create_all(engine)

@@ -54,8 +54,15 @@ def copy_rows(connection: Connection) -> Copy:
         for record, *texts in cursor.fetchall():
             known = _parse(record)
             values = zip(rows.columns.items(), texts, strict=True)
-            rows.cells.append({n: (text, known[name]) for (n, (name, _)), text in values})
+            rows.cells.append(
+                {n: (text, text if _is_odd(type_) else known[name]) for (n, (name, type_)), text in values}
+            )
     return copies
+
+
+def _is_odd(type_: str) -> bool:
+    """Return whether quarantine keeps cells of a type as their own text."""
+    return type_ in ("json", "jsonb") or type_.endswith("[]")
 
 
 def _parse(record: str) -> dict[str, Any]:
