@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.compare import compare
+from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
 from fixer.connect.failures import told
@@ -55,7 +56,8 @@ def look(
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
     actual = look_elsewhere(cursor, actual, contract)
     with undisturbed():
-        return compare(actual, contract, counter(cursor), partial(introspect.sizes, cursor), deep=deep, doubts=doubts)
+        sizes = partial(introspect.sizes, cursor)
+        return counted(cursor, compare(actual, contract, counter(cursor), sizes, deep=deep, doubts=doubts))
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

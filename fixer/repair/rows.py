@@ -161,8 +161,15 @@ def move(
     rivals: Rivals | None = None,
     guards: Iterable[ForeignKey] = (),
     find: Composable | None = None,
+    told: Composable | None = None,
+    expects: Composable | None = None,
+    follows: bool = False,
 ) -> Part:
-    """Return the step that moves rows to quarantine; the rows that reference them have been dealt with."""
+    """Return the step that moves rows to quarantine; the rows that reference them have been dealt with.
+
+    `told` is the reason that is kept with each row, if it differs from row to row, `expects` the condition that the
+    rows fulfil before anything moves; with `follows`, some of them go only after others.
+    """
     step = Step(
         phase=phase,
         table=table.name,
@@ -171,10 +178,14 @@ def move(
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,
         effect=Effect(rows=rows, moves=True),
+        expects=condition if expects is None else expects,
+        follows=follows,
     )
 
     def statement(where: Composable) -> Composable:
-        return move_statement(table, quarantine_table(table.name), where, reason, early=phase < Phase.CONVERT)
+        return move_statement(
+            table, quarantine_table(table.name), where, told or Literal(reason), early=phase < Phase.CONVERT
+        )
 
     guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]
@@ -268,6 +279,12 @@ def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...
     if phase > Phase.KEYS and wanted and wanted.primary_key:
         return wanted.primary_key.columns  # by now, no two rows share them
     return ()
+
+
+def announcing(step: Step, rows: int) -> Step:
+    """Return the step with the number of rows that it will write, also in its title."""
+    title = step.title.replace(f"{counted(step.effect.rows)} of", f"{counted(rows)} of", 1)
+    return replace(step, title=title, effect=replace(step.effect, rows=rows))
 
 
 def counted(rows: int) -> str:

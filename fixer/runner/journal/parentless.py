@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.model.plan import PlannedStep
 from fixer.model.step import RUN_NUMBER
 from fixer.model.table import ForeignKey, QName
-from fixer.repair.quarantine import orphaned
+from fixer.repair.following import orphaned
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, is_unproved
