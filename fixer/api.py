@@ -30,7 +30,7 @@ from fixer.runner import undo as undoing
 from fixer.runner.audience import with_audience
 from fixer.runner.journal import reading
 from fixer.runner.online.pace import Pace
-from fixer.runner.preflight import permit
+from fixer.runner.preflight import Replan, bound, bounded, permit
 from fixer.sql.compose import Composable
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
@@ -60,14 +60,18 @@ def plan(
     schema: str = "public",
     deep: bool = False,
     mode: str = ATOMIC,
+    max_moved: int | None = None,
 ) -> Plan:
     """Order the repairs that a database needs, and change nothing.
 
-    Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``.
+    Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``. Raises NeedsPermission
+    if more than `max_moved` rows would go to quarantine.
     """
     _known(mode)
     with session(source, contract, schema=schema) as work:
-        return work.plan(deep=deep, mode=mode)
+        made = work.plan(deep=deep, mode=mode)
+    bound(made.moves, max_moved)
+    return made
 
 
 def apply(
@@ -79,6 +83,7 @@ def apply(
     mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
     deep: bool = False,
+    max_moved: int | None = None,
     progress: Progress = SILENT,
     pace: Pace | None = None,
 ) -> Run:
@@ -91,7 +96,8 @@ def apply(
     Runs `plan` in the mode it was made for, or a fresh plan if none is given. A given plan is refused if the
     schema has changed since. `allow_hazards` names the hazards that may be taken, or is ``"all"``.
 
-    Raises NeedsPermission when the plan needs other hazards or a human decision; PlanRefused, TargetError or
+    Raises NeedsPermission when the plan needs other hazards or a human decision, or would move more than `max_moved`
+    rows to quarantine; PlanRefused, TargetError or
     ApplyFailed when it could not work. In atomic mode nothing is changed then.
     """
     _known(mode)
@@ -99,7 +105,7 @@ def apply(
     with session(source, contract, schema=schema) as work:
         chosen = plan or work.plan(deep=deep, mode=mode)
         permit(chosen, allowed)
-        return work.apply(chosen, allowed=allowed, fixed=plan is not None, progress=progress, pace=pace)
+        return work.apply(chosen, allowed=allowed, fixed=plan is not None, most=max_moved, progress=progress, pace=pace)
 
 
 def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda title: None) -> Undone:
@@ -237,10 +243,11 @@ class Session:
         *,
         allowed: Iterable[str] = (),
         fixed: bool = False,
+        most: int | None = None,
         progress: Progress = SILENT,
         pace: Pace | None = None,
     ) -> Run:
-        """Carry out a plan that was permitted.
+        """Carry out a plan that was permitted, unless it moves more rows than `most`.
 
         A `fixed` plan is carried out as it is; another may be followed by one for what came in meanwhile.
         """
@@ -248,9 +255,11 @@ class Session:
             return self._without_steps(plan)
         plan = self.published(plan)  # a publication may have come since it was made
         permit(plan, allowed)
+        bound(plan.moves, most)
         if plan.mode == ATOMIC:
-            return self._atomic(plan, progress)
-        return self._online(plan, list(allowed), fixed, progress, pace)
+            return self._atomic(plan, progress, most)
+        replan = None if fixed else bounded(plan, most, lambda report: self.planned(report, ONLINE))
+        return self._online(plan, list(allowed), replan, progress, pace)
 
     def _without_steps(self, plan: Plan) -> Run:
         """Check that the contract holds, as a plan without steps says."""
@@ -261,16 +270,24 @@ class Session:
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
         return Run(self.link.target, self.contract.name, plan, report=report)
 
-    def _atomic(self, plan: Plan, progress: Progress) -> Run:
-        return atomic.run(self.link.connection, self.contract, plan, settings=self.link.settings, progress=progress)
+    def _atomic(self, plan: Plan, progress: Progress, most: int | None) -> Run:
+        settings = self.link.settings
+        return atomic.run(self.link.connection, self.contract, plan, settings=settings, progress=progress, most=most)
 
-    def _online(self, plan: Plan, allowed: list[str], fixed: bool, progress: Progress, pace: Pace | None) -> Run:
+    def _online(
+        self,
+        plan: Plan,
+        allowed: list[str],
+        replan: Replan | None,
+        progress: Progress,
+        pace: Pace | None,
+    ) -> Run:
         return online.run(
             self.link.connection,
             self.contract,
             plan,
             another=self.link.another,
-            replan=None if fixed else lambda report: self.planned(report, ONLINE),
+            replan=replan,
             allowed=allowed,
             settings=self.link.settings,
             progress=progress,

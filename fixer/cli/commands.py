@@ -26,6 +26,7 @@ from fixer.report import text as as_text
 from fixer.report.progress import Teller, teller_of
 from fixer.runner import script as as_sql
 from fixer.runner.online.pace import Pace
+from fixer.runner.preflight import bound
 from fixer.runner.watch import watched
 
 _GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."
@@ -66,12 +67,16 @@ def check(settings: Settings, deep: bool) -> int:
 @options.file_option("-o", "--output", help="Keep the plan for `fixer apply`; - prints it.")
 @options.file_option("--sql", "script", help="Write it as a psql script; - prints that.")
 @options.mode
+@options.max_moved
 @options.deep
 @common
-def plan(settings: Settings, output: str | None, script: str | None, mode: str, deep: bool) -> int:
+def plan(
+    settings: Settings, output: str | None, script: str | None, mode: str, max_moved: int | None, deep: bool
+) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _session(settings, settings.contract_name) as session:
         made = session.plan(deep=deep, mode=mode)
+        bound(made.moves, max_moved)
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
@@ -90,6 +95,7 @@ def plan(settings: Settings, output: str | None, script: str | None, mode: str, 
 @options.max_lag
 @options.throttle
 @options.allow_hazards
+@options.max_moved
 @options.deep
 @common
 def apply(
@@ -100,6 +106,7 @@ def apply(
     max_lag: float | None,
     throttle: int | None,
     allow_hazards: tuple[str, ...],
+    max_moved: int | None,
     deep: bool,
 ) -> int:
     """Repair the database, by a fresh plan or by exactly the given one, until the contract holds."""
@@ -107,24 +114,24 @@ def apply(
     with _session(settings, given.contract if given else settings.contract_name) as session:
         chosen = session.published(given) if given else session.plan(deep=deep, mode=mode or ATOMIC)
         plans.announce(settings, chosen)
-        plans.permit_or_report(settings, chosen, allow_hazards, Run(session.link.target, session.contract.name, chosen))
+        nothing = Run(session.link.target, session.contract.name, chosen)
+        plans.permit_or_report(settings, chosen, allow_hazards, max_moved, nothing)
         if chosen.steps and not yes:
             plans.ask(f"Apply this plan to {session.link.target}?", "to apply the plan")
-        run = _applied(settings, session, chosen, allow_hazards, given is not None, Pace(max_lag, throttle))
+        carry = partial(session.apply, chosen, allowed=allow_hazards, fixed=given is not None, most=max_moved)
+        run = _applied(settings, session.link, chosen, carry, Pace(max_lag, throttle))
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
 
 
-def _applied(
-    settings: Settings, session: Session, plan: Plan, allowed: tuple[str, ...], fixed: bool, pace: Pace
-) -> Run:
+def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Run], pace: Pace) -> Run:
     """Carry a plan out that was permitted, and show how far it is."""
     if plan.mode == ATOMIC and pace != Pace():
         raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
     settings.check_output()
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
-    with _shown(settings, session.link) as progress:
-        run = session.apply(plan, allowed=allowed, fixed=fixed, progress=progress, pace=pace)
+    with _shown(settings, link) as progress:
+        run = carry(progress=progress, pace=pace)
         known.committed(f"Run {run.run} was committed, and the contract holds." if run.run else outcome.NOTHING)
     return run
 

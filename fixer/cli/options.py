@@ -120,6 +120,9 @@ throttle = click.option(
 allow_hazards = click.option(
     "--allow-hazards", default="", callback=_hazards, metavar="LIST|all", help=f"Of {', '.join(_HAZARDS[1:])}."
 )
+max_moved = click.option(
+    "--max-moved", type=click.IntRange(min=0), metavar="N", help="Refuse to move more rows to quarantine."
+)
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
 )

@@ -19,12 +19,12 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, Table
-from fixer.repair.following import orphaned
 from fixer.repair.foreign_keys import best
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
+from fixer.sql.following import orphaned
 
 SLUG = "orphan-rows"
 POINT = 2

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.following import orphaned, reason_of, reason_under, under, with_descendants
-from fixer.repair.rows import Rivals, counted, identity, move, places, rewrite
+from fixer.repair.rows import Going, Rivals, counted, identity, move, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.following import orphaned, reason_of, reason_under, under, with_descendants
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,23 @@ class Mover:
         reason: str,
         *,
         rows: int,
-        path: tuple[QName, ...] = (),
         rivals: Rivals | None = None,
-        find: Composable | None = None,
         kept: tuple[str, ...] = (),
-        told: Composable | None = None,
-        expects: Composable | None = None,
     ) -> Iterator[Part]:
-        """Yield the steps that move the rows of a condition over `t` to quarantine; `find` finds their places faster.
+        """Yield the steps that move the rows of a condition over `t` to quarantine.
 
-        A row that stays has the same values in the columns `kept`, so rows that reference those need no step. `told` is
-        the reason that is kept with each row, if it differs from row to row. `expects` is the condition that the rows
-        fulfil before anything moves.
+        A row that stays has the same values in the columns `kept`, so rows that reference those need no step.
 
         Rows that reference them under an existing foreign key come first, under the contract's policy for
         orphans, because a DELETE would silently cascade to them. If the foreign key is only wanted, they
         come later, before it is added. Raises RefusalError if references form a circle.
         """
+        return self._leave(phase, table, Going(condition, reason, rows, rivals), (), kept)
+
+    def _leave(
+        self, phase: Phase, table: QName, going: Going, path: tuple[QName, ...], kept: tuple[str, ...] = ()
+    ) -> Iterator[Part]:
+        """Yield what `quarantine` yields for rows that go after those of the tables `path`."""
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
         guards, below = self.actual.incoming(table), (*path, table)
@@ -56,32 +56,13 @@ class Mover:
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
         released = [key for key in keys if key.table == table and self.policy(key) == "null"]
-        own_keys = [key for key in (*keys, *followed) if key.table == table and key not in released]
-        rivals, find = (None, None) if own_keys else (rivals, find)
-        whole, expects = (with_descendants(own_keys, each) for each in (condition, expects or condition))
-        told = reason_of(own_keys, condition, told or Literal(reason), whole)
-        why, condition = f"its row of {table.name} is in quarantine", whole
+        going = _together(going, [key for key in (*keys, *followed) if key.table == table and key not in released])
         for key in keys:
             if key.table != table or key in released:
-                leaving, going = (under(key, each, itself_stays=key in released) for each in (condition, expects))
-                yield from self.settle(
-                    phase, key, leaving, why, rows=0, path=below, told=reason_under(key), expects=going
-                )
-        yield move(
-            phase,
-            self.actual.tables[table],
-            condition,
-            reason,
-            rows=rows,
-            rivals=rivals,
-            guards=guards,
-            find=find,
-            told=told,
-            expects=expects,
-            follows=bool(own_keys),
-        )
+                yield from self._settle(phase, key, _after(key, going, itself_stays=key in released), below)
+        yield move(phase, self.actual.tables[table], going, guards)
         for key in (key for key in missing if key not in followed):
-            yield from self.orphans(key, rows=0, path=below, after=expects)
+            yield from self.orphans(key, rows=0, path=below, after=going.expected)
 
     def _pointing(
         self, table: QName, keys: Collection[ForeignKey], kept: tuple[str, ...]
@@ -107,10 +88,9 @@ class Mover:
             )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        expects = condition if after is None else SQL("({} OR {})").format(condition, under(key, after))
-        for part in self.settle(
-            Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find, expects=expects
-        ):
+        expects = None if after is None else SQL("({} OR {})").format(condition, under(key, after))
+        going = Going(condition, reason, rows, find=find, expects=expects)
+        for part in self._settle(Phase.ORPHANS, key, going, path):
             own = part.atomic.table == key.table and not part.atomic.shape.orphans_by
             yield part.settling(key.columns, self._rule(key)[1]) if own else part
 
@@ -140,19 +120,7 @@ class Mover:
         )
         return places(key.table, among)
 
-    def settle(
-        self,
-        phase: Phase,
-        key: ForeignKey,
-        condition: Composable,
-        reason: str,
-        *,
-        rows: int,
-        path: tuple[QName, ...] = (),
-        find: Composable | None = None,
-        told: Composable | None = None,
-        expects: Composable | None = None,
-    ) -> Iterator[Part]:
+    def _settle(self, phase: Phase, key: ForeignKey, going: Going, path: tuple[QName, ...] = ()) -> Iterator[Part]:
         """Yield the steps for rows whose parent is gone, by policy: quarantine, adopt or set to NULL.
 
         Raises RefusalError if no safe way exists.
@@ -166,48 +134,36 @@ class Mover:
         if policy == "adopt" and phase < Phase.ORPHANS:
             policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
         if policy == "quarantine":
-            others = tuple(table for table in path if table != key.table)
-            yield from self.quarantine(
-                phase, key.table, condition, reason, rows=rows, path=others, find=find, told=told, expects=expects
-            )
+            yield from self._leave(phase, key.table, going, tuple(table for table in path if table != key.table))
             return
         if policy == "null":
             values: dict[str, Composable] = dict.fromkeys(self._emptied(key), SQL("NULL"))
-            step = self._rewritten(phase, key, "set to NULL", values, condition, reason, rows=rows, find=find)
-            yield replace(step, expects=condition if expects is None else expects)
+            yield self._rewritten(phase, key, "set to NULL", values, going)
             return
         values, stands = self.adopter(key)
-        one_at_most((self.actual.tables[key.table], self.contract.tables[key.table]), values, rows)
-        now, deed = q.all_of([SQL("({})").format(condition), stands]), "give to the default row"
-        step = self._rewritten(phase, key, deed, values, now, reason, rows=rows, find=find)
-        yield replace(step, expects=condition if expects is None else expects)
+        one_at_most((self.actual.tables[key.table], self.contract.tables[key.table]), values, going.rows)
+        condition = q.all_of([SQL("({})").format(going.condition), stands])
+        adopted = replace(going, condition=condition, expects=going.expected)
+        yield self._rewritten(phase, key, "give to the default row", values, adopted)
 
     def _rewritten(
-        self,
-        phase: Phase,
-        key: ForeignKey,
-        deed: str,
-        values: Mapping[str, Composable],
-        condition: Composable,
-        reason: str,
-        *,
-        rows: int,
-        find: Composable | None,
+        self, phase: Phase, key: ForeignKey, deed: str, values: Mapping[str, Composable], going: Going
     ) -> Step:
         """Return the step that gives columns of a foreign key these values."""
         unreferenced(self.actual, key.table, values)
         table, columns = self.actual.tables[key.table], ", ".join(values)
-        return rewrite(
+        step = rewrite(
             phase,
             table,
-            f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}",
+            f"{deed} {columns} of {counted(going.rows)} of {key.table.name}: {going.reason}",
             values,
-            condition,
-            rows=rows,
+            going.condition,
+            rows=going.rows,
             known_by=identity(table, self.contract.tables.get(key.table), phase),
-            find=find,
-            reason=f"{deed} {columns}: {reason}",
+            find=going.find,
+            reason=f"{deed} {columns}: {going.reason}",
         )
+        return replace(step, expects=going.expected)
 
     def policy(self, key: ForeignKey) -> str:
         """Return the policy for orphans under a foreign key: quarantine, adopt or null."""
@@ -293,3 +249,19 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
         if set(key.columns) <= set(row):
             return key.columns
     return tuple(row)
+
+
+def _together(going: Going, keys: Sequence[ForeignKey]) -> Going:
+    """Return rows of a table with their descendants by these of its keys to itself."""
+    if not keys:
+        return going
+    whole, expects = (with_descendants(keys, each) for each in (going.condition, going.expected))
+    told = reason_of(keys, going.condition, going.told or Literal(going.reason), whole)
+    return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
+
+
+def _after(key: ForeignKey, going: Going, *, itself_stays: bool) -> Going:
+    """Return the rows that reference by a key those that go; with `itself_stays`, only those that do not go as well."""
+    condition, expects = (under(key, each, itself_stays=itself_stays) for each in (going.condition, going.expected))
+    reason = f"its row of {key.target.name} is in quarantine"
+    return Going(condition, reason, told=reason_under(key), expects=expects)

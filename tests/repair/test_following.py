@@ -9,8 +9,12 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text
 
 import fixer
 from fixer.connect.target import resolve
+from fixer.defects import orphan_rows
+from fixer.errors import NeedsPermission
 from fixer.model.plan import Plan
-from lab.database import Database, lent
+from lab import process
+from lab.database import Database, all_of, lent
+from lab.examples.library import LIBRARY, library
 from lab.laboratory import Laboratory
 
 TREE = MetaData()
@@ -148,3 +152,38 @@ def test_orphans_follow_the_hint_or_else_the_foreign_key(
 
     assert [rule] == [step.title[-len(rule) :] for step in run.steps if step.effect.rows and step.effect.writes_rows]
     assert database.run("SELECT id, owner_id FROM item") == ([(1, None)] if stays else [])
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_a_plan_that_moves_more_rows_than_may_is_refused(database: Database, mode: str) -> None:
+    database.run(TREE_ROWS)
+    before = all_of(database)
+    with pytest.raises(
+        NeedsPermission, match=r"^The plan moves 5 rows .* --max-moved allows 4\. Nothing was changed\.$"
+    ):
+        fixer.apply(resolve(database.dsn), TREE, mode=mode, allow_hazards="all", max_moved=4)
+
+    assert before == all_of(database)
+    assert fixer.apply(resolve(database.dsn), TREE, mode=mode, allow_hazards="all", max_moved=5).ok
+
+
+def test_rows_that_came_in_since_the_plan_count_against_what_may_move(database: Database) -> None:
+    database.run(TREE_ROWS)
+    plan = fixer.plan(resolve(database.dsn), TREE, max_moved=5)
+    database.run("INSERT INTO note VALUES (3, 4)")
+    before = all_of(database)
+    with pytest.raises(NeedsPermission, match="moves 6 rows"):
+        fixer.apply(resolve(database.dsn), TREE, plan=plan, allow_hazards="all", max_moved=5)
+
+    assert before == all_of(database)
+
+
+def test_the_command_line_says_how_many_rows_are_too_many(laboratory: Laboratory) -> None:
+    with library(laboratory, 18, orphan_rows.SPECIMENS[0].breaks) as database:
+        for words in (("plan",), ("apply", "--yes", "--allow-hazards", "all")):
+            ended = process.fixer(*words, "--max-moved", "5", *LIBRARY, "--dsn", database.dsn)
+
+            assert (ended.returncode, ended.stderr) == (
+                1,
+                "fixer: The plan moves 6 rows to quarantine, --max-moved allows 5. Nothing was changed.\n",
+            )
