@@ -257,7 +257,8 @@ class Session:
         permit(plan, allowed)
         bound(plan.moves, most)
         if plan.mode == ATOMIC:
-            return self._atomic(plan, progress, most)
+            to, settings = self.link.connection, self.link.settings
+            return atomic.run(to, self.contract, plan, settings=settings, progress=progress, most=most)
         replan = None if fixed else bounded(plan, most, lambda report: self.planned(report, ONLINE))
         return self._online(plan, list(allowed), replan, progress, pace)
 
@@ -269,10 +270,6 @@ class Session:
         if not report.ok:
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
         return Run(self.link.target, self.contract.name, plan, report=report)
-
-    def _atomic(self, plan: Plan, progress: Progress, most: int | None) -> Run:
-        settings = self.link.settings
-        return atomic.run(self.link.connection, self.contract, plan, settings=settings, progress=progress, most=most)
 
     def _online(
         self,
