@@ -31,7 +31,7 @@ from fixer.runner import undo as undoing
 from fixer.runner.audience import with_audience
 from fixer.runner.journal import reading
 from fixer.runner.online.pace import Pace
-from fixer.runner.preflight import permit
+from fixer.runner.preflight import Replan, bound, bounded, permit
 from fixer.sql.compose import Composable
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
@@ -63,16 +63,19 @@ def plan(
     mode: str = ATOMIC,
     skip: Iterable[str] = (),
     only: Iterable[str] = (),
+    max_moved: int | None = None,
 ) -> Plan:
     """Order the repairs that a database needs, and change nothing.
 
     Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``. `skip` names findings
     to leave out, with all that depends on them, each as ``"SLUG"`` or ``"SLUG:OBJECT"``; `only` names those to repair.
-    Raises UsageError if a name fits no finding.
+    Raises UsageError if a name fits no finding, NeedsPermission if more than `max_moved` rows would go to quarantine.
     """
     _known(mode)
     with session(source, contract, schema=schema) as work:
-        return work.plan(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
+        made = work.plan(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
+    bound(made.moves, max_moved)
+    return made
 
 
 def apply(
@@ -86,6 +89,7 @@ def apply(
     deep: bool = False,
     skip: Iterable[str] = (),
     only: Iterable[str] = (),
+    max_moved: int | None = None,
     progress: Progress = SILENT,
     pace: Pace | None = None,
 ) -> Run:
@@ -98,7 +102,8 @@ def apply(
     Runs `plan` in the mode it was made for, or a fresh plan if none is given. A given plan is refused if the
     schema has changed since. `allow_hazards` names the hazards that may be taken, or is ``"all"``.
 
-    Raises NeedsPermission when the plan needs other hazards or a human decision; PlanRefused, TargetError or
+    Raises NeedsPermission when the plan needs other hazards or a human decision, or would move more than `max_moved`
+    rows to quarantine; PlanRefused, TargetError or
     ApplyFailed when it could not work. In atomic mode nothing is changed then.
     """
     _known(mode)
@@ -108,7 +113,7 @@ def apply(
     with session(source, contract, schema=schema) as work:
         report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode, choice=choice)
         permit(chosen, allowed)
-        return work.apply(chosen, report, allowed=allowed, progress=progress, pace=pace)
+        return work.apply(chosen, report, allowed=allowed, most=max_moved, progress=progress, pace=pace)
 
 
 def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda title: None) -> Undone:
@@ -160,8 +165,8 @@ def ensure(
         while True:
             try:
                 return _ensured(work, allowed)
-            except PgmendError as error:
-                if time.monotonic() > deadline or not _passes(error):
+            except PgmendError as error:  # which passes if it comes of another worker that repairs
+                if time.monotonic() > deadline or not (error.busy or isinstance(error, PlanRefused)):
                     raise
                 log.info("another worker repairs the database: waiting")
                 time.sleep(0.1 + random.random() / 5)
@@ -174,11 +179,6 @@ def _ensured(work: Session, allowed: list[str]) -> Run | Report:
     chosen = work.planned(report)
     permit(chosen, allowed)
     return work.apply(chosen, report, allowed=allowed)
-
-
-def _passes(error: PgmendError) -> bool:
-    """Return whether a failure comes of another worker that repairs the same database."""
-    return error.busy or isinstance(error, PlanRefused)
 
 
 def _known(mode: str) -> None:
@@ -253,22 +253,25 @@ class Session:
         report: Report | None = None,
         *,
         allowed: Iterable[str] = (),
+        most: int | None = None,
         progress: Progress = SILENT,
         pace: Pace | None = None,
     ) -> Run:
-        """Carry out a plan that was permitted.
+        """Carry out a plan that was permitted, unless it moves more rows than `most`.
 
         A plan that was made of this `report` just now may be followed by one for what came in meanwhile; a plan without
         a report, which was made earlier, is carried out as it is.
         """
-        if not plan.steps and not (plan.mode == ONLINE and self._is_interrupted()):
+        if not plan.steps and not (plan.mode == ONLINE and any(run.interrupted for run in _runs(self.link))):
             return self._without_steps(plan, report or self.check(choice=plan.choice))
         plan = self.published(plan)  # a publication may have come since it was made
         permit(plan, allowed)
+        bound(plan.moves, most)
         if plan.mode == ATOMIC:
-            link = self.link
-            return atomic.run(link.connection, self.contract, plan, settings=link.settings, progress=progress)
-        return self._online(plan, list(allowed), report is None, progress, pace)
+            to, settings = self.link.connection, self.link.settings
+            return atomic.run(to, self.contract, plan, settings=settings, progress=progress, most=most)
+        replan = bounded(plan, most, lambda report: self.planned(report, ONLINE)) if report else None
+        return self._online(plan, list(allowed), replan, progress, pace)
 
     def _without_steps(self, plan: Plan, report: Report) -> Run:
         """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""
@@ -278,21 +281,18 @@ class Session:
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
         return Run(self.link.target, self.contract.name, plan, report=report)
 
-    def _online(self, plan: Plan, allowed: list[str], fixed: bool, progress: Progress, pace: Pace | None) -> Run:
+    def _online(
+        self, plan: Plan, allowed: list[str], replan: Replan | None, progress: Progress, pace: Pace | None
+    ) -> Run:
         return online.run(
             self.link.connection,
             self.contract,
             plan,
             another=self.link.another,
-            replan=None if fixed else lambda report: self.planned(report, ONLINE),
+            replan=replan,
             allowed=allowed,
             settings=self.link.settings,
             progress=progress,
             pace=pace,
             pooled=self.link.pooled,
         )
-
-    def _is_interrupted(self) -> bool:
-        """Return whether an interrupted run still has to be closed."""
-        runs = _runs(self.link)
-        return any(run.mode == ONLINE and not run.finished_at and not run.undone_by for run in runs)

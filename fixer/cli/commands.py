@@ -21,13 +21,13 @@ from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
-from fixer.model.report import Report
 from fixer.model.run import Run, package_version
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.report.progress import Teller, teller_of
 from fixer.runner import script as as_sql
 from fixer.runner.online.pace import Pace
+from fixer.runner.preflight import bound
 from fixer.runner.watch import watched
 
 _GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."
@@ -68,6 +68,7 @@ def check(settings: Settings, deep: bool) -> int:
 @options.file_option("-o", "--output", help="Keep the plan for `fixer apply`; - prints it.")
 @options.file_option("--sql", "script", help="Write it as a psql script; - prints that.")
 @options.mode
+@options.max_moved
 @options.deep
 @options.skip
 @options.only
@@ -77,6 +78,7 @@ def plan(
     output: str | None,
     script: str | None,
     mode: str,
+    max_moved: int | None,
     deep: bool,
     skip: tuple[str, ...],
     only: tuple[str, ...],
@@ -84,6 +86,7 @@ def plan(
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _session(settings, settings.contract_name) as session:
         made = session.plan(deep=deep, mode=mode, choice=Choice(skip, only))
+        bound(made.moves, max_moved)
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
@@ -102,6 +105,7 @@ def plan(
 @options.max_lag
 @options.throttle
 @options.allow_hazards
+@options.max_moved
 @options.deep
 @options.skip
 @options.only
@@ -114,6 +118,7 @@ def apply(
     max_lag: float | None,
     throttle: int | None,
     allow_hazards: tuple[str, ...],
+    max_moved: int | None,
     deep: bool,
     skip: tuple[str, ...],
     only: tuple[str, ...],
@@ -128,24 +133,24 @@ def apply(
             (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
         )
         plans.announce(settings, chosen)
-        plans.permit_or_report(settings, chosen, allow_hazards, Run(session.link.target, session.contract.name, chosen))
+        nothing = Run(session.link.target, session.contract.name, chosen)
+        plans.permit_or_report(settings, chosen, allow_hazards, max_moved, nothing)
         if chosen.steps and not yes:
             plans.ask(f"Apply this plan to {session.link.target}?", "to apply the plan")
-        run = _applied(settings, session, chosen, report, allow_hazards, Pace(max_lag, throttle))
+        carry = partial(session.apply, chosen, report, allowed=allow_hazards, most=max_moved)
+        run = _applied(settings, session.link, chosen, carry, Pace(max_lag, throttle))
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1
 
 
-def _applied(
-    settings: Settings, session: Session, plan: Plan, report: Report | None, allowed: tuple[str, ...], pace: Pace
-) -> Run:
+def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Run], pace: Pace) -> Run:
     """Carry a plan out that was permitted, and show how far it is."""
     if plan.mode == ATOMIC and pace != Pace():
         raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
     settings.check_output()
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
-    with _shown(settings, session.link) as progress:
-        run = session.apply(plan, report, allowed=allowed, progress=progress, pace=pace)
+    with _shown(settings, link) as progress:
+        run = carry(progress=progress, pace=pace)
         holds = "the contract holds" if run.ok else "what it left out breaks the contract"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run

@@ -124,6 +124,9 @@ skip = click.option(
     "--skip", multiple=True, metavar="SLUG[:OBJECT]", help="Leave a finding out, and what depends on it; repeatable."
 )
 only = click.option("--only", multiple=True, metavar="SLUG[:OBJECT]", help="Repair this alone; repeatable.")
+max_moved = click.option(
+    "--max-moved", type=click.IntRange(min=0), metavar="N", help="Refuse to move more rows to quarantine."
+)
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
 )

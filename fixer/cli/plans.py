@@ -16,7 +16,7 @@ from fixer.model.plan import Plan, from_json
 from fixer.model.run import Run
 from fixer.report import json as as_json
 from fixer.report import text as as_text
-from fixer.runner.preflight import permit
+from fixer.runner.preflight import bound, permit
 
 
 def write(path: str, text: str) -> None:
@@ -55,10 +55,14 @@ def announce(settings: Settings, plan: Plan) -> None:
         sys.stdout.flush()
 
 
-def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], run: Run) -> None:
-    """Raise NeedsPermission where a plan needs what was not allowed; a JSON reader gets the run that was not begun."""
+def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], most: int | None, run: Run) -> None:
+    """Raise NeedsPermission where a plan needs what was not allowed, or moves too many rows.
+
+    A JSON reader gets the run that was not begun.
+    """
     try:
         permit(plan, allowed)
+        bound(plan.moves, most)
     except NeedsPermission:
         if settings.format == "json":
             outcome.emit(as_json.of_run(run) + "\n")

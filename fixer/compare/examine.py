@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.compare import compare
+from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
 from fixer.connect.failures import told
@@ -64,8 +65,9 @@ def look(
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
     actual = look_elsewhere(cursor, actual, contract)
     with undisturbed():
-        measure = partial(introspect.sizes, cursor)
-        return compare(actual, contract, counter(cursor), measure, deep=deep, doubts=doubts, choice=choice)
+        sizes = partial(introspect.sizes, cursor)
+        found = compare(actual, contract, counter(cursor), sizes, deep=deep, doubts=doubts, choice=choice)
+        return counted(cursor, found)
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

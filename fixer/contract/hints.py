@@ -69,8 +69,8 @@ def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
 
 def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHints:
     info = _info(column)
-    orphans = info.get("orphans", "quarantine")
-    if orphans not in ORPHAN_POLICIES:
+    orphans = info.get("orphans", "")
+    if "orphans" in info and orphans not in ORPHAN_POLICIES:
         raise ContractError(
             f"{column} declares orphans={orphans!r}, which should be one of {', '.join(ORPHAN_POLICIES)}."
         )

@@ -19,7 +19,7 @@ from fixer.model.step import Part, Phase, Repair
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.probe import rivals_where, shown
-from fixer.repair.rows import Rivals, move
+from fixer.repair.rows import Going, Rivals, move
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -51,7 +51,8 @@ def _moved(finding: Finding[OfPrimaryKey], table: Table, guards: Iterable[Foreig
     search = q.copies_and_rivals(rows, table, keys)  # the search of duplicate-key, so that one run serves both
     rivals = Rivals(q.copies(rows, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
     reason = "an identical copy of a row that stays"
-    return move(Phase.COPIES, table, rivals.condition, reason, rows=finding.rows, rivals=rivals, guards=guards)
+    going = Going(rivals.condition, reason, finding.rows, rivals)
+    return move(Phase.COPIES, table, going, guards)
 
 
 SPECIMENS = (

@@ -2,6 +2,7 @@
 
 Costs: the foreign key cannot be added, or exists although rows violate it; joins lose these rows.
 Cure: as the contract declares, move them to quarantine, give them to the default row, or set the reference to NULL.
+Without a hint, ON DELETE SET NULL sets a nullable reference to NULL; any other action moves the row to quarantine.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.foreign_keys import best
 from fixer.repair.probe import shown
-from fixer.repair.quarantine import Mover, orphaned
+from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+from fixer.sql.following import orphaned
 
 SLUG = "orphan-rows"
 POINT = 2

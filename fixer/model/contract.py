@@ -19,7 +19,7 @@ class ColumnHints:
     legacy_names: tuple[str, ...] = ()
     legacy_keys: tuple[str, ...] = ()
     backfill: Composable | None = None
-    orphans: str = "quarantine"
+    orphans: str = ""  # quarantine, adopt or null; empty: what the foreign key does ON DELETE decides
     timezone: str | None = None
     counter: str = ""  # the sequence that its server_default names, as the models spell it
     alone: bool = False  # info={"legacy_names": []}: a column with a similar name is another column

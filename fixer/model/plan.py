@@ -108,6 +108,11 @@ class Plan:
         return frozenset(name for step in self.steps for name in (step.table, *step.touches))
 
     @property
+    def moves(self) -> int:
+        """The number of rows that it moves to quarantine."""
+        return sum(step.effect.rows for step in self.steps if step.effect.moves)
+
+    @property
     def renamed(self) -> dict[QName, QName]:
         """The tables that it renames, old name to new."""
         return renamed_tables(self.steps)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from fixer.model.plan import Plan, PlannedStep
+from fixer.model.plan import ONLINE, Plan, PlannedStep
 from fixer.model.report import Report
 from fixer.model.table import QName
 
@@ -82,6 +82,11 @@ class PastRun:
     steps: int
     undone_by: int | None = None
     undoable: bool = False  # whether the journal has what undo needs, and it is not undone yet
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether an online run was interrupted, and still has to be finished."""
+        return self.mode == ONLINE and not self.finished_at and not self.undone_by
 
     @property
     def quarantined(self) -> int | None:

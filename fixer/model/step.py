@@ -192,6 +192,8 @@ class Step:
     action: Composable | None = None  # what follows ALTER TABLE …, if several steps may share one statement
     at_places: Composable | None = None  # the batch of atomic mode, in which nobody else writes
     room: Room | None = None
+    expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
+    follows: bool = False  # whether that includes rows that go after others
     fills: tuple[Fill, ...] = ()  # online: columns that it fills; steps of the same table can be merged
 
     @property
@@ -208,9 +210,9 @@ class Step:
         """Return the step as a part of a repair that these steps replace online; with None, it runs online too."""
         return self if steps is None else Twofold(self, tuple(steps))
 
-    def settling(self, key: tuple[str, ...]) -> Step:
-        """Return the step, marked as one that changes the orphans of the foreign key on these columns."""
-        return replace(self, shape=replace(self.shape, orphans_by=key))
+    def settling(self, key: tuple[str, ...], rule: str) -> Step:
+        """Return the step, marked as one that changes the orphans of a foreign key, by the rule that its title says."""
+        return replace(self, title=f"{self.title} ({rule})", shape=replace(self.shape, orphans_by=key))
 
     def of(self, slug: str, *, doubted: bool) -> Step:
         """Return the step, marked with the defect class that it repairs, and with `doubted` in its effect."""
@@ -224,9 +226,9 @@ class Twofold:
     atomic: Step
     online: tuple[Step, ...]
 
-    def settling(self, key: tuple[str, ...]) -> Part:
-        """Return the same, each step marked as one that changes the orphans of the foreign key on these columns."""
-        return Twofold(self.atomic.settling(key), tuple(step.settling(key) for step in self.online))
+    def settling(self, key: tuple[str, ...], rule: str) -> Part:
+        """Return the same, each step marked as one that changes the orphans of a foreign key, by that rule."""
+        return Twofold(self.atomic.settling(key, rule), tuple(step.settling(key, rule) for step in self.online))
 
 
 Part = Step | Twofold

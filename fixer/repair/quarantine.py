@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.rows import Rivals, counted, identity, move, places, rewrite
+from fixer.repair.rows import Going, Rivals, counted, identity, move, places, rewrite
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.following import orphaned, reason_of, reason_under, under, with_descendants
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,10 @@ class Mover:
         reason: str,
         *,
         rows: int,
-        path: tuple[QName, ...] = (),
         rivals: Rivals | None = None,
-        find: Composable | None = None,
         kept: tuple[str, ...] = (),
     ) -> Iterator[Part]:
-        """Yield the steps that move the rows of a condition over `t` to quarantine; `find` finds their places faster.
+        """Yield the steps that move the rows of a condition over `t` to quarantine.
 
         A row that stays has the same values in the columns `kept`, so rows that reference those need no step.
 
@@ -42,6 +42,12 @@ class Mover:
         orphans, because a DELETE would silently cascade to them. If the foreign key is only wanted, they
         come later, before it is added. Raises RefusalError if references form a circle.
         """
+        return self._leave(phase, table, Going(condition, reason, rows, rivals), (), kept)
+
+    def _leave(
+        self, phase: Phase, table: QName, going: Going, path: tuple[QName, ...], kept: tuple[str, ...] = ()
+    ) -> Iterator[Part]:
+        """Yield what `quarantine` yields for rows that go after those of the tables `path`."""
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
         guards, below = self.actual.incoming(table), (*path, table)
@@ -50,17 +56,13 @@ class Mover:
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
         released = [key for key in keys if key.table == table and self.policy(key) == "null"]
-        for key in (key for key in (*keys, *followed) if key.table == table and key not in released):
-            condition, rivals, find = _with_descendants(key, condition), None, None
-        why = f"its row of {table.name} is in quarantine"
+        going = _together(going, [key for key in (*keys, *followed) if key.table == table and key not in released])
         for key in keys:
             if key.table != table or key in released:
-                leaving = _under(key, condition, itself_stays=key in released)
-                yield from self.settle(phase, key, leaving, why, rows=0, path=below)
-        there = self.actual.tables[table]
-        yield move(phase, there, condition, reason, rows=rows, rivals=rivals, guards=guards, find=find)
+                yield from self._settle(phase, key, _after(key, going, itself_stays=key in released), below)
+        yield move(phase, self.actual.tables[table], going, guards)
         for key in (key for key in missing if key not in followed):
-            yield from self.orphans(key, rows=0, path=below)
+            yield from self.orphans(key, rows=0, path=below, after=going.expected)
 
     def _pointing(
         self, table: QName, keys: Collection[ForeignKey], kept: tuple[str, ...]
@@ -72,8 +74,13 @@ class Mover:
         found, lacking = ([key for key in each if set(key.target_columns) != set(kept)] for each in (keys, missing))
         return found, lacking
 
-    def orphans(self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = ()) -> Iterator[Part]:
-        """Yield the steps that quarantine, adopt or empty rows without a parent under a wanted foreign key."""
+    def orphans(
+        self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = (), after: Composable | None = None
+    ) -> Iterator[Part]:
+        """Yield the steps that quarantine, adopt or empty rows without a parent under a wanted foreign key.
+
+        `after` is the condition for parents that will have gone by then.
+        """
         parent = self.actual.tables.get(key.target)
         if parent and parent.heirs:
             raise RefusalError(
@@ -81,9 +88,11 @@ class Mover:
             )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        for part in self.settle(Phase.ORPHANS, key, condition, reason, rows=rows, path=path, find=find):
+        expects = None if after is None else SQL("({} OR {})").format(condition, under(key, after))
+        going = Going(condition, reason, rows, find=find, expects=expects)
+        for part in self._settle(Phase.ORPHANS, key, going, path):
             own = part.atomic.table == key.table and not part.atomic.shape.orphans_by
-            yield part.settling(key.columns) if own else part
+            yield part.settling(key.columns, self._rule(key)[1]) if own else part
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or that its text could be mapped to none."""
@@ -111,17 +120,7 @@ class Mover:
         )
         return places(key.table, among)
 
-    def settle(
-        self,
-        phase: Phase,
-        key: ForeignKey,
-        condition: Composable,
-        reason: str,
-        *,
-        rows: int,
-        path: tuple[QName, ...] = (),
-        find: Composable | None = None,
-    ) -> Iterator[Part]:
+    def _settle(self, phase: Phase, key: ForeignKey, going: Going, path: tuple[QName, ...] = ()) -> Iterator[Part]:
         """Yield the steps for rows whose parent is gone, by policy: quarantine, adopt or set to NULL.
 
         Raises RefusalError if no safe way exists.
@@ -135,63 +134,71 @@ class Mover:
         if policy == "adopt" and phase < Phase.ORPHANS:
             policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
         if policy == "quarantine":
-            others = tuple(table for table in path if table != key.table)
-            yield from self.quarantine(phase, key.table, condition, reason, rows=rows, path=others, find=find)
+            yield from self._leave(phase, key.table, going, tuple(table for table in path if table != key.table))
             return
         if policy == "null":
             values: dict[str, Composable] = dict.fromkeys(self._emptied(key), SQL("NULL"))
-            yield self._rewritten(phase, key, "set to NULL", values, condition, reason, rows=rows, find=find)
+            yield self._rewritten(phase, key, "set to NULL", values, going)
             return
         values, stands = self.adopter(key)
-        one_at_most((self.actual.tables[key.table], self.contract.tables[key.table]), values, rows)
-        condition, deed = q.all_of([SQL("({})").format(condition), stands]), "give to the default row"
-        yield self._rewritten(phase, key, deed, values, condition, reason, rows=rows, find=find)
+        one_at_most((self.actual.tables[key.table], self.contract.tables[key.table]), values, going.rows)
+        condition = q.all_of([SQL("({})").format(going.condition), stands])
+        adopted = replace(going, condition=condition, expects=going.expected)
+        yield self._rewritten(phase, key, "give to the default row", values, adopted)
 
     def _rewritten(
-        self,
-        phase: Phase,
-        key: ForeignKey,
-        deed: str,
-        values: Mapping[str, Composable],
-        condition: Composable,
-        reason: str,
-        *,
-        rows: int,
-        find: Composable | None,
+        self, phase: Phase, key: ForeignKey, deed: str, values: Mapping[str, Composable], going: Going
     ) -> Step:
         """Return the step that gives columns of a foreign key these values."""
         unreferenced(self.actual, key.table, values)
         table, columns = self.actual.tables[key.table], ", ".join(values)
-        return rewrite(
+        step = rewrite(
             phase,
             table,
-            f"{deed} {columns} of {counted(rows)} of {key.table.name}: {reason}",
+            f"{deed} {columns} of {counted(going.rows)} of {key.table.name}: {going.reason}",
             values,
-            condition,
-            rows=rows,
+            going.condition,
+            rows=going.rows,
             known_by=identity(table, self.contract.tables.get(key.table), phase),
-            find=find,
-            reason=f"{deed} {columns}: {reason}",
+            find=going.find,
+            reason=f"{deed} {columns}: {going.reason}",
         )
+        return replace(step, expects=going.expected)
 
     def policy(self, key: ForeignKey) -> str:
-        """Return the contract's policy for orphans under a foreign key: quarantine, adopt or null."""
+        """Return the policy for orphans under a foreign key: quarantine, adopt or null."""
+        return self._rule(key)[0]
+
+    def _rule(self, key: ForeignKey) -> tuple[str, str]:
+        """Return the policy for orphans under a foreign key, and what declares it: a hint, or its ON DELETE.
+
+        ON DELETE SET NULL empties the reference. All other actions quarantine: CASCADE would delete the row, and
+        SET DEFAULT would give it another parent than it had.
+        """
         wanted = self.contract.tables.get(key.table)
-        if wanted is None or not any(k.pairs == key.pairs for k in wanted.foreign_keys):
-            return "quarantine"
+        declared = next((k for k in wanted.foreign_keys if k.pairs == key.pairs), None) if wanted else None
+        if declared is None:
+            return "quarantine", ""
         said = [self.contract.hints[key.table].of(column).orphans for column in key.columns]
-        policy = next((each for each in said if each != "quarantine"), "quarantine")
-        return "quarantine" if policy == "null" and not self._emptied(key) else policy
+        hint = next((each for each in said if each not in ("", "quarantine")), "quarantine" if any(said) else "")
+        policy = hint or ("null" if declared.on_delete == "n" else "quarantine")
+        rule = f"orphans: {hint}" if hint else f"ON DELETE {ddl.ACTIONS[declared.on_delete]}"
+        if policy == "null" and not self._emptied(key):
+            return "quarantine", f"{rule} cannot empty it"
+        return policy, rule
 
     def _emptied(self, key: ForeignKey) -> tuple[str, ...]:
         """Return the columns to set to NULL so that the row references nothing; empty if one cannot be emptied.
 
-        MATCH FULL needs all columns. Otherwise they are those whose hint is "null", because the others may mean more
-        than the reference, such as a tenant. A NOT NULL column cannot be emptied, nor, in a key of several columns,
-        one that belongs to another key too.
+        MATCH FULL needs all columns. Otherwise they are those whose hint is "null", or, without a hint, those that
+        ON DELETE SET NULL empties, because the others may mean more than the reference, such as a tenant. A NOT NULL
+        column cannot be emptied, nor, in a key of several columns, one that belongs to another key too.
         """
         wanted, hints = self.contract.tables[key.table], self.contract.hints[key.table]
-        meant = key.columns if key.match == "f" else [c for c in key.columns if hints.of(c).orphans == "null"]
+        meant = [c for c in key.columns if hints.of(c).orphans == "null"]
+        if not meant:
+            meant = [*next((k.emptied for k in wanted.foreign_keys if k.pairs == key.pairs), ())]
+        meant = [*key.columns] if key.match == "f" or not meant else meant
         others = (
             {c for k in wanted.foreign_keys if k.pairs != key.pairs for c in k.columns} if len(key.columns) > 1 else ()
         )
@@ -229,18 +236,6 @@ def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:
             raise RefusalError(f"{key.table} references {table} by {', '.join(told)}, which would be rewritten")
 
 
-def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
-    """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
-    given = q.not_null(key.columns)
-    if key.match == "f":  # a row with only some of its columns NULL is an orphan too
-        given = q.any_of(SQL("{} IS NOT NULL").format(q.column(column)) for column in key.columns)
-    return SQL("({}) AND NOT EXISTS (SELECT FROM {} WHERE {})").format(
-        given,
-        parents or SQL("{} AS p").format(q.name(key.target)),
-        q.equal(key.target_columns, key.columns, "p", "t", key.equalities),
-    )
-
-
 def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable]) -> tuple[str, ...]:
     """Return the columns that identify a default row: the first key that it fills, else all its columns."""
     keys = sorted(
@@ -256,25 +251,17 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
     return tuple(row)
 
 
-def _under(key: ForeignKey, condition: Composable, *, itself_stays: bool) -> Composed:
-    """Return the condition that the row references one that fulfils `condition`, and with `itself_stays` is not one."""
-    gone = SQL("SELECT {} FROM {} AS t WHERE {}").format(q.columns(key.target_columns), q.name(key.target), condition)
-    under = q.among_values(key.columns, gone, key.equalities, "gone")
-    return SQL("{} AND ({}) IS NOT TRUE").format(under, condition) if itself_stays else under
+def _together(going: Going, keys: Sequence[ForeignKey]) -> Going:
+    """Return rows of a table with their descendants by these of its keys to itself."""
+    if not keys:
+        return going
+    whole, expects = (with_descendants(keys, each) for each in (going.condition, going.expected))
+    told = reason_of(keys, going.condition, going.told or Literal(going.reason), whole)
+    return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
 
 
-def _with_descendants(key: ForeignKey, condition: Composable) -> Composed:
-    """Return the condition for these rows and their descendants within the same table.
-
-    It compares table and place, because the same place is another row in each partition.
-    """
-    return SQL(
-        "(t.tableoid, t.ctid) IN (WITH RECURSIVE gone AS"
-        " (SELECT t.tableoid AS part, t.ctid AS place, {keys} FROM {table} AS t WHERE {condition}"
-        " UNION SELECT t.tableoid, t.ctid, {keys} FROM {table} AS t JOIN gone ON {link}) SELECT part, place FROM gone)"
-    ).format(
-        keys=q.columns(key.target_columns),
-        table=q.name(key.table),
-        condition=condition,
-        link=q.referencing(key, "t", "gone"),
-    )
+def _after(key: ForeignKey, going: Going, *, itself_stays: bool) -> Going:
+    """Return the rows that reference by a key those that go; with `itself_stays`, only those that do not go as well."""
+    condition, expects = (under(key, each, itself_stays=itself_stays) for each in (going.condition, going.expected))
+    reason = f"its row of {key.target.name} is in quarantine"
+    return Going(condition, reason, told=reason_under(key), expects=expects)

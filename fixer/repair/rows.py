@@ -52,6 +52,25 @@ class Rivals:
         return q.among(self.source, self.where)
 
 
+@dataclass(frozen=True)
+class Going:
+    """Rows that leave their table: those that fulfil `condition`, for a reason."""
+
+    condition: Composable
+    reason: str
+    rows: int = 0
+    rivals: Rivals | None = None
+    find: Composable | None = None  # SELECT for their places, if that is faster
+    told: Composable | None = None  # the reason that is kept with each row, if it differs from row to row
+    expects: Composable | None = None  # the condition that they fulfil before anything moves, if it is another
+    follows: bool = False  # whether some of them go only after others of the table
+
+    @property
+    def expected(self) -> Composable:
+        """The condition that they fulfil before anything moves."""
+        return self.condition if self.expects is None else self.expects
+
+
 def places(table: QName, condition: Composable) -> Composed:
     """Return the SELECT for the places of the rows that fulfil a condition."""
     return SQL("SELECT t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
@@ -151,30 +170,25 @@ def quarantine_table(table: QName) -> QName:
     return QName(QUARANTINE, q.fitting(wanted))
 
 
-def move(
-    phase: Phase,
-    table: Table,
-    condition: Composable,
-    reason: str,
-    *,
-    rows: int,
-    rivals: Rivals | None = None,
-    guards: Iterable[ForeignKey] = (),
-    find: Composable | None = None,
-) -> Part:
+def move(phase: Phase, table: Table, going: Going, guards: Iterable[ForeignKey] = ()) -> Part:
     """Return the step that moves rows to quarantine; the rows that reference them have been dealt with."""
+    condition, reason = going.condition, going.reason
     step = Step(
         phase=phase,
         table=table.name,
-        title=f"move {counted(rows)} of {table.name.name} to quarantine: {reason}",
+        title=f"move {counted(going.rows)} of {table.name.name} to quarantine: {reason}",
         sql=SQL(""),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.MOVES_ROWS,
-        effect=Effect(rows=rows, moves=True),
+        effect=Effect(rows=going.rows, moves=True),
+        expects=going.expected,
+        follows=going.follows,
     )
 
     def statement(where: Composable) -> Composable:
-        return move_statement(table, quarantine_table(table.name), where, reason, early=phase < Phase.CONVERT)
+        return move_statement(
+            table, quarantine_table(table.name), where, going.told or Literal(reason), early=phase < Phase.CONVERT
+        )
 
     guards = tuple(guards)
     own = [key for key in guards if key.table == table.name]
@@ -189,7 +203,7 @@ def move(
         )
         watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
         return whole.online_as((replace(whole, sql=watched, lock=lock),))
-    step = in_batches(step, table, statement, condition, rivals=rivals, guards=others, find=find)
+    step = in_batches(step, table, statement, condition, rivals=going.rivals, guards=others, find=going.find)
     return replace(step, batches=replace(step.batches, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE)))
 
 
@@ -268,6 +282,12 @@ def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...
     if phase > Phase.KEYS and wanted and wanted.primary_key:
         return wanted.primary_key.columns  # by now, no two rows share them
     return ()
+
+
+def announcing(step: Step, rows: int) -> Step:
+    """Return the step with the number of rows that it will write, also in its title."""
+    title = step.title.replace(f"{counted(step.effect.rows)} of", f"{counted(rows)} of", 1)
+    return replace(step, title=title, effect=replace(step.effect, rows=rows))
 
 
 def counted(rows: int) -> str:

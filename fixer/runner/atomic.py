@@ -33,7 +33,7 @@ from fixer.runner.journal import definitions, ledger, parentless, tables, writin
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
-from fixer.runner.preflight import check_schema, preflight, watched_tables
+from fixer.runner.preflight import bound, check_schema, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 
@@ -49,17 +49,21 @@ def run(
     *,
     settings: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
+    most: int | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Apply a permitted plan in one transaction, retried after a deadlock, serialization failure or lock timeout.
 
-    Raises PlanRefused if the schema has changed since the plan was made, TargetError if the role lacks a right, and
-    ApplyFailed if a step fails or the contract does not hold at the end. Everything is rolled back then, unless the
-    connection broke during COMMIT: the outcome is unknown then, and the message says so.
+    Raises NeedsPermission if more rows than `most` would go, PlanRefused if the schema has changed since the plan was
+    made, TargetError if the role lacks a right, and ApplyFailed if a step fails or the contract does not hold at the
+    end. Everything is rolled back then, unless the connection broke during COMMIT: the outcome is unknown then, and
+    the message says so.
     """
 
     def work(cursor: Cursor) -> Run:
-        return _transaction(cursor, contract, plan, progress)
+        done = _transaction(cursor, contract, plan, progress)
+        bound(sum(entry.quarantined for entry in done.ledger), most)
+        return done
 
     return all_or_nothing(connection, work, settings=settings, sleep=sleep)
 

@@ -12,9 +12,9 @@ from fixer.sql.row_image import cells, image, likeness
 
 
 def move_statement(
-    table: Table, quarantine: QName, condition: Composable, reason: str, *, early: bool = False
+    table: Table, quarantine: QName, condition: Composable, reason: Composable, *, early: bool = False
 ) -> Composed:
-    """Return the statement that moves rows from a table to its quarantine."""
+    """Return the statement that moves rows from a table to its quarantine, each with its reason."""
     return q.written(
         "rows/move",
         source=q.name(table.name),
@@ -24,7 +24,7 @@ def move_statement(
         run=RUN_NUMBER,
         step=STEP_NUMBER,
         label=Literal(str(table.name)),
-        reason=Literal(reason),
+        reason=reason,
     )
 
 

@@ -13,12 +13,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.model.plan import PlannedStep
 from fixer.model.step import RUN_NUMBER
 from fixer.model.table import ForeignKey, QName
-from fixer.repair.quarantine import orphaned
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, is_unproved
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
+from fixer.sql.following import orphaned
 from fixer.sql.row_image import cell
 from fixer.sql.types import family
 
