@@ -23,6 +23,13 @@ def test_good_rows_go_in_change_and_go_out(place: Place, case: Case) -> None:
     assert_behaves(good_rows_live, place, case)
 
 
+def test_rows_alike_outside_their_keys_go_in(place: Place, case: Case) -> None:
+    """A row goes in beside another that it repeats wherever no key needs them to differ."""
+    from contracts.proof.good_rows import alike_rows_live
+
+    assert_behaves(alike_rows_live, place, case)
+
+
 def test_bad_row_is_refused(place: Place, case: Case) -> None:
     """A row that is bad in this one way is refused with the right SQLSTATE."""
     from contracts.proof.bad_rows import bad_row_is_refused

@@ -88,6 +88,7 @@ def _behaving(name: QName, contract: Contract) -> Iterator[Case]:
     """Yield the cases that only writing proves."""
     table = table_of(contract, name)
     yield Case(5, "good_rows_go_in_change_and_go_out", name, "")
+    yield Case(5, "rows_alike_outside_their_keys_go_in", name, "")
     for number, bad in enumerate(_derived(rows.bad_ways, table)):
         yield Case(5, "bad_row_is_refused", name, f"-{bad.kind}-{','.join(bad.columns)}", bad.columns, number=number)
     for number, bad in enumerate(_derived(rows.edges, table)):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from psycopg2 import errors as pg
 
+from contracts import rows
 from contracts.proof.cases import Case, table_of
 from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, NotApplicable
@@ -24,16 +25,26 @@ from fixer.sql.compose import SQL, Composable, Literal
 def default_row_is_created_once(place: Place, case: Case) -> None:
     """Create a row like the default row on many connections at once; raise Broken unless exactly one has it."""
     row, identity = _variant(place, case)
-    insert = SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING RETURNING 1").format(
-        q.name(case.table), q.names(row), SQL(", ").join(row.values())
-    )
-    statement = ITS_PATH + insert if all(isinstance(value, Literal) for value in row.values()) else insert
-    _judge(at_once(place.target(), statement), case)
+    _judge(at_once(place.target(), lambda: _insert(place, case, row)), case)
     with rolled_back(place) as cursor:
         match = is_row(place.contract.tables[case.table], [(c, row[c]) for c in identity])
         cursor.execute(SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(case.table), match))
         if cursor.fetchone() != (0,):
             raise Broken(f"a row like the default row of {case.table.name} is left, though it was rolled back")
+
+
+def _insert(place: Place, case: Case, row: dict[str, Composable]) -> Composable:
+    """Return the INSERT of a row, with numbers of its own where a sequence would give them and keep them."""
+    table = table_of(place.contract, case.table)
+    free = [column for column in table.columns if rows.counted(column) and column.name not in row]
+    numbers = {column.name: Literal(rows.fresh_number(column, secrets.randbits(128))) for column in free}
+    insert = SQL("INSERT INTO {} ({}) {} VALUES ({}) ON CONFLICT DO NOTHING RETURNING 1").format(
+        q.name(case.table),
+        q.names([*row, *numbers]),
+        SQL("OVERRIDING SYSTEM VALUE" if any(map(rows.fixed, free)) else ""),
+        SQL(", ").join([*row.values(), *numbers.values()]),
+    )
+    return ITS_PATH + insert if all(isinstance(value, Literal) for value in row.values()) else insert
 
 
 def _judge(attempts: Sequence[Attempt], case: Case) -> None:

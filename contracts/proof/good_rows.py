@@ -1,9 +1,9 @@
-"""Proves that good rows can be inserted, read back unchanged, updated and deleted."""
+"""Proves that good rows can be inserted, read back unchanged, updated and deleted, and that they may be alike."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg2
@@ -54,7 +54,47 @@ def good_rows_live(place: Place, case: Case) -> None:
                     _prove_change(cursor, place, change, types)
                     _prove_removal(cursor, case.table, key)
 
-        for_all(_lives(table, advice_for(place, table)), place.examples[0], prove, table.name)
+        advice = advice_for(place, table)
+        for_all(_lives(table, advice), place.examples[0], prove, table.name)
+        if _may_draw(place, case, table):
+            drawing = rows.example_for(table, size=1, advice=advice, draws=True)
+            for_all(drawing, 1, _once(lambda family: _prove_inserted(cursor, family, place)), table.name)
+
+
+def alike_rows_live(place: Place, case: Case) -> None:
+    """Insert rows that are alike wherever no key of the contract needs them to differ; raise Broken where one fails."""
+    table = table_of(place.contract, case.table)
+    with rolled_back(place) as cursor:
+        advice = advice_for(place, table)
+        prove = functools.partial(_prove_inserted, cursor, place=place)
+        for_all(rows.twins(table, advice), place.examples[1], prove, table.name)
+
+
+def _prove_inserted(cursor: Cursor, family: Sequence[Insertion], place: Place) -> None:
+    with example(cursor):
+        insert_good(cursor, family, place)
+
+
+def _may_draw(place: Place, case: Case, table: Table) -> bool:
+    """Return whether one row takes a number from its sequence: not where that would heal a sequence."""
+    verdicts = [place.verdict(each) for each in place.cases if each.table == case.table]
+    return any(map(rows.counted, table.columns)) and not any(verdict.of_sequence for verdict in verdicts)
+
+
+def _once(prove: Callable[[Sequence[Insertion]], None]) -> Callable[[Sequence[Insertion]], None]:
+    """Return a proof that fails again by itself after it failed, so that no simpler example draws more numbers."""
+    failed: list[Broken] = []
+
+    def prove_once(family: Sequence[Insertion]) -> None:
+        if failed:
+            raise failed[0]
+        try:
+            prove(family)
+        except Broken as broken:
+            failed.append(broken)
+            raise
+
+    return prove_once
 
 
 @functools.cache

@@ -31,6 +31,7 @@ class Verdict:
 
     broken: str = ""
     notes: tuple[str, ...] = ()
+    of_sequence: bool = False  # whether a sequence breaks it
 
 
 def verdicts_of(report: Report, cases: Sequence[Case], spec: str, schema: str) -> Mapping[Case, Verdict]:
@@ -49,7 +50,7 @@ def _verdict(findings: Sequence[Finding], command: str) -> Verdict:
     lines += [f"a person has to decide: {reason}" for reason in dict.fromkeys(reasons)]
     if len(reasons) < len(broken):
         lines.append(f"repair: {command}")
-    return Verdict("\n".join(lines), notes)
+    return Verdict("\n".join(lines), notes, any("sequence" in finding.slug for finding in broken))
 
 
 def described(finding: Finding) -> str:

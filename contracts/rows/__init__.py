@@ -10,9 +10,12 @@ from contracts.rows.inserting import insert, resolved, spelt
 from contracts.rows.insertions import Bad, Insertion, Ref, Row, Swallowed
 from contracts.rows.kinds.literals import Array, Document
 from contracts.rows.kinds.text import NUL_TEXT
+from contracts.rows.laws.generated import fixed
+from contracts.rows.laws.law import counted
 from contracts.rows.laws.relations import underived_checks
-from contracts.rows.making.columns import values
+from contracts.rows.making.columns import fresh_number, values
 from contracts.rows.making.examples import changes, example_for, rows
+from contracts.rows.making.twins import twins
 
 __all__ = [
     "NUL_TEXT",
@@ -26,12 +29,16 @@ __all__ = [
     "bad_example",
     "bad_ways",
     "changes",
+    "counted",
     "edges",
     "example_for",
+    "fixed",
+    "fresh_number",
     "insert",
     "resolved",
     "rows",
     "spelt",
+    "twins",
     "underived_checks",
     "values",
 ]

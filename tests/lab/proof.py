@@ -12,12 +12,17 @@ from typing import Any
 
 import pytest
 
-from contracts import test_1_primary_keys, test_2_foreign_keys, test_4_structure, test_5_operation
+from contracts import test_1_primary_keys, test_2_foreign_keys, test_3_default_users, test_4_structure, test_5_operation
 from contracts.proof.cases import Case
-from contracts.proof.databases.place import Place
+from contracts.proof.databases.meeting import Meeting
+from contracts.proof.databases.options import Options
+from contracts.proof.databases.place import Given, Place, Shared
+from contracts.proof.databases.prepared import Library, Prepared
 from contracts.proof.databases.session import Session
+from fixer.connect.target import Target, resolve
+from lab.laboratory import Case as Broken
 
-_MODULES = (test_1_primary_keys, test_2_foreign_keys, test_4_structure, test_5_operation)
+_MODULES = (test_1_primary_keys, test_2_foreign_keys, test_3_default_users, test_4_structure, test_5_operation)
 
 
 class Proof:
@@ -58,3 +63,25 @@ def place_of(dsn: str, contract: str, directory: Path) -> Iterator[Place]:
         yield session.places[0]
     finally:
         session.close()
+
+
+class _One(Library):
+    """The one contract of a database of the laboratory."""
+
+    def __init__(self, broken: Broken) -> None:
+        super().__init__()
+        self._one = Prepared(broken.sound.contract)
+
+    def prepared(self, target: Target, spec: str, schema: str) -> Prepared:
+        return self._one
+
+
+@contextmanager
+def place_in(broken: Broken, directory: Path) -> Iterator[Place]:
+    """Lend a database of the laboratory as a place to prove."""
+    shared = Shared(Options(), Meeting(os.getpid(), directory / "pgmend"), _One(broken))
+    place = Given(shared, "", resolve(broken.server.database_dsn(broken.name, broken.role)))
+    try:
+        yield place
+    finally:
+        place.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Attempt:
     error: psycopg2.Error | None = None
 
 
-def at_once(target: Target, statement: Composable) -> list[Attempt]:
-    """Run a statement on as many connections as the server grants, and roll it back.
+def at_once(target: Target, statement: Callable[[], Composable]) -> list[Attempt]:
+    """Run a statement, made anew for each, on as many connections as the server grants, and roll it back.
 
     No transaction ends before all statements have an answer. Raises NotApplicable where fewer than two connections
     are granted.
@@ -60,7 +60,7 @@ def _connections(target: Target) -> list[Connection]:
     return granted
 
 
-def _raced(connections: Sequence[Connection], target: Target, statement: Composable) -> list[Attempt]:
+def _raced(connections: Sequence[Connection], target: Target, statement: Callable[[], Composable]) -> list[Attempt]:
     """Run a statement on these connections; no transaction ends before all have an answer."""
     together = Barrier(len(connections))
     waiting = set[int]()  # the backends that have no answer yet
@@ -71,7 +71,7 @@ def _raced(connections: Sequence[Connection], target: Target, statement: Composa
                 backend = _started(cursor, target)
                 waiting.add(backend)
                 together.wait(60)
-                answer = _answer(cursor, statement)
+                answer = _answer(cursor, statement())
                 waiting.discard(backend)
                 if answer.holds:
                     _turn_away(cursor, waiting)

@@ -47,6 +47,11 @@ def good(column: AnyColumn, more: Conditions = ()) -> SearchStrategy[Cell]:
     return st.sampled_from(examples) if opaque else found | st.sampled_from(examples)
 
 
+def fresh_number(column: AnyColumn, number: int) -> Cell:
+    """Return a number for a column that would take it from a sequence, by a random number."""
+    return kind_of(column).fresh(conditions_of(column), None, number)
+
+
 def nullable(column: AnyColumn) -> bool:
     """Return whether the column and its checks allow NULL."""
     return bool(column.nullable) and not any(c.op == NOT_NULL for c in conditions_of(column))

@@ -24,20 +24,23 @@ from fixer.errors import ContractError
 
 
 @functools.cache
-def example_for(table: Table, *, size: int = 3, advice: Adviser | None = None) -> SearchStrategy[tuple[Insertion, ...]]:
+def example_for(
+    table: Table, *, size: int = 3, advice: Adviser | None = None, draws: bool = False
+) -> SearchStrategy[tuple[Insertion, ...]]:
     """Give families of good rows: 1 to `size` rows of the table, each after the parents it needs.
 
-    The last insertion is always a row of the table.
+    The last insertion is always a row of the table. Its rows take numbers from sequences only with `draws`, because no
+    rollback gives those back.
     """
-    return _example(table, size, advice)
+    return _example(table, size, advice, draws)
 
 
 @st.composite
-def _example(draw: DrawFn, table: Table, size: int, advice: Adviser | None) -> tuple[Insertion, ...]:
+def _example(draw: DrawFn, table: Table, size: int, advice: Adviser | None, draws: bool) -> tuple[Insertion, ...]:
     family, made = Family(draw, advice), 0
     for _ in range(draw(st.integers(1, size))):
         try:
-            made = family.add(table, draws=True) + 1
+            made = family.add(table, draws=draws) + 1
         except Clash:
             continue
     return tuple(family.insertions[:made]) if made else reject()
