@@ -18,8 +18,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
-from fixer.repair.conditions import atoms, follows
 from fixer.sql import compose as q
+from fixer.sql.conditions import atoms, follows
 
 SLUG = "guarded-domain"
 POINT = 4

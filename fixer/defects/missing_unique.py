@@ -19,10 +19,11 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import OfIndex
 from fixer.model.table import Table
-from fixer.repair.uniques import added, is_proved
+from fixer.repair.constraints_online import unique
 from fixer.sql import ddl
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import Composable
+from fixer.sql.uniques import is_proved
 
 SLUG = "missing-unique"
 POINT = 4
@@ -56,7 +57,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     )
     # Online, the deferrable one is dropped once the new one exists.
     late = [step.online_as((replace(step, phase=Phase.REPLACED),)) for step in dropped]
-    return Repair.of((*late, added(key, name, actual)))
+    return Repair.of((*late, unique(key, name, actual)))
 
 
 SPECIMENS = (

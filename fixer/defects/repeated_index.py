@@ -18,7 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Index, Table
-from fixer.repair.uniques import removal
+from fixer.sql.uniques import removal
 
 SLUG = "repeated-index"
 POINT = 4

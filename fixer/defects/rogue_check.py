@@ -22,11 +22,11 @@ from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Check, Table
 from fixer.repair.checks import spelt, stands
-from fixer.repair.conditions import Atom, atoms, follows, is_earlier
 from fixer.repair.constraints_online import BESIDE
 from fixer.repair.shadow import is_guard
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
+from fixer.sql.conditions import Atom, atoms, follows, is_earlier
 
 SLUG = "rogue-check"
 POINT = 5

@@ -21,11 +21,11 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
-from fixer.repair.constraints_online import BESIDE
-from fixer.repair.uniques import Claim, added, claim, is_proved, removal, spelt
+from fixer.repair.constraints_online import BESIDE, unique
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL
+from fixer.sql.uniques import Claim, claim, is_proved, removal, spelt
 
 SLUG = "rogue-unique"
 POINT = 5
@@ -119,7 +119,7 @@ def _kept(weaker: Index | None, table: Table, actual: Schema, contract: Contract
     wanted = contract.tables[table.name]
     others = tuple(i for i in table.indexes if not (i.unique and claim(i).is_stronger_than(claim(weaker), wanted)))
     if not is_proved(weaker, replace(table, indexes=others)):
-        yield added(weaker, table.name, actual)
+        yield unique(weaker, table.name, actual)
 
 
 HAZARD = frozenset({"replaces-constraint"})

@@ -54,7 +54,7 @@ class Rule(_Spelt):
 
     @property
     def _facts(self) -> _Facts:
-        return "rule", self.name, (self.does,), self.enabled
+        return "rule", self.name, (), self.enabled
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,7 +67,7 @@ class Policy(_Spelt):
 
     @property
     def _facts(self) -> _Facts:
-        return "policy", self.name, self.permits, "O"
+        return "policy", self.name, (), "O"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

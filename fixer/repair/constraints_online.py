@@ -187,6 +187,18 @@ def key(
     return tuple(steps)
 
 
+def unique(wanted: Index, name: QName, actual: Schema) -> Part:
+    """Return the step that adds a wanted unique."""
+    table = actual.tables[name]
+    free = ddl.free_constraint_name(table, actual, name, wanted.name, index=True)
+    title = f"add UNIQUE ({', '.join(filter(None, wanted.columns))}) to {name.name}"
+    if wanted.constraint:
+        add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, wanted)))
+        return add.online_as(key(free, table, wanted, actual, title))
+    create = Step(Phase.INDEXES, name, title, ddl.create_index(free, name, wanted), Lock.SHARE)
+    return create.online_as(index(free, table, wanted, title))
+
+
 def _holds_value(table: Table, column: str) -> bool:
     """Return whether a column is NOT NULL already; a new column that batches number is not."""
     there = table.columns.get(column)

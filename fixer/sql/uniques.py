@@ -1,4 +1,4 @@
-"""What unique indexes and exclusion constraints refuse, one compared with another; and the steps that add a unique."""
+"""What unique indexes and exclusion constraints refuse, one compared with another."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import re
 from dataclasses import dataclass
 
 from fixer.model.expression import canonical, names_column, tail_of
-from fixer.model.schema import Schema
-from fixer.model.step import Lock, Part, Phase, Step
 from fixer.model.table import Index, QName, Table
-from fixer.repair import constraints_online as online
-from fixer.repair.conditions import conjuncts
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.alter import alter
-from fixer.sql.compose import SQL
+from fixer.sql.conditions import conjuncts
 
 # What follows an element of an index and leaves its equality as it is.
 _IDLE = re.compile(
@@ -92,15 +87,3 @@ def is_proved(key: Index, table: Table) -> bool:
         i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
         for i in table.indexes
     )
-
-
-def added(key: Index, name: QName, actual: Schema) -> Part:
-    """Return the step that adds a wanted unique."""
-    table = actual.tables[name]
-    free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
-    title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
-    if key.constraint:
-        add = alter(Phase.INDEXES, name, title, SQL("ADD {}").format(ddl.key_clause(free, key)))
-        return add.online_as(online.key(free, table, key, actual, title))
-    create = Step(Phase.INDEXES, name, title, ddl.create_index(free, name, key), Lock.SHARE)
-    return create.online_as(online.index(free, table, key, title))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer import introspect
 from fixer.compare.examine import snapshot
 from fixer.model.table import QName, Table
-from fixer.repair.conditions import atoms, follows
+from fixer.sql.conditions import atoms, follows
 from lab.laboratory import Case, Laboratory
 
 CONDITIONS = [
