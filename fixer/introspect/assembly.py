@@ -123,7 +123,8 @@ class Assembly:
         name, type_, modifier, collation, not_null, identity, generated = facts
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
-        return replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
+        column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
+        return replace(column, loose=True) if spelt.loose else column
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
         tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)

@@ -34,7 +34,8 @@ SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.c
 class SpeltType(NamedTuple):
     """A type, with its schema where its name does not say it, and its collation where that is not the type's own.
 
-    An enum has labels. A type whose equality is not PostgreSQL's own says by which operator its values are compared.
+    An enum has labels. Under a `loose` collation, other texts may be equal. A type whose equality is
+    not PostgreSQL's own says by which operator its values are compared.
     """
 
     name: str
@@ -42,6 +43,7 @@ class SpeltType(NamedTuple):
     labels: tuple[str, ...]
     home: str = ""
     equality: str = "="
+    loose: bool = False
 
 
 class WantedIndex(NamedTuple):
@@ -79,12 +81,13 @@ def _spelt(
     labels: list[str] | None,
     home: str | None,
     prefix: str,
+    loose: bool,
 ) -> SpeltType:
     if home in short:
         name = name.removeprefix(prefix)
     elif name.startswith(prefix):
         home = None  # its name says it
-    return SpeltType(name, collation, tuple(labels or ()), home or "", equality)
+    return SpeltType(name, collation, tuple(labels or ()), home or "", equality, loose)
 
 
 class Definitions:

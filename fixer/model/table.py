@@ -43,6 +43,7 @@ class Column:
     labels: tuple[str, ...] = ()  # of its enum type
     home: str = ""  # the schema of its type, if the name of the type lacks it
     equality: str = "="  # the operator that compares its cells, as SQL spells it
+    loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it

@@ -11,6 +11,8 @@ SELECT w.type,
                          WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END AS labels,
        nullif(n.nspname, 'pg_catalog') AS home,
        quote_ident(n.nspname) || '.' AS prefix,
+       EXISTS (SELECT FROM pg_catalog.pg_collation k
+                WHERE k.oid = w.collation AND NOT k.collisdeterministic) AS loose,
        t.oid >= 16384 AND t.typtype IN ('b', 'd') AND t.typelem = 0 AS foreign
   FROM jsonb_to_recordset(current_setting('pgmend.types')::jsonb) AS w (type oid, modifier integer, "collation" oid)
   JOIN pg_catalog.pg_type t ON t.oid = w.type
