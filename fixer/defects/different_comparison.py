@@ -18,7 +18,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Column
+from fixer.model.table import Column, Table
 from fixer.repair.conversion.indexes import clinging, merging, refused
 from fixer.repair.conversion.values import keep_spelling, reversal
 from fixer.repair.shadow import without_beside
@@ -26,7 +26,7 @@ from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.conversions import Conversion
-from fixer.sql.types import compares_alike, comparison, element, family, retyped
+from fixer.sql.types import compares_alike, comparison, element, family, fits, retyped
 
 SLUG = "different-comparison"
 POINT = 4
@@ -36,7 +36,10 @@ STAGE = Stage.COLUMNS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the columns that compare texts in another way, and each unique index under which rows would be alike."""
     for table, wanted, found in walk.typed_columns(actual, contract):
-        if family(found.type) != family(wanted.type) or compares_alike(found.type, wanted.type):
+        if family(found.type) != family(wanted.type):
+            continue
+        if compares_alike(found.type, wanted.type):
+            yield from _collated(table, wanted, found)
             continue
         message = f"{table.name.name}.{wanted.name} should be {wanted.type}, which compares {comparison(wanted.type)}"
         finding = Finding(SLUG, POINT, OfColumn(table.name, wanted.name), f"{message}, is {found.type}")
@@ -46,6 +49,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         for index in table.indexes:
             if index.unique and index.valid and wanted.name in index.columns:
                 yield merging(finding, table, index, {wanted.name: _way(found, wanted)})
+
+
+def _collated(table: Table, wanted: Column, found: Column) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding that the collation differs: a warning if both tell all texts apart, and only sort otherwise."""
+    if wanted.collation == found.collation or not fits(found.type, wanted.type):
+        return
+    has, should = (f"collation {c.collation}" if c.collation else "the default collation" for c in (found, wanted))
+    message = f"{table.name.name}.{wanted.name} should have {should}, has {has}"
+    cast = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([wanted.name])} TYPE {found.full_type}"
+    cast += f" COLLATE {wanted.collation}" if wanted.collation else ""
+    loose = wanted.loose or found.loose
+    why = "other texts are equal under it" if loose else "texts are sorted otherwise under it"
+    left = refuse(f"{why}, and all indexes over the column are built anew: {cast}")
+    severity = "error" if loose else "warning"
+    yield Finding(SLUG, POINT, OfColumn(table.name, wanted.name), message, severity, repair=left)
 
 
 def _way(found: Column, wanted: Column) -> Conversion:
@@ -143,6 +161,11 @@ SPECIMENS = (
         manual=True,
         contract=parts,
         setup=PART_ROWS,
+    ),
+    Specimen(
+        "a collation under which texts are sorted otherwise",
+        'ALTER TABLE authors ALTER COLUMN name TYPE varchar(50) COLLATE "C"',
+        manual=True,
     ),
 )
 NEAR_MISSES = (

@@ -126,7 +126,9 @@ class Assembly:
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
         column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
-        return replace(column, base=spelt.base, guards=spelt.guards) if spelt.base else column
+        if spelt.base or spelt.loose:
+            column = replace(column, base=spelt.base, guards=spelt.guards, loose=spelt.loose)
+        return column
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
         tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)

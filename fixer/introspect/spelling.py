@@ -34,7 +34,8 @@ SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.c
 class SpeltType(NamedTuple):
     """A type, with its schema where its name does not say it, and its collation where that is not the type's own.
 
-    An enum has labels. A type whose equality is not PostgreSQL's own says by which operator its values are compared.
+    An enum has labels. Under a `loose` collation, other texts may be equal. A type whose equality is
+    not PostgreSQL's own says by which operator its values are compared.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SpeltType(NamedTuple):
     equality: str = "="
     base: str = ""  # of a domain, the type that it is made of
     guards: tuple[str, ...] = ()  # of a domain, what it demands of its values
+    loose: bool = False
 
 
 class WantedIndex(NamedTuple):
@@ -82,13 +84,14 @@ def _spelt(
     home: str | None,
     prefix: str,
     domain: list[str] | None,
+    loose: bool,
 ) -> SpeltType:
     if home in short:
         name = name.removeprefix(prefix)
     elif name.startswith(prefix):
         home = None  # its name says it
     base, *guards = domain or [""]
-    return SpeltType(name, collation, tuple(labels or ()), home or "", equality, base, tuple(guards))
+    return SpeltType(name, collation, tuple(labels or ()), home or "", equality, base, tuple(guards), loose)
 
 
 class Definitions:

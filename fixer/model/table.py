@@ -45,6 +45,7 @@ class Column:
     equality: str = "="  # the operator that compares its cells, as SQL spells it
     base: str = ""  # if its type is a domain, the type that this is made of
     guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
+    loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it

@@ -25,6 +25,8 @@ SELECT w.type,
                                      FROM d
                                      JOIN pg_catalog.pg_constraint k ON k.contypid = d.oid AND k.contype = 'c'
                                     ORDER BY d.depth, k.conname)) END AS domain,
+       EXISTS (SELECT FROM pg_catalog.pg_collation k
+                WHERE k.oid = w.collation AND NOT k.collisdeterministic) AS loose,
        t.oid >= 16384 AND t.typtype IN ('b', 'd') AND t.typelem = 0 AS foreign
   FROM jsonb_to_recordset(current_setting('pgmend.types')::jsonb) AS w (type oid, modifier integer, "collation" oid)
   JOIN pg_catalog.pg_type t ON t.oid = w.type
