@@ -68,6 +68,14 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
     ),
     Specimen(
+        "a text that is no number, in a reference that may be emptied",
+        "ALTER TABLE books DROP CONSTRAINT books_reviewer_id_fkey; ALTER TABLE books ALTER reviewer_id TYPE text;"
+        "UPDATE books SET reviewer_id = 'n/a' WHERE id < 3",
+        hazards=frozenset({"rewrites-values"}),
+        rows=2,
+        also=frozenset({"missing-foreign-key"}),
+    ),
+    Specimen(
         "a text that points at no row",
         f"{BREAK} UPDATE reviews SET book_id = '99' WHERE id < 3",
         hazards=frozenset({"rewrites-values", "moves-rows"}),

@@ -3,7 +3,7 @@
 Costs: the foreign key cannot be added (42804 incompatible types), and joins fail or find nothing.
 Cure: map each text to the number of the parent that carries it. Every existing relation is kept, and no new one
 appears; the texts stay in another column. A text that no parent carries is an orphan (see orphan-rows). If several
-parents carry the same text, a person decides.
+parents carry the same text, a person decides, as where the new key is no integer (uuid, text).
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import ForeignKey as SAForeignKey
+from sqlalchemy import Integer, MetaData, Table, Text, Uuid, text
+
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
-from fixer.model.table import ForeignKey
+from fixer.model.table import Column, ForeignKey
 from fixer.repair import constraints_online as online
 from fixer.repair.foreign_keys import old_text_key
 from fixer.repair.probe import shown
@@ -59,6 +64,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
     for key in contract.differing_foreign_keys():
         legacy = _legacy_key(key, actual, contract)
         if legacy is None:
+            yield from _old_keys(key, actual, contract)
             continue
         child, parent = actual.tables[key.table], actual.tables[key.target]
         column = key.columns[0]
@@ -84,6 +90,35 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
             only_with_rows=True,
             asks=partial(Probe, q.rows_of(parent), twice, (q.column(legacy),), shared=False, costly=True),
         )
+
+
+def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
+    """Yield a finding for a person where a column holds declared old keys that are not mapped here."""
+    child, parent, column = actual.tables.get(key.table), actual.tables.get(key.target), key.columns[0]
+    if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
+        return
+    found, new = child.columns.get(column), parent.columns.get(key.target_columns[0])
+    held = any(each.holds and each.points_as(key) for each in child.foreign_keys)
+    if held or found is None or new is None or found.now is not None or new.now is not None or new.added:
+        return
+    for legacy in contract.hints[key.target].of(new.name).legacy_keys:
+        if legacy in parent.columns and not parent.columns[legacy].added:
+            message = f"{key.table.name}.{column} should be the {new.name} of {key.target.name}, holds its {legacy}"
+            old = SQL("{} AND NOT ({})").format(unmatched(column, new.name, parent), unmatched(column, legacy, parent))
+            asks = partial(Probe, q.rows_of(child), old, (*shown(child), q.column(column)), shared=False, costly=True)
+            why = refuse(_by_hand(key, legacy, found))
+            about = OfColumn(key.table, column)
+            yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
+
+
+def _by_hand(key: ForeignKey, legacy: str, found: Column) -> str:
+    table, target = q.quoted(key.table), q.quoted(key.target)
+    column, new = as_needed(key.columns[0]), as_needed(key.target_columns[0])
+    return (
+        f"legacy_keys are mapped to new integers only; map these by hand, and plan again: UPDATE {table} AS t"
+        f" SET {column} = p.{new}::{found.full_type} FROM {target} AS p"
+        f" WHERE p.{as_needed(legacy)}::text = t.{column}::text"
+    )
 
 
 def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | None:
@@ -147,7 +182,30 @@ TEXTS = (
 )
 HAZARDS = frozenset({"rewrites-values"})
 ALSO = frozenset({"missing-foreign-key"})
+
+
+def by_uuid() -> MetaData:
+    """Return a contract whose keys are uuids, in place of declared texts."""
+    metadata = MetaData()
+    made = text("gen_random_uuid()")
+    new = SAColumn("id", Uuid, primary_key=True, server_default=made, info={"legacy_keys": ["code"]})
+    Table("owners", metadata, new, SAColumn("code", Text, unique=True))
+    Table("pets", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("owner_id", SAForeignKey("owners.id")))
+    return metadata
+
+
+OWNERS = "INSERT INTO owners (code) VALUES ('A'), ('B'); INSERT INTO pets (owner_id) SELECT id FROM owners;"
 SPECIMENS = (
+    Specimen(
+        "texts of the old key of a uuid",
+        "ALTER TABLE pets DROP CONSTRAINT pets_owner_id_fkey, ALTER COLUMN owner_id TYPE text;"
+        "UPDATE pets SET owner_id = 'A' WHERE id = 1",
+        manual=True,
+        rows=1,
+        also=frozenset({"incompatible-foreign-key-type", "missing-foreign-key"}),
+        contract=by_uuid,
+        setup=OWNERS,
+    ),
     Specimen("texts of the old key", TEXTS, hazards=HAZARDS, also=ALSO),
     Specimen(
         "a foreign key to the old key",

@@ -34,6 +34,7 @@ from fixer.repair.conversion.values import (
     way_of,
 )
 from fixer.repair.quarantine import Mover
+from fixer.repair.rows import counted, identity, rewrite
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -141,7 +142,10 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
     if finding.rows:
         odd = SQL("{} IS NOT NULL AND NOT ({})").format(q.column(column), understood(finding, way, actual))
         reason = f"its {column} does not fit {way.type}"
-        yield from Mover(actual, contract).quarantine(Phase.MISFITS, name, odd, reason, rows=finding.rows)
+        if _may_be_emptied(finding, actual, contract):
+            yield _emptied(finding, odd, reason, actual)
+        else:
+            yield from Mover(actual, contract).quarantine(Phase.MISFITS, name, odd, reason, rows=finding.rows)
     if not way.reversible:
         yield keep_spelling(actual.tables[name], found, way)
     if found.default is not None and not found.generates:
@@ -151,6 +155,27 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
     if found.default is not None and wanted.default is not None and not wanted.sequence:
         action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column), SQL(wanted.default))
         yield alter(Phase.DEFAULTS, name, f"let {name.name}.{column} default to {wanted.default}", action)
+
+
+def _may_be_emptied(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> bool:
+    """Return whether the column is a reference that the contract sets to NULL where it names no row."""
+    column, mover = finding.about.column, Mover(actual, contract)
+    keys = [key for key in contract.tables[finding.table].foreign_keys if column in key.columns]
+    null = all(key.columns == (column,) and mover.policy(key) == "null" for key in keys)
+    return bool(keys) and null and not actual.tables[finding.table].columns[column].not_null
+
+
+def _emptied(finding: Finding[OfColumn], odd: Composable, reason: str, actual: Schema) -> Step:
+    table, column = actual.tables[finding.table], finding.about.column
+    return rewrite(
+        Phase.MISFITS,
+        table,
+        f"set {column} of {counted(finding.rows)} of {table.name.name} to NULL: {reason}",
+        {column: SQL("NULL")},
+        odd,
+        rows=finding.rows,
+        known_by=identity(table, None, Phase.MISFITS),
+    )
 
 
 def _checks(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Part]:

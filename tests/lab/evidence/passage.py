@@ -121,6 +121,9 @@ class Passage:
         told = [step.effect.rows for step in self.steps if names & set(step.effect.changes)]
         if converted:
             lost = [(old, new) for old, new in different if old is not None and not self._maps(old, new)]
+            emptied = sum(step.effect.rows for step in self.steps if names & set(step.shape.restores))
+            if 0 < len(lost) <= emptied and all(new is None for _, new in lost):
+                lost = []  # a step of its own set them to NULL, and keeps what they were
             yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
             different = [(old, new) for old, new in different if old is None]
         if len(different) > sum(told) and all(told):  # who settles what other steps leave behind cannot tell how many
