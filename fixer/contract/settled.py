@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fixer.contract.places import Places
-from fixer.model.expression import bare_type, in_full
+from fixer.model.expression import as_needed, bare_type, in_full
 from fixer.model.schema import Schema
 from fixer.model.table import Column, QName, Sequence, Table
 
@@ -64,6 +64,8 @@ class _Move:
             sequence = QName(self.sequences.get(sequence.name, home), sequence.name)
         type_ = self.types.get(bare_type(found.type), self.places.schema) if scratch else found.home
         default = found.default and in_full(found.default, self.types, self.sequences)
+        if scratch and type_ not in self.places.all:  # of a schema without tables, which its name says then
+            return replace(found, sequence=sequence, type=f"{as_needed(type_)}.{found.type}", home="", default=default)
         return replace(found, sequence=sequence, home=type_, default=default)
 
     def _in_full(self, expression: str) -> str:

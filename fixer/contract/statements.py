@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import DDL, MetaData, TextClause, create_mock_engine
+from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engine
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import CreateDomainType, CreateEnumType
+from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSequence
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer.errors import ContractError
+from fixer.model.expression import unquoted
 
 _DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
 Homes = Mapping[str | None, str]  # where the schemas of the models stand
@@ -51,6 +53,35 @@ def spelt(
         said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
         raise ContractError(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
     return statements
+
+
+def schemas_of(tables: Iterable[SATable]) -> Iterator[str | None]:
+    """Yield the schemas in which models want their tables, and the types that are created with these."""
+    for table in tables:
+        yield table.schema
+        for column in table.columns:
+            made = column.type.item_type if isinstance(column.type, ARRAY) else column.type
+            if isinstance(made, Enum | DOMAIN):
+                yield made.schema
+
+
+def in_scratch(text: str, types: Mapping[str, str]) -> str:
+    """Return a statement in which casts to types of the models mean those of the scratch place.
+
+    `types` has the schema of each; a cast names it, as reflection writes defaults.
+    """
+
+    def moved(found: re.Match[str]) -> str:
+        if not found["type"] or types.get(unquoted(found["type"])) != unquoted(found["schema"]):
+            return found[0]
+        return f"{found['cast']}pg_temp.{found['type']}"
+
+    return _CAST.sub(moved, text)
+
+
+_CAST = re.compile(
+    r"""'(?:[^']|'')*'|(?P<cast>::\s*|\b[Aa][Ss]\s+)(?P<schema>"(?:[^"]|"")+"|\w+)\.(?P<type>"(?:[^"]|"")+"|\w+)"""
+)
 
 
 def sql_of(value: ClauseElement) -> str:

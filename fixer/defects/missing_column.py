@@ -23,8 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, Table
-from fixer.repair.computed import filled, foreseen, in_order, read_by, untold
-from fixer.repair.own_values import added, may_differ
+from fixer.repair.own_values import added, filled, foreseen, in_order, may_differ, read_by, untold
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
 from fixer.repair.twins import column_twin, taken_for

@@ -497,3 +497,31 @@ def test_an_event_that_adds_ddl_makes_another_contract(empty: Database, cache: P
     event.listen(made.tables["p"], "after_create", DDL("ALTER TABLE p ADD CHECK (n > 7)"))
 
     assert before.schema != prepared(empty, made).schema
+
+
+SHOP_FUNCTIONS = """
+CREATE SCHEMA shop; CREATE SCHEMA kinds;
+CREATE FUNCTION shop.low(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower($1)';
+"""
+
+
+@pytest.mark.parametrize("home", ["shop", "kinds"])
+def test_types_and_functions_of_the_contracts_own_schemas_may_be_spelt_in_full(empty: Database, home: str) -> None:
+    metadata = MetaData(schema="shop")
+    Table(
+        "t",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("v", String(9), CheckConstraint("shop.low(v) <> ''"), server_default=text("shop.low('A')")),
+        Column("k", Enum("a", "b", name="kind", schema=home), server_default=text(f"'a'::{home}.kind")),
+        CheckConstraint(f"k <> 'b'::{home}.kind", name="ck"),
+        Index("ix", text("shop.low(v)")),
+    )
+    empty.run(SHOP_FUNCTIONS)
+    creator = lambda: psycopg2.connect(empty.dsn)  # noqa: E731
+    engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
+    metadata.create_all(engine)
+    engine.dispose()
+
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        assert api.check(connection, metadata).findings == ()

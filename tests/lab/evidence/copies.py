@@ -30,6 +30,7 @@ _TABLES = """
 SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attgenerated = '' -- what the database computes follows the other cells
  WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
  ORDER BY c.oid, a.attnum
 """
