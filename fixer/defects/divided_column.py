@@ -23,7 +23,8 @@ from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.conversions import conversion
+from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import family, fits
 
 SLUG = "divided-column"

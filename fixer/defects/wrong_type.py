@@ -16,7 +16,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair, refuse
+from fixer.model.step import Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
 from fixer.repair.conversion.steps import converted, foresee_conversion
@@ -30,16 +30,12 @@ STAGE = Stage.COLUMNS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
-    """Yield the columns of another type family, with the probe for inconvertible values, and enums that lack labels."""
+    """Yield the columns of another type family, with the probe for inconvertible values."""
     referencing = {(key.table, column) for key in contract.differing_foreign_keys() for column in key.columns}
     for table, wanted, found in walk.typed_columns(actual, contract):
         about, here = OfColumn(table.name, wanted.name), f"{table.name.name}.{wanted.name}"
         if (table.name, wanted.name) in referencing:
             continue
-        if lacking := [label for label in wanted.labels if found.type == wanted.type and label not in found.labels]:
-            message = f"{here} should take {', '.join(map(repr, lacking))}, {found.type} does not"
-            why = refuse("add it by ALTER TYPE … ADD VALUE, which cannot be taken back")
-            yield Finding(SLUG, POINT, about, message, repair=why)
         taken = fits(found.type, wanted.type) or (found.base and fits(found.base, wanted.type))
         if not taken and family(found.type) != family(wanted.type):
             finding = Finding(SLUG, POINT, about, f"{here} should be {wanted.type}, is {found.type}")

@@ -5,12 +5,14 @@ Sources: PostgreSQL manual, chapter 8 (data types).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import ColumnHints
-from fixer.model.table import Column
+from fixer.model.expression import as_needed
+from fixer.model.table import Column, QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
 from fixer.sql.types import family, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
@@ -29,37 +31,18 @@ _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
 _BOUNDS = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
 _FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
+_COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
 _WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them, every whole number of either float type fits bigint
-_STRINGS = r'"(\\.|[^"\\])*"'
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """How values of one type become values of another.
+def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int = 0) -> Conversion | str:
+    """Return how a column's values are converted to the wanted type, or the reason why no safe way exists.
 
-    `fits` is the condition that the value of a row can be converted, and `value` is the new value. It is `reversible`
-    if every new value alone gives back the old spelling. `back` is the old value over the new cell, if that is not
-    simply the cell's text.
+    Some texts can only be tried on servers from version 16 on.
     """
-
-    type: str
-    fits: Composable
-    value: Composable
-    reversible: bool = False
-    back: Composable | None = None
-    home: str = ""  # the schema of the type, if its name lacks it
-
-    @property
-    def full_type(self) -> str:
-        """The type as SQL spells it under any search_path."""
-        return Column("", self.type, home=self.home).full_type
-
-
-def conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
-    """Return how a column's values are converted to the wanted type, or the reason why no safe way exists."""
     if guards := [guard for guard in found.guards if guard not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
-    way = _conversion(found, wanted, hints)
+    way = further_conversion(found, wanted, version) or _conversion(found, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
 
 
@@ -67,6 +50,8 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     f, w = family(found.type), family(wanted.type)
     cell = q.column(found.name)
     text = SQL("btrim({}::text, {})").format(cell, Literal(_BLANKS))
+    if w == "text" and f != "text" and found.home and not found.labels:
+        return f"{found.full_type} is a type of its own: its checks would be lost, and {wanted.type} has none"
     if w == "text":
         return _to_text(cell, wanted)
     if wanted.labels:
@@ -87,6 +72,8 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
         return _to_float(found.type, cell, text, wanted)
     if w == "timestamptz" and f in ("text", "timestamp", "date"):
         return _to_moment(found, cell, text, wanted, hints)
+    if w in ("timestamptz", "timestamp", "date") and f in _COUNTS:
+        return "it may hold seconds or milliseconds since 1970, and nobody but a person can tell which"
     if w in ("timestamp", "date") and f == "text":
         return _to_clock(text, wanted, hints)
     if w == "timestamp" and f == "date":
@@ -94,7 +81,7 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     if w == "uuid" and f == "text":
         return _plain(wanted.type, _like(text, rf"^({_UUID}|\{{{_UUID}\}})$"), SQL("{}::uuid").format(text), False)
     if {f, w} == {"json", "jsonb"}:
-        fits: Composable = SQL("true") if w == "json" else _as_jsonb(cell)
+        fits: Composable = SQL("true") if w == "json" else as_jsonb(cell)
         return _plain(wanted.type, fits, SQL("{}::{}").format(cell, SQL(wanted.full_type)), False)
     return f"no safe way is known from {found.type} to {wanted.type}"
 
@@ -133,26 +120,6 @@ def _in_calendar(cell: Composable) -> Composed:
     return SQL("({} BETWEEN '4713-01-01 BC' AND '294276-12-01' OR NOT isfinite({}))").format(cell, cell)
 
 
-def _as_jsonb(cell: Composable) -> Composed:
-    """Return the condition that nothing of a json is lost as jsonb, which keeps only the last of repeated keys.
-
-    Outside strings there is one colon for each key, so none is lost if the colons are as many. Characters and numbers
-    that jsonb rejects do not fit, and are not cast.
-    """
-    pairs = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    escapes = SQL("regexp_replace(replace({}::text, {}, ''), {}, ' ', 'g') !~ {}").format(
-        cell, Literal("\\\\"), Literal(pairs), Literal(r"\\u(0000|[dD][89a-fA-F])")
-    )
-    numbers = SQL("regexp_replace({}::text, {}, '', 'g') !~ {}").format(
-        cell, Literal(_STRINGS), Literal(r"[eE][+-]?[0-9]{4}")
-    )
-    old, new = (
-        SQL("length(regexp_replace({}::text, {}, '', 'g'))").format(each, Literal(rf"{_STRINGS}|[^:]"))
-        for each in (cell, SQL("{}::jsonb").format(cell))
-    )
-    return SQL("CASE WHEN {} AND {} THEN {} = {} ELSE false END").format(escapes, numbers, old, new)
-
-
 def _to_text(cell: Composable, wanted: Column) -> Conversion:
     size = shape(wanted.type).size
     fits: Composable = SQL("true")
@@ -170,7 +137,8 @@ def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conve
     value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
     if f != "text":  # compared as numbers, because 1.00 is 1
         known, value = SQL("{} IN (0, 1)").format(cell), SQL("{} = 1").format(cell)
-    null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(text, value)
+    # IS NOT NULL over an expression fails when PostgreSQL hands it to partitions (XX000), so it asks the bare cell.
+    null = SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(cell, value)
     back = None if f == "text" else SQL("{}::integer::{}").format(cell, SQL(found))
     return Conversion("boolean", known, null, f == "integer", back)
 
@@ -279,3 +247,17 @@ def _to_moment(
         " WHEN {text} ~ ':' THEN {again} = {clock} ELSE ({again})::date = {clock}::date END"
     ).format(moment=_moment(text, wanted), text=text, zoned=Literal(_ZONED), again=again, clock=clock)
     return _plain(wanted.type, fits, value, False)
+
+
+def statement_for(table: QName, found: Column, wanted: Column) -> str:
+    """Return the statement by which a person converts a column, to be read and completed before it is run."""
+    name, type_ = as_needed(found.name), wanted.full_type
+    using = f"{name}::{type_}"
+    of = f"ALTER TABLE {as_needed(table.schema)}.{as_needed(table.name)} ALTER COLUMN {name}"
+    if family(wanted.type) in ("timestamptz", "timestamp", "date") and family(found.type) in _COUNTS:
+        zone = "" if family(wanted.type) == "timestamptz" else " AT TIME ZONE 'UTC'"
+        ways = (f"{of} TYPE {type_} USING to_timestamp({each}){zone};" for each in (name, f"{name} / 1000.0"))
+        return "for seconds: {} for milliseconds: {}".format(*ways)
+    if wanted.type.endswith("[]") and family(found.type) == "text":
+        using = f"string_to_array({name}, ',')::{type_}"
+    return f"{of} TYPE {type_} USING {using};"

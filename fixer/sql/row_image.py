@@ -16,6 +16,17 @@ from fixer.sql.types import family
 
 # Types whose cells jsonb keeps to the last digit (PostgreSQL manual, 8.14: numbers are kept as numeric).
 _EXACT = frozenset({"boolean", "integer", "numeric", "text", "uuid", "date", "timestamptz", "timestamp", "bytea"})
+# Types whose cells never contain json, of which jsonb rejects \u0000.
+_HELD = _EXACT | {
+    "jsonb",
+    "float",
+    "time without time zone",
+    "time with time zone",
+    "interval",
+    "inet",
+    "cidr",
+    "money",
+}
 _IN_ONE_CALL = 40  # cells: a function takes at most 100 arguments, two for each
 
 
@@ -27,7 +38,10 @@ def image(table: Table, *, early: bool = False, alias: str = "t") -> Composable:
 def whole(types: Mapping[str, str], alias: str = "t") -> Composable:
     """Return the image of the row `alias`, whose columns have these types."""
     odd = [name for name, type_ in types.items() if family(type_) not in _EXACT]
-    cells_of_all: Composable = likeness(alias)
+    hard = any(family(type_).removesuffix("[]") not in _HELD for type_ in types.values())
+    cells_of_all: Composable = (
+        _likeness_of([name for name in types if name not in odd], alias) if hard else likeness(alias)
+    )
     for start in range(0, len(odd), _IN_ONE_CALL):
         cells_of_all = SQL("({} || {})").format(cells_of_all, cells(odd[start : start + _IN_ONE_CALL], alias))
     return cells_of_all
@@ -40,6 +54,11 @@ def likeness(alias: str = "t") -> Composed:
     third when undo takes it back.
     """
     return SQL("to_jsonb({}.*)").format(Identifier(alias))  # a bare name would mean a column of that name
+
+
+def _likeness_of(columns: Iterable[str], alias: str) -> Composed:
+    """Return these cells of the row `alias` alone, because jsonb cannot hold every cell of a json."""
+    return SQL("(SELECT to_jsonb(few.*) FROM (SELECT {}) AS few)").format(q.columns(columns, alias))
 
 
 def cells(columns: Iterable[str], alias: str = "t") -> Composed:

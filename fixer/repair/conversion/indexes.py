@@ -16,7 +16,7 @@ from fixer.repair.probe import ordered, shown
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
-from fixer.sql.conversions import Conversion
+from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import shape
 
 _NUMBERS = frozenset({"integer", "numeric", "float"})

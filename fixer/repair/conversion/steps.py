@@ -12,6 +12,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import (
     Effect,
     Hazard,
+    Lock,
     Part,
     Phase,
     Repair,
@@ -40,7 +41,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.conversions import Conversion
+from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import shape
 
 
@@ -101,7 +102,7 @@ def _exchanged(parts: list[Part], lightly: tuple[Step, ...]) -> Iterator[Part]:
         step = part.atomic
         if step.phase is Phase.CONVERT:
             yield step.online_as(lightly)
-        elif step.phase is Phase.UNLINK or step.hazard or step.effect.moves or step.shape.restores:
+        elif step.phase in (Phase.TABLES, Phase.UNLINK) or step.hazard or step.effect.moves or step.shape.restores:
             yield part
         else:
             yield step.online_as(())
@@ -136,6 +137,8 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
     name, column = finding.table, finding.about.column
     found = actual.tables[name].columns[column]
     wanted = contract.tables[name].columns[column]
+    if wanted.labels:
+        yield Step(Phase.TABLES, name, f"create the type {wanted.type}", ddl.create_type(wanted), Lock.NONE)
     for key in actual.keys_over(name, column):
         yield drop_foreign_key(key, "the type of its column changes")
     yield from _checks(finding, actual, contract)
@@ -267,6 +270,8 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
             q.over(understood(finding, way, actual), column, cell), cell
         )
     wanted = contract.tables[name].columns[column]
+    if wanted.labels:  # the plan may be the one that creates the type
+        now = SQL("CASE WHEN {} THEN {}::text END").format(q.over(way.fits, column, cell), cell)
     default = wanted.default if found.default is not None else None
     after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, default=default, now=now)
     kept = {canonical(check.expression) for check in contract.tables[name].checks}

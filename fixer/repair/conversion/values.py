@@ -17,7 +17,8 @@ from fixer.repair.probe import ordered, rows_where
 from fixer.repair.rows import identity
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
-from fixer.sql.conversions import Conversion, conversion
+from fixer.sql.conversions import conversion, statement_for
+from fixer.sql.further_conversions import Conversion
 from fixer.sql.row_image import cells, image, likeness
 from fixer.sql.types import family, shape
 
@@ -65,7 +66,10 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
     column = finding.about.column
     found = actual.tables[finding.table].columns[column]
     wanted = contract.tables[finding.table].columns[column]
-    return conversion(found, wanted, contract.hints[finding.table].of(column))
+    way = conversion(found, wanted, contract.hints[finding.table].of(column), actual.version)
+    if isinstance(way, str):
+        return f"{way}; a person may convert it: {statement_for(finding.table, found, wanted)}"
+    return way
 
 
 def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:

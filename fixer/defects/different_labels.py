@@ -1,0 +1,143 @@
+"""The labels of an enum differ from the contract's: one is missing, is spelt in other letters, or is unknown to it.
+
+Costs: a missing label refuses every write of it; a row with a label that the contract lacks breaks every read of it.
+Cure: a person decides, because PostgreSQL cannot remove a label again. The refusal gives ALTER TYPE … RENAME VALUE for
+labels that differ in case only, which loses nothing, ADD VALUE for one that is missing, and the UPDATE for rows that
+hold one that the contract lacks. A label that no row holds is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Enum, Integer, MetaData
+from sqlalchemy import Table as SATable
+
+from fixer.defects import _walk as walk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
+from fixer.model.finding import Finding, Probe
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfColumn
+from fixer.model.table import Column, Table
+from fixer.repair.probe import rows_where
+from fixer.repair.rows import counted
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Literal
+
+SLUG = "different-labels"
+POINT = 4
+STAGE = Stage.COLUMNS
+
+
+@dataclass(frozen=True)
+class Labels(OfColumn):
+    """A column of an enum, with the statements that a person may run."""
+
+    ways: tuple[str, ...]
+    unknown: bool = False  # whether it is about rows that hold labels which the contract lacks
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Labels]]:
+    """Yield the enums that lack labels or spell them in other letters, and those whose rows may hold unknown ones."""
+    for table, wanted, found in walk.typed_columns(actual, contract):
+        if wanted.labels and found.labels and wanted.type == found.type and wanted.home == found.home:
+            yield from _differing(table, wanted, found, actual)
+
+
+def _differing(table: Table, wanted: Column, found: Column, actual: Schema) -> Iterator[Finding[Labels]]:
+    here, type_ = f"{table.name.name}.{wanted.name}", found.full_type
+    lacking = [label for label in wanted.labels if label not in found.labels]
+    extra = [label for label in found.labels if label not in wanted.labels]
+    twins = {label: twin for label in lacking if (twin := _twin(label, extra)) and _twin(label, lacking)}
+    if lacking:
+        ways = [
+            f"ALTER TYPE {type_} RENAME VALUE {_text(twins[label])} TO {_text(label)};"
+            if label in twins
+            else f"ALTER TYPE {type_} ADD VALUE {_text(label)};"
+            for label in lacking
+        ]
+        spelt = f"; it spells {', '.join(map(repr, twins.values()))}" if twins else ""
+        message = f"{here} should take {', '.join(map(repr, lacking))}, {found.type} does not{spelt}"
+        yield Finding(SLUG, POINT, Labels(table.name, wanted.name, tuple(ways)), message)
+    if unknown := [label for label in extra if label not in twins.values()]:
+        yield _held(table, wanted, unknown, actual)
+
+
+def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> Finding[Labels]:
+    """Return the finding that rows hold labels which the contract lacks, with the probe for them."""
+    name = as_needed(wanted.name)
+    of = f"{as_needed(table.name.schema)}.{as_needed(table.name.name)}"
+    ways = tuple(f"UPDATE {of} SET {name} = … WHERE {name} = {_text(label)};" for label in unknown)
+    labels = ", ".join(map(repr, unknown))
+    message = f"rows of {table.name.name} hold {labels} in {table.name.name}.{wanted.name}, which the contract lacks"
+    asks = partial(_holding, actual, table, wanted.name, tuple(unknown))
+    about = Labels(table.name, wanted.name, ways, unknown=True)
+    return Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
+
+
+def _holding(actual: Schema, table: Table, column: str, unknown: tuple[str, ...]) -> Probe:
+    labels = SQL(", ").join(map(Literal, unknown))
+    return rows_where(actual, table.name, SQL("{}::text IN ({})").format(q.column(column), labels))
+
+
+def _twin(label: str, others: list[str]) -> str | None:
+    """Return the one label among others that differs from this one in case only."""
+    twins = [other for other in others if other.casefold() == label.casefold()]
+    return twins[0] if len(twins) == 1 else None
+
+
+def _text(label: str) -> str:
+    return "'" + label.replace("'", "''") + "'"
+
+
+def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, with the statements that a person may run."""
+    ways = " ".join(finding.about.ways)
+    if finding.about.unknown:
+        return refuse(
+            f"only a person knows what {counted(finding.rows)} should hold: add the label to the models, or {ways}"
+        )
+    return refuse(f"a label cannot be removed again; run {ways}")
+
+
+def _moods() -> MetaData:
+    metadata = MetaData()
+    mood = Enum("ok", "sad", name="mood")
+    SATable("moods", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("mood", mood))
+    return metadata
+
+
+def _of(*labels: str) -> str:
+    """Return the statements that give the column an enum of these labels."""
+    listed = ", ".join(map(_text, labels))
+    return (
+        f"CREATE TYPE other AS ENUM ({listed}); ALTER TABLE moods ALTER COLUMN mood TYPE other USING mood::text::other;"
+        "DROP TYPE mood; ALTER TYPE other RENAME TO mood;"
+    )
+
+
+_ROWS = "INSERT INTO moods (mood) VALUES ('ok'), ('ok'), (NULL)"
+SPECIMENS = (
+    Specimen(
+        "in other letters", "ALTER TYPE mood RENAME VALUE 'ok' TO 'OK'", contract=_moods, setup=_ROWS, manual=True
+    ),
+    Specimen("a label is missing", _of("ok"), contract=_moods, setup=_ROWS, manual=True),
+    Specimen(
+        "rows hold one that the contract lacks",
+        _of("ok", "sad", "gone") + "UPDATE moods SET mood = 'gone' WHERE id < 3",
+        contract=_moods,
+        setup=_ROWS,
+        rows=2,
+        manual=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("one that no row holds", _of("ok", "gone", "sad"), contract=_moods, setup=_ROWS),
+    Specimen("in another order", _of("sad", "ok"), contract=_moods, setup=_ROWS),
+)

@@ -1,0 +1,123 @@
+"""Conversions of types with one exact way: documents, networks, lists, money, bits and bytes.
+
+Sources: PostgreSQL manual, chapter 8 (data types), and 9.27.6, for texts that are tried as a type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixer.model.table import Column
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.types import family, shape
+
+_STRINGS = r'"(\\.|[^"\\])*"'
+_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
+_TRIED = ("json", "jsonb", "inet", "cidr")
+_TRYING = 16  # the first version with pg_input_is_valid
+_MARK = "\x01"  # a character that no json has outside an escape
+_ESCAPES = ((r"\n", "\n"), (r"\t", "\t"), (r"\r", "\r"), (r"\b", "\b"), (r"\f", "\f"), (r"\/", "/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How values of one type become values of another.
+
+    `fits` is the condition that the value of a row can be converted, and `value` is the new value. It is `reversible`
+    if every new value alone gives back the old spelling. `back` is the old value over the new cell, if that is not
+    simply the cell's text.
+    """
+
+    type: str
+    fits: Composable
+    value: Composable
+    reversible: bool = False
+    back: Composable | None = None
+    home: str = ""  # the schema of the type, if its name lacks it
+
+    @property
+    def full_type(self) -> str:
+        """The type as SQL spells it under any search_path."""
+        return Column("", self.type, home=self.home).full_type
+
+
+def further_conversion(found: Column, wanted: Column, version: int) -> Conversion | None:
+    """Return how values of these types are converted, or None if this module knows no way."""
+    f, w, cell = family(found.type), family(wanted.type), q.column(found.name)
+    if f == "text" and w in _TRIED and version >= _TRYING:
+        return _tried(cell, wanted)
+    if f == "text" and w == "time without time zone" and shape(wanted.type).size in (None, 6):
+        text = SQL("btrim({}::text)").format(cell)
+        return Conversion(wanted.type, SQL("{} ~ {}").format(text, Literal(_TIME)), SQL("{}::time").format(text))
+    if f == "money" and w == "numeric":
+        return _from_money(cell, wanted)
+    if found.type == "bit(1)" and w == "boolean":
+        bit = SQL("{}::integer::bit(1)").format(cell)
+        return Conversion("boolean", SQL("true"), SQL("{} = B'1'").format(cell), True, bit)
+    if f == "bytea" and w == "uuid":
+        sixteen, value = SQL("octet_length({}) = 16").format(cell), SQL("encode({}, 'hex')::uuid").format(cell)
+        return Conversion("uuid", sixteen, value, True, SQL("decode(replace({}::text, '-', ''), 'hex')").format(cell))
+    if f in ("json", "jsonb") and wanted.type == "text[]":
+        return _list(f, cell)
+    return None
+
+
+def _tried(cell: Composable, wanted: Column) -> Conversion:
+    """Return the conversion of a text that the server can try as the wanted type without an error."""
+    fits: Composable = SQL("pg_input_is_valid({}::text, {})").format(cell, Literal(wanted.type))
+    if wanted.type == "jsonb":  # of repeated keys jsonb keeps the last
+        fits = SQL("CASE WHEN {} THEN {} ELSE false END").format(fits, as_jsonb(SQL("{}::text").format(cell)))
+    value = SQL("{}::text::{}").format(cell, SQL(wanted.type))
+    return Conversion(wanted.type, fits, value, wanted.type == "json")
+
+
+def _from_money(cell: Composable, wanted: Column) -> Conversion:
+    """Return the conversion of money, a whole number of the smallest coin that lc_monetary knows."""
+    measure, number = shape(wanted.type), SQL("{}::numeric").format(cell)
+    fits: Composable = SQL("true")
+    if measure.size is not None:
+        scale = measure.scale or 0
+        top = Literal(10 ** (measure.size - scale))
+        fits = SQL("(abs({}) < {} AND {} = round({}, {}))").format(number, top, number, number, Literal(scale))
+    value = SQL("{}::{}").format(number, SQL(wanted.full_type))
+    return Conversion(wanted.type, fits, value, True, SQL("{}::numeric::money").format(cell))
+
+
+def _list(f: str, cell: Composable) -> Conversion:
+    """Return the conversion of a list of strings and nulls; other elements, and characters by number, do not fit.
+
+    Quotation marks and backslashes are escaped alike in json and in the text of an array.
+    """
+    text: Composable = SQL("replace(btrim({}::text, {}), {}, {})").format(
+        cell, Literal(" \t\r\n"), Literal("\\\\"), Literal(_MARK)
+    )
+    rest = SQL("regexp_replace({}::text, {}, '', 'g')").format(cell, Literal(_STRINGS))
+    fits = SQL("(btrim({}, {}) ~ {} AND {} !~ {})").format(
+        rest, Literal(" \t\r\n"), Literal(r"^\[([ ,\t\r\n]|null)*\]$"), text, Literal(r"\\u")
+    )
+    for escape, character in _ESCAPES:
+        text = SQL("replace({}, {}, {})").format(text, Literal(escape), Literal(character))
+    text = SQL("replace({}, {}, {})").format(text, Literal(_MARK), Literal("\\\\"))
+    value = SQL("('{{' || substr({}, 2, length({}) - 2) || '}}')::text[]").format(text, text)
+    return Conversion("text[]", fits, value, f == "jsonb", SQL("to_{}({})").format(SQL(f), cell))
+
+
+def as_jsonb(cell: Composable) -> Composed:
+    """Return the condition that nothing of a json is lost as jsonb, which keeps only the last of repeated keys.
+
+    Outside strings there is one colon for each key, so none is lost if the colons are as many. Characters and numbers
+    that jsonb rejects do not fit, and are not cast.
+    """
+    pairs = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    escapes = SQL("regexp_replace(replace({}::text, {}, ''), {}, ' ', 'g') !~ {}").format(
+        cell, Literal("\\\\"), Literal(pairs), Literal(r"\\u(0000|[dD][89a-fA-F])")
+    )
+    numbers = SQL("regexp_replace({}::text, {}, '', 'g') !~ {}").format(
+        cell, Literal(_STRINGS), Literal(r"[eE][+-]?[0-9]{4}")
+    )
+    old, new = (
+        SQL("length(regexp_replace({}::text, {}, '', 'g'))").format(each, Literal(rf"{_STRINGS}|[^:]"))
+        for each in (cell, SQL("{}::jsonb").format(cell))
+    )
+    return SQL("CASE WHEN {} AND {} THEN {} = {} ELSE false END").format(escapes, numbers, old, new)

@@ -1,0 +1,82 @@
+"""Values with one exact way to the wanted type are converted and come back; json that jsonb rejects moves as it is."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+from sqlalchemy import ARRAY, JSON, Boolean, Column, Enum, ForeignKey, Numeric, Text, Time, Uuid
+from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
+
+import fixer
+from fixer.model.plan import MODES
+from lab.database import lent
+from lab.examples.models import contract, integer, key
+from lab.laboratory import Laboratory
+
+WAYS = {
+    "money": ("money", Numeric(18, 2), ["$92,233,720,368,547.58", "-0.99"], ["92233720368547.58", "-0.99"]),
+    "text to jsonb": ("text", JSONB(), ['{"b":1,  "a": 2}', "[1, 2]"], ['{"a": 2, "b": 1}', "[1, 2]"]),
+    "text to json": ("text", JSON(), ['{"b":1,  "a": "\\u0000"}'], ['{"b":1,  "a": "\\u0000"}']),
+    "text to inet": ("text", INET(), ["10.0.0.1", "::0001"], ["10.0.0.1/32", "::1/128"]),
+    "text to cidr": ("text", CIDR(), ["10.0.0.0/8"], ["10.0.0.0/8"]),
+    "text to time": ("text", Time(), ["12:30", "23:59:59.5"], ["12:30:00", "23:59:59.5"]),
+    "bit": ("bit(1)", Boolean(), ["0", "1"], ["false", "true"]),
+    "bytes": ("bytea", Uuid(), ["\\x00112233445566778899aabbccddeeff"], ["00112233-4455-6677-8899-aabbccddeeff"]),
+    "a list in jsonb": (
+        "jsonb",
+        ARRAY(Text),
+        ['["a, b", "c\\"d\\\\n\\n", null]', "[]"],
+        ['{"a, b","c\\"d\\\\n\n",NULL}', "{}"],
+    ),
+    "a list in json": ("json", ARRAY(Text), ['[ "one",\n"a\\/b" ]'], ["{one,a/b}"]),
+    "a type that is not there": ("text", Enum("new", "old", name="age"), ["new", "old"], ["new", "old"]),
+}
+
+
+CELLS = "SELECT json_agg(v::text ORDER BY id) FROM m"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", WAYS)
+def test_a_value_with_an_exact_way_is_converted_and_comes_back(laboratory: Laboratory, name: str, mode: str) -> None:
+    found, wanted, values, expected = WAYS[name]
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
+        with connection, connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO m (v) VALUES (%s)", [(value,) for value in values])
+        before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted)))
+        run = fixer.apply(connection, models, allow_hazards="all", mode=mode)
+        assert [None, *expected] == database.ask(CELLS)
+        fixer.undo(connection, run.run)
+        assert before == database.ask(CELLS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_texts_in_partitions_become_booleans(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(m=(key(autoincrement=False), Column("v", Boolean)))
+    wanted.tables["m"].dialect_options["postgresql"]["partition_by"] = "LIST (id)"
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(
+            "CREATE TABLE m (id integer PRIMARY KEY, v text) PARTITION BY LIST (id);"
+            "CREATE TABLE m1 PARTITION OF m FOR VALUES IN (1); CREATE TABLE m2 PARTITION OF m FOR VALUES IN (2, 3);"
+            "INSERT INTO m VALUES (1, 'true'), (2, 'false'), (3, NULL)"
+        )
+        fixer.apply(connection, wanted, allow_hazards="all", mode=mode)
+        assert database.ask(CELLS) == ["true", "false", None]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_json_that_jsonb_rejects_moves_to_quarantine_and_comes_back(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(),), m=(key(), integer("p_id", ForeignKey("p.id")), Column("v", JSON)))
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE m (id serial PRIMARY KEY, p_id integer, v json);"
+            r"""INSERT INTO m (p_id, v) VALUES (5, '{"a": "\u0000"}'), (5, NULL), (5, 'null')"""
+        )
+        before = database.ask("SELECT json_agg(m::text ORDER BY id) FROM m")
+        run = fixer.apply(connection, wanted, allow_hazards="all", mode=mode)
+        assert database.ask("SELECT count(*) FROM m") == 0
+        fixer.undo(connection, run.run)
+        assert before == database.ask("SELECT json_agg(m::text ORDER BY id) FROM m")
