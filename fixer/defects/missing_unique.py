@@ -33,9 +33,13 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted uniques that no valid index proves; a unique index is as good as a constraint."""
     for _, table, key in walk.indexes(actual, contract):
         if key.unique and not _is_proved(key, table):
-            what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
-            message = f"{table.name.name} should have UNIQUE {what}, has none"
+            message = f"{table.name.name} should have UNIQUE {_what(key)}, has none"
             yield Finding(SLUG, POINT, OfIndex(table.name, key), message)
+
+
+def _what(key: Index) -> str:
+    """Return what is unique, in words: columns, or what an index says of expressions and of the rows that it binds."""
+    return key.tail.removeprefix("USING btree ") if key.partial or "" in key.columns else f"({', '.join(key.columns)})"
 
 
 def _is_proved(key: Index, table: Table) -> bool:
@@ -55,7 +59,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     ddl.alone(table, key)
     ddl.whole(table, key.columns)
     free = ddl.free_constraint_name(table, actual, name, key.name, index=True)
-    title = f"add UNIQUE ({', '.join(filter(None, key.columns))}) to {name.name}"
+    title = f"add UNIQUE {_what(key)} to {name.name}"
     dropped = tuple(
         drop_constraint(
             name,
