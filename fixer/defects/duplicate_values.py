@@ -114,7 +114,10 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
     pairs = (q.not_distinct(actual.tables[name], column, "k", "t") for column in key.columns)
     rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs))
-    reason = f"an earlier row has its ({', '.join(key.columns)})"
+    primary = contract.tables[name].primary_key
+    known = ", ".join(c for c in primary.columns if c in actual.tables[name].columns) if primary else ""
+    keeper = f"the row with the lowest {known}" if known else "the row that is stored first"
+    reason = f"{keeper} has its ({', '.join(key.columns)}), and stays"
     mover = Mover(actual, contract)
     moves = mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals)
     return Repair.of(moves)
