@@ -79,8 +79,8 @@ def _as_today(statement: Composable, step: Step, future: Schema) -> Composable:
     """Return a condition with today's rows in place of each table that the plan renames or converts before the step."""
     if step.phase < Phase.CONVERT:
         return statement
-    changed = {q.name(name): _shown(table) for name, table in future.tables.items() if not q.is_stored(table)}
-    return _with(statement, {repr(name): rows for name, rows in changed.items()}) if changed else statement
+    shown = {repr(q.name(name)): _shown(table) for name, table in future.tables.items() if not q.is_stored(table)}
+    return _with(statement, shown)
 
 
 def _shown(table: Table) -> Composable:

@@ -3,10 +3,12 @@
 Costs: the unique constraint cannot be added, and a login or an order number may mean two rows.
 Cure: keep the row with the lowest primary key, and move the others to quarantine; rows that reference them are treated
 like orphans (see orphan-rows). Rows are not merged, because only a person knows whether two accounts are the same.
+Under a partial unique or one over expressions, a person decides.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
@@ -14,9 +16,10 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import canonical, names_column, tail_of
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair
+from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.probe import shown
@@ -31,26 +34,58 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
-    """Yield the wanted uniques that no index proves, with the probe for repeats; skip partial ones and expressions."""
+    """Yield the wanted uniques that no index proves, with the probe for repeats."""
     for wanted, table, key in walk.indexes(actual, contract):
-        if not key.unique or "" in key.columns or key.partial or table.created or _is_proved(key, table):
+        if not key.unique or table.created or _is_proved(key, table):
             continue
-        there = [table.columns.get(column) for column in key.columns]
-        if all(column and not column.mapped for column in there):
-            source = _numbered(q.rows_of(table, own=True), key, table, wanted)
-            show = (*shown(table), *(q.column(c) for c in key.columns))
+        named = [c for c in table.columns if names_column(key.tail, c)] if _is_special(key) else key.columns
+        there = [table.columns.get(column) for column in named]
+        if all(column and not column.mapped for column in there) and _has_all(key, wanted, table):
+            source = _special(key, table) if _is_special(key) else _numbered(_own(table), key, table, wanted)
+            show = (*shown(table), *(q.column(c) for c in named))
+            what = key.tail.removeprefix("USING btree ") if _is_special(key) else f"({', '.join(key.columns)})"
             yield Finding(
                 SLUG,
                 POINT,
                 OfIndex(table.name, key),
-                f"{table.name.name} should have each ({', '.join(key.columns)}) once, has it repeatedly",
+                f"{table.name.name} should have each {what} once, has it repeatedly",
                 only_with_rows=True,
                 asks=partial(Probe, source, SQL("t.pgmend_repeat > 1"), show, costly=True),
             )
 
 
+def _own(table: Table) -> Composable:
+    return q.rows_of(table, own=True)
+
+
+def _is_special(key: Index) -> bool:
+    """Return whether a unique is partial or over expressions, so that its definition says what repeats."""
+    return key.partial or "" in key.columns
+
+
+def _has_all(key: Index, wanted: Table, table: Table) -> bool:
+    """Return whether the table has all columns that a special unique names."""
+    return not _is_special(key) or all(c in table.columns for c in wanted.columns if names_column(key.tail, c))
+
+
+def _special(key: Index, table: Table) -> Composed:
+    """Return the rows that a partial unique or one over expressions binds, numbered among those that repeat."""
+    tail = tail_of(key.tail)
+    values = [SQL("({})").format(SQL(_ORDER.sub("", each.strip()))) for each in tail.elements]
+    bound = [SQL("({})").format(SQL(tail.condition.strip()))] if tail.condition.strip() else []
+    filled = [] if key.nulls_not_distinct else [SQL("{} IS NOT NULL").format(value) for value in values]
+    return SQL("(SELECT t.*, row_number() OVER (PARTITION BY {}) AS pgmend_repeat FROM {} WHERE {}) AS t").format(
+        SQL(", ").join(values), _own(table), q.all_of([*bound, *filled, SQL("true")])
+    )
+
+
+_ORDER = re.compile(r"( \w+_ops)?( DESC| ASC)?( NULLS (FIRST|LAST))?$")
+
+
 def _is_proved(key: Index, table: Table) -> bool:
-    """Return whether an index proves that no two rows agree in these columns."""
+    """Return whether an index proves that no two rows agree in these columns, or in what a special unique says."""
+    if _is_special(key):
+        return any(i.unique and i.valid and canonical(i.tail) == canonical(key.tail) for i in table.indexes)
     return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
 
 
@@ -71,12 +106,19 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
 
 
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
-    """Move all but the first row of each group to quarantine."""
+    """Move all but the first row of each group to quarantine; refuse for a partial unique or one over expressions."""
     name, key = finding.table, finding.about.wanted
+    if _is_special(key):
+        return refuse(
+            "only a person can tell which of these rows is meant: change or remove the others, and plan again"
+        )
     source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
     pairs = (q.not_distinct(actual.tables[name], column, "k", "t") for column in key.columns)
     rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs))
-    reason = f"an earlier row has its ({', '.join(key.columns)})"
+    primary = contract.tables[name].primary_key
+    known = ", ".join(c for c in primary.columns if c in actual.tables[name].columns) if primary else ""
+    keeper = f"the row with the lowest {known}" if known else "the row that is stored first"
+    reason = f"{keeper} has its ({', '.join(key.columns)}), and stays"
     mover = Mover(actual, contract)
     moves = mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals)
     return Repair.of(moves)

@@ -34,8 +34,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted uniques that no valid index proves; a unique index is as good as a constraint."""
     for _, table, key in walk.indexes(actual, contract):
         if key.unique and not is_proved(key, table):
-            what = f"({', '.join(key.columns)})" if all(key.columns) else key.tail
-            message = f"{table.name.name} should have UNIQUE {what}, has none"
+            message = f"{table.name.name} should have UNIQUE {key.what}, has none"
             yield Finding(SLUG, POINT, OfIndex(table.name, key), message)
 
 

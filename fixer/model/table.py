@@ -83,6 +83,12 @@ class Index:
     exclusion: str = ""  # the definition of the exclusion constraint that it backs
 
     @property
+    def what(self) -> str:
+        """What it holds, in words: its columns, or all that its definition says of expressions and of rows."""
+        plain = not self.partial and all(self.columns)
+        return f"({', '.join(self.columns)})" if plain else self.tail.removeprefix("USING btree ")
+
+    @property
     def is_plain_key(self) -> bool:
         """Whether it proves at once that its columns are unique, so that a foreign key may point at them."""
         return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, Table, Text, func
 
 import fixer
 from fixer.connect.target import resolve
@@ -187,3 +187,40 @@ def test_the_command_line_says_how_many_rows_are_too_many(laboratory: Laboratory
                 1,
                 "fixer: The plan moves 6 rows to quarantine, --max-moved allows 5. Nothing was changed.\n",
             )
+
+
+LOWER = MetaData()
+_NAMES = Table("account", LOWER, Column("id", Integer, primary_key=True), Column("name", Text), Column("gone", Text))
+Index("one_name", func.lower(_NAMES.c.name), unique=True)
+Index("one_left", _NAMES.c.name, unique=True, postgresql_where=_NAMES.c.gone.is_(None))
+ACCOUNTS = "CREATE TABLE account (id serial PRIMARY KEY, name text, gone text);"
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("('A', 'x'), ('a', NULL)", ["(lower(name))"]),
+        ("('a', NULL), ('a', NULL)", ["(lower(name))", "(name) WHERE (gone IS NULL)"]),
+    ],
+)
+def test_repeats_under_a_special_unique_are_for_a_person(
+    database: Database, rows: str, said: list[str], mode: str
+) -> None:
+    database.run(f"{ACCOUNTS} INSERT INTO account (name, gone) VALUES {rows}")
+    before = all_of(database)
+    plan = fixer.plan(resolve(database.dsn), LOWER, mode=mode)
+    with pytest.raises(NeedsPermission):
+        fixer.apply(resolve(database.dsn), LOWER, mode=mode, allow_hazards="all")
+
+    manual = [(f.message, f.rows) for f in plan.findings if f.repair.refusal]
+    assert manual == [(f"account should have each {each} once, has it repeatedly", 1) for each in said]
+    assert before == all_of(database)
+
+
+def test_a_special_unique_is_added_where_nothing_repeats(database: Database) -> None:
+    database.run(
+        f"{ACCOUNTS} INSERT INTO account (name, gone) VALUES ('a', 'x'), ('b', NULL), (NULL, NULL), (NULL, NULL)"
+    )
+
+    assert fixer.apply(resolve(database.dsn), LOWER).ok
