@@ -56,6 +56,7 @@ class Assembly:
         self._cells = self._read_columns()
         self._sequences |= {} if model else self._elsewhere(ask)
         self._constraints, self._hindering, self._heirs = constraints(), obstacles(), heirs()
+        self._disabled = self._read_disabled()
         checks = [WantedCheck(row[0], self._checked(row[3], row[4]), row[-3]) for row in self._of_type("c")]
         self.definitions = Definitions(ask, self._wanted, checks, known)
 
@@ -144,7 +145,8 @@ class Assembly:
         tables: dict[int, list[s.Index]] = defaultdict(list)
         tails = self.definitions.tails
         for row, (oid, columns, _) in zip(self._indexes, self._wanted, strict=True):
-            tables[row[0]].append(s.Index(row[2], columns, tails[oid], *row[9:]))
+            whole: list[Any] = [row[2], columns, tails[oid], *row[9:-1], self._silent(row[-1])]
+            tables[row[0]].append(s.Index(*whole))
         return _by_name(tables)
 
     def _read_checks(self) -> dict[int, list[s.Check]]:
@@ -156,20 +158,26 @@ class Assembly:
         return _by_name(tables)
 
     def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
-        disabled: dict[int, list[tuple[QName, str]]] = defaultdict(list)
-        for kind, _, trigger, _, _, key, table in self._hindering:
-            if kind == "disabled":
-                disabled[key].append((QName(*table), trigger))
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
         for oid, _, name, relation, places, target, targets, *rest in self._of_type("f"):
             *facts, emptied, inherited, _, equalities, _, here, there = rest
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
-            silent = tuple(sorted(disabled.get(oid, ()), key=lambda pair: pair[1]))
-            whole: list[Any] = [name, *ends, *facts, silent, chosen, inherited, tuple(equalities or ())]
+            whole: list[Any] = [name, *ends, *facts, self._silent(oid), chosen, inherited, tuple(equalities or ())]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
+
+    def _read_disabled(self) -> dict[int, list[tuple[QName, str]]]:
+        disabled: dict[int, list[tuple[QName, str]]] = defaultdict(list)
+        for kind, _, trigger, _, _, key, table in self._hindering:
+            if kind == "disabled":
+                disabled[key].append((QName(*table), trigger))
+        return disabled
+
+    def _silent(self, constraint: int | None) -> tuple[tuple[QName, str], ...]:
+        """Return the triggers of a constraint that do not fire."""
+        return tuple(sorted(self._disabled.get(constraint or 0, ()), key=lambda pair: pair[1]))
 
     def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:
         if elsewhere:

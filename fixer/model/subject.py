@@ -151,6 +151,13 @@ class OfIndex(OfTable):
 
 
 @dataclass(frozen=True)
+class FoundIndex(OfIndex):
+    """An index that the contract wants, with the index found in its place."""
+
+    found: Index
+
+
+@dataclass(frozen=True)
 class StrayIndex(OfTable):
     """An index that the contract does not want."""
 

@@ -81,6 +81,7 @@ class Index:
     partial: bool = False
     nulls_not_distinct: bool = False
     exclusion: str = ""  # the definition of the exclusion constraint that it backs
+    disabled_triggers: tuple[tuple[QName, str], ...] = ()  # (table, trigger) of those that do not fire, if deferrable
 
     @property
     def what(self) -> str:

@@ -221,7 +221,8 @@ class Mover:
 def one_at_most(tables: Iterable[Table], columns: Iterable[str], rows: int) -> None:
     """Raise RefusalError if several rows would get the same value in a unique key, found or wanted."""
     filled = set(columns)
-    once = [key for table in tables for key in table.plain_keys if set(key.columns) <= filled]
+    keys = (key for table in tables for key in table.indexes if key.unique and not key.partial)
+    once = [key for key in keys if set(key.columns) <= filled]
     if once and rows > 1:
         raise RefusalError(f"{rows} rows would get the same {', '.join(once[0].columns)}, which stands once each")
 

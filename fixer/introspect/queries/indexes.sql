@@ -18,7 +18,8 @@ SELECT i.indrelid AS relation,
        coalesce(k.condeferred, false) AS deferred,
        i.indpred IS NOT NULL AS partial,
        i.indnullsnotdistinct AS nulls_not_distinct,
-       CASE k.contype WHEN 'x' THEN pg_catalog.pg_get_constraintdef(k.oid) ELSE '' END AS exclusion
+       CASE k.contype WHEN 'x' THEN pg_catalog.pg_get_constraintdef(k.oid) ELSE '' END AS exclusion,
+       k.oid AS key
   FROM (VALUES (false)) AS older (indnullsnotdistinct)
  CROSS JOIN LATERAL (SELECT indexrelid, indrelid, indkey, indnatts, indnkeyatts, indexprs, indpred, indclass,
                             indcollation, indoption, indisunique, indisprimary, indisvalid, indisready, indislive,

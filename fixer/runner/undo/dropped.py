@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 
 from fixer.model.step import JOURNAL
 from fixer.runner.journal.definitions import UNPROVED, Definitions, Item
@@ -18,6 +19,7 @@ def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
     yield from _constraints(now, then)
     for index in changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
+    yield from _unlogged(now, then)
     yield from _sequences(now, then)
     for column in changed(now, then, "column"):
         yield from _column(now, then, column)
@@ -55,6 +57,18 @@ def _goes(key: Item, then: Definitions) -> bool:
     # PostgreSQL 18: a NOT NULL that was NOT VALID and has been validated can only be recreated.
     proved = was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
     return (key.detail["type"] != "n" or proved) and (was is None or differs(key, was))
+
+
+def _unlogged(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield the statements that make tables UNLOGGED again, those that reference others before these."""
+    was = {table.of: table.detail["persistence"] for table in then.of_kind("table")}
+    going = {t.of for t in now.of_kind("table") if was.get(t.of) == "u" != t.detail["persistence"]}
+    order: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(going, ()))
+    for key in now.of_kind("constraint") if going else ():
+        if key.of in going and key.detail["target"] in going and key.of != key.detail["target"]:
+            order.add(key.detail["target"], key.of)
+    for oid in order.static_order():
+        yield alter(now, oid, SQL("SET UNLOGGED"))
 
 
 def _sequences(now: Definitions, then: Definitions) -> Iterator[Composable]:

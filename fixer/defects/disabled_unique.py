@@ -1,0 +1,115 @@
+"""A deferrable unique or exclusion constraint is not enforced: the trigger that checks it is disabled.
+
+Costs: rows that break it are accepted, although the catalogue calls it valid; pg_dump does not show that state.
+Cure: settle the rows that break it (see duplicate-values), then enable the trigger. Only a superuser may enable it; any
+other role drops the constraint and adds it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
+
+from fixer.defects import _walk as walk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import canonical
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Hazard, Phase, Repair, refuse
+from fixer.model.subject import FoundIndex
+from fixer.model.table import Index
+from fixer.sql import ddl
+from fixer.sql.alter import alter, drop_constraint
+from fixer.sql.compose import SQL, Identifier
+
+SLUG = "disabled-unique"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundIndex]]:
+    """Yield the wanted constraints of which the table has one whose trigger does not fire."""
+    for wanted, table in walk.tables(actual, contract):
+        for key in wanted.indexes:
+            found = next((each for each in table.indexes if _is_it(each, key)), None)
+            if found and found.disabled_triggers:
+                what = key.exclusion or f"{'PRIMARY KEY' if key.primary else 'UNIQUE'} ({', '.join(key.columns)})"
+                message = f"{table.name.name} should have {what}, {found.name} is not enforced: its trigger is disabled"
+                yield Finding(SLUG, POINT, FoundIndex(table.name, key, found), message)
+
+
+def _is_it(found: Index, wanted: Index) -> bool:
+    """Return whether a valid index of the table is the wanted one."""
+    if not found.valid or found.unique != wanted.unique or found.primary != wanted.primary:
+        return False
+    if wanted.exclusion or found.exclusion:
+        return canonical(found.exclusion) == canonical(wanted.exclusion)
+    return found.deferrable == wanted.deferrable and set(found.columns) == set(wanted.columns) and not found.partial
+
+
+def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> Repair:
+    """Enable its trigger, or drop the constraint and add it again."""
+    name, key = finding.table, finding.about.found
+    if actual.session and actual.session.superuser:
+        return Repair.of(
+            alter(
+                Phase.INDEXES,
+                table,
+                f"enable the trigger {trigger} of the constraint {key.name}",
+                SQL("ENABLE TRIGGER {}").format(Identifier(trigger)),
+            )
+            for table, trigger in key.disabled_triggers
+        )
+    if actual.tables[name].kind != "r" or actual.tables[name].inherits:
+        return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
+    why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"
+    clause = SQL("ADD {}").format(ddl.key_clause(key.name, key))
+    if key.exclusion:
+        clause = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.exclusion))
+    return Repair.of(
+        (
+            drop_constraint(name, key.name, why, hazard=Hazard.REPLACES_CONSTRAINT),
+            alter(Phase.INDEXES, name, f"add the constraint {key.name}", clause),
+        )
+    )
+
+
+def _members() -> MetaData:
+    """Return a contract with a deferrable unique."""
+    metadata = MetaData()
+    Table(
+        "members",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("email", String(100), nullable=False),
+        UniqueConstraint("email", deferrable=True, initially="DEFERRED"),
+    )
+    return metadata
+
+
+SETUP = "INSERT INTO members (email) VALUES ('a@example.invalid'), ('b@example.invalid')"
+SPECIMENS = (
+    Specimen("disabled", "ALTER TABLE members DISABLE TRIGGER ALL", contract=_members, setup=SETUP, superuser=True),
+    Specimen(
+        "disabled, and rows repeat",
+        "ALTER TABLE members DISABLE TRIGGER ALL; INSERT INTO members (email) VALUES ('a@example.invalid')",
+        hazards=frozenset({"moves-rows"}),
+        quarantined=1,
+        also=frozenset({"duplicate-values"}),
+        contract=_members,
+        setup=SETUP,
+        superuser=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "a trigger of a user is disabled",
+        "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER quiet BEFORE INSERT ON members FOR EACH ROW EXECUTE FUNCTION nothing();"
+        "ALTER TABLE members DISABLE TRIGGER quiet",
+        contract=_members,
+        setup=SETUP,
+    ),
+)
