@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical
+from fixer.model.expression import as_needed, canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
@@ -52,6 +53,9 @@ def _is_it(found: Index, wanted: Index) -> bool:
 def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> Repair:
     """Enable its trigger, or drop the constraint and add it again."""
     name, key = finding.table, finding.about.found
+    if key.exclusion:  # nobody has looked for rows that conflict, and to enable the trigger does not either
+        again = f"DROP CONSTRAINT {as_needed(key.name)}, ADD CONSTRAINT {as_needed(key.name)} {key.exclusion}"
+        return refuse(f"rows may conflict: ALTER TABLE {as_needed(name.schema)}.{as_needed(name.name)} {again};")
     if actual.session and actual.session.superuser:
         return Repair.of(
             alter(
@@ -66,8 +70,6 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
     why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"
     clause = SQL("ADD {}").format(ddl.key_clause(key.name, key))
-    if key.exclusion:
-        clause = SQL("ADD CONSTRAINT {} {}").format(Identifier(key.name), SQL(key.exclusion))
     return Repair.of(
         (
             drop_constraint(name, key.name, why, hazard=Hazard.REPLACES_CONSTRAINT),
@@ -89,6 +91,15 @@ def _members() -> MetaData:
     return metadata
 
 
+def _rooms() -> MetaData:
+    """Return a contract with a deferrable exclusion constraint."""
+    metadata = MetaData()
+    hours = Column("hours", INT4RANGE, nullable=False)
+    exclusion = ExcludeConstraint((hours, "&&"), name="rooms_free", deferrable=True, initially="DEFERRED")
+    Table("rooms", metadata, Column("id", Integer, primary_key=True), hours, exclusion)
+    return metadata
+
+
 SETUP = "INSERT INTO members (email) VALUES ('a@example.invalid'), ('b@example.invalid')"
 SPECIMENS = (
     Specimen("disabled", "ALTER TABLE members DISABLE TRIGGER ALL", contract=_members, setup=SETUP, superuser=True),
@@ -101,6 +112,14 @@ SPECIMENS = (
         contract=_members,
         setup=SETUP,
         superuser=True,
+    ),
+    Specimen(
+        "an exclusion, and rows conflict",
+        "ALTER TABLE rooms DISABLE TRIGGER ALL; INSERT INTO rooms (hours) VALUES ('[8,12)')",
+        contract=_rooms,
+        setup="INSERT INTO rooms (hours) VALUES ('[9,10)')",
+        superuser=True,
+        manual=True,
     ),
 )
 NEAR_MISSES = (
