@@ -63,6 +63,12 @@ class Published:
     tables: tuple[str, ...] = ()
     steps: tuple[int, ...] = ()
 
+    @property
+    def opening(self) -> str:
+        """The beginning of a sentence about them, such as: The publication p publishes"""
+        names, one = ", ".join(self.publications), len(self.publications) == 1
+        return f"The publication {names} publishes" if one else f"The publications {names} publish"
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -13,7 +13,6 @@ from rich.text import Text
 from fixer.model.choice import Left
 from fixer.model.finding import Finding
 from fixer.model.plan import ATOMIC, Plan, Published
-from fixer.model.published import named
 from fixer.model.report import Report
 from fixer.model.run import Entry, PastRun, Run, Undone
 from fixer.model.step import Hazard
@@ -101,7 +100,7 @@ def _left(left: Left) -> Text:
 
 def _published(published: Published) -> Text:
     """Return what subscribers need before a plan runs, so that they do not stop."""
-    who = named(published)
+    who = published.opening
     if not published.heard:
         return Text(f"{who} the tables of the fixer, too: a subscriber that comes later needs them first.\n", "dim")
     lines = [f"{who} what this plan makes. Subscribers stop until they have the same."]

@@ -12,7 +12,6 @@ from fixer.errors import NeedsPermission, PlanRefused, TargetError
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
 from fixer.model.plan import Plan
-from fixer.model.published import named
 from fixer.model.report import Report
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard
@@ -63,7 +62,7 @@ def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
     if plan.published is None or Hazard.STOPS_SUBSCRIBERS not in lacking:
         return ""
     return (
-        f"{named(plan.published)} what it makes, and subscribers stop until they have the same: `fixer plan` says what"
+        f"{plan.published.opening} what it makes, and subscribers stop until they have the same: `fixer plan` says what"
         ' to run there first ("all" does not speak for other servers). '
     )
 

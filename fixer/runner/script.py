@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from fixer.connect.settings import DEFAULTS, EXACTLY, QUIETLY, SAFELY, SEEING_ALL, assigning
 from fixer.model.plan import Plan, PlannedStep, step_to_json
-from fixer.model.published import named
 from fixer.model.run import package_version
 from fixer.model.table import QName
 from fixer.planner.build import Render
@@ -32,7 +31,7 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[
         yield _comment(f"  {step.number}. {_told(step)}")
     if plan.published and plan.published.heard:
         advice = "Subscribers stop until they have the same: run there first"
-        yield _comment(f"{named(plan.published)} what it makes. {advice}")
+        yield _comment(f"{plan.published.opening} what it makes. {advice}")
         yield from (_comment(f"  {table};") for table in plan.published.tables)
         yield from (_comment(f"  what step {number} does") for number in plan.published.steps)
     yield "\\set ON_ERROR_STOP on"

@@ -16,7 +16,6 @@ from lab.proof import Proof, place_in
 READING = "holds|is_ahead|exists|is_wrong|is_demanded"  # the claims that write nothing
 
 
-# These refuse rows that the contract lets in. The suite is right to be red, so each is for the check to find.
 def named(pairs: list[tuple[str, Specimen]]) -> list[object]:
     return [pytest.param(specimen, id=f"{slug}: {specimen.name}") for slug, specimen in pairs]
 
