@@ -50,8 +50,6 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     f, w = family(found.type), family(wanted.type)
     cell = q.column(found.name)
     text = SQL("btrim({}::text, {})").format(cell, Literal(_BLANKS))
-    if w == "text" and f != "text" and found.home and not found.labels:
-        return f"{found.full_type} is a type of its own: its checks would be lost, and {wanted.type} has none"
     if w == "text":
         return _to_text(cell, wanted)
     if wanted.labels:
