@@ -47,8 +47,17 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
         if not _is_known(sequence):
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
             message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
-        about = OfSequence(table.name, column.name, sequence)
-        yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True, repair=repair)
+        yield Finding(
+            SLUG,
+            POINT,
+            OfSequence(table.name, column.name, sequence),
+            message,
+            "error" if _is_known(sequence) else "warning",  # a role that may only read tables can know no more
+            asks=asks,
+            only_with_rows=True,
+            of_rows=True,
+            repair=repair,
+        )
 
 
 def _is_known(sequence: Sequence) -> bool:

@@ -39,3 +39,10 @@ def test_a_body_is_sent_without_its_comments(path: Path) -> None:
     assert "" not in parts
     assert isinstance(body, Composed)
     assert not any("--" in piece.string for piece in body if isinstance(piece, SQL))
+
+
+def test_every_server_takes_the_sql_whatever_its_encoding() -> None:
+    house = Path(fixer.__file__).parent
+    odd = {file.name for file in house.rglob("*.sql") if not file.read_text(encoding="utf-8").isascii()}
+
+    assert odd == set()
