@@ -78,7 +78,7 @@ def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) ->
     """Return the schema with the table under its new name, in foreign keys and sequences too."""
     old, new = finding.about.found.name, finding.table
     tables = {name: table for name, table in actual.tables.items() if name != old}
-    tables[new] = replace(finding.about.found, name=new, stored_as=old)
+    tables[new] = replace(actual.tables[old], name=new, stored_as=old)  # another may have been renamed meanwhile
     moved = {
         name: replace(
             table,

@@ -1,0 +1,43 @@
+"""Several tables and columns under their legacy names: each is renamed, and nothing else is done."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+from sqlalchemy import ForeignKey, MetaData
+
+import fixer
+from fixer.model.plan import MODES
+from lab.database import Database, all_of, differences
+from lab.examples.models import contract, integer, key, once_called
+
+MADE = """
+CREATE TABLE people (id serial PRIMARY KEY, boss_id integer REFERENCES people);
+CREATE TABLE purchases (id serial PRIMARY KEY, person_id integer NOT NULL REFERENCES people);
+CREATE TABLE lines (id serial PRIMARY KEY, purchase_id integer REFERENCES purchases);
+INSERT INTO people DEFAULT VALUES; INSERT INTO purchases (person_id) VALUES (1), (1);
+"""
+
+
+def wanted() -> MetaData:
+    user = integer("user_id", ForeignKey("users.id"), nullable=False, info={"legacy_names": ["person_id"]})
+    tables = contract(
+        users=(key(), integer("boss_id", ForeignKey("users.id"))),
+        orders=(key(), user),
+        lines=(key(), integer("purchase_id", ForeignKey("orders.id"))),
+    )
+    return once_called(once_called(tables, "users", "people"), "orders", "purchases")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tables_that_reference_each_other_are_renamed_without_a_hazard(empty: Database, mode: str) -> None:
+    empty.run(MADE)
+    before = all_of(empty)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        run = fixer.apply(connection, wanted(), mode=mode)
+
+        assert (run.ok, {step.hazard for step in run.steps}) == (True, {None})
+        fixer.undo(connection, 1)
+        assert differences(before, empty) == []
