@@ -49,7 +49,7 @@ def _is_sound(wanted: Table) -> bool:
     """
     key = wanted.primary_key
     return (
-        all(index.valid and not index.deferrable for index in wanted.indexes)
+        all(index.valid and not (index.deferrable or index.disabled_triggers) for index in wanted.indexes)
         and (key is None or (key.is_plain_key and all(wanted.columns[column].not_null for column in key.columns)))
         and all(check.validated for check in wanted.checks)
         and all(reference.holds for reference in wanted.foreign_keys)
