@@ -90,9 +90,10 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     key = table.primary_key
     if key and column in key.columns and contract.tables[name].primary_key is None:
         return refuse(f"{column} is the primary key of {name.name}, and the contract has no other")
-    for each in table.obstacles:
+    replaced = column == table.legacy_key or bool(key and column in key.columns)  # its index goes with the key
+    for each in table.obstacles if not replaced else ():
         if isinstance(each, Dependent) and each.name.startswith(REPLICA_IDENTITY) and column in each.columns:
-            return refuse(f"{column} is in the {each.name}: ALTER TABLE {q.quoted(name)} REPLICA IDENTITY first")
+            return refuse(f"{column} is in the {each.name}: ALTER TABLE {q.quoted(name)} REPLICA IDENTITY FULL first")
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
     step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
     if key and column in key.columns:  # online, once another key has replaced it

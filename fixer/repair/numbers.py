@@ -104,7 +104,9 @@ def next_number(table: QName, column: str, held: Held, actual: Schema) -> Compos
     found = actual.tables[table].columns[column]
     if found.identity == "a":
         return _BY_ITSELF
-    seen = found.identity or found.sequence in actual.sequences
+    # A sequence of another schema cannot be owned (PostgreSQL manual, CREATE SEQUENCE, OWNED BY).
+    ownable = found.sequence in actual.sequences and found.sequence.schema == table.schema if found.sequence else False
+    seen = found.identity or ownable
     if seen or found.default is None or "(" not in found.default:
         return q.next_value(table, column)
     if held:

@@ -22,6 +22,8 @@ from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 
+_NAME = r'(?:"(?:[^"]|"")*"|\w+)'
+_CAST = re.compile(rf"::\s*{_NAME}(?:\.{_NAME})?")
 # Calls that give all rows of a statement one value, and types that are written like a call.
 _SETTLED = re.compile(
     "now|(statement|transaction)_timestamp|to_(timestamp|date|char)|date_trunc|make_(date|interval)|age|timezone|extract"
@@ -97,8 +99,9 @@ def _named(table: Table, column: Column) -> Iterator[Composable]:
 
 
 def read_by(value: Composable | None, columns: Iterable[str]) -> list[str]:
-    """Return those of the columns that a value of the contract names."""
-    return [each for each in columns if isinstance(value, SQL) and names_column(value.string, each)]
+    """Return those of the columns that a value of the contract names; a type may have the name of one."""
+    said = _CAST.sub("", value.string) if isinstance(value, SQL) else ""
+    return [each for each in columns if names_column(said, each)]
 
 
 def in_order(columns: Iterable[tuple[Column, Composable | None]]) -> Iterator[Column]:

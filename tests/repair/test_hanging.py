@@ -154,7 +154,6 @@ MADE = {
         "ALTER TABLE items ADD FOREIGN KEY (pages) REFERENCES targets",
         "UPDATE items SET pages = 500 WHERE id = 1",
     ),
-    "a NOT NULL": ("ALTER TABLE items ALTER COLUMN pages SET NOT NULL", "UPDATE items SET pages = NULL"),
 }
 
 
@@ -296,7 +295,6 @@ KINDS = {
     ),
     "a check is not enforced": "ALTER TABLE items ADD CHECK (pages > 3) NOT ENFORCED",
     "a check is not inherited": "ALTER TABLE items ADD CHECK (pages > 0) NO INHERIT",
-    "NOT NULL is not inherited": "ALTER TABLE items ADD NOT NULL pages NO INHERIT",
     "the planner was told": "ALTER TABLE items ALTER pages SET (n_distinct = 5, n_distinct_inherited = -0.5)",
 }
 SAID = """

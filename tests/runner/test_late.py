@@ -75,7 +75,7 @@ def test_rows_that_reference_each_other_do_not_take_late_children_with_them(labo
     with laboratory.database(18) as case:
         case.break_(ORPHANS, TREE)
         late = "INSERT INTO reviews (book_id, body) VALUES (7, 'late'), (5, 'late')"
-        apply(case, Hook("move one row of books", lambda: ask(case, late)))
+        apply(case, Hook("of books to quarantine", lambda: ask(case, late)))
         moved = ask(case, "SELECT source FROM fixer_quarantine.reviews")
 
         assert moved == [("public.reviews",)] * 2
