@@ -29,8 +29,9 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the columns whose domain demands what does not follow from the contract."""
     for wanted_table, table in walk.tables(actual, contract):
-        for name in wanted_table.columns.keys() & table.columns.keys():
-            found, wanted = table.columns[name], wanted_table.columns[name]
+        guarded = [column for column in table.columns.values() if column.guards and column.name in wanted_table.columns]
+        for found in guarded:
+            wanted = wanted_table.columns[found.name]
             for guard in _more(found, wanted, wanted_table):
                 yield _finding(guard, found, wanted, table)
 
