@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fixer.compare.feasibility import columns_of
@@ -11,6 +12,7 @@ from fixer.model.finding import Finding
 from fixer.model.table import ForeignKey, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
+_Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
 def left_out(found: Sequence[Finding], before: Sequence[Finding], choice: Choice) -> list[Finding]:
@@ -20,27 +22,34 @@ def left_out(found: Sequence[Finding], before: Sequence[Finding], choice: Choice
     chosen = [replace(f, left_out="it is left out by choice") if choice.leaves_out(f) else f for f in found]
     grown = True
     while grown:
-        held = [finding for finding in (*before, *chosen) if finding.left_out and finding.breaks]
-        now = [_held(finding, held) for finding in chosen]
+        held = _held(finding for finding in (*before, *chosen) if finding.left_out and finding.breaks)
+        now = [_left_with(finding, held) for finding in chosen]
         grown, chosen = now != chosen, now
     return chosen
 
 
-def _held(finding: Finding, held: Sequence[Finding]) -> Finding:
-    """Return the finding, left out if it depends on one that is held."""
+def _held(findings: Iterable[Finding]) -> _Held:
+    """Return, by table, the columns that findings left out are about, each with the first of these findings."""
+    held = defaultdict[QName, dict[str | None, Finding]](dict)
+    for finding in findings:
+        for table, column in _places(finding):
+            held[table].setdefault(column, finding)
+    return held
+
+
+def _left_with(finding: Finding, held: _Held) -> Finding:
+    """Return the finding, left out if its repair may need that of one that is held."""
     if finding.left_out:
         return finding
-    cause = next((each for each in held if _depends(finding, each)), None)
+    cause = next((each for place in _places(finding) if (each := _cause(place, held))), None)
     return replace(finding, left_out=f"it depends on {cause.slug}:{cause.object}") if cause else finding
 
 
-def _depends(finding: Finding, cause: Finding) -> bool:
-    """Return whether the repair of one may need that of the other."""
-    return any(
-        table == other and (column == another or None in (column, another))
-        for table, column in _places(finding)
-        for other, another in _places(cause)
-    )
+def _cause(place: _Place, held: _Held) -> Finding | None:
+    """Return what holds a place: a finding on its column or on the whole table; for a whole table, any on it."""
+    table, column = place
+    there = held.get(table, {})
+    return next(iter(there.values()), None) if column is None else there.get(column) or there.get(None)
 
 
 def _places(finding: Finding) -> Iterator[_Place]:

@@ -46,10 +46,8 @@ def _closed(table: Table, superuser: bool) -> Iterator[Finding[OfTable]]:
         message = f"{here} should be open to the application, no policy lets {whom} {', '.join(lacking)}"
         severity = "warning" if len(lacking) == len(DEEDS) or bound else "info"
     elif forced:
-        message, severity = (
-            f"{here} has row level security that is forced, so policies hide rows from its owner",
-            "info",
-        )
+        message = f"{here} has row level security that is forced, so policies hide rows from its owner"
+        severity = "info"
     else:
         return
     off = "NO FORCE" if forced and not lacking else "DISABLE"

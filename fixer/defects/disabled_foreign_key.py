@@ -20,8 +20,8 @@ from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.model.table import Table
 from fixer.repair.foreign_keys import arrow, best, exchange
-from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.alter import enable_triggers
+from fixer.sql.compose import Composable
 
 SLUG = "disabled-foreign-key"
 POINT = 2
@@ -46,15 +46,7 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
         return Repair.of(exchange(wanted, (key,), "it is made anew", actual))
     if not by_triggers:
         return Repair.of(exchange(wanted, (key,), "only a superuser may enable its triggers", actual))
-    return Repair.of(
-        alter(
-            Phase.FOREIGN_KEYS,
-            table,
-            f"enable the trigger {trigger} of the foreign key {key.name}",
-            SQL("ENABLE TRIGGER {}").format(Identifier(trigger)),
-        )
-        for table, trigger in key.disabled_triggers
-    )
+    return Repair.of(enable_triggers(Phase.FOREIGN_KEYS, f"foreign key {key.name}", key.disabled_triggers))
 
 
 SPECIMENS = (

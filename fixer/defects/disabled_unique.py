@@ -15,15 +15,16 @@ from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, canonical
+from fixer.model.expression import canonical, quoted
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundIndex
 from fixer.model.table import Index
 from fixer.sql import ddl
-from fixer.sql.alter import alter, drop_constraint
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.alter import alter, drop_constraint, enable_triggers
+from fixer.sql.compose import SQL
+from fixer.sql.uniques import removal
 
 SLUG = "disabled-unique"
 POINT = 4
@@ -54,18 +55,10 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     """Enable its trigger, or drop the constraint and add it again."""
     name, key = finding.table, finding.about.found
     if key.exclusion:  # nobody has looked for rows that conflict, and to enable the trigger does not either
-        again = f"DROP CONSTRAINT {as_needed(key.name)}, ADD CONSTRAINT {as_needed(key.name)} {key.exclusion}"
-        return refuse(f"rows may conflict: ALTER TABLE {as_needed(name.schema)}.{as_needed(name.name)} {again};")
+        again = f"ADD CONSTRAINT {quoted(key.name)} {key.exclusion}"
+        return refuse(f"rows may conflict: {removal(key, name)}, {again};")
     if actual.session and actual.session.superuser:
-        return Repair.of(
-            alter(
-                Phase.INDEXES,
-                table,
-                f"enable the trigger {trigger} of the constraint {key.name}",
-                SQL("ENABLE TRIGGER {}").format(Identifier(trigger)),
-            )
-            for table, trigger in key.disabled_triggers
-        )
+        return Repair.of(enable_triggers(Phase.INDEXES, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
     why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects import _walk as walk
 from fixer.defects._databases import BOOKING_ROWS, bookings
@@ -19,8 +19,8 @@ from fixer.model.expression import names_column
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
-from fixer.model.subject import OfTable
-from fixer.model.table import Check, Table
+from fixer.model.subject import StrayCheck
+from fixer.model.table import Table
 from fixer.repair.checks import spelt, stands
 from fixer.repair.constraints_online import BESIDE
 from fixer.repair.shadow import is_guard
@@ -32,18 +32,6 @@ SLUG = "rogue-check"
 POINT = 5
 STAGE = Stage.PARTS
 _LOOKS_AT_NULL = re.compile(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnulls|concat|concat_ws)\b")
-
-
-@dataclass(frozen=True)
-class StrayCheck(OfTable):
-    """A check that the contract does not want."""
-
-    found: Check
-
-    @property
-    def object(self) -> str:
-        """Its name, after that of its table."""
-        return f"{self.table}.{self.found.name}"
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:

@@ -194,6 +194,18 @@ class FoundCheck(OfCheck):
 
 
 @dataclass(frozen=True)
+class StrayCheck(OfTable):
+    """A check that the contract does not want."""
+
+    found: Check
+
+    @property
+    def object(self) -> str:
+        """Its name, after that of its table."""
+        return f"{self.table}.{self.found.name}"
+
+
+@dataclass(frozen=True)
 class OfForeignKey:
     """A foreign key that the contract wants."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.model.step import Added, Effect, Hazard, Lock, Phase, Reversal, Shape, Step
@@ -48,6 +49,13 @@ def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard
     """Return the step that drops a constraint, before rows and columns change."""
     action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
     return alter(Phase.RELEASE, table, title, action, hazard=hazard)
+
+
+def enable_triggers(phase: Phase, what: str, triggers: Iterable[tuple[QName, str]]) -> Iterator[Step]:
+    """Yield the steps that enable triggers, each given with its table; `what` names what they enforce."""
+    for table, trigger in triggers:
+        action = SQL("ENABLE TRIGGER {}").format(Identifier(trigger))
+        yield alter(phase, table, f"enable the trigger {trigger} of the {what}", action)
 
 
 def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:
