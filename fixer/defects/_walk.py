@@ -11,7 +11,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
-from fixer.repair.foreign_keys import pairs
+from fixer.repair.constraints.foreign_keys import pairs
 from fixer.repair.sequences import Users, declared
 
 

@@ -20,7 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Check, QName, Table
-from fixer.repair.checks import spelt, stands
+from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.sql.compose import SQL, Composable, Composed

@@ -18,7 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, Table
-from fixer.repair.foreign_keys import best, ends_at
+from fixer.repair.constraints.foreign_keys import best, ends_at
 from fixer.sql import ddl
 from fixer.sql.alter import drop_foreign_key
 from fixer.sql.compose import SQL, Composable

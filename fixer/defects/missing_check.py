@@ -17,8 +17,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Table
-from fixer.repair import constraints_online as online
-from fixer.repair.checks import names_match, spelt, stands
+from fixer.repair.constraints import online
+from fixer.repair.constraints.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable

@@ -18,7 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import Table
-from fixer.repair.foreign_keys import add_foreign_key, arrow
+from fixer.repair.constraints.foreign_keys import add_foreign_key, arrow
 from fixer.sql import ddl
 from fixer.sql.compose import Composable
 

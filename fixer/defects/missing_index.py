@@ -18,7 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfIndex
 from fixer.model.table import Table
-from fixer.repair import constraints_online as online
+from fixer.repair.constraints import online
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier

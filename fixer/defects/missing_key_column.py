@@ -21,8 +21,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
 from fixer.model.table import Column, QName
-from fixer.repair.constraints_online import beside
-from fixer.repair.foreign_keys import STRANDED, stranded
+from fixer.repair.constraints.foreign_keys import STRANDED, stranded
+from fixer.repair.constraints.online import beside
 from fixer.repair.numbers import Held, held
 from fixer.repair.probe import rows_where
 from fixer.repair.sequences import give_generator, let_count, numbered_in_batches

@@ -17,7 +17,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
-from fixer.repair.constraints_online import FOR_COLUMNS, not_null
+from fixer.repair.constraints.online import FOR_COLUMNS, not_null
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 

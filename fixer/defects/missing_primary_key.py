@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
-from fixer.repair import constraints_online as online
+from fixer.repair.constraints import online
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable

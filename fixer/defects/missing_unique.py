@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair
 from fixer.model.subject import OfIndex
 from fixer.model.table import Table
-from fixer.repair.constraints_online import unique
+from fixer.repair.constraints.online import unique
 from fixer.sql import ddl
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import Composable

@@ -20,7 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.foreign_keys import best
+from fixer.repair.constraints.foreign_keys import best
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q

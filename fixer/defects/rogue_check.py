@@ -21,8 +21,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import StrayCheck
 from fixer.model.table import Table
-from fixer.repair.checks import spelt, stands
-from fixer.repair.constraints_online import BESIDE
+from fixer.repair.constraints.checks import spelt, stands
+from fixer.repair.constraints.online import BESIDE
 from fixer.repair.shadow import is_guard
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint

@@ -21,7 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
-from fixer.repair.constraints_online import BESIDE
+from fixer.repair.constraints.online import BESIDE
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier

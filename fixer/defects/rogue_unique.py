@@ -21,7 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
-from fixer.repair.constraints_online import BESIDE, unique
+from fixer.repair.constraints.online import BESIDE, unique
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL

@@ -20,8 +20,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
 from fixer.model.table import Table
-from fixer.repair.constraints_online import beside
-from fixer.repair.foreign_keys import STRANDED, stranded
+from fixer.repair.constraints.foreign_keys import STRANDED, stranded
+from fixer.repair.constraints.online import beside
 from fixer.repair.sequences import let_count, numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl

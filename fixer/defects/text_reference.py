@@ -25,8 +25,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import Column, ForeignKey
-from fixer.repair import constraints_online as online
-from fixer.repair.foreign_keys import old_text_key
+from fixer.repair.constraints import online
+from fixer.repair.constraints.foreign_keys import old_text_key
 from fixer.repair.probe import shown
 from fixer.repair.rekeying import Half, Texts, mapped_later, rekeyed, to_the_last, unmatched, without_mark
 from fixer.sql import compose as q

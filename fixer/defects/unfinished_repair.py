@@ -17,7 +17,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfTable
 from fixer.model.table import Table
-from fixer.repair import constraints_online as online
+from fixer.repair.constraints import online
 from fixer.repair.shadow import dropped_beside, without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint

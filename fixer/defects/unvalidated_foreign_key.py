@@ -17,8 +17,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.model.table import Table
-from fixer.repair import constraints_online as online
-from fixer.repair.foreign_keys import arrow, best
+from fixer.repair.constraints import online
+from fixer.repair.constraints.foreign_keys import arrow, best
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier

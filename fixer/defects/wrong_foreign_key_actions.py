@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.model.table import ForeignKey, Table
-from fixer.repair.foreign_keys import arrow, best, exchange
+from fixer.repair.constraints.foreign_keys import arrow, best, exchange
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable
 

@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey
-from fixer.repair.foreign_keys import arrow, best, ends_at, exchange
+from fixer.repair.constraints.foreign_keys import arrow, best, ends_at, exchange
 
 SLUG = "wrong-foreign-key-target"
 POINT = 2

@@ -18,7 +18,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase, Repair, Step
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName
-from fixer.repair import constraints_online as online
+from fixer.repair.constraints import online
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key

@@ -1,6 +1,6 @@
 """Steps: the parts of a repair. Each is one statement, with its lock, its hazard and its place in the order.
 
-fixer.repair.constraints_online builds what replaces a step online, fixer.repair.rows the steps that write rows.
+fixer.repair.constraints.online builds what replaces a step online, fixer.repair.rows the steps that write rows.
 """
 
 from __future__ import annotations

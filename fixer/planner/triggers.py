@@ -11,7 +11,7 @@ from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Step
 from fixer.model.table import QName
-from fixer.repair.constraints_online import is_syncing
+from fixer.repair.constraints.online import is_syncing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Identifier
 

@@ -15,7 +15,7 @@ from functools import partial
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Part, Phase, RefusalError, Room, Step
 from fixer.model.table import Index, QName
-from fixer.repair.constraints_online import apart
+from fixer.repair.constraints.online import apart
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family

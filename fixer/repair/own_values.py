@@ -14,8 +14,8 @@ from dataclasses import replace
 from fixer.model.expression import names_column
 from fixer.model.step import Added, Effect, Fill, Hazard, Lock, Part, Phase, RefusalError, Shape, Step
 from fixer.model.table import Column, QName, Table
-from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
+from fixer.repair.constraints import online
 from fixer.repair.rows import filling
 from fixer.repair.shadow import dropped_beside, guard_of
 from fixer.sql import compose as q

@@ -13,8 +13,8 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Shape, Step
 from fixer.model.table import ForeignKey, Table
-from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
+from fixer.repair.constraints import online
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from fixer.model.expression import tail_of
 from fixer.model.step import Added, Fill, Part, Phase, Shape, Step
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
-from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
+from fixer.repair.constraints import online
 from fixer.repair.rows import filling
 from fixer.sql import compose as q
 from fixer.sql import ddl

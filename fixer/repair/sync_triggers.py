@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.connect.settings import SAFE_PATH
 from fixer.model.step import JOURNAL, Phase, Step
 from fixer.model.table import QName
-from fixer.repair.constraints_online import syncing
+from fixer.repair.constraints.online import syncing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 

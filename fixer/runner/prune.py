@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import ApplyFailed
 from fixer.model.step import JOURNAL, Added, Lock
 from fixer.model.table import QName
-from fixer.repair.constraints_online import is_syncing
+from fixer.repair.constraints.online import is_syncing
 from fixer.repair.shadow import KEPT
 from fixer.runner.journal import definitions, reading, tables, writing
 from fixer.runner.journal.definitions import Definitions, Item

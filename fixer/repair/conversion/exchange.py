@@ -15,8 +15,8 @@ from fixer.model.obstacle import Bound, Dependent
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Lock, Phase, Shape, Step
 from fixer.model.table import Index, QName
-from fixer.repair import constraints_online as online
 from fixer.repair import sync_triggers
+from fixer.repair.constraints import online
 from fixer.repair.shadow import Shadow, alone, filled, holds_offenders, is_ours
 from fixer.sql import compose as q
 from fixer.sql import ddl

@@ -22,7 +22,7 @@ from fixer.model.step import (
 )
 from fixer.model.subject import OfColumn
 from fixer.model.table import Check, Column
-from fixer.repair import constraints_online as online
+from fixer.repair.constraints import online
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
 from fixer.repair.conversion.values import (

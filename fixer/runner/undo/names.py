@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from fixer.model.plan import PlannedStep
 from fixer.model.step import Phase
-from fixer.repair.constraints_online import BESIDE
+from fixer.repair.constraints.online import BESIDE
 from fixer.runner.journal.definitions import Item
 from fixer.runner.journal.reading import DoneStep
 from fixer.runner.undo.past import Past

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.table import QName
-from fixer.repair.constraints_online import BESIDE, is_syncing
+from fixer.repair.constraints.online import BESIDE, is_syncing
 from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.reading import DoneStep

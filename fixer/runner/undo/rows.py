@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
-from fixer.repair.constraints_online import BESIDE
+from fixer.repair.constraints.online import BESIDE
 from fixer.repair.rows import quarantine_table
 from fixer.runner.audience import stopped_by
 from fixer.runner.journal import tables

@@ -12,7 +12,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase
 from fixer.model.subject import StrandedColumn
 from fixer.model.table import ForeignKey, QName
-from fixer.repair import constraints_online as online
+from fixer.repair.constraints import online
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl

@@ -1,0 +1,1 @@
+"""Constraints and indexes: comparisons, and the steps that add and settle them."""
