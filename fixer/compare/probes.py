@@ -167,7 +167,9 @@ def _found(probes: Sequence[Probe], group: Sequence[int], most: int, *, counting
     places = probes[group[0]].places if counting else ()
     stand = [Identifier(f"p{place}") for place in range(len(places))]
     kept += [SQL("{} AS {}").format(cell, name) for cell, name in zip(places, stand, strict=True)]
-    answers = [_shown(n, [names[repr(c)] for c in probes[n].show], marks[n], most) for n in group if probes[n].show]
+    answers = [
+        _shown(n, probes[n], [names[repr(c)] for c in probes[n].show], marks[n], most) for n in group if probes[n].show
+    ]
     if counting:
         counts = SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(mark) for mark in marks.values())
         numbers = Literal(list(group))
@@ -191,7 +193,7 @@ def _placed(stand: Sequence[Identifier]) -> Composable:
     )
 
 
-def _shown(number: int, cells: Sequence[Identifier], mark: Composable, most: int) -> Composed:
+def _shown(number: int, probe: Probe, cells: Sequence[Identifier], mark: Composable, most: int) -> Composed:
     return SQL(
         "(SELECT ARRAY[{}], NULL::bigint[], ARRAY[{}]::text[], NULL::text[]"
         " FROM (SELECT * FROM found WHERE {} LIMIT {}) AS few ORDER BY {} LIMIT {})"
@@ -200,6 +202,6 @@ def _shown(number: int, cells: Sequence[Identifier], mark: Composable, most: int
         SQL(", ").join(SQL("{}::text").format(cell) for cell in cells),
         mark,
         Literal(most),
-        SQL(", ").join(cells),
+        SQL(", ").join(SQL("{} DESC").format(cell) if probe.downwards else cell for cell in cells),
         Literal(SAMPLE),
     )

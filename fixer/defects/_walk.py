@@ -16,9 +16,9 @@ from fixer.repair.sequences import Users, declared
 
 
 def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table]]:
-    """Yield each table that exists: as wanted, as found."""
+    """Yield each table that exists: as wanted, as found. A view or the like in its place is none (missing-table)."""
     for name, wanted in contract.tables.items() if alike else contract.differing():
-        if name in actual.tables:
+        if name in actual.tables and actual.tables[name].is_table:
             yield wanted, actual.tables[name]
 
 
@@ -148,5 +148,5 @@ def sequences(
 def default_rows(actual: Schema, contract: Contract) -> Iterator[tuple[QName, DefaultRow]]:
     """Yield each default row that the contract declares for a table that exists, after the name of the table."""
     for name, hints in contract.hints.items():
-        if name in actual.tables:
+        if name in actual.tables and actual.tables[name].is_table:
             yield from ((name, row) for row in hints.default_rows)

@@ -34,7 +34,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable]]:
             continue
         for legacy in hints.legacy_names:
             old = name._replace(name=legacy)
-            if old in actual.tables and actual.tables[old].kind in "rp" and old not in contract.tables:
+            if old in actual.tables and actual.tables[old].is_table and old not in contract.tables:
                 message = f"{name.name} should be a table, stands under its legacy name {legacy}"
                 yield Finding(SLUG, POINT, OtherTable(name, actual.tables[old]), message)
                 break

@@ -15,7 +15,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import Table
 from fixer.repair.constraints.foreign_keys import add_foreign_key, arrow
@@ -38,8 +38,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
-    """Add the foreign key."""
-    return Repair.of([add_foreign_key(finding.about.wanted, actual)])
+    """Add the foreign key; refuse if something else stands where the table should that it references."""
+    key = finding.about.wanted
+    if key.target in actual.tables and not actual.tables[key.target].is_table:
+        return refuse(f"{key.target.name} is no table, and nothing else can be referenced")
+    return Repair.of([add_foreign_key(key, actual)])
 
 
 SPECIMENS = (

@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     for name, wanted in contract.tables.items():
         olds = [name._replace(name=old) for old in contract.hints[name].legacy_names]
         legacy = [actual.tables[old] for old in olds if old in actual.tables and old not in contract.tables]
-        if name not in actual.tables and not any(table.kind in "rp" for table in legacy):
+        if name not in actual.tables and not any(table.is_table for table in legacy):
             columns = f"{len(wanted.columns)} columns" if len(wanted.columns) > 1 else "one column"
             message = f"{name.name} should be a table of {columns}, is missing"
             twins = twins_of(name, actual, contract)
@@ -45,7 +45,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
                 message += f", but {told(twins)}"
             about = OtherTable(name, legacy[0]) if legacy else OfTable(name)
             yield Finding(SLUG, POINT, about, message, rows=sum(min(twin.rows or 0, COUNTED) for twin in twins))
-        elif name in actual.tables and actual.tables[name].kind not in "rp":
+        elif name in actual.tables and not actual.tables[name].is_table:
             message = f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}"
             yield Finding(SLUG, POINT, OtherTable(name, actual.tables[name]), message)
 
@@ -110,6 +110,22 @@ SPECIMENS = (
         rows=24,
         manual=True,
         also=frozenset({"wrong-foreign-key-target"}),
+    ),
+    Specimen(
+        "a view has its name", "ALTER TABLE reviews RENAME TO kept; CREATE VIEW reviews AS TABLE kept", manual=True
+    ),
+    Specimen(
+        "a view has the name of a table that others reference",
+        "ALTER TABLE books RENAME TO kept; CREATE VIEW books AS TABLE kept",
+        manual=True,
+        also=frozenset({"wrong-foreign-key-target"}),
+    ),
+    Specimen(
+        "a materialized view has its name",
+        "ALTER TABLE authors RENAME TO kept; CREATE MATERIALIZED VIEW authors AS TABLE kept;"
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey, DROP CONSTRAINT books_editor_id_fkey",
+        manual=True,
+        also=frozenset({"missing-foreign-key", "wrong-foreign-key-target"}),
     ),
     Specimen(
         "another of its name is empty",

@@ -41,9 +41,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         seen.add((key.table, key.target, key.pairs))
         table = actual.tables[key.table]
         there = [table.columns.get(column) for column in key.columns]
-        if table.created or key.target not in actual.tables or not all(c and not c.mapped for c in there):
+        parent = actual.tables.get(key.target)
+        if table.created or not (parent and parent.is_table) or not all(c and not c.mapped for c in there):
             continue
-        parent = actual.tables[key.target]
         keys = [parent.columns.get(column) for column in key.target_columns]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers

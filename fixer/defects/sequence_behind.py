@@ -3,12 +3,13 @@
 Costs: inserts fail with 23505 duplicate key value violates unique constraint, once per existing id that it reaches.
 Cure: move the sequence past the highest id, never back. The check reads its position and tries no insert: nextval
 survives a rollback, so a trial would move the sequence and hide the defect. A sequence whose position the role may not
-read is reported too, for a person.
+read is reported too, for a person; so is one with no number left, because a row has the last one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import Column, Identity, Integer, MetaData, Table
@@ -28,21 +29,28 @@ from fixer.repair.numbers import advance, held
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.types import MAXIMA
 
 SLUG = "sequence-behind"
 POINT = 1
 STAGE = Stage.PARTS
-_LAST = 2**63 - 1  # the end of bigint, beyond which a sum is an error
-_LOWEST = -(2**63)
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
+@dataclass(frozen=True)
+class Numbered(OfSequence):
+    """A column, with its sequence and the last number that both can take."""
+
+    end: int
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
     """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
-    for table, column, sequence, _ in walk.sequences(actual, contract, alike=True):
-        end, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
+    for table, column, sequence, model in walk.sequences(actual, contract, alike=True):
+        way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
         spelt = name.name if name.schema == table.name.schema else str(name)
-        should = f"{table.name.name}.{column.name} should be numbered from {end}"
-        asks, repair = partial(_ahead, actual, table.name, column.name, sequence), Repair()
+        should = f"{table.name.name}.{column.name} should be numbered from {way}"
+        end = _end(sequence, model, column.type)
+        asks, repair = partial(_ahead, actual, table.name, column.name, sequence, end), Repair()
         message = f"{should}, {spelt} gives numbers that stand in the table"
         if not _is_known(sequence):
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
@@ -50,7 +58,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfSequence]]:
         yield Finding(
             SLUG,
             POINT,
-            OfSequence(table.name, column.name, sequence),
+            Numbered(table.name, column.name, sequence, end),
             message,
             "error" if _is_known(sequence) else "warning",  # a role that may only read tables can know no more
             asks=asks,
@@ -71,26 +79,44 @@ def _unknown(sequence: Sequence, actual: Schema) -> Repair:
     return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
-def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence) -> Probe:
-    next_, value = _position(sequence), q.column(column)
+def _end(sequence: Sequence, model: Sequence | None, type_: str) -> int:
+    """Return the last number that a sequence gives and its column takes, once they are as wide as in the contract."""
+    top = MAXIMA.get(type_, MAXIMA["bigint"])
+    if sequence.increment > 0:
+        return min(max(sequence.maximum, model.maximum if model else 0), top)
+    return max(sequence.minimum, -top - 1)
+
+
+def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: int) -> Probe:
+    """Return the probe for rows that the sequence has yet to reach; the last number counts even if it was given."""
+    next_, value = _position(sequence, end), q.column(column)
     condition = SQL("{} >= {}" if sequence.increment > 0 else "{} <= {}").format(value, next_)
     if abs(sequence.increment) > 1:  # it steps over the numbers in between, which other sequences may give
         condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(abs(sequence.increment)))
-    return rows_where(actual, table, condition, own=True)
+    return replace(rows_where(actual, table, condition, own=True), show=(value,), downwards=sequence.increment > 0)
 
 
-def _position(sequence: Sequence) -> Composable:
-    """Return the first number that the sequence has not given, read from the sequence itself if the role may do so."""
+def _position(sequence: Sequence, end: int) -> Composable:
+    """Return the first number that the sequence has not given, or the last one if all were given.
+
+    It is read from the sequence itself if the role may do so.
+    """
+    nearest = SQL("least" if sequence.increment > 0 else "greatest")
     if sequence.readable or sequence.last_value is None:
         next_ = SQL("s.last_value::numeric + s.is_called::integer * {}").format(Literal(sequence.increment))
-        within = SQL("least(greatest({}, {}), {})::bigint").format(next_, Literal(_LOWEST), Literal(_LAST))
-        return SQL("(SELECT {} FROM {} AS s)").format(within, q.name(sequence.name))
-    return Literal(max(min(sequence.last_value + sequence.increment, _LAST), _LOWEST))
+        return SQL("(SELECT {}({}, {})::bigint FROM {} AS s)").format(
+            nearest, next_, Literal(end), q.name(sequence.name)
+        )
+    return SQL("{}({}, {})").format(nearest, Literal(sequence.last_value + sequence.increment), Literal(end))
 
 
-def repair(finding: Finding[OfSequence], actual: Schema, contract: Contract) -> Repair:
-    """Move the sequence past the highest id, or past the lowest if it descends."""
-    table, column = finding.table, finding.about.column
+def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Repair:
+    """Move the sequence past the highest id, or past the lowest if it descends; refuse if no number is left there."""
+    table, column, found, end = finding.table, finding.about.column, finding.about.found, finding.about.end
+    utmost = finding.sample[0][0] if finding.sample else None
+    if utmost is not None and abs(int(utmost) + found.increment) > abs(end) and int(utmost) * found.increment > 0:
+        wider = "give it a wider type, here and in the contract" if abs(end) < MAXIMA["bigint"] else "give it other ids"
+        return refuse(f"{table.name}.{column} holds {utmost}, and {found.name.name} has no number beyond: {wider}")
     return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
 
 
@@ -117,6 +143,15 @@ SPECIMENS = (
         rows=48,
     ),
     Specimen(
+        "a row has the last number", "INSERT INTO reviews (id, book_id) VALUES (2147483647, 1)", rows=1, manual=True
+    ),
+    Specimen(
+        "no number is left",
+        "INSERT INTO reviews (id, book_id) VALUES (2147483647, 1); SELECT setval('reviews_id_seq', 2147483647)",
+        rows=1,
+        manual=True,
+    ),
+    Specimen(
         "behind below",
         "INSERT INTO events (id) VALUES (-6), (-7), (-8), (100)",
         contract=downwards,
@@ -141,6 +176,13 @@ NEAR_MISSES = (
     Specimen(
         "numbers above one that descends",
         "INSERT INTO events (id) VALUES (6), (7)",
+        contract=downwards,
+        setup=ODD_NUMBERS,
+    ),
+    Specimen("the last but one number was given", "SELECT setval('reviews_id_seq', 2147483646)"),
+    Specimen(
+        "the last number below was given",
+        "INSERT INTO events (id) VALUES (2147483647)",
         contract=downwards,
         setup=ODD_NUMBERS,
     ),

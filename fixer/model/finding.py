@@ -39,6 +39,7 @@ class Probe:
     source: Composable  # a FROM item with the alias t
     condition: Composable
     show: tuple[Composable, ...] = ()  # what identifies such a row to a person
+    downwards: bool = False  # whether a sample begins with the last rows in order of that
     shared: bool = True  # whether one scan may answer it together with other probes of the same source
     costly: bool = False  # materialize the result: the search is expensive
     table: QName | None = None  # set if the repair can reuse this probe's search

@@ -193,6 +193,11 @@ class Table:
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 
     @property
+    def is_table(self) -> bool:
+        """Whether it is a table, partitioned or not; else a view or the like stands in its place."""
+        return self.kind in "rp"
+
+    @property
     def primary_key(self) -> Index | None:
         """Its primary key, valid or not."""
         return next((index for index in self.indexes if index.primary), None)

@@ -13,7 +13,7 @@ from fixer.model.table import Column, QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
-from fixer.sql.types import family, shape
+from fixer.sql.types import MAXIMA, family, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -29,7 +29,6 @@ _DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _DIGITS = 15_000  # at most, of a text taken for a number; numeric holds 16,383 after the point, more before it
 _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
-_BOUNDS = {"smallint": 32767, "integer": 2147483647, "bigint": 9223372036854775807}
 _FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
 _WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them, every whole number of either float type fits bigint
@@ -145,7 +144,7 @@ def _to_integer(f: str, cell: Composable, text: Composable, wanted: Column) -> C
     if f == "boolean":
         return _plain(wanted.type, SQL("true"), SQL("{}::integer::{}").format(cell, SQL(wanted.full_type)), True)
     pattern = _WHOLE if f == "text" else _DECIMAL
-    top = _BOUNDS.get(wanted.type, _BOUNDS["integer"])
+    top = MAXIMA.get(wanted.type, MAXIMA["integer"])
     # CASE keeps a text that is no number from being cast.
     whole = "{text}::numeric = trunc({text}::numeric) AND {text}::numeric BETWEEN {low} AND {top}"
     fits = SQL(f"CASE WHEN {{number}} THEN {whole} ELSE false END").format(

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
+MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _TEXTS = ("character varying", "character", "text", "citext", "bpchar", "name")
 _PADDED = ("character", "bpchar")
 _MOMENTS = {
