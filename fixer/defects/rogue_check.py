@@ -59,15 +59,14 @@ def _may_refuse(atom: Atom, known: list[Atom], wanted: Table, table: Table) -> b
         return False
     if atom.filled and atom.filled not in wanted.columns:
         return not _fills(atom.filled, table)
-    empty = [c.name for c in table.columns.values() if c.name not in wanted.columns and not _fills(c.name, table)]
+    empty = [c.name for c in table.columns.values() if c.name not in wanted.columns and not c.fills]
     # An unknown column is NULL in such a row, and so is a condition over it, which lets the row pass.
     return bool(_LOOKS_AT_NULL.search(atom.text)) or not any(names_column(atom.text, column) for column in empty)
 
 
 def _fills(column: str, table: Table) -> bool:
     """Return whether a column that a row leaves out gets a value."""
-    found = table.columns.get(column)
-    return bool(found and (found.default is not None or found.generates or found.generated))
+    return column in table.columns and table.columns[column].fills
 
 
 def _finding(about: StrayCheck, odd: list[Atom], known: list[Atom], table: Table) -> Finding[StrayCheck]:

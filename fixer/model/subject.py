@@ -206,6 +206,18 @@ class StrayCheck(OfTable):
 
 
 @dataclass(frozen=True)
+class StrayForeignKey(OfTable):
+    """A foreign key that the contract does not want."""
+
+    found: ForeignKey
+
+    @property
+    def object(self) -> str:
+        """Its name, after that of its table."""
+        return f"{self.table}.{self.found.name}"
+
+
+@dataclass(frozen=True)
 class OfForeignKey:
     """A foreign key that the contract wants."""
 

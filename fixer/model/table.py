@@ -64,6 +64,11 @@ class Column:
         """Whether a sequence or an identity numbers this column."""
         return bool(self.sequence or self.identity)
 
+    @property
+    def fills(self) -> bool:
+        """Whether a row that leaves it out gets a value."""
+        return self.default is not None or self.generates or bool(self.generated)
+
 
 @dataclass(frozen=True, slots=True)
 class Index:

@@ -1,0 +1,109 @@
+"""A foreign key that the contract lacks refuses rows that the contract allows.
+
+Costs: inserts and updates by code that follows the contract fail with 23503 violates foreign key constraint.
+Cure: a person decides, because somebody may have meant it; the refusal gives the statement that drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.defects import _walk as walk
+from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import StrayForeignKey
+from fixer.model.table import ForeignKey, Table
+from fixer.repair.constraints.foreign_keys import ends_at
+from fixer.sql import compose as q
+
+SLUG = "rogue-foreign-key"
+POINT = 5
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayForeignKey]]:
+    """Yield the foreign keys on columns on which the contract has none."""
+    for wanted, table in walk.tables(actual, contract):
+        meant = {frozenset(key.columns) for key in wanted.foreign_keys}
+        for key in table.foreign_keys:
+            if frozenset(key.columns) not in meant and _may_refuse(key, wanted, table):
+                what = f"{', '.join(key.columns)} references {ends_at(key)}"
+                message = (
+                    f"{table.name.name} should take all that the contract allows,"
+                    f" {key.name} may refuse some of it: {what}"
+                )
+                yield Finding(SLUG, POINT, StrayForeignKey(table.name, key), message, severity="warning")
+
+
+def _may_refuse(key: ForeignKey, wanted: Table, table: Table) -> bool:
+    """Return whether code that follows the contract writes values that it compares.
+
+    A row goes in with one NULL, under MATCH FULL with NULLs alone (PostgreSQL manual, CREATE TABLE, REFERENCES).
+    """
+    written = [column in wanted.columns or table.columns[column].fills for column in key.columns]
+    return key.enforced and not key.inherited and (any(written) if key.match == "f" else all(written))
+
+
+def repair(finding: Finding[StrayForeignKey], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, with the statement that drops it."""
+    statement = f"ALTER TABLE {q.quoted(finding.table)} DROP CONSTRAINT {q.quoted([finding.about.found.name])}"
+    return refuse(f"if it is meant, add it to the contract; if not, run: {statement}")
+
+
+SPECIMENS = (
+    Specimen(
+        "to a table that the contract does not know",
+        "CREATE TABLE sizes (pages integer PRIMARY KEY); INSERT INTO sizes SELECT DISTINCT pages FROM books"
+        " WHERE pages IS NOT NULL; ALTER TABLE books ADD FOREIGN KEY (pages) REFERENCES sizes",
+        manual=True,
+    ),
+    Specimen(
+        "on another column than the contract's",
+        "ALTER TABLE books ADD CONSTRAINT odd FOREIGN KEY (id) REFERENCES authors (id) NOT VALID",
+        manual=True,
+    ),
+    Specimen(
+        "on more columns than the contract's",
+        "ALTER TABLE books ADD UNIQUE (author_id, id); ALTER TABLE reviews ADD COLUMN n integer DEFAULT 0;"
+        "ALTER TABLE reviews ADD CONSTRAINT odd FOREIGN KEY (n, book_id) REFERENCES books (author_id, id) NOT VALID",
+        manual=True,
+    ),
+    Specimen(
+        "with an unknown column, whose NULL does not let a row in",
+        "ALTER TABLE books ADD UNIQUE (author_id, id); ALTER TABLE reviews ADD COLUMN n integer;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (n, book_id) REFERENCES books (author_id, id) MATCH FULL NOT VALID",
+        manual=True,
+    ),
+    Specimen(
+        "on one column, where the contract has two",
+        "CREATE UNIQUE INDEX odd ON members (id);"
+        "ALTER TABLE tasks ADD CONSTRAINT odd FOREIGN KEY (member_id) REFERENCES members (id)",
+        manual=True,
+        contract=tenancy,
+        setup=TENANCY_ROWS,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "on an unknown column",
+        "ALTER TABLE reviews ADD COLUMN n integer REFERENCES books (id)",
+    ),
+    Specimen(
+        "on an unknown column with one of the contract",
+        "ALTER TABLE books ADD UNIQUE (author_id, id); ALTER TABLE reviews ADD COLUMN n integer;"
+        "ALTER TABLE reviews ADD FOREIGN KEY (n, book_id) REFERENCES books (author_id, id)",
+    ),
+    Specimen(
+        "from an unknown table",
+        "CREATE TABLE shelves (book_id integer REFERENCES books (id))",
+    ),
+    Specimen(
+        "not enforced",
+        "ALTER TABLE books ADD FOREIGN KEY (pages) REFERENCES authors (id) NOT ENFORCED",
+        minimum_version=18,
+    ),
+)
