@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fixer.model.expression import canonical, names_column, tail_of
+from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -57,11 +57,16 @@ class Claim:
 
 def claim(index: Index) -> Claim:
     """Return what a unique index or an exclusion constraint demands."""
-    tail = tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE ") if index.exclusion else index.tail)
+    tail = excluding(index) if index.exclusion else tail_of(index.tail)
     elements = frozenset(canonical(_IDLE.sub("", element)) for element in tail.elements)
     patience = index.deferrable + index.deferred
     nulls_alike, excludes = index.nulls_not_distinct, bool(index.exclusion)
     return Claim(elements, frozenset(conjuncts(tail.condition)), patience, nulls_alike, excludes)
+
+
+def excluding(index: Index) -> Tail:
+    """Return the parts of the definition of an exclusion constraint: each element ends WITH its operator."""
+    return tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE "))
 
 
 def spelt(index: Index) -> str:
