@@ -104,7 +104,7 @@ def refuse_partitions(wanted: Index, table: Table, version: int) -> None:
         return
     if version < 17:
         raise RefusalError("a partitioned table takes it from PostgreSQL 17 on: add it to each partition")
-    ddl.whole(table, (column_of(each.value)[0] for each in elements(wanted, table) if each.equal))
+    ddl.whole(table, [column_of(each.value)[0] for each in elements(wanted, table) if each.equal])
 
 
 def clause(name: str, wanted: Index) -> Composed:
