@@ -7,6 +7,7 @@ Cure: a person decides, because only a person can tell which of two rows is wron
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _walk as walk
@@ -19,6 +20,8 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.constraints import conflicts, exclusions
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL
 
 SLUG = "conflicting-rows"
 POINT = 4
@@ -30,19 +33,37 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     for wanted, table, key in walk.exclusions(actual, contract, alike=True):
         if table.created or not _has_all(key, wanted, table):
             continue
-        found = exclusions.stands(key, table)
+        found, filled = exclusions.stands(key, table), _filled(key, table, contract)
         if not (found or conflicts.can_compare(key, table)):
             continue
-        vouched = bool(found and not found.disabled_triggers)
+        vouched = bool(found and not found.disabled_triggers) and filled is table
+        when = "rows conflict" if filled is table else "rows conflict, some once NULL has the contract's value"
         yield Finding(
             SLUG,
             POINT,
             OfIndex(table.name, key),
-            f"{table.name.name} should satisfy {key.exclusion}, rows conflict (each is shown with another)",
+            f"{table.name.name} should satisfy {key.exclusion}, {when} (each is shown with another)",
             only_with_rows=True,
             vouched=vouched,
-            asks=partial(conflicts.conflicts, key, table, costly=not vouched),
+            asks=partial(conflicts.conflicts, key, filled, costly=not vouched),
         )
+
+
+def _filled(key: Index, table: Table, contract: Contract) -> Table:
+    """Return the table with the contract's value for NULL, in the columns of an exclusion that get it (null-rows)."""
+    wanted = contract.tables[table.name]
+    for column in wanted.columns.values():
+        found, value = table.columns.get(column.name), contract.value_for(table.name, column)
+        if (
+            found
+            and column.not_null
+            and not found.not_null
+            and value is not None
+            and exclusions.names(key, column.name)
+        ):
+            now = SQL("COALESCE({}, ({})::{})").format(q.today(found), value, SQL(column.full_type))
+            table = table.with_column(replace(found, now=now))
+    return table
 
 
 def _has_all(key: Index, wanted: Table, table: Table) -> bool:

@@ -194,6 +194,13 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (
+    Specimen("an exclusion that says the same", "ALTER TABLE authors ADD EXCLUDE USING btree (name WITH =)"),
+    Specimen(
+        "a unique that says the same as an exclusion",
+        "ALTER TABLE rooms ADD UNIQUE (place) DEFERRABLE INITIALLY DEFERRED",
+        contract=rooms,
+        setup=ROOM_ROWS,
+    ),
     Specimen("over more columns", "ALTER TABLE books ADD UNIQUE (title, author_id, pages)"),
     Specimen("over a part of the rows", "CREATE UNIQUE INDEX odd ON authors (name) WHERE active"),
     Specimen("with the key", "ALTER TABLE books ADD UNIQUE (id, price)"),

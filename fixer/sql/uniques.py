@@ -16,13 +16,17 @@ _IDLE = re.compile(
     r' (?:ASC|DESC)\b| NULLS (?:FIRST|LAST)\b| (?:text|varchar|bpchar)_pattern_ops\b| COLLATE "(?:C|POSIX)"'
 )
 _DEFERRAL = re.compile(r"(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?$")
+_EQUAL = " WITH ="
 _WORDS = re.compile(r"\w+(?=\()")
 _TOTAL = frozenset({"lower", "upper", "btrim", "ltrim", "rtrim", "md5", "coalesce", "COALESCE"})  # NULL only of NULL
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What an index demands: no two rows that fulfil the conditions are alike in all elements."""
+    """What an index demands: no two rows that fulfil the conditions are alike in all elements.
+
+    One that `excludes` compares by other operators than equality.
+    """
 
     elements: frozenset[str]
     conditions: frozenset[str] = frozenset()
@@ -60,7 +64,9 @@ def claim(index: Index) -> Claim:
     tail = excluding(index) if index.exclusion else tail_of(index.tail)
     elements = frozenset(canonical(_IDLE.sub("", element)) for element in tail.elements)
     patience = index.deferrable + index.deferred
-    nulls_alike, excludes = index.nulls_not_distinct, bool(index.exclusion)
+    excludes, nulls_alike = bool(index.exclusion), index.nulls_not_distinct
+    if excludes and all(element.endswith(_EQUAL) for element in elements):  # a unique by another name
+        excludes, elements = False, frozenset(element.removesuffix(_EQUAL) for element in elements)
     return Claim(elements, frozenset(conjuncts(tail.condition)), patience, nulls_alike, excludes)
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import INT4RANGE, NUMRANGE, TSTZRANGE, ExcludeConstraint
 from sqlalchemy.types import UserDefinedType
 
@@ -38,6 +38,18 @@ def excluding(*elements: tuple[object, str], parts: tuple[Column, ...] = (), **o
     keys = () if parts[0].name == "a.b" else (key(),)
     Table("t", metadata, *keys, *parts, ExcludeConstraint(*elements, name="apart", **options))
     return metadata
+
+
+def late(wanted: MetaData) -> MetaData:
+    """Return the contract with another exclusion, which speaks at the end of the transaction."""
+    apart = ExcludeConstraint(("n", "="), name="late", using="btree", deferrable=True, initially="DEFERRED")
+    wanted.tables["t"].append_constraint(apart)
+    return wanted
+
+
+def default_row(wanted: MetaData) -> MetaData:
+    wanted.tables["t"].info["default_rows"] = [{"code": "d", "r": "[5,9)"}]
+    return wanted
 
 
 def parted(*elements: tuple[object, str]) -> MetaData:
@@ -127,6 +139,17 @@ MENDED = {
         parted(("k", "="), ("n", "=")),
         PARTED + "ALTER TABLE t1 ADD CONSTRAINT apart EXCLUDE USING btree (k WITH =, n WITH =);"
         "INSERT INTO t (k, n) VALUES (1, 1), (2, 1), (1, 2), (1, NULL)",
+    ),
+    "rows get values under another one that speaks late": (
+        late(excluding(("r", "&&"), parts=(integer("n", nullable=False, info={"backfill": text("id + 9")}), spans()))),
+        "CREATE TABLE t (id serial PRIMARY KEY, n integer, r int4range,"
+        " CONSTRAINT late EXCLUDE USING btree (n WITH =) DEFERRABLE INITIALLY DEFERRED);"
+        "INSERT INTO t (n, r) VALUES (1, '[1,2)'), (NULL, '[2,3)'), (NULL, '[3,4)')",
+    ),
+    "the column of one that stands is widened": (
+        excluding(("n", "="), parts=(Column("n", BigInteger),), using="btree", deferrable=True, initially="DEFERRED"),
+        "CREATE TABLE t (id serial PRIMARY KEY, n integer,"
+        " CONSTRAINT apart EXCLUDE USING btree (n WITH =) DEFERRABLE INITIALLY DEFERRED); INSERT INTO t (n) VALUES (1)",
     ),
     "a unique has its name": (
         excluding(("r", "&&"), parts=(spans(),)),
@@ -242,6 +265,23 @@ REFUSED = {
         "UPDATE pg_class SET reltuples = 1e6 WHERE oid = 't'::regclass",
         "pgmend cannot compare so many rows; this fails if any conflict:"
         ' ALTER TABLE "public"."t" DROP CONSTRAINT "apart", ADD CONSTRAINT "apart" EXCLUDE USING gist (c WITH &&);',
+    ),
+    "a value of the contract for two rows": (
+        excluding(("n", "="), parts=(integer("n", nullable=False, info={"backfill": 7}),), using="btree"),
+        "CREATE TABLE t (id serial PRIMARY KEY, n integer); INSERT INTO t (n) VALUES (NULL), (NULL)",
+        "rows conflict, some once NULL has the contract's value",
+    ),
+    "a value of the contract that another row has": (
+        excluding(("n", "="), parts=(integer("n", nullable=False, info={"backfill": 7}),), using="btree"),
+        "CREATE TABLE t (id serial PRIMARY KEY, n integer, EXCLUDE USING btree (n WITH =));"
+        "INSERT INTO t (n) VALUES (NULL), (7)",
+        "rows conflict, some once NULL has the contract's value",
+    ),
+    "a default row that another excludes": (
+        default_row(excluding(("r", "&&"), parts=(Column("code", Text, unique=True), spans()))),
+        "CREATE TABLE t (id serial PRIMARY KEY, code text UNIQUE, r int4range);"
+        "INSERT INTO t (code, r) VALUES ('a', '[4,6)')",
+        "t should have the default row code 'd', but another row has its unique values",
     ),
     "a value that cannot be computed": (
         excluding((text("int4range(a, b)"), "&&"), parts=(integer("a"), integer("b"))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fixer.model.expression import quoted
@@ -37,9 +37,28 @@ def untold(wanted: Index, table: Table, removal: str = "") -> str:
 def conflicts(wanted: Index, table: Table, *, costly: bool) -> Probe:
     """Return the probe for rows that conflict with an earlier one, each shown with such a one."""
     parts, keys = elements(wanted, table), shown(table)
-    rows = _bound(wanted, table, parts, keys)
+    rows = _bound(wanted, q.rows_of(table, own=True), parts, keys)
     source = _sorted(rows, parts, len(keys)) if _in_order(parts) else _joined(rows, parts, len(keys))
     return Probe(source, SQL("true"), (*_cells("k", len(keys)), *_cells("o", len(keys))), costly=costly)
+
+
+def barring(wanted: Index, table: Table, cells: Mapping[str, Composable]) -> Iterator[Composed]:
+    """Yield the condition that a row conflicts with one of these cells, if the table has all that is compared."""
+    named = [column for column in (*table.columns, *cells) if excluding(wanted).names(column)]
+    if not named or not all(column in table.columns and column in cells for column in named):
+        return
+    parts = elements(wanted, table)
+    values = [f"pgmend_e{place}" for place in range(len(parts))]
+    new = SQL(", ").join(
+        SQL("({})::{} AS {}").format(cells[column], SQL(table.columns[column].full_type), Identifier(column))
+        for column in dict.fromkeys(named)
+    )
+    row = SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {}) AS t").format(new)
+    yield SQL("EXISTS (SELECT FROM {} JOIN (SELECT * FROM {}) AS o ON {})").format(
+        _bound(wanted, q.rows_of(table, own=True), parts, ()),
+        _bound(wanted, row, parts, ()),
+        q.equal(values, values, "t", "o", [each.operator for each in parts]),
+    )
 
 
 def _in_order(parts: Sequence[Element]) -> bool:
@@ -57,7 +76,7 @@ def _named(cells: Iterable[Composable], letter: str) -> list[Composed]:
     return [SQL("{} AS {}").format(cell, Identifier(f"pgmend_{letter}{place}")) for place, cell in enumerate(cells)]
 
 
-def _bound(wanted: Index, table: Table, parts: Sequence[Element], keys: Sequence[Composable]) -> Composed:
+def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequence[Composable]) -> Composed:
     """Return the rows that an exclusion binds, with their keys, places and values.
 
     Values are not computed for rows that its condition leaves out, which may have none.
@@ -73,7 +92,7 @@ def _bound(wanted: Index, table: Table, parts: Sequence[Element], keys: Sequence
         " AS t WHERE {filled}) AS t"
     ).format(
         cells=SQL(", ").join([*_named(keys, "k"), *_named(values, "e")]),
-        rows=q.rows_of(table, own=True),
+        rows=rows,
         bound=SQL(condition or "true"),
         filled=q.all_of(filled),
     )
