@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import INT4RANGE, NUMRANGE, TSTZRANGE, Exclu
 from sqlalchemy.types import UserDefinedType
 
 import fixer
+from fixer.errors import ContractError
 from fixer.model.plan import MODES
 from lab.database import lent
 from lab.examples.models import integer, key
@@ -339,3 +340,12 @@ def test_equal_and_different_numbers_are_compared_by_an_extension(laboratory: La
                 assert fixer.undo(connection, 1)
 
     assert [list(pair) for f in found for pair in f.sample] == pairs
+
+
+def test_an_extension_that_the_target_lacks_is_named(laboratory: Laboratory) -> None:
+    wanted = excluding(("room", "="), ("r", "&&"), parts=(integer("room"), spans()))
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
+        database.run("CREATE TABLE t (id serial PRIMARY KEY, room integer, r int4range)")
+        told = pytest.raises(ContractError, match="run there: CREATE EXTENSION btree_gist;")
+        with closing(psycopg2.connect(database.dsn)) as connection, told:
+            fixer.check(connection, wanted)
