@@ -7,6 +7,7 @@ left something there that PostgreSQL would take for its own: then only PostgreSQ
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
@@ -95,8 +96,14 @@ def _embedded(version: int, schemas: Iterable[str]) -> Iterator[Connection]:
         yield connection
 
 
+_NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
+
+
 def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
     first = (error.diag.message_primary or str(error)).rstrip(".")
+    if found := _NO_CLASS.search(first):
+        way = f"if the extension btree_{found[1]} has it, run there: CREATE EXTENSION btree_{found[1]};"
+        return ContractError(f"The contract {name} needs what the target lacks: {first}; {way}")
     return ContractError(f"The contract {name} cannot be satisfied by any database: {first}.")
 
 

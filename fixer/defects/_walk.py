@@ -89,6 +89,14 @@ def indexes(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, 
                 yield wanted, table, index
 
 
+def exclusions(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table, Index]]:
+    """Yield each wanted exclusion constraint: its table as wanted and as found, and the constraint."""
+    for wanted, table in tables(actual, contract, alike=alike):
+        for index in wanted.indexes:
+            if index.exclusion:
+                yield wanted, table, index
+
+
 def checks(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Check]]:
     """Yield each wanted check, after the table, as found, that should have it."""
     for wanted, table in tables(actual, contract, alike=alike):

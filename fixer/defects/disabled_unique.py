@@ -1,8 +1,8 @@
 """A deferrable unique or exclusion constraint is not enforced: the trigger that checks it is disabled.
 
 Costs: rows that break it are accepted, although the catalogue calls it valid; pg_dump does not show that state.
-Cure: settle the rows that break it (see duplicate-values), then enable the trigger. Only a superuser may enable it; any
-other role drops the constraint and adds it again.
+Cure: settle the rows that break it (see duplicate-values and conflicting-rows), then enable the trigger. Only a
+superuser may enable it; any other role drops the constraint and adds it again.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
-from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 
 from fixer.defects import _walk as walk
+from fixer.defects._rooms import ASLEEP, ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical, quoted
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundIndex
 from fixer.model.table import Index
+from fixer.repair.constraints import exclusions
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, enable_triggers
 from fixer.sql.compose import SQL
-from fixer.sql.uniques import removal
+from fixer.sql.uniques import claim
 
 SLUG = "disabled-unique"
 POINT = 4
@@ -47,22 +47,19 @@ def _is_it(found: Index, wanted: Index) -> bool:
     if not found.valid or found.unique != wanted.unique or found.primary != wanted.primary:
         return False
     if wanted.exclusion or found.exclusion:
-        return canonical(found.exclusion) == canonical(wanted.exclusion)
+        return bool(wanted.exclusion and found.exclusion) and claim(found) == claim(wanted)
     return found.deferrable == wanted.deferrable and set(found.columns) == set(wanted.columns) and not found.partial
 
 
 def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> Repair:
     """Enable its trigger, or drop the constraint and add it again."""
     name, key = finding.table, finding.about.found
-    if key.exclusion:  # nobody has looked for rows that conflict, and to enable the trigger does not either
-        again = f"ADD CONSTRAINT {quoted(key.name)} {key.exclusion}"
-        return refuse(f"rows may conflict: {removal(key, name)}, {again};")
     if actual.session and actual.session.superuser:
         return Repair.of(enable_triggers(Phase.INDEXES, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
     why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"
-    clause = SQL("ADD {}").format(ddl.key_clause(key.name, key))
+    clause = SQL("ADD {}").format(exclusions.clause(key.name, key) if key.exclusion else ddl.key_clause(key.name, key))
     return Repair.of(
         (
             drop_constraint(name, key.name, why, hazard=Hazard.REPLACES_CONSTRAINT),
@@ -84,15 +81,6 @@ def _members() -> MetaData:
     return metadata
 
 
-def _rooms() -> MetaData:
-    """Return a contract with a deferrable exclusion constraint."""
-    metadata = MetaData()
-    hours = Column("hours", INT4RANGE, nullable=False)
-    exclusion = ExcludeConstraint((hours, "&&"), name="rooms_free", deferrable=True, initially="DEFERRED")
-    Table("rooms", metadata, Column("id", Integer, primary_key=True), hours, exclusion)
-    return metadata
-
-
 SETUP = "INSERT INTO members (email) VALUES ('a@example.invalid'), ('b@example.invalid')"
 SPECIMENS = (
     Specimen("disabled", "ALTER TABLE members DISABLE TRIGGER ALL", contract=_members, setup=SETUP, superuser=True),
@@ -106,11 +94,13 @@ SPECIMENS = (
         setup=SETUP,
         superuser=True,
     ),
+    Specimen("an exclusion", ASLEEP, contract=rooms, setup=ROOM_ROWS, superuser=True),
     Specimen(
         "an exclusion, and rows conflict",
-        "ALTER TABLE rooms DISABLE TRIGGER ALL; INSERT INTO rooms (hours) VALUES ('[8,12)')",
-        contract=_rooms,
-        setup="INSERT INTO rooms (hours) VALUES ('[9,10)')",
+        f"{ASLEEP} INSERT INTO rooms (hours, opens, shuts, place) VALUES ('[8,12)', 90, 91, 2)",
+        also=frozenset({"conflicting-rows"}),
+        contract=rooms,
+        setup=ROOM_ROWS,
         superuser=True,
         manual=True,
     ),

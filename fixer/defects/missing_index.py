@@ -1,7 +1,7 @@
-"""An index or an exclusion constraint of the contract is missing.
+"""An index of the contract is missing.
 
 Costs: queries are slow; without an index under a foreign key, every delete of a parent reads all children.
-Cure: CREATE INDEX. An exclusion constraint needs a person, who decides which of two rows stays.
+Cure: CREATE INDEX.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Effect, Lock, Phase, Repair, Step, refuse
+from fixer.model.step import Effect, Lock, Phase, Repair, Step
 from fixer.model.subject import OfIndex
 from fixer.model.table import Table
 from fixer.repair.constraints import online
 from fixer.sql import ddl
-from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import Composable
 
 SLUG = "missing-index"
 POINT = 4
@@ -29,27 +28,20 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
-    """Yield the wanted indexes, uniques aside, that no valid index equals."""
+    """Yield the wanted indexes, uniques and exclusions aside, that no valid index equals."""
     for wanted, table in walk.tables(actual, contract):
-        valid = [index for index in table.indexes if index.valid]
-        there = {canonical(spelt) for index in valid for spelt in (index.tail, index.exclusion)}
+        there = {canonical(index.tail) for index in table.indexes if index.valid}
         for index in wanted.indexes:
-            if not index.unique and canonical(index.exclusion or index.tail) not in there:
-                lack = index.exclusion or f"an index {index.tail.removeprefix('USING ')}"
-                message = f"{table.name.name} should have {lack}, has none"
+            if not (index.unique or index.exclusion) and canonical(index.tail) not in there:
+                message = f"{table.name.name} should have an index {index.tail.removeprefix('USING ')}, has none"
                 yield Finding(SLUG, POINT, OfIndex(table.name, index), message)
 
 
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
-    """Create the index; refuse an exclusion constraint on a table that may have rows."""
+    """Create the index."""
     name, index = finding.table, finding.about.wanted
-    if index.exclusion and not actual.tables[name].created:
-        return refuse("settle the rows that exclude each other, and add it: pgmend cannot tell which of them stays")
     ddl.alone(actual.tables[name], index)
     free = ddl.free_relation_name(actual, name, index.name)
-    if index.exclusion:
-        action = SQL("ADD CONSTRAINT {} {}").format(Identifier(free), SQL(index.exclusion))
-        return Repair.of([alter(Phase.INDEXES, name, f"add {index.exclusion} to {name.name}", action)])
     rows = actual.tables[name].estimated_rows
     statement = ddl.create_index(free, name, index)
     title = f"create the index {free} on {name.name}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from fixer.defects import _walk as walk
 from fixer.defects._databases import BOOKING_ROWS, bookings, tenancy
+from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, names_column
@@ -21,6 +22,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
+from fixer.repair.constraints.exclusions import is_replaced
 from fixer.repair.constraints.online import BESIDE, unique
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
@@ -43,7 +45,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
     """Yield the uniques and exclusions that refuse more than those of the contract do."""
     for wanted, table in walk.tables(actual, contract):
         for index in table.indexes:
-            if found := _demand(index, wanted, table):
+            if (found := _demand(index, wanted, table)) and not is_replaced(index, table, wanted):
                 meant = [key for key in wanted.indexes if key.unique or key.exclusion]
                 if not any(claim(key).implies(found, wanted) for key in meant):
                     weaker = (key for key in meant if found.elements and found.is_stronger_than(claim(key), wanted))
@@ -171,12 +173,34 @@ SPECIMENS = (
         manual=True,
     ),
     Specimen(
+        "an exclusion over more rows than the contract means",
+        "ALTER TABLE rooms ADD CONSTRAINT odd EXCLUDE USING gist (hours WITH &&)",
+        hazards=HAZARD,
+        contract=rooms,
+        setup=ROOM_ROWS,
+    ),
+    Specimen(
+        "an exclusion over all rows, where the contract means some",
+        "ALTER TABLE rooms DROP CONSTRAINT rooms_free, ADD CONSTRAINT odd EXCLUDE USING gist (hours WITH &&)",
+        hazards=HAZARD,
+        also=frozenset({"missing-exclusion"}),
+        contract=rooms,
+        setup=ROOM_ROWS,
+    ),
+    Specimen(
         "over an unknown column whose default repeats",
         "ALTER TABLE reviews ADD COLUMN n integer UNIQUE; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 0",
         manual=True,
     ),
 )
 NEAR_MISSES = (
+    Specimen("an exclusion that says the same", "ALTER TABLE authors ADD EXCLUDE USING btree (name WITH =)"),
+    Specimen(
+        "a unique that says the same as an exclusion",
+        "ALTER TABLE rooms ADD UNIQUE (place) DEFERRABLE INITIALLY DEFERRED",
+        contract=rooms,
+        setup=ROOM_ROWS,
+    ),
     Specimen("over more columns", "ALTER TABLE books ADD UNIQUE (title, author_id, pages)"),
     Specimen("over a part of the rows", "CREATE UNIQUE INDEX odd ON authors (name) WHERE active"),
     Specimen("with the key", "ALTER TABLE books ADD UNIQUE (id, price)"),

@@ -231,3 +231,9 @@ def column_of(element: str) -> tuple[str, str]:
 
 
 _COLUMN = re.compile(r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)((?: .*)?)', re.DOTALL)
+
+
+def compared(element: str) -> tuple[str, str]:
+    """Return the value that an element of an exclusion constraint compares, with its collation, and the operator."""
+    value, *rest = _split(element, " ")
+    return (f"{value} COLLATE {rest[1]}" if rest[0] == "COLLATE" else value), rest[-1]

@@ -177,7 +177,12 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
     }
     names = {old: new}
     indexes = tuple(
-        replace(i, columns=tuple(names.get(c, c) for c in i.columns), tail=respelt(i.tail, old, new))
+        replace(
+            i,
+            columns=tuple(names.get(c, c) for c in i.columns),
+            tail=respelt(i.tail, old, new),
+            exclusion=respelt(i.exclusion, old, new),
+        )
         for i in each.indexes
     )
     checks = tuple(

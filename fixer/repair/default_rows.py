@@ -6,6 +6,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import QName, Table
+from fixer.repair.constraints.conflicts import barring
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -27,11 +28,28 @@ def absent(table: QName, row: DefaultRow, actual: Schema, contract: Contract) ->
 
 
 def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
-    """Return the condition that another row holds a unique value of the default row; None if it has no such value.
+    """Return the condition that another row holds a unique value of the default row, or excludes it; None if none can.
 
     If a generated number identifies the default row, that is a row with another number. Otherwise there is no clash
     once the default row exists, because its other values may have changed since.
     """
+    found = _repeating(table, row, actual, contract)
+    barred = _barred(table, row, actual, contract)
+    if found is None or barred is None:
+        return found or barred
+    return SQL("({} OR {})").format(found, barred)
+
+
+def _barred(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
+    """Return the condition that the default row is missing, and a row conflicts with it under an exclusion."""
+    wanted, there = contract.tables[table], actual.tables[table]
+    values = {c.name: contract.value_for(table, c) for c in wanted.columns.values() if not c.generated}
+    cells = {name: value for name, value in (values | dict(row)).items() if value is not None}
+    bars = [bar for key in wanted.indexes if key.exclusion for bar in barring(key, there, cells)]
+    return SQL("({} AND ({}))").format(absent(table, row, actual, contract), q.any_of(bars)) if bars else None
+
+
+def _repeating(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
     identity = identity_of(contract, table, row)
     others = [
         key.columns

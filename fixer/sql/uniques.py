@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fixer.model.expression import canonical, names_column, tail_of
+from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -16,13 +16,17 @@ _IDLE = re.compile(
     r' (?:ASC|DESC)\b| NULLS (?:FIRST|LAST)\b| (?:text|varchar|bpchar)_pattern_ops\b| COLLATE "(?:C|POSIX)"'
 )
 _DEFERRAL = re.compile(r"(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?$")
+_EQUAL = " WITH ="
 _WORDS = re.compile(r"\w+(?=\()")
 _TOTAL = frozenset({"lower", "upper", "btrim", "ltrim", "rtrim", "md5", "coalesce", "COALESCE"})  # NULL only of NULL
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What an index demands: no two rows that fulfil the conditions are alike in all elements."""
+    """What an index demands: no two rows that fulfil the conditions are alike in all elements.
+
+    One that `excludes` compares by other operators than equality.
+    """
 
     elements: frozenset[str]
     conditions: frozenset[str] = frozenset()
@@ -57,11 +61,18 @@ class Claim:
 
 def claim(index: Index) -> Claim:
     """Return what a unique index or an exclusion constraint demands."""
-    tail = tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE ") if index.exclusion else index.tail)
+    tail = excluding(index) if index.exclusion else tail_of(index.tail)
     elements = frozenset(canonical(_IDLE.sub("", element)) for element in tail.elements)
     patience = index.deferrable + index.deferred
-    nulls_alike, excludes = index.nulls_not_distinct, bool(index.exclusion)
+    excludes, nulls_alike = bool(index.exclusion), index.nulls_not_distinct
+    if excludes and all(element.endswith(_EQUAL) for element in elements):  # a unique by another name
+        excludes, elements = False, frozenset(element.removesuffix(_EQUAL) for element in elements)
     return Claim(elements, frozenset(conjuncts(tail.condition)), patience, nulls_alike, excludes)
+
+
+def excluding(index: Index) -> Tail:
+    """Return the parts of the definition of an exclusion constraint: each element ends WITH its operator."""
+    return tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE "))
 
 
 def spelt(index: Index) -> str:

@@ -167,6 +167,12 @@ CASES = {
         "CREATE TABLE p(id serial, n integer) PARTITION BY LIST (n); CREATE TABLE p0 PARTITION OF p DEFAULT;" + TWICE,
         "it is partitioned by n, which a key over all partitions has to have",
     ),
+    "a key without the column that a partition is partitioned by": (
+        P,
+        "CREATE TABLE p(id serial, n integer) PARTITION BY LIST (id);"
+        "CREATE TABLE p1 PARTITION OF p DEFAULT PARTITION BY LIST (n)",
+        "it is partitioned by n, which a key over all partitions has to have",
+    ),
     "another type for the column that it is partitioned by": (
         P,
         "CREATE TABLE p(id serial, n text, PRIMARY KEY (id, n)) PARTITION BY LIST (n)",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql as pg
 
 from contracts import rows, trading
+from contracts.rows.laws.keys import keys_of
 from fixer.connect import servers
 from fixer.errors import ContractError
 
@@ -496,3 +497,10 @@ def test_parents_that_need_each_other_are_an_error() -> None:
 
     with pytest.raises(ContractError, match="no first row can be inserted"):
         sample(rows.example_for(metadata.tables["hen"]))
+
+
+def test_an_equality_of_expressions_under_an_exclusion_keeps_rows_apart() -> None:
+    parts = (column("mail", sa.Text), pg.ExcludeConstraint((sa.text("lower(mail)"), "="), using="btree", name="one"))
+    table = sa.Table("mails", sa.MetaData(), serial(), *parts)
+
+    assert ("mail",) in [each.columns for each in keys_of(table)]

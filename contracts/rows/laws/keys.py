@@ -40,8 +40,9 @@ def keys_of(table: Table) -> tuple[Key, ...]:
             usual = f"{table.name}_pkey" if primary else f"{table.name}_{'_'.join(names)}_key"
             found.append(Key(name_of(constraint, usual), names, (), _distinct_nulls(constraint)))
         elif isinstance(constraint, pg.ExcludeConstraint):
-            equal = tuple(name for name, op in constraint.operators.items() if op == "=")
-            found.append(Key(name_of(constraint, ""), equal, (), certain=False))
+            compared = [sql_of(expression) for expression, _, op in constraint._render_exprs if op == "="]
+            equal = dict.fromkeys(name for each in compared for name in mentioned_in(each, columns_of(table)))
+            found.append(Key(name_of(constraint, ""), tuple(equal), (), certain=False))
     found += [_index_key(table, index) for index in table.indexes if index.unique]
     return tuple(sorted((k for k in found if k.columns), key=lambda k: (places(table, k.columns), k.name)))
 

@@ -47,6 +47,13 @@ SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), AR
   FROM under u
   JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
  UNION ALL
+-- By which columns a partition is partitioned further: as ../queries/obstacles.sql asks of the root.
+SELECT 'parted', u.root, 'partition key of ' || u.oid::regclass,
+       ARRAY (SELECT coalesce(a.attname::text, '') FROM unnest(t.partattrs::int2[]) AS n (num)
+                LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.partrelid AND a.attnum = n.num), 'O'
+  FROM under u
+  JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = u.oid
+ UNION ALL
 -- Defaults other than the root's, which another type of the column would put in their place.
 SELECT 'bound', u.root, 'default of ' || u.oid::regclass, array_agg(a.attname::text), 'O'
   FROM under u

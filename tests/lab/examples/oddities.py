@@ -53,6 +53,11 @@ odd.beside = """INSERT INTO plain (j, k) VALUES ('null', '{"a": 1.0, "a": 1}'), 
 
 odd = contracts["texts"]
 odd.table("short", column("a", sa.String(1), unique=True), column("b", sa.CHAR(3), "b = upper(b)"))
+odd.table(
+    "aliases",
+    column("a", sa.Text),
+    pg.ExcludeConstraint((sa.text("lower(a)"), "="), using="btree", name="one_alias"),
+)
 odd.table("phones", column("p", sa.Text, r"p ~ '^\+[1-9][0-9]{6,14}$'", unique=True))
 odd.table(
     "hashes",
