@@ -58,7 +58,7 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
         again = f"ADD CONSTRAINT {quoted(key.name)} {key.exclusion}"
         return refuse(f"rows may conflict: {removal(key, name)}, {again};")
     if actual.session and actual.session.superuser:
-        return Repair.of(enable_triggers(Phase.INDEXES, f"constraint {key.name}", key.disabled_triggers))
+        return Repair.of(enable_triggers(Phase.INDEXES, name, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
     why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"

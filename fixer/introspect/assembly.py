@@ -66,12 +66,13 @@ class Assembly:
         self.definitions.read()
         groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
         tables = {}
-        for oid, _, _, kind, *facts in self._relations:
+        for oid, _, _, kind, *facts, part_of in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.get(oid, ())) for group in groups]
                 whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
-                tables[name] = s.Table(*whole)
+                table = s.Table(*whole)
+                tables[name] = replace(table, part_of=self._names.get(part_of)) if part_of else table
         elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
         return s.Schema(tables, self._sequences, tuple(outside), names)

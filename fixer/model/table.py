@@ -190,6 +190,7 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
+    part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 
     @property

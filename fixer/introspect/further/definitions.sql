@@ -40,7 +40,13 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
                             JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace),
            'asleep', (SELECT jsonb_agg(jsonb_build_array(g.tgrelid::bigint, g.tgtype, g.tgenabled)
                                        ORDER BY g.tgrelid, g.tgtype)
-                        FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O'),
+                        FROM pg_catalog.pg_trigger g
+                       WHERE g.tgenabled <> 'O' AND g.tgconstraint IN (
+                             WITH RECURSIVE below AS ( -- its own, and those that partitions have from it
+                                  SELECT k.oid
+                                   UNION ALL
+                                  SELECT u.oid FROM below b JOIN pg_catalog.pg_constraint u ON u.conparentid = b.oid)
+                             SELECT oid FROM below)),
            'index', (SELECT jsonb_build_object('comment', pg_catalog.obj_description(x.oid, 'pg_class'),
                                                'options', x.reloptions, 'clustered', i.indisclustered,
                                                'identity', i.indisreplident)

@@ -18,7 +18,7 @@
          FROM pg_catalog.pg_constraint k
         WHERE k.contype = 'f' AND k.conparentid = 0)
 -- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
--- of triggers, and foreign keys that point at it alone.
+-- of triggers, and foreign keys that point at it alone, where it lies in another schema.
 SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname, g.tgrelid::regclass) AS name,
        ARRAY[]::text[] AS columns, g.tgenabled::text AS enabled
   FROM under u
@@ -30,7 +30,7 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
 SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::regclass), ARRAY[]::text[], 'O'
   FROM under u
   JOIN pointing k ON k.confrelid = u.oid
- WHERE u.partition
+ WHERE u.partition AND u.oid NOT IN (SELECT oid FROM wanted)
  UNION ALL
 -- And what would become one with a key, an index or a check of its root, and go with it.
 SELECT 'apart', u.root, format('index %s', x.oid::regclass),

@@ -125,7 +125,8 @@ def _returned(session: Session, past: Past) -> Returned:
 
 def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
     """Return the ledger, with the names of tables before the run; raise ApplyFailed if it does not add up."""
-    named = {past.before.table(oid): oid for oid in past.before.relations}
+    entered = ledger.entered(session.cursor, past.before.relations, {*returned.back, *returned.gone})
+    named = {past.before.table(oid): oid for oid in entered}
     after = ledger.count(session.cursor, named)
     entries = tuple(
         Entry(table, before[past.after.table(oid)], after[table], returned.back[oid], returned.gone[oid])
