@@ -174,9 +174,16 @@ def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
 
 
 def free_constraint_name(table: Table | None, schema: Schema, home: QName, wanted: str, *, index: bool) -> str:
-    """Return a name for a constraint that is free on the table, and in the schema too if it has an `index`."""
+    """Return a name for a constraint that is free on the table, and in the schema too if it has an `index`.
+
+    PostgreSQL calls the constraints of a foreign key to single partitions by the key's name and a number.
+    """
     taken = set()
     if table:
+        numbered = (
+            k.name for k in table.foreign_keys if k.target in schema.tables and schema.tables[k.target].kind == "p"
+        )
+        wanted = f"{wanted}_again" if wanted in numbered else wanted
         taken |= {each.check for each in table.obstacles if isinstance(each, ApartCheck)}
         taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
         taken |= {key.name for key in table.indexes if key.constraint}

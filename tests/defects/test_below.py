@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import closing
+
+import psycopg2
 import pytest
 from sqlalchemy import ForeignKey
 
+import fixer
 from fixer.model.plan import MODES
-from lab.examples.models import contract, integer, key
+from lab.database import Database
+from lab.examples.models import contract, integer, key, text
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
 
@@ -18,9 +24,7 @@ PARTS = (
     'CREATE TABLE "p %s""0" PARTITION OF p0 DEFAULT; CREATE TABLE "a.b".p1 PARTITION OF p DEFAULT;'
     "INSERT INTO users VALUES (1), (11); INSERT INTO p VALUES (1, 1), (2, 11), (12, 1);"
 )
-WANTED = contract(
-    users=(key(autoincrement=False),), p=(key(autoincrement=False), integer("u", ForeignKey("users.id")))
-)
+WANTED = contract(users=(key(autoincrement=False),), p=(key(autoincrement=False), integer("u", ForeignKey("users.id"))))
 OFF = {
     "in a partition": 'ALTER TABLE "p %s""0" DISABLE TRIGGER ALL',
     "in a partition of another schema": 'ALTER TABLE "a.b".p1 DISABLE TRIGGER ALL',
@@ -46,3 +50,59 @@ def test_what_the_root_alone_says_means_nothing(laboratory: Laboratory) -> None:
     made = PARTS + "ALTER TABLE ONLY p DISABLE TRIGGER ALL; ALTER TABLE ONLY users DISABLE TRIGGER ALL"
 
     assert outcome(laboratory, WANTED, made, "atomic") == "sound"
+
+
+POINTED = PARTS + (
+    "ALTER TABLE p DROP CONSTRAINT p_u_fkey; INSERT INTO p VALUES (3, 7), (4, 1);"
+    'CREATE TABLE k(id integer PRIMARY KEY, p integer REFERENCES "p %s""0" ON DELETE CASCADE);'
+    "CREATE TABLE l(k integer REFERENCES k ON DELETE CASCADE); INSERT INTO k VALUES (1, 3), (2, 4), (3, NULL);"
+    "INSERT INTO l VALUES (1), (2);"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_that_hang_on_an_orphan_by_a_key_to_its_partition_go_with_it(empty: Database, mode: str) -> None:
+    empty.run(POINTED)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        plan = fixer.plan(connection, WANTED, mode=mode)
+        run = fixer.apply(connection, WANTED, mode=mode, allow_hazards="all")
+        assert (plan.moves, sum(entry.quarantined for entry in run.ledger)) == (3, 3)
+        assert empty.run("SELECT (SELECT array_agg(id ORDER BY 1) FROM k), (SELECT array_agg(k) FROM l)") == [
+            ([2, 3], [2])
+        ]
+        assert empty.run("SELECT reason FROM fixer_quarantine.k") == [('its row of p %s"0 (id 3) is in quarantine',)]
+        fixer.undo(connection, 1)
+    assert empty.run("SELECT count(*) FROM k UNION ALL SELECT count(*) FROM l") == [(3,), (2,)]
+
+
+def test_a_key_of_a_partition_to_another_is_for_a_person(laboratory: Laboratory) -> None:
+    made = (
+        "ALTER TABLE p DROP CONSTRAINT p_u_fkey; ALTER TABLE p ADD up integer;"
+        'ALTER TABLE "a.b".p1 ADD FOREIGN KEY (up) REFERENCES "p %s""0"; INSERT INTO p VALUES (3, 7, NULL), (15, 1, 3)'
+    )
+    reason = "p1_up_fkey of a.b.p1 would act on rows of public.p|circle|does not name"
+
+    assert re.search(reason, outcome(laboratory, WANTED, PARTS + made, "atomic"))
+
+
+OWN = (
+    "CREATE TABLE users(id integer PRIMARY KEY, code text); INSERT INTO users VALUES (1, 'a'), (2, NULL);"
+    "CREATE TABLE p(id integer PRIMARY KEY, u integer) PARTITION BY RANGE (id);"
+    "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p1 PARTITION OF p DEFAULT;"
+    "ALTER TABLE p0 ADD FOREIGN KEY (u) REFERENCES users ON DELETE CASCADE;"
+    "CREATE TABLE note(p integer REFERENCES p ON DELETE CASCADE);"
+    "INSERT INTO p VALUES (1, 1), (2, 2), (12, 2); INSERT INTO note VALUES (1), (2), (12);"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_that_a_partition_alone_binds_go_with_what_hangs_on_the_whole(empty: Database, mode: str) -> None:
+    empty.run(OWN)
+    wanted = contract(users=(key(autoincrement=False), text("code", nullable=False)))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        run = fixer.apply(connection, wanted, mode=mode, allow_hazards="all")
+
+        assert sum(entry.quarantined for entry in run.ledger) == run.plan.moves == 3
+        assert empty.run("SELECT id FROM p UNION ALL SELECT p FROM note ORDER BY 1") == [(1,), (1,), (12,), (12,)]
+        fixer.undo(connection, 1)
+    assert empty.run("SELECT count(*) FROM p UNION ALL SELECT count(*) FROM note") == [(3,), (3,)]
