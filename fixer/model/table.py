@@ -190,6 +190,8 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
+    # By column, those of partitions and heirs, each after its table; its own NOT NULL proves nothing of their rows.
+    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=dict)
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 

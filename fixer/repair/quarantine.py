@@ -13,7 +13,7 @@ from fixer.repair.rows import Going, Rivals, counted, identity, move, places, re
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import orphaned, reason_of, reason_under, under, with_descendants
+from fixer.sql.following import orphaned, reason_of, reason_under, truly_orphaned, under, with_descendants
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Mover:
         if column and column.mapped:
             unmapped = SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
             return SQL("(({}) OR ({}))").format(unmapped, orphaned(key))
-        return orphaned(key)
+        return truly_orphaned(key, table)
 
     def _parentless(self, key: ForeignKey) -> Composable | None:
         """Return the SELECT for the places of orphans, by values without a parent; None if no index finds those."""

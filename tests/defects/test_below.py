@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey
 
 import fixer
 from fixer.model.plan import MODES
-from lab.database import Database
+from lab.database import Database, lent
 from lab.examples.models import contract, integer, key, text
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -106,3 +106,62 @@ def test_rows_that_a_partition_alone_binds_go_with_what_hangs_on_the_whole(empty
         assert empty.run("SELECT id FROM p UNION ALL SELECT p FROM note ORDER BY 1") == [(1,), (1,), (12,), (12,)]
         fixer.undo(connection, 1)
     assert empty.run("SELECT count(*) FROM p UNION ALL SELECT count(*) FROM note") == [(3,), (3,)]
+
+
+OPEN = (
+    "CREATE TABLE p(id integer NOT NULL, n text) PARTITION BY RANGE (id);"
+    'CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id); CREATE SCHEMA "a.b";'
+    'CREATE TABLE "a.b"."p %s""0" PARTITION OF p0 DEFAULT; CREATE TABLE p1 PARTITION OF p DEFAULT;'
+    "INSERT INTO p VALUES (1, NULL), (2, 'b'), (12, 'c');"
+    'ALTER TABLE "a.b"."p %s""0" ADD CONSTRAINT "its own" NOT NULL n NOT VALID;'
+    "ALTER TABLE p ADD PRIMARY KEY (id), ALTER n SET NOT NULL;"
+    "COMMENT ON CONSTRAINT p_n_not_null ON p IS 'a comment';"
+)
+NULLS = {
+    "a value": (contract(p=(key(autoincrement=False), text("n", nullable=False, info={"backfill": "x"}))), OPEN),
+    "a row": (contract(p=(key(autoincrement=False), text("n", nullable=False))), OPEN),
+    "a row, where the whole is open too": (
+        contract(p=(key(autoincrement=False), text("n", nullable=False))),
+        OPEN.replace(", ALTER n SET NOT NULL;", ";").partition("COMMENT")[0],
+    ),
+    "a row, for a key": (
+        contract(p=(key(autoincrement=False), text("n", primary_key=True))),
+        OPEN.replace("ALTER TABLE p ADD PRIMARY KEY (id), ALTER n SET NOT NULL;", "").partition("COMMENT")[0],
+    ),
+    "a value, for a reference": (
+        contract(
+            users=(key(autoincrement=False),),
+            p=(key(autoincrement=False), integer("n", ForeignKey("users.id"), nullable=False, info={"backfill": 5})),
+        ),
+        "CREATE TABLE users(id integer PRIMARY KEY); INSERT INTO users VALUES (5);"
+        + OPEN.replace("n text", "n integer REFERENCES users").replace("'b'", "5").replace("'c'", "5"),
+    ),
+    "no row": (
+        contract(p=(key(autoincrement=False), text("n", nullable=False))),
+        OPEN.replace("NULL), (2", "'a'), (2"),
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", NULLS)
+def test_a_not_null_that_is_open_in_a_partition_is_proved(laboratory: Laboratory, what: str, mode: str) -> None:
+    wanted, made = NULLS[what]
+
+    assert outcome(laboratory, wanted, made, mode) == "mended"
+
+
+def test_a_null_that_queries_of_the_whole_do_not_see_is_found(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run(OPEN)
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            found = {(f.slug, f.rows): f.message for f in fixer.check(connection, NULLS["a row"][0]).findings}
+            assert database.run("SELECT count(*) FROM p WHERE n IS NULL") == [(0,)]
+
+    assert found == {
+        (
+            "missing-not-null",
+            0,
+        ): 'p.n should be NOT NULL, may be NULL in "a.b"."p %s""0", where its NOT NULL is NOT VALID',
+        ("null-rows", 1): "p.n should hold a value, is NULL",
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 
 from fixer.model.step import JOURNAL
@@ -12,11 +12,14 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
 
-def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that drop views, triggers, constraints, indexes and defaults that are new or changed."""
+def dropped(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -> Iterator[Composable]:
+    """Yield the statements that drop views, triggers, constraints, indexes and defaults that are new or changed.
+
+    `wholes` drop the NOT NULLs that partitions have theirs from: after keys, and before those of partitions.
+    """
     yield from _views(now, then)
     yield from _triggers(now, then)
-    yield from _constraints(now, then)
+    yield from _constraints(now, then, wholes)
     for index in changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
     yield from _unlogged(now, then)
@@ -36,7 +39,7 @@ def _triggers(now: Definitions, then: Definitions) -> Iterator[Composable]:
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
 
 
-def _constraints(now: Definitions, then: Definitions) -> Iterator[Composable]:
+def _constraints(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -> Iterator[Composable]:
     """Yield the statements that drop constraints: foreign keys first, then the keys behind them, then NOT NULLs.
 
     A foreign key over columns that change type is dropped too, because types are restored one table at a time.
@@ -46,9 +49,15 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Composable]:
     retyped = {(column.of, column.number) for column in now.of_kind("column") if is_retyped(column, then)}
     others = (key for key in now.of_kind("constraint") if key not in going)
     leaning = [key for key in others if key.by in names or _ends(key) & retyped]
-    for key in sorted([*going, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
-        if key.of in now.relations:
-            yield alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
+    ordered = sorted([*going, *leaning], key=lambda item: item.detail["type"] != "f")
+    drops = [(key.detail["type"], alter(now, key.of, _dropping(key))) for key in ordered if key.of in now.relations]
+    yield from (drop for type_, drop in drops if type_ != "n")
+    yield from wholes
+    yield from (drop for type_, drop in drops if type_ == "n")
+
+
+def _dropping(key: Item) -> Composable:
+    return SQL("DROP CONSTRAINT {}").format(Identifier(key.name))
 
 
 def _goes(key: Item, then: Definitions) -> bool:
