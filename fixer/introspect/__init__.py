@@ -142,6 +142,7 @@ def _shape(table: s.Table) -> s.Table:
     return s.Table(
         table.name,
         table.kind,
+        persistence=table.persistence,
         columns=table.columns,
         indexes=table.indexes,
         checks=table.checks,

@@ -65,14 +65,17 @@ class Assembly:
         keys, obstacles, names = self._read_foreign_keys(), self._read_obstacles(), frozenset(self._every_name())
         self.definitions.read()
         groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
-        tables = {}
+        tables, unlogged = {}, self._read_unlogged()
         for oid, _, _, kind, *facts, part_of in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.get(oid, ())) for group in groups]
                 whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
                 table = s.Table(*whole)
-                tables[name] = replace(table, part_of=self._names.get(part_of)) if part_of else table
+                if part_of or oid in unlogged:
+                    lost = tuple(unlogged.get(oid, ()))
+                    table = replace(table, part_of=self._names.get(part_of), unlogged_parts=lost)
+                tables[name] = table
         elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
         return s.Schema(tables, self._sequences, tuple(outside), names)
@@ -176,6 +179,13 @@ class Assembly:
                 disabled[key].append((QName(*table), trigger))
         return disabled
 
+    def _read_unlogged(self) -> dict[int, list[QName]]:
+        unlogged: dict[int, list[QName]] = defaultdict(list)
+        for kind, root, name, _, home in self._heirs:
+            if kind == "unlogged":
+                unlogged[root] = sorted([*unlogged[root], QName(home, name)])
+        return unlogged
+
     def _silent(self, constraint: int | None) -> tuple[tuple[QName, str], ...]:
         """Return the triggers of a constraint that do not fire."""
         return tuple(sorted(self._disabled.get(constraint or 0, ()), key=lambda pair: pair[1]))
@@ -188,17 +198,17 @@ class Assembly:
     def _read_obstacles(self) -> dict[int, list[Obstacle]]:
         tables: dict[int, list[Obstacle]] = defaultdict(list)
         for kind, relation, name, columns, enabled, *_ in (*self._hindering, *self._heirs):
-            if kind != "disabled":
+            if kind not in ("disabled", "unlogged"):
                 told = self._prefix.sub("", name) if kind in SAID_TO_PERSONS else name
                 tables[relation].append(obstacle(kind, told, tuple(sorted(columns)), enabled))
         return tables
 
     def _read_sequences(self) -> dict[QName, s.Sequence]:
         sequences = {}
-        for schema, name, type_, relation, number, _, *figures, readable, last_value in self._counters:
+        for schema, name, type_, relation, number, _, *figures, readable, last_value, kept in self._counters:
             owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
             spelt = self._types[type_, -1, 0].name
-            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value]
+            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value, kept]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 
@@ -210,9 +220,11 @@ class Assembly:
             return {}
         choose = "SELECT set_config('pgmend.counters', %s, true);\n"
         sequences = {}
-        for schema, name, *figures, owned_by, readable, last_value in ask("counters", choose, json.dumps(missing))():
+        for schema, name, *figures, owned_by, readable, last_value, kept in ask(
+            "counters", choose, json.dumps(missing)
+        )():
             owner = (QName(*owned_by[:2]), owned_by[2]) if owned_by[0] else None
-            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value]
+            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value, kept]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 

@@ -13,7 +13,7 @@ from fixer.model.expression import canonical
 from fixer.model.obstacle import ApartCheck, ApartIndex, PartitionKey
 from fixer.model.schema import Schema
 from fixer.model.step import RefusalError
-from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.table import UNLOGGED, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
@@ -70,7 +70,8 @@ def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
         *(column_definition(column, sequences=sequences) for column in table.columns.values()),
         *(check_clause(check.name, check) for check in table.checks),
     ]
-    return SQL("CREATE TABLE {} (\n    {}\n)").format(q.name(table.name), SQL(",\n    ").join(lines))
+    kind = SQL("UNLOGGED TABLE" if table.persistence == UNLOGGED else "TABLE")
+    return SQL("CREATE {} {} (\n    {}\n)").format(kind, q.name(table.name), SQL(",\n    ").join(lines))
 
 
 def check_clause(name: str, check: Check) -> Composed:

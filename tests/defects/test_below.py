@@ -7,9 +7,10 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, MetaData, Table
 
 import fixer
+from fixer.errors import ContractError
 from fixer.model.plan import MODES
 from lab.database import Database, lent
 from lab.examples.models import contract, integer, key, text
@@ -165,3 +166,37 @@ def test_a_null_that_queries_of_the_whole_do_not_see_is_found(laboratory: Labora
         ): 'p.n should be NOT NULL, may be NULL in "a.b"."p %s""0", where its NOT NULL is NOT VALID',
         ("null-rows", 1): "p.n should hold a value, is NULL",
     }
+
+
+LOST = (
+    'CREATE TABLE p(id integer PRIMARY KEY, u integer) PARTITION BY RANGE (id); CREATE SCHEMA "a.b";'
+    "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10);"
+    'CREATE TABLE "a.b"."p %""0" PARTITION OF p DEFAULT PARTITION BY RANGE (id);'
+    'CREATE UNLOGGED TABLE "a.b"."p %""1" PARTITION OF "a.b"."p %""0" DEFAULT;'
+    "ALTER TABLE p0 SET UNLOGGED; INSERT INTO p VALUES (1), (12);"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_partitions_that_a_crash_empties_are_made_permanent(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(autoincrement=False), integer("u")))
+
+    assert outcome(laboratory, wanted, LOST, mode) == "mended"
+
+
+def test_a_permanent_table_that_references_an_unlogged_one_is_no_contract(empty: Database) -> None:
+    wanted = contract(v=(key(), integer("u", ForeignKey("u.id"))))
+    Table("u", wanted, key(), prefixes=["UNLOGGED"])
+
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(ContractError, match="v is permanent, and"):
+        fixer.check(connection, wanted)
+
+
+def test_an_unlogged_table_of_the_contract_is_made_so(empty: Database) -> None:
+    wanted = MetaData()
+    Table("u", wanted, key(), prefixes=["UNLOGGED"])
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        fixer.apply(connection, wanted)
+
+        assert fixer.check(connection, wanted).findings == ()
+        assert empty.run("SELECT relpersistence FROM pg_class WHERE relname = 'u'") == [("u",)]

@@ -110,7 +110,8 @@ SELECT 'sequence', n.nspname || '.' || c.relname, coalesce(p.refobjid, 0)::bigin
            'grants', (SELECT jsonb_agg(jsonb_build_array(coalesce(r.rolname, 'public'), a.privilege_type)
                                        ORDER BY r.rolname, a.privilege_type)
                         FROM pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('s', c.relowner))) a
-                        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee)), ''
+                        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee))
+       || CASE c.relpersistence WHEN 'u' THEN '{"unlogged": true}'::jsonb ELSE '{}' END, ''
   FROM pg_catalog.pg_sequence s
   JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -58,6 +58,13 @@ SELECT 'bound', u.root, 'default of ' || u.oid::regclass, array_agg(a.attname::t
    AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_catalog.pg_get_expr(e.adbin, e.adrelid)
  GROUP BY u.root, u.oid
  UNION ALL
+-- Partitions that a crash of the server empties, each with its schema.
+SELECT 'unlogged', u.root, c.relname::text, ARRAY[]::text[], n.nspname::text
+  FROM under u
+  JOIN pg_catalog.pg_class c ON c.oid = u.oid AND c.relkind = 'r' AND c.relpersistence = 'u'
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE u.partition
+ UNION ALL
 -- Publications that could not tell which row of a partition was changed or deleted.
 SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'
   FROM pg_catalog.pg_publication p

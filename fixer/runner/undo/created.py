@@ -175,6 +175,8 @@ def _sequence(then: Definitions, was: Item, is_: Item, back: tuple[int, bool] | 
         )
     elif back:
         yield title, SQL("ALTER SEQUENCE {}{}").format(name, restart)
+    if old.get("unlogged") != new.get("unlogged"):
+        yield title, SQL("ALTER SEQUENCE {} SET {}").format(name, SQL("UNLOGGED" if old.get("unlogged") else "LOGGED"))
     if old["owned_by"] != new["owned_by"]:
         owner: Composable = SQL("NONE")
         if column := then.items.get(("column", old["owned_by"] or "")):
