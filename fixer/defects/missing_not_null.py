@@ -32,8 +32,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the nullable columns that should be NOT NULL; key columns become so with their primary key."""
     for table, column in walk.open_columns(actual, contract):
         message = f"{table.name.name}.{column.name} should be NOT NULL, may be NULL"
-        if below := table.unproved_below.get(column.name):
-            names = sorted({".".join(map(as_needed, part)) for part, _ in below})
+        below = [part for part, constraint in table.unproved_below.get(column.name, ()) if constraint]
+        if table.columns[column.name].not_null and not below:
+            continue  # heirs may do without: only their NULLs matter (see null-rows)
+        if below:
+            names = sorted({".".join(map(as_needed, part)) for part in below})
             message += f" in {', '.join(names[:3])}, where its NOT NULL is NOT VALID"
         yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message)
 

@@ -65,6 +65,16 @@ SELECT 'unlogged', u.root, c.relname::text, ARRAY[]::text[], n.nspname::text
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE u.partition
  UNION ALL
+-- Columns of heirs that may hold NULL although the root's may not, which PostgreSQL 17 and older let happen; each with
+-- the schema of the heir.
+SELECT 'open', u.root, c.relname::text, ARRAY[a.attname::text], n.nspname::text
+  FROM under u
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND b.attnotnull
+  JOIN pg_catalog.pg_class c ON c.oid = u.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT u.partition AND current_setting('server_version_num')::integer < 180000
+ UNION ALL
 -- Publications that could not tell which row of a partition was changed or deleted.
 SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'
   FROM pg_catalog.pg_publication p
