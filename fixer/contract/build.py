@@ -15,9 +15,11 @@ from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
-from fixer.contract.statements import in_scratch, schemas_of, spelt
+from fixer.contract.statements import in_scratch, logged, schemas_of, spelt
 from fixer.errors import ContractError
 from fixer.model.contract import Contract
+from fixer.model.schema import Schema
+from fixer.model.table import UNLOGGED
 
 
 def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
@@ -35,6 +37,7 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
             (place := tables[table.name]): hints_of(table, name, connection, found.hints.get(str(place), {}))
             for table in metadata.tables.values()
         }
+    _refuse_unlogged_parents(found.schema, name)
     with_columns = {tables[table.name] for table in metadata.tables.values() if table.columns}
     for table in sorted(with_columns - found.schema.tables.keys()):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
@@ -61,6 +64,17 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
         apart = scratch.read_apart(in_place, connection.server_version // 10000, name, places)
         if apart is not None:
             return Read(settled(apart, places, types))
-    ddl = ";\n".join(in_scratch(each.text, types) for each in statements if not each.listener)
+    ddl = ";\n".join(logged(in_scratch(each.text, types)) for each in statements if not each.listener)
     found = scratch.read(ddl, connection, name, places)
-    return Read(settled(found.schema, places, types), found.hints)
+    return Read(settled(found.schema, places, types, {each.unlogged for each in statements}), found.hints)
+
+
+def _refuse_unlogged_parents(schema: Schema, name: str) -> None:
+    """Raise ContractError if a permanent table references an UNLOGGED one."""
+    for key in schema.foreign_keys():
+        child, parent = schema.tables[key.table], schema.tables.get(key.target)
+        if parent and parent.persistence == UNLOGGED != child.persistence:
+            raise ContractError(
+                f"The contract {name} cannot be satisfied by any database: {key.table.name} is permanent, and"
+                f" references {key.target.name}, which is UNLOGGED."
+            )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from fixer.contract.places import Places
 from fixer.model.expression import as_needed, bare_type, in_full
 from fixer.model.schema import Schema
-from fixer.model.table import Column, QName, Sequence, Table
+from fixer.model.table import PERMANENT, UNLOGGED, Column, QName, Sequence, Table
 
 
-def settled(wanted: Schema, places: Places, types: Mapping[str, str]) -> Schema:
-    """Return the schema as it will stand in the target; `types` has the schema of each type that is made with it."""
+def settled(
+    wanted: Schema, places: Places, types: Mapping[str, str], unlogged: Collection[str] = frozenset()
+) -> Schema:
+    """Return the schema as it will stand in the target.
+
+    `types` has the schema of each type that is made with it; `unlogged` names tables that a scratch place made logged.
+    """
     owned = [s for s in wanted.sequences.values() if not s.owned_by or s.owned_by[0].name in places.tables]
     sequences = {s.name: s for s in (_sequence(each, places) for each in owned)}
     homes = {s.name.name: _home(s, places) for s in wanted.sequences.values()}
-    move = _Move(places, types, homes)
+    move = _Move(places, types, homes, unlogged)
     tables = (move.table(table) for table in wanted.tables.values() if table.name.name in places.tables)
     return Schema(tables={t.name: t for t in tables}, sequences=sequences, spellings=wanted.spellings)
 
@@ -28,7 +33,8 @@ def _home(sequence: Sequence, places: Places) -> str:
 
 def _sequence(sequence: Sequence, places: Places) -> Sequence:
     owned_by = sequence.owned_by and (places.of(sequence.owned_by[0].name), sequence.owned_by[1])
-    return replace(sequence, name=QName(_home(sequence, places), sequence.name.name), owned_by=owned_by)
+    name = QName(_home(sequence, places), sequence.name.name)
+    return replace(sequence, name=name, owned_by=owned_by, persistence=PERMANENT)
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class _Move:
     places: Places
     types: Mapping[str, str]
     sequences: Mapping[str, str]
+    unlogged: Collection[str]
 
     def table(self, table: Table) -> Table:
         """Return a table where it is wanted, as large as a table that is made anew."""
@@ -54,7 +61,7 @@ class _Move:
                 replace(k, table=self.places.of(k.table.name), target=self.places.of(k.target.name))
                 for k in table.foreign_keys
             ),
-            persistence="p",
+            persistence=UNLOGGED if table.persistence == UNLOGGED or table.name.name in self.unlogged else PERMANENT,
             bytes=0,
         )
 

@@ -12,7 +12,7 @@ from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateSequence
+from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer.errors import ContractError
@@ -29,6 +29,7 @@ class Statement:
     text: str
     listener: bool = False
     made: tuple[str, str | None] | None = None  # the type that it creates, and the schema where the models want it
+    unlogged: str = ""  # the table that it creates UNLOGGED
 
 
 def spelt(
@@ -79,6 +80,12 @@ def in_scratch(text: str, types: Mapping[str, str]) -> str:
     return _CAST.sub(moved, text)
 
 
+def logged(text: str) -> str:
+    """Return the statement that creates a table, without UNLOGGED, which no scratch place takes."""
+    return _UNLOGGED.sub("CREATE TABLE", text, count=1)
+
+
+_UNLOGGED = re.compile(r"CREATE\s+UNLOGGED\s+TABLE\b", re.IGNORECASE)
 _CAST = re.compile(
     r"""'(?:[^']|'')*'|(?P<cast>::\s*|\b[Aa][Ss]\s+)(?P<schema>"(?:[^"]|"")+"|\w+)\.(?P<type>"(?:[^"]|"")+"|\w+)"""
 )
@@ -96,7 +103,8 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
         text = sql_of(element)
     else:
         text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True))
-    return Statement(text.strip(), not own, (made.name, made.schema) if made is not None else None)
+    unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text.strip()) else ""
+    return Statement(text.strip(), not own, (made.name, made.schema) if made is not None else None, unlogged)
 
 
 def _culprit(error: BaseException) -> str:

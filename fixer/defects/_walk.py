@@ -58,12 +58,16 @@ def columns_with_default(actual: Schema, contract: Contract) -> Iterator[tuple[T
 
 
 def open_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column]]:
-    """Yield each nullable column that should be NOT NULL, except key columns: the primary key makes them NOT NULL."""
+    """Yield each nullable column that should be NOT NULL, except key columns: the primary key makes them NOT NULL.
+
+    A column whose NOT NULL is NOT VALID in a partition or an heir is nullable, whatever its own says.
+    """
     for wanted, table in tables(actual, contract):
         in_key = wanted.primary_key.columns if wanted.primary_key else ()
         for column in wanted.columns.values():
             found = table.columns.get(column.name)
-            if found and column.not_null and not found.not_null and column.name not in in_key:
+            open_ = found and not found.not_null and column.name not in in_key
+            if found and column.not_null and (open_ or column.name in table.unproved_below):
                 yield table, column
 
 

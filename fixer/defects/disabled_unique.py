@@ -55,7 +55,7 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     """Enable its trigger, or drop the constraint and add it again."""
     name, key = finding.table, finding.about.found
     if actual.session and actual.session.superuser:
-        return Repair.of(enable_triggers(Phase.INDEXES, f"constraint {key.name}", key.disabled_triggers))
+        return Repair.of(enable_triggers(Phase.INDEXES, name, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
     why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"

@@ -1,7 +1,8 @@
 """A column accepts NULL, but the contract wants it NOT NULL.
 
-Costs: NULLs creep in, and code that trusts the contract fails on them much later.
-Cure: SET NOT NULL, after the rows with NULL have been repaired (see null-rows).
+Costs: NULLs creep in, and code that trusts the contract fails on them much later. Where only the NOT NULL of a
+partition is NOT VALID (PostgreSQL 18), queries of the whole do not see its NULLs, and a dump cannot be restored.
+Cure: SET NOT NULL, after the rows with NULL have been repaired (see null-rows); in partitions, VALIDATE CONSTRAINT.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
-from fixer.repair.constraints.online import FOR_COLUMNS, not_null
+from fixer.repair.constraints.online import FOR_COLUMNS, not_null, proved_below
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
 
@@ -30,6 +32,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the nullable columns that should be NOT NULL; key columns become so with their primary key."""
     for table, column in walk.open_columns(actual, contract):
         message = f"{table.name.name}.{column.name} should be NOT NULL, may be NULL"
+        below = [part for part, constraint in table.unproved_below.get(column.name, ()) if constraint]
+        if table.columns[column.name].not_null and not below:
+            continue  # heirs may do without: only their NULLs matter (see null-rows)
+        if below:
+            names = sorted({".".join(map(as_needed, part)) for part in below})
+            message += f" in {', '.join(names[:3])}, where its NOT NULL is NOT VALID"
         yield Finding(SLUG, POINT, OfColumn(table.name, column.name), message)
 
 
@@ -39,7 +47,9 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column))
     title = f"forbid NULL in {finding.table.name}.{column}"
     step = alter(Phase.RULES, finding.table, title, action, rows=table.estimated_rows, merge=True)
-    return Repair.of([step.online_as(tuple(not_null(table, column, actual, FOR_COLUMNS)))])
+    whole = () if table.columns[column].not_null else (*not_null(table, column, actual, FOR_COLUMNS),)
+    own = [step.online_as(whole)] if whole else []
+    return Repair.of([*own, *proved_below(table, column)])
 
 
 SPECIMENS = (

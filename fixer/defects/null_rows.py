@@ -33,15 +33,32 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
     """Yield the nullable columns that should be NOT NULL, with the probe for NULLs; a valid check may rule them out."""
     for table, column in walk.open_columns(actual, contract):
+        if not table.columns[column.name].not_null and column.name in _key(contract.tables[table.name]):
+            continue  # null-key numbers these rows
         yield Finding(
             SLUG,
             POINT,
             OfColumn(table.name, column.name),
             f"{table.name.name}.{column.name} should hold a value, is NULL",
-            asks=partial(rows_where, actual, table.name, q.is_null(column.name)),
+            asks=partial(rows_where, actual, table.name, _empty(table, column.name)),
             only_with_rows=True,
             vouched=_is_checked(table, column.name),
         )
+
+
+def _key(wanted: Table) -> tuple[str, ...]:
+    """Return the columns of the primary key."""
+    return wanted.primary_key.columns if wanted.primary_key else ()
+
+
+def _empty(table: Table, column: str) -> Composable:
+    """Return the condition that a column is NULL.
+
+    PostgreSQL 18 leaves out IS NULL where the NOT NULL of the whole is valid, even if that of a partition is not.
+    """
+    if column in table.unproved_below:
+        return SQL("pg_catalog.num_nulls({}) > 0").format(q.column(column))
+    return q.is_null(column)
 
 
 def _is_checked(table: Table, column: str) -> bool:
@@ -53,7 +70,8 @@ def _is_checked(table: Table, column: str) -> bool:
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Fill the rows, or quarantine them."""
     name, column = finding.table, finding.about.column
-    value, empty = contract.value_for(name, contract.tables[name].columns[column]), q.is_null(column)
+    value = contract.value_for(name, contract.tables[name].columns[column])
+    empty = _empty(actual.tables[name], column)
     mover = Mover(actual, contract)
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"

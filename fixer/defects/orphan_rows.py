@@ -25,7 +25,7 @@ from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.following import orphaned
+from fixer.sql.following import truly_orphaned
 
 SLUG = "orphan-rows"
 POINT = 2
@@ -63,7 +63,7 @@ def _orphans(key: ForeignKey, actual: Schema) -> Probe:
     table = actual.tables[key.table]
     return Probe(
         q.rows_of(table, own=True),
-        orphaned(key, _parents(key, actual)),
+        truly_orphaned(key, table, _parents(key, actual)),
         (*shown(table), q.columns(key.columns)),
         shared=False,
         costly=not _is_indexed(table, key),

@@ -1,65 +1,140 @@
-"""A table is UNLOGGED, but the contract wants a permanent one.
+"""A table, a partition of it or a sequence that numbers it is UNLOGGED, but the contract wants a permanent one.
 
-Costs: the server empties it after a crash, standbys never see its rows, and no permanent table can reference it.
-Cure: SET LOGGED. No row changes; the table is rewritten under ACCESS EXCLUSIVE, in online mode too.
+Costs: the server empties it after a crash, standbys never see its rows, and no permanent table can reference it. A
+sequence (PostgreSQL 15) goes back to its start, and gives numbers that stand in the table.
+Cure: SET LOGGED. No row changes; a table is rewritten under ACCESS EXCLUSIVE, in online mode too. Foreign keys between
+tables that reference each other in a circle are dropped meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Phase, Repair, refuse
-from fixer.model.subject import OtherTable
-from fixer.model.table import ForeignKey, QName, Table
+from fixer.model.step import Hazard, Phase, Repair, Step, refuse
+from fixer.model.subject import OfSequence, OtherTable
+from fixer.model.table import UNLOGGED, QName
+from fixer.model.table import ForeignKey as Key
+from fixer.model.table import Table as Found
+from fixer.repair.constraints.foreign_keys import equals, exchange
+from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL
 
 SLUG = "unlogged-table"
 POINT = 4
 STAGE = Stage.PARTS
-UNLOGGED = "u"  # as relpersistence
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable]]:
-    """Yield the tables that a crash would empty; what a partitioned table says of itself means nothing."""
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable | OfSequence]]:
+    """Yield what a crash would empty or set back; what a partitioned table says of itself means nothing."""
     for wanted, found in walk.tables(actual, contract, alike=True):
-        if found.kind == "r" and found.persistence == UNLOGGED and wanted.persistence != UNLOGGED:
-            message = f"{found.name.name} should be a permanent table, is UNLOGGED: a crash of the server empties it"
-            yield Finding(SLUG, POINT, OtherTable(found.name, found), message)
+        if wanted.persistence == UNLOGGED:
+            continue
+        name = found.name
+        if found.kind == "r" and found.persistence == UNLOGGED:
+            message = f"{name.name} should be a permanent table, is UNLOGGED: a crash of the server empties it"
+            yield Finding(SLUG, POINT, OtherTable(name, found), message)
+        elif parts := _parts(found, contract):
+            told = ", ".join(".".join(map(as_needed, part)) for part in parts[:3])
+            message = f"{name.name} should be a permanent table, its partition {told} is UNLOGGED"
+            if len(parts) > 1:
+                message = f"{name.name} should be a permanent table, {len(parts)} partitions are UNLOGGED: {told}"
+            yield Finding(SLUG, POINT, OtherTable(name, found), f"{message}: a crash of the server empties it")
+    yield from _sequences(actual, contract)
 
 
-def repair(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Repair:
+def _sequences(actual: Schema, contract: Contract) -> Iterator[Finding[OfSequence]]:
+    """Yield the sequences that number permanent tables, except those that become permanent with their table."""
+    for table, column, sequence, model in walk.sequences(actual, contract, alike=True):
+        owner = actual.tables.get(sequence.owned_by[0]) if sequence.owned_by else None
+        with_it = owner is table and table.persistence == UNLOGGED
+        meant = contract.tables[table.name].persistence == UNLOGGED or (model and model.persistence == UNLOGGED)
+        if sequence.persistence == UNLOGGED and not meant and not with_it:
+            message = (
+                f"{table.name.name}.{column.name} should be numbered by a permanent sequence, {sequence.name.name} is"
+                " UNLOGGED: a crash of the server sets it back to its start"
+            )
+            yield Finding(SLUG, POINT, OfSequence(table.name, column.name, sequence), message)
+
+
+def _parts(found: Found, contract: Contract) -> list[QName]:
+    """Return the partitions of a table that are UNLOGGED, but for those that the contract names itself."""
+    return [part for part in found.unlogged_parts if part not in contract.tables]
+
+
+def repair(finding: Finding[OtherTable | OfSequence], actual: Schema, contract: Contract) -> Repair:
     """Make it permanent, parents first; refuse where it references an unlogged table that stays so."""
-    name = finding.table
-    if key := _in_the_way(actual.tables[name], actual, contract):
-        return refuse(
-            f"its foreign key {key.name} references {key.target}, which is UNLOGGED as well: drop that key, or run"
-            f" ALTER TABLE {key.target} SET LOGGED first"
-        )
-    title = f"make {name.name} permanent, which rewrites it"
-    rows = actual.tables[name].estimated_rows
-    made = SQL("SET LOGGED")
-    return Repair.of([alter(Phase.RELEASE, name, title, made, rows=rows, hazard=Hazard.REWRITES_TABLE)])
+    about = finding.about
+    if isinstance(about, OfSequence):
+        return _sequence_kept(about, actual)
+    found, ours = about.found, list[Key]()
+    for name in _parts(found, contract) if found.kind == "p" else [finding.table]:
+        for key in _unlogged_parents(name, actual):
+            if why := _why_not(key, actual, contract):
+                return refuse(why)
+            ours += [key] if _leads(key.target, name, actual) else []
+    return Repair.of([*_meanwhile(ours, actual, contract), *_permanent(found, actual, contract)])
 
 
-def _in_the_way(table: Table, actual: Schema, contract: Contract) -> ForeignKey | None:
-    """Return a foreign key to an unlogged table that is not made permanent before this one, if any."""
-    for key in table.foreign_keys:
-        target = actual.tables.get(key.target)
-        if target and target.persistence == UNLOGGED and key.target != table.name:
-            first = target.kind == "r" and key.target in contract.tables
-            if (
-                not first
-                or contract.tables[key.target].persistence == UNLOGGED
-                or _leads(key.target, table.name, actual)
-            ):
-                return key
-    return None
+def _sequence_kept(about: OfSequence, actual: Schema) -> Repair:
+    name, session = about.found.name, actual.session
+    if about.found.owner != actual.tables[about.table].owner and not (session and session.superuser):
+        return refuse(f"{name} is owned by the role {about.found.owner}: ALTER SEQUENCE {q.quoted(name)} SET LOGGED;")
+    sql = SQL("ALTER SEQUENCE {} SET LOGGED").format(q.name(name))
+    return Repair.of([Step(Phase.GENERATORS, about.table, f"make the sequence {name.name} permanent", sql)])
+
+
+def _permanent(found: Found, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps that make a table permanent, or its partitions."""
+    for name in _parts(found, contract) if found.kind == "p" else [found.name]:
+        rows = actual.tables[name].estimated_rows if name in actual.tables else 0
+        title = f"make {name.name} permanent, which rewrites it"
+        yield alter(Phase.RELEASE, name, title, SQL("SET LOGGED"), rows=rows, hazard=Hazard.REWRITES_TABLE)
+
+
+def _unlogged_parents(name: QName, actual: Schema) -> Iterator[Key]:
+    """Yield the foreign keys of a table that reference other unlogged tables."""
+    for key in actual.tables[name].foreign_keys if name in actual.tables else ():
+        if key.target != name and key.target in actual.tables and actual.tables[key.target].persistence == UNLOGGED:
+            yield key
+
+
+def _why_not(key: Key, actual: Schema, contract: Contract) -> str:
+    """Return why an unlogged table that a foreign key references is not made permanent before; empty if it is."""
+    target, wanted = actual.tables[key.target], contract.tables.get(key.target)
+    circle = _leads(key.target, key.table, actual)
+    known = any(_does_as(each, key) if circle else each.target == key.target for each in _wanted(key.table, contract))
+    if target.kind == "r" and wanted and wanted.persistence != UNLOGGED and known:
+        return ""
+    what = f"its foreign key {key.name} references {key.target}, which is UNLOGGED as well"
+    if circle:
+        return f"{what}, and references it in turn: drop that key, and add it again once both are permanent"
+    return f"{what}: drop that key, or run ALTER TABLE {q.quoted(key.target)} SET LOGGED first"
+
+
+def _wanted(table: QName, contract: Contract) -> tuple[Key, ...]:
+    return contract.tables[table].foreign_keys if table in contract.tables else ()
+
+
+def _does_as(wanted: Key, key: Key) -> bool:
+    """Return whether a foreign key does what a wanted one should, so that this takes its place."""
+    return equals(wanted, key) and key.holds
+
+
+def _meanwhile(keys: Iterable[Key], actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the steps that drop foreign keys in a circle, and add them again, in both modes."""
+    for key in keys:
+        wanted = next(each for each in _wanted(key.table, contract) if _does_as(each, key))
+        for part in exchange(wanted, (key,), "its tables reference each other, and are made permanent", actual):
+            yield part.atomic
 
 
 def _leads(start: QName, end: QName, actual: Schema) -> bool:
@@ -75,6 +150,27 @@ def _leads(start: QName, end: QName, actual: Schema) -> bool:
     return False
 
 
+def _teams() -> MetaData:
+    """Return a contract of teams and their members, who reference each other."""
+    metadata = MetaData()
+    captain = ForeignKey("members.id", name="teams_captain_id_fkey", use_alter=True)
+    Table("teams", metadata, Column("id", Integer, primary_key=True), Column("captain_id", Integer, captain))
+    Table("members", metadata, Column("id", Integer, primary_key=True), Column("team_id", ForeignKey("teams.id")))
+    Table("badges", metadata, Column("id", Integer, primary_key=True), Column("member_id", ForeignKey("members.id")))
+    return metadata
+
+
+def _drafts() -> MetaData:
+    """Return a contract of an UNLOGGED table."""
+    metadata = MetaData()
+    Table("drafts", metadata, Column("id", Integer, primary_key=True), prefixes=["UNLOGGED"])
+    return metadata
+
+
+TEAMS = (
+    "INSERT INTO teams DEFAULT VALUES; INSERT INTO members (team_id) VALUES (1), (1);"
+    "UPDATE teams SET captain_id = 2; INSERT INTO badges (member_id) VALUES (1)"
+)
 REWRITES = frozenset({"rewrites-table"})
 SPECIMENS = (
     Specimen("nobody references it", "ALTER TABLE reviews SET UNLOGGED", hazards=REWRITES),
@@ -83,6 +179,16 @@ SPECIMENS = (
         "ALTER TABLE reviews SET UNLOGGED; ALTER TABLE books SET UNLOGGED; ALTER TABLE authors SET UNLOGGED",
         hazards=REWRITES,
     ),
+    Specimen(
+        "with those that reference it, in a circle",
+        "ALTER TABLE badges SET UNLOGGED; ALTER TABLE teams DROP CONSTRAINT teams_captain_id_fkey;"
+        "ALTER TABLE members SET UNLOGGED; ALTER TABLE teams SET UNLOGGED;"
+        "ALTER TABLE teams ADD CONSTRAINT teams_captain_id_fkey FOREIGN KEY (captain_id) REFERENCES members",
+        hazards=REWRITES | {"replaces-constraint"},
+        contract=_teams,
+        setup=TEAMS,
+    ),
+    Specimen("a sequence", "ALTER SEQUENCE reviews_id_seq SET UNLOGGED", minimum_version=15),
     Specimen(
         "a permanent table should reference it",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books SET UNLOGGED",
@@ -98,6 +204,7 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (
+    Specimen("the contract wants it so", "ANALYZE drafts", contract=_drafts, setup="INSERT INTO drafts DEFAULT VALUES"),
     Specimen(
         "a table that the contract does not know",
         "CREATE UNLOGGED TABLE extra (id integer, book_id integer REFERENCES books)",

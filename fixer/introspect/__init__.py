@@ -113,8 +113,12 @@ def _put_together(
 
 def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
     """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
-    for schema, relation, column, constraint in rows:
+    for schema, relation, column, constraint, below in rows:
         table = found.tables[QName(schema, relation)]
+        if below:
+            there = (*table.unproved_below.get(column, ()), (QName(*below), constraint))
+            found = found.with_table(replace(table, unproved_below={**table.unproved_below, column: there}))
+            continue
         open_ = table.with_column(replace(table.columns[column], not_null=False))
         found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
     return found
@@ -138,6 +142,7 @@ def _shape(table: s.Table) -> s.Table:
     return s.Table(
         table.name,
         table.kind,
+        persistence=table.persistence,
         columns=table.columns,
         indexes=table.indexes,
         checks=table.checks,

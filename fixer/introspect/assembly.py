@@ -21,10 +21,12 @@ from fixer.model.obstacle import Obstacle
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
 
+_Below = dict[str, dict[int, list[tuple[QName, str]]]]  # partitions and heirs, by what they lack, and by their root
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
+_LACKING = ("unlogged", "open")  # what partitions and heirs lack is no obstacle
 _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
 _BY_NAME = attrgetter("name")
@@ -65,13 +67,14 @@ class Assembly:
         keys, obstacles, names = self._read_foreign_keys(), self._read_obstacles(), frozenset(self._every_name())
         self.definitions.read()
         groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
-        tables = {}
-        for oid, _, _, kind, *facts in self._relations:
+        tables, below = {}, self._read_below()
+        for oid, _, _, kind, *facts, part_of in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.get(oid, ())) for group in groups]
                 whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
-                tables[name] = s.Table(*whole)
+                table = s.Table(*whole)
+                tables[name] = self._with_below(table, oid, part_of, below) if table.inherits else table
         elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
         return s.Schema(tables, self._sequences, tuple(outside), names)
@@ -175,6 +178,23 @@ class Assembly:
                 disabled[key].append((QName(*table), trigger))
         return disabled
 
+    def _with_below(self, table: s.Table, oid: int, part_of: int | None, below: _Below) -> s.Table:
+        """Return the table with what its partitions and heirs lack, and with the table that it is a partition of."""
+        open_: dict[str, tuple[tuple[QName, str], ...]] = {}
+        for heir, column in below["open"].get(oid, ()):
+            open_[column] = (*open_.get(column, ()), (heir, ""))
+        lost = sorted(part for part, _ in below["unlogged"].get(oid, ()))
+        whole = self._names.get(part_of) if part_of else None
+        return replace(table, part_of=whole, unlogged_parts=tuple(lost), unproved_below=open_)
+
+    def _read_below(self) -> _Below:
+        """Return the partitions and heirs that lack something, each with the column that it is about, if any."""
+        below: _Below = {kind: defaultdict(list) for kind in _LACKING}
+        for kind, root, name, columns, home in self._heirs:
+            if kind in _LACKING:
+                below[kind][root].append((QName(home, name), "".join(columns)))
+        return below
+
     def _silent(self, constraint: int | None) -> tuple[tuple[QName, str], ...]:
         """Return the triggers of a constraint that do not fire."""
         return tuple(sorted(self._disabled.get(constraint or 0, ()), key=lambda pair: pair[1]))
@@ -187,17 +207,17 @@ class Assembly:
     def _read_obstacles(self) -> dict[int, list[Obstacle]]:
         tables: dict[int, list[Obstacle]] = defaultdict(list)
         for kind, relation, name, columns, enabled, *_ in (*self._hindering, *self._heirs):
-            if kind != "disabled":
+            if kind not in ("disabled", *_LACKING):
                 told = self._prefix.sub("", name) if kind in SAID_TO_PERSONS else name
                 tables[relation].append(obstacle(kind, told, tuple(sorted(columns)), enabled))
         return tables
 
     def _read_sequences(self) -> dict[QName, s.Sequence]:
         sequences = {}
-        for schema, name, type_, relation, number, _, *figures, readable, last_value in self._counters:
+        for schema, name, type_, relation, number, _, *figures, readable, last_value, kept in self._counters:
             owned_by = (self._names[relation], self._columns[relation][number][0]) if relation else None
             spelt = self._types[type_, -1, 0].name
-            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value]
+            whole: list[Any] = [QName(schema, name), spelt, *figures, owned_by, readable, last_value, kept]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 
@@ -209,9 +229,11 @@ class Assembly:
             return {}
         choose = "SELECT set_config('pgmend.counters', %s, true);\n"
         sequences = {}
-        for schema, name, *figures, owned_by, readable, last_value in ask("counters", choose, json.dumps(missing))():
+        for schema, name, *figures, owned_by, readable, last_value, kept in ask(
+            "counters", choose, json.dumps(missing)
+        )():
             owner = (QName(*owned_by[:2]), owned_by[2]) if owned_by[0] else None
-            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value]
+            whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value, kept]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
 

@@ -107,15 +107,21 @@ class Schema:
         yield from (key for key in self.outside if not key.inherited)
 
     def incoming(self, target: QName) -> tuple[ForeignKey, ...]:
-        """Return the foreign keys that point at a table."""
-        return tuple(key for key in self.foreign_keys() if key.target == target)
+        """Return the foreign keys that point at a table, or at a partition of it."""
+        return tuple(key for key in self.foreign_keys() if target in self.wholes(key.target))
+
+    def wholes(self, table: QName) -> tuple[QName, ...]:
+        """Return a table, and after it the partitioned tables of which it is a partition, up to the root."""
+        found = self.tables.get(table)
+        return (table, *self.wholes(found.part_of)) if found and found.part_of else (table,)
 
     def keys_over(self, table: QName, column: str) -> tuple[ForeignKey, ...]:
-        """Return the foreign keys that contain a column, at either end."""
+        """Return the foreign keys that contain a column, at either end; also those at a partition of the table."""
         return tuple(
             key
             for key in self.foreign_keys()
-            if (key.table == table and column in key.columns) or (key.target == table and column in key.target_columns)
+            if (key.table == table and column in key.columns)
+            or (column in key.target_columns and table in self.wholes(key.target))
         )
 
     def without_foreign_keys(self, unwanted: frozenset[tuple[QName, str]]) -> Schema:

@@ -17,6 +17,8 @@ from psycopg2.sql import Composable
 from fixer.model.expression import names_column, quoted
 from fixer.model.obstacle import Bound, Obstacle, PartitionKey, View
 
+PERMANENT, UNLOGGED = "p", "u"  # as relpersistence
+
 
 class QName(NamedTuple):
     """A schema-qualified name."""
@@ -168,6 +170,7 @@ class Sequence:
     owned_by: tuple[QName, str] | None = None
     readable: bool = True  # whether its own row may be read, which alone shows the effect of a RESTART
     last_value: int | None = None  # only if its own row cannot be read, and the role has USAGE
+    persistence: str = PERMANENT  # UNLOGGED from PostgreSQL 15 on: a crash of the server sets it back to its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ class Table:
     owner: str = ""
     owned: bool = True  # whether the session may alter it
     readable: bool = True
-    persistence: str = "p"
+    persistence: str = PERMANENT
     inherits: bool = False
     heirs: bool = False  # whether others INHERIT from it: it shows their rows, but its keys do not bind them
     row_security: bool = False
@@ -195,6 +198,11 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
+    # By column, those of partitions and heirs, each after its table; its own NOT NULL proves nothing of their rows.
+    # An heir that has no NOT NULL (PostgreSQL 17 and older) stands with an empty name.
+    unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=dict)
+    unlogged_parts: tuple[QName, ...] = ()  # its partitions that are UNLOGGED
+    part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 
     @property

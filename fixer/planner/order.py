@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
@@ -67,16 +68,24 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:
-    """Return the rank of each table: parents before children, or by name if any references form a circle."""
+    """Return the rank of each table: parents before children, where references form no circle."""
     graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
     for key in comparison.contract.foreign_keys():
         if key.table != key.target:
             graph[key.table].add(key.target)
-    try:
-        order = list(TopologicalSorter(graph).static_order())
-    except CycleError:
-        order = sorted(graph)
-    return {name: place for place, name in enumerate(order)}
+    return {name: place for place, name in enumerate(_ordered(graph))}
+
+
+def _ordered(graph: dict[QName, set[QName]]) -> list[QName]:
+    """Return the tables, each after its parents; parents in a circle are left out."""
+    while True:
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            circle: list[QName] = error.args[1]
+            for one, other in pairwise(circle):
+                graph[one].discard(other)
+                graph[other].discard(one)
 
 
 def _merged(steps: Iterable[Step]) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from fixer.repair.rows import Going, Rivals, counted, identity, move, places, re
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import orphaned, reason_of, reason_under, under, with_descendants
+from fixer.sql.following import orphaned, reason_of, reason_under, truly_orphaned, under, with_descendants
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Mover:
         self, phase: Phase, table: QName, going: Going, path: tuple[QName, ...], kept: tuple[str, ...] = ()
     ) -> Iterator[Part]:
         """Yield what `quarantine` yields for rows that go after those of the tables `path`."""
+        part, table = table, self.actual.wholes(table)[-1]
+        if part != table:  # its rows leave through the whole, whose keys bind them as well
+            going = _of_part(part, going)
         if table in path:
             raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
         guards, below = self.actual.incoming(table), (*path, table)
@@ -68,9 +71,9 @@ class Mover:
         self, table: QName, keys: Collection[ForeignKey], kept: tuple[str, ...]
     ) -> tuple[list[ForeignKey], list[ForeignKey]]:
         """Return the foreign keys that point at a table and those that should, without those at `kept` columns."""
-        there = {(key.table, key.pairs) for key in keys}
+        there = {(key.table, key.target, key.pairs) for key in keys}
         wanted = (key for key in self.contract.foreign_keys() if key.target == table)
-        missing = (key for key in wanted if (key.table, key.pairs) not in there)
+        missing = (key for key in wanted if (key.table, key.target, key.pairs) not in there)
         found, lacking = ([key for key in each if set(key.target_columns) != set(kept)] for each in (keys, missing))
         return found, lacking
 
@@ -101,7 +104,7 @@ class Mover:
         if column and column.mapped:
             unmapped = SQL("{} AND {}").format(q.is_null(column.name), q.not_null([column.mapped]))
             return SQL("(({}) OR ({}))").format(unmapped, orphaned(key))
-        return orphaned(key)
+        return truly_orphaned(key, table)
 
     def _parentless(self, key: ForeignKey) -> Composable | None:
         """Return the SELECT for the places of orphans, by values without a parent; None if no index finds those."""
@@ -232,7 +235,7 @@ def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:
 
     ON UPDATE would change the rows that reference them, which nobody asked for.
     """
-    for key in actual.incoming(table):
+    for key in actual.incoming(actual.wholes(table)[-1]):
         if told := sorted(set(columns) & set(key.target_columns)):
             raise RefusalError(f"{key.table} references {table} by {', '.join(told)}, which would be rewritten")
 
@@ -250,6 +253,13 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
         if set(key.columns) <= set(row):
             return key.columns
     return tuple(row)
+
+
+def _of_part(part: QName, going: Going) -> Going:
+    """Return rows of a partition as rows of the whole."""
+    there = SQL("t.tableoid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) p) AND ({})")
+    condition, expects = (there.format(Literal(q.quoted(part)), each) for each in (going.condition, going.expected))
+    return replace(going, condition=condition, expects=expects, find=None)
 
 
 def _together(going: Going, keys: Sequence[ForeignKey]) -> Going:

@@ -131,11 +131,21 @@ def preflight(actual: Schema, plan: Plan) -> None:
 
 
 def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
-    """Return the tables whose rows are counted: those of the plan, and all that reference these, at any distance."""
+    """Return the tables whose rows are counted: those of the plan, and all that reference these, at any distance.
+
+    Of a partition and its whole, only the one is counted through which rows go.
+    """
     watched = {name for name in plan.tables if name in actual.tables}
     grown = True
     while grown:
-        below = {key.table for key in actual.foreign_keys() if key.target in watched}
+        whole = {above for name in watched for above in actual.wholes(name)}
+        keys = (k for k in actual.foreign_keys() if k.target in whole or watched & {*actual.wholes(k.target)})
+        below = {key.table for key in keys}
         grown = not below <= watched
         watched |= below
-    return frozenset(name for name in watched if name in actual.tables)
+    moving = {step.table for step in plan.steps if step.effect.moves or step.effect.inserts}
+    moving |= {old for old, new in plan.renamed.items() if new in moving}
+    wholes = {whole for name in moving for whole in actual.wholes(name)[1:]} - moving
+    return frozenset(
+        name for name in watched - wholes if name in actual.tables and not moving.intersection(actual.wholes(name)[1:])
+    )

@@ -51,11 +51,15 @@ def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard
     return alter(Phase.RELEASE, table, title, action, hazard=hazard)
 
 
-def enable_triggers(phase: Phase, what: str, triggers: Iterable[tuple[QName, str]]) -> Iterator[Step]:
-    """Yield the steps that enable triggers, each given with its table; `what` names what they enforce."""
+def enable_triggers(phase: Phase, whole: QName, what: str, triggers: Iterable[tuple[QName, str]]) -> Iterator[Step]:
+    """Yield the steps that enable triggers, each given with its table; `what` names what they enforce.
+
+    They are of the table `whole`, of its partitions, or of what it references. Each is enabled by itself: PostgreSQL
+    14 and older do not enable those of partitions with their root's.
+    """
     for table, trigger in triggers:
         action = SQL("ENABLE TRIGGER {}").format(Identifier(trigger))
-        yield alter(phase, table, f"enable the trigger {trigger} of the {what}", action)
+        yield alter(phase, table, f"enable the trigger {trigger} of the {what}", action, only=True, touches=(whole,))
 
 
 def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = None) -> Step:

@@ -13,7 +13,7 @@ from fixer.model.expression import canonical
 from fixer.model.obstacle import ApartCheck, ApartIndex, PartitionKey
 from fixer.model.schema import Schema
 from fixer.model.step import RefusalError
-from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.table import UNLOGGED, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
@@ -70,7 +70,8 @@ def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
         *(column_definition(column, sequences=sequences) for column in table.columns.values()),
         *(check_clause(check.name, check) for check in table.checks),
     ]
-    return SQL("CREATE TABLE {} (\n    {}\n)").format(q.name(table.name), SQL(",\n    ").join(lines))
+    kind = SQL("UNLOGGED TABLE" if table.persistence == UNLOGGED else "TABLE")
+    return SQL("CREATE {} {} (\n    {}\n)").format(kind, q.name(table.name), SQL(",\n    ").join(lines))
 
 
 def check_clause(name: str, check: Check) -> Composed:
@@ -174,9 +175,16 @@ def free_relation_name(schema: Schema, home: QName, wanted: str) -> str:
 
 
 def free_constraint_name(table: Table | None, schema: Schema, home: QName, wanted: str, *, index: bool) -> str:
-    """Return a name for a constraint that is free on the table, and in the schema too if it has an `index`."""
+    """Return a name for a constraint that is free on the table, and in the schema too if it has an `index`.
+
+    PostgreSQL calls the constraints of a foreign key to single partitions by the key's name and a number.
+    """
     taken = set()
     if table:
+        numbered = (
+            k.name for k in table.foreign_keys if k.target in schema.tables and schema.tables[k.target].kind == "p"
+        )
+        wanted = f"{wanted}_again" if wanted in numbered else wanted
         taken |= {each.check for each in table.obstacles if isinstance(each, ApartCheck)}
         taken |= {check.name for check in table.checks} | {key.name for key in table.foreign_keys}
         taken |= {key.name for key in table.indexes if key.constraint}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.model.table import ForeignKey
+from fixer.model.table import ForeignKey, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 
@@ -19,6 +19,19 @@ def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
         parents or SQL("{} AS p").format(q.name(key.target)),
         q.equal(key.target_columns, key.columns, "p", "t", key.equalities),
     )
+
+
+def truly_orphaned(key: ForeignKey, table: Table | None, parents: Composable | None = None) -> Composable:
+    """Return `orphaned`, also where PostgreSQL 18 leaves out IS NOT NULL although a partition's is NOT VALID."""
+    if table is None or not set(key.columns) & table.unproved_below.keys():
+        return orphaned(key, parents)
+    return SQL("{} AND {}").format(orphaned(key, parents), references(key))
+
+
+def references(key: ForeignKey) -> Composed:
+    """Return the condition that the row references something, which PostgreSQL always looks at."""
+    counted = "pg_catalog.num_nonnulls({}) > 0" if key.match == "f" else "pg_catalog.num_nulls({}) = 0"
+    return SQL(counted).format(q.columns(key.columns))
 
 
 def under(key: ForeignKey, condition: Composable, *, itself_stays: bool = False) -> Composed:

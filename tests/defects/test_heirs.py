@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 
 import fixer
 from fixer.errors import NeedsPermission
 from fixer.model.plan import MODES
+from lab.database import lent
 from lab.evidence.copies import stamps
 from lab.evidence.dumps import everything
+from lab.examples.models import contract, integer, key
 from lab.hook import ask
-from lab.laboratory import Case, Laboratory
+from lab.laboratory import VERSIONS, Case, Laboratory
 
 # Rows that no key of the table forbids: of a key that stands already, of no parent, beyond the sequence.
 HEIRS = """
@@ -20,6 +25,17 @@ VALUES (1, 1, 1, 'title 24', 1, 'a'), (700, 1, 1, 'old', 1, 'b'), (701, 88, 88, 
 CREATE TABLE old_authors (born integer) INHERITS (authors);
 INSERT INTO old_authors (id, name, born) VALUES (1, 'author 2', 1901), (99, 'nobody', 1902);
 """
+BESIDE = {
+    ("unbound-heirs", "warning", f"public.{name}")
+    for name in (
+        "authors",
+        "authors.authors_name_key",
+        "books",
+        "books.author_id",
+        "books.books_author_id_title_key",
+        "books.editor_id",
+    )
+}
 NO_KEY = "ALTER TABLE books DROP CONSTRAINT books_pkey CASCADE;"
 
 
@@ -33,7 +49,8 @@ def test_a_sound_database_stays_as_it_is(laboratory: Laboratory, mode: str) -> N
         case.break_(HEIRS)
         before = stamps(case.observer)
 
-        assert case.check(deep=True).findings == ()
+        found = case.check(deep=True).findings
+        assert {(finding.slug, finding.severity, finding.object) for finding in found} == BESIDE
         assert case.apply(mode=mode, allow_hazards="all").report.ok
         assert stamps(case.observer) == before
 
@@ -94,3 +111,20 @@ def test_a_table_whose_heirs_are_gone_has_none(laboratory: Laboratory) -> None:
         case.break_(HEIRS, "DROP TABLE old_books, old_authors", REFUSED["a row without a parent"])
 
         assert case.apply(allow_hazards="all").report.ok
+
+
+@pytest.mark.skipif(min(VERSIONS) > 17, reason="PostgreSQL 18 lets no heir do without an inherited NOT NULL")
+def test_a_null_of_an_heir_without_not_null_is_found(laboratory: Laboratory) -> None:
+    wanted = contract(p=(key(), integer("n", nullable=False)))
+    with lent(laboratory.server(min(VERSIONS)), None) as database:
+        database.run(
+            "CREATE TABLE p(id serial PRIMARY KEY, n integer NOT NULL); CREATE TABLE h() INHERITS (p);"
+            "ALTER TABLE h ALTER n DROP NOT NULL; INSERT INTO h VALUES (1, 1)"
+        )
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            sound = fixer.check(connection, wanted, deep=True).findings
+            database.run("INSERT INTO h VALUES (2)")
+            broken = fixer.check(connection, wanted, deep=True).findings
+
+    assert sound == ()
+    assert [(finding.slug, finding.rows, finding.repair.label) for finding in broken] == [("null-rows", 1, "manual")]

@@ -40,7 +40,13 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
                             JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace),
            'asleep', (SELECT jsonb_agg(jsonb_build_array(g.tgrelid::bigint, g.tgtype, g.tgenabled)
                                        ORDER BY g.tgrelid, g.tgtype)
-                        FROM pg_catalog.pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled <> 'O'),
+                        FROM pg_catalog.pg_trigger g
+                       WHERE g.tgenabled <> 'O' AND g.tgconstraint IN (
+                             WITH RECURSIVE below AS ( -- its own, and those that partitions have from it
+                                  SELECT k.oid
+                                   UNION ALL
+                                  SELECT u.oid FROM below b JOIN pg_catalog.pg_constraint u ON u.conparentid = b.oid)
+                             SELECT oid FROM below)),
            'index', (SELECT jsonb_build_object('comment', pg_catalog.obj_description(x.oid, 'pg_class'),
                                                'options', x.reloptions, 'clustered', i.indisclustered,
                                                'identity', i.indisreplident)
@@ -104,7 +110,8 @@ SELECT 'sequence', n.nspname || '.' || c.relname, coalesce(p.refobjid, 0)::bigin
            'grants', (SELECT jsonb_agg(jsonb_build_array(coalesce(r.rolname, 'public'), a.privilege_type)
                                        ORDER BY r.rolname, a.privilege_type)
                         FROM pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('s', c.relowner))) a
-                        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee)), ''
+                        LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee))
+       || CASE c.relpersistence WHEN 'u' THEN '{"unlogged": true}'::jsonb ELSE '{}' END, ''
   FROM pg_catalog.pg_sequence s
   JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

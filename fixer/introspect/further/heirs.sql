@@ -18,7 +18,7 @@
          FROM pg_catalog.pg_constraint k
         WHERE k.contype = 'f' AND k.conparentid = 0)
 -- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
--- of triggers, and foreign keys that point at it alone.
+-- of triggers, and foreign keys that point at it alone, where it lies in another schema.
 SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname, g.tgrelid::regclass) AS name,
        ARRAY[]::text[] AS columns, g.tgenabled::text AS enabled
   FROM under u
@@ -30,7 +30,7 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
 SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::regclass), ARRAY[]::text[], 'O'
   FROM under u
   JOIN pointing k ON k.confrelid = u.oid
- WHERE u.partition
+ WHERE u.partition AND u.oid NOT IN (SELECT oid FROM wanted)
  UNION ALL
 -- And what would become one with a key, an index or a check of its root, and go with it.
 SELECT 'apart', u.root, format('index %s', x.oid::regclass),
@@ -64,6 +64,23 @@ SELECT 'bound', u.root, 'default of ' || u.oid::regclass, array_agg(a.attname::t
  WHERE (a.atthasdef OR b.atthasdef) AND a.attgenerated = ''
    AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM pg_catalog.pg_get_expr(e.adbin, e.adrelid)
  GROUP BY u.root, u.oid
+ UNION ALL
+-- Partitions that a crash of the server empties, each with its schema.
+SELECT 'unlogged', u.root, c.relname::text, ARRAY[]::text[], n.nspname::text
+  FROM under u
+  JOIN pg_catalog.pg_class c ON c.oid = u.oid AND c.relkind = 'r' AND c.relpersistence = 'u'
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE u.partition
+ UNION ALL
+-- Columns of heirs that may hold NULL although the root's may not, which PostgreSQL 17 and older let happen; each with
+-- the schema of the heir.
+SELECT 'open', u.root, c.relname::text, ARRAY[a.attname::text], n.nspname::text
+  FROM under u
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.attnotnull
+  JOIN pg_catalog.pg_attribute b ON b.attrelid = u.root AND b.attname = a.attname AND b.attnotnull
+  JOIN pg_catalog.pg_class c ON c.oid = u.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT u.partition AND current_setting('server_version_num')::integer < 180000
  UNION ALL
 -- Publications that could not tell which row of a partition was changed or deleted.
 SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'

@@ -1,7 +1,21 @@
--- NOT NULL constraints that are NOT VALID, which no version before 18 has: their columns may hold NULL.
-SELECT n.nspname AS schema, c.relname AS relation, a.attname AS name, k.conname AS constraint
-  FROM pg_catalog.pg_constraint k
-  JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+-- NOT NULL constraints that are NOT VALID, which no version before 18 has: their columns may hold NULL. They come with
+-- their own table, and with each that it is a partition or an heir of (`below` names the table then): its NOT NULL says
+-- nothing of these rows, although PostgreSQL believes it.
+  WITH RECURSIVE open AS (
+       SELECT k.conrelid AS below, k.conrelid AS relation, k.conname, a.attname
+         FROM pg_catalog.pg_constraint k
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+        WHERE k.contype = 'n' AND NOT k.convalidated
+        UNION
+       SELECT o.below, i.inhparent, o.conname, o.attname
+         FROM open o
+         JOIN pg_catalog.pg_inherits i ON i.inhrelid = o.relation)
+SELECT n.nspname AS schema, c.relname AS relation, o.attname AS name, o.conname AS constraint,
+       CASE WHEN o.below <> o.relation THEN ARRAY[bn.nspname::text, b.relname::text] END AS below
+  FROM open o
+  JOIN pg_catalog.pg_class c ON c.oid = o.relation
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1]
- WHERE k.contype = 'n' AND NOT k.convalidated AND n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+  JOIN pg_catalog.pg_class b ON b.oid = o.below
+  JOIN pg_catalog.pg_namespace bn ON bn.oid = b.relnamespace
+ WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+ ORDER BY 1, 2, 3, 5

@@ -1,6 +1,7 @@
 -- What acts on the rows of a table, or hinders its change: triggers of users, rules, policies, dependent views; what
 -- is bound to a column so that its type cannot change, or depends on it and has to follow; and the triggers of foreign
--- keys that do not fire, whose foreign key is `key`. ../further/heirs.sql asks what partitions and heirs add to it.
+-- keys that do not fire, whose foreign key is `key`; a partition's also with each key that its own comes from.
+-- ../further/heirs.sql asks what partitions and heirs add to it.
   WITH wanted AS MATERIALIZED (
        SELECT c.oid, c.relkind
          FROM pg_catalog.pg_class c
@@ -31,11 +32,18 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name, ARRAY[]::te
  WHERE NOT g.tgisinternal
  UNION ALL
 SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
-       g.tgenabled::text, g.tgconstraint, ARRAY[n.nspname::text, c.relname::text]
+       g.tgenabled::text, k.oid, ARRAY[n.nspname::text, c.relname::text]
   FROM pg_catalog.pg_trigger g
   JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+       WITH RECURSIVE above AS (
+            SELECT g.tgconstraint AS oid
+             UNION ALL
+            SELECT u.conparentid FROM above a JOIN pg_catalog.pg_constraint u ON u.oid = a.oid WHERE u.conparentid <> 0)
+       SELECT oid FROM above) k
  WHERE g.tgisinternal AND g.tgconstraint <> 0 AND g.tgenabled NOT IN ('O', 'A')
+   AND c.relkind <> 'p' -- whose own triggers never fire, and no new partition takes their state
  UNION ALL
 SELECT 'rule', c.oid, r.rulename::text,
        ARRAY[CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' ELSE 'DELETE' END

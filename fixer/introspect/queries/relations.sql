@@ -15,8 +15,10 @@ SELECT c.oid,
        c.relforcerowsecurity AS forced_row_security,
        CASE WHEN c.relkind = 'r'
             THEN c.relpages::bigint * current_setting('block_size')::integer ELSE 0 END AS bytes,
-       greatest(c.reltuples, 0)::bigint AS estimated_rows
+       greatest(c.reltuples, 0)::bigint AS estimated_rows,
+       p.inhparent AS part_of
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_inherits p ON p.inhrelid = c.oid AND c.relispartition
  WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
    AND c.relkind NOT IN ('i', 'I', 'S')

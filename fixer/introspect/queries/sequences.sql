@@ -14,7 +14,8 @@ SELECT n.nspname AS schema,
        has_sequence_privilege(c.oid, 'SELECT') AS readable,
        -- A position only where the sequence cannot be asked itself: to open it costs more than all the rest.
        CASE WHEN NOT has_sequence_privilege(c.oid, 'SELECT') AND has_sequence_privilege(c.oid, 'USAGE')
-            THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value
+            THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value,
+       c.relpersistence AS persistence
   FROM pg_catalog.pg_sequence s
   JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

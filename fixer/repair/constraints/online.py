@@ -77,11 +77,26 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
 
 
 def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
-    """Yield the steps of atomic mode that validate the NOT NULLs of a key's columns, as a primary key requires."""
+    """Yield the steps of atomic mode that validate the NOT NULLs of a key's columns, as a primary key requires.
+
+    Those of partitions alone are validated in both modes, because such a key is added at once.
+    """
     for column in wanted.columns if wanted.primary else ():
+        if column in table.columns and not table.columns[column].not_null:
+            yield from (replace(step.atomic, phase=Phase.VALUES) for step in proved_below(table, column))
         if column in table.unproved:
             title = f"prove that {table.name.name}.{column} holds no NULL"
             yield validate(Phase.INDEXES, table.name, table.unproved[column], title).online_as(())
+
+
+def proved_below(table: Table, column: str) -> Iterator[Part]:
+    """Yield the steps that validate the NOT NULLs of a column that are NOT VALID in partitions or heirs alone."""
+    for part, constraint in table.unproved_below.get(column, ()):
+        if not constraint:
+            continue  # an heir that has none, as its owner wants
+        title = f"prove that {part.name}.{column} holds no NULL"
+        step = validate(Phase.RULES, part, constraint, title, touches=(table.name,))
+        yield step.online_as((replace(step, phase=Phase.PROOFS),))
 
 
 def _prove_all(phase: Phase, table: QName) -> Step:

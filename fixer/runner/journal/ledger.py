@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -36,6 +36,18 @@ def count_quarantined(cursor: Cursor, tables: Iterable[QName], run: int) -> dict
     ]
     cursor.execute(SQL("\nUNION ALL\n").join(scans))
     return {names[number]: rows for number, rows in cursor.fetchall()}
+
+
+def entered(cursor: Cursor, tables: Collection[int], moving: Collection[int]) -> list[int]:
+    """Return the tables, by oid, that a ledger names: of a partition and its whole, the one that is in `moving`."""
+    cursor.execute(
+        "SELECT t.oid::bigint, ARRAY (SELECT a.relid::bigint FROM pg_catalog.pg_partition_ancestors(t.oid) a"
+        " WHERE a.relid <> t.oid) FROM pg_catalog.unnest(%s::oid[]) AS t (oid)",
+        (sorted({*tables, *moving}),),
+    )
+    above = {oid: set(wholes) for oid, wholes in cursor.fetchall()}
+    wholes = {whole for oid in moving for whole in above[oid]} - {*moving}
+    return [oid for oid in sorted(tables) if oid not in wholes and not above[oid] & {*moving}]
 
 
 def entries(

@@ -37,9 +37,14 @@ def forbids(key: Item) -> bool:
 
 def lacks_parent(key: Item, parent: QName) -> Composable:
     """Return the condition that the row has no parent under a foreign key, whose target is now called `parent`."""
+    return orphaned(as_foreign_key(key, parent))
+
+
+def as_foreign_key(key: Item, parent: QName) -> ForeignKey:
+    """Return a foreign key as a value, as if its table were that of its parents."""
     columns, targets = (tuple(key.detail[side]) for side in ("columns", "target_columns"))
     match, signs = "f" if " MATCH FULL" in key.detail["definition"] else "s", tuple(key.detail["equalities"])
-    return orphaned(ForeignKey(key.name, parent, columns, parent, targets, match=match, equalities=signs))
+    return ForeignKey(key.name, parent, columns, parent, targets, match=match, equalities=signs)
 
 
 @dataclass(frozen=True)

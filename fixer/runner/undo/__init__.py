@@ -107,7 +107,7 @@ def _returned(session: Session, past: Past) -> Returned:
     """Restore rows and definitions; return how many rows came back and how many left."""
     late = [done for done in past.steps if done.step.phase > Phase.CONVERT]
     early = [done for done in past.steps if done.step.phase <= Phase.CONVERT]
-    let_go(session, past)
+    wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
     identities = identify_by_all(session, past)
     returned = take_back(session, past, late)
@@ -117,7 +117,7 @@ def _returned(session: Session, past: Past) -> Returned:
     retype(session, past)
     identities = {**identify_by_all(session, past), **identities}
     returned += take_back(session, past, early)
-    anew = bring_back(session, past, awake, returned)
+    anew = bring_back(session, past, awake, returned, wholes)
     identify_as_before(session, identities)
     prove(session, past, anew)
     return returned
@@ -125,7 +125,8 @@ def _returned(session: Session, past: Past) -> Returned:
 
 def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
     """Return the ledger, with the names of tables before the run; raise ApplyFailed if it does not add up."""
-    named = {past.before.table(oid): oid for oid in past.before.relations}
+    entered = ledger.entered(session.cursor, past.before.relations, {*returned.back, *returned.gone})
+    named = {past.before.table(oid): oid for oid in entered}
     after = ledger.count(session.cursor, named)
     entries = tuple(
         Entry(table, before[past.after.table(oid)], after[table], returned.back[oid], returned.gone[oid])

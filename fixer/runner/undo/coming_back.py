@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 
 from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
-from fixer.runner.journal.definitions import Item, Key
+from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids
 from fixer.runner.undo.created import created, renamed, replaced
 from fixer.runner.undo.facts import constraint, switched
@@ -17,17 +18,52 @@ from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import orphaned
 from fixer.runner.undo.rows import Returned
 from fixer.runner.undo.session import Session
-from fixer.runner.undo.shapes import Enabled, triggers_below
+from fixer.runner.undo.shapes import Enabled, Whole, triggers_below
 from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.block import block
+from fixer.sql.compose import SQL, Identifier, Literal
 
 _PARSED = ("constraint", "index")  # kinds that are recreated from the text of their definition
 
 log = logging.getLogger("pgmend.undo")
 
 
-def bring_back(session: Session, past: Past, awake: Enabled, returned: Returned) -> frozenset[Key]:
+def _hold_again(session: Session, whole: Whole) -> None:
+    """Add the NOT NULL of a whole as it was; SET NOT NULL does so where ADD CONSTRAINT may not."""
+    body = block(
+        "columns/not_null_again",
+        table=Literal(q.quoted(whole.table)),
+        column=Literal(whole.column),
+        name=Literal(whole.name),
+        comment=Literal(whole.comment),
+    )
+    session.do(body, f"forbid NULL in {whole.table}.{whole.column}")
+
+
+def _without(then: Definitions, wholes: Iterable[Whole], others: Iterable[Key]) -> Definitions:
+    """Return the definitions without the NOT NULLs of wholes, which come last, and without others."""
+    held = {(whole.of, whole.column) for whole in wholes}
+    items = {
+        key: replace(item, detail={**item.detail, "not_null": False})
+        if item.kind == "column" and _is_held(item, held)
+        else item
+        for key, item in then.items.items()
+        if not (item.kind == "constraint" and item.detail["type"] == "n" and _is_held(item, held))
+    }
+    return replace(then, items=items).without_items(others)
+
+
+def _is_held(item: Item, columns: set[tuple[int, str]]) -> bool:
+    """Return whether an item is one of these columns, or a constraint of it."""
+    if item.kind == "constraint":
+        return (item.of, (item.detail["columns"] or [""])[0]) in columns
+    return item.kind == "column" and (item.of, item.name) in columns
+
+
+def bring_back(
+    session: Session, past: Past, awake: Enabled, returned: Returned, wholes: Iterable[Whole]
+) -> frozenset[Key]:
     """Restore names, then every definition that differs; return the constraints and indexes that were recreated."""
     for statement in renamed(past.after, past.then):
         session.do(statement, "bring a name back")
@@ -37,9 +73,11 @@ def bring_back(session: Session, past: Past, awake: Enabled, returned: Returned)
     anew = frozenset(key for key in past.then.items.keys() - now.items.keys() if key[0] in _PARSED)
     then = as_read(session.cursor, past.then, anew)
     apart = [key for key in then.of_kind("constraint") if key.key in anew and _has_orphans(past, key, returned)]
-    for title, statement in created(now, then.without_items(key.key for key in apart), past.left):
+    for title, statement in created(now, _without(then, wholes, (key.key for key in apart)), past.left):
         session.progress(title)
         session.do(statement, title)
+    for whole in wholes:
+        _hold_again(session, whole)
     for key in apart:
         _add_over_orphans(session, past, key)
     below = triggers_below(session, sorted(past.written)) if awake else {}

@@ -122,17 +122,19 @@ def replaced(cursor: Cursor, now: Definitions, then: Definitions) -> Iterator[Ti
         if is_ is None or is_.detail["asleep"] == key.detail["asleep"]:
             continue
         cursor.execute(
-            "SELECT g.tgrelid::bigint, g.tgtype, g.tgname, n.nspname, c.relname FROM pg_catalog.pg_trigger g"
-            " JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint"
+            "WITH RECURSIVE below AS ("
+            " SELECT k.oid FROM pg_catalog.pg_constraint k WHERE k.conrelid = %s AND k.conname = %s UNION ALL"
+            " SELECT k.oid FROM below b JOIN pg_catalog.pg_constraint k ON k.conparentid = b.oid)"
+            " SELECT g.tgrelid::bigint, g.tgtype, g.tgname, n.nspname, c.relname FROM pg_catalog.pg_trigger g"
+            " JOIN below b ON b.oid = g.tgconstraint"
             " JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE k.conrelid = %s AND k.conname = %s",
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
             (key.of, key.name),
         )
         wanted = {(oid, type_): state for oid, type_, state in key.detail["asleep"] or ()}
         for oid, type_, name, *table in cursor.fetchall():
             action = SQL(f"{SWITCH[wanted.get((oid, type_), 'O')]} TRIGGER {{}}").format(Identifier(name))
-            alter = SQL("ALTER TABLE {} {}").format(Identifier(*table), action)
+            alter = SQL("ALTER TABLE ONLY {} {}").format(Identifier(*table), action)
             yield f"disable triggers of the foreign key {key.name}", alter
 
 
@@ -173,6 +175,8 @@ def _sequence(then: Definitions, was: Item, is_: Item, back: tuple[int, bool] | 
         )
     elif back:
         yield title, SQL("ALTER SEQUENCE {}{}").format(name, restart)
+    if old.get("unlogged") != new.get("unlogged"):
+        yield title, SQL("ALTER SEQUENCE {} SET {}").format(name, SQL("UNLOGGED" if old.get("unlogged") else "LOGGED"))
     if old["owned_by"] != new["owned_by"]:
         owner: Composable = SQL("NONE")
         if column := then.items.get(("column", old["owned_by"] or "")):

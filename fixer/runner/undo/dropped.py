@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from graphlib import TopologicalSorter
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from fixer.model.step import JOURNAL
 from fixer.runner.journal.definitions import UNPROVED, Definitions, Item
@@ -12,11 +13,14 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 
 
-def dropped(now: Definitions, then: Definitions) -> Iterator[Composable]:
-    """Yield the statements that drop views, triggers, constraints, indexes and defaults that are new or changed."""
+def dropped(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -> Iterator[Composable]:
+    """Yield the statements that drop views, triggers, constraints, indexes and defaults that are new or changed.
+
+    `wholes` drop the NOT NULLs that partitions have theirs from: after keys, and before those of partitions.
+    """
     yield from _views(now, then)
     yield from _triggers(now, then)
-    yield from _constraints(now, then)
+    yield from _constraints(now, then, wholes)
     for index in changed(now, then, "index"):
         yield SQL("DROP INDEX {}").format(Identifier(now.table(index.of).schema, index.name))
     yield from _unlogged(now, then)
@@ -36,19 +40,27 @@ def _triggers(now: Definitions, then: Definitions) -> Iterator[Composable]:
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
 
 
-def _constraints(now: Definitions, then: Definitions) -> Iterator[Composable]:
+def _constraints(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -> Iterator[Composable]:
     """Yield the statements that drop constraints: foreign keys first, then the keys behind them, then NOT NULLs.
 
-    A foreign key over columns that change type is dropped too, because types are restored one table at a time.
+    A foreign key over columns that change type is dropped too, because types are restored one table at a time; and
+    one in a circle of tables that become UNLOGGED.
     """
     going = [key for key in changed(now, then, "constraint") if _goes(key, then)]
     names = {key.name for key in going} | {index.name for index in changed(now, then, "index")}
     retyped = {(column.of, column.number) for column in now.of_kind("column") if is_retyped(column, then)}
     others = (key for key in now.of_kind("constraint") if key not in going)
-    leaning = [key for key in others if key.by in names or _ends(key) & retyped]
-    for key in sorted([*going, *leaning], key=lambda item: {"f": 0, "n": 2}.get(item.detail["type"], 1)):
-        if key.of in now.relations:
-            yield alter(now, key.of, SQL("DROP CONSTRAINT {}").format(Identifier(key.name)))
+    _, circles = _in_order(now, then)
+    leaning = [key for key in others if key.by in names or _ends(key) & retyped or key in circles]
+    ordered = sorted([*going, *leaning], key=lambda item: item.detail["type"] != "f")
+    drops = [(key.detail["type"], alter(now, key.of, _dropping(key))) for key in ordered if key.of in now.relations]
+    yield from (drop for type_, drop in drops if type_ != "n")
+    yield from wholes
+    yield from (drop for type_, drop in drops if type_ == "n")
+
+
+def _dropping(key: Item) -> Composable:
+    return SQL("DROP CONSTRAINT {}").format(Identifier(key.name))
 
 
 def _goes(key: Item, then: Definitions) -> bool:
@@ -61,14 +73,27 @@ def _goes(key: Item, then: Definitions) -> bool:
 
 def _unlogged(now: Definitions, then: Definitions) -> Iterator[Composable]:
     """Yield the statements that make tables UNLOGGED again, those that reference others before these."""
+    order, _ = _in_order(now, then)
+    for oid in order:
+        yield alter(now, oid, SQL("SET UNLOGGED"))
+
+
+def _in_order(now: Definitions, then: Definitions) -> tuple[list[int], list[Item]]:
+    """Return the tables that become UNLOGGED, and the foreign keys among them that form circles."""
     was = {table.of: table.detail["persistence"] for table in then.of_kind("table")}
     going = {t.of for t in now.of_kind("table") if was.get(t.of) == "u" != t.detail["persistence"]}
-    order: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(going, ()))
-    for key in now.of_kind("constraint") if going else ():
-        if key.of in going and key.detail["target"] in going and key.of != key.detail["target"]:
+    keys = [key for key in now.of_kind("constraint") if {key.of, key.detail["target"]} <= going] if going else []
+    keys, circles = [key for key in keys if key.of != key.detail["target"]], list[Item]()
+    while True:
+        order: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(going, ()))
+        for key in keys:
             order.add(key.detail["target"], key.of)
-    for oid in order.static_order():
-        yield alter(now, oid, SQL("SET UNLOGGED"))
+        try:
+            return list(order.static_order()), circles
+        except CycleError as error:
+            links = set(pairwise(error.args[1]))
+            circles += [key for key in keys if (key.of, key.detail["target"]) in links]
+            keys = [key for key in keys if (key.of, key.detail["target"]) not in links]
 
 
 def _sequences(now: Definitions, then: Definitions) -> Iterator[Composable]:

@@ -9,13 +9,14 @@ from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
-from fixer.runner.journal.parentless import forbids, lacks_parent
+from fixer.runner.journal.parentless import as_foreign_key, forbids, lacks_parent
 from fixer.runner.journal.tables import BEFORE_IMAGE
 from fixer.runner.undo.images import Found
 from fixer.runner.undo.past import Past, name_of
 from fixer.runner.undo.session import Session
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.following import references
 
 
 def look_for_references(session: Session, past: Past, oid: int, same: Composable) -> None:
@@ -110,6 +111,11 @@ def _asked(past: Past, known: Definitions) -> Iterator[Item]:
 def _orphans(session: Session, past: Past, known: Definitions, key: Item) -> int:
     question = SQL("SELECT count(*) FROM {} AS t WHERE {}")
     lacks = orphaned(session, past, known, key)
+    rows = session.number(question.format(q.name(known.table(key.of)), lacks))
+    if not rows:
+        return 0
+    # Again, because PostgreSQL 18 leaves out IS NOT NULL where the NOT NULL of a partition alone is NOT VALID.
+    lacks = SQL("{} AND {}").format(lacks, references(as_foreign_key(key, known.table(key.of))))
     return session.number(question.format(q.name(known.table(key.of)), lacks))
 
 

@@ -1,0 +1,202 @@
+"""What is off below the root, in one partition, is found, settled and taken back as it is for a whole table."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+
+import psycopg2
+import pytest
+from sqlalchemy import ForeignKey, MetaData, Table
+
+import fixer
+from fixer.errors import ContractError
+from fixer.model.plan import MODES
+from lab.database import Database, lent
+from lab.examples.models import contract, integer, key, text
+from lab.laboratory import Laboratory
+from lab.outcomes import outcome
+
+PARTS = (
+    "CREATE TABLE users(id integer PRIMARY KEY) PARTITION BY RANGE (id);"
+    "CREATE TABLE u0 PARTITION OF users FOR VALUES FROM (0) TO (10); CREATE TABLE u1 PARTITION OF users DEFAULT;"
+    'CREATE SCHEMA "a.b"; CREATE TABLE p(id integer PRIMARY KEY, u integer REFERENCES users) PARTITION BY RANGE (id);'
+    "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);"
+    'CREATE TABLE "p %s""0" PARTITION OF p0 DEFAULT; CREATE TABLE "a.b".p1 PARTITION OF p DEFAULT;'
+    "INSERT INTO users VALUES (1), (11); INSERT INTO p VALUES (1, 1), (2, 11), (12, 1);"
+)
+WANTED = contract(users=(key(autoincrement=False),), p=(key(autoincrement=False), integer("u", ForeignKey("users.id"))))
+OFF = {
+    "in a partition": 'ALTER TABLE "p %s""0" DISABLE TRIGGER ALL',
+    "in a partition of another schema": 'ALTER TABLE "a.b".p1 DISABLE TRIGGER ALL',
+    "in a partition, and orphans came in": 'ALTER TABLE "p %s""0" DISABLE TRIGGER ALL; INSERT INTO p VALUES (3, 7)',
+    "for a replica only": """DO $$ DECLARE t pg_trigger; BEGIN
+        FOR t IN SELECT * FROM pg_trigger WHERE tgrelid = '"p %s""0"'::regclass LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', t.tgrelid::regclass, t.tgname); END LOOP; END $$""",
+    "in a partition of the parent": "ALTER TABLE u0 DISABLE TRIGGER ALL",
+    "in a partition of the parent, and rows lost theirs": "ALTER TABLE u0 DISABLE TRIGGER ALL; DELETE FROM u0",
+    "in the whole": "ALTER TABLE p DISABLE TRIGGER ALL; ALTER TABLE users DISABLE TRIGGER ALL",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", OFF)
+def test_a_foreign_key_that_is_off_in_a_partition_is_enforced_again(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    assert outcome(laboratory, WANTED, PARTS + OFF[what], mode) == "mended"
+
+
+def test_what_the_root_alone_says_means_nothing(laboratory: Laboratory) -> None:
+    made = PARTS + "ALTER TABLE ONLY p DISABLE TRIGGER ALL; ALTER TABLE ONLY users DISABLE TRIGGER ALL"
+
+    assert outcome(laboratory, WANTED, made, "atomic") == "sound"
+
+
+POINTED = PARTS + (
+    "ALTER TABLE p DROP CONSTRAINT p_u_fkey; INSERT INTO p VALUES (3, 7), (4, 1);"
+    'CREATE TABLE k(id integer PRIMARY KEY, p integer REFERENCES "p %s""0" ON DELETE CASCADE);'
+    "CREATE TABLE l(k integer REFERENCES k ON DELETE CASCADE); INSERT INTO k VALUES (1, 3), (2, 4), (3, NULL);"
+    "INSERT INTO l VALUES (1), (2);"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_that_hang_on_an_orphan_by_a_key_to_its_partition_go_with_it(empty: Database, mode: str) -> None:
+    empty.run(POINTED)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        plan = fixer.plan(connection, WANTED, mode=mode)
+        run = fixer.apply(connection, WANTED, mode=mode, allow_hazards="all")
+        assert (plan.moves, sum(entry.quarantined for entry in run.ledger)) == (3, 3)
+        assert empty.run("SELECT (SELECT array_agg(id ORDER BY 1) FROM k), (SELECT array_agg(k) FROM l)") == [
+            ([2, 3], [2])
+        ]
+        assert empty.run("SELECT reason FROM fixer_quarantine.k") == [('its row of p %s"0 (id 3) is in quarantine',)]
+        fixer.undo(connection, 1)
+    assert empty.run("SELECT count(*) FROM k UNION ALL SELECT count(*) FROM l") == [(3,), (2,)]
+
+
+def test_a_key_of_a_partition_to_another_is_for_a_person(laboratory: Laboratory) -> None:
+    made = (
+        "ALTER TABLE p DROP CONSTRAINT p_u_fkey; ALTER TABLE p ADD up integer;"
+        'ALTER TABLE "a.b".p1 ADD FOREIGN KEY (up) REFERENCES "p %s""0"; INSERT INTO p VALUES (3, 7, NULL), (15, 1, 3)'
+    )
+    reason = "p1_up_fkey of a.b.p1 would act on rows of public.p|circle|does not name"
+
+    assert re.search(reason, outcome(laboratory, WANTED, PARTS + made, "atomic"))
+
+
+OWN = (
+    "CREATE TABLE users(id integer PRIMARY KEY, code text); INSERT INTO users VALUES (1, 'a'), (2, NULL);"
+    "CREATE TABLE p(id integer PRIMARY KEY, u integer) PARTITION BY RANGE (id);"
+    "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p1 PARTITION OF p DEFAULT;"
+    "ALTER TABLE p0 ADD FOREIGN KEY (u) REFERENCES users ON DELETE CASCADE;"
+    "CREATE TABLE note(p integer REFERENCES p ON DELETE CASCADE);"
+    "INSERT INTO p VALUES (1, 1), (2, 2), (12, 2); INSERT INTO note VALUES (1), (2), (12);"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_that_a_partition_alone_binds_go_with_what_hangs_on_the_whole(empty: Database, mode: str) -> None:
+    empty.run(OWN)
+    wanted = contract(users=(key(autoincrement=False), text("code", nullable=False)))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        run = fixer.apply(connection, wanted, mode=mode, allow_hazards="all")
+
+        assert sum(entry.quarantined for entry in run.ledger) == run.plan.moves == 3
+        assert empty.run("SELECT id FROM p UNION ALL SELECT p FROM note ORDER BY 1") == [(1,), (1,), (12,), (12,)]
+        fixer.undo(connection, 1)
+    assert empty.run("SELECT count(*) FROM p UNION ALL SELECT count(*) FROM note") == [(3,), (3,)]
+
+
+OPEN = (
+    "CREATE TABLE p(id integer NOT NULL, n text) PARTITION BY RANGE (id);"
+    'CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id); CREATE SCHEMA "a.b";'
+    'CREATE TABLE "a.b"."p %s""0" PARTITION OF p0 DEFAULT; CREATE TABLE p1 PARTITION OF p DEFAULT;'
+    "INSERT INTO p VALUES (1, NULL), (2, 'b'), (12, 'c');"
+    'ALTER TABLE "a.b"."p %s""0" ADD CONSTRAINT "its own" NOT NULL n NOT VALID;'
+    "ALTER TABLE p ADD PRIMARY KEY (id), ALTER n SET NOT NULL;"
+    "COMMENT ON CONSTRAINT p_n_not_null ON p IS 'a comment';"
+)
+NULLS = {
+    "a value": (contract(p=(key(autoincrement=False), text("n", nullable=False, info={"backfill": "x"}))), OPEN),
+    "a row": (contract(p=(key(autoincrement=False), text("n", nullable=False))), OPEN),
+    "a row, where the whole is open too": (
+        contract(p=(key(autoincrement=False), text("n", nullable=False))),
+        OPEN.replace(", ALTER n SET NOT NULL;", ";").partition("COMMENT")[0],
+    ),
+    "a row, for a key": (
+        contract(p=(key(autoincrement=False), text("n", primary_key=True))),
+        OPEN.replace("ALTER TABLE p ADD PRIMARY KEY (id), ALTER n SET NOT NULL;", "").partition("COMMENT")[0],
+    ),
+    "a value, for a reference": (
+        contract(
+            users=(key(autoincrement=False),),
+            p=(key(autoincrement=False), integer("n", ForeignKey("users.id"), nullable=False, info={"backfill": 5})),
+        ),
+        "CREATE TABLE users(id integer PRIMARY KEY); INSERT INTO users VALUES (5);"
+        + OPEN.replace("n text", "n integer REFERENCES users").replace("'b'", "5").replace("'c'", "5"),
+    ),
+    "no row": (
+        contract(p=(key(autoincrement=False), text("n", nullable=False))),
+        OPEN.replace("NULL), (2", "'a'), (2"),
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", NULLS)
+def test_a_not_null_that_is_open_in_a_partition_is_proved(laboratory: Laboratory, what: str, mode: str) -> None:
+    wanted, made = NULLS[what]
+
+    assert outcome(laboratory, wanted, made, mode) == "mended"
+
+
+def test_a_null_that_queries_of_the_whole_do_not_see_is_found(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run(OPEN)
+        with closing(psycopg2.connect(database.dsn)) as connection:
+            found = {(f.slug, f.rows): f.message for f in fixer.check(connection, NULLS["a row"][0]).findings}
+            assert database.run("SELECT count(*) FROM p WHERE n IS NULL") == [(0,)]
+
+    assert found == {
+        (
+            "missing-not-null",
+            0,
+        ): 'p.n should be NOT NULL, may be NULL in "a.b"."p %s""0", where its NOT NULL is NOT VALID',
+        ("null-rows", 1): "p.n should hold a value, is NULL",
+    }
+
+
+LOST = (
+    'CREATE TABLE p(id integer PRIMARY KEY, u integer) PARTITION BY RANGE (id); CREATE SCHEMA "a.b";'
+    "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10);"
+    'CREATE TABLE "a.b"."p %""0" PARTITION OF p DEFAULT PARTITION BY RANGE (id);'
+    'CREATE UNLOGGED TABLE "a.b"."p %""1" PARTITION OF "a.b"."p %""0" DEFAULT;'
+    "ALTER TABLE p0 SET UNLOGGED; INSERT INTO p VALUES (1), (12);"
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_partitions_that_a_crash_empties_are_made_permanent(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(autoincrement=False), integer("u")))
+
+    assert outcome(laboratory, wanted, LOST, mode) == "mended"
+
+
+def test_a_permanent_table_that_references_an_unlogged_one_is_no_contract(empty: Database) -> None:
+    wanted = contract(v=(key(), integer("u", ForeignKey("u.id"))))
+    Table("u", wanted, key(), prefixes=["UNLOGGED"])
+
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(ContractError, match="v is permanent, and"):
+        fixer.check(connection, wanted)
+
+
+def test_an_unlogged_table_of_the_contract_is_made_so(empty: Database) -> None:
+    wanted = MetaData()
+    Table("u", wanted, key(), prefixes=["UNLOGGED"])
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        fixer.apply(connection, wanted)
+
+        assert fixer.check(connection, wanted).findings == ()
+        assert empty.run("SELECT relpersistence FROM pg_class WHERE relname = 'u'") == [("u",)]
