@@ -3,6 +3,7 @@
 Costs: the foreign key cannot be added, or exists although rows violate it; joins lose these rows.
 Cure: as the contract declares, move them to quarantine, give them to the default row, or set the reference to NULL.
 Without a hint, ON DELETE SET NULL sets a nullable reference to NULL; any other action moves the row to quarantine.
+A person decides if a unique or a check would refuse the default row, or the NULL.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import best
+from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
@@ -56,6 +58,23 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
             only_with_rows=True,
             vouched=bool(right and right.holds),
             asks=partial(_orphans, key, actual),
+        )
+        yield from _refused(key, actual, contract, vouched=bool(right and right.holds))
+
+
+def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
+    """Yield a finding for each constraint that may refuse what orphans get, with the probe for those that it would."""
+    table, values = actual.tables[key.table], Mover(actual, contract).given(key)
+    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in values.items()}
+    adopted = any(value != SQL("NULL") for value in values.values())
+    rewriting = Rewriting(table, cells, orphaned(key, _parents(key, actual)), fills=adopted)
+    columns = ", ".join(key.columns)
+    deed = "the default row instead" if adopted else "NULL instead"
+    for what, asks in rewriting.refused(actual, contract) if cells else ():
+        message = f"{key.table.name}.{columns} points at no row of {key.target.name}; {what} would refuse {deed}"
+        why = refuse(f'change these rows, or declare info={{"orphans": "quarantine"}} for {columns}')
+        yield Finding(
+            SLUG, POINT, OfForeignKey(key), message, asks=asks, only_with_rows=True, vouched=vouched, repair=why
         )
 
 

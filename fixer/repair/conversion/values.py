@@ -17,7 +17,7 @@ from fixer.repair.probe import ordered, rows_where
 from fixer.repair.rows import identity
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
-from fixer.sql.conversions import conversion, statement_for
+from fixer.sql.conversions import conversion, statement_for, trimmed
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.row_image import cells, image, likeness
 from fixer.sql.types import family, shape
@@ -50,7 +50,10 @@ def _ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contra
         text = family(columns[column].type) == "text" and columns[column].now is None
         if text and column in wanted and family(wanted[column].type) != "text":
             way = way_of(replace(finding, about=OfColumn(finding.table, column)), actual, contract)
-            ways |= {} if isinstance(way, str) else {column: way}
+            if isinstance(way, str):
+                continue
+            # The plan may also be the one that creates the type of an enum.
+            ways[column] = replace(way, value=trimmed(q.column(column))) if wanted[column].labels else way
     return ways
 
 
