@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.model.table import Table
-from fixer.repair.constraints.foreign_keys import arrow, best, exchange
+from fixer.repair.constraints.foreign_keys import arrow, best, exchange, reproved, retyped_in
 from fixer.sql.alter import enable_triggers
 from fixer.sql.compose import Composable
 
@@ -44,6 +44,8 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
     by_triggers = actual.session and actual.session.superuser and key.enforced
     if key.behaviour != wanted.behaviour:
         return Repair.of(exchange(wanted, (key,), "it is made anew", actual))
+    if key.enforced and retyped_in(key, actual):  # its triggers have other names afterwards
+        return Repair.of(reproved(key, actual))
     if not by_triggers:
         return Repair.of(exchange(wanted, (key,), "only a superuser may enable its triggers", actual))
     return Repair.of(enable_triggers(Phase.FOREIGN_KEYS, f"foreign key {key.name}", key.disabled_triggers))

@@ -57,11 +57,14 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     if key.exclusion:  # nobody has looked for rows that conflict, and to enable the trigger does not either
         again = f"ADD CONSTRAINT {quoted(key.name)} {key.exclusion}"
         return refuse(f"rows may conflict: {removal(key, name)}, {again};")
-    if actual.session and actual.session.superuser:
+    columns = actual.tables[name].columns
+    retyped = any(columns[c].retyped_in or columns[c].now for c in key.columns if c in columns)
+    if actual.session and actual.session.superuser and not retyped:
         return Repair.of(enable_triggers(Phase.INDEXES, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
-    why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"
+    reason = "the type of its column changes" if retyped else "only a superuser may enable its trigger"
+    why = f"drop the constraint {key.name} ({reason})"
     clause = SQL("ADD {}").format(ddl.key_clause(key.name, key))
     return Repair.of(
         (

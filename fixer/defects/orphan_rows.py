@@ -21,7 +21,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.constraints.foreign_keys import best
+from fixer.repair.constraints.foreign_keys import best, reproved, retyped_in
 from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
@@ -50,16 +50,17 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers
         right = best(key, found)
+        vouched = bool(right and right.holds and not retyped_in(right, actual))
         yield Finding(
             SLUG,
             POINT,
             OfForeignKey(key),
             f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}",
             only_with_rows=True,
-            vouched=bool(right and right.holds),
+            vouched=vouched,
             asks=partial(_orphans, key, actual),
         )
-        yield from _refused(key, actual, contract, vouched=bool(right and right.holds))
+        yield from _refused(key, actual, contract, vouched=vouched)
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
@@ -100,8 +101,12 @@ def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
-    """Treat the orphans as the contract declares."""
-    return Repair.of(Mover(actual, contract).orphans(finding.about.wanted, rows=finding.rows))
+    """Treat the orphans as the contract declares; a valid key whose column changes type is NOT VALID until then."""
+    wanted = finding.about.wanted
+    there = best(wanted, actual.tables[wanted.table].foreign_keys)
+    proofs = there and there.holds and there.behaviour == wanted.behaviour and retyped_in(there, actual)
+    again = reproved(there, actual) if there and proofs else ()
+    return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows)))
 
 
 LOAD = "SET LOCAL session_replication_role = replica;"

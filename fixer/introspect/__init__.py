@@ -112,11 +112,15 @@ def _put_together(
 
 
 def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
-    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
-    for schema, relation, column, constraint in rows:
+    """Return the schema, with columns that may hold NULL whatever their NOT NULL says, or whose heirs lack it."""
+    for schema, relation, column, constraint, unproved, alone in rows:
         table = found.tables[QName(schema, relation)]
-        open_ = table.with_column(replace(table.columns[column], not_null=False))
-        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
+        if unproved:
+            open_ = table.with_column(replace(table.columns[column], not_null=False))
+            table = replace(open_, unproved={**table.unproved, column: constraint})
+        if alone:
+            table = replace(table, uninherited={**table.uninherited, column: constraint})
+        found = found.with_table(table)
     return found
 
 

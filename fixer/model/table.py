@@ -53,6 +53,7 @@ class Column:
     mapped: str = ""  # the column whose texts the plan maps to these numbers, which do not exist today
     numbered: bool = False  # the plan numbers its rows anew: nothing can reference the numbers yet
     added: bool = False  # the plan adds it: it does not exist today
+    retyped_in: tuple[str, ...] = ()  # the modes in which the plan changes its type in place: keys are proved anew
 
     @property
     def full_type(self) -> str:
@@ -190,6 +191,7 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
+    uninherited: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NO INHERIT, by column
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 
     @property
