@@ -6,7 +6,18 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import CheckConstraint, Column, Enum, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint
+from sqlalchemy import (
+    CHAR,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 
 import fixer
@@ -37,6 +48,7 @@ PAIRS = (
     "INSERT INTO t (v, a) VALUES {}; {}"
 )
 WANTED = integer("v", nullable=False, server_default="1")
+BOTH = "CREATE TABLE t (id serial PRIMARY KEY, v text, w text, UNIQUE (v, w)); INSERT INTO t (v, w) VALUES {}"
 ADOPTED = {"orphans": "adopt"}
 DEFERRED = UniqueConstraint("v", deferrable=True, initially="DEFERRED")
 ALIKE = UniqueConstraint("v", postgresql_nulls_not_distinct=True)
@@ -106,6 +118,16 @@ REFUSED = {
         ROWS.format("('y', 1), (' y', 2)", "ALTER TABLE t ADD UNIQUE (v)"),
         "rows that t_v_key tells apart would be alike",
     ),
+    "texts that become alike only together, by their blanks": (
+        contract(t=(key(), Column("v", CHAR(5)), Column("w", CHAR(5)), UniqueConstraint("v", "w"))),
+        BOTH.format("('a', '1'), ('a ', '1 ')"),
+        "rows that t_v_w_key tells apart would be alike",
+    ),
+    "texts that become alike only together, one a number": (
+        contract(t=(key(), Column("v", CHAR(5)), integer("w"), UniqueConstraint("v", "w"))),
+        BOTH.format("('a', '1'), ('a ', '01')"),
+        "rows that t_v_w_key tells apart would be alike",
+    ),
     "odd names": (
         filled(UniqueConstraint('o"%.d'), v=Column('o"%.d', Integer, nullable=False, server_default="1"), name='T"%.t'),
         'CREATE TABLE "T""%.t" (id serial PRIMARY KEY, "o""%.d" integer UNIQUE, a integer);'
@@ -172,6 +194,10 @@ DONE = {
     "orphans that differ otherwise": (
         referring(integer("v", ForeignKey("p.id"), info=ADOPTED), UniqueConstraint("v", "a"), default_row={"id": 1}),
         PAIRS.format("(1, 1), (7, 2), (8, 3)", "ALTER TABLE t ADD UNIQUE (v, a)"),
+    ),
+    "texts that differ otherwise": (
+        contract(t=(key(), Column("v", CHAR(5)), integer("w"), UniqueConstraint("v", "w"))),
+        BOTH.format("('a', '1'), ('a ', '2')"),
     ),
     "labels": (
         filled(UniqueConstraint("v"), v=Column("v", Enum("x", "y", name="k"), nullable=False, server_default="x")),
