@@ -20,8 +20,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
-from fixer.repair.constraints.rewriting import Rewriting, new_cell
-from fixer.repair.own_values import may_differ
+from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
+from fixer.repair.own_values import may_differ, read_by, too_long
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite
@@ -56,11 +56,25 @@ def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -
     rewriting = Rewriting(table, cells, q.is_null(column.name), fills=True)
     here, name = f"{table.name.name}.{column.name}", quoted(column.name)
     write = f"UPDATE {q.quoted(table.name)} SET {name} = … WHERE {name} IS NULL"
-    for what, asks in rewriting.refused(actual, contract):
+    for what, asks in (*_unfit(table, column, actual, contract), *rewriting.refused(actual, contract)):
         message = f"{here} should hold a value, is NULL; {what} would refuse the contract's value"
         why = refuse(f"write other values, as by {write}, or declare another backfill for {column.name}")
         about = OfColumn(table.name, column.name)
         yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
+
+
+def _unfit(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Refused]:
+    """Yield the type of a column, if it may refuse the contract's value, with the probe for the rows that it would."""
+    found, value = table.columns[column.name], contract.value_for(table.name, column)
+    read = read_by(value, contract.tables[table.name].columns)
+    if value is None or not all(each in table.columns for each in read):
+        return
+    long = too_long(value, found)
+    null = SQL("({})::{} IS NULL").format(value, SQL(found.full_type)) if read and not found.labels else None
+    unfit = [each for each in (long, null) if each is not None]
+    if unfit:
+        condition = q.all_of([q.is_null(column.name), q.any_of(unfit)])
+        yield f"{found.type} NOT NULL", partial(rows_where, actual, table.name, condition)
 
 
 def _filled(table: Table, contract: Contract) -> dict[str, Composable]:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CHAR,
     CheckConstraint,
     Column,
+    Computed,
     Enum,
     ForeignKey,
     Index,
@@ -128,6 +129,36 @@ REFUSED = {
         BOTH.format("('a', '1'), ('a ', '01')"),
         "rows that t_v_w_key tells apart would be alike",
     ),
+    "more characters than fit": (
+        filled(v=Column("v", String(3), nullable=False, info={"backfill": "long"})),
+        ROWS.format("('x', 1), (NULL, 2)", "ALTER TABLE t ALTER v TYPE varchar(3)"),
+        "character varying(3) NOT NULL would refuse the contract's value",
+    ),
+    "NULL, as other columns have it": (
+        filled(v=integer("v", nullable=False, info={"backfill": sql("a * 2")})),
+        "CREATE TABLE t (id serial PRIMARY KEY, v integer, a integer); INSERT INTO t (a) VALUES (1), (NULL)",
+        "integer NOT NULL would refuse the contract's value",
+    ),
+    "a number that is too large, computed": (
+        filled(v=integer("v", nullable=False, info={"backfill": sql("a * 2")})),
+        "CREATE TABLE t (id serial PRIMARY KEY, v integer, a integer); INSERT INTO t (a) VALUES (1), (2000000000)",
+        "integer out of range (22003)",
+    ),
+    "a missing column, whose expression gives more characters than fit": (
+        filled(v=Column("v", String(3), Computed("'no ' || a", persisted=True))),
+        "CREATE TABLE t (id serial PRIMARY KEY, a integer); INSERT INTO t (a) VALUES (1)",
+        "the expression of v gives more characters than fit in one row",
+    ),
+    "a missing column, whose backfill gives more characters than fit": (
+        filled(v=Column("v", String(3), nullable=False, info={"backfill": sql("'no ' || a")})),
+        "CREATE TABLE t (id serial PRIMARY KEY, a integer); INSERT INTO t (a) VALUES (1)",
+        "the backfill of v gives NULL or more characters than fit in one row",
+    ),
+    "a missing column, whose expression fails": (
+        filled(v=integer("v", Computed("100 / a", persisted=True))),
+        "CREATE TABLE t (id serial PRIMARY KEY, a integer); INSERT INTO t (a) VALUES (1), (0)",
+        "division by zero (22012)",
+    ),
     "odd names": (
         filled(UniqueConstraint('o"%.d'), v=Column('o"%.d', Integer, nullable=False, server_default="1"), name='T"%.t'),
         'CREATE TABLE "T""%.t" (id serial PRIMARY KEY, "o""%.d" integer UNIQUE, a integer);'
@@ -198,6 +229,14 @@ DONE = {
     "texts that differ otherwise": (
         contract(t=(key(), Column("v", CHAR(5)), integer("w"), UniqueConstraint("v", "w"))),
         BOTH.format("('a', '1'), ('a ', '2')"),
+    ),
+    "a generated column over one that is converted": (
+        contract(t=(key(), integer("v"), integer("g", Computed("v * 2", persisted=True)))),
+        "CREATE TABLE t (id serial PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('1'), (NULL), ('x')",
+    ),
+    "a generated column that may not be NULL, over one that is converted": (
+        contract(t=(key(), integer("v"), integer("g", Computed("v * 2", persisted=True), nullable=False))),
+        "CREATE TABLE t (id serial PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('1'), ('2'), ('x')",
     ),
     "labels": (
         filled(UniqueConstraint("v"), v=Column("v", Enum("x", "y", name="k"), nullable=False, server_default="x")),
