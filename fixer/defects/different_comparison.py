@@ -20,7 +20,7 @@ from fixer.model.step import Hazard, Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.repair.conversion.indexes import clinging, merging, refused
-from fixer.repair.conversion.values import keep_spelling, reversal
+from fixer.repair.conversion.values import keep_spelling, recast, reversal, ways_under
 from fixer.repair.shadow import without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
@@ -44,11 +44,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         message = f"{table.name.name}.{wanted.name} should be {wanted.type}, which compares {comparison(wanted.type)}"
         finding = Finding(SLUG, POINT, OfColumn(table.name, wanted.name), f"{message}, is {found.type}")
         yield finding
-        if comparison(wanted.type) == "exactly" or element(found.type):
-            continue
-        for index in table.indexes:
-            if index.unique and index.valid and wanted.name in index.columns:
-                yield merging(finding, table, index, {wanted.name: _way(found, wanted)})
+        for index in table.indexes if not element(found.type) else ():
+            ways = ways_under(index, finding, actual, contract)
+            if next(iter(ways), None) == wanted.name:
+                yield merging(finding, table, index, ways)
 
 
 def _collated(table: Table, wanted: Column, found: Column) -> Iterator[Finding[OfColumn]]:
@@ -66,13 +65,6 @@ def _collated(table: Table, wanted: Column, found: Column) -> Iterator[Finding[O
     yield Finding(SLUG, POINT, OfColumn(table.name, wanted.name), message, severity, repair=left)
 
 
-def _way(found: Column, wanted: Column) -> Conversion:
-    """Return the cast to the contract's type, or to a longer one where the column is longer."""
-    type_ = retyped(found.type, wanted.type)
-    cast = SQL("{}::{}").format(q.column(found.name), SQL(replace(wanted, type=type_).full_type))
-    return Conversion(type_, SQL("true"), cast, home=wanted.home)
-
-
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:
     """Convert the column."""
     if left := refused(finding):
@@ -80,7 +72,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     name, column = finding.table, finding.about.column
     table, here = actual.tables[name], f"{name.name}.{column}"
     found, wanted = table.columns[column], contract.tables[name].columns[column]
-    way = _way(found, wanted)
+    way = recast(found, wanted)
     if what := table.binds(column):
         return refuse(f"the {what} depends on {here}: drop it, and create it again afterwards")
     if index := clinging(table, column, way.type):

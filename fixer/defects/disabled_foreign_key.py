@@ -20,7 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import FoundForeignKey
 from fixer.model.table import ForeignKey, Table
-from fixer.repair.constraints.foreign_keys import arrow, best, exchange
+from fixer.repair.constraints.foreign_keys import arrow, best, exchange, reproved, retyped_in
 from fixer.sql import compose as q
 from fixer.sql.alter import enable_triggers
 from fixer.sql.compose import Composable
@@ -66,6 +66,8 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
         return Repair.of(exchange(wanted, (key,), "it is made anew", actual))
     if not by_triggers and key.inherited:
         return refuse(f"only a superuser may enable its triggers: {_switched_on(key)}")
+    if key.enforced and retyped_in(key, actual):  # its triggers have other names afterwards
+        return Repair.of(reproved(key, actual))
     if not by_triggers:
         return Repair.of(exchange(wanted, (key,), "only a superuser may enable its triggers", actual))
     return Repair.of(enable_triggers(Phase.FOREIGN_KEYS, key.table, f"foreign key {key.name}", key.disabled_triggers))

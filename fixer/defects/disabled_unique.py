@@ -54,11 +54,14 @@ def _is_it(found: Index, wanted: Index) -> bool:
 def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> Repair:
     """Enable its trigger, or drop the constraint and add it again."""
     name, key = finding.table, finding.about.found
-    if actual.session and actual.session.superuser:
+    columns = actual.tables[name].columns
+    retyped = any(columns[c].retyped_in or columns[c].now for c in key.columns if c in columns)
+    if actual.session and actual.session.superuser and not retyped:
         return Repair.of(enable_triggers(Phase.INDEXES, name, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
         return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
-    why = f"drop the constraint {key.name} (only a superuser may enable its trigger)"
+    reason = "the type of its column changes" if retyped else "only a superuser may enable its trigger"
+    why = f"drop the constraint {key.name} ({reason})"
     clause = SQL("ADD {}").format(exclusions.clause(key.name, key) if key.exclusion else ddl.key_clause(key.name, key))
     return Repair.of(
         (

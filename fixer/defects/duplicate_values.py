@@ -8,7 +8,6 @@ Under a partial unique or one over expressions, a person decides.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
@@ -27,6 +26,7 @@ from fixer.repair.quarantine import Mover
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.uniques import compared
 
 SLUG = "duplicate-values"
 POINT = 4
@@ -71,15 +71,12 @@ def _has_all(key: Index, wanted: Table, table: Table) -> bool:
 def _special(key: Index, table: Table) -> Composed:
     """Return the rows that a partial unique or one over expressions binds, numbered among those that repeat."""
     tail = tail_of(key.tail)
-    values = [SQL("({})").format(SQL(_ORDER.sub("", each.strip()))) for each in tail.elements]
+    values = compared(key)
     bound = [SQL("({})").format(SQL(tail.condition.strip()))] if tail.condition.strip() else []
     filled = [] if key.nulls_not_distinct else [SQL("{} IS NOT NULL").format(value) for value in values]
     return SQL("(SELECT t.*, row_number() OVER (PARTITION BY {}) AS pgmend_repeat FROM {} WHERE {}) AS t").format(
         SQL(", ").join(values), _own(table), q.all_of([*bound, *filled, SQL("true")])
     )
-
-
-_ORDER = re.compile(r"( \w+_ops)?( DESC| ASC)?( NULLS (FIRST|LAST))?$")
 
 
 def _is_proved(key: Index, table: Table) -> bool:

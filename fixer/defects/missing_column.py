@@ -23,7 +23,18 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, Table
-from fixer.repair.own_values import added, filled, foreseen, in_order, may_differ, read_by, untold
+from fixer.repair.own_values import (
+    added,
+    can_be_foreseen,
+    filled,
+    foreseen,
+    in_order,
+    may_differ,
+    over_row,
+    read_by,
+    too_long,
+    untold,
+)
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
 from fixer.repair.twins import column_twin, taken_for
@@ -52,7 +63,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             value = contract.value_for(table.name, column)
             twin = column_twin(table, wanted, column.name, contract.hints[table.name].of(column.name))
             after = foreseen(column, value, table, wanted)
-            condition = _lacking(column, value, twin, after, bool(read_by(value, wanted.columns)))
+            condition = _lacking(column, value, twin) or _unfit(after, value, table, wanted)
             shown = tuple(q.column(each) for each in list(table.columns)[:1])
             asks = partial(Probe, q.rows_of(table), condition, shown) if condition else None
             message = f"{table.name.name}.{column.name} should be {column.type}, is missing"
@@ -69,15 +80,25 @@ def _by_table(actual: Schema, contract: Contract) -> Iterator[list[tuple[Table, 
         yield [missing[column.name] for column in in_order(values)]
 
 
-def _lacking(
-    column: Column, value: Composable | None, twin: str | None, after: Column, computed: bool
-) -> Composable | None:
+def _lacking(column: Column, value: Composable | None, twin: str | None) -> Composable | None:
     """Return the condition for rows that lack a value they need, or hold one in the twin; None without such rows."""
     if _needs_value(column) and value is None:
         return SQL("true")
-    if twin:
-        return q.not_null([twin])
-    return SQL("{} IS NULL").format(q.today(after)) if column.not_null and computed else None
+    return q.not_null([twin]) if twin else None
+
+
+def _unfit(after: Column, value: Composable | None, table: Table, wanted: Table) -> Composable | None:
+    """Return the condition for rows in which the value that is computed from others does not fit; None if all do.
+
+    It computes the value in every row, so that an error of it is found as well.
+    """
+    read = read_by(value, wanted.columns)
+    if value is None or not read or after.labels or not can_be_foreseen(value, table, wanted):
+        return None
+    long = too_long(over_row(value, SQL("text"), [table.columns[each] for each in read]), after)
+    null = SQL("{} IS NULL").format(q.today(after)) if after.not_null else None
+    computed = SQL("pg_column_size({}) < 0").format(q.today(after))  # it never is
+    return q.any_of([each for each in (long, null) if each is not None] or [computed])
 
 
 def _needs_value(column: Column) -> bool:

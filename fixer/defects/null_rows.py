@@ -2,6 +2,7 @@
 
 Costs: NOT NULL cannot be set.
 Cure: fill them with the contract's value: its backfill, else its default. If it has none, move them to quarantine.
+A person decides if a unique, a check or a foreign key would refuse the value.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair
+from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Table
+from fixer.model.table import Column, Table
+from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
+from fixer.repair.own_values import may_differ, read_by, too_long
 from fixer.repair.probe import rows_where
-from fixer.repair.quarantine import Mover, one_at_most
+from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -44,6 +47,46 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             only_with_rows=True,
             vouched=_is_checked(table, column.name),
         )
+        yield from _refused(table, column, actual, contract)
+
+
+def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
+    """Yield a finding for each constraint that may refuse the value, with the probe for the rows that it would."""
+    cells = _filled(table, contract)
+    if column.name not in cells or _is_checked(table, column.name):
+        return
+    rewriting = Rewriting(table, cells, q.is_null(column.name), fills=True)
+    here, name = f"{table.name.name}.{column.name}", quoted(column.name)
+    write = f"UPDATE {q.quoted(table.name)} SET {name} = … WHERE {name} IS NULL"
+    for what, asks in (*_unfit(table, column, actual, contract), *rewriting.refused(actual, contract)):
+        message = f"{here} should hold a value, is NULL; {what} would refuse the contract's value"
+        why = refuse(f"write other values, as by {write}, or declare another backfill for {column.name}")
+        about = OfColumn(table.name, column.name)
+        yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
+
+
+def _unfit(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Refused]:
+    """Yield the type of a column, if it may refuse the contract's value, with the probe for the rows that it would."""
+    found, value = table.columns[column.name], contract.value_for(table.name, column)
+    read = read_by(value, contract.tables[table.name].columns)
+    if value is None or not all(each in table.columns for each in read):
+        return
+    long = too_long(value, found)
+    null = SQL("({})::{} IS NULL").format(value, SQL(found.full_type)) if read and not found.labels else None
+    unfit = [each for each in (long, null) if each is not None]
+    if unfit:
+        condition = q.all_of([q.is_null(column.name), q.any_of(unfit)])
+        yield f"{found.type} NOT NULL", partial(rows_where, actual, table.name, condition)
+
+
+def _filled(table: Table, contract: Contract) -> dict[str, Composable]:
+    """Return the cells, once they are filled, of the columns of a table that get a value which can be foreseen."""
+    wanted, cells = contract.tables[table.name], dict[str, Composable]()
+    for column in wanted.columns.values():
+        found, value = table.columns.get(column.name), contract.value_for(table.name, column)
+        if found and column.not_null and not found.not_null and value is not None and not may_differ(value):
+            cells[column.name] = new_cell(found, value, where_null=True)
+    return cells
 
 
 def _key(wanted: Table) -> tuple[str, ...]:
@@ -76,12 +119,12 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair.of(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows))
-    if not (isinstance(value, SQL) and "(" in value.string):  # a call may give each row its own value
-        one_at_most((actual.tables[name], contract.tables[name]), [column], finding.rows)
     title = f"fill {column} of {counted(finding.rows)} of {name.name} with the contract's value"
-    table = actual.tables[name]
-    known_by = identity(table, contract.tables[name], Phase.VALUES)
-    step = rewrite(Phase.VALUES, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
+    table, wanted = actual.tables[name], contract.tables[name]
+    adopted = any(column in k.columns and contract.hints[k.target].default_rows for k in wanted.foreign_keys)
+    phase = Phase.ORPHANS if adopted else Phase.VALUES  # the row that it references may not exist before
+    known_by = identity(table, wanted, phase)
+    step = rewrite(phase, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
     return Repair.of([step])
 
 

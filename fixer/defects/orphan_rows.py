@@ -3,6 +3,7 @@
 Costs: the foreign key cannot be added, or exists although rows violate it; joins lose these rows.
 Cure: as the contract declares, move them to quarantine, give them to the default row, or set the reference to NULL.
 Without a hint, ON DELETE SET NULL sets a nullable reference to NULL; any other action moves the row to quarantine.
+A person decides if a unique or a check would refuse the default row, or the NULL.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.constraints.foreign_keys import best
+from fixer.repair.constraints.foreign_keys import best, reproved, retyped_in
+from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
@@ -48,14 +50,32 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers
         right = best(key, found)
+        vouched = bool(right and right.holds and not retyped_in(right, actual))
         yield Finding(
             SLUG,
             POINT,
             OfForeignKey(key),
             f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}",
             only_with_rows=True,
-            vouched=bool(right and right.holds),
+            vouched=vouched,
             asks=partial(_orphans, key, actual),
+        )
+        yield from _refused(key, actual, contract, vouched=vouched)
+
+
+def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
+    """Yield a finding for each constraint that may refuse what orphans get, with the probe for those that it would."""
+    table, values = actual.tables[key.table], Mover(actual, contract).given(key)
+    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in values.items()}
+    adopted = any(value != SQL("NULL") for value in values.values())
+    rewriting = Rewriting(table, cells, orphaned(key, _parents(key, actual)), fills=adopted)
+    columns = ", ".join(key.columns)
+    deed = "the default row instead" if adopted else "NULL instead"
+    for what, asks in rewriting.refused(actual, contract) if cells else ():
+        message = f"{key.table.name}.{columns} points at no row of {key.target.name}; {what} would refuse {deed}"
+        why = refuse(f'change these rows, or declare info={{"orphans": "quarantine"}} for {columns}')
+        yield Finding(
+            SLUG, POINT, OfForeignKey(key), message, asks=asks, only_with_rows=True, vouched=vouched, repair=why
         )
 
 
@@ -81,8 +101,12 @@ def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:
-    """Treat the orphans as the contract declares."""
-    return Repair.of(Mover(actual, contract).orphans(finding.about.wanted, rows=finding.rows))
+    """Treat the orphans as the contract declares; a valid key whose column changes type is NOT VALID until then."""
+    wanted = finding.about.wanted
+    there = best(wanted, actual.tables[wanted.table].foreign_keys)
+    proofs = there and there.holds and there.behaviour == wanted.behaviour and retyped_in(there, actual)
+    again = reproved(there, actual) if there and proofs else ()
+    return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows)))
 
 
 LOAD = "SET LOCAL session_replication_role = replica;"

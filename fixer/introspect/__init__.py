@@ -112,15 +112,19 @@ def _put_together(
 
 
 def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
-    """Return the schema, with columns that may hold NULL whatever their NOT NULL says."""
-    for schema, relation, column, constraint, below in rows:
+    """Return the schema, with columns that may hold NULL whatever their NOT NULL says, or whose heirs lack it."""
+    for schema, relation, column, constraint, unproved, alone, below in rows:
         table = found.tables[QName(schema, relation)]
         if below:
             there = (*table.unproved_below.get(column, ()), (QName(*below), constraint))
             found = found.with_table(replace(table, unproved_below={**table.unproved_below, column: there}))
             continue
-        open_ = table.with_column(replace(table.columns[column], not_null=False))
-        found = found.with_table(replace(open_, unproved={**table.unproved, column: constraint}))
+        if unproved:
+            open_ = table.with_column(replace(table.columns[column], not_null=False))
+            table = replace(open_, unproved={**table.unproved, column: constraint})
+        if alone:
+            table = replace(table, uninherited={**table.uninherited, column: constraint})
+        found = found.with_table(table)
     return found
 
 

@@ -55,6 +55,7 @@ class Column:
     mapped: str = ""  # the column whose texts the plan maps to these numbers, which do not exist today
     numbered: bool = False  # the plan numbers its rows anew: nothing can reference the numbers yet
     added: bool = False  # the plan adds it: it does not exist today
+    retyped_in: tuple[str, ...] = ()  # the modes in which the plan changes its type in place: keys are proved anew
 
     @property
     def full_type(self) -> str:
@@ -203,6 +204,7 @@ class Table:
     unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=dict)
     unlogged_parts: tuple[QName, ...] = ()  # its partitions that are UNLOGGED
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
+    uninherited: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NO INHERIT, by column
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
 
     @property

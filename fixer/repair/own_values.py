@@ -20,7 +20,8 @@ from fixer.repair.rows import filling
 from fixer.repair.shadow import dropped_beside, guard_of
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+from fixer.sql.types import family, shape
 
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
 _CAST = re.compile(rf"::\s*{_NAME}(?:\.{_NAME})?")
@@ -118,11 +119,28 @@ def foreseen(column: Column, value: Composable | None, table: Table, wanted: Tab
     if column.labels:  # the plan may also be the one that creates its type
         now = SQL("NULL")
     elif names := read_by(value, wanted.columns):
-        read = [table.columns.get(name) for name in names]
-        unknown = not all(each and not (each.numbered or each.mapped) for each in read)
         type_ = SQL(column.full_type)
-        now = SQL("NULL::{}").format(type_) if unknown else over_row(value, type_, filter(None, read))
+        known = can_be_foreseen(value, table, wanted)
+        read = [table.columns[name] for name in names] if known else []
+        now = over_row(value, type_, read) if known else SQL("NULL::{}").format(type_)
     return replace(column, now=now, added=True)
+
+
+def can_be_foreseen(value: Composable | None, table: Table, wanted: Table) -> bool:
+    """Return whether all columns that a value names hold today what the plan leaves in them, by `now` at least."""
+    read = [(table.columns.get(name), wanted.columns[name]) for name in read_by(value, wanted.columns)]
+    return all(
+        found and not (found.numbered or found.mapped) and family(found.type) == family(right.type)
+        for found, right in read
+    )
+
+
+def too_long(value: Composable, column: Column) -> Composable | None:
+    """Return the condition that a value is a text with more characters than the column takes; None if it takes all."""
+    size = shape(column.type).size if family(column.type) == "text" else None
+    if size is None:
+        return None
+    return SQL("char_length(rtrim(({})::text, ' ')) > {}").format(value, Literal(size))
 
 
 def over_row(value: Composable | None, type_: Composable, columns: Iterable[Column], alias: str = "t") -> Composable:
@@ -167,9 +185,10 @@ def filled(table: Table, wanted: Table, column: Column, value: Composable, defin
 
 
 def untold(table: QName, column: Column, rows: str) -> str:
-    """Return why rows get no value in a NOT NULL column that is computed."""
+    """Return why rows get no value in a column that is computed."""
     what = "the expression" if column.generated else "the backfill"
-    return (
-        f"{what} of {column.name} gives NULL in {rows} of {table.name}: correct the values that it reads,"
-        f" or let {column.name} be nullable in the contract"
-    )
+    gives = ["NULL"] if column.not_null else []
+    gives += ["more characters than fit"] if too_long(SQL("NULL"), column) else []
+    way = f", or let {column.name} be nullable in the contract" if column.not_null else ""
+    given = f"{what} of {column.name} gives {' or '.join(gives)} in {rows} of {table.name}"
+    return f"{given}: correct the values that it reads{way}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
-from fixer.model.table import ForeignKey, QName, Table
+from fixer.model.table import ForeignKey, QName
 from fixer.repair.rows import Going, Rivals, counted, identity, move, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -140,14 +140,22 @@ class Mover:
             yield from self._leave(phase, key.table, going, tuple(table for table in path if table != key.table))
             return
         if policy == "null":
-            values: dict[str, Composable] = dict.fromkeys(self._emptied(key), SQL("NULL"))
-            yield self._rewritten(phase, key, "set to NULL", values, going)
+            yield self._rewritten(phase, key, "set to NULL", self.given(key), going)
             return
         values, stands = self.adopter(key)
-        one_at_most((self.actual.tables[key.table], self.contract.tables[key.table]), values, going.rows)
         condition = q.all_of([SQL("({})").format(going.condition), stands])
         adopted = replace(going, condition=condition, expects=going.expected)
         yield self._rewritten(phase, key, "give to the default row", values, adopted)
+
+    def given(self, key: ForeignKey) -> Mapping[str, Composable]:
+        """Return what orphans under a foreign key get by its policy, by column; empty if they go, or if none can."""
+        policy = self.policy(key)
+        if policy == "null":
+            return dict.fromkeys(self._emptied(key), SQL("NULL"))
+        try:
+            return self.adopter(key)[0] if policy == "adopt" else {}
+        except RefusalError:
+            return {}
 
     def _rewritten(
         self, phase: Phase, key: ForeignKey, deed: str, values: Mapping[str, Composable], going: Going
@@ -219,15 +227,6 @@ class Mover:
             for column, target in zip(key.columns, key.target_columns, strict=True)
         }
         return cells, SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), match)
-
-
-def one_at_most(tables: Iterable[Table], columns: Iterable[str], rows: int) -> None:
-    """Raise RefusalError if several rows would get the same value in a unique key, found or wanted."""
-    filled = set(columns)
-    keys = (key for table in tables for key in table.indexes if key.unique and not key.partial)
-    once = [key for key in keys if set(key.columns) <= filled]
-    if once and rows > 1:
-        raise RefusalError(f"{rows} rows would get the same {', '.join(once[0].columns)}, which stands once each")
 
 
 def unreferenced(actual: Schema, table: QName, columns: Iterable[str]) -> None:

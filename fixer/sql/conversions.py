@@ -45,10 +45,15 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
     return way if isinstance(way, str) else replace(way, home=wanted.home)
 
 
+def trimmed(cell: Composable) -> Composed:
+    """Return the text of a cell without blanks around it, as conversions read it."""
+    return SQL("btrim({}::text, {})").format(cell, Literal(_BLANKS))
+
+
 def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion | str:
     f, w = family(found.type), family(wanted.type)
     cell = q.column(found.name)
-    text = SQL("btrim({}::text, {})").format(cell, Literal(_BLANKS))
+    text = trimmed(cell)
     if w == "text":
         return _to_text(cell, wanted)
     if wanted.labels:

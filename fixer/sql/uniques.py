@@ -9,12 +9,15 @@ from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.conditions import conjuncts
 
 # What follows an element of an index and leaves its equality as it is.
 _IDLE = re.compile(
     r' (?:ASC|DESC)\b| NULLS (?:FIRST|LAST)\b| (?:text|varchar|bpchar)_pattern_ops\b| COLLATE "(?:C|POSIX)"'
 )
+# What follows an element of an index and is no part of the expression.
+_SORT = re.compile(r"(?: [\w.\"]*_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAST))?$")
 _DEFERRAL = re.compile(r"(?: DEFERRABLE)?(?: INITIALLY DEFERRED)?$")
 _EQUAL = " WITH ="
 _WORDS = re.compile(r"\w+(?=\()")
@@ -73,6 +76,11 @@ def claim(index: Index) -> Claim:
 def excluding(index: Index) -> Tail:
     """Return the parts of the definition of an exclusion constraint: each element ends WITH its operator."""
     return tail_of(_DEFERRAL.sub("", index.exclusion).removeprefix("EXCLUDE "))
+
+
+def compared(index: Index) -> list[Composable]:
+    """Return what a unique compares, element by element, as expressions over its table."""
+    return [SQL("({})").format(SQL(_SORT.sub("", element.strip()))) for element in tail_of(index.tail).elements]
 
 
 def spelt(index: Index) -> str:

@@ -176,12 +176,12 @@ REFUSED = {
         "CREATE TABLE users(id serial PRIMARY KEY, code varchar(20) UNIQUE); INSERT INTO users(code) VALUES ('d');"
         "CREATE TABLE trades(id serial PRIMARY KEY, user_id integer UNIQUE);"
         "INSERT INTO trades(user_id) VALUES (7), (8)",
-        "2 rows would get the same user_id",
+        "UNIQUE (user_id) (trades_user_id_key) would refuse the default row instead",
     ),
     "rows whose NULL would become a value that stands once": (
         contract(u=(key(), Column("code", String(20), unique=True, nullable=False, info={"backfill": "none"}))),
         "CREATE TABLE u(id serial PRIMARY KEY, code varchar(20) UNIQUE); INSERT INTO u(code) VALUES (NULL), (NULL)",
-        "2 rows would get the same code",
+        "UNIQUE (code) (u_code_key) would refuse the contract's value",
     ),
     "a default row without a value that it needs": (
         with_default_row(contract(u=(key(), text("code", unique=True), integer("n", nullable=False)))),

@@ -9,7 +9,7 @@ from functools import partial
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Lock, Part, Phase
+from fixer.model.step import Hazard, Lock, Part, Phase, Step
 from fixer.model.subject import StrandedColumn
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints import online
@@ -17,7 +17,7 @@ from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_foreign_key
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import family
 
 Fits = Callable[[ForeignKey, ForeignKey], bool]
@@ -61,12 +61,55 @@ def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, act
     # Online, the old one is dropped after the new one is proved: until then they need different names.
     beside = _name(wanted, actual)
     lightly = online.foreign_key(beside, wanted, actual, add.title)
+    at_once = bool(lightly) and not any(key.enforced for key in unwanted)
+    if lightly and at_once:  # on partitions, no enforced key can stand beside one that is not
+        lightly = _in_their_place(_name(wanted, without), wanted, unwanted, actual, add.title)
     for key in unwanted:
         drop = drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
         yield drop.online_as(() if lightly else None)
-    if lightly:
+    if lightly and not at_once:
         lightly += tuple(online.replaced(unwanted, beside, _name(wanted, without)))
     yield add.online_as(lightly)
+
+
+def _in_their_place(
+    name: str, wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], actual: Schema, title: str
+) -> tuple[Step, ...]:
+    """Return the steps that drop foreign keys which enforce nothing and add the wanted one, for new rows at first."""
+    add, *proof = online.foreign_key(name, wanted, actual, title) or ()
+    drops = SQL("").join(SQL("DROP CONSTRAINT {}, ").format(Identifier(key.name)) for key in unwanted)
+    clause = SQL("ALTER TABLE {} {}ADD {} NOT VALID").format(
+        q.name(wanted.table), drops, ddl.foreign_key_clause(name, wanted)
+    )
+    return replace(add, sql=clause, hazard=Hazard.REPLACES_CONSTRAINT), *proof
+
+
+def retyped_in(key: ForeignKey, actual: Schema) -> set[str]:
+    """Return the modes in which the plan changes in place the type of a column of a foreign key."""
+    ends = ((key.table, key.columns), (key.target, key.target_columns))
+    there = [(actual.tables[name].columns, columns) for name, columns in ends if name in actual.tables]
+    return {mode for found, columns in there for c in columns if c in found for mode in found[c].retyped_in}
+
+
+def reproved(key: ForeignKey, actual: Schema) -> Iterator[Part]:
+    """Yield the steps that make a foreign key NOT VALID before the type of a column changes, and prove it in the end.
+
+    In between, the rows that violate it are repaired: PostgreSQL proves a valid key as it changes the type.
+    """
+    table, modes = actual.tables[key.table], retyped_in(key, actual)
+    drop = drop_foreign_key(key, "the type of its column changes")
+    title = f"prove the foreign key {key.name} again"
+    if table.inherits and actual.version < 18:  # on partitions, none can be NOT VALID
+        without = actual.without_foreign_keys(frozenset({(key.table, key.name)}))
+        add = add_foreign_key(key, without).atomic
+    else:
+        clause = ddl.foreign_key_clause(key.name, key)
+        again = SQL("{}, ADD {} NOT VALID").format(drop.sql, clause)
+        what = f"make the foreign key {key.name} NOT VALID until its rows are repaired (the type of its column changes)"
+        drop = replace(drop, title=what, sql=again)
+        add = online.proved(key.table, key.name, key.target, title, table.estimated_rows)
+    for step in (drop, add):
+        yield step if "online" in modes else step.online_as(())
 
 
 def _name(key: ForeignKey, actual: Schema) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
-from fixer.model.step import Effect, Hazard, Lock, Part, Phase, Step
+from fixer.model.step import Effect, Hazard, Lock, Part, Phase, RefusalError, Step
 from fixer.model.table import Check, ForeignKey, Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -77,10 +77,14 @@ def not_null(table: Table, column: str, actual: Schema, phases: tuple[Phase, Pha
 
 
 def proved_at_once(table: Table, wanted: Index) -> Iterator[Part]:
-    """Yield the steps of atomic mode that validate the NOT NULLs of a key's columns, as a primary key requires.
+    """Yield the steps of atomic mode that let the NOT NULLs of a key's columns be as a primary key requires.
 
-    Those of partitions alone are validated in both modes, because such a key is added at once.
+    They are valid, and heirs have them too. Those of partitions alone are validated in both modes, because such a key
+    is added at once.
     """
+    in_place = None if table.inherits else ()  # such a table gets its key in place online too
+    for step in _inherited(table, wanted):
+        yield step.online_as(in_place)
     for column in wanted.columns if wanted.primary else ():
         if column in table.columns and not table.columns[column].not_null:
             yield from (replace(step.atomic, phase=Phase.VALUES) for step in proved_below(table, column))
@@ -97,6 +101,20 @@ def proved_below(table: Table, column: str) -> Iterator[Part]:
         title = f"prove that {part.name}.{column} holds no NULL"
         step = validate(Phase.RULES, part, constraint, title, touches=(table.name,))
         yield step.online_as((replace(step, phase=Phase.PROOFS),))
+
+
+def _inherited(table: Table, wanted: Index) -> Iterator[Step]:
+    """Yield the steps that let heirs have the NOT NULLs of a primary key that are NO INHERIT."""
+    for column in wanted.columns if wanted.primary else ():
+        if (name := table.uninherited.get(column)) and table.heirs:
+            raise RefusalError(
+                f"heirs of {table.name.name} would have its NOT NULL too: see that their {column} holds no NULL,"
+                f" and run ALTER TABLE {q.quoted(table.name)} ALTER CONSTRAINT {q.quoted([name])} INHERIT"
+            )
+        if name:
+            action = SQL("ALTER CONSTRAINT {} INHERIT").format(Identifier(name))
+            title = f"let heirs have the NOT NULL of {table.name.name}.{column}"
+            yield alter(Phase.RELEASE, table.name, title, action)
 
 
 def _prove_all(phase: Phase, table: QName) -> Step:
@@ -195,6 +213,7 @@ def key(
     if ready is None:
         built = index(name, table, replace(wanted, unique=True), f"build the index of {name}")
         steps += built or ()
+    steps += _inherited(table, wanted)
     open_ = [c for c in wanted.columns if wanted.primary and not _holds_value(table, c)]
     for column in open_:
         steps += not_null(table, column, actual, FOR_KEYS)

@@ -41,6 +41,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.conversions import trimmed
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import shape
 
@@ -271,7 +272,7 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
         )
     wanted = contract.tables[name].columns[column]
     if wanted.labels:  # the plan may be the one that creates the type
-        now = SQL("CASE WHEN {} THEN {}::text END").format(q.over(way.fits, column, cell), cell)
+        now = SQL("CASE WHEN {} THEN {} END").format(q.over(way.fits, column, cell), trimmed(cell))
     default = wanted.default if found.default is not None else None
     after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, default=default, now=now)
     kept = {canonical(check.expression) for check in contract.tables[name].checks}

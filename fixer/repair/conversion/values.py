@@ -17,10 +17,10 @@ from fixer.repair.probe import ordered, rows_where
 from fixer.repair.rows import identity
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
-from fixer.sql.conversions import conversion, statement_for
+from fixer.sql.conversions import conversion, statement_for, trimmed
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.row_image import cells, image, likeness
-from fixer.sql.types import family, shape
+from fixer.sql.types import compares_alike, comparison, family, retyped, shape
 
 
 def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
@@ -35,23 +35,38 @@ def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> I
     yield replace(finding, asks=partial(_misfits, finding, way, actual))
     table = actual.tables[finding.table]
     for index in table.indexes:
-        ways = _ways_under(index, finding, actual, contract)
+        ways = ways_under(index, finding, actual, contract)
         if next(iter(ways), None) == finding.column:
             yield merging(finding, table, index, ways)
 
 
-def _ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contract: Contract) -> dict[str, Conversion]:
-    """Return the columns of a unique index whose texts are converted, each with its conversion."""
+def ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contract: Contract) -> dict[str, Conversion]:
+    """Return the columns of a unique index under which different texts may become one value, with their conversions."""
     ways: dict[str, Conversion] = {}
     if not index.unique or not index.valid:
         return ways
     columns, wanted = actual.tables[finding.table].columns, contract.tables[finding.table].columns
     for column in filter(None, index.columns):
-        text = family(columns[column].type) == "text" and columns[column].now is None
-        if text and column in wanted and family(wanted[column].type) != "text":
-            way = way_of(replace(finding, about=OfColumn(finding.table, column)), actual, contract)
-            ways |= {} if isinstance(way, str) else {column: way}
+        found, right = columns[column], wanted.get(column)
+        if right is None or found.now is not None or family(found.type) != "text":
+            continue
+        if family(right.type) == "text":
+            folds = not compares_alike(found.type, right.type) and comparison(right.type) != "exactly"
+            ways |= {column: recast(found, right)} if folds else {}
+            continue
+        way = way_of(replace(finding, about=OfColumn(finding.table, column)), actual, contract)
+        if isinstance(way, str):
+            continue
+        # The plan may also be the one that creates the type of an enum.
+        ways[column] = replace(way, value=trimmed(q.column(column))) if right.labels else way
     return ways
+
+
+def recast(found: Column, wanted: Column) -> Conversion:
+    """Return the cast to a type that compares otherwise, or to a longer one where the column is longer."""
+    type_ = retyped(found.type, wanted.type)
+    cast = SQL("{}::{}").format(q.column(found.name), SQL(replace(wanted, type=type_).full_type))
+    return Conversion(type_, SQL("true"), cast, home=wanted.home)
 
 
 def _misfits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Probe:

@@ -32,7 +32,12 @@ def forbidding(known: Definitions, oid: int) -> list[Item]:
 
 def forbids(key: Item) -> bool:
     """Return whether a foreign key forbids every orphan: it is valid, enforced, and its triggers are enabled."""
-    return not (is_unproved(key) or "NOT ENFORCED" in key.detail["definition"] or key.detail["asleep"])
+    return proves(key) and not key.detail["asleep"]
+
+
+def proves(key: Item) -> bool:
+    """Return whether a foreign key forbids orphans by its definition: it is valid and enforced."""
+    return not (is_unproved(key) or "NOT ENFORCED" in key.detail["definition"])
 
 
 def lacks_parent(key: Item, parent: QName) -> Composable:

@@ -11,11 +11,11 @@ from fixer.errors import UndoRefused
 from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
-from fixer.runner.journal.parentless import forbids
+from fixer.runner.journal.parentless import forbids, proves
 from fixer.runner.undo.created import created, renamed, replaced
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
-from fixer.runner.undo.references import orphaned
+from fixer.runner.undo.references import orphaned, orphans
 from fixer.runner.undo.rows import Returned
 from fixer.runner.undo.session import Session
 from fixer.runner.undo.shapes import Enabled, Whole, triggers_below
@@ -72,7 +72,9 @@ def bring_back(
         _see_that_it_is_empty(session, now.table(oid))
     anew = frozenset(key for key in past.then.items.keys() - now.items.keys() if key[0] in _PARSED)
     then = as_read(session.cursor, past.then, anew)
-    apart = [key for key in then.of_kind("constraint") if key.key in anew and _has_orphans(past, key, returned)]
+    apart = [
+        key for key in then.of_kind("constraint") if key.key in anew and _has_orphans(session, past, key, returned)
+    ]
     for title, statement in created(now, _without(then, wholes, (key.key for key in apart)), past.left):
         session.progress(title)
         session.do(statement, title)
@@ -97,10 +99,12 @@ def _see_that_it_is_empty(session: Session, table: QName) -> None:
         raise UndoRefused(f"The table {table}, which run {session.run} created, holds rows by now.")
 
 
-def _has_orphans(past: Past, key: Item, returned: Returned) -> bool:
-    """Return whether a superuser has brought orphans back under a foreign key that forbids them."""
-    if key.detail["type"] != "f" or not (past.superuser and forbids(key)):
+def _has_orphans(session: Session, past: Past, key: Item, returned: Returned) -> bool:
+    """Return whether a superuser has brought orphans back under a foreign key that forbids them, if only in words."""
+    if key.detail["type"] != "f" or not (past.superuser and proves(key)):
         return False
+    if not forbids(key):  # its triggers slept, and nobody counted
+        return orphans(session, past, past.then, key) > 0
     return bool(returned.parentless[key.id] or returned.emptied[key.of, frozenset(key.detail["numbers"][0])])
 
 

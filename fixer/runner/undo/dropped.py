@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from fixer.model.step import JOURNAL
-from fixer.runner.journal.definitions import UNPROVED, Definitions, Item
+from fixer.runner.journal.definitions import Definitions, Item
 from fixer.runner.undo.facts import alter, full
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -66,9 +66,9 @@ def _dropping(key: Item) -> Composable:
 def _goes(key: Item, then: Definitions) -> bool:
     """Return whether a constraint that changed is to be dropped."""
     was = then.items.get(key.key)
-    # PostgreSQL 18: a NOT NULL that was NOT VALID and has been validated can only be recreated.
-    proved = was is not None and was.detail["definition"] == f"{key.detail['definition']} {UNPROVED}"
-    return (key.detail["type"] != "n" or proved) and (was is None or differs(key, was))
+    # PostgreSQL 18: a NOT NULL that was NOT VALID or NO INHERIT, and no longer is, can only be recreated.
+    stronger = was is not None and was.detail["definition"].startswith(f"{key.detail['definition']} ")
+    return (key.detail["type"] != "n" or stronger) and (was is None or differs(key, was))
 
 
 def _unlogged(now: Definitions, then: Definitions) -> Iterator[Composable]:

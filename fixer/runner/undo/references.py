@@ -72,7 +72,7 @@ def _goes(past: Past, key: Item) -> bool:
 
 def orphans_by_key(session: Session, past: Past) -> Mapping[Key, int]:
     """Count the orphans under the foreign keys that are checked again once rows are back."""
-    return {key.key: _orphans(session, past, past.after, key) for key in _asked(past, past.after)}
+    return {key.key: orphans(session, past, past.after, key) for key in _asked(past, past.after)}
 
 
 def look_for_orphans(
@@ -89,7 +89,7 @@ def look_for_orphans(
     for key in _asked(past, past.then):
         numbers, _ = key.detail["numbers"]
         allowed = stood.get(key.key, 0) + emptied[key.of, frozenset(numbers)] + parentless[key.id]
-        if _orphans(session, past, past.then, key) > allowed:
+        if orphans(session, past, past.then, key) > allowed:
             table, parent = past.then.table(key.of), _parent(session, past, past.then, key)
             raise UndoRefused(f"Rows that go back to {table} would point at nothing: their rows of {parent} are gone.")
 
@@ -108,7 +108,8 @@ def _asked(past: Past, known: Definitions) -> Iterator[Item]:
             yield key
 
 
-def _orphans(session: Session, past: Past, known: Definitions, key: Item) -> int:
+def orphans(session: Session, past: Past, known: Definitions, key: Item) -> int:
+    """Return how many rows have no parent under a foreign key, by the names of the `known` definitions."""
     question = SQL("SELECT count(*) FROM {} AS t WHERE {}")
     lacks = orphaned(session, past, known, key)
     rows = session.number(question.format(q.name(known.table(key.of)), lacks))

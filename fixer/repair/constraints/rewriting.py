@@ -1,0 +1,151 @@
+"""What a table would refuse if cells of it were rewritten: rows alike under a unique, broken checks, orphans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from fixer.model.contract import Contract
+from fixer.model.expression import canonical, names_column, tail_of
+from fixer.model.finding import Probe
+from fixer.model.schema import Schema
+from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
+from fixer.repair.constraints.checks import spelt as spelt_check
+from fixer.repair.probe import shown
+from fixer.sql import compose as q
+from fixer.sql import uniques
+from fixer.sql.compose import SQL, Composable, Composed, Identifier
+from fixer.sql.following import orphaned
+
+Refused = tuple[str, Callable[[], Probe]]
+_LABEL = re.compile(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
+_NEW, _ALIKE = SQL("t.pgmend_new"), SQL("t.pgmend_alike")
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """New cells of a table by column, and the condition for the rows that get them, both over the row `t`.
+
+    `fills` says that no new cell is NULL in the end, even if its value does not exist yet.
+    """
+
+    table: Table  # as the plan so far leaves it
+    cells: Mapping[str, Composable]
+    where: Composable
+    fills: bool = False
+
+    def refused(self, actual: Schema, contract: Contract) -> Iterator[Refused]:
+        """Yield what may refuse the new cells, in words, each with the probe for the rows that it would refuse."""
+        wanted = contract.tables[self.table.name]
+        for index in self._uniques(wanted):
+            yield f"{uniques.spelt(index)} ({index.name})", partial(self._alike, index)
+        for check in self._checks(wanted):
+            yield f"CHECK {spelt_check(check)} ({check.name})", partial(self._broken, check)
+        for key in self._keys(wanted, actual):
+            what = f"FOREIGN KEY ({', '.join(key.columns)}) ({key.name})"
+            yield what, partial(self._parentless, key, actual, contract)
+
+    def _uniques(self, wanted: Table) -> Iterator[Index]:
+        """Yield the uniques, found and wanted, that the new cells concern."""
+        seen = set[str]()
+        for index in (*self.table.indexes, *wanted.indexes):
+            named = {c for c in (*self.table.columns, *wanted.columns) if names_column(index.tail, c)}
+            said = canonical(index.tail)
+            if index.unique and index.valid and said not in seen and self._concern(named):
+                seen.add(said)
+                yield index
+
+    def _checks(self, wanted: Table) -> Iterator[Check]:
+        """Yield the checks, found and wanted, that the new cells concern."""
+        seen = set[str]()
+        for check in (*self.table.checks, *wanted.checks):
+            said = canonical(check.expression)
+            if check.enforced and said not in seen and self._concern({*check.columns}):
+                seen.add(said)
+                yield check
+
+    def _keys(self, wanted: Table, actual: Schema) -> Iterator[ForeignKey]:
+        """Yield the foreign keys, found and wanted, whose references the new cells are."""
+        keys = [*self.table.foreign_keys, *wanted.foreign_keys] if self.fills else []
+        seen = set[tuple[QName, frozenset[tuple[str, str]]]]()
+        for key in keys:
+            parent = actual.tables.get(key.target)
+            known = parent and all(_is_known(parent.columns.get(column)) for column in key.target_columns)
+            if known and (key.target, key.pairs) not in seen and self._concern({*key.columns}):
+                seen.add((key.target, key.pairs))
+                yield key
+
+    def _concern(self, columns: set[str]) -> bool:
+        """Return whether one of these columns gets new cells, and the values of all are known."""
+        known = all(_is_known(self.table.columns.get(column)) for column in columns)
+        return known and not columns.isdisjoint(self.cells)
+
+    def _rows(self) -> Composed:
+        """Return a FROM item `t`: the rows with their new cells, and whether they get any (`pgmend_new`)."""
+        rows = SQL("(SELECT t.tableoid, t.ctid, {}, ({}) IS TRUE AS pgmend_new FROM {}) AS t").format(
+            q.columns(self.table.columns), self.where, q.rows_of(self.table, own=True)
+        )
+        cells = SQL(", ").join(
+            SQL("{} AS {}").format(self.cells.get(c, q.column(c)), Identifier(c)) for c in self.table.columns
+        )
+        return SQL("(SELECT t.tableoid, t.ctid, {}, t.pgmend_new FROM {}) AS t").format(cells, rows)
+
+    def _alike(self, index: Index) -> Probe:
+        """Return the probe for rows that would share the values of a unique with another row."""
+        cells, rows = uniques.compared(index), self._rows()
+        late = [self.fills and column in self.cells for column in index.columns]
+        filled = [
+            SQL("({} IS NOT NULL OR t.pgmend_new)" if new else "{} IS NOT NULL").format(cell)
+            for cell, new in zip(cells, late, strict=True)
+        ]
+        bound = tail_of(index.tail).condition.strip()
+        where = [
+            SQL("EXISTS (SELECT FROM {} WHERE {})").format(rows, _NEW),  # asked once: else nothing is sorted
+            *([] if index.nulls_not_distinct else filled),
+            *([SQL("({})").format(SQL(bound))] if bound else []),
+        ]
+        source = SQL("(SELECT t.*, count(*) OVER (PARTITION BY {}) AS pgmend_alike FROM {} WHERE {}) AS t").format(
+            SQL(", ").join(cells), rows, q.all_of(where)
+        )
+        return self._probe(source, SQL("{} > 1").format(_ALIKE))
+
+    def _broken(self, check: Check) -> Probe:
+        """Return the probe for rows that satisfy a check today and would break it."""
+        expression = SQL("({})").format(SQL(check.expression))
+        sound = q.all_of([SQL("({})").format(self.where), SQL("{} IS NOT FALSE").format(expression)])
+        return self._probe(replace(self, where=sound)._rows(), SQL("NOT {}").format(expression))
+
+    def _parentless(self, key: ForeignKey, actual: Schema, contract: Contract) -> Probe:
+        """Return the probe for rows that would reference no parent, the default rows included."""
+        parents = SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target], own=True))
+        come = [
+            q.all_of(
+                q.is_value(self.table, column, row[target])
+                for column, target in zip(key.columns, key.target_columns, strict=True)
+            )
+            for row in contract.hints[key.target].default_rows
+            if set(key.target_columns) <= set(row)
+        ]
+        lacking = [orphaned(key, parents), *(SQL("({}) IS NOT TRUE").format(each) for each in come)]
+        return self._probe(self._rows(), q.all_of(lacking))
+
+    def _probe(self, source: Composable, condition: Composable) -> Probe:
+        return Probe(source, q.all_of([_NEW, condition]), shown(self.table), costly=True)
+
+
+def _is_known(column: Column | None) -> bool:
+    """Return whether the plan can tell the values of a column: it does not map or number them anew."""
+    return bool(column and not (column.mapped or column.numbered))
+
+
+def new_cell(column: Column, value: Composable, *, where_null: bool) -> Composed:
+    """Return the cell that gets a value: if it is NULL, or in the rows of a rewriting."""
+    text = bool(column.labels and column.now is not None)  # the plan may be the one that creates the type
+    label = _LABEL.fullmatch(value.string) if text and isinstance(value, SQL) else None
+    value = SQL(label[1]) if label else value
+    typed = SQL("({})::{}").format(value, SQL("text" if text else column.full_type))
+    if where_null:
+        return SQL("COALESCE({}, {})").format(q.column(column.name), typed)
+    return SQL("CASE WHEN t.pgmend_new THEN {} ELSE {} END").format(typed, q.column(column.name))
