@@ -74,6 +74,12 @@ class Session:
         self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
         self._marked = True
 
+    def release(self) -> None:
+        """Leave the transaction without a mark, so that another session value can use it."""
+        if self._marked:
+            self.cursor.execute(self._unmarked())
+            self._marked = False
+
     def ask_all(self, questions: Sequence[Composable]) -> Answer:
         """Return the rows of all questions, asked in one statement, or by two sessions if that saves enough time."""
         whole = together(questions)

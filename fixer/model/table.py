@@ -96,6 +96,14 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """How a unique index fails, although the catalogue calls it valid."""
+
+    repeats: int  # rows that repeat what others hold
+    lacks: int  # rows that the index does not show
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A CHECK constraint."""
 
@@ -191,6 +199,8 @@ class Table:
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
+    # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
+    failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def primary_key(self) -> Index | None:
