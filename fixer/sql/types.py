@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 _TEXTS = ("character varying", "character", "text", "citext", "bpchar", "name")
@@ -35,6 +36,7 @@ class Shape:
     modifiers: str = ""  # as they are spelt
 
 
+@lru_cache(maxsize=4096)  # a contract spells few types, in many columns
 def shape(spelt: str) -> Shape:
     """Return the parts of a type, as format_type spells it."""
     found = _SHAPE.match(spelt)
