@@ -46,6 +46,8 @@ class Column:
     base: str = ""  # if its type is a domain, the type that this is made of
     guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
     loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
+    # The recorded version of its collation, and that of today's libraries, if they differ.
+    aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it
