@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.reading import CHEAP_BYTES, Measure
-from fixer.compare.sessions import Session
+from fixer.compare.sessions import TOGETHER, Answer, Session, together
 from fixer.connect.failures import told
 from fixer.connect.settings import ALONG_ONE_INDEX, AS_EVER, IN_ORDER, setting
 from fixer.model.contract import Contract
@@ -25,7 +25,7 @@ from fixer.model.table import Failure, Index, QName, Table
 from fixer.sql import unique_keys
 from fixer.sql.compose import SQL, Composable, Literal
 
-_FORCED, _STEERED = setting(ALONG_ONE_INDEX), setting(IN_ORDER)
+_FORCED, _STEERED, _AS_IT_IS = setting(ALONG_ONE_INDEX), setting(IN_ORDER), SQL("SELECT")
 
 log = logging.getLogger("pgmend.rows")
 
@@ -112,7 +112,7 @@ class Proofs:
         for each in suspects:
             tables[each.table.name].append(each)
         questions = [unique_keys.rows_under(of[0].table, [each.index for each in of]) for of in tables.values()]
-        answers = self._asked(questions, AS_EVER)
+        answers = self._asked(questions, large=not all(each.small for each in suspects))
         return {
             (name, each.index.name): count
             for (name, of), answer in zip(tables.items(), answers, strict=True)
@@ -125,30 +125,41 @@ class Proofs:
         for small, settings in ((False, _STEERED), (True, _FORCED)):
             places = [place for place, each in enumerate(suspects) if each.small is small]
             asked = [(place, query) for place in places for query in suspects[place].counts()]
-            for (place, _), found in zip(asked, self._asked([q for _, q in asked], settings), strict=True):
-                answers.setdefault(place, []).extend(found)
+            found = self._asked([query for _, query in asked], settings, large=not small)
+            for (place, _), counts in zip(asked, found, strict=True):
+                answers.setdefault(place, []).extend(counts)
         return [answers.get(place, []) for place in range(len(suspects))]
 
-    def _asked(self, questions: Sequence[Composable], settings: Composable) -> list[list[int]]:
-        """Return the counts that each query gives, under these settings; none for what cannot be read."""
-        if not questions:
-            return []
+    def _asked(
+        self, questions: Sequence[Composable], settings: Composable = _AS_IT_IS, *, large: bool = False
+    ) -> list[list[int]]:
+        """Return the counts that each query gives, under these settings; none for what cannot be read.
+
+        Two sessions may share the queries over large tables.
+        """
         numbered = [SQL("SELECT {}, c.* FROM ({}) AS c").format(Literal(n), query) for n, query in enumerate(questions)]
         found: dict[int, list[int]] = {}
-        try:
-            self._session.ask(settings)
-            found = dict(self._session.ask_all(numbered))
-        except psycopg2.Error as error:
-            self._session.recover(error)
-            found = self._one_by_one(numbered, settings)
+        for start in range(0, len(numbered), TOGETHER):
+            some = numbered[start : start + TOGETHER]
+            try:
+                found |= dict(self._ask_all(some, settings) if large else self._ask(together(some), settings))
+            except psycopg2.Error as error:
+                self._session.recover(error)
+                found |= self._one_by_one(some, settings)
         return [found.get(number, []) for number in range(len(questions))]
+
+    def _ask_all(self, questions: Sequence[Composable], settings: Composable) -> Answer:
+        self._session.ask(settings)
+        return self._session.ask_all(questions)
+
+    def _ask(self, question: Composable, settings: Composable) -> Answer:
+        return self._session.ask(SQL("{};\n{}").format(settings, question))
 
     def _one_by_one(self, numbered: Sequence[Composable], settings: Composable) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}
         for query in numbered:
             try:
-                self._session.ask(settings)
-                found |= dict(self._session.ask(query))
+                found |= dict(self._ask(query, settings))
             except psycopg2.Error as error:
                 self._session.recover(error)
                 log.warning("keys cannot be counted: %s", told(error))

@@ -20,6 +20,7 @@ from fixer.connect.interrupt import cancel
 from fixer.connect.settings import BESIDE_A_SESSION, OUR_PATH, setting, waiting
 from fixer.sql.compose import SQL, Composable, Composed
 
+TOGETHER = 1_000  # questions in one statement, at most
 WORTH = 50_000  # cost that a second session must save, as PostgreSQL's planner counts: about a tenth of a second
 PATIENCE = 2.0  # seconds to wait for the second session to end
 

@@ -87,7 +87,9 @@ def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHint
 
 def _counter(column: SAColumn[Any]) -> str:
     """Return the sequence that a server_default names, which SQLAlchemy leaves out where it says SERIAL."""
-    default = column.server_default.arg if isinstance(column.server_default, DefaultClause) else ""
+    if not isinstance(column.server_default, DefaultClause):
+        return ""
+    default = column.server_default.arg
     if isinstance(default, TextClause) and "nextval" not in default.text:
         return ""  # to compile every default takes longer than all else here
     found = _NEXTVAL.match(default if isinstance(default, str) else sql_of(default))

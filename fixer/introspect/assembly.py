@@ -177,7 +177,8 @@ class Assembly:
 
     def _silent(self, constraint: int | None) -> tuple[tuple[QName, str], ...]:
         """Return the triggers of a constraint that do not fire."""
-        return tuple(sorted(self._disabled.get(constraint or 0, ()), key=lambda pair: pair[1]))
+        found = self._disabled.get(constraint or 0)
+        return tuple(sorted(found, key=lambda pair: pair[1])) if found else ()
 
     def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:
         if elsewhere:
