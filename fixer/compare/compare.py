@@ -9,7 +9,7 @@ rows, `measure` measures tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import groupby
 
@@ -27,9 +27,15 @@ from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import RefusalError, Repair, refuse
 from fixer.model.subject import Unreadable
-from fixer.model.table import QName
+from fixer.model.table import ForeignKey, QName
 
 Candidate = tuple[DefectClass, Finding]
+Prover = Callable[[Schema, Iterable[QName]], Schema]  # returns a schema with the unique indexes that fail
+
+
+def unproved(actual: Schema, names: Iterable[QName]) -> Schema:
+    """Return the schema as it is, where nobody looks for indexes that fail."""
+    return actual
 
 
 def compare(
@@ -41,13 +47,29 @@ def compare(
     deep: bool = False,
     doubts: Doubts = frozenset(),
     choice: Choice = EVERYTHING,
+    prove: Prover = unproved,
 ) -> Comparison:
     """Compare a database with its contract, and return the findings with their repairs.
 
     `deep` reads rows even if a valid constraint guarantees them; `doubts` does so for these classes and tables.
+    `prove` looks for unique indexes that fail: in all tables if `deep`, else where rows seem to lack their parents.
     """
-    future, findings, same = actual, list[Finding](), alike(actual, contract)
     reading = Reading(remembered(measure), deep, doubts)
+    if deep:
+        return _compared(prove(actual, contract.tables), contract, count, reading, choice)
+    found = _compared(actual, contract, count, reading, choice)
+    proved = prove(actual, _doubtful_parents(found))
+    return found if proved is actual else _compared(proved, contract, count, reading, choice)
+
+
+def _doubtful_parents(found: Comparison) -> list[QName]:
+    """Return the tables in which rows find no parent: perhaps its index does not show it."""
+    findings = (*found.findings, *found.consequences)
+    return [each.part.target for each in findings if isinstance(each.part, ForeignKey) and each.rows]
+
+
+def _compared(actual: Schema, contract: Contract, count: Counter, reading: Reading, choice: Choice) -> Comparison:
+    future, findings, same = actual, list[Finding](), alike(actual, contract)
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         known = replace(contract, alike=still_alike(same, actual, future))
         candidates = _candidates(stage, future, known, reading)

@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.compare import compare
+from fixer.compare.keys import Proofs
 from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
@@ -66,7 +67,9 @@ def look(
     actual = look_elsewhere(cursor, actual, contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
-        found = compare(actual, contract, counter(cursor), sizes, deep=deep, doubts=doubts, choice=choice)
+        prove = Proofs(cursor, contract, sizes)
+        count = counter(cursor)
+        found = compare(actual, contract, count, sizes, deep=deep, doubts=doubts, choice=choice, prove=prove)
         return counted(cursor, found)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.compare.sessions import Session, together
+from fixer.compare.sessions import TOGETHER, Session, together
 from fixer.connect.failures import relying_on_path, told
 from fixer.connect.settings import FOR_ROWS, setting, waiting
 from fixer.model.finding import Count, Counter, Places, Probe
@@ -19,7 +19,6 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, an
 SAMPLE = 5
 PLACES = 20_000  # places (ctids) that are kept for the repair; a repair of more rows searches again
 _ORDERED = 10_000  # rows among which a sample is put in order: to sort more costs too much
-_TOGETHER = 1_000  # scans in one statement, at most
 _MOMENT = """
 SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_relation_filenode({table}::text::regclass)
 """
@@ -109,8 +108,8 @@ def _seen(session: Session, table: QName, found: Sequence[Sequence[str]]) -> Pla
 
 def _fetch(session: Session, parts: Sequence[Composable], *, long: bool) -> Iterator[_Answer]:
     """Yield the rows that the SELECTs return; `long` ones may run in two sessions."""
-    for start in range(0, len(parts), _TOGETHER):
-        some = parts[start : start + _TOGETHER]
+    for start in range(0, len(parts), TOGETHER):
+        some = parts[start : start + TOGETHER]
         yield from session.ask_all(some) if long else session.ask(together(some))
 
 

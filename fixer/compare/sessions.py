@@ -20,6 +20,7 @@ from fixer.connect.interrupt import cancel
 from fixer.connect.settings import BESIDE_A_SESSION, OUR_PATH, setting, waiting
 from fixer.sql.compose import SQL, Composable, Composed
 
+TOGETHER = 1_000  # questions in one statement, at most
 WORTH = 50_000  # cost that a second session must save, as PostgreSQL's planner counts: about a tenth of a second
 PATIENCE = 2.0  # seconds to wait for the second session to end
 
@@ -73,6 +74,12 @@ class Session:
             raise error
         self.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_rows")
         self._marked = True
+
+    def release(self) -> None:
+        """Leave the transaction without a mark, so that another session value can use it."""
+        if self._marked:
+            self.cursor.execute(self._unmarked())
+            self._marked = False
 
     def ask_all(self, questions: Sequence[Composable]) -> Answer:
         """Return the rows of all questions, asked in one statement, or by two sessions if that saves enough time."""

@@ -6,13 +6,16 @@ sequence may belong to another column. Such tables are compared like those that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 from fixer.model.contract import Contract
+from fixer.model.expression import canonical
 from fixer.model.schema import Schema
-from fixer.model.table import Column, QName, Table
+from fixer.model.table import Check, Column, QName, Table
 
-_SHAPE = attrgetter("kind", "columns", "indexes", "checks", "foreign_keys", "unproved", "unproved_below")
+_SHAPE = attrgetter("kind", "columns", "indexes", "foreign_keys", "unproved", "unproved_below")
 _COUNTING = attrgetter("type", "start", "increment", "minimum", "maximum", "cycle", "owned_by")
 _INTEGERS = ("smallint", "integer", "bigint")
 
@@ -37,9 +40,19 @@ def _is_alike(name: QName, actual: Schema, contract: Contract) -> bool:
     wanted = contract.tables[name]
     return (
         _SHAPE(actual.tables[name]) == _SHAPE(wanted)
+        and _checks_alike(actual.tables[name].checks, wanted.checks)
         and _is_sound(wanted)
         and all(_counts_alike(name, column, actual, contract) for column in wanted.columns.values() if column.generates)
     )
+
+
+def _checks_alike(found: Sequence[Check], wanted: Sequence[Check]) -> bool:
+    """Return whether checks are the same but for the spelling, which a dump and restore change."""
+    return found == wanted or [_meaning(check) for check in found] == [_meaning(check) for check in wanted]
+
+
+def _meaning(check: Check) -> Check:
+    return replace(check, expression=canonical(check.expression))
 
 
 def _is_sound(wanted: Table) -> bool:

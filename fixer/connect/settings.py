@@ -94,6 +94,16 @@ MODESTLY = {"max_parallel_workers_per_gather": "0", "max_parallel_maintenance_wo
 SWIFTLY = {"synchronous_commit": "off"}
 # Find orphans and prove references along the indexes: to hash both tables takes four times as long.
 ALONG_INDEXES = {"enable_hashjoin": "off"}
+# Read a table in the order of an index if most of its pages are visible to all, and never by a hash of all its keys,
+# which takes longer than to sort them.
+IN_ORDER = dict.fromkeys(("enable_hashagg", "enable_bitmapscan", "enable_incremental_sort"), "off")
+# Read a table in the order of an index, whatever it costs.
+ALONG_ONE_INDEX = {**IN_ORDER, "enable_seqscan": "off", "enable_sort": "off"}
+# Read it in whatever way the session prefers.
+AS_EVER = SQL(
+    "SELECT pg_catalog.set_config(name, reset_val, true) FROM pg_catalog.pg_settings"
+    " WHERE name IN ('enable_hashagg', 'enable_bitmapscan', 'enable_incremental_sort', 'enable_seqscan', 'enable_sort')"
+)
 # At least what the server has; at most what its shared buffers are worth, since nobody knows more of its memory.
 _GENEROUSLY = """
 WITH server AS (SELECT pg_size_bytes(current_setting('shared_buffers')) AS buffers)

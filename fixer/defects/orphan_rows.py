@@ -68,7 +68,7 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
     table, values = actual.tables[key.table], Mover(actual, contract).given(key)
     cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in values.items()}
     adopted = any(value != SQL("NULL") for value in values.values())
-    rewriting = Rewriting(table, cells, orphaned(key, _parents(key, actual)), fills=adopted)
+    rewriting = Rewriting(table, cells, truly_orphaned(key, table, _parents(key, actual)), fills=adopted)
     columns = ", ".join(key.columns)
     deed = "the default row instead" if adopted else "NULL instead"
     for what, asks in rewriting.refused(actual, contract) if cells else ():

@@ -24,7 +24,7 @@ from fixer.model import schema as s
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
 
-__all__ = ["audience", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
+__all__ = ["audience", "collated", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -51,6 +51,12 @@ def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
     wanted = json.dumps([name._asdict() for name in tables])
     cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + query("sizes"), (wanted,))
     return {QName(schema, name): size for schema, name, size in cursor.fetchall()}
+
+
+def collated(cursor: Cursor) -> set[tuple[QName, str]]:
+    """Return the unique indexes, each after its table, that an update of libraries may put in another order."""
+    cursor.execute(query("collated"))
+    return {(QName(schema, name), index) for schema, name, index in cursor.fetchall()}
 
 
 def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:

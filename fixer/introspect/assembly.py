@@ -130,8 +130,8 @@ class Assembly:
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
         column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
-        if spelt.base or spelt.loose:
-            column = replace(column, base=spelt.base, guards=spelt.guards, loose=spelt.loose)
+        if spelt.base or spelt.loose or spelt.aged:
+            column = replace(column, base=spelt.base, guards=spelt.guards, loose=spelt.loose, aged=spelt.aged)
         return column
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:
@@ -197,7 +197,8 @@ class Assembly:
 
     def _silent(self, constraint: int | None) -> tuple[tuple[QName, str], ...]:
         """Return the triggers of a constraint that do not fire."""
-        return tuple(sorted(self._disabled.get(constraint or 0, ()), key=lambda pair: pair[1]))
+        found = self._disabled.get(constraint or 0)
+        return tuple(sorted(found, key=lambda pair: pair[1])) if found else ()
 
     def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:
         if elsewhere:

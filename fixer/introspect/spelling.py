@@ -46,6 +46,7 @@ class SpeltType(NamedTuple):
     base: str = ""  # of a domain, the type that it is made of
     guards: tuple[str, ...] = ()  # of a domain, what it demands of its values
     loose: bool = False
+    aged: tuple[str | None, ...] = ()  # the recorded version of its collation, and today's, if that is another
 
 
 class WantedIndex(NamedTuple):
@@ -85,13 +86,16 @@ def _spelt(
     prefix: str,
     domain: list[str] | None,
     loose: bool,
+    aged: list[str | None] | None,
 ) -> SpeltType:
     if home in short:
         name = name.removeprefix(prefix)
     elif name.startswith(prefix):
         home = None  # its name says it
     base, *guards = domain or [""]
-    return SpeltType(name, collation, tuple(labels or ()), home or "", equality, base, tuple(guards), loose)
+    return SpeltType(
+        name, collation, tuple(labels or ()), home or "", equality, base, tuple(guards), loose, tuple(aged or ())
+    )
 
 
 class Definitions:

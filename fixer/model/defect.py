@@ -27,6 +27,7 @@ class Specimen:
 
     `rows` counts the rows behind its finding, `quarantined` those that its repair moves; `hazards` are what the repair
     needs, `also` the slugs that unavoidably come with it. `superuser`: only a superuser can break a database so.
+    `deep`: only a deep check sees it; `final`: nothing brings such a database about again, so undo is refused.
     """
 
     name: str
@@ -40,3 +41,5 @@ class Specimen:
     superuser: bool = False
     minimum_version: int = 13
     manual: bool = False  # whether it needs a human decision
+    deep: bool = False
+    final: bool = False

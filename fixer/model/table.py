@@ -48,6 +48,8 @@ class Column:
     base: str = ""  # if its type is a domain, the type that this is made of
     guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
     loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
+    # The recorded version of its collation, and that of today's libraries, if they differ.
+    aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it
@@ -101,6 +103,14 @@ class Index:
     def is_plain_key(self) -> bool:
         """Whether it proves at once that its columns are unique, so that a foreign key may point at them."""
         return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a unique index fails, although the catalogue calls it valid."""
+
+    repeats: int  # rows that repeat what others hold
+    lacks: int  # rows that the index does not show
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +216,8 @@ class Table:
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     uninherited: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NO INHERIT, by column
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
+    # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
+    failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_table(self) -> bool:

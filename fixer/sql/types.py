@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
@@ -36,6 +37,7 @@ class Shape:
     modifiers: str = ""  # as they are spelt
 
 
+@lru_cache(maxsize=4096)  # a contract spells few types, in many columns
 def shape(spelt: str) -> Shape:
     """Return the parts of a type, as format_type spells it."""
     found = _SHAPE.match(spelt)

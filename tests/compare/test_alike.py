@@ -7,6 +7,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from sqlalchemy import CheckConstraint, Integer, MetaData, String
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Table as SATable
 
 from fixer import defects
 from fixer.compare.unchanged import alike, still_alike
@@ -117,6 +120,31 @@ def test_sound_tables_are_alike(laboratory: Laboratory) -> None:
         contract = laboratory.sound(18, specimen).contract
 
         assert alike(contract.schema, contract) == contract.tables.keys()
+
+
+def orders() -> MetaData:
+    """Return a contract with a check that PostgreSQL spells otherwise after it has read its own spelling."""
+    metadata = MetaData()
+    side = SAColumn("side", String(4), CheckConstraint("side IN ('BUY', 'SELL')", name="side"))
+    SATable("orders", metadata, SAColumn("id", Integer, primary_key=True), side)
+    return metadata
+
+
+RESTORED = """
+DO $$ BEGIN
+    EXECUTE (SELECT 'ALTER TABLE orders DROP CONSTRAINT side, ADD CONSTRAINT side ' || pg_get_constraintdef(oid)
+               FROM pg_constraint WHERE conname = 'side');
+END $$
+"""
+
+
+def test_a_table_whose_check_came_from_a_dump_is_alike(laboratory: Laboratory) -> None:
+    with laboratory.database(18, Specimen("orders", "", contract=orders, setup="SELECT")) as case:
+        case.break_(RESTORED)
+        actual, (name, wanted) = case.check().comparison.actual, *case.sound.contract.tables.items()
+
+        assert actual.tables[name].checks != wanted.checks
+        assert alike(actual, case.sound.contract) == {name}
 
 
 def test_a_sequence_that_nothing_owns_may_have_other_users(laboratory: Laboratory) -> None:

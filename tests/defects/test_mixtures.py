@@ -36,7 +36,7 @@ def mixable(contract: Callable[[], MetaData] | None) -> dict[str, Specimen]:
         f"{defect.SLUG}: {specimen.name}": specimen
         for defect in defects.all_classes()
         for specimen in defect.SPECIMENS
-        if specimen.contract is contract and not specimen.manual
+        if specimen.contract is contract and not (specimen.manual or specimen.deep)
     }
 
 

@@ -103,7 +103,7 @@ def refusal(case: Case, specimen: Specimen, plan: Plan, before: State, *, mode: 
 
 def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Specimen, mode: str) -> list[str]:
     try:
-        run = case.apply(allow_hazards=allowed, mode=mode)
+        run = case.apply(allow_hazards=allowed, mode=mode, deep=specimen.deep)
     except NeedsPermission as refused:
         wanted = plan.hazards - set(allowed) if not specimen.manual else set()
         return [f"does not name {hazard}: {refused}" for hazard in sorted(wanted) if hazard not in str(refused)]

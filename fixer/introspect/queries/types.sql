@@ -27,6 +27,18 @@ SELECT w.type,
                                     ORDER BY d.depth, k.conname)) END AS domain,
        EXISTS (SELECT FROM pg_catalog.pg_collation k
                 WHERE k.oid = w.collation AND NOT k.collisdeterministic) AS loose,
+       -- The version of its collation that is recorded, and that of today's libraries, where they differ. Version 15
+       -- gives no version of today for the collation of the database.
+       (SELECT ARRAY[r.version, v.today]
+          FROM pg_catalog.pg_collation k
+         CROSS JOIN LATERAL (SELECT CASE k.collprovider WHEN 'd'
+                                    THEN (SELECT to_jsonb(d) ->> 'datcollversion' FROM pg_catalog.pg_database d
+                                           WHERE d.datname = current_database())
+                                    ELSE k.collversion END AS version) r
+         CROSS JOIN LATERAL (SELECT CASE WHEN r.version IS NOT NULL
+                                    THEN pg_catalog.pg_collation_actual_version(k.oid) END AS today) v
+         WHERE k.oid = w.collation AND r.version <> coalesce(v.today, CASE
+               WHEN current_setting('server_version_num')::integer < 160000 THEN r.version ELSE '' END)) AS aged,
        t.oid >= 16384 AND t.typtype IN ('b', 'd') AND t.typelem = 0 AS foreign
   FROM jsonb_to_recordset(current_setting('pgmend.types')::jsonb) AS w (type oid, modifier integer, "collation" oid)
   JOIN pg_catalog.pg_type t ON t.oid = w.type
