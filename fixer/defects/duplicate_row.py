@@ -19,7 +19,8 @@ from fixer.model.step import Part, Phase, Repair
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.probe import rivals_where, shown
-from fixer.repair.rows import Going, Rivals, move
+from fixer.repair.quarantine.leaving import move
+from fixer.repair.rows import Going, Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 

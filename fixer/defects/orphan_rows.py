@@ -12,7 +12,16 @@ from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._databases import COMPANY_ROWS, LOAN_ROWS, TENANCY_ROWS, company, loans, tenancy
+from fixer.defects._databases import (
+    COMPANY_ROWS,
+    LOAN_ROWS,
+    RING_ROWS,
+    TENANCY_ROWS,
+    company,
+    loans,
+    ring,
+    tenancy,
+)
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
@@ -147,6 +156,37 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
         contract=loans,
         setup=LOAN_ROWS,
+    ),
+    Specimen(
+        "in tables whose foreign keys form a circle, with what follows by turns",
+        "ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey; UPDATE teams SET office_id = 9 WHERE id = 1",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=5,
+        also=frozenset({"missing-foreign-key"}),
+        contract=ring,
+        setup=RING_ROWS,
+    ),
+    Specimen(
+        "that no foreign key follows yet, in such tables",
+        "ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey, DROP CONSTRAINT teams_lead_id_fkey;"
+        "ALTER TABLE badges DROP CONSTRAINT badges_team_id_fkey; UPDATE teams SET office_id = 9 WHERE id = 1",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=5,
+        also=frozenset({"missing-foreign-key"}),
+        contract=ring,
+        setup=RING_ROWS,
+    ),
+    Specimen(
+        "that reference each other in a circle",
+        "ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey;"
+        "UPDATE teams SET office_id = 9, lead_id = 1 WHERE id = 1",
+        rows=1,
+        manual=True,
+        also=frozenset({"missing-foreign-key"}),
+        contract=ring,
+        setup=RING_ROWS,
     ),
 )
 NEAR_MISSES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
@@ -67,16 +68,19 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:
-    """Return the rank of each table: parents before children, or by name if any references form a circle."""
+    """Return the rank of each table: parents before children; in a circle, the first by name comes first."""
     graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
     for key in comparison.contract.foreign_keys():
         if key.table != key.target:
             graph[key.table].add(key.target)
-    try:
-        order = list(TopologicalSorter(graph).static_order())
-    except CycleError:
-        order = sorted(graph)
-    return {name: place for place, name in enumerate(order)}
+    while True:
+        try:
+            order = list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            child, parent = min((child, parent) for parent, child in pairwise(error.args[1]))
+            graph[child].discard(parent)
+        else:
+            return {name: place for place, name in enumerate(order)}
 
 
 def _merged(steps: Iterable[Step]) -> Iterator[Step]:
