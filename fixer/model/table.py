@@ -51,6 +51,7 @@ class Column:
     stored_as: str | None = None  # today's name, if the plan renames it
     now: Composable | None = None  # its future value as an expression over today's row `t`
     mapped: str = ""  # the column whose texts the plan maps to these numbers, which do not exist today
+    rekeyed: bool = False  # the plan maps its old keys to new ones, and its type stays
     numbered: bool = False  # the plan numbers its rows anew: nothing can reference the numbers yet
     added: bool = False  # the plan adds it: it does not exist today
 

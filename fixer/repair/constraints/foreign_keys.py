@@ -79,8 +79,13 @@ def best(wanted: ForeignKey, found: tuple[ForeignKey, ...]) -> ForeignKey | None
     return min(right, key=lambda key: (key.behaviour != wanted.behaviour, not key.holds, key.name), default=None)
 
 
-def old_text_key(key: ForeignKey, column: str, actual: Schema, contract: Contract) -> str | None:
-    """Return the old key of the parent whose texts a column of the child holds, if the parent has one."""
+def old_text_key(
+    key: ForeignKey, column: str, actual: Schema, contract: Contract, *, numbers: bool = False
+) -> str | None:
+    """Return the old key of the parent whose texts a column of the child holds, if the parent has one.
+
+    It may hold `numbers` where the new key is none.
+    """
     child, parent = actual.tables[key.table], actual.tables[key.target]
     new = key.target_columns[0]
     referenced = [k.target_columns[0] for k in child.foreign_keys if k.columns == (column,) and k.target == key.target]
@@ -90,7 +95,8 @@ def old_text_key(key: ForeignKey, column: str, actual: Schema, contract: Contrac
         *contract.hints[key.target].of(new).legacy_keys,
         f"legacy_{new}",  # the name that text-key gave it before it was interrupted
     ]
-    texts = {name for name, column in parent.columns.items() if family(column.type) in ("text", "uuid")}
+    families = ("text", "uuid", "integer") if numbers else ("text", "uuid")
+    texts = {name for name, column in parent.columns.items() if family(column.type) in families and name != new}
     return next((candidate for candidate in candidates if candidate in texts), None)
 
 
