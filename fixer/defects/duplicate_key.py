@@ -70,7 +70,8 @@ def _rivals(table: Table, key: Index) -> Rivals:
 
 def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
     """Yield the steps that move the rows, after those for rows that reference them by another key."""
-    rivals, reason = _rivals(table, finding.about.wanted), "its key stands on an earlier, different row"
+    rivals, columns = _rivals(table, finding.about.wanted), ", ".join(finding.about.wanted.columns)
+    reason = f"the row that is stored first has its ({columns}), and stays"
     mover = Mover(actual.with_table(table), contract)
     return mover.quarantine(
         Phase.KEYS,
