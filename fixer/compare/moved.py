@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 import psycopg2
@@ -14,13 +14,18 @@ from fixer.connect.failures import told
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Step
+from fixer.model.step import Phase, Step, refuse
 from fixer.model.table import Table
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
+
+_CIRCLE = (
+    "rows of {tables} that would have to go reference each other in a circle: give one of them another parent,"
+    " or none, and plan again"
+)
 
 log = logging.getLogger("pgmend.rows")
 
@@ -37,6 +42,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     session = Session(cursor)
     try:
         rows: dict[int, int] = dict(session.ask(_question(ordered, comparison.future)))
+        circles = _circles(session, ordered, comparison.future)
     except psycopg2.Error as error:
         session.recover(error)
         log.info("the rows that follow others cannot be counted: %s", told(error))
@@ -44,9 +50,21 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     found = {_same(step): rows.get(number, 0) for number, step in enumerate(ordered)}
     return replace(
         comparison,
-        findings=tuple(_announced(finding, found) for finding in comparison.findings),
-        consequences=tuple(_announced(finding, found) for finding in comparison.consequences),
+        findings=tuple(_announced(finding, found, circles) for finding in comparison.findings),
+        consequences=tuple(_announced(finding, found, circles) for finding in comparison.consequences),
     )
+
+
+def _circles(session: Session, steps: list[Step], future: Schema) -> Set[_Same]:
+    """Return the steps whose rows reference each other in a circle, with rows of other tables that go as well."""
+    asked = [step for step in steps if step.closed is not None]
+    if not asked:
+        return set()
+    each = [
+        SQL("SELECT {}, ({})").format(Literal(number), _as_today(step.closed or SQL("SELECT false"), step, future))
+        for number, step in enumerate(asked)
+    ]
+    return {_same(asked[number]) for number, closed in session.ask(together(each)) if closed}
 
 
 def _expecting(comparison: Comparison) -> Iterator[Step]:
@@ -93,7 +111,12 @@ def _with(statement: Composable, shown: Mapping[str, Composable]) -> Composable:
     return shown.get(repr(statement), statement)
 
 
-def _announced(finding: Finding, found: Mapping[_Same, int]) -> Finding:
+def _announced(finding: Finding, found: Mapping[_Same, int], circles: Set[_Same]) -> Finding:
+    closed = next((step for step in finding.repair.steps if _same(step) in circles), None)
+    if closed:
+        names = ", ".join(map(str, sorted((closed.table, *closed.touches))))
+        return replace(finding, repair=refuse(_CIRCLE.format(tables=names)))
+
     def told_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(announcing(step, found[_same(step)]) if _same(step) in found else step for step in steps)
 

@@ -273,3 +273,23 @@ def shelves() -> MetaData:
 
 
 SHELF_ROWS = "INSERT INTO shelves (depth, label) SELECT n, n FROM generate_series(1, 5) AS n"
+
+
+def ring() -> MetaData:
+    """Return a contract whose foreign keys form a circle: badges belong to teams, which badges lead."""
+    metadata = MetaData()
+    Table("offices", metadata, Column("id", Integer, primary_key=True))
+    lead = ForeignKey("badges.id", name="teams_lead_id_fkey", use_alter=True)
+    columns = [Column("office_id", ForeignKey("offices.id"), nullable=False), Column("lead_id", Integer, lead)]
+    Table("teams", metadata, Column("id", Integer, primary_key=True), *columns)
+    columns = [Column("id", Integer, primary_key=True), Column("team_id", ForeignKey("teams.id"), nullable=False)]
+    Table("badges", metadata, *columns)
+    return metadata
+
+
+RING_ROWS = """
+INSERT INTO offices SELECT FROM generate_series(1, 2);
+INSERT INTO teams (office_id) SELECT 1 FROM generate_series(1, 5);
+INSERT INTO badges (team_id) VALUES (1), (2), (4), (5);
+UPDATE teams SET lead_id = CASE id WHEN 2 THEN 1 WHEN 3 THEN 2 WHEN 5 THEN 3 END;
+"""

@@ -31,9 +31,9 @@ def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column,
 
 
 def typed_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
-    """Yield each column that exists today, keeps its values and is plain: its table, the column as wanted, as found."""
+    """Yield each column that exists today, keeps its type and is plain: its table, the column as wanted, as found."""
     for table, wanted, found in columns(actual, contract):
-        if not table.created and found.now is None and not _is_computed(wanted, found):
+        if not table.created and (found.now is None or found.rekeyed) and not _is_computed(wanted, found):
             yield table, wanted, found
 
 

@@ -18,7 +18,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Part, Phase, Repair, Step
+from fixer.model.step import Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
 from fixer.repair.numbers import new_numbers
@@ -44,6 +44,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
     """Renumber all rows but the first of each key; move them to quarantine if nothing numbers the key."""
     table = actual.tables[finding.table]
+    if versions := table.versions_by(finding.about.wanted.columns):
+        return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
     numbered = next((c for c in key.columns if wanted[c].generates), None)
     if numbered is None:
@@ -70,7 +72,8 @@ def _rivals(table: Table, key: Index) -> Rivals:
 
 def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
     """Yield the steps that move the rows, after those for rows that reference them by another key."""
-    rivals, reason = _rivals(table, finding.about.wanted), "its key stands on an earlier, different row"
+    rivals, columns = _rivals(table, finding.about.wanted), ", ".join(finding.about.wanted.columns)
+    reason = f"the row that is stored first has its ({columns}), and stays"
     mover = Mover(actual.with_table(table), contract)
     return mover.quarantine(
         Phase.KEYS,

@@ -15,12 +15,11 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Part, Phase, Repair
+from fixer.model.step import Repair
 from fixer.model.subject import OfPrimaryKey
-from fixer.model.table import ForeignKey, Table
+from fixer.model.table import Table
 from fixer.repair.probe import rivals_where, shown
-from fixer.repair.rows import Going, Rivals, move
-from fixer.sql import compose as q
+from fixer.repair.quarantine.copies import move_copies
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "duplicate-row"
@@ -40,19 +39,11 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     """Move the copies to quarantine; their children keep the remaining row as their parent."""
     table = actual.tables[finding.table]
     guards = actual.incoming(finding.table)  # those to another key, which is NULL in identical rows
-    step = _moved(finding, table, guards)
-    return Repair.of([step.atomic.online_as(_moved(finding, table.before_mapping(), guards).online)])
-
-
-def _moved(finding: Finding[OfPrimaryKey], table: Table, guards: Iterable[ForeignKey]) -> Part:
-    keys = finding.about.wanted.columns
-    same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
-    rows = SQL("{} AS t").format(q.name(finding.table))
-    search = q.copies_and_rivals(rows, table, keys)  # the search of duplicate-key, so that one run serves both
-    rivals = Rivals(q.copies(rows, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
-    reason = "an identical copy of a row that stays"
-    going = Going(rivals.condition, reason, finding.rows, rivals)
-    return move(Phase.COPIES, table, going, guards)
+    at_once, beside = (
+        move_copies(each, finding.about.wanted.columns, finding.rows, guards)
+        for each in (table, table.before_mapping())
+    )
+    return Repair.of([at_once.atomic.online_as(beside.online)])
 
 
 SPECIMENS = (

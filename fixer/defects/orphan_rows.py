@@ -13,7 +13,16 @@ from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._databases import COMPANY_ROWS, LOAN_ROWS, TENANCY_ROWS, company, loans, tenancy
+from fixer.defects._databases import (
+    COMPANY_ROWS,
+    LOAN_ROWS,
+    RING_ROWS,
+    TENANCY_ROWS,
+    company,
+    loans,
+    ring,
+    tenancy,
+)
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
@@ -49,6 +58,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         keys = [parent.columns.get(column) for column in key.target_columns]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers
+        if parent.covers_by_period(key.target_columns) or any(k.period and k.points_as(key) for k in found):
+            continue  # several rows may cover the period together: no comparison of rows can tell
         right = best(key, found)
         vouched = bool(right and right.holds and not retyped_in(right, actual))
         yield Finding(
@@ -171,6 +182,37 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
         contract=loans,
         setup=LOAN_ROWS,
+    ),
+    Specimen(
+        "in tables whose foreign keys form a circle, with what follows by turns",
+        "ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey; UPDATE teams SET office_id = 9 WHERE id = 1",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=5,
+        also=frozenset({"missing-foreign-key"}),
+        contract=ring,
+        setup=RING_ROWS,
+    ),
+    Specimen(
+        "that no foreign key follows yet, in such tables",
+        "ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey, DROP CONSTRAINT teams_lead_id_fkey;"
+        "ALTER TABLE badges DROP CONSTRAINT badges_team_id_fkey; UPDATE teams SET office_id = 9 WHERE id = 1",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=5,
+        also=frozenset({"missing-foreign-key"}),
+        contract=ring,
+        setup=RING_ROWS,
+    ),
+    Specimen(
+        "that reference each other in a circle",
+        "ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey;"
+        "UPDATE teams SET office_id = 9, lead_id = 1 WHERE id = 1",
+        rows=1,
+        manual=True,
+        also=frozenset({"missing-foreign-key"}),
+        contract=ring,
+        setup=RING_ROWS,
     ),
 )
 NEAR_MISSES = (

@@ -1,22 +1,19 @@
-"""A column holds the texts of its parent's old key, but the contract wants the new number.
+"""A column holds the old keys of its parent, but the contract wants the new one.
 
 Costs: the foreign key cannot be added (42804 incompatible types), and joins fail or find nothing.
-Cure: map each text to the number of the parent that carries it. Every existing relation is kept, and no new one
-appears; the texts stay in another column. A text that no parent carries is an orphan (see orphan-rows). If several
-parents carry the same text, a person decides, as where the new key is no integer (uuid, text).
+Cure: map each old key to the new key of the parent that carries it. Every existing relation is kept, and no new one
+appears; the texts stay in another column, or, where the type stays, in the journal. A text that no parent carries is an
+orphan (see orphan-rows). Of identical parents under one old key, one stays, and its copies go to quarantine. If
+different parents carry the same text, or an old number may be a new one, a person decides.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import ForeignKey as SAForeignKey
-from sqlalchemy import Integer, MetaData, Table, Text, Uuid, text
-
+from fixer.defects._rekeyed import GROUPS, OWNERS, by_text, by_uuid
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -24,11 +21,13 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
-from fixer.model.table import Column, ForeignKey
-from fixer.repair.constraints import online
-from fixer.repair.constraints.foreign_keys import old_text_key
+from fixer.model.table import Column, ForeignKey, QName
 from fixer.repair.probe import shown
-from fixer.repair.rekeying import Half, Texts, mapped_later, rekeyed, to_the_last, unmatched, without_mark
+from fixer.repair.rekeying import in_place, mapped_later, rekeyed, to_the_last, without_mark
+from fixer.repair.rekeying.held import half_of, texts_of
+from fixer.repair.rekeying.in_place import doubtful
+from fixer.repair.rekeying.texts import Half, Texts
+from fixer.repair.rekeying.twice import clashes_of, copies_leave, copies_of, rivals_of, without_copies
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL
 from fixer.sql.types import family
@@ -40,9 +39,16 @@ STAGE = Stage.REFERENCES
 
 @dataclass(frozen=True)
 class Reference(OfForeignKey):
-    """A foreign key whose column holds the texts of its parent's `legacy` key."""
+    """A foreign key whose column holds the texts of an old key of its parent."""
 
-    legacy: str
+    texts: Texts
+
+
+@dataclass(frozen=True)
+class InPlace(OfForeignKey):
+    """A foreign key whose column holds old keys in the type of the new one."""
+
+    texts: Texts
 
 
 @dataclass(frozen=True)
@@ -52,125 +58,130 @@ class HalfMapped(OfForeignKey):
     half: Half
 
 
-About = Reference | HalfMapped | OfColumn
+@dataclass(frozen=True)
+class Copies(OfColumn):
+    """The old key of a parent, which identical rows share."""
+
+    texts: Texts
+
+
+About = Reference | InPlace | HalfMapped | Copies | OfColumn
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
     """Yield the columns to map, with probes for texts that no parent or several parents carry."""
     for key in contract.foreign_keys():
-        if half := _half(key, actual, contract):
+        if half := half_of(key, actual, contract):
             message = f"{key.table.name}.{key.columns[0]} should be mapped in every row, its repair was interrupted"
             yield Finding(SLUG, POINT, HalfMapped(key, half), message)
+    seen = set[tuple[QName, str]]()
     for key in contract.differing_foreign_keys():
-        legacy = _legacy_key(key, actual, contract)
-        if legacy is None:
+        texts = texts_of(key, actual, contract)
+        if texts is None:
             yield from _old_keys(key, actual, contract)
             continue
         child, parent = actual.tables[key.table], actual.tables[key.target]
-        column = key.columns[0]
-        wanted = contract.tables[key.table].columns[column].type
-        message = f"{key.table.name}.{column} should be the {wanted} of {key.target.name}, holds its {legacy}"
-        lost = partial(
-            Probe,
-            q.rows_of(child),
-            unmatched(column, legacy, parent),
-            (*shown(child), q.column(column)),
-            shared=False,
-            costly=True,
+        wanted = contract.tables[key.table].columns[texts.column].type
+        message = (
+            f"{key.table.name}.{texts.column} should be the {wanted} of {key.target.name}, holds its {texts.legacy}"
         )
-        yield Finding(SLUG, POINT, Reference(key, legacy), message, asks=lost)
-        twice = SQL("{column} IN (SELECT {column} FROM {rows} GROUP BY 1 HAVING count(*) > 1)").format(
-            column=q.column(legacy), rows=q.rows_of(parent)
-        )
-        yield Finding(
-            SLUG,
-            POINT,
-            OfColumn(key.table, column),
-            f"{key.target.name}.{legacy} should tell rows apart, several rows share it",
-            only_with_rows=True,
-            asks=partial(Probe, q.rows_of(parent), twice, (q.column(legacy),), shared=False, costly=True),
-        )
+        show = (*shown(child), q.column(texts.column))
+        lost = partial(Probe, q.rows_of(child), texts.unmatched(parent), show, shared=False, costly=True)
+        yield Finding(SLUG, POINT, Reference(key, texts), message, asks=lost)
+        yield from _shared(texts, actual, (key.target, texts.legacy) in seen)
+        seen.add((key.target, texts.legacy))
 
 
-def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
-    """Yield a finding for a person where a column holds declared old keys that are not mapped here."""
+def _shared(texts: Texts, actual: Schema, copies_told: bool) -> Iterator[Finding[About]]:
+    """Yield the findings for parents that share a text: identical ones, and those that only a person can tell apart."""
+    target, legacy, about = texts.key.target, texts.legacy, OfColumn(texts.key.table, texts.column)
+    apart = f"{target.name}.{legacy} should tell rows apart, several rows share it"
+    yield Finding(SLUG, POINT, about, apart, only_with_rows=True, asks=partial(rivals_of, texts, actual))
+    if texts.mixed:
+        clash = (
+            f"{target.name}.{legacy} should tell rows apart, other rows have it as their {texts.key.target_columns[0]}"
+        )
+        yield Finding(SLUG, POINT, about, clash, only_with_rows=True, asks=partial(clashes_of, texts, actual))
+    if not copies_told:
+        message = f"{target.name} should have each {legacy} once, has identical rows"
+        asks = partial(copies_of, texts, actual)
+        yield Finding(SLUG, POINT, Copies(target, legacy, texts), message, only_with_rows=True, asks=asks)
+
+
+def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Finding[About]]:
+    """Yield a finding where a column holds declared old keys in the type of the new one."""
     child, parent, column = actual.tables.get(key.table), actual.tables.get(key.target), key.columns[0]
     if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
         return
     found, new = child.columns.get(column), parent.columns.get(key.target_columns[0])
-    held = any(each.holds and each.points_as(key) for each in child.foreign_keys)
-    if held or found is None or new is None or found.now is not None or new.now is not None or new.added:
+    if any(each.holds and each.points_as(key) for each in child.foreign_keys):
+        return
+    if found is None or new is None or found.now is not None or new.now is not None or new.added:
         return
     for legacy in contract.hints[key.target].of(new.name).legacy_keys:
-        if legacy in parent.columns and not parent.columns[legacy].added:
-            message = f"{key.table.name}.{column} should be the {new.name} of {key.target.name}, holds its {legacy}"
-            old = SQL("{} AND NOT ({})").format(unmatched(column, new.name, parent), unmatched(column, legacy, parent))
-            asks = partial(Probe, q.rows_of(child), old, (*shown(child), q.column(column)), shared=False, costly=True)
-            why = refuse(_by_hand(key, legacy, found))
-            about = OfColumn(key.table, column)
+        old = parent.columns.get(legacy)
+        if old is None or old.added or old.now is not None:
+            continue
+        texts = Texts(key, legacy, family(new.type))
+        message = f"{key.table.name}.{column} should be the {new.name} of {key.target.name}, holds its {legacy}"
+        show = (*shown(child), q.column(column))
+        if family(old.type) == family(found.type) == family(new.type) != "integer":
+            held = in_place.held(texts, in_place.parents(texts, actual))
+            asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
+            yield Finding(SLUG, POINT, InPlace(key, texts), message, asks=asks, only_with_rows=True)
+            about, asks = OfColumn(key.table, column), partial(Probe, q.rows_of(child), doubtful(texts, actual), show)
+            apart = f"{key.table.name}.{column} should mean one row of {key.target.name}, several have its {legacy}"
+            yield Finding(SLUG, POINT, about, apart, asks=asks, only_with_rows=True)
+        else:
+            bare = replace(texts, mixed="")
+            numbers = SQL("{} AND NOT ({})").format(
+                replace(bare, legacy=new.name).unmatched(parent), bare.unmatched(parent)
+            )
+            asks = partial(Probe, q.rows_of(child), numbers, show, shared=False, costly=True)
+            about, why = OfColumn(key.table, column), refuse(_by_hand(key, legacy, found))
             yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
+        return
 
 
 def _by_hand(key: ForeignKey, legacy: str, found: Column) -> str:
     table, target = q.quoted(key.table), q.quoted(key.target)
     column, new = as_needed(key.columns[0]), as_needed(key.target_columns[0])
     return (
-        f"legacy_keys are mapped to new integers only; map these by hand, and plan again: UPDATE {table} AS t"
+        f"an old number may be the new one of another row; map these by hand, and plan again: UPDATE {table} AS t"
         f" SET {column} = p.{new}::{found.full_type} FROM {target} AS p"
         f" WHERE p.{as_needed(legacy)}::text = t.{column}::text"
     )
-
-
-def _legacy_key(key: ForeignKey, actual: Schema, contract: Contract) -> str | None:
-    """Return the old key of the parent whose texts the column holds; None if it holds none."""
-    child, parent = actual.tables.get(key.table), actual.tables.get(key.target)
-    if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
-        return None
-    found = child.columns.get(key.columns[0])
-    wanted = contract.tables[key.table].columns[key.columns[0]]
-    if found is None or family(found.type) not in ("text", "uuid") or family(wanted.type) != "integer":
-        return None
-    return old_text_key(key, key.columns[0], actual, contract)
-
-
-def _half(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
-    """Return what an interrupted run has half mapped: its trigger still exists, its column has the final name."""
-    child, column = actual.tables.get(key.table), key.columns[0]
-    if child is None or key.target not in actual.tables or len(key.columns) != 1:
-        return None
-    beside = online.beside(column)
-    if all(obstacle.name != online.syncing(key.table, beside) for obstacle in child.obstacles):
-        return None
-    asides = [name for name in child.columns if re.fullmatch(rf"legacy_{re.escape(column)}(_\d+)?", name)]
-    if beside in child.columns or not asides:
-        return None
-    aside = max(asides, key=lambda name: (len(name), name))  # the highest number, given last
-    legacy = old_text_key(key, aside, actual, contract)
-    return Half(aside, legacy) if legacy else None
 
 
 def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repair:
     """Map the references; refuse if several parents carry a text."""
     about = finding.about
     if isinstance(about, HalfMapped):
-        return Repair.of(to_the_last(about.wanted, about.half, actual, about.half.aside))
+        return Repair.of(to_the_last(about.half, actual, about.half.aside))
     if isinstance(about, Reference):
-        texts = Texts(about.wanted, about.legacy)
-        return Repair.of(rekeyed(texts, finding.rows, actual, contract, _all_mapped(actual, contract)))
+        return Repair.of(rekeyed(about.texts, finding.rows, actual, contract, _all_mapped(actual, contract)))
+    if isinstance(about, InPlace):
+        return Repair.of(in_place.mapped_in_place(about.texts, finding.rows, actual, contract))
+    if isinstance(about, Copies):
+        return Repair.of(without_copies(about.texts, finding.rows, actual))
     return refuse("nobody but a person can tell which of them a reference means")
 
 
 def foresee(finding: Finding[About], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the numbers in the column, without keys and indexes, and the texts in another one."""
+    """Return the schema with the new keys in the column, without keys and indexes, and the texts in another one."""
     about = finding.about
     if isinstance(about, HalfMapped):
-        return without_mark(about.wanted, about.half, actual)
+        return without_mark(about.half, actual)
+    if isinstance(about, InPlace):
+        return in_place.mapped_as_foreseen(about.texts, actual)
+    if isinstance(about, Copies):
+        return copies_leave(about.texts, actual)
     return mapped_later(about.wanted, actual, contract) if isinstance(about, Reference) else actual
 
 
 def _all_mapped(actual: Schema, contract: Contract) -> Schema:
     """Return the schema after all columns of texts are renamed, and the foreign keys on them dropped."""
-    for key in [key for key in contract.differing_foreign_keys() if _legacy_key(key, actual, contract)]:
+    for key in [key for key in contract.differing_foreign_keys() if texts_of(key, actual, contract)]:
         actual = mapped_later(key, actual, contract)
     return actual
 
@@ -184,17 +195,7 @@ HAZARDS = frozenset({"rewrites-values"})
 ALSO = frozenset({"missing-foreign-key"})
 
 
-def by_uuid() -> MetaData:
-    """Return a contract whose keys are uuids, in place of declared texts."""
-    metadata = MetaData()
-    made = text("gen_random_uuid()")
-    new = SAColumn("id", Uuid, primary_key=True, server_default=made, info={"legacy_keys": ["code"]})
-    Table("owners", metadata, new, SAColumn("code", Text, unique=True))
-    Table("pets", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("owner_id", SAForeignKey("owners.id")))
-    return metadata
-
-
-OWNERS = "INSERT INTO owners (code) VALUES ('A'), ('B'); INSERT INTO pets (owner_id) SELECT id FROM owners;"
+PETS = "ALTER TABLE pets DROP CONSTRAINT pets_owner_id_fkey, ALTER COLUMN owner_id TYPE text;"
 SPECIMENS = (
     Specimen("texts of the old key", TEXTS, hazards=HAZARDS, also=ALSO),
     Specimen(
@@ -218,17 +219,61 @@ SPECIMENS = (
         also=ALSO,
     ),
     Specimen(
-        "texts of the old key of a uuid",
-        "ALTER TABLE pets DROP CONSTRAINT pets_owner_id_fkey, ALTER COLUMN owner_id TYPE text;"
-        "UPDATE pets SET owner_id = 'A' WHERE id = 1",
-        manual=True,
+        "texts of the old key of a uuid, and one that is none",
+        f"{PETS} UPDATE pets SET owner_id = 'A' WHERE id = 1; INSERT INTO pets (owner_id) VALUES ('C')",
+        hazards=HAZARDS | {"moves-rows"},
         rows=1,
-        also=frozenset({"incompatible-foreign-key-type", "missing-foreign-key"}),
+        quarantined=1,
+        also=ALSO,
         contract=by_uuid,
         setup=OWNERS,
     ),
+    Specimen(
+        "a text is the old key of one row, and the new one of another",
+        f"{PETS} UPDATE owners SET code = (SELECT o.id FROM owners AS o WHERE o.code = 'A') WHERE code = 'B'",
+        rows=1,
+        manual=True,
+        also=ALSO,
+        contract=by_uuid,
+        setup=OWNERS,
+    ),
+    Specimen(
+        "old keys in the type of the new one",
+        "ALTER TABLE members DROP CONSTRAINT members_group_id_fkey; UPDATE members SET group_id = 'b' WHERE id > 1",
+        hazards=HAZARDS,
+        rows=2,
+        also=ALSO,
+        contract=by_text,
+        setup=GROUPS,
+    ),
+    Specimen(
+        "an old number that may be a new one",
+        "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; ALTER TABLE authors ADD COLUMN code integer;"
+        "UPDATE authors SET code = 100 + id; UPDATE books SET author_id = 103 WHERE id < 3",
+        rows=2,
+        manual=True,
+        also=ALSO | {"orphan-rows"},
+    ),
+    Specimen(
+        "identical rows under one old key",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey,"
+        " DROP CONSTRAINT books_author_id_title_key, ALTER COLUMN id DROP DEFAULT; DROP SEQUENCE books_id_seq;"
+        "ALTER TABLE books ALTER COLUMN id TYPE varchar(20) USING 'B-' || id;"
+        "ALTER TABLE reviews ALTER COLUMN book_id TYPE varchar(20) USING 'B-' || book_id;"
+        "INSERT INTO books SELECT b.* FROM books AS b, generate_series(1, 2) WHERE id IN ('B-3', 'B-5')",
+        hazards=HAZARDS | {"moves-rows", "rewrites-table"},
+        rows=4,
+        quarantined=4,
+        also=ALSO | {"missing-primary-key", "missing-unique", "text-key"},
+    ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "the old key of one row is the new one of another",
+        "UPDATE groups SET code = 'one' WHERE id = 'two'",
+        contract=by_text,
+        setup=GROUPS,
+    ),
     Specimen(
         "the old key stands beside",
         "ALTER TABLE authors ADD COLUMN code text; UPDATE authors SET code = 'A' || id",

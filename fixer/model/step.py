@@ -130,6 +130,7 @@ class Effect:
     changes: tuple[str, ...] = ()  # columns whose cells it rewrites
     moves: bool = False  # whether rows leave the table for quarantine
     inserts: bool = False  # whether rows are added to the table
+    jointly: bool = False  # whether it shares its transaction with the steps beside it that do
     doubted: bool = False  # whether it repairs rows that exist although a constraint forbids them
 
     @property
@@ -194,6 +195,7 @@ class Step:
     room: Room | None = None
     expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
     follows: bool = False  # whether that includes rows that go after others
+    closed: Composable | None = None  # the SELECT whether rows that go reference each other in a circle
     fills: tuple[Fill, ...] = ()  # online: columns that it fills; steps of the same table can be merged
 
     @property

@@ -68,24 +68,19 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:
-    """Return the rank of each table: parents before children, where references form no circle."""
+    """Return the rank of each table: parents before children; in a circle, the first by name comes first."""
     graph: dict[QName, set[QName]] = {name: set() for name in sorted(comparison.contract.tables)}
     for key in comparison.contract.foreign_keys():
         if key.table != key.target:
             graph[key.table].add(key.target)
-    return {name: place for place, name in enumerate(_ordered(graph))}
-
-
-def _ordered(graph: dict[QName, set[QName]]) -> list[QName]:
-    """Return the tables, each after its parents; parents in a circle are left out."""
     while True:
         try:
-            return list(TopologicalSorter(graph).static_order())
+            order = list(TopologicalSorter(graph).static_order())
         except CycleError as error:
-            circle: list[QName] = error.args[1]
-            for one, other in pairwise(circle):
-                graph[one].discard(other)
-                graph[other].discard(one)
+            child, parent = min((child, parent) for parent, child in pairwise(error.args[1]))
+            graph[child].discard(parent)
+        else:
+            return {name: place for place, name in enumerate(order)}
 
 
 def _merged(steps: Iterable[Step]) -> Iterator[Step]:

@@ -45,13 +45,14 @@ def _switch(table: QName, kind: str, name: str, how: str, phase: Phase) -> Step:
 
 def while_asleep(step: Step, comparison: Comparison) -> Step:
     """Return the step with user triggers and rules disabled around each batch, within the transaction of the batch."""
-    wakeful = list(_wakeful(step.table, comparison.future)) if step.effect.writes_rows else []
+    tables = (step.table, *step.touches) if step.effect.jointly else (step.table,)
+    wakeful = [each for name in tables for each in _wakeful(name, comparison.future)] if step.effect.writes_rows else []
     if not wakeful:
         return step
     if _sleeps_without_lock(step, comparison):
         return replace(step, batches=replace(step.batches, asleep=(_IN_SESSION,)))
     switches = [
-        (_switch(step.table, o.kind, o.name, "DISABLE", Phase.RELEASE).sql, _switch(*on, Phase.FINISH).sql)
+        (_switch(on[0], o.kind, o.name, "DISABLE", Phase.RELEASE).sql, _switch(*on, Phase.FINISH).sql)
         for o, on in wakeful
     ]
     rules = any(isinstance(obstacle, Rule) for obstacle, _ in wakeful)

@@ -6,25 +6,14 @@ to the journal. Rows are found first, and then written by their place, online a 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from fixer.model.step import (
-    QUARANTINE,
-    Effect,
-    Fill,
-    Hazard,
-    Lock,
-    Part,
-    Phase,
-    Shape,
-    Step,
-)
+from fixer.model.step import QUARANTINE, Effect, Fill, Hazard, Lock, Phase, Shape, Step
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Literal
-from fixer.sql.row_statements import assignment_list, move_statement, rewrite_statement
+from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.row_statements import assignment_list, rewrite_statement
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
 _IS_KEEPER = SQL("t.ctid = ANY (current_setting('pgmend.keepers')::tid[])")
@@ -168,68 +157,6 @@ def quarantine_table(table: QName) -> QName:
     """Return the name of the quarantine table of a table."""
     wanted = table.name if table.schema == "public" else f"{table.schema}__{table.name}"
     return QName(QUARANTINE, q.fitting(wanted))
-
-
-def move(phase: Phase, table: Table, going: Going, guards: Iterable[ForeignKey] = ()) -> Part:
-    """Return the step that moves rows to quarantine; the rows that reference them have been dealt with."""
-    condition, reason = going.condition, going.reason
-    step = Step(
-        phase=phase,
-        table=table.name,
-        title=f"move {counted(going.rows)} of {table.name.name} to quarantine: {reason}",
-        sql=SQL(""),
-        lock=Lock.ROW_EXCLUSIVE,
-        hazard=Hazard.MOVES_ROWS,
-        effect=Effect(rows=going.rows, moves=True),
-        expects=going.expected,
-        follows=going.follows,
-    )
-
-    def statement(where: Composable) -> Composable:
-        return move_statement(
-            table, quarantine_table(table.name), where, going.told or Literal(reason), early=phase < Phase.CONVERT
-        )
-
-    guards = tuple(guards)
-    own = [key for key in guards if key.table == table.name]
-    others = [key for key in guards if key.table != table.name]
-    if own or table.inherits:
-        # Rows of one table that reference each other go in one statement, while nobody else writes.
-        lock = Lock.SHARE_ROW_EXCLUSIVE if own else Lock.ROW_EXCLUSIVE
-        whole = replace(
-            step,
-            sql=statement(condition),
-            batches=replace(step.batches, known=_known_keys_alone(table.name, guards, lock)),
-        )
-        watched = SQL(";\n").join([*_childless(table.name, condition, others), whole.sql])
-        return whole.online_as((replace(whole, sql=watched, lock=lock),))
-    step = in_batches(step, table, statement, condition, rivals=going.rivals, guards=others, find=going.find)
-    return replace(step, batches=replace(step.batches, known=_known_keys_alone(table.name, guards, Lock.ROW_EXCLUSIVE)))
-
-
-def _known_keys_alone(table: QName, known: Iterable[ForeignKey], lock: Lock) -> Composed:
-    """Return the statements that lock a table, and fail if a foreign key that the plan does not know references it.
-
-    A DELETE would silently do what that key says. The lock keeps others from adding such a key.
-    """
-    pairs = [json.dumps([*key.table, sorted(map(list, key.pairs))]) for key in known]
-    check = q.block("rows/known_keys", table=Literal(q.quoted(table)), known=Literal(pairs))
-    return SQL("LOCK TABLE {} IN {} MODE;\n{}").format(q.name(table), SQL(lock), check)
-
-
-def _childless(table: QName, condition: Composable, guards: Iterable[ForeignKey]) -> Iterator[Composable]:
-    """Yield the statements that lock the rows of a condition, and fail if other tables reference them by now."""
-    for key in guards:
-        yield SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(q.name(table), condition)
-        child = SQL("EXISTS (SELECT FROM {} AS t WHERE ({}) AND EXISTS (SELECT FROM {} AS c WHERE {}))").format(
-            q.name(table), condition, q.name(key.table), q.referencing(key, "c", "t")
-        )
-        complaint = Literal(f"rows of {key.table} came in under rows that go")
-        body = SQL(
-            "BEGIN\n    IF {} THEN\n"
-            "        RAISE object_not_in_prerequisite_state USING MESSAGE = {};\n    END IF;\nEND"
-        )
-        yield q.Block(body.format(child, complaint))
 
 
 def rewrite(

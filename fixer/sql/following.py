@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.model.table import ForeignKey, Table
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 
 def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
@@ -62,6 +62,50 @@ def with_descendants(keys: Sequence[ForeignKey], condition: Composable) -> Compo
     )
 
 
+def by_turns(keys: Sequence[ForeignKey], start: QName, condition: Composable) -> Composable:
+    """Return the condition for rows of a table, and for all that follow them by these keys of several tables.
+
+    The row `t` may be one of any of these tables.
+    """
+    return SQL("(t.tableoid, t.ctid) IN ({} SELECT part, place FROM gone)").format(_gone(keys, start, condition))
+
+
+def meets_itself(keys: Sequence[ForeignKey], start: QName, condition: Composable) -> Composable:
+    """Return the SELECT whether two rows of different tables, of those that `by_turns` finds, follow each other."""
+    return SQL(
+        "{gone}, way AS (SELECT g.part AS from_part, g.place AS from_place, c.part, c.place, c.crosses"
+        " FROM gone AS g, LATERAL ({first}) AS c"
+        " UNION SELECT w.from_part, w.from_place, c.part, c.place, w.crosses OR c.crosses"
+        " FROM way AS w, LATERAL ({further}) AS c)"
+        " SELECT EXISTS (SELECT FROM way WHERE from_part = part AND from_place = place AND crosses)"
+    ).format(gone=_gone(keys, start, condition), first=_followers(keys, "g"), further=_followers(keys, "w"))
+
+
+def _gone(keys: Sequence[ForeignKey], start: QName, condition: Composable) -> Composable:
+    return SQL(
+        "WITH RECURSIVE gone AS (SELECT t.tableoid AS part, t.ctid AS place FROM {table} AS t WHERE {condition}"
+        " UNION SELECT c.part, c.place FROM gone AS g, LATERAL ({followers}) AS c)"
+    ).format(table=q.name(start), condition=condition, followers=_followers(keys, "g"))
+
+
+def _followers(keys: Sequence[ForeignKey], of: str) -> Composable:
+    """Return the SELECT for the rows that reference the row at the place of `of` by one of these keys."""
+    each = SQL(
+        "SELECT t.tableoid AS part, t.ctid AS place, {crosses} AS crosses"
+        " FROM {child} AS t JOIN {parent} AS p ON {same} WHERE p.tableoid = {of}.part AND p.ctid = {of}.place"
+    )
+    return SQL(" UNION ALL ").join(
+        each.format(
+            crosses=Literal(key.table != key.target),
+            child=q.name(key.table),
+            parent=q.name(key.target),
+            same=q.referencing(key, "t", "p"),
+            of=Identifier(of),
+        )
+        for key in keys
+    )
+
+
 def reason_under(key: ForeignKey) -> Composed:
     """Return the reason for a row that goes after its parent; it names the parent by what the row holds."""
     parts: list[Composable] = []
@@ -76,7 +120,11 @@ def reason_of(keys: Sequence[ForeignKey], condition: Composable, reason: Composa
     """Return the reason for each row of a table and its descendants: its own, or the parent that goes as well."""
     if not keys:
         return reason
-    ways = [SQL("WHEN {} THEN {}").format(under(key, whole), reason_under(key)) for key in keys[:-1]]
-    return SQL("CASE WHEN {} THEN {} {} ELSE {} END").format(
-        condition, reason, SQL(" ").join(ways), reason_under(keys[-1])
-    )
+    return SQL("CASE WHEN {} THEN {} ELSE {} END").format(condition, reason, reason_after(keys, whole))
+
+
+def reason_after(keys: Sequence[ForeignKey], gone: Composable) -> Composable:
+    """Return the reason for each row that goes after its parent: the first of these keys whose parent is `gone`."""
+    *first, last = keys
+    ways = [SQL("WHEN {} THEN {}").format(under(key, gone), reason_under(key)) for key in first]
+    return SQL("CASE {} ELSE {} END").format(SQL(" ").join(ways), reason_under(last)) if ways else reason_under(last)

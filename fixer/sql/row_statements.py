@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER
 from fixer.model.table import QName, Table
@@ -12,11 +12,42 @@ from fixer.sql.row_image import cells, image, likeness
 
 
 def move_statement(
-    table: Table, quarantine: QName, condition: Composable, reason: Composable, *, early: bool = False
+    table: Table,
+    quarantine: QName,
+    condition: Composable,
+    reason: Composable,
+    *,
+    early: bool = False,
+    copied: Iterable[tuple[QName, Composable]] = (),
 ) -> Composed:
-    """Return the statement that moves rows from a table to its quarantine, each with its reason."""
+    """Return the statement that moves rows from a table to its quarantine, each with its reason.
+
+    In the same statement it deletes rows of other tables that were `copied` to theirs.
+    """
+    deletes = (
+        SQL("gone_{} AS (DELETE FROM {} AS t WHERE {}),\n").format(SQL(str(number)), q.name(name), where)
+        for number, (name, where) in enumerate(copied)
+    )
     return q.written(
         "rows/move",
+        copied=SQL("").join(deletes),
+        source=q.name(table.name),
+        condition=condition,
+        image=image(table, early=early),
+        quarantine=q.name(quarantine),
+        run=RUN_NUMBER,
+        step=STEP_NUMBER,
+        label=Literal(str(table.name)),
+        reason=reason,
+    )
+
+
+def copy_statement(
+    table: Table, quarantine: QName, condition: Composable, reason: Composable, *, early: bool = False
+) -> Composed:
+    """Return the statement that copies rows to quarantine, each with its reason, before another one deletes them."""
+    return q.written(
+        "rows/copy",
         source=q.name(table.name),
         condition=condition,
         image=image(table, early=early),

@@ -51,6 +51,13 @@ def added(table: QName, column: str, *, hazard: Hazard | None = None, phase: Pha
     return alter(phase, table, f"add {column}", SQL(f"ADD {column} int"), hazard=hazard, merge=True)
 
 
+def test_parents_come_before_children_although_other_tables_reference_each_other_in_a_circle() -> None:
+    steps = [step(Phase.KEYS, table, table.name) for table in (AUTHORS, BOOKS, REVIEWS)]
+    keys = (pointing(AUTHORS, REVIEWS), pointing(BOOKS, REVIEWS), pointing(REVIEWS, BOOKS))
+
+    assert titles(compared(*(Repair.of((each,)) for each in steps), keys=keys))[-1] == "authors"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_phases_come_in_their_order_over_all_tables(mode: str) -> None:
     late, early = step(Phase.FOREIGN_KEYS, AUTHORS, "late"), step(Phase.NAMES, REVIEWS, "early")

@@ -155,17 +155,18 @@ def _do(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int:
 
 
 def _side_by_side(steps: Iterable[PlannedStep]) -> Iterator[list[PlannedStep]]:
-    """Yield groups of steps to run in one transaction: successive brief steps on the same table.
+    """Yield groups of steps to run in one transaction: steps that work jointly, successive brief steps on one table.
 
-    So other sessions wait for its lock only once, and reload its definition only once.
+    So other sessions wait for the lock on that table only once, and reload its definition only once.
     """
     group: list[PlannedStep] = []
     for step in steps:
-        if group and not (_is_brief(step) and _is_brief(group[0]) and step.table == group[0].table):
+        joint = bool(group) and step.effect.jointly and group[0].effect.jointly
+        if group and not (joint or (_is_brief(step) and _is_brief(group[0]) and step.table == group[0].table)):
             yield group
             group = []
         group.append(step)
-        if len(group) == MOMENTS:
+        if len(group) == MOMENTS and not step.effect.jointly:
             yield group
             group = []
     if group:

@@ -81,12 +81,9 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
         timeout = IN_FRONT if is_strong(step) else None
         try:
             with work.transactions.short(step, aside=standing.aside.get(step.table), lock_timeout=timeout) as cursor:
-                for each in steps[:-1]:  # before the lock is taken, to hold it for less time: they write no rows
-                    writing.enter_step(cursor, work.transactions.run, each, 0)
-                for step in steps:
-                    rows, _ = execute(cursor, step)
-                relations = enter(cursor, work, standing, step, rows)
-                left = left_aside(cursor, step)
+                run_them = _jointly if step.effect.jointly else _briefly
+                rows, relations = run_them(cursor, work, standing, steps)
+                left = left_aside(cursor, steps[-1])
         except TRANSIENT as error:
             waits(work, step, error, since=begun)
             work.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
@@ -95,9 +92,33 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
         else:
             break
     standing.relations |= relations
-    standing.set_aside(step.table, left)
-    standing.stirred |= step.effect.writes_rows and rows > 0
+    standing.set_aside(steps[-1].table, left)
+    standing.stirred |= steps[-1].effect.writes_rows and rows > 0
     return rows
+
+
+def _briefly(
+    cursor: Cursor, work: Work, standing: Standing, steps: Sequence[PlannedStep]
+) -> tuple[int, frozenset[int]]:
+    """Run steps of which only the last may write rows; return how many it wrote, and the oids of its tables."""
+    for each in steps[:-1]:  # before the lock is taken, to hold it for less time
+        writing.enter_step(cursor, work.transactions.run, each, 0)
+    for step in steps:
+        rows, _ = execute(cursor, step)
+    return rows, enter(cursor, work, standing, step, rows)
+
+
+def _jointly(
+    cursor: Cursor, work: Work, standing: Standing, steps: Sequence[PlannedStep]
+) -> tuple[int, frozenset[int]]:
+    """Run steps that all write rows; return how many they wrote, and the oids of their tables."""
+    written, relations = 0, frozenset[int]()
+    for step in steps:
+        cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
+        rows, _ = execute(cursor, step)
+        written += rows
+        relations |= enter(cursor, work, standing, step, rows)
+    return written, relations
 
 
 def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, rows: int) -> frozenset[int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from fixer.connect.settings import ASLEEP, AWAKE
 from fixer.errors import UndoRefused
@@ -21,7 +22,7 @@ from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import look_for_children, look_for_references
 from fixer.runner.undo.session import Session
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composed, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.row_image import cell, likeness, whole
 
 
@@ -53,11 +54,10 @@ def take_back(session: Session, past: Past, steps: Iterable[DoneStep]) -> Return
     if touching and past.superuser:
         session.cursor.execute(ASLEEP)
     # Respelt cells found by a key come last: the key is spelt as in their images once its own step is undone.
-    for done in sorted(touching, key=lambda done: bool(done.step.shape.respells and done.step.shape.known_by)):
-        oid = past.oid(done.step)
-        if oid is not None:
-            session.progress(f"take back: {done.step.title}")
-            returned += _taken_back(session, past, done, oid)
+    touching.sort(key=lambda done: bool(done.step.shape.respells and done.step.shape.known_by))
+    for jointly, some in groupby(touching, key=lambda done: done.step.effect.jointly):
+        for together in [[*some]] if jointly else [[done] for done in some]:
+            returned += _taken_back(session, past, together)
     if touching and past.superuser:
         session.cursor.execute(AWAKE)
     return returned
@@ -67,16 +67,42 @@ def _touches(step: PlannedStep) -> bool:
     return bool(step.effect.moves or step.shape.restores or step.shape.respells or step.effect.inserts)
 
 
-def _taken_back(session: Session, past: Past, done: DoneStep, oid: int) -> Returned:
+def _taken_back(session: Session, past: Past, together: Sequence[DoneStep]) -> Returned:
+    """Undo what a step did to rows, or what several did in one transaction."""
+    there = [(done, oid) for done in together if (oid := past.oid(done.step)) is not None]
+    for done, _ in there:
+        session.progress(f"take back: {done.step.title}")
+    if not there:
+        return Returned()
+    done, oid = there[0]
     if done.step.effect.moves:
-        return _return_rows(session, past, done, oid)
+        return _return_rows(session, past, there)
     if done.step.effect.inserts:
         return _remove_rows(session, past, done, oid)
     return _return_cells(session, past, done, oid)
 
 
-def _return_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Returned:
-    """Move rows from quarantine back to their table."""
+def _return_rows(session: Session, past: Past, there: Sequence[tuple[DoneStep, int]]) -> Returned:
+    """Move rows from quarantine back to their tables, in one statement, because they may reference each other."""
+    returned, parts, oids = Returned(), list[Composable](), list[int]()
+    for done, oid in there:
+        returned += Returned(parentless=Counter(done.notes.orphans))
+        if (part := _way_back(session, past, done, oid, len(parts))) is not None:
+            parts.append(part)
+            oids.append(oid)
+    if not parts:
+        return returned
+    counts = [SQL("(SELECT count(*) FROM {})").format(Identifier(f"came_{n}")) for n in range(len(parts))]
+    back = SQL("WITH {} SELECT {}").format(SQL(", ").join(parts), SQL(", ").join(counts))
+    names = ", ".join(dict.fromkeys(str(past.after.table(oid)) for oid in oids))
+    session.do(back, f"bring rows back to {names}")
+    for oid, rows in zip(oids, session.cursor.fetchone() or (), strict=True):
+        returned += Returned(back=Counter({oid: rows}))
+    return returned
+
+
+def _way_back(session: Session, past: Past, done: DoneStep, oid: int, number: int) -> Composable | None:
+    """Return the CTEs that move the rows of a step back, the last one named by `number`; None if it moved none."""
     table, place = past.after.table(oid), q.name(quarantine_table(done.step.table))
     of_step = SQL("run = {} AND step = {}").format(Literal(past.run), Literal(done.step.number))
     session.cursor.execute(
@@ -86,9 +112,8 @@ def _return_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Retu
         ).format(place, of_step)
     )
     kept = dict(session.cursor.fetchall())
-    parentless = Counter(done.notes.orphans)
     if not kept:
-        return Returned(parentless=parentless)
+        return None
     now = now_called(past, done, oid, kept, images.columns_now(session.cursor, oid))
     into = {name: column for name, column in now.items() if not column.detail["generated"]}
     for name, values in kept.items():
@@ -96,17 +121,18 @@ def _return_rows(session: Session, past: Past, done: DoneStep, oid: int) -> Retu
             raise UndoRefused(
                 f"{values} rows that go back to {table} have a value in {name}, which is not there any more."
             )
-    back = SQL(
-        'WITH back AS (DELETE FROM {} WHERE {} RETURNING "row")'
-        " INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM back"
+    return SQL(
+        '{back} AS (DELETE FROM {} WHERE {} RETURNING "row"), {came} AS ('
+        "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {back} RETURNING 1)"
     ).format(
         place,
         of_step,
         q.name(table),
         q.names(column.name for column in into.values()),
         SQL(", ").join(cell(SQL('"row"'), name, column.detail["type"]) for name, column in into.items()),
+        back=Identifier(f"back_{number}"),
+        came=Identifier(f"came_{number}"),
     )
-    return Returned(back=Counter({oid: session.do(back, f"bring rows back to {table}")}), parentless=parentless)
 
 
 def _may_go(past: Past, oid: int, column: str) -> bool:

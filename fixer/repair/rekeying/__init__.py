@@ -1,4 +1,4 @@
-"""Rekeying: a column that holds texts of its parent's old key gets the numbers of those parents.
+"""Rekeying: a column that holds texts of its parent's old key gets the new keys of those parents.
 
 The texts are kept in another column. Online, a trigger maps new rows, batches map old rows, and then the two columns
 swap names.
@@ -7,7 +7,7 @@ swap names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
@@ -16,49 +16,23 @@ from fixer.model.table import ForeignKey, Table
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online
 from fixer.repair.quarantine import Mover
+from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.types import family
 
-
-@dataclass(frozen=True)
-class Half:
-    """A column that an interrupted online run left with numbers in most rows; `aside` holds the `legacy` texts."""
-
-    aside: str
-    legacy: str
-
-
-@dataclass(frozen=True)
-class Texts:
-    """The texts of a parent's `legacy` key, in a column that should hold its number."""
-
-    key: ForeignKey
-    legacy: str
-
-    @property
-    def column(self) -> str:
-        """The column that holds them."""
-        return self.key.columns[0]
+_SOME = {
+    "uuid": SQL("'00000000-0000-0000-0000-000000000000'"),
+    "text": SQL("''"),
+}  # stands for any key that is no number
 
 
 def aside_name(table: Table, column: str) -> str:
     """Return the name of the column that keeps the texts."""
     return q.free_name(f"legacy_{column}", table.columns)
-
-
-def match(column: str, legacy: str) -> Composed:
-    """Return the condition that the parent `p` has the text of a column in its `legacy` key."""
-    return SQL("{}::text = {}::text").format(q.column(legacy, "p"), q.column(column))
-
-
-def unmatched(column: str, legacy: str, parent: Table) -> Composed:
-    """Return the condition that a column holds a text that no parent has."""
-    return SQL("{cell} IS NOT NULL AND NOT EXISTS (SELECT FROM (SELECT t.* FROM {rows}) AS p WHERE {match})").format(
-        cell=q.column(column), rows=q.rows_of(parent, own=True), match=match(column, legacy)
-    )
 
 
 def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped: Schema) -> Iterator[Part]:
@@ -101,7 +75,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
         phase=Phase.REFERENCES,
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
-        sql=SQL(";\n").join([_told_apart(texts), _mapped(key, column, [match(aside, legacy)])]),
+        sql=SQL(";\n").join([_told_apart(texts, aside), _mapped(texts, column, [texts.match(q.column(aside))])]),
         lock=Lock.ROW_EXCLUSIVE,
         touches=(key.target,),
         hazard=Hazard.REWRITES_VALUES,
@@ -111,24 +85,21 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
 
 def _in_batches(texts: Texts, mapping: Step, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the steps that map a column while others write: fill a second one, by trigger and batches, then swap."""
-    key, legacy, name, column = texts.key, texts.legacy, texts.key.table, texts.column
+    name, column = texts.key.table, texts.column
     aside = aside_name(actual.tables[name], column)
     beside = online.beside(column)
     type_ = SQL(contract.tables[name].columns[column].full_type)
-    found = SQL("SELECT {} FROM {} AS p WHERE {}::text = {}::text").format(
-        q.column(key.target_columns[0], "p"), q.name(key.target), q.column(legacy, "p"), q.column(column, "new")
-    )
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(beside), type_)
-    yield alter(Phase.REFERENCES, name, f"add {beside} to {name.name}, for the numbers", add)
-    yield sync_triggers.synced(Phase.REFERENCES, name, beside, SQL("({})").format(found), reads_others=True)
+    yield alter(Phase.REFERENCES, name, f"add {beside} to {name.name}, for the new keys", add)
+    yield sync_triggers.synced(Phase.REFERENCES, name, beside, texts.found(q.column(column, "new")), reads_others=True)
     unmapped = SQL("{} AND {}").format(q.is_null(beside), q.not_null([column]))
-    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), match(column, legacy))
+    known, match = texts.known(q.column(column)), texts.match(q.column(column))
     yield replace(
         mapping,
         sql=SQL(""),
         batches=replace(
             mapping.batches,
-            batch=_mapped(key, beside, [match(column, legacy), IN_BATCH, q.is_null(beside)]),
+            batch=_mapped(texts, beside, [match, IN_BATCH, q.is_null(beside)]),
             find=places(name, SQL("{} AND {}").format(unmapped, known)),
             pages=True,
         ),
@@ -136,11 +107,11 @@ def _in_batches(texts: Texts, mapping: Step, actual: Schema, contract: Contract)
     yield Step(
         Phase.REFERENCES,
         name,
-        f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the number",
+        f"rename {name.name}.{column} to {aside}, where the texts stay; {column} is the new key",
         SQL(";\n").join(_swapped(actual.tables[name], column, aside)),
         shape=Shape(renames=((column, aside),), added=(Added(column, kept=_told_by(texts, aside)),)),
     )
-    yield from to_the_last(key, Half(aside, legacy), actual, column)
+    yield from to_the_last(Half(aside, texts), actual, column)
 
 
 def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
@@ -153,27 +124,28 @@ def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
         yield ddl.altered(table.name, SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside)))
 
 
-def to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> Iterator[Step]:
+def to_the_last(half: Half, actual: Schema, holding: str) -> Iterator[Step]:
     """Yield the steps that map the rows that the trigger missed, and drop the trigger and the old foreign keys.
 
     The trigger misses a row if its writer did not see the parent's number yet, or if the row came before its parent.
     As long as the trigger exists, it marks that these steps are not done. `holding` is the column that holds the texts
     today; its foreign keys are dropped.
     """
-    name, column, beside = key.table, key.columns[0], online.beside(key.columns[0])
-    missed = [q.is_null(column), match(half.aside, half.legacy)]
-    known = SQL("EXISTS (SELECT FROM {} AS p WHERE {})").format(q.name(key.target), missed[1])
+    texts, key, column = half.texts, half.texts.key, half.texts.column
+    name, beside = key.table, online.beside(column)
+    missed = [q.is_null(column), texts.match(q.column(half.aside))]
+    known = texts.known(q.column(half.aside))
     yield Step(
         Phase.REFERENCES,
         name,
-        f"map {name.name}.{column} where its row came in before the number of its {key.target.name} was to be seen",
-        _mapped(key, column, missed),
+        f"map {name.name}.{column} where its row came in before the key of its {key.target.name} was to be seen",
+        _mapped(texts, column, missed),
         lock=Lock.ROW_EXCLUSIVE,
         hazard=Hazard.REWRITES_VALUES,
         effect=Effect(changes=(column,)),
         batches=Batches(
             find=places(name, q.all_of([q.is_null(column), q.not_null([half.aside]), known])),
-            batch=_mapped(key, column, [*missed, IN_BATCH]),
+            batch=_mapped(texts, column, [*missed, IN_BATCH]),
         ),
     )
     old = [k for k in actual.tables[name].foreign_keys if k.columns == (holding,)]
@@ -187,21 +159,24 @@ def to_the_last(key: ForeignKey, half: Half, actual: Schema, holding: str) -> It
     )
 
 
-def _told_apart(texts: Texts) -> Composable:
+def _told_apart(texts: Texts, aside: str) -> Composable:
     """Return the block that fails if several parents share a text, which may have happened since the plan was made."""
     key, legacy = texts.key, texts.legacy
-    parent = SQL("SELECT {text} FROM {} AS p WHERE {text} IS NOT NULL GROUP BY 1 HAVING count(*) > 1 LIMIT 1").format(
-        q.name(key.target), text=SQL("{}::text").format(q.column(legacy, "p"))
+    held: Composable = SQL("p.old IS NOT NULL")
+    if texts.mixed:
+        cells = SQL("SELECT {} FROM {} AS t").format(texts.spelt(q.column(aside)), q.name(key.table))
+        held = SQL("p.old IN ({})").format(cells)
+    parent = SQL("SELECT p.old FROM {} WHERE {} GROUP BY 1 HAVING count(DISTINCT p.number) > 1 LIMIT 1").format(
+        texts.carriers(), held
     )
     text = Literal(f"{key.target.name}.{legacy}".replace("%", "%%"))
     return q.block("rows/texts_tell_apart", shared=parent, text=text)
 
 
-def _mapped(key: ForeignKey, column: str, conditions: Iterable[Composable]) -> Composed:
-    """Return the statement that gives a column the number of the parent `p`."""
-    number = q.column(key.target_columns[0], "p")
-    return SQL("UPDATE {} AS t SET {} = {} FROM {} AS p WHERE {}").format(
-        q.name(key.table), Identifier(column), number, q.name(key.target), q.all_of(conditions)
+def _mapped(texts: Texts, column: str, conditions: Iterable[Composable]) -> Composed:
+    """Return the statement that gives a column the new key of the parent `p`."""
+    return SQL("UPDATE {} AS t SET {} = p.number FROM {} WHERE {}").format(
+        q.name(texts.key.table), Identifier(column), texts.carriers(), q.all_of(conditions)
     )
 
 
@@ -211,13 +186,12 @@ def _told_by(texts: Texts, aside: str) -> Composed:
     A row that undo itself brought back has no number and needs none. Only such rows are younger than undo, because
     undo locks others out.
     """
-    key = texts.key
-    known = SQL("SELECT FROM {} AS p WHERE {}").format(q.name(key.target), match(aside, texts.legacy))
-    number = q.column(key.columns[0])
-    nothing = SQL("NOT EXISTS ({}) OR age(t.xmin) <= age(pg_current_xact_id_if_assigned()::xid)").format(known)
-    return SQL("CASE WHEN {} IS NULL THEN {} ELSE EXISTS ({} AND {} = {}) END").format(
-        number, nothing, known, q.column(key.target_columns[0], "p"), number
+    number, known = q.column(texts.column), texts.known(q.column(aside))
+    nothing = SQL("NOT {} OR age(t.xmin) <= age(pg_current_xact_id_if_assigned()::xid)").format(known)
+    same = SQL("EXISTS (SELECT FROM {} WHERE {} AND p.number = {})").format(
+        texts.carriers(), texts.match(q.column(aside)), number
     )
+    return SQL("CASE WHEN {} IS NULL THEN {} ELSE {} END").format(number, nothing, same)
 
 
 def _orphans(
@@ -228,9 +202,7 @@ def _orphans(
     if not rows:
         return
     mover = Mover(actual, contract)
-    nowhere = SQL("{} IS NOT NULL AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
-        q.column(aside), q.name(key.target), match(aside, texts.legacy)
-    )
+    nowhere = SQL("{} IS NOT NULL AND NOT {}").format(q.column(aside), texts.known(q.column(aside)))
     reason = f"its {key.columns[0]} names no row of {key.target.name}"
     policy = mover.policy(key)
     if policy == "quarantine":
@@ -257,27 +229,32 @@ def mapped_later(key: ForeignKey, actual: Schema, contract: Contract) -> Schema:
     renamed = actual.without_foreign_keys(gone).with_renamed_column(name, column, aside)
     table = renamed.tables[name]
     texts = replace(table.columns[aside], not_null=False)
-    today = q.column(texts.stored_as or column)
+    today, type_ = q.column(texts.stored_as or column), contract.tables[name].columns[column].full_type
     numbers = replace(
         contract.tables[name].columns[column],
         not_null=False,
         default=None,
         mapped=aside,
         added=True,
-        now=SQL("CASE WHEN {} IS NOT NULL THEN 0 END").format(today),
+        now=SQL("CASE WHEN {} IS NOT NULL THEN {}::{} END").format(
+            today, _SOME.get(family(contract.tables[name].columns[column].type), SQL("0")), SQL(type_)
+        ),
     )
     return renamed.with_table(table.with_column(texts).with_column(numbers))
 
 
-def without_mark(key: ForeignKey, half: Half, actual: Schema) -> Schema:
+def without_mark(half: Half, actual: Schema) -> Schema:
     """Return the schema after the last row is mapped, without the trigger and the old foreign keys."""
+    texts, key, column = half.texts, half.texts.key, half.texts.column
     over = actual.tables[key.table].foreign_keys
     actual = actual.without_foreign_keys(frozenset((k.table, k.name) for k in over if k.columns == (half.aside,)))
-    table, parent, column = actual.tables[key.table], actual.tables[key.target], key.columns[0]
+    table, parent = actual.tables[key.table], actual.tables[key.target]
     mark = online.syncing(key.table, online.beside(column))
     kept = tuple(obstacle for obstacle in table.obstacles if obstacle.name != mark)
-    number = SQL("coalesce({}, (SELECT {} FROM {} AS p WHERE {} LIMIT 1))").format(
-        q.column(column), q.column(key.target_columns[0], "p"), q.stored(parent), match(half.aside, half.legacy)
+    number = SQL("coalesce({}, (SELECT p.number FROM {} WHERE {} LIMIT 1))").format(
+        q.column(column),
+        texts.carriers(SQL("{} AS t").format(q.stored(parent))),
+        texts.match(q.column(half.aside)),
     )
     mapped = replace(table.columns[column], now=number)
     return actual.with_table(replace(table, obstacles=kept).with_column(mapped))

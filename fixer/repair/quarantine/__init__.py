@@ -9,11 +9,14 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
-from fixer.repair.rows import Going, Rivals, counted, identity, move, places, rewrite
+from fixer.repair.quarantine.circles import around
+from fixer.repair.quarantine.going import after, by_turns_of, together
+from fixer.repair.quarantine.leaving import move, move_jointly
+from fixer.repair.rows import Going, Rivals, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import orphaned, reason_of, reason_under, truly_orphaned, under, with_descendants
+from fixer.sql.following import meets_itself, orphaned, truly_orphaned, under
 
 
 @dataclass(frozen=True)
@@ -40,32 +43,63 @@ class Mover:
 
         Rows that reference them under an existing foreign key come first, under the contract's policy for
         orphans, because a DELETE would silently cascade to them. If the foreign key is only wanted, they
-        come later, before it is added. Raises RefusalError if references form a circle.
+        come later, before it is added. If keys of several tables form a circle, their rows go together.
         """
-        return self._leave(phase, table, Going(condition, reason, rows, rivals), (), kept)
+        return self._leave(phase, table, Going(condition, reason, rows, rivals), kept)
 
-    def _leave(
-        self, phase: Phase, table: QName, going: Going, path: tuple[QName, ...], kept: tuple[str, ...] = ()
-    ) -> Iterator[Part]:
-        """Yield what `quarantine` yields for rows that go after those of the tables `path`."""
+    def _leave(self, phase: Phase, table: QName, going: Going, kept: tuple[str, ...] = ()) -> Iterator[Part]:
+        """Yield what `quarantine` yields."""
         part, table = table, self.actual.wholes(table)[-1]
         if part != table:  # its rows leave through the whole, whose keys bind them as well
             going = _of_part(part, going)
-        if table in path:
-            raise RefusalError(f"rows of {table} reference each other in a circle through {path[-1]}")
-        guards, below = self.actual.incoming(table), (*path, table)
+        tables = around(table, lambda name: self._followers(phase, name, kept if name == table else ()), self._known)
+        if len(tables) > 1:
+            yield from self._leave_together(phase, tables, going, kept)
+            return
+        guards = self.actual.incoming(table)
         keys, missing = self._pointing(table, guards, kept)
         # In this phase its columns are final, and the descendants of such rows in the table would become orphans too.
         own = (key for key in missing if key.table == table and phase is Phase.ORPHANS)
         followed = [key for key in own if self.policy(key) == "quarantine"]
         released = [key for key in keys if key.table == table and self.policy(key) == "null"]
-        going = _together(going, [key for key in (*keys, *followed) if key.table == table and key not in released])
+        going = together(going, [key for key in (*keys, *followed) if key.table == table and key not in released])
         for key in keys:
             if key.table != table or key in released:
-                yield from self._settle(phase, key, _after(key, going, itself_stays=key in released), below)
+                yield from self._settle(phase, key, after(key, going, itself_stays=key in released))
         yield move(phase, self.actual.tables[table], going, guards)
         for key in (key for key in missing if key not in followed):
-            yield from self.orphans(key, rows=0, path=below, after=going.expected)
+            yield from self.orphans(key, rows=0, after_those=going.expected)
+
+    def _leave_together(
+        self, phase: Phase, tables: Sequence[QName], going: Going, kept: tuple[str, ...]
+    ) -> Iterator[Part]:
+        """Yield what `quarantine` yields for the first of these tables, whose keys form a circle."""
+        start = tables[0]
+        followed = {name: self._followers(phase, name, kept if name == start else ()) for name in tables}
+        inside = [key for keys in followed.values() for key in keys if key.table in tables]
+        leaving = {name: by_turns_of(going, start, name, inside) for name in tables}
+        there = {
+            name: self._pointing(name, self.actual.incoming(name), kept if name == start else ()) for name in tables
+        }
+        for name in tables:
+            for key in (key for key in there[name][0] if key not in inside):
+                yield from self._settle(phase, key, after(key, leaving[name], itself_stays=key.table in tables))
+        others = {name: [k for k in self.actual.incoming(name) if k.table not in tables] for name in tables}
+        closed = meets_itself(inside, start, going.expected)
+        yield from move_jointly(phase, self.actual, leaving, closed, others)
+        for name in tables:
+            for key in (key for key in there[name][1] if key not in inside):
+                yield from self.orphans(key, rows=0, after_those=leaving[name].expected)
+
+    def _followers(self, phase: Phase, table: QName, kept: tuple[str, ...] = ()) -> list[ForeignKey]:
+        """Return the foreign keys by which rows follow those of a table to quarantine."""
+        keys, missing = self._pointing(table, self.actual.incoming(table), kept)
+        keys += missing if phase is Phase.ORPHANS else []  # only then are its columns final
+        known = (key for key in keys if key.table in self.actual.tables and not key.period)
+        return [key for key in known if self._policy_in(phase, key) == "quarantine"]
+
+    def _known(self, table: QName) -> list[ForeignKey]:
+        return [key for key in self.actual.incoming(table) if key.table in self.actual.tables]
 
     def _pointing(
         self, table: QName, keys: Collection[ForeignKey], kept: tuple[str, ...]
@@ -77,12 +111,10 @@ class Mover:
         found, lacking = ([key for key in each if set(key.target_columns) != set(kept)] for each in (keys, missing))
         return found, lacking
 
-    def orphans(
-        self, key: ForeignKey, *, rows: int, path: tuple[QName, ...] = (), after: Composable | None = None
-    ) -> Iterator[Part]:
+    def orphans(self, key: ForeignKey, *, rows: int, after_those: Composable | None = None) -> Iterator[Part]:
         """Yield the steps that quarantine, adopt or empty rows without a parent under a wanted foreign key.
 
-        `after` is the condition for parents that will have gone by then.
+        `after_those` is the condition for parents that will have gone by then.
         """
         parent = self.actual.tables.get(key.target)
         if parent and parent.heirs:
@@ -91,11 +123,13 @@ class Mover:
             )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        expects = None if after is None else SQL("({} OR {})").format(condition, under(key, after))
+        expects = None if after_those is None else SQL("({} OR {})").format(condition, under(key, after_those))
         going = Going(condition, reason, rows, find=find, expects=expects)
-        for part in self._settle(Phase.ORPHANS, key, going, path):
-            own = part.atomic.table == key.table and not part.atomic.shape.orphans_by
-            yield part.settling(key.columns, self._rule(key)[1]) if own else part
+        for part in self._settle(Phase.ORPHANS, key, going):
+            step = part.atomic
+            own = step.table == key.table and (step.effect.moves or set(step.effect.changes) <= set(key.columns))
+            settles = own and not step.shape.orphans_by
+            yield part.settling(key.columns, self._rule(key)[1]) if settles else part
 
     def _orphaned(self, key: ForeignKey) -> Composable:
         """Return the condition that the row has no parent, or that its text could be mapped to none."""
@@ -123,21 +157,21 @@ class Mover:
         )
         return places(key.table, among)
 
-    def _settle(self, phase: Phase, key: ForeignKey, going: Going, path: tuple[QName, ...] = ()) -> Iterator[Part]:
+    def _settle(self, phase: Phase, key: ForeignKey, going: Going) -> Iterator[Part]:
         """Yield the steps for rows whose parent is gone, by policy: quarantine, adopt or set to NULL.
 
         Raises RefusalError if no safe way exists.
         """
-        if key.table in path and key.table != key.target:
-            raise RefusalError(f"rows of {key.table} reference each other in a circle through {path[-1]}")
+        if key.period:
+            raise RefusalError(
+                f"{key.name} of {key.table} references rows that have to go by a PERIOD: settle its rows"
+            )
         if key.table not in self.actual.tables:  # a DELETE might cascade there, and further
             there = f"{key.table}, in a schema that the contract does not name,"
             raise RefusalError(f"{there} references rows of {key.target.name} that have to go: settle its rows first")
-        policy = self.policy(key)
-        if policy == "adopt" and phase < Phase.ORPHANS:
-            policy = "quarantine"  # the row that adopts may not exist yet, and these rows cannot wait for it
+        policy = self._policy_in(phase, key)
         if policy == "quarantine":
-            yield from self._leave(phase, key.table, going, tuple(table for table in path if table != key.table))
+            yield from self._leave(phase, key.table, going)
             return
         if policy == "null":
             yield self._rewritten(phase, key, "set to NULL", self.given(key), going)
@@ -179,6 +213,11 @@ class Mover:
     def policy(self, key: ForeignKey) -> str:
         """Return the policy for orphans under a foreign key: quarantine, adopt or null."""
         return self._rule(key)[0]
+
+    def _policy_in(self, phase: Phase, key: ForeignKey) -> str:
+        """Return the policy that a phase can follow: before ORPHANS, the row that adopts may not exist yet."""
+        policy = self.policy(key)
+        return "quarantine" if policy == "adopt" and phase < Phase.ORPHANS else policy
 
     def _rule(self, key: ForeignKey) -> tuple[str, str]:
         """Return the policy for orphans under a foreign key, and what declares it: a hint, or its ON DELETE.
@@ -259,19 +298,3 @@ def _of_part(part: QName, going: Going) -> Going:
     there = SQL("t.tableoid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) p) AND ({})")
     condition, expects = (there.format(Literal(q.quoted(part)), each) for each in (going.condition, going.expected))
     return replace(going, condition=condition, expects=expects, find=None)
-
-
-def _together(going: Going, keys: Sequence[ForeignKey]) -> Going:
-    """Return rows of a table with their descendants by these of its keys to itself."""
-    if not keys:
-        return going
-    whole, expects = (with_descendants(keys, each) for each in (going.condition, going.expected))
-    told = reason_of(keys, going.condition, going.told or Literal(going.reason), whole)
-    return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
-
-
-def _after(key: ForeignKey, going: Going, *, itself_stays: bool) -> Going:
-    """Return the rows that reference by a key those that go; with `itself_stays`, only those that do not go as well."""
-    condition, expects = (under(key, each, itself_stays=itself_stays) for each in (going.condition, going.expected))
-    reason = f"its row of {key.target.name} is in quarantine"
-    return Going(condition, reason, told=reason_under(key), expects=expects)

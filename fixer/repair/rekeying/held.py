@@ -1,0 +1,48 @@
+"""Tells which columns hold an old key of their parent, by their types and by what a repair has left."""
+
+from __future__ import annotations
+
+import re
+
+from fixer.model.contract import Contract
+from fixer.model.schema import Schema
+from fixer.model.table import ForeignKey
+from fixer.repair.constraints import online
+from fixer.repair.constraints.foreign_keys import old_text_key
+from fixer.repair.rekeying.texts import Half, Texts, mixed
+from fixer.sql.types import family
+
+
+def texts_of(key: ForeignKey, actual: Schema, contract: Contract) -> Texts | None:
+    """Return the texts that a column holds in place of the new key of its parent; None if it holds none.
+
+    Where it may hold old and new keys in one type, only its rows can say: see text-reference.
+    """
+    child, parent = actual.tables.get(key.table), actual.tables.get(key.target)
+    if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
+        return None
+    found = child.columns.get(key.columns[0])
+    if found is None or found.now is not None:
+        return None
+    held, new = family(found.type), family(contract.tables[key.table].columns[found.name].type)
+    if held == new or new not in ("integer", "uuid", "text") or held not in ("text", "uuid", "integer"):
+        return None
+    legacy = old_text_key(key, found.name, actual, contract, numbers=new != "integer")
+    return Texts(key, legacy, mixed(key, actual, contract)) if legacy else None
+
+
+def half_of(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
+    """Return what an interrupted run has half mapped: its trigger still exists, its column has the final name."""
+    child, column = actual.tables.get(key.table), key.columns[0]
+    if child is None or key.target not in actual.tables or len(key.columns) != 1:
+        return None
+    beside = online.beside(column)
+    if all(obstacle.name != online.syncing(key.table, beside) for obstacle in child.obstacles):
+        return None
+    asides = [name for name in child.columns if re.fullmatch(rf"legacy_{re.escape(column)}(_\d+)?", name)]
+    if beside in child.columns or not asides:
+        return None
+    aside = max(asides, key=lambda name: (len(name), name))  # the highest number, given last
+    new = family(contract.tables[key.table].columns[column].type)
+    legacy = old_text_key(key, aside, actual, contract, numbers=new != "integer")
+    return Half(aside, Texts(key, legacy, mixed(key, actual, contract))) if legacy else None

@@ -1,0 +1,103 @@
+"""Rows of tables whose foreign keys form a circle go together, counted and with true reasons, and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import fixer
+from fixer.defects._databases import RING_ROWS, ring
+from fixer.errors import NeedsPermission
+from fixer.model.defect import Specimen
+from fixer.model.plan import Plan
+from lab.database import Database, all_of, differences, written
+from lab.laboratory import Case, Laboratory
+
+# Teams belong to offices, badges to teams, and badges lead teams; triggers of the application forbid every DELETE.
+LOST = """
+ALTER TABLE teams DROP CONSTRAINT teams_office_id_fkey; UPDATE teams SET office_id = 9 WHERE id = 1;
+CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER stop BEFORE DELETE ON teams FOR EACH ROW EXECUTE FUNCTION stop();
+CREATE TRIGGER stop BEFORE DELETE ON badges FOR EACH ROW EXECUTE FUNCTION stop();
+"""
+
+
+@contextmanager
+def ringed(laboratory: Laboratory, breaks: str = "", role: str = "superuser") -> Iterator[tuple[Case, Database]]:
+    with laboratory.database(18, Specimen("ring", "", contract=ring, setup=RING_ROWS), role) as case:
+        case.break_(LOST + breaks)
+        yield case, Database(case.server, case.name)
+
+
+def moves(plan: Plan) -> dict[str, int]:
+    return {step.table.name: step.effect.rows for step in plan.steps if step.effect.rows}
+
+
+def moved(run: fixer.Run) -> dict[str, int]:
+    return {entry.table.name: entry.quarantined for entry in run.ledger if entry.quarantined}
+
+
+def reasons(database: Database, table: str) -> list[tuple[str, str]]:
+    rows = database.run(f"SELECT \"row\" ->> 'id', reason FROM fixer_quarantine.{table} ORDER BY 1")
+    return [(row[0], row[1]) for row in rows]
+
+
+@pytest.mark.parametrize("role", ["superuser", "owner"])
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_rows_that_follow_by_turns_are_counted_explained_and_brought_back(
+    laboratory: Laboratory, mode: str, role: str
+) -> None:
+    with ringed(laboratory, role=role) as (case, database):
+        before = all_of(database)
+        plan, run = case.plan(mode=mode), case.apply(mode=mode, allow_hazards="all")
+
+        assert moves(plan) == moved(run) == {"teams": 3, "badges": 2}
+        assert reasons(database, "teams") == [
+            ("1", "its office_id points at no row of offices"),
+            ("2", "its row of badges (id 1) is in quarantine"),
+            ("3", "its row of badges (id 2) is in quarantine"),
+        ]
+        assert reasons(database, "badges") == [
+            (each, f"its row of teams (id {each}) is in quarantine") for each in "12"
+        ]
+        fixer.undo(case.connection, run.run or 0)
+        assert differences(before, database) == []
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_rows_that_came_in_since_the_plan_follow_as_well(laboratory: Laboratory, mode: str) -> None:
+    with ringed(laboratory) as (case, database):
+        plan = case.plan(mode=mode)
+        database.run("INSERT INTO badges (team_id) VALUES (3); INSERT INTO teams VALUES (7, 1, 5)")
+        run = case.apply(plan=plan, allow_hazards="all")
+
+        assert moved(run) == {"teams": 4, "badges": 3}
+
+
+def test_a_reference_that_may_be_empty_breaks_the_circle(laboratory: Laboratory) -> None:
+    contract = ring()
+    contract.tables["teams"].c.lead_id.info["orphans"] = "null"
+    with ringed(laboratory, "UPDATE teams SET lead_id = 1 WHERE id = 1") as (case, database):
+        run = fixer.apply(case.connection, contract, allow_hazards="all")
+
+        assert moved(run) == {"teams": 1, "badges": 1}
+        assert database.run("SELECT id, lead_id FROM teams ORDER BY id") == [(2, None), (3, 2), (4, None), (5, 3)]
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_rows_that_reference_each_other_in_a_circle_are_for_a_person(laboratory: Laboratory, mode: str) -> None:
+    with ringed(laboratory, "UPDATE teams SET lead_id = 2 WHERE id = 1") as (case, database):
+        before = written(database)
+        with pytest.raises(
+            NeedsPermission, match=r"rows of public\.badges, public\.teams .* reference each other in a"
+        ):
+            case.apply(mode=mode, allow_hazards="all")
+
+        assert before == written(database)
+
+
+def test_a_circle_of_rows_that_stay_stops_nobody(laboratory: Laboratory) -> None:
+    with ringed(laboratory, "UPDATE teams SET lead_id = 3 WHERE id = 4") as (case, _):
+        assert moved(case.apply(allow_hazards="all")) == {"teams": 3, "badges": 2}
