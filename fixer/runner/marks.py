@@ -1,8 +1,8 @@
 """Restores what users had set on constraints, indexes and columns that a repair has recreated.
 
-These marks are comments, storage parameters of indexes, cluster marks, replica identities, the storage, compression and
-statistics targets of columns, and owners and targets of extended statistics. No step of a plan restores them: what the
-replacement lacks is copied to it here.
+These marks are comments, storage parameters and statistics targets of indexes, cluster marks, replica identities, the
+storage, compression and statistics targets of columns, and owners and targets of extended statistics. No step of a plan
+restores them: what the replacement lacks is copied to it here.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _untitled(statements: Iterator[tuple[str, Composable]]) -> Iterator[Composab
 
 
 def _on_index(now: Definitions, is_: Item, old: Detail, new: Detail, *, exclusive: bool) -> Iterator[Composable]:
-    names = ["comment", "options"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
+    names = ["comment", "options", "statistics"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
     if not exclusive:
         names = [name for name in names if name != "identity"]
     yield from _untitled(marks(now, is_, {name: old.get(name) for name in names if not new.get(name)}))

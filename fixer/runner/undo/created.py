@@ -100,8 +100,19 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
     for index in (i for i in then.of_kind("index") if i.key not in now.items):
         yield f"create the index {index.name}", SQL(index.detail["definition"])
         yield from marks(then, index, index.detail)
+    yield from _sampled(now, then)
     for key in (key for key in lacking if key.detail["type"] == "f"):
         yield from constraint(then, key)
+
+
+def _sampled(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield the statements that restore statistics targets of indexes, which a column takes with its old type."""
+    for kind in ("index", "constraint"):
+        for item in (item for item in then.of_kind(kind) if item.key in now.items):
+            old, new = ((each.detail if kind == "index" else each.detail["index"] or {}).get("statistics")
+                        for each in (item, now.items[item.key]))  # fmt: skip
+            if old and old != new:
+                yield from marks(then, item, {"statistics": old})
 
 
 def _same_column(key: Item, then: Definitions) -> Item | None:

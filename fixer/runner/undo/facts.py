@@ -43,7 +43,7 @@ def comment(then: Definitions, key: Item) -> Iterator[Titled]:
 
 
 def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
-    """Yield the statements that restore options, comment, cluster mark and replica identity of an index."""
+    """Yield the statements that restore options, comment, statistics, cluster mark, replica identity of an index."""
     name = Identifier(then.table(index.of).schema, index.name)
     if marks.get("options"):
         pairs = [option.partition("=") for option in marks["options"]]
@@ -51,6 +51,9 @@ def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
         yield "", SQL("ALTER INDEX {} SET ({})").format(name, options)
     if marks.get("comment"):
         yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(marks["comment"]))
+    for number, target in marks.get("statistics") or ():
+        column = SQL("ALTER INDEX {} ALTER COLUMN {} SET STATISTICS {}")
+        yield "", column.format(name, Literal(number), Literal(target))
     if marks.get("clustered"):
         yield "", alter(then, index.of, SQL("CLUSTER ON {}").format(Identifier(index.name)))
     if marks.get("identity"):
