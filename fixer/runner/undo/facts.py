@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fixer.model.table import QName
@@ -13,6 +14,7 @@ Titled = tuple[str, Composable]
 STORED = ("storage", "compression", "statistics")  # facts of a column: how its cells are stored and sampled
 _COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+_ONLY = re.compile(r'^(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")+"|\w+) ON )ONLY ')  # of one that partitions have, too
 SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 
@@ -33,6 +35,12 @@ def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
     yield from comment(then, key)
     if key.detail.get("index"):
         yield from marks(then, key, key.detail["index"])
+
+
+def index(then: Definitions, item: Item) -> Iterator[Titled]:
+    """Yield the statements that create an index as it was, also on partitions, with its marks."""
+    yield f"create the index {item.name}", SQL(_ONLY.sub(r"\1", item.detail["definition"]))
+    yield from marks(then, item, item.detail)
 
 
 def comment(then: Definitions, key: Item) -> Iterator[Titled]:
