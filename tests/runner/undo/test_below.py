@@ -69,12 +69,14 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
     "a list of texts": (
         wide,
         f"{KEYED} ALTER TABLE t ADD CONSTRAINT c CHECK (w IN ('a1', 'a2', 'a3', 'a4'));"
-        "COMMENT ON CONSTRAINT c ON t1 IS '1'; ALTER TABLE t1 ADD CONSTRAINT c1 CHECK (w IN ('a2', 'a4')); COMMENT ON CONSTRAINT c1 ON t1 IS 'own'",
+        "COMMENT ON CONSTRAINT c ON t1 IS '1';"
+        "ALTER TABLE t1 ADD CONSTRAINT c1 CHECK (w IN ('a2', 'a4')); COMMENT ON CONSTRAINT c1 ON t1 IS 'own'",
     ),
     "an index": (
         wide,
         f"{KEYED} CREATE INDEX i ON t1 (lower(w), id) WHERE w IN ('a', 'b');"
-        "ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 9; COMMENT ON INDEX i IS 'own'; CREATE STATISTICS s ON w, id FROM t1; ALTER STATISTICS s SET STATISTICS 8",
+        "ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 9; COMMENT ON INDEX i IS 'own';"
+        "CREATE STATISTICS s ON w, id FROM t1; ALTER STATISTICS s SET STATISTICS 8",
     ),
     "names of keys and indexes": (
         wide,
@@ -102,7 +104,8 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
     "heirs": (
         wide,
         "CREATE TABLE t (id int, k int, w varchar(9), PRIMARY KEY (id, k));"
-        "CREATE TABLE h (x int DEFAULT 3) INHERITS (t); INSERT INTO t VALUES (1, 1, 'a1'); ALTER TABLE h ALTER w SET STORAGE EXTERNAL, ALTER w SET STATISTICS 5,"
+        "CREATE TABLE h (x int DEFAULT 3) INHERITS (t); INSERT INTO t VALUES (1, 1, 'a1');"
+        "ALTER TABLE h ALTER w SET STORAGE EXTERNAL, ALTER w SET STATISTICS 5,"
         " ADD CONSTRAINT c CHECK (w IN ('a', 'b')); COMMENT ON CONSTRAINT c ON h IS 'own'; CREATE INDEX i ON h (w)",
     ),
 }
