@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fixer import contract as contracts
 from fixer.compare.examine import beginning, examine, snapshot
@@ -17,7 +18,7 @@ from fixer.connect.settings import MODESTLY
 from fixer.contract.loaded import ContractSource
 from fixer.contract.loaded import prepare as prepare  # the contract suite calls it here
 from fixer.errors import PgmendError, PlanRefused, UsageError
-from fixer.model.choice import EVERYTHING, Choice
+from fixer.model.choice import EVERYTHING, Choice, MaxMoved
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
@@ -30,8 +31,9 @@ from fixer.runner import prune as forgetting
 from fixer.runner import undo as undoing
 from fixer.runner.audience import with_audience
 from fixer.runner.journal import reading
+from fixer.runner.limits import Bounds
 from fixer.runner.online.pace import Pace
-from fixer.runner.preflight import Replan, bound, bounded, permit
+from fixer.runner.preflight import permit
 from fixer.sql.compose import Composable
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
@@ -63,18 +65,20 @@ def plan(
     mode: str = ATOMIC,
     skip: Iterable[str] = (),
     only: Iterable[str] = (),
-    max_moved: int | None = None,
+    max_moved: MaxMoved = None,
 ) -> Plan:
     """Order the repairs that a database needs, and change nothing.
 
     Takes what `check` takes, and raises what it raises; `mode` is ``"atomic"`` or ``"online"``. `skip` names findings
     to leave out, with all that depends on them, each as ``"SLUG"`` or ``"SLUG:OBJECT"``; `only` names those to repair.
-    Raises UsageError if a name fits no finding, NeedsPermission if more than `max_moved` rows would go to quarantine.
+    Raises UsageError if a name fits no finding, NeedsPermission if more than `max_moved` rows would go to quarantine:
+    so many in all, ``"5%"`` of each table, or ``{"users": 100}`` of one.
     """
     _known(mode)
     with session(source, contract, schema=schema) as work:
+        bounds = work.bounds(max_moved)
         made = work.plan(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
-    bound(made.moves, max_moved)
+        bounds.bound(made)
     return made
 
 
@@ -89,7 +93,7 @@ def apply(
     deep: bool = False,
     skip: Iterable[str] = (),
     only: Iterable[str] = (),
-    max_moved: int | None = None,
+    max_moved: MaxMoved = None,
     progress: Progress = SILENT,
     pace: Pace | None = None,
 ) -> Run:
@@ -103,24 +107,25 @@ def apply(
     schema has changed since. `allow_hazards` names the hazards that may be taken, or is ``"all"``.
 
     Raises NeedsPermission when the plan needs other hazards or a human decision, or would move more than `max_moved`
-    rows to quarantine; PlanRefused, TargetError or
-    ApplyFailed when it could not work. In atomic mode nothing is changed then.
+    rows to quarantine, as in `plan`; PlanRefused, TargetError or ApplyFailed when it could not work. In atomic mode
+    nothing is changed then.
     """
     _known(mode)
     allowed, choice = _listed(allow_hazards), Choice(tuple(skip), tuple(only))
     if plan and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: skip and only go without a plan.")
     with session(source, contract, schema=schema) as work:
+        bounds = work.bounds(max_moved)
         report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode, choice=choice)
         permit(chosen, allowed)
-        return work.apply(chosen, report, allowed=allowed, most=max_moved, progress=progress, pace=pace)
+        return work.apply(chosen, report, allowed=allowed, bounds=bounds, progress=progress, pace=pace)
 
 
 def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda title: None) -> Undone:
     """Take a run back: rows, cells and definitions as they were before it, in one transaction.
 
     `progress` is called with the title of each step. Raises UsageError where there is no such run, UndoRefused with
-    the reason where it cannot be taken back: later writes or changes, or a prune. Nothing is changed then.
+    the reason where later writes or changes, or a prune, forbid it. Nothing is changed then.
     """
     with _at_journal(source, f"Run {run} could not be taken back") as link:
         return undoing.undo(link.connection, run, target=link.target, settings=link.settings, progress=progress)
@@ -153,18 +158,21 @@ def ensure(
     *,
     schema: str = "public",
     allow_hazards: Iterable[str] | str = (),
+    max_moved: MaxMoved = None,
 ) -> Run | Report:
     """Make the contract hold, at the start of an application; all its workers may call it at once.
 
     Returns the Report if the contract holds already, which takes milliseconds, or the Run that repaired it. One
     worker repairs, the others wait for it. Raises NeedsPermission if the repair needs a hazard that was not
-    allowed: nothing is changed then, and the application should not start.
+    allowed, or would move more than `max_moved` rows, as in `plan`: nothing is changed then, and the application
+    should not start.
     """
     allowed, deadline = _listed(allow_hazards), time.monotonic() + PATIENCE
     with session(source, contract, schema=schema) as work:
+        bounds = work.bounds(max_moved)
         while True:
             try:
-                return _ensured(work, allowed)
+                return _ensured(work, allowed, bounds)
             except PgmendError as error:  # which passes if it comes of another worker that repairs
                 if time.monotonic() > deadline or not (error.busy or isinstance(error, PlanRefused)):
                     raise
@@ -172,13 +180,13 @@ def ensure(
                 time.sleep(0.1 + random.random() / 5)
 
 
-def _ensured(work: Session, allowed: list[str]) -> Run | Report:
+def _ensured(work: Session, allowed: list[str], bounds: Bounds) -> Run | Report:
     report = work.check()
     if report.ok:
         return report
     chosen = work.planned(report)
     permit(chosen, allowed)
-    return work.apply(chosen, report, allowed=allowed)
+    return work.apply(chosen, report, allowed=allowed, bounds=bounds)
 
 
 def _known(mode: str) -> None:
@@ -243,9 +251,12 @@ class Session:
         """Return the plan with what publications publish of it today."""
         if not plan.steps:
             return plan
-        begin = beginning(self.link.connection, None)
         with snapshot(self.link.connection) as cursor:
-            return with_audience(cursor, plan, begin)
+            return with_audience(cursor, plan, beginning(self.link.connection, None))
+
+    def bounds(self, most: MaxMoved) -> Bounds:
+        """Return how many rows may move; raise UsageError if that is no limit, or names no table of the contract."""
+        return Bounds.of(most, self.contract, self.link.connection, self.link.settings)
 
     def apply(
         self,
@@ -253,11 +264,11 @@ class Session:
         report: Report | None = None,
         *,
         allowed: Iterable[str] = (),
-        most: int | None = None,
+        bounds: Bounds | None = None,
         progress: Progress = SILENT,
         pace: Pace | None = None,
     ) -> Run:
-        """Carry out a plan that was permitted, unless it moves more rows than `most`.
+        """Carry out a plan that was permitted, unless it moves more rows than may go, or unknown many.
 
         A plan that was made of this `report` just now may be followed by one for what came in meanwhile; a plan without
         a report, which was made earlier, is carried out as it is.
@@ -266,12 +277,14 @@ class Session:
             return self._without_steps(plan, report or self.check(choice=plan.choice))
         plan = self.published(plan)  # a publication may have come since it was made
         permit(plan, allowed)
-        bound(plan.moves, most)
+        bounds = bounds or self.bounds(None)
+        there = bounds.permit(plan)
+        link, given = self.link, (self.link.connection, self.contract, plan)
         if plan.mode == ATOMIC:
-            to, settings = self.link.connection, self.link.settings
-            return atomic.run(to, self.contract, plan, settings=settings, progress=progress, most=most)
-        replan = bounded(plan, most, lambda report: self.planned(report, ONLINE)) if report else None
-        return self._online(plan, list(allowed), replan, progress, pace)
+            return atomic.run(*given, settings=link.settings, progress=progress, limits=bounds.limits)
+        further = bounds.again(plan, there, partial(self.planned, mode=ONLINE)) if report else None
+        carry = partial(online.run, *given, another=link.another, pooled=link.pooled, replan=further)
+        return carry(allowed=list(allowed), settings=link.settings, progress=progress, pace=pace)
 
     def _without_steps(self, plan: Plan, report: Report) -> Run:
         """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""
@@ -280,19 +293,3 @@ class Session:
         if report.comparison.unsettled(plan.left):
             raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
         return Run(self.link.target, self.contract.name, plan, report=report)
-
-    def _online(
-        self, plan: Plan, allowed: list[str], replan: Replan | None, progress: Progress, pace: Pace | None
-    ) -> Run:
-        return online.run(
-            self.link.connection,
-            self.contract,
-            plan,
-            another=self.link.another,
-            replan=replan,
-            allowed=allowed,
-            settings=self.link.settings,
-            progress=progress,
-            pace=pace,
-            pooled=self.link.pooled,
-        )

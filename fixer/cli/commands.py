@@ -27,7 +27,6 @@ from fixer.report import text as as_text
 from fixer.report.progress import Teller, teller_of
 from fixer.runner import script as as_sql
 from fixer.runner.online.pace import Pace
-from fixer.runner.preflight import bound
 from fixer.runner.watch import watched
 
 _GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."
@@ -78,15 +77,16 @@ def plan(
     output: str | None,
     script: str | None,
     mode: str,
-    max_moved: int | None,
+    max_moved: tuple[str, ...],
     deep: bool,
     skip: tuple[str, ...],
     only: tuple[str, ...],
 ) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _session(settings, settings.contract_name) as session:
+        bounds = session.bounds(max_moved)
         made = session.plan(deep=deep, mode=mode, choice=Choice(skip, only))
-        bound(made.moves, max_moved)
+        bounds.bound(made)
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
@@ -118,7 +118,7 @@ def apply(
     max_lag: float | None,
     throttle: int | None,
     allow_hazards: tuple[str, ...],
-    max_moved: int | None,
+    max_moved: tuple[str, ...],
     deep: bool,
     skip: tuple[str, ...],
     only: tuple[str, ...],
@@ -129,15 +129,15 @@ def apply(
         raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
     given = plans.read(plan_file, settings.contract, mode) if plan_file else None
     with _session(settings, given.contract if given else settings.contract_name) as session:
+        bounds = session.bounds(max_moved)
         report, chosen = (
             (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
         )
         plans.announce(settings, chosen)
-        nothing = Run(session.link.target, session.contract.name, chosen)
-        plans.permit_or_report(settings, chosen, allow_hazards, max_moved, nothing)
+        plans.permit_or_report(settings, chosen, allow_hazards, bounds, session)
         if chosen.steps and not yes:
             plans.ask(f"Apply this plan to {session.link.target}?", "to apply the plan")
-        carry = partial(session.apply, chosen, report, allowed=allow_hazards, most=max_moved)
+        carry = partial(session.apply, chosen, report, allowed=allow_hazards, bounds=bounds)
         run = _applied(settings, session.link, chosen, carry, Pace(max_lag, throttle))
     settings.show(as_text.of_run(run, verbose=settings.verbose > 0), lambda: as_json.of_run(run))
     return 0 if run.ok else 1

@@ -125,7 +125,10 @@ skip = click.option(
 )
 only = click.option("--only", multiple=True, metavar="SLUG[:OBJECT]", help="Repair this alone; repeatable.")
 max_moved = click.option(
-    "--max-moved", type=click.IntRange(min=0), metavar="N", help="Refuse to move more rows to quarantine."
+    "--max-moved",
+    multiple=True,
+    metavar="[TABLE=]N|P%",
+    help="Refuse to move more rows to quarantine: in all, of a table, or P percent of each; repeatable.",
 )
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled

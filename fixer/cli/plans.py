@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fixer.api import Session
 from fixer.cli import outcome
 from fixer.cli.options import Settings
 from fixer.errors import NeedsPermission, PlanRefused, UsageError
@@ -16,7 +17,8 @@ from fixer.model.plan import Plan, from_json
 from fixer.model.run import Run
 from fixer.report import json as as_json
 from fixer.report import text as as_text
-from fixer.runner.preflight import bound, permit
+from fixer.runner.limits import Bounds
+from fixer.runner.preflight import permit
 
 
 def write(path: str, text: str) -> None:
@@ -55,17 +57,18 @@ def announce(settings: Settings, plan: Plan) -> None:
         sys.stdout.flush()
 
 
-def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], most: int | None, run: Run) -> None:
-    """Raise NeedsPermission where a plan needs what was not allowed, or moves too many rows.
+def permit_or_report(settings: Settings, plan: Plan, allowed: Iterable[str], bounds: Bounds, session: Session) -> None:
+    """Raise NeedsPermission where a plan needs what was not allowed, or moves too many rows, or unknown many.
 
     A JSON reader gets the run that was not begun.
     """
     try:
         permit(plan, allowed)
-        bound(plan.moves, most)
+        bounds.permit(plan)
     except NeedsPermission:
         if settings.format == "json":
-            outcome.emit(as_json.of_run(run) + "\n")
+            nothing = Run(session.link.target, session.contract.name, plan)
+            outcome.emit(as_json.of_run(nothing) + "\n")
         raise
 
 

@@ -33,10 +33,12 @@ log = logging.getLogger("pgmend.rows")
 def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     """Return the comparison with the rows that each step will write; a row that moves counts for the first step.
 
-    Asks nothing if the findings have told all rows.
+    Asks nothing if the findings have told all rows, each of another table. If the database cannot answer, the
+    comparison says why.
     """
     steps = {_same(step): step for step in _expecting(comparison)}
-    if not any(step.follows or not step.effect.rows for step in steps.values()):
+    tables = [step.table for step in steps.values() if step.effect.moves]
+    if len(set(tables)) == len(tables) and not any(step.follows or not step.effect.rows for step in steps.values()):
         return comparison
     ordered = [steps[same] for same in sorted(steps, key=lambda same: same[0])]
     session = Session(cursor)
@@ -46,7 +48,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     except psycopg2.Error as error:
         session.recover(error)
         log.info("the rows that follow others cannot be counted: %s", told(error))
-        return comparison
+        return replace(comparison, uncounted=told(error))
     found = {_same(step): rows.get(number, 0) for number, step in enumerate(ordered)}
     return replace(
         comparison,
@@ -78,12 +80,13 @@ def _same(step: Step) -> _Same:
 
 def _question(steps: list[Step], future: Schema) -> Composable:
     """Return the SELECT for the number of each step and its rows."""
+    shown = {early: _today(future, early=early) for early in {step.phase < Phase.CONVERT for step in steps}}
     each = [
         SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
             Literal(number),
             Literal(-1 if step.effect.moves else number),
-            _as_today(q.name(step.table), step, future),
-            _as_today(step.expects or SQL("false"), step, future),
+            _with(q.name(step.table), shown[step.phase < Phase.CONVERT]),
+            _with(step.expects or SQL("false"), shown[step.phase < Phase.CONVERT]),
         )
         for number, step in enumerate(steps)
     ]
@@ -93,16 +96,19 @@ def _question(steps: list[Step], future: Schema) -> Composable:
     ).format(together(each))
 
 
-def _as_today(statement: Composable, step: Step, future: Schema) -> Composable:
-    """Return a condition with today's rows in place of each table that the plan renames or converts before the step."""
-    if step.phase < Phase.CONVERT:
-        return statement
-    shown = {repr(q.name(name)): _shown(table) for name, table in future.tables.items() if not q.is_stored(table)}
-    return _with(statement, shown)
+def _today(future: Schema, *, early: bool) -> Mapping[str, Composable]:
+    """Return the rows of today in place of each table that the plan renames or changes before a step.
+
+    An `early` step sees the new names, but neither new columns nor new types.
+    """
+    seen = (_early(table) if early else replace(table, leaving=()) for table in future.tables.values())
+    changed = (table for table in seen if not q.is_stored(table))
+    return {repr(q.name(table.name)): SQL("(SELECT * FROM {})").format(q.rows_of(table)) for table in changed}
 
 
-def _shown(table: Table) -> Composable:
-    return SQL("(SELECT * FROM {})").format(q.rows_of(replace(table, leaving=())))
+def _early(table: Table) -> Table:
+    columns = {c.name: replace(c, now=None) for c in table.columns.values() if not c.added}
+    return replace(table, leaving=(), columns=columns)
 
 
 def _with(statement: Composable, shown: Mapping[str, Composable]) -> Composable:

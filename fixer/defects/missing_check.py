@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from sqlalchemy import Boolean, CheckConstraint, Integer, MetaData
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Table as SATable
+
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -46,7 +50,18 @@ def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Rep
     return Repair.of([step.online_as(online.check(name, free, check, title))])
 
 
-SPECIMENS = (Specimen("dropped", "ALTER TABLE books DROP CONSTRAINT books_price_check"),)
+def agreed() -> MetaData:
+    """Return a contract with a check that is a column alone, which PostgreSQL spells without parentheses."""
+    metadata = MetaData()
+    whole = CheckConstraint("agreed", name="all_agree")
+    SATable("terms", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("agreed", Boolean), whole)
+    return metadata
+
+
+SPECIMENS = (
+    Specimen("dropped", "ALTER TABLE books DROP CONSTRAINT books_price_check"),
+    Specimen("of one column alone", "ALTER TABLE terms DROP CONSTRAINT all_agree", contract=agreed),
+)
 NEAR_MISSES = (
     Specimen("it has another name", "ALTER TABLE books RENAME CONSTRAINT books_price_check TO odd"),
     Specimen("an extra check", "ALTER TABLE books ADD COLUMN n integer CHECK (n > 0)"),

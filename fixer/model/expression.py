@@ -7,7 +7,22 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-NONE: frozenset[str] = frozenset()
+# Words that no name may be without quotes (PostgreSQL manual, appendix C).
+RESERVED = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate
+        collation column concurrently constraint create cross current_catalog current_date current_role
+        current_schema current_time current_timestamp current_user default deferrable desc distinct do else end
+        except false fetch for foreign freeze from full grant group having ilike in initially inner intersect
+        into is isnull join lateral leading left like limit localtime localtimestamp natural not notnull null
+        offset on only or order outer overlaps placing primary references returning right select session_user
+        similar some symmetric system_user table tablesample then to trailing true union unique user using
+        variadic verbose when where window with
+        """,
+    )
+)
 _PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|.""", re.DOTALL)
 _QUOTES = re.compile(r"""('(?:[^']|'')*')(::regclass\b)?|"((?:[^"]|"")*)\"""")
@@ -26,8 +41,8 @@ def unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def as_needed(name: str, words: Collection[str] = NONE) -> str:
-    """Return a name, quoted unless it is plain lower case; the reserved `words` are quoted too."""
+def as_needed(name: str, words: Collection[str] = RESERVED) -> str:
+    """Return a name, quoted unless it is plain lower case; reserved `words` are quoted too."""
     return name if _PLAIN_NAME.fullmatch(name) and name not in words else quoted(name)
 
 

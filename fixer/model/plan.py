@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -86,6 +87,7 @@ class Plan:
     question: str = ""  # asked if this may be the wrong database
     choice: Choice = EVERYTHING
     left: tuple[Left, ...] = ()  # what it leaves out by choice
+    uncounted: str = ""  # why the rows that it moves after others could not be counted
 
     @property
     def hazards(self) -> frozenset[Hazard]:
@@ -106,6 +108,8 @@ class Plan:
         kept = [VERSION, self.fingerprint, self.contract, self.mode, self.schemas, self.refusals, steps]
         if self.choice != EVERYTHING:
             kept += [asdict(self.choice), [asdict(each) for each in self.left]]
+        if self.uncounted:
+            kept += [self.uncounted]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
@@ -114,9 +118,13 @@ class Plan:
         return frozenset(name for step in self.steps for name in (step.table, *step.touches))
 
     @property
-    def moves(self) -> int:
-        """The number of rows that it moves to quarantine."""
-        return sum(step.effect.rows for step in self.steps if step.effect.moves)
+    def moves(self) -> Counter[QName]:
+        """The number of rows that it moves to quarantine, by table; each table that loses rows has an entry."""
+        moves: Counter[QName] = Counter()
+        for step in self.steps:
+            if step.effect.moves:
+                moves[step.table] += step.effect.rows
+        return moves
 
     @property
     def renamed(self) -> dict[QName, QName]:
@@ -181,6 +189,7 @@ def from_json(kept: Any) -> Plan:
             question=str(kept.get("question", "")),
             choice=codec.from_json(Choice, kept.get("choice", asdict(EVERYTHING))),
             left=tuple(codec.from_json(Left, each) for each in kept.get("left", ())),
+            uncounted=str(kept.get("uncounted", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise PlanRefused("This file is no plan of this version of `fixer plan -o`: plan again.") from None

@@ -25,6 +25,7 @@ class Comparison:
     findings: tuple[Finding, ...]
     consequences: tuple[Finding, ...] = ()
     choice: Choice = EVERYTHING
+    uncounted: str = ""  # why the rows that its repairs move after others could not be counted
 
     @property
     def left(self) -> tuple[Left, ...]:

@@ -40,6 +40,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
         question=question(actual, comparison.contract) if creates else "",
         choice=comparison.choice,
         left=comparison.left,
+        uncounted=comparison.uncounted,
     )
 
 

@@ -16,7 +16,13 @@ Document = dict[str, object]
 
 def of_report(report: Report) -> str:
     """Return what `check` found."""
-    return _text(head(report.target, report.contract, report.findings))
+    known = head(report.target, report.contract, report.findings)
+    return _text({**known, **_uncounted(report.comparison.uncounted)})
+
+
+def _uncounted(why: str) -> Document:
+    """Return why the rows that go after others could not be counted, if that is so."""
+    return {"uncounted": why} if why else {}
 
 
 def of_plan(plan: Plan) -> str:
@@ -41,6 +47,7 @@ def plan_body(plan: Plan) -> Document:
         **({"published": asdict(plan.published)} if plan.published else {}),
         "question": plan.question,
         **({"choice": asdict(plan.choice), "left": [asdict(each) for each in plan.left]} if plan.left else {}),
+        **_uncounted(plan.uncounted),
         "steps": [step_to_json(step) for step in plan.steps],
     }
 
@@ -57,6 +64,7 @@ def of_run(run: Run) -> str:
             "run": run.run,
             "steps": [step_to_json(step) for step in run.steps],
             "ledger": ledger_to_json(run.ledger),
+            **_uncounted(run.plan.uncounted),
         }
     )
 

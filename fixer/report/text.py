@@ -33,7 +33,14 @@ def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
         findings = [finding for finding in report.findings if finding.point == number]
         parts.append(_point(number, title, ok))
         parts += [Padding(_finding(finding), (0, 0, 0, 4)) for finding in findings]
-    return Group(*parts, Text(), _verdict(report.findings))
+    return Group(*parts, *_uncounted(report.comparison.uncounted), Text(), _verdict(report.findings))
+
+
+def _uncounted(why: str) -> list[Text]:
+    """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
+    return (
+        [Text.assemble(("! ", "yellow"), f"The rows that go after others could not be counted: {why}")] if why else []
+    )
 
 
 def _heading(target: str, contract: str) -> Text:
@@ -88,7 +95,7 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
         parts.append(_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
-    parts += [_left(each) for each in plan.left]
+    parts += [*map(_left, plan.left), *_uncounted(plan.uncounted)]
     if plan.published:
         parts.append(_published(plan.published))
     return Group(*parts, plan_verdict(plan))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -20,6 +20,7 @@ from fixer.compare.examine import look
 from fixer.connect.failures import told
 from fixer.connect.settings import generously
 from fixer.errors import ApplyFailed, PlanRefused
+from fixer.model.choice import Limit
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, Plan, PlannedStep
 from fixer.model.progress import SILENT, Progress
@@ -31,9 +32,10 @@ from fixer.model.table import QName
 from fixer.runner import marks
 from fixer.runner.journal import definitions, ledger, parentless, tables, writing
 from fixer.runner.journal.definitions import Definitions
+from fixer.runner.limits import bound, see_that_it_was_announced
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
-from fixer.runner.preflight import bound, check_schema, preflight, watched_tables
+from fixer.runner.preflight import check_schema, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 
@@ -49,20 +51,22 @@ def run(
     *,
     settings: Mapping[str, str] | None = None,
     progress: Progress = SILENT,
-    most: int | None = None,
+    limits: Sequence[Limit] = (),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Apply a permitted plan in one transaction, retried after a deadlock, serialization failure or lock timeout.
 
-    Raises NeedsPermission if more rows than `most` would go, PlanRefused if the schema has changed since the plan was
-    made, TargetError if the role lacks a right, and ApplyFailed if a step fails or the contract does not hold at the
-    end. Everything is rolled back then, unless the connection broke during COMMIT: the outcome is unknown then, and
-    the message says so.
+    Raises NeedsPermission if more rows would move than the `limits` allow, PlanRefused if the schema has changed since
+    the plan was made or more rows would move than it announced, TargetError if the role lacks a right, and ApplyFailed
+    if a step fails or the contract does not hold at the end. Everything is rolled back then, unless the connection
+    broke during COMMIT: the outcome is unknown then, and the message says so.
     """
 
     def work(cursor: Cursor) -> Run:
         done = _transaction(cursor, contract, plan, progress)
-        bound(sum(entry.quarantined for entry in done.ledger), most)
+        moved = Counter({entry.table: entry.quarantined for entry in done.ledger})
+        bound(moved, limits, {entry.table: entry.before for entry in done.ledger})
+        see_that_it_was_announced(plan, done.ledger)
         return done
 
     return all_or_nothing(connection, work, settings=settings, sleep=sleep)
@@ -76,16 +80,16 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
     relations = definitions.oids(cursor, watched | plan.tables)
-    was = definitions.read(cursor, relations, contract.schemas)
+    was = definitions.read(cursor, relations, contract.schemas, below=True)
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, was, progress)
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
-    left = definitions.read(cursor, relations, contract.schemas)
+    left = definitions.read(cursor, relations, contract.schemas, below=True)
     if marks.kept(cursor, was, left, exclusive=True):
-        left = definitions.read(cursor, relations, contract.schemas)
+        left = definitions.read(cursor, relations, contract.schemas, below=True)
     writing.close_run(cursor, number, ledger_to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 

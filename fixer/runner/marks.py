@@ -1,8 +1,8 @@
 """Restores what users had set on constraints, indexes and columns that a repair has recreated.
 
-These marks are comments, storage parameters of indexes, cluster marks, replica identities, the storage, compression and
-statistics targets of columns, and owners and targets of extended statistics. No step of a plan restores them: what the
-replacement lacks is copied to it here.
+These marks are comments, storage parameters and statistics targets of indexes, cluster marks, replica identities, the
+storage, compression and statistics targets of columns, and owners and targets of extended statistics. No step of a plan
+restores them: what the replacement lacks is copied to it here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.runner.journal.definitions import Definitions, Detail, Item
 from fixer.runner.locking.transaction import TRANSIENT
+from fixer.runner.undo.below import kept_below
 from fixer.runner.undo.facts import STORED, comment, marks, same_statistics, stored
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -31,6 +32,7 @@ def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool 
     Marks that need an ACCESS EXCLUSIVE lock are copied only if `exclusive`.
     """
     statements = [*_lacking(was, now, exclusive=exclusive)]
+    statements += _untitled(kept_below(was.below, now.below, exclusive=exclusive))
     for statement in statements:
         cursor.execute("SAVEPOINT pgmend_mark")
         try:
@@ -45,7 +47,7 @@ def kept(cursor: Cursor, was: Definitions, now: Definitions, *, exclusive: bool 
 
 
 def _lacking(was: Definitions, now: Definitions, *, exclusive: bool) -> Iterator[Composable]:
-    for item in was.items.values():
+    for item in was.above.items.values():
         if now.items.get(item.key) == item:
             continue
         if exclusive and _is_key(item) and item.detail["index"]["identity"]:
@@ -83,7 +85,7 @@ def _untitled(statements: Iterator[tuple[str, Composable]]) -> Iterator[Composab
 
 
 def _on_index(now: Definitions, is_: Item, old: Detail, new: Detail, *, exclusive: bool) -> Iterator[Composable]:
-    names = ["comment", "options"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
+    names = ["comment", "options", "statistics"] + [mark for mark in _ONE_EACH if not _is_taken(now, is_.of, mark)]
     if not exclusive:
         names = [name for name in names if name != "identity"]
     yield from _untitled(marks(now, is_, {name: old.get(name) for name in names if not new.get(name)}))

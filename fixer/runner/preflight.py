@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -12,14 +12,11 @@ from fixer.errors import NeedsPermission, PlanRefused, TargetError
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
 from fixer.model.plan import Plan
-from fixer.model.report import Report
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard
 from fixer.model.table import QName
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading
-
-Replan = Callable[[Report], Plan]
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -33,28 +30,6 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
         names = ",".join(sorted(lacking))
         why = f", because {plan.question}" if plan.question and Hazard.CREATES_SCHEMA in lacking else "."
         raise NeedsPermission(f"The plan needs --allow-hazards {names}{why} {_told(plan, lacking)}{so_far}")
-
-
-def bound(moves: int, most: int | None, *, so_far: str = "Nothing was changed.") -> None:
-    """Raise NeedsPermission if more rows would go to quarantine than may; `so_far` ends the message."""
-    if most is not None and moves > most:
-        noun = "row" if moves == 1 else "rows"
-        raise NeedsPermission(f"The plan moves {moves} {noun} to quarantine, --max-moved allows {most}. {so_far}")
-
-
-def bounded(plan: Plan, most: int | None, replan: Replan) -> Replan:
-    """Return what plans again after a plan; all plans together may not move more rows than `most`."""
-    moves = plan.moves
-
-    def planned(report: Report) -> Plan:
-        nonlocal moves
-        further = replan(report)
-        moves += further.moves
-        if further.moves:
-            bound(moves, most, so_far="What was committed stands.")
-        return further
-
-    return planned
 
 
 def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:

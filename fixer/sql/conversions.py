@@ -85,7 +85,7 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     if {f, w} == {"json", "jsonb"}:
         fits: Composable = SQL("true") if w == "json" else as_jsonb(cell)
         return _plain(wanted.type, fits, SQL("{}::{}").format(cell, SQL(wanted.full_type)), False)
-    return f"no safe way is known from {found.type} to {wanted.type}"
+    return f"no safe way is known from {found.type} to {wanted.type}: what the new type cannot hold would be lost"
 
 
 def _plain(type_: str, fits: Composable, value: Composable, reversible: bool) -> Conversion:
@@ -134,7 +134,7 @@ def _to_text(cell: Composable, wanted: Column) -> Conversion:
 
 def _to_boolean(f: str, found: str, cell: Composable, text: Composable) -> Conversion | str:
     if f not in ("text", "integer", "numeric", "float"):
-        return "no safe way is known to boolean"
+        return f"no safe way is known from {found} to boolean: all but true and false would be lost"
     known = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, (*_TRUE, *_FALSE))))
     value = SQL("lower({}) IN ({})").format(text, SQL(", ").join(map(Literal, _TRUE)))
     if f != "text":  # compared as numbers, because 1.00 is 1
@@ -256,6 +256,8 @@ def statement_for(table: QName, found: Column, wanted: Column) -> str:
     name, type_ = as_needed(found.name), wanted.full_type
     using = f"{name}::{type_}"
     of = f"ALTER TABLE {as_needed(table.schema)}.{as_needed(table.name)} ALTER COLUMN {name}"
+    if found.default is not None:  # which may not convert; the next plan sets the contract's
+        of += f" DROP DEFAULT, ALTER COLUMN {name}"
     if family(wanted.type) in ("timestamptz", "timestamp", "date") and family(found.type) in _COUNTS:
         zone = "" if family(wanted.type) == "timestamptz" else " AT TIME ZONE 'UTC'"
         ways = (f"{of} TYPE {type_} USING to_timestamp({each}){zone};" for each in (name, f"{name} / 1000.0"))

@@ -77,7 +77,7 @@ def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
 def check_clause(name: str, check: Check) -> Composed:
     """Return a check's clause for CREATE TABLE and ADD."""
     kind = (" NO INHERIT" if check.no_inherit else "") + ("" if check.enforced else " NOT ENFORCED")
-    return SQL("CONSTRAINT {} CHECK {}{}").format(Identifier(name), SQL(check.expression), SQL(kind))
+    return SQL("CONSTRAINT {} CHECK ({}){}").format(Identifier(name), SQL(check.expression), SQL(kind))
 
 
 def key_clause(name: str, key: Index) -> Composed:

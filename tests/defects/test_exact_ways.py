@@ -6,7 +6,23 @@ from contextlib import closing
 
 import psycopg2
 import pytest
-from sqlalchemy import ARRAY, JSON, Boolean, Column, Enum, ForeignKey, Numeric, Text, Time, Uuid
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    TIMESTAMP,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    ForeignKey,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Time,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
 
 import fixer
@@ -80,3 +96,34 @@ def test_json_that_jsonb_rejects_moves_to_quarantine_and_comes_back(laboratory: 
         assert database.ask("SELECT count(*) FROM m") == 0
         fixer.undo(connection, run.run)
         assert before == database.ask("SELECT json_agg(m::text ORDER BY id) FROM m")
+
+
+COUNTS = {
+    "bigint NOT NULL DEFAULT 0": TIMESTAMP(timezone=True),
+    "double precision": DateTime(),
+    "numeric(20, 3)": Date(),
+    "integer": TIMESTAMP(timezone=True),
+}
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("seconds", 1), ("milliseconds", 1000)])
+@pytest.mark.parametrize("type_", COUNTS)
+def test_a_count_since_1970_is_shown_with_the_statements_that_convert_it(
+    laboratory: Laboratory, type_: str, unit: str, factor: int
+) -> None:
+    models = MetaData()
+    Table("Or%der", models, key(), Column("user", COUNTS[type_]), schema="group")
+    count = 1_700_000 * factor
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(
+            f'CREATE SCHEMA "group"; CREATE TABLE "group"."Or%der" (id serial PRIMARY KEY, "user" {type_});'
+            f'INSERT INTO "group"."Or%der" ("user") VALUES ({count}), (0)'
+        )
+        [found] = [f for f in fixer.check(connection, models).findings if f.slug == "wrong-type"]
+        ways = dict(way.split(": ") for way in (found.repair.refusal or "").split("convert it: for ")[1].split(" for "))
+        database.run(ways[unit])
+
+        shown = [cell.partition(".")[0] for _, cell in found.sample if cell]
+        assert (found.rows, shown) == (2, [str(count), "0"])
+        assert str(database.ask('SELECT "user"::date FROM "group"."Or%der" ORDER BY id')) == "1970-01-20"
+        assert "wrong-type" not in {f.slug for f in fixer.check(connection, models).findings}

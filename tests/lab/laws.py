@@ -120,7 +120,8 @@ def survival(
     `whole` where even announced cells should lie in quarantine as they were: many repairs of one row may
     rewrite a cell first and move the row then.
     """
-    breaches = [f"the ledger does not add up: {entry}" for entry in run.ledger if not _adds_up(entry)]
+    breaches = [f"the plan cannot count what moves: {plan.uncounted}"] if plan.uncounted else []
+    breaches += [f"the ledger does not add up: {entry}" for entry in run.ledger if not _adds_up(entry)]
     breaches += [f"{source} lies in quarantine for run {r}" for r, source, _ in quarantine if r != run.run]
     for oid, rows in before.items():
         if oid not in after:

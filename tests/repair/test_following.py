@@ -189,6 +189,29 @@ def test_the_command_line_says_how_many_rows_are_too_many(laboratory: Laboratory
             )
 
 
+def renamed() -> MetaData:
+    """Return a contract of tables and of a column that had other names."""
+    metadata = MetaData()
+    Table("owner", metadata, Column("id", Integer, primary_key=True), info={"legacy_names": ["boss"]})
+    Table("pet", metadata, Column("id", Integer, primary_key=True),
+          Column("n", Integer, nullable=False, info={"legacy_names": ["num"]}),
+          Column("owner_id", ForeignKey("owner.id"), nullable=False), info={"legacy_names": ["beast"]})  # fmt: skip
+    return metadata
+
+
+def test_a_row_that_goes_for_two_reasons_counts_once_whatever_its_table_is_called(database: Database) -> None:
+    database.run(
+        "CREATE TABLE boss (id serial PRIMARY KEY); INSERT INTO boss VALUES (1);"
+        "CREATE TABLE beast (id serial PRIMARY KEY, num text NOT NULL, owner_id integer NOT NULL);"
+        "INSERT INTO beast VALUES (1, '1', 1), (2, 'x', 1), (3, '3', 9), (4, 'y', 9)"
+    )
+    plan = fixer.plan(resolve(database.dsn), renamed())
+    run = fixer.apply(resolve(database.dsn), renamed(), allow_hazards="all")
+
+    assert (announced(plan), plan.uncounted) == ({"pet": 3}, "")
+    assert moved(run) == {"pet": 3}
+
+
 LOWER = MetaData()
 _NAMES = Table("account", LOWER, Column("id", Integer, primary_key=True), Column("name", Text), Column("gone", Text))
 Index("one_name", func.lower(_NAMES.c.name), unique=True)

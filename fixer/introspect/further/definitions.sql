@@ -50,6 +50,11 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
            'index', (SELECT jsonb_build_object('comment', pg_catalog.obj_description(x.oid, 'pg_class'),
                                                'options', x.reloptions, 'clustered', i.indisclustered,
                                                'identity', i.indisreplident)
+                            || coalesce((SELECT jsonb_build_object('statistics', jsonb_agg(
+                                                    jsonb_build_array(a.attnum, a.attstattarget) ORDER BY a.attnum))
+                                           FROM pg_catalog.pg_attribute a
+                                          WHERE a.attrelid = x.oid AND a.attstattarget >= 0
+                                         HAVING count(*) > 0), '{}')
                        FROM pg_catalog.pg_index i
                        JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
                       WHERE i.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x'))),
@@ -64,7 +69,11 @@ SELECT 'index', i.indrelid || '.' || x.relname, i.indrelid::bigint, x.relname::t
        jsonb_build_object(
            'definition', pg_catalog.pg_get_indexdef(x.oid), 'numbers', i.indkey::text,
            'comment', pg_catalog.obj_description(x.oid, 'pg_class'),
-           'clustered', i.indisclustered, 'identity', i.indisreplident), ''
+           'clustered', i.indisclustered, 'identity', i.indisreplident)
+       || coalesce((SELECT jsonb_build_object('statistics', jsonb_agg(jsonb_build_array(a.attnum, a.attstattarget)
+                                                                      ORDER BY a.attnum))
+                      FROM pg_catalog.pg_attribute a
+                     WHERE a.attrelid = x.oid AND a.attstattarget >= 0 HAVING count(*) > 0), '{}'), ''
   FROM wanted c
   JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition

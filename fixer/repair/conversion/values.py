@@ -30,7 +30,7 @@ def misfits(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> I
     """
     way = way_of(finding, actual, contract)
     if isinstance(way, str):
-        yield replace(finding, repair=refuse(way))
+        yield replace(finding, asks=partial(_held, finding, actual), repair=refuse(way))
         return
     yield replace(finding, asks=partial(_misfits, finding, way, actual))
     table = actual.tables[finding.table]
@@ -74,6 +74,13 @@ def _misfits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Pro
     odd = SQL("{} IS NOT NULL AND NOT ({})").format(column, understood(finding, way, actual))
     probe = rows_where(actual, finding.table, odd)
     return replace(probe, show=(*probe.show, ordered(actual.tables[finding.table], finding.about.column)))
+
+
+def _held(finding: Finding[OfColumn], actual: Schema) -> Probe:
+    """Return the probe for the values that a person has to decide about."""
+    column = q.column(finding.about.column)
+    probe = rows_where(actual, finding.table, SQL("{} IS NOT NULL").format(column))
+    return replace(probe, show=(*probe.show, SQL("{}::text").format(column)))
 
 
 def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Conversion | str:

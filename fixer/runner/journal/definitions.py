@@ -17,6 +17,7 @@ from fixer import introspect
 from fixer.model.table import QName
 from fixer.sql.compose import SQL, Identifier, Literal
 
+BELOW = "below "  # begins the kinds of what partitions and heirs have of their own
 UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
 Key = tuple[str, str]  # the kind, and the identifier within that kind
 Detail = Mapping[str, Any]  # as psycopg2 gives jsonb; definitions.sql says what each kind has
@@ -79,6 +80,17 @@ class Definitions:
         """The oids of the tables by their names."""
         return {str(self.table(item.of)): item.of for item in self.of_kind("table")}
 
+    @cached_property
+    def above(self) -> Definitions:
+        """These definitions without those of partitions and heirs."""
+        return replace(self, items={key: item for key, item in self.items.items() if not key[0].startswith(BELOW)})
+
+    @cached_property
+    def below(self) -> Definitions:
+        """What partitions and heirs have of their own."""
+        found = (replace(i, kind=i.kind.removeprefix(BELOW)) for i in self.items.values() if i.kind.startswith(BELOW))
+        return Definitions({item.key: item for item in found})
+
     def of_kind(self, kind: str) -> Iterator[Item]:
         """Yield the items of one kind, sorted by identifier."""
         yield from self._sorted.get(kind, ())
@@ -110,7 +122,8 @@ class Definitions:
 
     def followed_by(self, later: Definitions) -> Definitions:
         """Return these definitions, in which those of `later` replace all that these say about the same tables."""
-        kept = {key: item for key, item in self.items.items() if item.of not in later.relations}
+        known = later.relations | later.below.relations
+        kept = {key: item for key, item in self.items.items() if item.of not in known}
         return Definitions({**kept, **later.items}, {**self.positions, **later.positions})
 
     def table(self, oid: int) -> QName:
@@ -159,14 +172,25 @@ _CHOOSE = (
 )
 
 
-def read(cursor: Cursor, relations: Collection[int], schemas: Iterable[str], *, prepared: bool = False) -> Definitions:
+def read(
+    cursor: Cursor,
+    relations: Collection[int],
+    schemas: Iterable[str],
+    *,
+    prepared: bool = False,
+    below: bool = False,
+) -> Definitions:
     """Read the definitions of these tables and of all that belongs to them, with every name qualified.
 
-    Enum types and unowned sequences of the `schemas` are read as well; `prepared` uses what `prepare` has prepared.
+    Enum types and unowned sequences of the `schemas` are read as well; with `below`, also what partitions and heirs
+    have of their own. `prepared` uses what `prepare` has prepared.
     """
     query = f"EXECUTE {_PREPARED}" if prepared else introspect.query("definitions")
     cursor.execute(_CHOOSE + query, (list(relations), list(schemas)))
     items = [Item(*row) for row in cursor.fetchall()]
+    if below:
+        cursor.execute(introspect.query("below"))
+        items += [Item(*row) for row in cursor.fetchall()]
     return Definitions({item.key: item for item in items}, _positions(cursor, items))
 
 

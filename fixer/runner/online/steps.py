@@ -124,12 +124,13 @@ def _jointly(
 def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, rows: int) -> frozenset[int]:
     """Enter a finished step, with the definitions that it left; return the oids of the tables that it touched."""
     touched = definitions.oids(cursor, [step.table, *step.touches])
-    left = work.transactions.defined(cursor, touched)
     exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
+    below = exclusive and bool(standing.was.below.items)
+    left = work.transactions.defined(cursor, touched, below=below)
     if is_strong(step) and marks.kept(cursor, standing.was, left, exclusive=exclusive):
-        left = work.transactions.defined(cursor, touched)
+        left = work.transactions.defined(cursor, touched, below=below)
     orphans = parentless.count(cursor, parentless.compose(cursor, step, standing.was))
-    writing.enter_step(cursor, work.transactions.run, step, rows, left, orphans=orphans)
+    writing.enter_step(cursor, work.transactions.run, step, rows, left.above, orphans=orphans)
     return touched
 
 

@@ -70,6 +70,6 @@ class Transactions:
             if not self.connection.closed:
                 self.connection.autocommit = False
 
-    def defined(self, cursor: Cursor, relations: Collection[int]) -> Definitions:
-        """Read the definitions of these tables and of all that belongs to them."""
-        return definitions.read(cursor, relations, self.schemas, prepared=not self.pooled)
+    def defined(self, cursor: Cursor, relations: Collection[int], *, below: bool = False) -> Definitions:
+        """Read the definitions of these tables and of all that belongs to them; with `below`, of partitions as well."""
+        return definitions.read(cursor, relations, self.schemas, prepared=not self.pooled, below=below)

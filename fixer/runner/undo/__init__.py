@@ -20,6 +20,7 @@ from fixer.runner.journal import ledger, reading, tables, writing
 from fixer.runner.journal.reading import Account
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
+from fixer.runner.undo.below import bring_below_back, name_not_nulls
 from fixer.runner.undo.coming_back import bring_back, prove
 from fixer.runner.undo.past import Past, Undoable, look_back
 from fixer.runner.undo.publications import identify_as_before, identify_by_all
@@ -76,7 +77,8 @@ def _undoable(cursor: Cursor, account: Account) -> Undoable:
         if shared := found.relations & (before.relations | left.relations):
             names = ", ".join(sorted(str(found.table(oid)) for oid in shared))
             raise UndoRefused(f"Run {later} came after and changed {names}: take that one back first.")
-    return Undoable(number, account.steps, before, left)
+    below = before.below, left.below if account.finished else None
+    return Undoable(number, account.steps, before.above, left.above, below)
 
 
 def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[Entry, ...], int]:
@@ -117,7 +119,9 @@ def _returned(session: Session, past: Past) -> Returned:
     retype(session, past)
     identities = {**identify_by_all(session, past), **identities}
     returned += take_back(session, past, early)
+    name_not_nulls(session, past)
     anew = bring_back(session, past, awake, returned, wholes)
+    bring_below_back(session, past)
     identify_as_before(session, identities)
     prove(session, past, anew)
     return returned

@@ -9,7 +9,18 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item
 from fixer.runner.undo.dropped import changed
-from fixer.runner.undo.facts import STORED, SWITCH, Titled, alter, constraint, full, marks, same_statistics, stored
+from fixer.runner.undo.facts import (
+    STORED,
+    SWITCH,
+    Titled,
+    alter,
+    constraint,
+    full,
+    index,
+    marks,
+    same_statistics,
+    stored,
+)
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
@@ -97,11 +108,21 @@ def _constraints(now: Definitions, then: Definitions) -> Iterator[Titled]:
     for key in sorted(own, key=lambda key: order.get(key.detail["type"], 4)):
         if not (key.detail["type"] == "n" and (key.of, tuple(key.detail["columns"])) in named):
             yield from constraint(then, key)
-    for index in (i for i in then.of_kind("index") if i.key not in now.items):
-        yield f"create the index {index.name}", SQL(index.detail["definition"])
-        yield from marks(then, index, index.detail)
+    for lost in (i for i in then.of_kind("index") if i.key not in now.items):
+        yield from index(then, lost)
+    yield from _sampled(now, then)
     for key in (key for key in lacking if key.detail["type"] == "f"):
         yield from constraint(then, key)
+
+
+def _sampled(now: Definitions, then: Definitions) -> Iterator[Titled]:
+    """Yield the statements that restore statistics targets of indexes, which a column takes with its old type."""
+    for kind in ("index", "constraint"):
+        for item in (item for item in then.of_kind(kind) if item.key in now.items):
+            old, new = ((each.detail if kind == "index" else each.detail["index"] or {}).get("statistics")
+                        for each in (item, now.items[item.key]))  # fmt: skip
+            if old and old != new:
+                yield from marks(then, item, {"statistics": old})
 
 
 def _same_column(key: Item, then: Definitions) -> Item | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fixer.model.table import QName
@@ -13,6 +14,7 @@ Titled = tuple[str, Composable]
 STORED = ("storage", "compression", "statistics")  # facts of a column: how its cells are stored and sampled
 _COMPRESSION = {"": "default", "p": "pglz", "l": "lz4"}
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
+_ONLY = re.compile(r'^(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")+"|\w+) ON )ONLY ')  # of one that partitions have, too
 SWITCH = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA", "D": "DISABLE"}
 
 
@@ -35,6 +37,12 @@ def constraint(then: Definitions, key: Item) -> Iterator[Titled]:
         yield from marks(then, key, key.detail["index"])
 
 
+def index(then: Definitions, item: Item) -> Iterator[Titled]:
+    """Yield the statements that create an index as it was, also on partitions, with its marks."""
+    yield f"create the index {item.name}", SQL(_ONLY.sub(r"\1", item.detail["definition"]))
+    yield from marks(then, item, item.detail)
+
+
 def comment(then: Definitions, key: Item) -> Iterator[Titled]:
     """Yield the statement that restores the comment on a constraint, if it had one."""
     if key.detail["comment"]:
@@ -43,7 +51,7 @@ def comment(then: Definitions, key: Item) -> Iterator[Titled]:
 
 
 def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
-    """Yield the statements that restore options, comment, cluster mark and replica identity of an index."""
+    """Yield the statements that restore options, comment, statistics, cluster mark, replica identity of an index."""
     name = Identifier(then.table(index.of).schema, index.name)
     if marks.get("options"):
         pairs = [option.partition("=") for option in marks["options"]]
@@ -51,6 +59,9 @@ def marks(then: Definitions, index: Item, marks: Detail) -> Iterator[Titled]:
         yield "", SQL("ALTER INDEX {} SET ({})").format(name, options)
     if marks.get("comment"):
         yield "", SQL("COMMENT ON INDEX {} IS {}").format(name, Literal(marks["comment"]))
+    for number, target in marks.get("statistics") or ():
+        column = SQL("ALTER INDEX {} ALTER COLUMN {} SET STATISTICS {}")
+        yield "", column.format(name, Literal(number), Literal(target))
     if marks.get("clustered"):
         yield "", alter(then, index.of, SQL("CLUSTER ON {}").format(Identifier(index.name)))
     if marks.get("identity"):

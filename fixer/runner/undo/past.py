@@ -27,6 +27,7 @@ class Undoable:
     steps: tuple[DoneStep, ...]
     before: Definitions  # as the run found them
     left: Definitions  # as it left them
+    below: tuple[Definitions, Definitions | None]  # likewise, what partitions and heirs had; None if it was interrupted
 
     @property
     def relations(self) -> frozenset[int]:
@@ -34,9 +35,13 @@ class Undoable:
         return self.before.relations | self.left.relations
 
     def read(self, cursor: Cursor) -> Definitions:
-        """Read the definitions as they are at this moment."""
+        """Read the definitions as they are at this moment, but for partitions and heirs."""
         schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
         return definitions.read(cursor, self.relations, schemas)
+
+    def read_below(self, cursor: Cursor) -> Definitions:
+        """Read what partitions and heirs have of their own at this moment."""
+        return definitions.read(cursor, self.relations, [], below=True).below
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Past:
     ours: frozenset[Key]  # what the run made, changed or dropped
     theirs: Mapping[Key, Item]  # what is there now and is not the run's
     superuser: bool  # whether the role is one
+    below: Definitions  # what partitions and heirs have now
 
     @property
     def run(self) -> int:
@@ -122,7 +128,7 @@ def look_back(session: Session, ran: Undoable) -> Past:
     then = Definitions({**theirs, **back}, ran.before.positions)
     session.cursor.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user")
     superuser = bool((session.cursor.fetchone() or (False,))[0])
-    return Past(ran, now, then, ours, theirs, superuser)
+    return Past(ran, now, then, ours, theirs, superuser, ran.read_below(session.cursor))
 
 
 def _ours(ran: Undoable) -> frozenset[Key]:

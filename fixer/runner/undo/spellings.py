@@ -62,7 +62,7 @@ def _on_a_copy(cursor: Cursor, item: Item, table: QName) -> str:
         cursor.execute(add.format(q.name(copy), Identifier(item.name), SQL(item.detail["definition"])))
         spelt = (
             "SELECT pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint"
-            " WHERE conrelid = {} AND conname = %s"
+            " WHERE conrelid = %s::pg_catalog.regclass AND conname = %s"
         )
     else:
         unique = "UNIQUE " if item.detail["definition"].startswith("CREATE UNIQUE") else ""
@@ -70,10 +70,10 @@ def _on_a_copy(cursor: Cursor, item: Item, table: QName) -> str:
         cursor.execute(create.format(Identifier(item.name), q.name(copy), SQL(_tail(cursor, item, table))))
         spelt = (
             "SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i"
-            " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = {} AND c.relname = %s"
+            " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+            " WHERE i.indrelid = %s::pg_catalog.regclass AND c.relname = %s"
         )
-    home = SQL("{}::pg_catalog.regclass").format(q.Literal(q.quoted(copy)))
-    cursor.execute(SQL(spelt).format(home), (item.name,))
+    cursor.execute(spelt, (q.quoted(copy), item.name))
     (text,) = cursor.fetchone() or ("",)
     return _tail(cursor, replace(item, detail={"definition": text}), copy)
 

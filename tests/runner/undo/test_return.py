@@ -42,6 +42,7 @@ from lab.laboratory import VERSIONS, Laboratory
 Lines = Counter[tuple[str, str]]
 MARK = re.compile(
     r"COMMENT ON (?:CONSTRAINT|INDEX|COLUMN|STATISTICS|TRIGGER) \S+ .*|GRANT .*|ALTER STATISTICS .*"
+    r"|ALTER INDEX .* SET STATISTICS .*"
     r"|ALTER TABLE .* (?:CLUSTER ON|REPLICA IDENTITY|SET (?:STATISTICS|STORAGE|COMPRESSION|\()|(?:DIS|EN)ABLE) ?.*"
 )
 
@@ -115,6 +116,13 @@ def chain(kind: Any) -> MetaData:
           Column("no", Integer, primary_key=True, autoincrement=False))  # fmt: skip
     Table("c", metadata, Column("id", Integer, primary_key=True), Column("a_id", kind), Column("no", Integer),
           ForeignKeyConstraint(["a_id", "no"], ["b.a_id", "b.no"], name="c_fkey"))  # fmt: skip
+    return metadata
+
+
+def odd() -> MetaData:
+    metadata = MetaData()
+    Table('T."%s', metadata, Column("i%d", Integer, primary_key=True), Column('w."%s', String(20)),
+          Column("n", BigInteger), schema='S."%b')  # fmt: skip
     return metadata
 
 
@@ -246,6 +254,21 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
         shop,
         f"{SHOP} ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id, qty);"
         "ALTER TABLE orders CLUSTER ON orders_pkey; ALTER TABLE orders REPLICA IDENTITY USING INDEX orders_pkey",
+    ),
+    "statistics targets of indexes": (
+        things(Column("n", BigInteger), Column("w", String(20))),
+        "CREATE TABLE t (id serial PRIMARY KEY, n int, w varchar(9)); INSERT INTO t (n, w) VALUES (1, 'a'), (2, 'b');"
+        "CREATE INDEX i ON t ((n + 1), w, (lower(w))); ALTER INDEX i ALTER COLUMN 1 SET STATISTICS 321,"
+        " ALTER COLUMN 3 SET STATISTICS 0; ALTER TABLE t ADD CONSTRAINT x EXCLUDE (upper(w) WITH =);"
+        "ALTER INDEX x ALTER COLUMN 1 SET STATISTICS 7",
+    ),
+    "odd names, under a list of texts": (
+        odd,
+        'CREATE SCHEMA "S.""%b"; CREATE TABLE "S.""%b"."T.""%s" ("i%d" serial PRIMARY KEY, "w.""%s" varchar(9)'
+        """ CHECK ("w.""%s" IN ('%s', '{}')), n int);"""
+        """INSERT INTO "S.""%b"."T.""%s" ("w.""%s") VALUES ('%s'), ('{}');"""
+        """CREATE INDEX "i%s" ON "S.""%b"."T.""%s" (n) WHERE "w.""%s" IN ('%s', 'a');"""
+        """COMMENT ON INDEX "S.""%b"."i%s" IS '50%% {}'""",
     ),
     "triggers of partitions, each in its own state": (
         things(Column("k", Integer, primary_key=True), Column("v", String(20))),
