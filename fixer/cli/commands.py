@@ -60,7 +60,7 @@ def check(settings: Settings, deep: bool) -> int:
     if not (unreadable and known.json):  # or else it is one document with the error
         settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
     if unreadable:
-        raise TargetError("Not all rows could be read: see the findings, and let their owner GRANT SELECT.")
+        raise TargetError("Not all rows could be read: each such finding says why, and what lets this role read them.")
     return 0 if report.ok else 1
 
 
