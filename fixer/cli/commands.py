@@ -50,11 +50,12 @@ def _session(settings: Settings, name: str) -> Iterator[Session]:
 
 @cli.command()
 @options.deep
+@options.role
 @common
-def check(settings: Settings, deep: bool) -> int:
+def check(settings: Settings, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
     with _session(settings, settings.contract_name) as session:
-        report = session.check(deep=deep)
+        report = session.check(deep=deep, role=role)
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
     known.findings = report.findings
     if not (unreadable and known.json):  # or else it is one document with the error
@@ -85,7 +86,7 @@ def plan(
 ) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _session(settings, settings.contract_name) as session:
-        made = session.plan(deep=deep, mode=mode, choice=Choice(skip, only))
+        _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
         bound(made.moves, max_moved)
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")

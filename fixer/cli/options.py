@@ -127,6 +127,7 @@ only = click.option("--only", multiple=True, metavar="SLUG[:OBJECT]", help="Repa
 max_moved = click.option(
     "--max-moved", type=click.IntRange(min=0), metavar="N", help="Refuse to move more rows to quarantine."
 )
+role = option("--role", metavar="ROLE", help="Find the rights that the application's role lacks.")
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
 )

@@ -47,7 +47,8 @@ SELECT 'rule', c.oid, r.rulename::text,
   JOIN wanted c ON c.oid = r.ev_class AND c.relkind IN ('r', 'p')
  WHERE r.ev_type <> '1'
  UNION ALL
--- What a policy permits, and whether it is for the role of this session (y), or for others (n).
+-- What a policy permits, and whether it is for the application's role (y), or for others (n): that of this session
+-- where the setting pgmend.role names none.
 SELECT 'policy', c.oid, p.polname::text,
        CASE WHEN p.polpermissive
             THEN ARRAY (SELECT d.deed FROM (VALUES ('r', 'SELECT'), ('a', 'INSERT'), ('w', 'UPDATE'), ('d', 'DELETE'))
@@ -55,7 +56,9 @@ SELECT 'policy', c.oid, p.polname::text,
                          WHERE p.polcmd::text IN ('*', d.cmd))
             ELSE ARRAY[]::text[] END,
        CASE WHEN EXISTS (SELECT FROM unnest(p.polroles) AS r (oid)
-                          WHERE r.oid = 0 OR pg_catalog.pg_has_role(r.oid, 'USAGE')) THEN 'y' ELSE 'n' END, 0, NULL
+                          WHERE r.oid = 0 OR pg_catalog.pg_has_role(
+                                coalesce(nullif(current_setting('pgmend.role', true), ''), current_user),
+                                r.oid, 'USAGE')) THEN 'y' ELSE 'n' END, 0, NULL
   FROM pg_catalog.pg_policy p
   JOIN wanted c ON c.oid = p.polrelid
  UNION ALL
