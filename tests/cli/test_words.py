@@ -156,4 +156,4 @@ def test_it_starts_with_a_click_whose_types_are_not_generic() -> None:
     words = "import click; click.ParamType.__class_getitem__ = None; import fixer.cli.commands"
     ended = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, cwd=HOUSE)
 
-    assert (0, "") == (ended.returncode, ended.stderr)
+    assert (ended.returncode, ended.stderr) == (0, "")
