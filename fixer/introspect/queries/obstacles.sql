@@ -24,10 +24,25 @@
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
           AND d.objsubid > 0
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
-SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name, ARRAY[]::text[] AS columns,
+-- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
+-- and what the function returns or whether it may refuse, as its source says without strings and comments.
+SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
+       ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
+                WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
+                UNION ALL
+               SELECT 'when' WHERE g.tgqual IS NOT NULL
+                UNION ALL
+               SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                UNION ALL
+               SELECT 'returns ' || lower(m.found[1])
+                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid
+  LEFT JOIN (pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql')
+    ON f.oid = g.tgfoid AND g.tgtype & 67 = 3
+ CROSS JOIN LATERAL (
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body) b
  WHERE NOT g.tgisinternal
  UNION ALL
 SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
