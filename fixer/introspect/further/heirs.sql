@@ -27,15 +27,17 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
                 UNION ALL
                SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
-               SELECT 'returns ' || lower(m.found[1])
+               SELECT 'returns ' || lower(btrim(m.found[1], ' ()'))
                  FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
        g.tgenabled::text AS enabled
   FROM under u
   JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgtype & 1 = 1
-  LEFT JOIN (pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql')
-    ON f.oid = g.tgfoid AND g.tgtype & 67 = 3
- CROSS JOIN LATERAL (
-       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body) b
+  LEFT JOIN LATERAL (
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body
+         FROM pg_catalog.pg_proc f
+         JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
+        WHERE f.oid = g.tgfoid
+       OFFSET 0) b ON g.tgtype & 67 = 3
   LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
   LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
  WHERE coalesce(k.contype, 't') = 't' AND g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')

@@ -34,15 +34,17 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
                 UNION ALL
                SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
-               SELECT 'returns ' || lower(m.found[1])
+               SELECT 'returns ' || lower(btrim(m.found[1], ' ()'))
                  FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid
-  LEFT JOIN (pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql')
-    ON f.oid = g.tgfoid AND g.tgtype & 67 = 3
- CROSS JOIN LATERAL (
-       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body) b
+  LEFT JOIN LATERAL (
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body
+         FROM pg_catalog.pg_proc f
+         JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
+        WHERE f.oid = g.tgfoid
+       OFFSET 0) b ON g.tgtype & 67 = 3
  WHERE NOT g.tgisinternal
  UNION ALL
 SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
