@@ -2,8 +2,7 @@
 
 Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing; no error tells the application.
 Cure: a person drops, disables or mends the trigger, because only a person knows what it is for. A trigger that keeps
-all new rows out is an error, one that keeps changes or deletions out a warning. What other triggers do to values, or
-in another language than PL/pgSQL, cannot be judged from their definitions: the contract suite tries it with rows.
+all new rows out is an error, one that keeps changes or deletions out a warning.
 """
 
 from __future__ import annotations
