@@ -43,6 +43,19 @@ seen on the specimens at the end of each file:
 A plan may also need hazards for what is repaired along with a finding, such as an index that is rebuilt: `fixer plan`
 lists them all before anything is changed.
 """
+TAIL = """\
+## What a check cannot judge
+
+Only rows show these; `pytest --pyargs contracts` writes some, rolls them back, and names what acts on the table.
+
+- Which values a trigger changes, which rows a constraint trigger refuses, and what a trigger does in another language
+  than PL/pgSQL: because a definition does not say what its code does to a row.
+- Which rows a policy hides, or refuses, by its condition: because that may depend on settings of the session.
+- Which tables the code of a trigger or a default reads and writes: because rights on them are asked only then.
+- What the application's role lacks, if nobody names it with `--role`: because a database does not say which role it is.
+- What an event trigger does: because it acts on definitions, not on rows. It sees the statements of the fixer, too; if
+  it refuses one, the run ends with its message.
+"""
 COLUMNS = "| slug | what is wrong | what it costs | the cure | it needs |\n|---|---|---|---|---|"
 
 
@@ -54,7 +67,7 @@ def page() -> str:
         classes = sorted((each for each in defects.all_classes() if point == each.POINT), key=lambda each: each.SLUG)
         rows = [_row(each, needs[each.SLUG]) for each in classes]
         parts += [f"## Point {point}: {title}\n", COLUMNS, *rows, ""]
-    return "\n".join(parts)
+    return "\n".join([*parts, TAIL])
 
 
 def _row(defect: DefectClass, needs: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from fixer import contract as contracts
 from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.failures import doing
 from fixer.connect.link import Link, Source, opened
-from fixer.connect.settings import MODESTLY
+from fixer.connect.settings import MODESTLY, ROLE
 from fixer.contract.loaded import ContractSource
 from fixer.contract.loaded import prepare as prepare  # the contract suite calls it here
 from fixer.errors import PgmendError, PlanRefused, UsageError
@@ -42,18 +42,23 @@ log = logging.getLogger("pgmend")
 
 
 def check(
-    source: Source, contract: ContractSource = contracts.DEFAULT, *, schema: str = "public", deep: bool = False
+    source: Source,
+    contract: ContractSource = contracts.DEFAULT,
+    *,
+    schema: str = "public",
+    deep: bool = False,
+    role: str | None = None,
 ) -> Report:
     """Compare a database with its contract and change nothing.
 
     `source` is an Engine, a Target or a psycopg2 connection. `contract` is a MetaData, a declarative base, a
     callable that returns one, or ``"module:attribute"``; by default the trading contract that ships. `schema`
-    is the schema of tables that name none. `deep` also reads rows that a valid constraint already guarantees.
-
+    is the schema of tables that name none. `deep` also reads rows that a valid constraint already guarantees. `role` is
+    that of the application: the rights that it lacks are findings too.
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
     with session(source, contract, schema=schema) as work:
-        return work.check(deep=deep)
+        return work.check(deep=deep, role=role)
 
 
 def plan(
@@ -77,7 +82,7 @@ def plan(
     _known(mode)
     with session(source, contract, schema=schema) as work:
         bounds = work.bounds(max_moved)
-        made = work.plan(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
+        _, made = work.made(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
         bounds.bound(made)
     return made
 
@@ -103,8 +108,8 @@ def apply(
     ``"online"`` works in many short transactions, at a `pace`, so that nobody waits for long. If interrupted,
     finished steps are kept, and the next call goes on from there.
 
-    Runs `plan` in the mode it was made for, or a fresh plan if none is given. A given plan is refused if the
-    schema has changed since. `allow_hazards` names the hazards that may be taken, or is ``"all"``.
+    Runs `plan` in the mode it was made for, or a fresh plan if none is given. A given plan is refused if the schema
+    has changed since. `allow_hazards` names the hazards that may be taken, or is ``"all"``.
 
     Raises NeedsPermission when the plan needs other hazards or a human decision, or would move more than `max_moved`
     rows to quarantine, as in `plan`; PlanRefused, TargetError or ApplyFailed when it could not work. In atomic mode
@@ -162,10 +167,9 @@ def ensure(
 ) -> Run | Report:
     """Make the contract hold, at the start of an application; all its workers may call it at once.
 
-    Returns the Report if the contract holds already, which takes milliseconds, or the Run that repaired it. One
-    worker repairs, the others wait for it. Raises NeedsPermission if the repair needs a hazard that was not
-    allowed, or would move more than `max_moved` rows, as in `plan`: nothing is changed then, and the application
-    should not start.
+    Returns the Report if the contract holds already, which takes milliseconds, or the Run that repaired it. One worker
+    repairs, the others wait for it. Raises NeedsPermission if the repair needs a hazard that was not allowed, or would
+    move more than `max_moved` rows, as in `plan`: nothing is changed then, and the application should not start.
     """
     allowed, deadline = _listed(allow_hazards), time.monotonic() + PATIENCE
     with session(source, contract, schema=schema) as work:
@@ -222,15 +226,13 @@ class Session:
     link: Link
     contract: Contract
 
-    def check(self, *, deep: bool = False, modestly: bool = False, choice: Choice = EVERYTHING) -> Report:
-        """Compare the database with the contract; `modestly` uses one processor of the server."""
-        settings = {**self.link.settings, **(MODESTLY if modestly else {})}
+    def check(
+        self, *, deep: bool = False, modestly: bool = False, choice: Choice = EVERYTHING, role: str | None = None
+    ) -> Report:
+        """Compare the database with the contract, and the rights of a role; `modestly` uses one processor."""
+        settings = {**self.link.settings, **(MODESTLY if modestly else {}), **({ROLE: role} if role else {})}
         comparison = examine(self.link.connection, self.contract, deep=deep, choice=choice, settings=settings)
         return Report(self.link.target, comparison)
-
-    def plan(self, *, deep: bool = False, mode: str = ATOMIC, choice: Choice = EVERYTHING) -> Plan:
-        """Order the repairs that the database needs."""
-        return self.made(deep=deep, mode=mode, choice=choice)[1]
 
     def made(self, *, deep: bool = False, mode: str = ATOMIC, choice: Choice = EVERYTHING) -> tuple[Report, Plan]:
         """Check the database, and order the repairs that it needs; raise UsageError if a choice fits nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -43,14 +43,25 @@ def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Cas
 def _with_repair(reason: str, place: Place, case: Case) -> str:
     """Return the evidence with the findings on the table and its parents: likely causes, and the repair."""
     tables = _ancestry(place, case)
-    causes = [place.verdict(each).broken for each in place.cases if each.table in tables]
-    found = list(dict.fromkeys(line for cause in causes for line in cause.splitlines()))
+    verdicts = [place.verdict(each) for each in place.cases if each.table in tables]
+    found = list(dict.fromkeys(line for verdict in verdicts for line in verdict.broken.splitlines()))
+    notes = list(dict.fromkeys(note for verdict in verdicts for note in verdict.notes))
+    acting = list(dict.fromkeys(name for verdict in verdicts for name in verdict.acting))
+    acts = [f"what acts on its rows, or on those of its parents: {', '.join(acting)}"] if acting else []
     repairs = [line for line in found if line.startswith("repair: ")]
     others = [line for line in found if line not in repairs]
     if not found:
-        return f"{reason}\nno finding explains it, so the fixer cannot repair it"
-    more = [f"and {len(others) - CAUSES} more findings"] if len(others) > CAUSES else []
-    return "\n".join([reason, *others[:CAUSES], *more, *repairs])
+        return "\n".join([reason, *(_shortened(notes) or [_UNEXPLAINED]), *acts])
+    return "\n".join([reason, *_shortened(others), *acts, *repairs])
+
+
+_UNEXPLAINED = "no finding explains it, so the fixer cannot repair it"
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    more = [f"and {len(lines) - CAUSES} more findings"] if len(lines) > CAUSES else []
+    return [*lines[:CAUSES], *more]
 
 
 def _ancestry(place: Place, case: Case) -> set[QName]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.proof.cases import Case
 from fixer.model.finding import Finding
+from fixer.model.obstacle import Below, Rule, Trigger
 from fixer.model.report import Report
-from fixer.model.table import Check, ForeignKey, Index
+from fixer.model.table import Check, ForeignKey, Index, QName
 from fixer.report.text import evidence
 
 # Words in the slug of a finding about what fills a key column, rather than about the key.
@@ -32,12 +33,29 @@ class Verdict:
     broken: str = ""
     notes: tuple[str, ...] = ()
     of_sequence: bool = False  # whether a sequence breaks it
+    acting: tuple[str, ...] = ()  # triggers and rules of the table, on the case about what it demands
 
 
 def verdicts_of(report: Report, cases: Sequence[Case], spec: str, schema: str) -> Mapping[Case, Verdict]:
-    """Return a verdict for each case that has a finding."""
-    command = _command(report, spec, schema)
-    return {case: _verdict(findings, command) for case, findings in _laid(report, cases).items()}
+    """Return a verdict for each case that has a finding, or about what a table demands where something acts on it."""
+    command, laid = _command(report, spec, schema), _laid(report, cases)
+    verdicts = {case: _verdict(findings, command) for case, findings in laid.items()}
+    for case in cases:
+        acting = _acting(report, case.table) if case.claim == _WHOLE[5][0] else ()
+        if acting:
+            verdicts[case] = replace(verdicts.get(case, Verdict()), acting=acting)
+    return verdicts
+
+
+def _acting(report: Report, name: QName) -> tuple[str, ...]:
+    """Return the triggers and rules that act on the rows of a table, in words."""
+    table = report.comparison.actual.tables.get(name)
+    acting = [o for o in table.obstacles if isinstance(o, Trigger | Rule | Below)] if table else []
+    return tuple(
+        f"the {o.name}" if isinstance(o, Below) else f"the {o.kind} {o.name} of {name.name}"
+        for o in acting
+        if o.enabled in ("O", "A")
+    )
 
 
 def _verdict(findings: Sequence[Finding], command: str) -> Verdict:

@@ -49,17 +49,18 @@ def _session(settings: Settings, name: str) -> Iterator[Session]:
 
 @cli.command()
 @options.deep
+@options.role
 @common
-def check(settings: Settings, deep: bool) -> int:
+def check(settings: Settings, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
     with _session(settings, settings.contract_name) as session:
-        report = session.check(deep=deep)
+        report = session.check(deep=deep, role=role)
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
     known.findings = report.findings
     if not (unreadable and known.json):  # or else it is one document with the error
         settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
     if unreadable:
-        raise TargetError("Not all rows could be read: see the findings, and let their owner GRANT SELECT.")
+        raise TargetError("Not all rows could be read: each such finding says why, and what lets this role read them.")
     return 0 if report.ok else 1
 
 
@@ -85,7 +86,7 @@ def plan(
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     with _session(settings, settings.contract_name) as session:
         bounds = session.bounds(max_moved)
-        made = session.plan(deep=deep, mode=mode, choice=Choice(skip, only))
+        _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
         bounds.bound(made)
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")

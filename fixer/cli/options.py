@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, RenderableType
@@ -85,7 +85,13 @@ def filled(_: click.Context, parameter: click.Parameter, value: str | None) -> s
     return value
 
 
-class _Seconds(click.ParamType[float]):
+if TYPE_CHECKING:
+    _TimeType = click.ParamType[float]
+else:
+    _TimeType = click.ParamType  # generic since click 8.3 only
+
+
+class _Seconds(_TimeType):
     """A time as PostgreSQL spells it: 500ms, 10s, 2min; a bare number is seconds."""
 
     name = "time"
@@ -130,6 +136,7 @@ max_moved = click.option(
     metavar="[TABLE=]N|P%",
     help="Refuse to move more rows to quarantine: in all, of a table, or P percent of each; repeatable.",
 )
+role = option("--role", metavar="ROLE", help="Find the rights that the application's role lacks.")
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
 )

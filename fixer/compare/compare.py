@@ -18,6 +18,7 @@ from fixer.compare.choosing import left_out
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.reading import Doubts, Measure, Reading, remembered
 from fixer.compare.unchanged import alike, still_alike
+from fixer.compare.unreadable import unreadable
 from fixer.defects import DefectClass, Foreseeing
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
@@ -26,7 +27,6 @@ from fixer.model.finding import UNREADABLE, Count, Counter, Finding
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import RefusalError, Repair, refuse
-from fixer.model.subject import Unreadable
 from fixer.model.table import ForeignKey, QName
 
 Candidate = tuple[DefectClass, Finding]
@@ -75,7 +75,7 @@ def _compared(actual: Schema, contract: Contract, count: Counter, reading: Readi
         candidates = _candidates(stage, future, known, reading)
         found = [
             (defect, replace(finding, repair=_repair(defect, finding, future, known)))
-            for defect, finding in _counted(candidates, count, reading, _decided(findings))
+            for defect, finding in _counted(candidates, count, reading, _decided(findings), future)
         ]
         classes = [defect for defect, _ in found]
         chosen = left_out([finding for _, finding in found], findings, choice)
@@ -102,7 +102,11 @@ def _candidates(
 
 
 def _counted(
-    candidates: Sequence[Candidate], count: Counter, reading: Reading, decided: Set[tuple[QName, str]]
+    candidates: Sequence[Candidate],
+    count: Counter,
+    reading: Reading,
+    decided: Set[tuple[QName, str]],
+    future: Schema,
 ) -> Iterator[Candidate]:
     """Count the rows behind all candidates in one call, and yield the candidates that are findings."""
     asked = [finding.asks() for _, finding in candidates if finding.asks]
@@ -112,7 +116,7 @@ def _counted(
         # The probe calls a function that needs the application's search_path: trust the valid constraint.
         believed = answer.beyond and finding.vouched and not reading.is_asked_for(finding)
         if not believed and _stands(finding, answer, decided):
-            yield defect, _answered(finding, answer) if finding.asks else finding
+            yield defect, _answered(finding, answer, future) if finding.asks else finding
 
 
 def _decided(findings: Sequence[Finding]) -> Set[tuple[QName, str]]:
@@ -163,18 +167,9 @@ def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str]]) ->
     return bool(answer.rows or not finding.only_with_rows)
 
 
-def _answered(finding: Finding, answer: Count) -> Finding:
+def _answered(finding: Finding, answer: Count, future: Schema) -> Finding:
     if answer.error:
-        why = refuse(f"its rows could not be read: {answer.error}")
-        return replace(
-            finding,
-            slug=UNREADABLE,
-            about=Unreadable(finding.table, finding.about),
-            message=f"{finding.table.name} could not be read: {answer.error}",
-            rows=0,
-            only_with_rows=False,
-            repair=why,
-        )
+        return unreadable(finding, answer.error, future, denied=answer.denied)
     return replace(finding, rows=answer.rows, sample=answer.sample, places=answer.places)
 
 

@@ -62,10 +62,10 @@ def _circles(session: Session, steps: list[Step], future: Schema) -> Set[_Same]:
     asked = [step for step in steps if step.closed is not None]
     if not asked:
         return set()
-    each = [
-        SQL("SELECT {}, ({})").format(Literal(number), _as_today(step.closed or SQL("SELECT false"), step, future))
-        for number, step in enumerate(asked)
-    ]
+    each = []
+    for number, step in enumerate(asked):
+        shown = _today(future, early=step.phase < Phase.CONVERT)
+        each.append(SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), shown)))
     return {_same(asked[number]) for number, closed in session.ask(together(each)) if closed}
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 import psycopg2
+from psycopg2.errorcodes import INSUFFICIENT_PRIVILEGE
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.compare.sessions import TOGETHER, Session, together
@@ -76,7 +77,8 @@ def _alone(session: Session, probe: Probe) -> Count:
     except psycopg2.Error as error:
         session.recover(error)
         log.warning("rows cannot be read: %s", told(error))
-        return Count(error=told(error), beyond=bool(relying_on_path(error)))
+        denied = error.pgcode == INSUFFICIENT_PRIVILEGE
+        return Count(error=told(error), beyond=bool(relying_on_path(error)), denied=denied)
 
 
 def _together(session: Session, probes: Sequence[Probe]) -> list[Count]:

@@ -80,6 +80,12 @@ CAUSES = (
     ),
     Cause(
         "53300",
+        r'too many connections for (?P<kind>role|database) "(?P<name>.*?)"',
+        '{kind} "{name}" may have no more connections: close some, or have its CONNECTION LIMIT raised',
+        transient=True,
+    ),
+    Cause(
+        "53300",
         r"too many (?:clients|connections)|remaining connection slots|no more connections allowed",
         "all of the server's connections are taken: close some, or try again later",
         transient=True,

@@ -39,6 +39,9 @@ SEEING_ALL = {"row_security": "off"}
 # manual, 32.2, When to JIT?).
 PLAINLY = {**SEEING_ALL, "jit": "off"}
 
+# The application's role, whose rights are read too.
+ROLE = "pgmend.role"
+
 # --- how long it may take
 
 # Unless the words of a call, the environment or the application's engine say otherwise.

@@ -1,5 +1,6 @@
 """Row level security is on, and no policy lets the application see or write rows.
 
+It is an error for the role that --role names.
 Costs: to every role but the owner the table looks empty, updates say UPDATE 0, and inserts fail with 42501 new row
 violates row-level security policy; where it is forced, to the owner too.
 Cure: a person creates a policy, or turns row level security off.
@@ -28,24 +29,26 @@ DEEDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables whose rows no policy opens; where policies open some of them to the owner, say so."""
-    superuser = bool(actual.session and actual.session.superuser)
     for _, table in walk.tables(actual, contract, alike=True):
-        if table.row_security:
-            yield from _closed(table, superuser)
+        if table.row_security and actual.application:
+            if table.name not in actual.application.unbound:
+                yield from _closed(table, True, actual.application.role)
+        elif table.row_security:
+            superuser = bool(actual.session and actual.session.superuser)
+            yield from _closed(table, not superuser and (table.forced_row_security or not table.owned))
 
 
-def _closed(table: Table, superuser: bool) -> Iterator[Finding[OfTable]]:
-    # Nothing says which role the application has, unless this session is bound by policies, as it is.
-    bound = not superuser and (table.forced_row_security or not table.owned)
+def _closed(table: Table, bound: bool, role: str = "") -> Iterator[Finding[OfTable]]:
+    """Yield what policies do not permit: to the role that is named, or to that of this session if they bind it."""
     policies = [each for each in table.obstacles if isinstance(each, Policy) and (each.applies or not bound)]
     lacking = [deed for deed in DEEDS if not any(deed in policy.permits for policy in policies)]
     forced = ", the owner included" if table.forced_row_security else ""
-    whom = "this role" if bound else f"any role{forced}"
+    whom = role or ("this role" if bound else f"any role{forced}")
     about, here = OfTable(table.name), table.name.name
     if lacking:
         message = f"{here} should be open to the application, no policy lets {whom} {', '.join(lacking)}"
-        severity = "warning" if len(lacking) == len(DEEDS) or bound else "info"
-    elif forced:
+        severity = "error" if role else "warning" if len(lacking) == len(DEEDS) or bound else "info"
+    elif forced and not role:
         message = f"{here} has row level security that is forced, so policies hide rows from its owner"
         severity = "info"
     else:

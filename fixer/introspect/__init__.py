@@ -10,6 +10,7 @@ where numbers do not say them; ``questions`` asks ahead of them.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -17,12 +18,15 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
+from fixer.errors import TargetError
 from fixer.introspect.assembly import Assembly
 from fixer.introspect.questions import Rows, asking, queries, query
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
+
+_LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = ["audience", "collated", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
 
@@ -33,10 +37,11 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     `begin` may open that transaction (repeatable read, so that all queries see one moment) in the same
     round trip; the spellings that are `known` are not asked for.
     """
-    choose = f"{begin}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
+    choose = f"{_beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(cursor, choose, list(schemas))
+    application = _application(cursor, session.application) if session.application else None
     found, _ = _read(cursor, [*schemas, "public"], known or {}, session.version >= 18)
-    return replace(found, session=session)
+    return replace(found, session=session, application=application)
 
 
 def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
@@ -84,7 +89,9 @@ def equalities(cursor: Cursor, relation: int) -> dict[str, str]:
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
     """Return which publications publish these tables, or will once they are made; `begin` may open the transaction."""
     wanted = json.dumps([name._asdict() for name in tables])
-    cursor.execute(f"{begin}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,))
+    cursor.execute(
+        f"{_beside(begin)}SELECT set_config('pgmend.tables', %s, true);\n" + query("publications"), (wanted,)
+    )
     return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
 
 
@@ -134,6 +141,11 @@ def _with_unproved(found: s.Schema, rows: Rows) -> s.Schema:
     return found
 
 
+def _beside(statements: str) -> str:
+    """Return statements so that they can stand before one with parameters."""
+    return statements.replace("%", "%%")
+
+
 def _session(cursor: Cursor, choose: str, schemas: list[str]) -> s.Session:
     cursor.execute(choose + query("session"), (schemas,))
     facts = dict(zip((column.name for column in cursor.description or ()), *cursor.fetchall(), strict=True))
@@ -146,6 +158,32 @@ def _session(cursor: Cursor, choose: str, schemas: list[str]) -> s.Session:
             "visible": {name: QName(schema, name) for schema, name in facts["visible"]},
         }
     )
+
+
+def _application(cursor: Cursor, role: str) -> s.Application:
+    """Return what a role may not do in the schemas that are read; raise TargetError if there is no such role."""
+    cursor.execute(query("rights"))
+    kinds: dict[str, Rows] = defaultdict(list)
+    for kind, *facts in cursor.fetchall():
+        kinds[kind].append(tuple(facts))
+    if not kinds["known"]:
+        raise TargetError(f"There is no role {role}: correct --role.")
+    given: dict[str, set[str]] = defaultdict(set)
+    for schema, _, _, deed, *_ in kinds["given"]:
+        given[schema].add(deed)
+    return s.Application(
+        role,
+        tuple(_lack(kind, *facts) for kind in _LACKS for facts in kinds[kind]),
+        frozenset(QName(schema, name) for schema, name, *_ in kinds["unbound"]),
+        {schema: frozenset(deeds) for schema, deeds in given.items()},
+        bool(kinds["owner"]),
+    )
+
+
+def _lack(
+    kind: str, schema: str, name: str, column: str, deed: str, columns: list[str], spelt: list[str] | None
+) -> s.Lack:
+    return s.Lack(kind, QName(schema, name), column, deed, tuple(columns), tuple(spelt or ()))
 
 
 def _shape(table: s.Table) -> s.Table:

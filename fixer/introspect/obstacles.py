@@ -21,14 +21,14 @@ def _apart(name: str, columns: o.Columns, _: str) -> o.ApartIndex | o.ApartCheck
 
 
 _MAKERS: Mapping[str, _Maker] = {
-    "trigger": lambda name, columns, enabled: o.Trigger(name, enabled),
+    "trigger": lambda name, columns, enabled: o.Trigger(name, enabled, columns),
     "rule": lambda name, columns, enabled: o.Rule(name, enabled, "".join(columns)),
     "policy": lambda name, columns, enabled: o.Policy(name, columns, enabled == "y"),
     "view": lambda name, columns, enabled: o.View(name, columns),
     "bound": lambda name, columns, enabled: o.Bound(name, columns),
     "dependent": lambda name, columns, enabled: o.Dependent(name, columns),
     "parted": lambda name, columns, enabled: o.PartitionKey(columns),
-    "below": lambda name, columns, enabled: o.Below(name, enabled),
+    "below": lambda name, columns, enabled: o.Below(name, enabled, columns),
     "apart": _apart,
     "mute": lambda name, columns, enabled: o.MutePublication(name, columns),
 }

@@ -64,7 +64,8 @@ class Places:
 class Count:
     """The answer to a probe, or the `error` that prevented it.
 
-    It is `beyond` the fixer if a function of the database works only under the application's search_path.
+    It is `beyond` the fixer if a function of the database works only under the application's search_path, and `denied`
+    if the role may not read all the rows.
     """
 
     rows: int = 0
@@ -72,6 +73,7 @@ class Count:
     error: str | None = None
     places: Places | None = None
     beyond: bool = False
+    denied: bool = False
 
 
 @dataclass(frozen=True)

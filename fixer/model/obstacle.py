@@ -37,6 +37,7 @@ class Trigger(_Spelt):
     kind: ClassVar[str] = "trigger"
     name: str
     enabled: str = "O"  # as tgenabled
+    does: Columns = ()  # if it may keep rows out: on INSERT, when, returns null, raises, for example
 
     @property
     def _facts(self) -> _Facts:
@@ -128,6 +129,7 @@ class Below(_Spelt):
 
     name: str
     enabled: str = "O"  # as tgenabled, of a trigger
+    does: Columns = ()  # as that of a trigger
 
     @property
     def _facts(self) -> _Facts:

@@ -14,10 +14,12 @@ from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence,
 
 __all__ = [
     "COUNTED",
+    "Application",
     "Check",
     "Column",
     "ForeignKey",
     "Index",
+    "Lack",
     "Mute",
     "QName",
     "Schema",
@@ -81,6 +83,34 @@ class Session:
     schemas: frozenset[str] = frozenset()  # of the wanted ones, those that exist
     creatable: frozenset[str] = frozenset()  # of the wanted ones, those in which the role may create tables
     visible: Mapping[str, QName] = field(default_factory=dict)  # what bare names mean, if the path has several schemas
+    application: str = ""  # the application's role, if the caller names it
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A right that the application's role lacks."""
+
+    kind: str  # schema, table, sequence or function
+    table: QName  # whose statements need it; its name is empty for a schema
+    column: str
+    deed: str  # the right
+    columns: tuple[str, ...] = ()  # of a table: those on which the role lacks it
+    object: tuple[str, ...] = ()  # the name of a sequence; a function as PostgreSQL spells it
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The application's role, and what it may not do."""
+
+    role: str
+    lacks: tuple[Lack, ...] = ()
+    unbound: frozenset[QName] = frozenset()  # tables whose row level security does not bind it
+    given: Mapping[str, frozenset[str]] = field(default_factory=dict)  # what new tables grant it, by schema
+    owner: bool = False  # whether it owns what this session creates
+
+    def of(self, table: QName) -> tuple[Lack, ...]:
+        """Return what it lacks for the statements on a table."""
+        return tuple(lack for lack in self.lacks if lack.table == table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +122,7 @@ class Schema:
     outside: tuple[ForeignKey, ...] = ()  # foreign keys of tables elsewhere that point into this schema
     names: frozenset[QName] = frozenset()  # the name of every relation, so that new names differ
     session: Session | None = None
+    application: Application | None = None  # if the caller names its role
     spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask for them
     twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # by missing table
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing

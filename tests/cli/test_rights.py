@@ -11,8 +11,10 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
+from fixer import check
 from fixer.connect import _supervise, servers, snapshot
 from fixer.connect.servers import Server
+from fixer.model.finding import UNREADABLE as UNREADABLE_ROWS
 from lab.database import HEALTHY, STORY, Database, lent, role
 from lab.process import fixer, running
 
@@ -71,6 +73,43 @@ def test_a_read_only_database_is_checked_and_not_repaired(broken: Database) -> N
     ]
 
     assert ([1, 2], before) == (codes, broken.dump())
+
+
+UNREADABLE = {
+    "a reader without SELECT": (reading("REVOKE SELECT ON users FROM {}"), ["GRANT SELECT"]),
+    "a reader under policies": (
+        reading("ALTER TABLE users ENABLE ROW LEVEL SECURITY", "CREATE POLICY p ON users USING (true)"),
+        ["ALTER ROLE"],
+    ),
+    "an owner under policies": (
+        reading(
+            "ALTER TABLE users OWNER TO {}",
+            "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE users FORCE ROW LEVEL SECURITY",
+            "CREATE POLICY p ON users USING (true)",
+        ),
+        ["ALTER TABLE"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_lets_a_role_read_all_rows_is_said_and_is_enough(healthy: Database, case: str) -> None:
+    grants, words = UNREADABLE[case]
+    with role(healthy, *grants) as reader:
+        reasons = "; ".join(unreadable(healthy, reader))
+        ways = set(re.findall(r'(?:GRANT|ALTER)(?:[^;"]|"[^"]*")*', reasons))
+        healthy.run("; ".join(ways))
+
+        assert words == sorted({" ".join(way.split()[: len(words[0].split())]) for way in ways})
+        assert unreadable(healthy, reader) == []
+
+
+def unreadable(database: Database, role: str) -> list[str]:
+    """Give the ways out of the findings for rows that a role may not read."""
+    with closing(psycopg2.connect(database.seen_by(role))) as connection:
+        found = check(connection, deep=True).findings
+    return [str(each.repair.refusal) for each in found if each.slug == UNREADABLE_ROWS]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from lab.commands import refusal
 from lab.database import Database
 from lab.passwords import PASSWORD
-from lab.process import fixer
+from lab.process import HOUSE, fixer
 
 CONTRACTS = {
     "no such module": ("nowhere:metadata", ""),
@@ -147,3 +149,11 @@ def answer_in_http(listener: socket.socket) -> None:
         with client:
             client.recv(1024)
             client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_it_starts_with_a_click_whose_types_are_not_generic() -> None:
+    """As before 8.3, which the dependencies allow."""
+    words = "import click; click.ParamType.__class_getitem__ = None; import fixer.cli.commands"
+    ended = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, cwd=HOUSE)
+
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -525,3 +525,18 @@ def test_types_and_functions_of_the_contracts_own_schemas_may_be_spelt_in_full(e
 
     with closing(psycopg2.connect(empty.dsn)) as connection:
         assert api.check(connection, metadata).findings == ()
+
+
+@pytest.mark.parametrize("when", ["ddl_command_start", "ddl_command_end"])
+def test_an_event_trigger_that_refuses_tables_stops_no_check(empty: Database, when: str) -> None:
+    metadata, name = MetaData(), f"t{uuid4().hex}"  # a contract that nothing remembers
+    Table(name, metadata, Column("id", Integer, primary_key=True, autoincrement=False))
+    empty.run(
+        f"CREATE TABLE {name} (id integer PRIMARY KEY); CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE 'not today'; END $$; CREATE EVENT TRIGGER no ON {when} EXECUTE FUNCTION no()"
+    )
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        assert api.check(connection, metadata).findings == ()
+        Table("more", metadata, Column("id", Integer, CheckConstraint("nothing(id)")))
+        with pytest.raises(ContractError, match="not today"):
+            api.check(connection, metadata)

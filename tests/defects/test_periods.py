@@ -1,4 +1,4 @@
-"""Keys over periods (PostgreSQL 18) under the plain keys that SQLAlchemy reflects: no good row moves, no key is lost."""
+"""Keys over periods (PostgreSQL 18) under the plain keys that SQLAlchemy reflects: no row moves, no key is lost."""
 
 from __future__ import annotations
 

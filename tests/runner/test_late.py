@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -331,7 +332,7 @@ def test_the_end_of_the_floor_is_waited_for(laboratory: Laboratory) -> None:
     """A connection that is only closed keeps its locks until its backend has noticed."""
     with laboratory.database(18) as case:
         guard = psycopg2.connect(case.server.database_dsn(case.name), connection_factory=Guard)
-        with floor(lambda: guard):
+        with closing(psycopg2.connect(case.server.database_dsn(case.name))) as worker, floor(lambda: guard, worker):
             before = ask(case, HELD)
             guard.ended = False
 

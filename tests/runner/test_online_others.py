@@ -6,12 +6,14 @@ import subprocess
 import time
 
 import pytest
+from psycopg2.extensions import parse_dsn
 
 from fixer.runner.locking import transaction
 from lab.commands import holds, runs
 from lab.database import DOUBLED, FILLED, STORY, Database, lent, session
 from lab.laboratory import Laboratory
 from lab.online import APPLY, Writer, at, writes
+from lab.pool import pool_of_one
 from lab.process import fixer, heard, started, wait_for
 
 # ---- others in the way
@@ -223,3 +225,18 @@ def test_a_step_that_fails_twice_though_nobody_did_anything_is_told_at_once(labo
         told = [word in ended.stderr for word in ("failed twice", "odd", "goes on from there")]
 
         assert (ended.returncode, told, ended.stderr.count("planning again")) == (2, [True] * 3, 1)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_through_a_pool_of_one_a_sentence_says_that_two_are_needed(broken: Database, alone: bool) -> None:
+    before = broken.dump()
+    with pool_of_one(parse_dsn(broken.dsn)["host"]) as place:
+        dsn = f"postgresql://postgres@/{broken.name}?host={place}&port=5432"
+        mode = "online" if alone else "atomic"
+        ended = fixer("apply", "--yes", "--mode", mode, "--allow-hazards", "all", "--dsn", f"{dsn}&pgbouncer=true")
+
+    if alone:
+        assert "online mode needs two connections at the same time" in ended.stderr
+        assert (2, before) == (ended.returncode, broken.dump())
+    else:
+        assert (ended.returncode, before != broken.dump()) == (0, True)

@@ -298,6 +298,7 @@ def test_a_trigger_that_swallows_inserts_breaks_operation(database: Database) ->
     shown = prove(database(statements=SWALLOW), "-k", "good_rows and paper_trades")
 
     assert "neither inserted nor refused" in shown.text
+    assert "paper_trades should keep what is written, the trigger swallow keeps every row out ON INSERT" in shown.text
     assert shown.outcome("test_good_rows_go_in_change_and_go_out[paper_trades]") == "FAILED"
 
 
@@ -305,6 +306,33 @@ def test_a_trigger_that_changes_cells_breaks_operation(database: Database) -> No
     shown = prove(database(statements=ALTER_CELLS), "-k", "good_rows and paper_trades")
 
     assert "paper_trades.symbol is not read back as it was written" in shown.text
+    assert "no finding explains it" in shown.text
+    assert "the trigger shout of paper_trades" in shown.text
+
+
+@pytest.mark.parametrize(
+    ("statements", "note"),
+    [
+        (
+            SWALLOW.replace("RETURN NULL", "IF new.quantity > 0 THEN RETURN NULL; END IF; RETURN new"),
+            "info: .*swallow may",
+        ),
+        (
+            SWALLOW.replace("RETURN NULL", "RETURN new").replace("BEFORE INSERT", "BEFORE DELETE"),
+            "warning: .*swallow keeps",
+        ),
+        (
+            "CREATE RULE r AS ON INSERT TO paper_trades WHERE new.quantity > 0 DO INSTEAD NOTHING",
+            "warning: .*the rule r",
+        ),
+    ],
+)
+def test_what_the_check_only_warns_of_explains_a_failure(database: Database, statements: str, note: str) -> None:
+    shown = prove(database(statements=statements), "-k", "good_rows and paper_trades")
+
+    assert shown.outcome("test_good_rows_go_in_change_and_go_out[paper_trades]") == "FAILED"
+    assert re.search(note, shown.text)
+    assert "no finding explains it" not in shown.text
 
 
 def test_a_missing_unique_lets_bad_rows_in(database: Database) -> None:
@@ -352,6 +380,7 @@ def test_rows_are_written_as_the_role_that_was_named(database: Database) -> None
     shown = prove(database(statements="GRANT SELECT ON users TO app"), "--role=app", "-k", "good_rows and users")
 
     assert "permission denied" in shown.text
+    assert 'GRANT INSERT, UPDATE, DELETE ON TABLE "public"."users" TO "app"' in shown.text
     assert shown.outcome("test_good_rows_go_in_change_and_go_out[users]") == "FAILED"
 
 
@@ -366,7 +395,7 @@ def test_rows_are_written_as_the_role_that_was_named(database: Database) -> None
         (["--dsn=mysql://u:%SECRET@localhost/x"], "ERROR: --dsn starts with mysql://, which is not PostgreSQL"),
         (["--dsn=%DSN", "--contract=nowhere:metadata"], "ERROR: The contract 'nowhere:metadata' cannot be imported"),
         (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere"),
-        (["--dsn=%DSN", "--role=nobody_at_all"], 'ERROR: The target could not be read: role "nobody_at_all" does not'),
+        (["--dsn=%DSN", "--role=nobody_at_all"], "ERROR: There is no role nobody_at_all: correct --role."),
         (["--dsn=%DSN", "--writes=shadow"], "ERROR: --writes shadow is not there yet: there are rollback and none."),
         (["--dsn-file=/nowhere"], "ERROR: --dsn-file /nowhere cannot be read"),
         (["--dsn="], "ERROR: --dsn is empty: see whether the shell variable behind it is set"),

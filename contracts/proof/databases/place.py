@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
@@ -70,8 +70,10 @@ class Place(ABC):
         return self.shared.meeting.once(f"look-{self.label or 'target'}", self._check)
 
     def _check(self) -> Mapping[Case, Verdict]:
-        prepared, deep = self.prepared, self.shared.options.deep
-        report = fixer.check(self.target(), prepared.contract, schema=self.schema, deep=deep)
+        prepared, options, target = self.prepared, self.shared.options, self.target()
+        settings = {name: value for name, value in target.settings.items() if name != "role"}  # it reads all rows
+        target = replace(target, settings=settings)
+        report = fixer.check(target, prepared.contract, schema=self.schema, deep=options.deep, role=options.role)
         return verdicts_of(report, prepared.cases, self.spec, self.schema)
 
     @property

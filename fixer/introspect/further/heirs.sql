@@ -20,9 +20,24 @@
 -- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
 -- of triggers, and foreign keys that point at it alone, where it lies in another schema.
 SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname, g.tgrelid::regclass) AS name,
-       ARRAY[]::text[] AS columns, g.tgenabled::text AS enabled
+       ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
+                WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
+                UNION ALL
+               SELECT 'when' WHERE g.tgqual IS NOT NULL
+                UNION ALL
+               SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                UNION ALL
+               SELECT 'returns ' || lower(btrim(m.found[1], ' ()'))
+                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
+       g.tgenabled::text AS enabled
   FROM under u
   JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgtype & 1 = 1
+  LEFT JOIN LATERAL (
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body
+         FROM pg_catalog.pg_proc f
+         JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
+        WHERE f.oid = g.tgfoid
+       OFFSET 0) b ON g.tgtype & 67 = 3
   LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
   LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
  WHERE coalesce(k.contype, 't') = 't' AND g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')

@@ -25,10 +25,27 @@
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
           AND d.objsubid > 0
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
-SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name, ARRAY[]::text[] AS columns,
+-- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
+-- and what the function returns or whether it may refuse, as its source says without strings and comments.
+SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
+       ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
+                WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
+                UNION ALL
+               SELECT 'when' WHERE g.tgqual IS NOT NULL
+                UNION ALL
+               SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                UNION ALL
+               SELECT 'returns ' || lower(btrim(m.found[1], ' ()'))
+                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid
+  LEFT JOIN LATERAL (
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body
+         FROM pg_catalog.pg_proc f
+         JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
+        WHERE f.oid = g.tgfoid
+       OFFSET 0) b ON g.tgtype & 67 = 3
  WHERE NOT g.tgisinternal
  UNION ALL
 SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
@@ -55,7 +72,8 @@ SELECT 'rule', c.oid, r.rulename::text,
   JOIN wanted c ON c.oid = r.ev_class AND c.relkind IN ('r', 'p')
  WHERE r.ev_type <> '1'
  UNION ALL
--- What a policy permits, and whether it is for the role of this session (y), or for others (n).
+-- What a policy permits, and whether it is for the application's role (y), or for others (n): that of this session
+-- where the setting pgmend.role names none.
 SELECT 'policy', c.oid, p.polname::text,
        CASE WHEN p.polpermissive
             THEN ARRAY (SELECT d.deed FROM (VALUES ('r', 'SELECT'), ('a', 'INSERT'), ('w', 'UPDATE'), ('d', 'DELETE'))
@@ -63,7 +81,9 @@ SELECT 'policy', c.oid, p.polname::text,
                          WHERE p.polcmd::text IN ('*', d.cmd))
             ELSE ARRAY[]::text[] END,
        CASE WHEN EXISTS (SELECT FROM unnest(p.polroles) AS r (oid)
-                          WHERE r.oid = 0 OR pg_catalog.pg_has_role(r.oid, 'USAGE')) THEN 'y' ELSE 'n' END, 0, NULL
+                          WHERE r.oid = 0 OR pg_catalog.pg_has_role(
+                                coalesce(nullif(current_setting('pgmend.role', true), ''), current_user),
+                                r.oid, 'USAGE')) THEN 'y' ELSE 'n' END, 0, NULL
   FROM pg_catalog.pg_policy p
   JOIN wanted c ON c.oid = p.polrelid
  UNION ALL

@@ -30,5 +30,6 @@ SELECT current_user AS role,
                         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                        WHERE n.nspname = ANY (own.path) AND cardinality(own.path) > 1
                        ORDER BY c.relname, array_position(own.path, n.nspname::text)) AS first
-               WHERE first.relkind IN ('r', 'p', 'v', 'm', 'f')) AS visible
+               WHERE first.relkind IN ('r', 'p', 'v', 'm', 'f')) AS visible,
+       coalesce(current_setting('pgmend.role', true), '') AS application
   FROM own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,8 +12,10 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.failures import told
+from fixer.errors import TargetError
 from fixer.runner.locking.transaction import configure, take_the_floor
 
+ALONE = 10.0  # seconds in which a server answers that has a connection to spare
 SILENCE = 30.0  # most seconds without a query: firewalls and poolers close a connection that is silent for longer
 
 
@@ -45,8 +48,10 @@ class Floor:
 
 
 @contextmanager
-def floor(another: Callable[[], Connection]) -> Iterator[Floor]:
+def floor(another: Callable[[], Connection], worker: Connection) -> Iterator[Floor]:
     """Keep other fixers out while the block runs; raise ApplyFailed, with `busy`, if one is at work.
+
+    Raises TargetError if the `worker` cannot work meanwhile, as behind a pooler that has one connection.
 
     The lock belongs to a transaction, because a pooler may change sessions between transactions. The transaction holds
     no snapshot, so that CREATE INDEX CONCURRENTLY does not wait for it.
@@ -57,8 +62,38 @@ def floor(another: Callable[[], Connection]) -> Iterator[Floor]:
         with guard.cursor() as cursor:
             configure(cursor, {"idle_in_transaction_session_timeout": "0"})
             take_the_floor(cursor)
+        _see_both(guard, worker)
         yield Floor(guard)
     finally:
         with suppress(psycopg2.Error):  # wait for the rollback, so the next run gets the lock at once
             guard.rollback()
         guard.close()
+
+
+def _see_both(guard: Connection, worker: Connection) -> None:
+    """Raise TargetError if the worker gets no answer while the guard is inside its transaction."""
+    alone = threading.Event()
+
+    def give_way() -> None:
+        alone.set()
+        guard.close()  # or else the worker waits for as long as its pooler lets it
+
+    timer = threading.Timer(ALONE, give_way)
+    timer.daemon = True
+    timer.start()
+    try:
+        with worker.cursor() as cursor:
+            cursor.execute("SELECT")
+        worker.rollback()
+    except psycopg2.Error as error:
+        raise TargetError(f"{told(error)}: {_TWO}") from None
+    finally:
+        timer.cancel()
+    if alone.is_set():
+        raise TargetError(f"The second connection gets no answer while the first is in a transaction: {_TWO}")
+
+
+_TWO = (
+    "online mode needs two connections at the same time: let the pool have more, name the server's direct port, or say"
+    " --mode atomic. Nothing was changed."
+)

@@ -66,7 +66,7 @@ def run(
     from there.
     """
     pace = pace or Pace()
-    with floor(another) as held:
+    with floor(another, connection) as held:
         transactions = Transactions(connection, settings or {}, contract.schemas, pooled=pooled)
         work = Work(transactions, Pacer(transactions, held, pace, progress, sleep), progress, sleep)
         before, connection.autocommit = connection.autocommit, False

@@ -1,0 +1,51 @@
+"""The finding for rows that could not be read, with the statements that let this role read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fixer.model.finding import UNREADABLE, Finding
+from fixer.model.schema import Schema, Session
+from fixer.model.step import refuse
+from fixer.model.subject import Unreadable
+from fixer.model.table import ForeignKey, QName, Table
+from fixer.sql import compose as q
+
+
+def unreadable(finding: Finding, error: str, actual: Schema, *, denied: bool) -> Finding:
+    """Return the finding that stands for one whose rows could not be read; `denied` says that the role may not."""
+    ways = "; ".join(dict.fromkeys(_statements(finding, actual))) if denied else ""
+    why = f"{finding.table.name} could not be read: {error}"
+    return replace(
+        finding,
+        slug=UNREADABLE,
+        about=Unreadable(finding.table, finding.about),
+        message=why,
+        rows=0,
+        only_with_rows=False,
+        repair=refuse(f"let this role read all rows: {ways}" if ways else f"its rows could not be read: {error}"),
+    )
+
+
+def _statements(finding: Finding, actual: Schema) -> Iterator[str]:
+    """Yield what lets the session read the table of a finding and those around it."""
+    if actual.session:
+        for name in sorted(_around(finding, actual)):
+            yield from _opening(actual.tables[name], actual.session)
+
+
+def _opening(table: Table, session: Session) -> Iterator[str]:
+    if not table.readable:
+        yield f"GRANT SELECT ON TABLE {q.quoted(table.name)} TO {q.quoted([session.role])}"
+    if table.row_security and table.owned and table.forced_row_security:
+        yield f"ALTER TABLE {q.quoted(table.name)} NO FORCE ROW LEVEL SECURITY"
+    elif table.row_security and not table.owned:
+        yield f"ALTER ROLE {q.quoted([session.role])} BYPASSRLS"
+
+
+def _around(finding: Finding, actual: Schema) -> set[QName]:
+    """Return the tables whose rows its probe may read: its own, and those at the other ends of foreign keys."""
+    keys = [key for key in actual.foreign_keys() if finding.table in (key.table, key.target)]
+    keys += [finding.part] if isinstance(finding.part, ForeignKey) else []
+    return ({finding.table} | {end for key in keys for end in (key.table, key.target)}) & actual.tables.keys()

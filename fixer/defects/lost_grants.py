@@ -1,0 +1,143 @@
+"""The application's role, which --role names, lacks a right on what it reads and writes.
+
+Costs: its statements fail with 42501 permission denied, often after a restore without grants, or under a new owner.
+Cure: a person grants the right, with the statement that the finding gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from fixer.defects import _walk as walk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Application, Lack, Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfColumn, OfTable
+from fixer.model.table import QName, Table
+from fixer.sql import compose as q
+
+SLUG = "lost-grants"
+POINT = 5
+STAGE = Stage.PARTS
+DEEDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
+    """Yield what the role may not do: for a schema once, for a table once, for each sequence and each function."""
+    if actual.application:
+        yield from _shut(actual.application, contract)
+        for wanted, table in walk.tables(actual, contract, alike=True):
+            if table.kind in "rp":
+                yield from _of_table(wanted, table, actual.application)
+
+
+def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, as `detect` says."""
+    return finding.repair
+
+
+def _shut(application: Application, contract: Contract) -> Iterator[Finding[OfTable]]:
+    """Yield the schemas that the role may not use, each at its first table."""
+    for lack in application.lacks:
+        if lack.kind == "schema" and lack.table.schema in contract.schemas:
+            first = min(name for name in contract.tables if name.schema == lack.table.schema)
+            wanted = f"the schema {first.schema} should be open to {application.role}, which has no USAGE"
+            yield _finding(OfTable(first), wanted, _granting("USAGE", "SCHEMA", [first.schema], application))
+
+
+def _of_table(wanted: Table, table: Table, application: Application) -> Iterator[Finding[OfTable]]:
+    lacking = _new(table, application) if table.created else _missing(wanted, table, application)
+    if lacking:
+        deeds = ", ".join(lacking)
+        message = f"{table.name.name} should be open to {application.role}, which may not {', '.join(_bare(lacking))}"
+        way = _granting(deeds, "TABLE", table.name, application)
+        yield _finding(OfTable(table.name), message, f"once it is made, {way}" if table.created else way)
+    for lack in application.of(table.name) if not table.created else ():
+        if lack.kind in ("sequence", "function"):
+            yield _part(lack, application)
+
+
+def _part(lack: Lack, application: Application) -> Finding[OfTable]:
+    """Return the finding for a sequence or a function that the database uses as the role."""
+    about = OfColumn(lack.table, lack.column) if lack.column else OfTable(lack.table)
+    spelt = ".".join(lack.object)
+    part = f"{lack.table.name}.{lack.column}" if lack.column else lack.table.name
+    wanted = f"{part} should be written by {application.role}, which has no {lack.deed} on {lack.kind} {spelt}"
+    name = lack.object if lack.kind == "sequence" else None
+    return _finding(about, wanted, _granting(lack.deed, lack.kind.upper(), name, application, spelt))
+
+
+def _missing(wanted: Table, table: Table, application: Application) -> list[str]:
+    """Return what to grant on a table, each with the columns where the role has the right on others."""
+    found = {lack.deed: set(lack.columns) for lack in application.of(table.name) if lack.kind == "table"}
+    granted = []
+    for deed in DEEDS:
+        needed = _needed(deed, wanted, table)
+        lacking = [column for column in needed if column in found.get(deed, ())]
+        if lacking:
+            whole = deed == "DELETE" or len(found[deed]) >= len(table.columns)
+            granted.append(deed if whole else f"{deed} ({', '.join(q.quoted([column]) for column in lacking)})")
+    return granted
+
+
+def _needed(deed: str, wanted: Table, table: Table) -> list[str]:
+    """Return the columns on which an application needs a right: it writes nothing generated, updates no key."""
+    columns = [column for name, column in table.columns.items() if name in wanted.columns]
+    if deed == "INSERT":
+        return [column.name for column in columns if not column.generated and column.identity != "a"]
+    if deed == "UPDATE":
+        key = wanted.primary_key.columns if wanted.primary_key else ()
+        return [column.name for column in columns if not column.generated and column.name not in key]
+    return [column.name for column in columns]
+
+
+def _new(table: Table, application: Application) -> list[str]:
+    """Return what the role will lack on a table that the plan makes, which default privileges may grant it."""
+    given = application.given.get(table.name.schema, frozenset())
+    return [] if application.owner else [deed for deed in DEEDS if deed not in given]
+
+
+def _bare(granted: Iterable[str]) -> Iterator[str]:
+    return (each.replace('"', "") for each in granted)
+
+
+def _granting(right: str, kind: str, name: QName | Sequence[str] | None, of: Application, spelt: str = "") -> str:
+    """Return the statement that grants a right on a thing: by its name, or as PostgreSQL spells it."""
+    return f"let its owner run: GRANT {right} ON {kind} {q.quoted(name) if name else spelt} TO {q.quoted([of.role])}"
+
+
+def _finding(about: OfTable, message: str, way: str) -> Finding[OfTable]:
+    return Finding(SLUG, POINT, about, message, repair=refuse(way))
+
+
+# What --role sets for a session is set for the database; the role is one that every server has.
+_ASKED = (
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET pgmend.role = pg_signal_backend', current_database()); END $$;"
+)
+_ALL = (
+    f"{_ASKED} GRANT ALL ON ALL TABLES IN SCHEMA public TO pg_signal_backend;"
+    "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO pg_signal_backend;"
+)
+SPECIMENS = (
+    Specimen("a table", f"{_ALL} REVOKE INSERT, DELETE ON reviews FROM pg_signal_backend", manual=True),
+    Specimen("a sequence", f"{_ALL} REVOKE ALL ON SEQUENCE reviews_id_seq FROM pg_signal_backend", manual=True),
+    Specimen(
+        "a function",
+        f"{_ALL} CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
+        "REVOKE EXECUTE ON FUNCTION one() FROM PUBLIC; ALTER TABLE reviews ADD n integer DEFAULT one()",
+        manual=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("nobody is named", "REVOKE ALL ON reviews FROM PUBLIC"),
+    Specimen("all is granted", _ALL),
+    Specimen(
+        "by way of everybody", f"{_ALL} REVOKE ALL ON reviews FROM pg_signal_backend; GRANT ALL ON reviews TO PUBLIC"
+    ),
+    Specimen(
+        "a table of others",
+        f"{_ALL} CREATE TABLE apart (id integer PRIMARY KEY); REVOKE ALL ON apart FROM PUBLIC",
+    ),
+)

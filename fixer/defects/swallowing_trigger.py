@@ -1,0 +1,106 @@
+"""A trigger that fires before each row returns NULL, so the row is not written.
+
+Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing; no error tells the application.
+Cure: a person drops, disables or mends the trigger, because only a person knows what it is for. A trigger that keeps
+all new rows out is an error, one that keeps changes or deletions out a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fixer.defects import _walk as walk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.obstacle import Below, Trigger
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfTable
+from fixer.model.table import Table
+from fixer.sql import compose as q
+
+SLUG = "swallowing-trigger"
+POINT = 5
+STAGE = Stage.PARTS
+FIRING = ("O", "A")
+# What amounts to NULL: a new row has no OLD, and one that goes no NEW (PostgreSQL manual, 41.10.1).
+NOTHING = {"INSERT": {"null", "old"}, "UPDATE": {"null"}, "DELETE": {"null", "new"}}
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
+    """Yield the triggers that keep rows out: always, or in some of their branches."""
+    for _, table in walk.tables(actual, contract, alike=True):
+        for trigger in _triggers(table):
+            always = [deed for deed in NOTHING if _swallows(trigger, deed)]
+            some = [deed for deed in NOTHING if f"on {deed}" in trigger.does and "returns null" in trigger.does]
+            if always or some:
+                yield _finding(table, trigger, always or some, always=bool(always))
+
+
+def _triggers(table: Table) -> Iterator[Trigger | Below]:
+    """Yield what fires for the rows of a table: a row that is written through a parent fires nothing of its heirs."""
+    for each in table.obstacles:
+        if (isinstance(each, Trigger) or (isinstance(each, Below) and table.kind == "p")) and each.enabled in FIRING:
+            yield each
+
+
+def _swallows(trigger: Trigger | Below, deed: str) -> bool:
+    """Return whether a trigger returns nothing for all such rows, whatever its function does."""
+    returns = {word.removeprefix("returns ") for word in trigger.does if word.startswith("returns ")}
+    sure = "when" not in trigger.does and "raises" not in trigger.does
+    return f"on {deed}" in trigger.does and bool(returns) and returns <= NOTHING[deed] and sure
+
+
+def _finding(table: Table, trigger: Trigger | Below, deeds: list[str], *, always: bool) -> Finding[OfTable]:
+    what = f"the trigger {trigger.name}" if isinstance(trigger, Trigger) else f"the {trigger.name}"
+    how = "keeps every row out" if always else "may keep a row out"
+    message = f"{table.name.name} should keep what is written, {what} {how} ON {' OR '.join(deeds)}: it returns NULL"
+    severity = "info"
+    if always:
+        severity = "error" if "INSERT" in deeds and not table.heirs else "warning"
+    way = f"ALTER TABLE {q.quoted(table.name)} DISABLE TRIGGER {q.quoted([trigger.name])}"
+    why = f"mend its function, or run: {way}" if isinstance(trigger, Trigger) else "mend its function, or drop it"
+    return Finding(SLUG, POINT, OfTable(table.name), message, severity=severity, repair=refuse(why))
+
+
+def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, as `detect` says."""
+    return finding.repair
+
+
+def _trigger(events: str, body: str, when: str = "") -> str:
+    return (
+        f"CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$;"
+        f"CREATE TRIGGER odd {events} ON reviews FOR EACH ROW {when} EXECUTE FUNCTION odd()"
+    )
+
+
+SPECIMENS = (
+    Specimen("it swallows rows", _trigger("BEFORE INSERT", "BEGIN RETURN NULL; END"), manual=True),
+    Specimen(
+        "it returns the old row of a new one",
+        _trigger("BEFORE INSERT OR UPDATE", "BEGIN /* return new; */ RETURN OLD; -- return new;\nEND"),
+        manual=True,
+    ),
+    Specimen("it keeps rows from going", _trigger("BEFORE DELETE", "BEGIN RETURN NEW; END"), manual=True),
+)
+NEAR_MISSES = (
+    Specimen("it fires afterwards", _trigger("AFTER INSERT OR UPDATE OR DELETE", "BEGIN RETURN NULL; END")),
+    Specimen("it returns the row", _trigger("BEFORE INSERT OR UPDATE", "BEGIN RETURN NEW; END")),
+    Specimen(
+        "it returns what there is",
+        _trigger(
+            "BEFORE INSERT OR UPDATE OR DELETE",
+            "BEGIN IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END",
+        ),
+    ),
+    Specimen(
+        "it is disabled",
+        _trigger("BEFORE INSERT", "BEGIN RETURN NULL; END") + "; ALTER TABLE reviews DISABLE TRIGGER odd",
+    ),
+    Specimen(
+        "it swallows what no application writes",
+        _trigger("BEFORE INSERT", "BEGIN RETURN NULL; END", "WHEN (new.id = -2147483648)"),
+    ),
+)
