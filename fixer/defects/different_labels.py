@@ -28,7 +28,7 @@ from fixer.model.table import Column, Table
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Literal
+from fixer.sql.compose import SQL, Composable, Literal
 
 SLUG = "different-labels"
 POINT = 4
@@ -141,3 +141,11 @@ NEAR_MISSES = (
     Specimen("one that no row holds", _of("ok", "gone", "sad"), contract=_moods, setup=_ROWS),
     Specimen("in another order", _of("sad", "ok"), contract=_moods, setup=_ROWS),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: spell a label of an enum otherwise."""
+    for column in table.columns.values():
+        for label in column.labels[-1:]:
+            names = SQL(column.full_type), Literal(label), Literal(label.upper())
+            yield SQL("ALTER TYPE {} RENAME VALUE {} TO {}").format(*names)

@@ -7,11 +7,12 @@ other role drops the constraint and adds it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -21,9 +22,10 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundIndex
 from fixer.model.table import Index
+from fixer.model.table import Table as WantedTable
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, enable_triggers
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.uniques import removal
 
 SLUG = "disabled-unique"
@@ -125,3 +127,12 @@ NEAR_MISSES = (
         setup=SETUP,
     ),
 )
+
+
+def mutate(table: WantedTable) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: disable all triggers, and let two rows break a unique."""
+    for index in table.indexes:
+        if index.deferrable:
+            yield plant.block(
+                plant.altered(table.name, "DISABLE TRIGGER ALL"), plant.repeated(table.name, index.columns)
+            )

@@ -9,7 +9,7 @@ parents carry the same text, a person decides, as where the new key is no intege
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ from sqlalchemy import Column as SAColumn
 from sqlalchemy import ForeignKey as SAForeignKey
 from sqlalchemy import Integer, MetaData, Table, Text, Uuid, text
 
+from fixer.defects import _planting as plant
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -25,12 +26,13 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import Column, ForeignKey
+from fixer.model.table import Table as WantedTable
 from fixer.repair.constraints import online
 from fixer.repair.constraints.foreign_keys import old_text_key
 from fixer.repair.probe import shown
 from fixer.repair.rekeying import Half, Texts, mapped_later, rekeyed, to_the_last, unmatched, without_mark
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
 
 SLUG = "text-reference"
@@ -234,3 +236,17 @@ NEAR_MISSES = (
         "ALTER TABLE authors ADD COLUMN code text; UPDATE authors SET code = 'A' || id",
     ),
 )
+
+
+def mutate(table: WantedTable) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a reference hold texts of a column of its parent."""
+    for key in table.foreign_keys:
+        if len(key.columns) == 1 and key.target != table.name:
+            codes = SQL("UPDATE {} SET code = 'code-' || {}").format(q.name(key.target), q.names(key.target_columns))
+            turn = "ALTER COLUMN {0} DROP DEFAULT, ALTER COLUMN {0} TYPE text USING 'code-' || {0}"
+            yield plant.block(
+                plant.altered(key.target, "ADD COLUMN IF NOT EXISTS code text"),
+                codes,
+                plant.without(table.name, key.name),
+                plant.altered(table.name, turn, key.columns[0]),
+            )

@@ -6,8 +6,9 @@ Cure: SET LOGGED. No row changes; the table is rewritten under ACCESS EXCLUSIVE,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,7 +18,7 @@ from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import OtherTable
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "unlogged-table"
 POINT = 4
@@ -103,3 +104,8 @@ NEAR_MISSES = (
         "CREATE UNLOGGED TABLE extra (id integer, book_id integer REFERENCES books)",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a crash empty it."""
+    yield plant.altered(table.name, "SET UNLOGGED")
