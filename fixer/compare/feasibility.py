@@ -45,13 +45,13 @@ def _forbidden(step: Step, future: Schema) -> str:
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := _untold(step, table)):
+    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table)):
         return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
 
 
-def _untold(step: Step, table: Table) -> str:
+def untold(step: Step, table: Table) -> str:
     """Return why a publication could not identify the rows that a step changes; empty if it could."""
     for each in table.obstacles:
         if not isinstance(each, MutePublication):

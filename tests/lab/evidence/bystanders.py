@@ -76,7 +76,7 @@ def planted(case: Case, contract: Contract, kinds: Collection[str] = ()) -> str:
         marks = [each.name for each in (*wanted.checks, *wanted.foreign_keys)]
         marks += [index.name for index in wanted.indexes if index.constraint]
         comment = sql.SQL("COMMENT ON CONSTRAINT {1} ON {0} IS {2}")
-        onto += [comment.format(table, sql.Identifier(each), sql.Literal(each)) for each in marks]
+        onto += [comment.format(table, sql.Identifier(each), sql.Literal(each.replace('"', ""))) for each in marks]
         if "view" in kinds:
             onto.append(sql.SQL(_VIEW).format(table, sql.Identifier("public", f"view of {name.name}")))
         if "trigger" in kinds:
