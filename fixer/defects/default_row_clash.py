@@ -85,7 +85,7 @@ NEAR_MISSES = (
 def mutate_hinted(table: WantedTable, hints: TableHints) -> Iterator[Composable]:
     """Yield statements that plant it in a table: let a default row have another value where it is not unique."""
     for row in hints.default_rows:
-        same = SQL(" AND ").join(SQL("{} = {}").format(Identifier(name), value) for name, value in row.items())
+        same = SQL(" AND ").join(SQL("{} = ({})").format(Identifier(name), value) for name, value in row.items())
         for column in plant.bare(table):
             if column.name in row and family(column.type) == "text":
                 other = SQL("SET {} = 'somebody else'").format(Identifier(column.name))

@@ -95,5 +95,5 @@ NEAR_MISSES = (Specimen("changed by its users", "UPDATE authors SET country = 'I
 def mutate_hinted(table: Table, hints: TableHints) -> Iterator[Composable]:
     """Yield statements that plant it in a table: delete a default row."""
     for row in hints.default_rows:
-        same = SQL(" AND ").join(SQL("{} = {}").format(Identifier(name), value) for name, value in row.items())
+        same = SQL(" AND ").join(SQL("{} = ({})").format(Identifier(name), value) for name, value in row.items())
         yield SQL("DELETE FROM {} WHERE {}").format(q.name(table.name), same)

@@ -53,7 +53,7 @@ def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Compo
     for key in table.foreign_keys:
         yield f"the foreign key {key.name}", _orphans(key)
     for row in contract.hints[table.name].default_rows:
-        given = [sql.SQL("{} = {}").format(sql.Identifier(name), value) for name, value in row.items()]
+        given = [sql.SQL("{} = ({})").format(sql.Identifier(name), value) for name, value in row.items()]
         some = rows + sql.SQL(" OR ").join(given)  # a person may have changed the rest
         yield "its default row", sql.SQL("SELECT WHERE NOT EXISTS ({})").format(some)
 
