@@ -95,7 +95,7 @@ class Ordeal:
         left = [f for f in run.plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
         slugs, columns = tuple(f"warning {f.slug}:" for f in left), [each.column for each in left if each.column]
         lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
-        self._tell(3, "cure", [b for b in lost if not any(f"{column}\" is " in b for column in columns)])
+        self._tell(3, "cure", [b for b in lost if not any(f'{column}" is ' in b for column in columns)])
         self._tell(3, "cure", falsehoods(self.case.observer, self.case.sound.contract))
 
     def _taken_back(self, run: fixer.Run, untouched: State) -> None:
