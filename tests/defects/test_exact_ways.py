@@ -82,7 +82,7 @@ def test_a_value_without_an_exact_way_is_counted_and_nothing_changes(laboratory:
             cursor.execute("INSERT INTO m (v) VALUES (%s)", [value])
         before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted, nullable=False)))
         findings = fixer.check(connection, models).findings
-        assert [1] == [finding.rows for finding in findings if finding.slug == "wrong-type" and finding.rows]
+        assert [finding.rows for finding in findings if finding.slug == "wrong-type" and finding.rows] == [1]
         with pytest.raises(NeedsPermission):
             fixer.apply(connection, models)
         assert before == database.ask(CELLS)

@@ -41,7 +41,7 @@ from fixer.model.expression import quoted
 SCHEMAS = (None, "Shop %")
 NAMES = ("orders", "User", "select", 'na"me', "größe", "dotted.name")
 COLUMNS = ("a", "B c", "order", 'x"y', "naïve", "50%", "amount_of_it")
-# What a column of each kind holds in row n, each value once, and what it defaults to.
+# What a column of each kind holds in row n, each value once, and what it defaults to: its backfill is row 900's.
 KINDS: dict[str, tuple[TypeEngine[object], str, str]] = {
     "smallint": (SmallInteger(), "{n} * 2", "3"),
     "integer": (Integer(), "{n} * 3", "7"),
@@ -226,7 +226,8 @@ def _add_field(table: Table, model: Model, field: Field, version: int) -> None:
     if field.kind == "enum":
         type_ = Enum("a", "b", "c", name=model.enum(field), schema=model.schema)
     default = default.replace("{{", "{").replace("}}", "}")
-    info: dict[str, object] = {"backfill": text(default)} if field.backfilled else {}
+    filled = text(cell(model, field, "900").replace(":", "\\:"))
+    info: dict[str, object] = {"backfill": filled} if field.backfilled else {}
     if field.renamed:
         info["legacy_names"] = [f"old {field.name}"]
     given = text(default) if field.defaulted else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import fixer
@@ -9,6 +10,7 @@ from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.plan import Plan
 from lab.evidence.bystanders import bystanders
 from lab.evidence.copies import State, copy_quarantine, copy_rows
+from lab.evidence.fills import strange_fills
 from lab.evidence.reasons import kept, lies
 from lab.evidence.truths import falsehoods
 from lab.laboratory import Case
@@ -74,6 +76,7 @@ class Ordeal:
         after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
         self._tell(4, "survival", survival(before, after, moved, run.plan, run, whole=False))
         self._tell(4, "survival", lies(case.observer, kept(case.observer), before, after))
+        self._tell(4, "survival", strange_fills(case.observer, case.sound.contract, before, after))
         if run.plan.moves != len(moved):
             self._tell(4, "survival", [f"{len(moved)} rows moved, {run.plan.moves} were announced"])
         if around is not None:
@@ -104,5 +107,5 @@ class Ordeal:
             past.undone_by is not None for past in fixer.history(self.case.connection) if past.run == run.run
         )
 
-    def _tell(self, number: int, law: str, breaches: list[str]) -> None:
+    def _tell(self, number: int, law: str, breaches: Iterable[str]) -> None:
         self.found += [f"{number} {law}: {breach}" for breach in breaches]
