@@ -164,6 +164,20 @@ SPECIMENS = (
         setup=PART_ROWS,
     ),
     Specimen(
+        "a view depends on it",
+        "ALTER TABLE parts ALTER COLUMN colour TYPE text; CREATE VIEW odd AS SELECT colour FROM parts",
+        manual=True,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "an index depends on its type",
+        "ALTER TABLE parts ALTER COLUMN colour TYPE text; CREATE INDEX odd ON parts (colour text_pattern_ops)",
+        manual=True,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
         "a collation under which texts are sorted otherwise",
         'ALTER TABLE authors ALTER COLUMN name TYPE varchar(50) COLLATE "C"',
         manual=True,
