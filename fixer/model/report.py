@@ -37,9 +37,12 @@ class Comparison:
         return tuple(Left(f.slug, f.object, f.left_out) for f in (*self.findings, *coming) if f.breaks and f.left_out)
 
     def unsettled(self, left: Iterable[Left]) -> list[Finding]:
-        """Return the findings that break the contract, but for those that are left out now and were so in `left`."""
+        """Return the findings that break the contract, but for those in `left`.
+
+        What they depended on may be gone by now, together with the rows that it was about.
+        """
         known = {(each.slug, each.object) for each in left}
-        return [f for f in self.findings if f.breaks and not (f.left_out and (f.slug, f.object) in known)]
+        return [f for f in self.findings if f.breaks and (f.slug, f.object) not in known]
 
     @property
     def ok(self) -> bool:

@@ -138,3 +138,17 @@ def test_what_is_made_does_without_a_foreign_key_whose_target_is_left_out(
 
         assert {"duplicate-row", "missing-foreign-key"} <= {left.slug for left in run.plan.left}
         assert database.ask("SELECT count(p_id) FROM k") == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_left_out_may_go_with_the_rows_it_is_about(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id")), integer("n", unique=True)))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE k (id serial PRIMARY KEY, p_id integer, n integer);"
+            "INSERT INTO k (p_id, n) VALUES (5, 1), (5, 1), (5, 2)"
+        )
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["duplicate-values"], allow_hazards="all")
+
+        assert {left.slug for left in run.plan.left} <= {"duplicate-values", "missing-unique"}
+        assert database.ask("SELECT count(*) FROM k") == 0
