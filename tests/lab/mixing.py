@@ -90,7 +90,8 @@ class Ordeal:
         return run
 
     def _healed(self, run: fixer.Run, tables: set[str], skip: tuple[str, ...]) -> None:
-        again = Again.of(self.case, skip)
+        still = {f"{f.slug}:{f.object}" for f in self.case.check(deep=True).findings} if skip else set()
+        again = Again.of(self.case, tuple(name for name in skip if name in still))
         self._tell(5, "idempotence", idempotence(again))
         if skip:
             return
