@@ -88,8 +88,9 @@ class _Trial:
         return cursor.fetchone() == (True,)
 
     def _copy(self, each: Kept) -> bool:
-        same = [row for row in _rows(self.before, each.source.partition(".")[2]) if _has(row, each.row, known=True)]
-        return len(same) > 1
+        """Two rows were like it, in all that it has: cells of keys may be empty until the run maps them."""
+        filled = {name: value for name, value in each.row.items() if value is not None}
+        return sum(_has(row, filled, known=True) for row in _rows(self.before, each.source.partition(".")[2])) > 1
 
     def _rival(self, each: Kept, _: str, columns: str) -> bool:
         names = _listed(columns, each.row)
