@@ -64,7 +64,7 @@ def look(
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
-    actual = look_elsewhere(cursor, actual, contract)
+    actual = _with_labels(cursor, look_elsewhere(cursor, actual, contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
         prove = Proofs(cursor, contract, sizes)
@@ -84,6 +84,20 @@ def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema
     rows = how_many(cursor, list(dict.fromkeys(chosen))[:TWINS], COUNTED + 1)
     counted = (replace(twin, rows=rows.get(twin.name)) for twin in twins)
     return replace(actual, twins=by_table(counted, contract), user_tables=user_tables)
+
+
+def _with_labels(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the labels of enums that no column of their tables has yet; ask nothing if there is none.
+
+    Such a type may stand although its table or column is missing, and is used as it is.
+    """
+    coming = dict[str, None]()
+    for name, table in contract.tables.items():
+        there = actual.tables[name].columns if name in actual.tables else {}
+        for column in table.columns.values():
+            if column.labels and (column.name not in there or there[column.name].full_type != column.full_type):
+                coming[column.full_type] = None
+    return replace(actual, labels=introspect.labels(cursor, coming)) if coming else actual
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

@@ -13,7 +13,7 @@ from fixer.model.table import Check, ForeignKey, Index, Table
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
     """Return the reason why a repair cannot run; empty if it can."""
     if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
-        return f"the value that the contract declares for {declared} would break it"
+        return f"{declared} would break it"
     return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
 
 
@@ -25,13 +25,20 @@ def columns_of(finding: Finding) -> set[str]:
 
 
 def _declared(finding: Finding, future: Schema, contract: Contract) -> str:
-    """Return a column of a finding that the plan adds and fills with a value of the contract; empty if none."""
+    """Return what rows get in a column of a finding that the plan adds; empty if it adds none or gives them nothing.
+
+    Nothing is a value, too, where NULLs count as equal.
+    """
     table, wanted = future.tables.get(finding.table), contract.tables.get(finding.table)
+    alike = isinstance(finding.part, Index) and finding.part.nulls_not_distinct
     for column in sorted(columns_of(finding)) if table and wanted else ():
         there, meant = (side.columns.get(column) for side in (table, wanted) if side)
-        value = meant and (meant.default or contract.hints[finding.table].of(column).backfill)
-        if there and there.added and value:
-            return column
+        if not (there and there.added and meant):
+            continue
+        if meant.default or contract.value_for(finding.table, meant) is not None:
+            return f"the value that the contract declares for {column}"
+        if alike and not meant.generates:
+            return f"the NULL that all rows get in {column}"
     return ""
 
 
@@ -45,13 +52,13 @@ def _forbidden(step: Step, future: Schema) -> str:
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]
     if made:
         return f"{made[0]} is generated, and nothing can be written into it"
-    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := _untold(step, table)):
+    if (step.effect.moves or step.shape.restores or step.shape.respells) and (why := untold(step, table)):
         return why
     below = [each.name for each in table.obstacles if isinstance(each, Below)] if step.effect.writes_rows else []
     return f"the {below[0]} would act on rows of {step.table}, and is none of its own" if below else ""
 
 
-def _untold(step: Step, table: Table) -> str:
+def untold(step: Step, table: Table) -> str:
     """Return why a publication could not identify the rows that a step changes; empty if it could."""
     for each in table.obstacles:
         if not isinstance(each, MutePublication):

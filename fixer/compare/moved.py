@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 
 import psycopg2
@@ -37,8 +37,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     comparison says why.
     """
     steps = {_same(step): step for step in _expecting(comparison)}
-    tables = [step.table for step in steps.values() if step.effect.moves]
-    if len(set(tables)) == len(tables) and not any(step.follows or not step.effect.rows for step in steps.values()):
+    if not (any(step.follows or not step.effect.rows for step in steps.values()) or _overlap(steps.values())):
         return comparison
     ordered = [steps[same] for same in sorted(steps, key=lambda same: same[0])]
     session = Session(cursor)
@@ -72,6 +71,12 @@ def _circles(session: Session, steps: list[Step], future: Schema) -> Set[_Same]:
 def _expecting(comparison: Comparison) -> Iterator[Step]:
     for finding in (*comparison.findings, *comparison.consequences):
         yield from (step for step in finding.repair.steps if step.expects is not None)
+
+
+def _overlap(steps: Iterable[Step]) -> bool:
+    """Return whether several steps move rows out of one table, so that a row may be counted for each of them."""
+    moving = [step.table for step in steps if step.effect.moves]
+    return len(moving) > len(set(moving))
 
 
 def _same(step: Step) -> _Same:

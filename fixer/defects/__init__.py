@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
-from fixer.model.contract import Contract
+from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
@@ -51,6 +51,14 @@ class Mutating(Protocol):
         """Yield the statements that plant it at each place of a sound table of a contract."""
 
 
+@runtime_checkable
+class MutatingHinted(Protocol):
+    """A defect class that can be planted where the hints of a contract allow it."""
+
+    def mutate_hinted(self, table: Table, hints: TableHints) -> Iterable[Composable]:
+        """Yield the statements that plant it at each place of a sound table of a contract with these hints."""
+
+
 @cache
 def all_classes() -> tuple[DefectClass, ...]:
     """Return the defect classes, sorted by stage, point and slug."""
@@ -63,6 +71,18 @@ def _class_in(module: ModuleType) -> DefectClass:
     if not isinstance(module, DefectClass):
         raise TypeError(f"{module.__name__} is no defect class")
     return module
+
+
+def mutations(contract: Contract) -> dict[str, list[Composable]]:
+    """Return the statements that plant each class in a sound database of a contract, by slug."""
+    ways: dict[str, list[Composable]] = {}
+    for defect in all_classes():
+        for name, table in contract.tables.items():
+            if isinstance(defect, Mutating):
+                ways.setdefault(defect.SLUG, []).extend(defect.mutate(table))
+            if isinstance(defect, MutatingHinted):
+                ways.setdefault(defect.SLUG, []).extend(defect.mutate_hinted(table, contract.hints[name]))
+    return {slug: each for slug, each in ways.items() if each}
 
 
 @cache

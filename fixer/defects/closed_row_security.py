@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -20,6 +21,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Table
 from fixer.sql import compose as q
+from fixer.sql.compose import Composable
 
 SLUG = "closed-row-security"
 POINT = 5
@@ -87,3 +89,8 @@ NEAR_MISSES = (
         "on a table that the contract does not know", "CREATE TABLE t (); ALTER TABLE t ENABLE ROW LEVEL SECURITY"
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: enable row level security."""
+    yield plant.altered(table.name, "ENABLE ROW LEVEL SECURITY")

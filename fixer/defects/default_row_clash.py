@@ -6,20 +6,24 @@ Cure: a person decides which row keeps the value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.model.contract import Contract
+from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfDefaultRow
+from fixer.model.table import Table as WantedTable
 from fixer.repair.default_rows import clashing, described
-from fixer.sql.compose import SQL
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.types import family
 
 SLUG = "default-row-clash"
 POINT = 3
@@ -76,3 +80,13 @@ NEAR_MISSES = (
         setup=SETUP,
     ),
 )
+
+
+def mutate_hinted(table: WantedTable, hints: TableHints) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a default row have another value where it is not unique."""
+    for row in hints.default_rows:
+        same = SQL(" AND ").join(SQL("{} = ({})").format(Identifier(name), value) for name, value in row.items())
+        for column in plant.bare(table):
+            if column.name in row and family(column.type) == "text":
+                other = SQL("SET {} = 'somebody else'").format(Identifier(column.name))
+                yield SQL("UPDATE {} {} WHERE {}").format(q.name(table.name), other, same)

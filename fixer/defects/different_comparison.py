@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import PART_ROWS, parts
 from fixer.model.contract import Contract
@@ -24,7 +25,7 @@ from fixer.repair.conversion.values import keep_spelling, recast, reversal, ways
 from fixer.repair.shadow import without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import compares_alike, comparison, element, family, fits, retyped
 
@@ -155,6 +156,20 @@ SPECIMENS = (
         setup=PART_ROWS,
     ),
     Specimen(
+        "a view depends on it",
+        "ALTER TABLE parts ALTER COLUMN colour TYPE text; CREATE VIEW odd AS SELECT colour FROM parts",
+        manual=True,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "an index depends on its type",
+        "ALTER TABLE parts ALTER COLUMN colour TYPE text; CREATE INDEX odd ON parts (colour text_pattern_ops)",
+        manual=True,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
         "a collation under which texts are sorted otherwise",
         'ALTER TABLE authors ALTER COLUMN name TYPE varchar(50) COLLATE "C"',
         manual=True,
@@ -174,3 +189,11 @@ NEAR_MISSES = (
         setup=PART_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let texts be padded, or padded texts not."""
+    for column in plant.writable(table):
+        if family(column.type) == "text" and not column.generates:
+            other = "varchar(30)" if column.type.startswith("character(") else "char(30)"
+            yield plant.altered(table.name, f"ALTER COLUMN {{}} TYPE {other}", column.name)

@@ -7,8 +7,9 @@ then on only filled by code. The message gives the statements, which keep the ol
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TICKET_ROWS, tickets
 from fixer.model.contract import Contract
@@ -18,8 +19,9 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Column, QName
+from fixer.model.table import Column, QName, Table
 from fixer.sql import compose as q
+from fixer.sql.compose import Composable
 from fixer.sql.types import fits
 
 SLUG = "different-generation"
@@ -137,3 +139,10 @@ NEAR_MISSES = (
     ),
     Specimen("an extra one", "ALTER TABLE books ADD COLUMN half integer GENERATED ALWAYS AS (pages / 2) STORED"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a computed column be a plain one."""
+    for column in table.columns.values():
+        if column.generated == "s":
+            yield plant.altered(table.name, "ALTER COLUMN {} DROP EXPRESSION", column.name)

@@ -9,7 +9,7 @@ hold one that the contract lacks. A label that no row holds is left alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import Column as SAColumn
@@ -28,7 +28,7 @@ from fixer.model.table import Column, Table
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Literal
+from fixer.sql.compose import SQL, Composable, Literal
 
 SLUG = "different-labels"
 POINT = 4
@@ -48,13 +48,37 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Labels]]:
     for table, wanted, found in walk.typed_columns(actual, contract):
         if wanted.labels and found.labels and wanted.type == found.type and wanted.home == found.home:
             yield from _differing(table, wanted, found, actual)
+    for name, meant in contract.tables.items():
+        there = actual.tables.get(name)
+        for column in meant.columns.values():
+            labels = actual.labels.get(column.full_type)
+            if labels and _is_to_come(there, column):
+                yield from _lacking(meant, column, replace(column, labels=labels))
+
+
+def _is_to_come(table: Table | None, wanted: Column) -> bool:
+    """Return whether a column gets its type by the plan, which takes a type of this name as it stands."""
+    found = table.columns.get(wanted.name) if table and not table.created else None
+    return found is None or found.added or found.now is not None or found.full_type != wanted.full_type
 
 
 def _differing(table: Table, wanted: Column, found: Column, actual: Schema) -> Iterator[Finding[Labels]]:
-    here, type_ = f"{table.name.name}.{wanted.name}", found.full_type
+    yield from _lacking(table, wanted, found)
+    _, extra, twins = _compared(wanted, found)
+    if unknown := [label for label in extra if label not in twins.values()]:
+        yield _held(table, wanted, unknown, actual)
+
+
+def _compared(wanted: Column, found: Column) -> tuple[list[str], list[str], dict[str, str]]:
+    """Return the labels that lack, those that are extra, and by label that lacks the one spelt in other letters."""
     lacking = [label for label in wanted.labels if label not in found.labels]
     extra = [label for label in found.labels if label not in wanted.labels]
-    twins = {label: twin for label in lacking if (twin := _twin(label, extra)) and _twin(label, lacking)}
+    return lacking, extra, {label: twin for label in lacking if (twin := _twin(label, extra)) and _twin(label, lacking)}
+
+
+def _lacking(table: Table, wanted: Column, found: Column) -> Iterator[Finding[Labels]]:
+    here, type_ = f"{table.name.name}.{wanted.name}", found.full_type
+    lacking, _, twins = _compared(wanted, found)
     if lacking:
         ways = [
             f"ALTER TYPE {type_} RENAME VALUE {_text(twins[label])} TO {_text(label)};"
@@ -65,8 +89,6 @@ def _differing(table: Table, wanted: Column, found: Column, actual: Schema) -> I
         spelt = f"; it spells {', '.join(map(repr, twins.values()))}" if twins else ""
         message = f"{here} should take {', '.join(map(repr, lacking))}, {found.type} does not{spelt}"
         yield Finding(SLUG, POINT, Labels(table.name, wanted.name, tuple(ways)), message)
-    if unknown := [label for label in extra if label not in twins.values()]:
-        yield _held(table, wanted, unknown, actual)
 
 
 def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> Finding[Labels]:
@@ -136,8 +158,37 @@ SPECIMENS = (
         rows=2,
         manual=True,
     ),
+    Specimen(
+        "of a column that is to come",
+        f"{_of('OK', 'sad')} ALTER TABLE moods DROP COLUMN mood",
+        also=frozenset({"missing-column"}),
+        contract=_moods,
+        manual=True,
+    ),
+    Specimen(
+        "of a table that is to come",
+        f"{_of('ok')} DROP TABLE moods",
+        also=frozenset({"missing-table"}),
+        contract=_moods,
+        manual=True,
+    ),
+    Specimen(
+        "of texts that are to be labels",
+        f"{_of('ok')} ALTER TABLE moods ALTER COLUMN mood TYPE text USING mood::text",
+        also=frozenset({"wrong-type"}),
+        contract=_moods,
+        manual=True,
+    ),
 )
 NEAR_MISSES = (
     Specimen("one that no row holds", _of("ok", "gone", "sad"), contract=_moods, setup=_ROWS),
     Specimen("in another order", _of("sad", "ok"), contract=_moods, setup=_ROWS),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: spell a label of an enum otherwise."""
+    for column in table.columns.values():
+        for label in column.labels[-1:]:
+            names = SQL(column.full_type), Literal(label), Literal(label.upper())
+            yield SQL("ALTER TYPE {} RENAME VALUE {} TO {}").format(*names)

@@ -7,10 +7,11 @@ superuser may enable it; any other role drops the constraint and adds it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._rooms import ASLEEP, ROOM_ROWS, rooms
 from fixer.model.contract import Contract
@@ -20,10 +21,11 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundIndex
 from fixer.model.table import Index
+from fixer.model.table import Table as WantedTable
 from fixer.repair.constraints import exclusions
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, enable_triggers
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.uniques import claim
 
 SLUG = "disabled-unique"
@@ -118,3 +120,12 @@ NEAR_MISSES = (
         setup=SETUP,
     ),
 )
+
+
+def mutate(table: WantedTable) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: disable all triggers, and let two rows break a unique."""
+    for index in table.indexes:
+        if index.deferrable:
+            yield plant.block(
+                plant.altered(table.name, "DISABLE TRIGGER ALL"), plant.repeated(table.name, index.columns)
+            )

@@ -11,18 +11,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.model.contract import ColumnHints, Contract
+from fixer.model.contract import ColumnHints, Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import FoundColumn
-from fixer.model.table import Column
+from fixer.model.table import Column, Table
 from fixer.repair.probe import rows_where
 from fixer.repair.rows import identity, rewrite
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conversions import conversion
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import family, fits
@@ -143,3 +145,16 @@ NEAR_MISSES = (
     Specimen("both agree", "ALTER TABLE books ADD COLUMN heading varchar(40); UPDATE books SET heading = title"),
     Specimen("the legacy column is empty", "ALTER TABLE books ADD COLUMN heading varchar(40)"),
 )
+
+
+def mutate_hinted(table: Table, hints: TableHints) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let only a legacy column hold the values of two rows."""
+    for column in plant.bare(table):
+        for legacy in hints.of(column.name).legacy_names:
+            add = SQL("ADD COLUMN {} {}, ALTER COLUMN {} DROP NOT NULL")
+            names = Identifier(legacy), SQL(column.full_type), Identifier(column.name)
+            yield plant.block(
+                ddl.altered(table.name, add.format(*names)),
+                plant.set_first(table.name, legacy, Identifier(column.name), 2),
+                plant.set_first(table.name, column.name, SQL("NULL"), 2),
+            )

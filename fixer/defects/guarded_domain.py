@@ -7,8 +7,9 @@ Cure: a person decides, because the domain guards other columns too. A conversio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -19,6 +20,8 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import atoms, follows
 
 SLUG = "guarded-domain"
@@ -90,3 +93,12 @@ NEAR_MISSES = (
         "CREATE DOMAIN g AS text CHECK (VALUE ~ 'e'); ALTER TABLE books ADD COLUMN x g",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a domain with a check be the type of a column."""
+    for place, column in enumerate(plant.bare(table)):
+        domain = Identifier("public", f"pgmend domain {table.name.name} {place}")
+        made = SQL("CREATE DOMAIN {} AS {} CHECK (VALUE IS NULL OR VALUE::text <> 'nowhere')")
+        turn = SQL("ALTER COLUMN {} TYPE {}").format(Identifier(column.name), domain)
+        yield plant.block(made.format(domain, SQL(column.full_type)), ddl.altered(table.name, turn))

@@ -7,8 +7,9 @@ of an old key is mapped instead (see text-reference).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -16,8 +17,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfColumn
+from fixer.model.table import Table
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
+from fixer.sql.compose import Composable
 from fixer.sql.types import family
 
 SLUG = "incompatible-foreign-key-type"
@@ -91,3 +94,11 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a reference to numbers be of texts."""
+    for key in table.foreign_keys:
+        if len(key.columns) == 1:
+            turn = "ALTER COLUMN {0} DROP DEFAULT, ALTER COLUMN {0} TYPE text"
+            yield plant.block(plant.without(table.name, key.name), plant.altered(table.name, turn, key.columns[0]))

@@ -6,7 +6,7 @@ Cure: drop it; an index that the contract wants is then built anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fixer.defects import _walk as walk
@@ -16,10 +16,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step
 from fixer.model.subject import StrayIndex
-from fixer.model.table import QName
+from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable, Literal
 
 SLUG = "invalid-index"
 POINT = 4
@@ -72,3 +72,11 @@ NEAR_MISSES = (
         superuser=True,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: mark an index as a failed CREATE INDEX CONCURRENTLY leaves it."""
+    for index in table.indexes:
+        if not index.constraint:
+            name = Literal(q.quoted(QName(table.name.schema, index.name)))
+            yield SQL("UPDATE pg_index SET indisvalid = false WHERE indexrelid = {}::regclass").format(name)

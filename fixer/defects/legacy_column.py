@@ -6,11 +6,12 @@ Cure: rename it. Code that still uses the old name must change; the plan shows w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.model.contract import Contract
+from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
@@ -18,7 +19,7 @@ from fixer.model.step import Phase, Repair
 from fixer.model.subject import FoundColumn
 from fixer.model.table import Column, Table
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "legacy-column"
 POINT = 4
@@ -59,3 +60,10 @@ NEAR_MISSES = (
     Specimen("another column has a similar name", "ALTER TABLE books ADD COLUMN headings text"),
     Specimen("an index is renamed", "ALTER INDEX ix_books_editor_id RENAME TO heading"),
 )
+
+
+def mutate_hinted(table: Table, hints: TableHints) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: rename a column to its legacy name."""
+    for column in table.columns.values():
+        for legacy in hints.of(column.name).legacy_names:
+            yield plant.altered(table.name, "RENAME COLUMN {} TO {}", column.name, legacy)

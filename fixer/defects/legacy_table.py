@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from fixer.model.contract import Contract
+from fixer.defects import _planting as plant
+from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OtherTable
-from fixer.model.table import QName
+from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
@@ -106,3 +107,9 @@ NEAR_MISSES = (
     Specimen("both stand", "CREATE TABLE writers (id integer)"),
     Specimen("a view under the old name", "CREATE VIEW writers AS SELECT id FROM authors"),
 )
+
+
+def mutate_hinted(table: Table, hints: TableHints) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: rename a table to its legacy name."""
+    for legacy in hints.legacy_names:
+        yield plant.altered(table.name, "RENAME TO {}", legacy)

@@ -6,23 +6,23 @@ Cure: insert it once, even if others try to insert it at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _walk as walk
-from fixer.model.contract import Contract
+from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow
-from fixer.model.table import Column
+from fixer.model.table import Column, Table
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.row_statements import insert_statement
 
 SLUG = "missing-default-row"
@@ -90,3 +90,10 @@ SPECIMENS = (
     Specimen("no rows at all", "TRUNCATE authors CASCADE", rows=1),
 )
 NEAR_MISSES = (Specimen("changed by its users", "UPDATE authors SET country = 'IN' WHERE name = 'Anonymous'"),)
+
+
+def mutate_hinted(table: Table, hints: TableHints) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: delete a default row."""
+    for row in hints.default_rows:
+        same = SQL(" AND ").join(SQL("{} = ({})").format(Identifier(name), value) for name, value in row.items())
+        yield SQL("DELETE FROM {} WHERE {}").format(q.name(table.name), same)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
@@ -20,7 +21,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
-from fixer.model.table import Column, QName
+from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.numbers import Held, held
@@ -31,7 +32,7 @@ from fixer.repair.twins import column_twin, taken_for
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import family
 
 SLUG = "missing-key-column"
@@ -224,3 +225,9 @@ NEAR_MISSES = (
     Specimen("another column is added", "ALTER TABLE reviews ADD COLUMN number serial"),
     Specimen("another in other letters is added", 'ALTER TABLE reviews ADD COLUMN "ID" serial'),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a column of the key with all that depends on it."""
+    for column in table.primary_key.columns if table.primary_key else ():
+        yield plant.altered(table.name, "DROP COLUMN {} CASCADE", column)

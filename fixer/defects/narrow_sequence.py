@@ -6,9 +6,10 @@ Cure: ALTER SEQUENCE to the type and maximum of the contract.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -16,9 +17,9 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
-from fixer.model.table import Sequence
+from fixer.model.table import Sequence, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Literal
+from fixer.sql.compose import SQL, Composable, Literal
 
 SLUG = "narrow-sequence"
 POINT = 1
@@ -55,3 +56,10 @@ SPECIMENS = (
     Specimen("a low maximum", "ALTER SEQUENCE reviews_id_seq MAXVALUE 1000"),
 )
 NEAR_MISSES = (Specimen("bigint", "ALTER SEQUENCE reviews_id_seq AS bigint"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a sequence end early."""
+    for column in plant.writable(table):
+        if column.sequence:
+            yield SQL("ALTER SEQUENCE {} MAXVALUE 1000").format(q.name(column.sequence))

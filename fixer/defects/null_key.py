@@ -8,7 +8,7 @@ quarantine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +16,7 @@ from sqlalchemy import Column as SAColumn
 from sqlalchemy import MetaData, Text, Uuid, text
 from sqlalchemy import Table as SATable
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import COMPANY_ROWS, TENANCY_ROWS, company, tenancy
 from fixer.model.contract import Contract
@@ -174,3 +175,16 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("NULL in another column", "UPDATE reviews SET body = NULL WHERE id = 5"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop the primary key, and set a column of it to NULL in two rows."""
+    if not table.primary_key:
+        return
+    for column in table.primary_key.columns:
+        what = "DROP IDENTITY IF EXISTS, ALTER COLUMN {0} DROP NOT NULL"
+        yield plant.block(
+            plant.without(table.name, table.primary_key.name),
+            plant.altered(table.name, f"ALTER COLUMN {{0}} {what}", column),
+            plant.set_first(table.name, column, SQL("NULL"), 2),
+        )

@@ -7,7 +7,7 @@ Cure: a person drops those that are not needed. Nothing is broken, so this is on
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -18,6 +18,8 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Index, Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.uniques import removal
 
 SLUG = "repeated-index"
@@ -72,3 +74,10 @@ NEAR_MISSES = (
     Specimen("an index whose columns begin another", "CREATE INDEX odd ON books (editor_id, id)"),
     Specimen("a partial one beside", "CREATE INDEX odd ON books (editor_id) WHERE id > 3"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add an index again."""
+    for index in table.indexes:
+        if not index.constraint:
+            yield SQL("CREATE INDEX ON {} {}").format(q.name(table.name), SQL(index.tail))

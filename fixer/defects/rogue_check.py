@@ -8,9 +8,10 @@ decides, because somebody may have meant it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import BOOKING_ROWS, bookings
 from fixer.model.contract import Contract
@@ -26,7 +27,9 @@ from fixer.repair.constraints.online import BESIDE
 from fixer.repair.shadow import is_guard
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
+from fixer.sql.compose import Composable
 from fixer.sql.conditions import Atom, atoms, follows, is_earlier
+from fixer.sql.types import family
 
 SLUG = "rogue-check"
 POINT = 5
@@ -153,3 +156,11 @@ NEAR_MISSES = (
         minimum_version=18,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a check that refuses large numbers."""
+    for column in plant.writable(table):
+        if family(column.type) in ("integer", "numeric"):
+            check = "ADD CONSTRAINT pgmend_rogue CHECK ({0} >= 0 AND {0} < 30000)"
+            yield plant.altered(table.name, check, column.name)

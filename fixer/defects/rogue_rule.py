@@ -7,7 +7,7 @@ Cure: a person drops or disables the rule, because only a person knows what it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -17,7 +17,9 @@ from fixer.model.obstacle import Rule
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
+from fixer.model.table import Table
 from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "rogue-rule"
 POINT = 5
@@ -65,3 +67,8 @@ NEAR_MISSES = (
         "CREATE VIEW seen AS SELECT * FROM reviews; CREATE RULE odd AS ON INSERT TO seen DO INSTEAD NOTHING",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a rule that swallows deletes."""
+    yield SQL("CREATE RULE pgmend_rule AS ON DELETE TO {} DO INSTEAD NOTHING").format(q.name(table.name))

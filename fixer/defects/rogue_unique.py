@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import BOOKING_ROWS, bookings, tenancy
 from fixer.defects._rooms import ROOM_ROWS, rooms
@@ -26,7 +27,7 @@ from fixer.repair.constraints.exclusions import is_replaced
 from fixer.repair.constraints.online import BESIDE, unique
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.uniques import Claim, claim, is_proved, removal, spelt
 
 SLUG = "rogue-unique"
@@ -225,3 +226,10 @@ NEAR_MISSES = (
         setup=BOOKING_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: add a unique over one column."""
+    held = [index.columns[0] for index in table.indexes if index.unique]
+    for name in dict.fromkeys([*filter(None, held), *(column.name for column in plant.bare(table))]):
+        yield plant.altered(table.name, "ADD CONSTRAINT pgmend_rogue_unique UNIQUE ({})", name)

@@ -6,14 +6,18 @@ Cure: a person sets the search_path, or names the schema in the code; the contra
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
+from fixer.model.table import QName, Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "shadowed-table"
 POINT = 5
@@ -42,3 +46,14 @@ NEAR_MISSES = (
     Specimen("a schema behind", SHADOW + PATH.format("public, front")),
     Specimen("a schema outside the path", SHADOW),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: put another table in front of it in the search_path."""
+    if table.name.schema == "public":
+        path = "EXECUTE format('ALTER DATABASE %I SET search_path = front, public', current_database())"
+        yield plant.block(
+            SQL("CREATE SCHEMA IF NOT EXISTS front"),
+            SQL("CREATE TABLE {} (n integer)").format(q.name(QName("front", table.name.name))),
+            SQL(f"DO $$ BEGIN {path}; END $$"),
+        )

@@ -7,9 +7,10 @@ permission, because columns may share one on purpose. A sequence that the models
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,9 +18,11 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Repair, Step
 from fixer.model.subject import WantedColumn
-from fixer.model.table import QName
+from fixer.model.table import QName, Table
 from fixer.repair.numbers import held
 from fixer.repair.sequences import Users, declared, give_generator
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 SLUG = "shared-sequence"
 POINT = 1
@@ -79,3 +82,19 @@ NEAR_MISSES = (
         "ALTER TABLE reviews ADD COLUMN n bigint DEFAULT nextval('reviews_id_seq')",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let the sequence of another table number a column."""
+    other = QName(table.name.schema, "pgmend other")
+    for column in plant.writable(table):
+        if column.sequence and not column.identity:
+            yield plant.block(
+                SQL("CREATE TABLE {} (id serial PRIMARY KEY)").format(q.name(other)),
+                SQL("SELECT setval({0}, 5000)").format(q.generator_of(other, "id")),
+                SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT nextval({})").format(
+                    q.name(table.name),
+                    Identifier(column.name),
+                    Literal(q.quoted(QName(other.schema, "pgmend other_id_seq"))),
+                ),
+            )

@@ -8,10 +8,11 @@ hold numbers, a person decides, because nobody else knows which rows they mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -26,7 +27,7 @@ from fixer.repair.sequences import let_count, numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import family
 
 SLUG = "text-key"
@@ -126,3 +127,17 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("another column of texts", "ALTER TABLE books ADD COLUMN code text DEFAULT 'B'"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a key that counts be of texts."""
+    for column in plant.writable(table):
+        if table.primary_key and column.generates and column.name in table.primary_key.columns:
+            what = "IDENTITY" if column.identity else "DEFAULT"
+            turn = "ALTER COLUMN {0} TYPE varchar(20) USING 'K-' || {0}"
+            yield plant.block(
+                plant.without(table.name, table.primary_key.name),
+                plant.altered(table.name, f"ALTER COLUMN {{}} DROP {what}", column.name),
+                plant.altered(table.name, turn, column.name),
+                plant.altered(table.name, "ADD PRIMARY KEY ({})", column.name),
+            )

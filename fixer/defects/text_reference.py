@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects._rekeyed import GROUPS, OWNERS, by_text, by_uuid
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -22,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import Column, ForeignKey, QName
+from fixer.model.table import Table as WantedTable
 from fixer.repair.probe import shown
 from fixer.repair.rekeying import in_place, mapped_later, rekeyed, to_the_last, without_mark
 from fixer.repair.rekeying.held import half_of, texts_of
@@ -29,7 +31,7 @@ from fixer.repair.rekeying.in_place import doubtful
 from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rekeying.twice import clashes_of, copies_leave, copies_of, rivals_of, without_copies
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
 
 SLUG = "text-reference"
@@ -279,3 +281,17 @@ NEAR_MISSES = (
         "ALTER TABLE authors ADD COLUMN code text; UPDATE authors SET code = 'A' || id",
     ),
 )
+
+
+def mutate(table: WantedTable) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a reference hold texts of a column of its parent."""
+    for key in table.foreign_keys:
+        if len(key.columns) == 1 and key.target != table.name:
+            codes = SQL("UPDATE {} SET code = 'code-' || {}").format(q.name(key.target), q.names(key.target_columns))
+            turn = "ALTER COLUMN {0} DROP DEFAULT, ALTER COLUMN {0} TYPE text USING 'code-' || {0}"
+            yield plant.block(
+                plant.altered(key.target, "ADD COLUMN IF NOT EXISTS code text"),
+                codes,
+                plant.without(table.name, key.name),
+                plant.altered(table.name, turn, key.columns[0]),
+            )

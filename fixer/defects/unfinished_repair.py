@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -20,8 +21,9 @@ from fixer.model.table import Table
 from fixer.repair.constraints import online
 from fixer.repair.shadow import dropped_beside, without_beside
 from fixer.sql import compose as q
+from fixer.sql import ddl
 from fixer.sql.alter import drop_constraint
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import fits
 
 SLUG = "unfinished-repair"
@@ -104,3 +106,13 @@ NEAR_MISSES = (
     Specimen("an index of somebody else", "CREATE UNIQUE INDEX books_numbers ON books (id) WHERE id > 90"),
     Specimen("a check of somebody else", "ALTER TABLE books ADD CONSTRAINT title_not_null CHECK (title IS NOT NULL)"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: leave the proof of a NOT NULL behind."""
+    for column in plant.writable(table):
+        if column.not_null and (not table.primary_key or column.name not in table.primary_key.columns):
+            action = SQL("ADD CONSTRAINT {} CHECK ({} IS NOT NULL)").format(
+                Identifier(online.helper(column.name)), Identifier(column.name)
+            )
+            yield ddl.altered(table.name, action)

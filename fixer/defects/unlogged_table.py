@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -26,7 +27,7 @@ from fixer.model.table import Table as Found
 from fixer.repair.constraints.foreign_keys import equals, exchange
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "unlogged-table"
 POINT = 4
@@ -210,3 +211,8 @@ NEAR_MISSES = (
         "CREATE UNLOGGED TABLE extra (id integer, book_id integer REFERENCES books)",
     ),
 )
+
+
+def mutate(table: Found) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a crash empty it."""
+    yield plant.altered(table.name, "SET UNLOGGED")

@@ -6,8 +6,9 @@ Cure: ALTER SEQUENCE … OWNED BY.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -15,7 +16,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
+from fixer.model.table import Table
 from fixer.repair.sequences import declared, own
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "unowned-sequence"
 POINT = 1
@@ -47,3 +51,10 @@ NEAR_MISSES = (
         "CREATE SEQUENCE numbers; ALTER TABLE reviews ADD COLUMN n bigint DEFAULT nextval('numbers')",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let no column own a sequence."""
+    for column in plant.writable(table):
+        if column.sequence and not column.identity:
+            yield SQL("ALTER SEQUENCE {} OWNED BY NONE").format(q.name(column.sequence))

@@ -7,9 +7,10 @@ is validated before the old one is dropped. The other table stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import LOAN_ROWS, loans
 from fixer.model.contract import Contract
@@ -18,8 +19,11 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfForeignKey
-from fixer.model.table import ForeignKey
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import arrow, best, ends_at, exchange
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "wrong-foreign-key-target"
 POINT = 2
@@ -85,3 +89,15 @@ NEAR_MISSES = (
     ),
     Specimen("it uses a unique index", "CREATE UNIQUE INDEX odd ON books (id)"),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a foreign key reference a copy of its table."""
+    for key in table.foreign_keys:
+        old = QName(key.target.schema, f"{key.target.name} old")
+        yield plant.block(
+            SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(q.name(old), q.name(key.target)),
+            SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}").format(q.name(old), q.name(key.target)),
+            plant.without(table.name, key.name),
+            ddl.altered(table.name, SQL("ADD {}").format(ddl.foreign_key_clause(key.name, replace(key, target=old)))),
+        )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,7 +18,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
-from fixer.model.table import ForeignKey, Index, QName
+from fixer.model.table import ForeignKey, Index, QName, Table
 from fixer.repair.constraints import online
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -187,3 +188,16 @@ SPECIMENS = (
     ),
 )
 NEAR_MISSES = (Specimen("another unique stands beside it", "ALTER TABLE reviews ADD UNIQUE (id, body)"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let the primary key be deferrable, or on other columns."""
+    if not table.primary_key:
+        return
+    drop = plant.without(table.name, table.primary_key.name)
+    name, columns = Identifier(table.primary_key.name), q.names(table.primary_key.columns)
+    late = SQL("ADD CONSTRAINT {} PRIMARY KEY ({}) DEFERRABLE").format(name, columns)
+    yield plant.block(drop, ddl.altered(table.name, late))
+    for column in plant.writable(table):
+        if column.not_null and column.name not in table.primary_key.columns:
+            yield plant.block(drop, plant.altered(table.name, "ADD PRIMARY KEY ({})", column.name))

@@ -28,7 +28,7 @@ from fixer.model.table import QName
 
 _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
-__all__ = ["audience", "collated", "equalities", "mute", "queries", "query", "read", "read_model", "sizes"]
+__all__ = ["audience", "collated", "equalities", "labels", "mute", "queries", "query", "read", "read_model", "sizes"]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -105,6 +105,13 @@ def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tup
     rows = cursor.fetchall()
     twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
     return tuple(dict.fromkeys(twins)), rows[0][0]
+
+
+def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the labels of those of these types, as SQL spells them, that are enums."""
+    choose = "SELECT set_config('pgmend.types', %s, true);\n"
+    cursor.execute(choose + query("labels"), (json.dumps(list(types)),))
+    return {type_: tuple(each) for type_, each in cursor.fetchall()}
 
 
 def _read(

@@ -29,13 +29,21 @@ class Comparison:
 
     @property
     def left(self) -> tuple[Left, ...]:
-        """The findings that break the contract and are left out, by choice."""
-        return tuple(Left(f.slug, f.object, f.left_out) for f in self.findings if f.breaks and f.left_out)
+        """The findings that break the contract and are left out, by choice; also those about tables that are created.
+
+        A table may be created without what depends on a finding that is left out.
+        """
+        created = {name for name, table in self.future.tables.items() if table.created}
+        coming = (finding for finding in self.consequences if finding.table in created)
+        return tuple(Left(f.slug, f.object, f.left_out) for f in (*self.findings, *coming) if f.breaks and f.left_out)
 
     def unsettled(self, left: Iterable[Left]) -> list[Finding]:
-        """Return the findings that break the contract, but for those that are left out now and were so in `left`."""
+        """Return the findings that break the contract, but for those in `left`.
+
+        What they depended on may be gone by now, together with the rows that it was about.
+        """
         known = {(each.slug, each.object) for each in left}
-        return [f for f in self.findings if f.breaks and not (f.left_out and (f.slug, f.object) in known)]
+        return [f for f in self.findings if f.breaks and (f.slug, f.object) not in known]
 
     @property
     def ok(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from fixer.compare.feasibility import untold
 from fixer.model.plan import ATOMIC, ONLINE, Plan, PlannedStep
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
@@ -26,7 +27,7 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     broken = [f for f in comparison.findings if f.breaks and not f.left_out]
     refusals = [f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal]
     if mode == ONLINE:
-        refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered)]
+        refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered), *_untold(ordered, comparison)]
     creates = any(step.hazard is Hazard.CREATES_SCHEMA for step in steps)
     return Plan(
         target=target,
@@ -66,6 +67,14 @@ def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
     retyped = {step.table for step in steps if step.shape.reverts or any(added.aside for added in step.shape.added)}
     for name in sorted(kept.keys() & retyped):
         yield f"types of {name} change, which keeps its old name {kept[name]} as a view: this takes --mode atomic"
+
+
+def _untold(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
+    """Yield why steps cannot run online: they update rows that a publication could not identify."""
+    for step in steps:
+        table = comparison.future.tables.get(step.table)
+        if table and step.batches.batch and step.effect.changes and (why := untold(step, table)):
+            yield f"{why}, or take --mode atomic"
 
 
 def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str) -> PlannedStep:

@@ -1,6 +1,7 @@
 """Random contracts with random rows, broken by the mutations of many classes: the laws hold, or nothing changes.
 
 `PGMEND_COMPOSITION=2000` tries so many, with seeds of its own that it prints; `PGMEND_COMPOSITION_SEED` repeats one.
+What breaks a law is printed as a snapshot's schema.sql and data.sql.
 """
 
 from __future__ import annotations
@@ -16,21 +17,20 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from fixer import defects
-from fixer.defects import Mutating
-from fixer.model.contract import Contract
 from fixer.model.plan import MODES
-from lab.composition import SCHEMAS, Models, contracts, metadata, rows
-from lab.evidence.bystanders import bystanders, planted
+from lab.composed_rows import rows
+from lab.composition import SCHEMAS, Models, contracts, metadata
+from lab.evidence.bystanders import KINDS, planted
 from lab.laboratory import ROLES, VERSIONS, Case, Laboratory
-from lab.mixing import ordeal
+from lab.mixing import Ordeal
 
 WANTED = os.environ.get("PGMEND_COMPOSITION")
 SEED = int(os.environ.get("PGMEND_COMPOSITION_SEED", random.randrange(10**9) if WANTED else 13))
 PARTS = 4  # which workers share
 EXAMPLES = max(1, int(WANTED or 100) // PARTS)
 SHOPS = "; ".join(f'CREATE SCHEMA "{schema}"' for schema in SCHEMAS if schema)
-CLASSES = [defect for defect in defects.all_classes() if isinstance(defect, Mutating)]
-BY_SUPERUSERS = {"disabled-foreign-key"}  # only a superuser can bring such a database about, by hand or by undo
+# Only a superuser can bring such a database about, by hand or by undo.
+BY_SUPERUSERS = {"disabled-foreign-key", "disabled-unique", "invalid-index"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Trial:
     mode: str
     models: Models
     wounds: tuple[int, ...]
+    beside: tuple[str, ...]
 
 
 TRIALS = st.builds(
@@ -51,23 +52,23 @@ TRIALS = st.builds(
     mode=st.sampled_from(MODES),
     models=contracts(),
     wounds=st.lists(st.integers(0, 10**6), min_size=1, max_size=12).map(tuple),
+    beside=st.lists(st.sampled_from(("", "", *KINDS)), max_size=1).map(tuple),
 )
 
 
-def mutations(contract: Contract, case: Case, wounds: tuple[int, ...]) -> dict[str, str]:
-    """Return the chosen mutations of a contract: statements, each with the slug of its class."""
-    found: dict[str, str] = {}
+def wounded(case: Case, wounds: tuple[int, ...]) -> dict[str, str]:
+    """Break a database by the chosen mutations; return their statements, each with the slug of its class."""
+    ways, chosen = list(defects.mutations(case.sound.contract).items()), dict[str, str]()
     for wound in wounds:
-        defect = CLASSES[wound % len(CLASSES)]
-        ways = [way for table in contract.tables.values() for way in defect.mutate(table)]
-        if ways:
-            found[ways[wound // len(CLASSES) % len(ways)].as_string(case.observer)] = defect.SLUG
-    return found
+        slug, each = ways[wound % len(ways)]
+        chosen[each[wound // len(ways) % len(each)].as_string(case.observer)] = slug
+    applied = case.break_(*chosen, "SELECT")
+    return {statements: slug for statements, slug in chosen.items() if statements in applied}
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_composition_obeys_the_laws_or_changes_nothing(laboratory: Laboratory, part: int) -> None:
-    ends = Counter[str]()
+    ends, classes = Counter[str](), Counter[str]()
 
     @seed(SEED + part)
     @settings(
@@ -80,27 +81,36 @@ def test_a_composition_obeys_the_laws_or_changes_nothing(laboratory: Laboratory,
     )
     @given(TRIALS)
     def tried(trial: Trial) -> None:
-        end, breaches, wounds = composed(laboratory, trial)
-        ends[end] += 1
+        ordeal, slugs, evidence = composed(laboratory, trial)
+        ends.update([ordeal.end, *([f"undone: {ordeal.undone}"] if ordeal.undone is not None else [])])
+        classes.update(set(slugs))
 
-        assert breaches == [], "\n".join([f"{trial}", f"seed {SEED + part}", rows(trial.models), *wounds])
+        assert ordeal.found == [], f"{trial}\nseed {SEED + part}\n{evidence}"
 
     try:
         tried()
     finally:
-        sys.stderr.write(f"seed {SEED + part}: {dict(ends)}\n")
+        sys.stderr.write(f"seed {SEED + part}: {dict(ends)}, {dict(classes)}\n")
 
 
-def composed(laboratory: Laboratory, trial: Trial) -> tuple[str, list[str], list[str]]:
-    """Break a database and repair it; return how that ended, the breaches of the laws, and the mutations."""
-    model = metadata(trial.models)
-    with laboratory.built(trial.version, model, rows(trial.models), SHOPS, trial.role) as case:
+def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], str]:
+    """Break a database and repair it; return how that went, the slugs of the mutations, and how to break it again."""
+    model, filled = metadata(trial.models, trial.version), rows(trial.models)
+    with laboratory.built(trial.version, model, filled, SHOPS, trial.role) as case:
         silent = [f"2 silence: {f.message}" for f in case.check(deep=True).findings if f.severity != "info"]
-        contract = case.sound.contract
-        wounds = mutations(contract, case, trial.wounds)
-        case.break_(planted(case, contract))
-        case.break_(*wounds, "SELECT")
-        before = bystanders(case)
+        case.break_(planted(case, case.sound.contract, trial.beside))
+        wounds = wounded(case, trial.wounds)
         superuser = trial.role == "owner" and bool(BY_SUPERUSERS & set(wounds.values()))
-        end, breaches = ordeal(case, [], superuser=superuser, mode=trial.mode)
-        return end, silent + breaches + [f"8 bystanders: {b}" for b in before - bystanders(case)], list(wounds)
+        ordeal = Ordeal(case, trial.mode, superuser, beside=True)
+        evidence = "\n".join([filled, *wounds])
+        ordeal.breaches()
+        ordeal.found += silent
+        return ordeal, list(wounds.values()), evidence
+
+
+def test_every_class_can_be_planted_somewhere() -> None:
+    planting = {
+        defect.SLUG for defect in defects.all_classes() if isinstance(defect, defects.Mutating | defects.MutatingHinted)
+    }
+
+    assert {defect.SLUG for defect in defects.all_classes()} - planting == set()

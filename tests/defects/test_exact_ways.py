@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
 
 import fixer
+from fixer.errors import NeedsPermission
 from fixer.model.plan import MODES
 from lab.database import lent
 from lab.examples.models import contract, integer, key
@@ -66,6 +67,40 @@ def test_a_value_with_an_exact_way_is_converted_and_comes_back(laboratory: Labor
         run = fixer.apply(connection, models, allow_hazards="all", mode=mode)
         assert [None, *expected] == database.ask(CELLS)
         fixer.undo(connection, run.run)
+        assert before == database.ask(CELLS)
+
+
+MISFITS = {
+    "money of too many digits": ("money", Numeric(5, 2), "$1,000.00"),
+    "money of too many digits after the point": ("money", Numeric(18, 1), "$1.25"),
+    "no json": ("text", JSON(), "{"),
+    "no time": ("text", Time(), "25:00"),
+    "bytes of another length": ("bytea", Uuid(), "\\x0011"),
+    "a number in a list": ("jsonb", ARRAY(Text), '["a", 1]'),
+    "a list in a list": ("jsonb", ARRAY(Text), '[["a"]]'),
+    "an object": ("jsonb", ARRAY(Text), '{"a": "b"}'),
+    "a character by number in a list": ("json", ARRAY(Text), '["\\u0041"]'),
+    "a character that jsonb lacks": ("json", JSONB(), '"\\u0000"'),
+    "half a character": ("json", JSONB(), '"\\ud800"'),
+    "a key twice": ("json", JSONB(), '{"a": 1, "a": 2}'),
+    "a key twice in a text": ("text", JSONB(), '{"a": 1, "a": 2}'),
+    "a number that jsonb lacks": ("json", JSONB(), "1e999999"),
+    "no label": ("text", Enum("new", "old", name="age"), "young"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_value_without_an_exact_way_is_counted_and_nothing_changes(laboratory: Laboratory, name: str) -> None:
+    found, wanted, value = MISFITS[name]
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
+        with connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO m (v) VALUES (%s)", [value])
+        before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted, nullable=False)))
+        findings = fixer.check(connection, models).findings
+        assert [finding.rows for finding in findings if finding.slug == "wrong-type" and finding.rows] == [1]
+        with pytest.raises(NeedsPermission):
+            fixer.apply(connection, models)
         assert before == database.ask(CELLS)
 
 

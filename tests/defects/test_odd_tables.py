@@ -258,6 +258,15 @@ def test_uniques_under_which_nulls_are_alike_are_told_from_others(laboratory: La
     assert outcome(laboratory, wanted, made.format("UNIQUE NULLS NOT DISTINCT", "1"), "atomic") == "sound"
 
 
+@pytest.mark.skipif(max(VERSIONS) < 15, reason="NULLS NOT DISTINCT came with PostgreSQL 15")
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_do_not_go_for_the_null_of_a_column_that_is_added(laboratory: Laboratory, mode: str) -> None:
+    alike = UniqueConstraint("n", postgresql_nulls_not_distinct=True)
+    wanted = with_constraint(contract(u=(key(), integer("n", info={"backfill": 1}))), "u", alike)
+
+    assert "the NULL that all rows get in n would break it" in outcome(laboratory, wanted, FIVE, mode)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("link", ["", "REFERENCES n", "REFERENCES n ON DELETE CASCADE"])
 def test_a_tree_whose_root_goes_stays_where_its_references_may_be_empty(

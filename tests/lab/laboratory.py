@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -116,7 +117,9 @@ class Laboratory:
         try:
             with closing(_connect(server, template, BREAKER)) as connection:
                 contract = contracts.prepare(metadata, connection)
-            with self._lent(server, Sound(template, contract, lambda: facts(dump(server, template))), role) as case:
+                names = _spelt_names(connection, contract)
+            look = partial(_facts_of, server, template, names)  # partitions are not of the contract
+            with self._lent(server, Sound(template, contract, look), role) as case:
                 yield case
         finally:
             server.drop_database(template)
@@ -150,6 +153,18 @@ def _spelt(metadata: MetaData) -> list[str]:
     )
     metadata.create_all(engine, checkfirst=False)
     return statements
+
+
+def _spelt_names(connection: Connection, contract: Contract) -> list[str]:
+    """Return the names of the tables of a contract, as pg_dump spells them."""
+    cursor, names = connection.cursor(), [list(name) for name in contract.tables]
+    cursor.execute("SELECT format('%%I.%%I', n->>0, n->>1) FROM json_array_elements(%s) n", [json.dumps(names)])
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _facts_of(server: Server, database: str, tables: list[str]) -> Mapping[str, TableFacts]:
+    found = facts(dump(server, database))
+    return {name: found[name] for name in tables}
 
 
 def _create(server: Server, metadata: MetaData, rows: str | None, before: str = "") -> str:

@@ -54,9 +54,9 @@ class Again:
     changed: list[str]
 
     @staticmethod
-    def of(case: Case) -> Again:
+    def of(case: Case, skip: tuple[str, ...] = ()) -> Again:
         before = case.state(dumped=False)
-        return Again(case.apply(allow_hazards="all", deep=True), before.changed(case.observer))
+        return Again(case.apply(allow_hazards="all", deep=True, skip=skip), before.changed(case.observer))
 
 
 def idempotence(again: Again) -> list[str]:

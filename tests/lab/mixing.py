@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import fixer
 from fixer.errors import NeedsPermission, PgmendError
-from lab.evidence.copies import copy_quarantine, copy_rows
+from fixer.model.plan import Plan
+from lab.evidence.bystanders import bystanders
+from lab.evidence.copies import State, copy_quarantine, copy_rows
+from lab.evidence.fills import strange_fills
+from lab.evidence.reasons import kept, lies
+from lab.evidence.truths import falsehoods
 from lab.laboratory import Case
 from lab.laws import Again, cure, idempotence, return_, survival
 
 REPAIRED, REFUSED, NOTHING = "repaired", "refused", "nothing to do"
+IN_PART = "repaired but for what a person decides"
 
 
 def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str = "atomic") -> list[str]:
@@ -15,32 +25,90 @@ def mixed(case: Case, breaks: list[str], *, superuser: bool = False, mode: str =
 
     `superuser` where only one could bring such a database about.
     """
-    return ordeal(case, breaks, superuser=superuser, mode=mode)[1]
-
-
-def ordeal(
-    case: Case, breaks: list[str], *, superuser: bool = False, mode: str = "atomic", undone: bool = True
-) -> tuple[str, list[str]]:
-    """Break a database in many ways, repair it, and return how that ended and the breaches of the laws."""
     case.break_(*breaks, "SELECT")
-    before, untouched = copy_rows(case.observer), case.state(dumped=True)
-    plan = case.plan(mode=mode)
-    try:
-        run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards="all")
-    except PgmendError as error:
-        changed = untouched.changed(case.observer)
-        found = [f"7 refusal: a repair that did not come about changed {changed}"] if changed else []
-        expected = isinstance(error, NeedsPermission) and plan.refusals
-        return REFUSED, found if expected else [*found, f"3 cure: {type(error).__name__}: {error}"]
-    after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-    found = [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
-    again, known = Again.of(case), {str(name) for name in case.sound.contract.tables}
-    theirs = any(rows.name in known for rows in before.values())  # of which new tables take the owner
-    found += [f"3 cure: {b}" for b in cure(case, again, owners=theirs)]
-    found += [f"5 idempotence: {b}" for b in idempotence(again)]
-    if not run.steps:
-        return NOTHING, found
-    refusable = superuser  # not every such database can be brought about even by one
-    if undone:
-        found += [f"6 return: {b}" for b in return_(case, run, untouched.lines, refusable=refusable)]
-    return REPAIRED, found
+    return Ordeal(case, mode, superuser).breaches()
+
+
+@dataclass
+class Ordeal:
+    """The repair of a broken database, tried by the laws; `end` says how it ended, `undone` whether undo came about.
+
+    `superuser` where only one could bring such a database about; `beside` where bystanders were planted.
+    """
+
+    case: Case
+    mode: str
+    superuser: bool = False
+    beside: bool = False
+    end: str = REFUSED
+    undone: bool | None = None
+    found: list[str] = field(default_factory=list)
+
+    def breaches(self) -> list[str]:
+        """Repair the database, or what of it no person has to decide, and return the breaches of the laws."""
+        untouched, plan = self.case.state(dumped=True), self.case.plan(mode=self.mode)
+        run = self._applied(plan)
+        if run:
+            return self.found
+        changed = untouched.changed(self.case.observer)
+        self.found += [f"7 refusal: a repair that did not come about changed {changed}"] if changed else []
+        if plan.way_out and not self.found:
+            chosen = tuple(f"{f.slug}:{f.object}" for f in plan.findings if f.breaks and f.repair.refusal)
+            rest = self.case.plan(mode=self.mode, skip=chosen)
+            if rest.steps and not rest.refusals:
+                self._applied(rest, chosen)
+        return self.found
+
+    def _applied(self, plan: Plan, skip: tuple[str, ...] = ()) -> fixer.Run | None:
+        case, atomic = self.case, self.mode == "atomic"
+        before, untouched = copy_rows(case.observer), case.state(dumped=True)
+        around = bystanders(case) if self.beside else None
+        try:
+            run = (
+                case.apply(plan=plan, allow_hazards="all")
+                if atomic
+                else case.apply(mode=self.mode, allow_hazards="all", skip=skip)
+            )
+        except PgmendError as error:
+            if not (isinstance(error, NeedsPermission) and plan.refusals):
+                self.found.append(f"3 cure: {type(error).__name__}: {error}")
+            return None
+        after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
+        self._tell(4, "survival", survival(before, after, moved, run.plan, run, whole=False))
+        self._tell(4, "survival", lies(case.observer, kept(case.observer), before, after))
+        self._tell(4, "survival", strange_fills(case.observer, case.sound.contract, before, after))
+        if run.plan.moves != len(moved):
+            self._tell(4, "survival", [f"{len(moved)} rows moved, {run.plan.moves} were announced"])
+        if around is not None:
+            self._tell(8, "bystanders", sorted(around - bystanders(case)))
+        self._healed(run, {rows.name for rows in before.values()}, skip)
+        if run.steps:
+            self.end = IN_PART if skip else REPAIRED
+            self._taken_back(run, untouched)
+        elif not skip:
+            self.end = NOTHING
+        return run
+
+    def _healed(self, run: fixer.Run, tables: set[str], skip: tuple[str, ...]) -> None:
+        still = {f"{f.slug}:{f.object}" for f in self.case.check(deep=True).findings} if skip else set()
+        if not still.issuperset(skip):
+            return  # its rows went, so that a second run may do what the first left out
+        again = Again.of(self.case, skip)
+        self._tell(5, "idempotence", idempotence(again))
+        if skip:
+            return
+        theirs = bool(tables & {str(name) for name in self.case.sound.contract.tables})  # new tables take the owner
+        left = [f for f in run.plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
+        slugs, columns = tuple(f"warning {f.slug}:" for f in left), [each.column for each in left if each.column]
+        lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
+        self._tell(3, "cure", [b for b in lost if not any(f'{column}" is ' in b for column in columns)])
+        self._tell(3, "cure", falsehoods(self.case.observer, self.case.sound.contract))
+
+    def _taken_back(self, run: fixer.Run, untouched: State) -> None:
+        self._tell(6, "return", return_(self.case, run, untouched.lines, refusable=self.superuser))
+        self.undone = any(
+            past.undone_by is not None for past in fixer.history(self.case.connection) if past.run == run.run
+        )
+
+    def _tell(self, number: int, law: str, breaches: Iterable[str]) -> None:
+        self.found += [f"{number} {law}: {breach}" for breach in breaches]

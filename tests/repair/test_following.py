@@ -98,6 +98,15 @@ def test_a_row_that_two_findings_move_is_counted_once(database: Database) -> Non
     assert announced(plan) == moved(run) == {"node": 4, "note": 2}
 
 
+def test_a_row_that_is_an_orphan_of_two_foreign_keys_is_counted_once(database: Database) -> None:
+    database.run(f"{TREE_ROWS} ALTER TABLE node DROP CONSTRAINT node_parent_id_fkey; DELETE FROM note")
+    database.run("UPDATE node SET parent_id = CASE WHEN id IN (1, 4) THEN 77 END")
+    plan = fixer.plan(resolve(database.dsn), TREE)
+    run = fixer.apply(resolve(database.dsn), TREE, allow_hazards="all")
+
+    assert (announced(plan)["node"], moved(run)) == (2, {"node": 2})
+
+
 def test_rows_without_a_foreign_key_are_counted_although_their_parent_is_still_there(database: Database) -> None:
     database.run(f"{TREE_ROWS} ALTER TABLE note DROP CONSTRAINT note_node_id_fkey")
     plan = fixer.plan(resolve(database.dsn), TREE)

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import ForeignKey
 
+from fixer import apply
+from fixer.connect.target import resolve
 from fixer.model.plan import MODES
 from lab.commands import APPLY
-from lab.database import Database, all_of, differences, written
+from lab.database import Database, all_of, differences, lent, written
 from lab.examples.library import LIBRARY, library
+from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 from lab.process import fixer
 
@@ -116,3 +120,35 @@ def test_what_came_since_is_not_left_out_although_it_depends_on_what_is(broken: 
 
     assert (2, before) == (ended.returncode, written(broken)), ended.stderr
     assert "The contract did not hold after the steps" in ended.stderr
+
+
+PARENT = "CREATE TABLE p (id serial, n integer); INSERT INTO p VALUES (1), (1); SELECT nextval('p_id_seq');"
+CHILDREN = {"a table": "", "a column": "CREATE TABLE k (id serial PRIMARY KEY)"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("missing", CHILDREN)
+def test_what_is_made_does_without_a_foreign_key_whose_target_is_left_out(
+    laboratory: Laboratory, missing: str, mode: str
+) -> None:
+    wanted = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run(PARENT + CHILDREN[missing])
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["duplicate-row"], allow_hazards="all")
+
+        assert {"duplicate-row", "missing-foreign-key"} <= {left.slug for left in run.plan.left}
+        assert database.ask("SELECT count(p_id) FROM k") == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_left_out_may_go_with_the_rows_it_is_about(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id")), integer("n", unique=True)))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE k (id serial PRIMARY KEY, p_id integer, n integer);"
+            "INSERT INTO k (p_id, n) VALUES (5, 1), (5, 1), (5, 2)"
+        )
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["duplicate-values"], allow_hazards="all")
+
+        assert {left.slug for left in run.plan.left} <= {"duplicate-values", "missing-unique"}
+        assert database.ask("SELECT count(*) FROM k") == 0

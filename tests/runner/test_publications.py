@@ -227,6 +227,20 @@ def test_rows_that_a_publication_can_tell_are_mended(laboratory: Laboratory, wha
     assert outcome(laboratory, full(), TOLD[what], mode) == "mended"
 
 
+COUNTED = contract(t=(key(), integer("n")))
+UNKEYED = {
+    "their key is gone": "CREATE TABLE t (n integer); INSERT INTO t VALUES (1), (2);",
+    "a key of another type": "CREATE TABLE t (id smallint, n integer); INSERT INTO t VALUES (1, 1), (2, 2);",
+}
+
+
+@pytest.mark.parametrize("what", UNKEYED)
+def test_rows_that_only_online_mode_updates_are_left_to_atomic_mode(laboratory: Laboratory, what: str) -> None:
+    online, atomic = (outcome(laboratory, COUNTED, UNKEYED[what] + ALL, mode) for mode in ("online", "atomic"))
+
+    assert ("or take --mode atomic" in online, atomic) == (True, "mended"), online
+
+
 def needs_lists(made: str) -> None:
     if max(VERSIONS) < 15 and re.search(r"FOR TABLE t (\(|WHERE)", made):
         pytest.skip("lists and filters of columns came with PostgreSQL 15")

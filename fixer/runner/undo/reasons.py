@@ -20,16 +20,32 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
 _CHECK = re.compile(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
-# With default privileges a new view has grants by itself, so grants are no reason then.
+# Grants that the run took over from the table are no reason, nor any where default privileges give new views some.
 _ON_A_VIEW = """
 SELECT CASE WHEN obj_description(c.oid, 'pg_class') IS NOT NULL THEN 'comment'
             WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid) THEN 'trigger'
-            WHEN c.relacl IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl) THEN 'grants'
+            WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl) AND EXISTS (
+                 SELECT g.cells, a.grantee, a.privilege_type, a.is_grantable
+                   FROM granted g, pg_catalog.aclexplode(g.acl) a
+                  WHERE g.oid = c.oid AND a.grantee <> c.relowner
+                 EXCEPT
+                 SELECT g.cells, a.grantee, a.privilege_type, a.is_grantable
+                   FROM pg_catalog.pg_rewrite r
+                   JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
+                   JOIN granted g ON g.oid = d.refobjid, pg_catalog.aclexplode(g.acl) a
+                  WHERE r.ev_class = c.oid AND d.refobjid <> c.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass)
+            THEN 'grants'
             ELSE '' END
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %s AND c.relname = %s
 """
+_GRANTED = """
+WITH granted AS (
+    SELECT oid, '' AS cells, relacl AS acl FROM pg_catalog.pg_class
+     UNION ALL
+    SELECT attrelid, attname, attacl FROM pg_catalog.pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped
+)"""
 
 
 def look_for_strays(session: Session, past: Past) -> None:
@@ -48,7 +64,7 @@ def look_at_views(session: Session, past: Past) -> None:
     for view in past.after.of_kind("view"):
         if view.key in past.then.items:
             continue
-        session.cursor.execute(_ON_A_VIEW, (view.detail["schema"], view.name))
+        session.cursor.execute(_GRANTED + _ON_A_VIEW, (view.detail["schema"], view.name))
         if what := (session.cursor.fetchone() or ("",))[0]:
             raise UndoRefused(f"The {what} of the view {view.name}, which run {past.run} made, would be lost.")
 

@@ -27,29 +27,33 @@ class Rows:
 
 Copy = dict[int, Rows]  # by the table's oid, which outlives a new name
 _TABLES = """
-SELECT c.oid, n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)
+SELECT c.oid, c.relkind = 'p', n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         AND a.attgenerated = '' -- what the database computes follows the other cells
- WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
+ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition -- whose rows are seen through the root
+   AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
  ORDER BY c.oid, a.attnum
 """
 
 
 def copy_rows(connection: Connection) -> Copy:
     """Copy every table of a database but the system's and the fixer's own."""
-    cursor, copies, names = connection.cursor(), Copy(), dict[int, sql.Identifier]()
+    cursor, copies, names, roots = connection.cursor(), Copy(), dict[int, sql.Identifier](), set[int]()
     cursor.execute("SET TimeZone = 'UTC'")
     cursor.execute(_TABLES)
-    for oid, schema, table, number, column, type_ in cursor.fetchall():
+    for oid, parted, schema, table, number, column, type_ in cursor.fetchall():
+        roots |= {oid} if parted else set()
         rows = copies.setdefault(oid, Rows(f"{schema}.{table}", {}))
         names[oid] = sql.Identifier(schema, table)
         if number is not None:
             rows.columns[number] = (column, type_)
     for oid, rows in copies.items():
         cells = [sql.SQL("t.{}::text").format(sql.Identifier(name)) for name, _ in rows.columns.values()]
-        query = sql.SQL("SELECT {} FROM ONLY {} AS t").format(
-            sql.SQL(", ").join([sql.SQL("to_jsonb(t)::text"), *cells]), names[oid]
+        query = sql.SQL("SELECT {} FROM {}{} AS t").format(
+            sql.SQL(", ").join([sql.SQL("to_jsonb(t)::text"), *cells]),
+            sql.SQL("" if oid in roots else "ONLY "),
+            names[oid],
         )
         cursor.execute(query)
         for record, *texts in cursor.fetchall():

@@ -146,7 +146,7 @@ class _Reader:
         columns[column] = replace(columns[column], **what)  # type: ignore[arg-type]
 
     _handlers = (
-        (rf"CREATE (UNLOGGED )?TABLE {_QNAME} \((.*)\)\s*[^()]*$", table),
+        (rf"CREATE (UNLOGGED )?TABLE {_QNAME} \((.*)\n\)(?:\s.*)?$", table),
         (rf"ALTER TABLE {_QNAME} OWNER TO (.*)$", owner),
         (
             rf"ALTER TABLE {_QNAME} ALTER COLUMN ({_NAME}) ADD GENERATED (ALWAYS|BY DEFAULT) AS IDENTITY \((.*)\)",

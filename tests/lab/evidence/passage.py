@@ -12,6 +12,7 @@ from typing import Any
 
 import fixer
 from fixer.model.plan import Plan
+from fixer.model.step import Phase
 from fixer.repair.shadow import KEPT
 from lab.evidence.copies import Copy, Rows
 
@@ -124,7 +125,9 @@ class Passage:
             emptied = sum(step.effect.rows for step in self.steps if names & set(step.shape.restores))
             if 0 < len(lost) <= emptied and all(new is None for _, new in lost):
                 lost = []  # a step of its own set them to NULL, and keeps what they were
-            yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
+            others = [s for s in self.steps if names & set(s.effect.changes) and s.phase is not Phase.CONVERT]
+            if len(lost) > sum(step.effect.rows for step in others):  # what other steps of its own announced
+                yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
             different = [(old, new) for old, new in different if old is None]
         if len(different) > sum(told) and all(told):  # who settles what other steps leave behind cannot tell how many
             yield f"{len(different)} cells of {name} differ, {sum(told)} were announced: {different[:3]}"

@@ -543,6 +543,27 @@ def test_what_others_put_on_a_view_of_the_run_is_the_reason_why_not(
         assert (ended.returncode, what in ended.stderr, written(database)) == (2, True, before), ended.stderr
 
 
+GRANTS = "GRANT SELECT ON writers TO PUBLIC; GRANT UPDATE (name) ON writers TO pg_monitor WITH GRANT OPTION"
+
+
+def test_grants_that_a_view_has_from_its_table_do_not_keep_it(laboratory: Laboratory, mode: str) -> None:
+    with library(laboratory, 18, f"ALTER TABLE authors RENAME TO writers; {GRANTS}") as database:
+        apply(database, *LIBRARY, mode=mode)
+        ended = undo(database, 1, "-q")
+        tables = database.run("SELECT relname FROM pg_class WHERE relname IN ('authors', 'writers') AND relkind = 'r'")
+
+        assert (ended.returncode, tables) == (0, [("writers",)]), ended.stderr
+
+
+def test_a_grant_on_a_column_of_a_view_of_the_run_is_the_reason_why_not(laboratory: Laboratory, mode: str) -> None:
+    with library(laboratory, 18, f"ALTER TABLE authors RENAME TO writers; {GRANTS}") as database:
+        apply(database, *LIBRARY, mode=mode)
+        database.run("GRANT UPDATE (country) ON writers TO pg_monitor")
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, "grants" in ended.stderr) == (2, True), ended.stderr
+
+
 # ---- rows in quarantine
 
 

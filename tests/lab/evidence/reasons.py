@@ -1,0 +1,143 @@
+"""Whether the reason that is kept with a row in quarantine is true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+from lab.evidence.copies import Copy, Rows
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One row in quarantine."""
+
+    source: str
+    row: Mapping[str, Any]
+    reason: str
+
+
+def kept(connection: Connection) -> list[Kept]:
+    """Return all that lies in quarantine."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('fixer_quarantine')")
+    found = []
+    for (table,) in cursor.fetchall():
+        query = sql.SQL('SELECT source, "row"::text, reason FROM {}').format(sql.Identifier("fixer_quarantine", table))
+        cursor.execute(query)
+        found += [Kept(source, _parsed(row), reason) for source, row, reason in cursor.fetchall()]
+    return found
+
+
+def _parsed(row: str) -> dict[str, Any]:
+    return json.loads(row, parse_float=str, parse_int=str)  # type: ignore[no-any-return]
+
+
+def lies(connection: Connection, quarantine: list[Kept], before: Copy, after: Copy) -> list[str]:
+    """Name each row in quarantine whose reason is not true, by the rows of the database before and after the run."""
+    trial = _Trial(connection, quarantine, before, after)
+    return [
+        f"{each.source}: {dict(each.row)} lies there because {each.reason}"
+        for each in quarantine
+        if not trial.true(each)
+    ]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    connection: Connection
+    quarantine: list[Kept]
+    before: Copy
+    after: Copy
+
+    def true(self, each: Kept) -> bool:
+        for pattern, judge in self._judges.items():
+            if match := re.fullmatch(pattern, each.reason, re.DOTALL):
+                return judge(self, each, *match.groups())
+        return False
+
+    def _orphan(self, each: Kept, columns: str, target: str) -> bool:
+        """No row of the target had these values, apart from such as got another key in the run."""
+        values = [each.row.get(name) for name in _listed(columns, each.row)]
+        return None not in values and not self._bears(target, values)
+
+    def _bears(self, target: str, values: list[Any]) -> bool:
+        """Return whether a row that stays has these values in its key, whose columns are called id or tenant."""
+        names = ["tenant", "id"][-len(values) :]
+        return any(_has(row, dict(zip(names, values, strict=True))) for row in _rows(self.after, target))
+
+    def _under(self, each: Kept, target: str, key: str) -> bool:
+        wanted = dict(tuple(part.split(" ", 1)) for part in key.split(", "))
+        named = [q for q in self.quarantine if q.source.partition(".")[2] == target]
+        return any(all(str(q.row.get(n)) == value for n, value in wanted.items()) for q in named)
+
+    def _check(self, each: Kept, check: str) -> bool:
+        schema, _, table = each.source.partition(".")
+        query = sql.SQL("SELECT ({}) IS FALSE FROM jsonb_populate_record(NULL::{}, %s::jsonb) AS t").format(
+            sql.SQL(check.removeprefix("CHECK ").replace("%", "%%")), sql.Identifier(schema, table)
+        )
+        cursor = self.connection.cursor()
+        cursor.execute(query, [json.dumps(dict(each.row))])
+        return cursor.fetchone() == (True,)
+
+    def _copy(self, each: Kept) -> bool:
+        """Two rows were like it, in all that it has: cells of keys may be empty until the run maps them."""
+        filled = {name: value for name, value in each.row.items() if value is not None}
+        return sum(_has(row, filled, known=True) for row in _rows(self.before, each.source.partition(".")[2])) > 1
+
+    def _rival(self, each: Kept, _: str, columns: str) -> bool:
+        names = _listed(columns, each.row)
+        wanted = {name: each.row.get(name) for name in names}
+        return any(_has(row, wanted) for row in _rows(self.after, each.source.partition(".")[2]))
+
+    def _keyed(self, each: Kept) -> bool:
+        names = [name for name in ("tenant", "id") if name in each.row]
+        return self._rival(each, "", ", ".join(names))
+
+    def _empty(self, each: Kept, column: str) -> bool:
+        return column in each.row and each.row[column] is None
+
+    def _misfit(self, each: Kept, column: str, type_: str) -> bool:
+        try:
+            self.connection.cursor().execute(f"SELECT %s::{type_}", [each.row[column]])
+        except psycopg2.DataError:
+            return True
+        return False
+
+    _judges = {  # noqa: RUF012
+        r"its (.*) points at no row of (.*)": _orphan,
+        r"its row of (.*) \((.*)\) is in quarantine": _under,
+        r"it breaks (CHECK .*)": _check,
+        r"an identical copy of a row that stays": _copy,
+        r"(the row .*) has its \((.*)\), and stays": _rival,
+        r"its key stands on an earlier, different row": _keyed,
+        r"its key (.*) is NULL": _empty,
+        r"its (.*) is NULL, and the contract declares no value for it": _empty,
+        r"its (.*) does not fit (.*)": _misfit,
+        r"its (.*) names no row of (.*)": _orphan,
+    }
+
+
+def _listed(columns: str, row: Mapping[str, Any]) -> list[str]:
+    return [columns] if columns in row else columns.split(", ")
+
+
+def _rows(copy: Copy, table: str) -> Iterator[dict[str, Any]]:
+    for rows in copy.values():
+        if rows.name.partition(".")[2] == table:
+            yield from _named(rows)
+
+
+def _named(rows: Rows) -> Iterable[dict[str, Any]]:
+    return ({name: row[n][1] for n, (name, _) in rows.columns.items()} for row in rows.cells)
+
+
+def _has(row: Mapping[str, Any], wanted: Mapping[str, Any], *, known: bool = False) -> bool:
+    return all(str(row[name]) == str(value) for name, value in wanted.items() if name in row or not known)

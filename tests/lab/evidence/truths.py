@@ -1,0 +1,104 @@
+"""What a contract promises of rows, read from the tables themselves: no index, trigger or catalogue is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
+
+from fixer.model.contract import Contract
+from fixer.model.table import ForeignKey, Index, Table
+
+_SLEEPING = """
+SELECT format('%%s of %%s is asleep', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
+ WHERE t.tgisinternal AND t.tgenabled <> 'O' AND t.tgrelid::regclass::text = ANY (%s)
+"""
+
+
+def falsehoods(connection: Connection, contract: Contract) -> list[str]:
+    """Name each promise of a contract that rows, triggers or sequences of a database break."""
+    cursor = connection.cursor()
+    cursor.execute("SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off")
+    found = []
+    for table in contract.tables.values():
+        cursor.execute("SELECT to_regclass(%s) IS NULL", [_name(table).as_string(connection)])
+        if cursor.fetchone() == (True,):
+            found.append(f"{table.name} is missing")
+            continue
+        for promise, query in _promises(table, contract):
+            cursor.execute(sql.SQL("SELECT count(*) FROM ({}) AS broken").format(query))
+            (count,) = cursor.fetchone() or (0,)
+            found += [f"{table.name}: {count} break {promise}"] if count else []
+    names = [_name(table).as_string(connection) for table in contract.tables.values()]
+    cursor.execute("SELECT array_agg(to_regclass(n)::text) FROM unnest(%s) n", [names])
+    cursor.execute(_SLEEPING, cursor.fetchone())
+    return found + [line for (line,) in cursor.fetchall()]
+
+
+def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
+    rows = sql.SQL("SELECT FROM {} WHERE ").format(_name(table))
+    for column in table.columns.values():
+        if column.not_null:
+            yield f"NOT NULL of {column.name}", rows + sql.SQL("{} IS NULL").format(sql.Identifier(column.name))
+        if column.generates:
+            yield f"the sequence of {column.name}", _behind(table, column.name)
+    for check in table.checks:
+        yield check.expression, rows + sql.SQL(f"({check.expression.removeprefix('CHECK ')}) IS FALSE")
+    for index in table.indexes:
+        if index.unique and "" not in index.columns:
+            yield f"the unique {index.name}", _repeated(table, index)
+        elif index.exclusion:
+            yield f"the exclusion {index.name}", _overlapping(table, index)
+    for key in table.foreign_keys:
+        yield f"the foreign key {key.name}", _orphans(key)
+    for row in contract.hints[table.name].default_rows:
+        given = [sql.SQL("{} = ({})").format(sql.Identifier(name), value) for name, value in row.items()]
+        some = rows + sql.SQL(" OR ").join(given)  # a person may have changed the rest
+        yield "its default row", sql.SQL("SELECT WHERE NOT EXISTS ({})").format(some)
+
+
+def _behind(table: Table, column: str) -> sql.Composable:
+    """Select the number that a sequence gives next, if a row has it or a higher one."""
+    quoted = ".".join(f'"{part.replace(chr(34), chr(34) * 2)}"' for part in table.name)
+    plain = sql.SQL("SELECT pg_get_serial_sequence({}, {})::regclass AS its").format(
+        sql.Literal(quoted),
+        sql.Literal(column),
+    )
+    return sql.SQL(
+        "SELECT FROM ({}) AS s WHERE its IS NULL OR (SELECT max({}) FROM {}) > coalesce(pg_sequence_last_value(its), 0)"
+    ).format(plain, sql.Identifier(column), _name(table))
+
+
+def _repeated(table: Table, index: Index) -> sql.Composable:
+    columns = [sql.Identifier(name) for name in index.columns]
+    filled = [sql.SQL("{} IS NOT NULL").format(name) for name in columns]
+    given = sql.SQL("true") if index.nulls_not_distinct else sql.SQL(" AND ").join(filled)
+    _, where, part = index.tail.partition(" WHERE ")
+    some = sql.SQL(part if where else "true")
+    return sql.SQL("SELECT FROM {} WHERE {} AND ({}) GROUP BY {} HAVING count(*) > 1").format(
+        _name(table), given, some, sql.SQL(", ").join(columns)
+    )
+
+
+def _overlapping(table: Table, index: Index) -> sql.Composable:
+    (column,) = index.columns
+    return sql.SQL("SELECT FROM {0} AS a JOIN {0} AS b ON a.{1} && b.{1} AND a.ctid < b.ctid").format(
+        _name(table), sql.Identifier(column)
+    )
+
+
+def _orphans(key: ForeignKey) -> sql.Composable:
+    filled = [sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(name)) for name in key.columns]
+    pairs = zip(key.columns, key.target_columns, strict=True)
+    same = [sql.SQL("c.{} = p.{}").format(sql.Identifier(own), sql.Identifier(its)) for own, its in pairs]
+    return sql.SQL("SELECT FROM {} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
+        sql.Identifier(*key.table),
+        sql.SQL(" AND ").join(filled),
+        sql.Identifier(*key.target),
+        sql.SQL(" AND ").join(same),
+    )
+
+
+def _name(table: Table) -> sql.Identifier:
+    return sql.Identifier(*table.name)
