@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixer.model.contract import ColumnHints
-from fixer.model.expression import as_needed
-from fixer.model.table import Column, QName
+from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
@@ -249,19 +248,3 @@ def _to_moment(
         " WHEN {text} ~ ':' THEN {again} = {clock} ELSE ({again})::date = {clock}::date END"
     ).format(moment=_moment(text, wanted), text=text, zoned=Literal(_ZONED), again=again, clock=clock)
     return _plain(wanted.type, fits, value, False)
-
-
-def statement_for(table: QName, found: Column, wanted: Column) -> str:
-    """Return the statement by which a person converts a column, to be read and completed before it is run."""
-    name, type_ = as_needed(found.name), wanted.full_type
-    using = f"{name}::{type_}"
-    of = f"ALTER TABLE {as_needed(table.schema)}.{as_needed(table.name)} ALTER COLUMN {name}"
-    if found.default is not None:  # which may not convert; the next plan sets the contract's
-        of += f" DROP DEFAULT, ALTER COLUMN {name}"
-    if family(wanted.type) in ("timestamptz", "timestamp", "date") and family(found.type) in _COUNTS:
-        zone = "" if family(wanted.type) == "timestamptz" else " AT TIME ZONE 'UTC'"
-        ways = (f"{of} TYPE {type_} USING to_timestamp({each}){zone};" for each in (name, f"{name} / 1000.0"))
-        return "for seconds: {} for milliseconds: {}".format(*ways)
-    if wanted.type.endswith("[]") and family(found.type) == "text":
-        using = f"string_to_array({name}, ',')::{type_}"
-    return f"{of} TYPE {type_} USING {using};"

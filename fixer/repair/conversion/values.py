@@ -16,8 +16,9 @@ from fixer.repair.conversion.indexes import merging
 from fixer.repair.probe import ordered, rows_where
 from fixer.repair.rows import identity
 from fixer.sql import compose as q
+from fixer.sql.by_hand import statement_for
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
-from fixer.sql.conversions import conversion, statement_for, trimmed
+from fixer.sql.conversions import conversion, trimmed
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.row_image import cells, image, likeness
 from fixer.sql.types import compares_alike, comparison, family, retyped, shape

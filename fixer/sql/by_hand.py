@@ -1,0 +1,69 @@
+"""Statements by which a person converts a column for which no safe way is known, to be read before one is run.
+
+Sources: PostgreSQL manual, chapter 8 (data types), 9.9.4 (AT TIME ZONE), and CREATE CAST, for casts that exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.expression import as_needed
+from fixer.model.table import Column, QName
+from fixer.sql.types import family
+
+_COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
+_CLOCKS = {"timestamptz": True, "timestamp": False, "date": False}  # whether one is a moment, whatever the zone
+_DAYTIMES = {"time with time zone": True, "time without time zone": False}
+
+
+def statement_for(table: QName, found: Column, wanted: Column) -> str:
+    """Return the statements that convert a column, each with what it takes the values for if that is not certain."""
+    name = as_needed(found.name)
+    of = f"ALTER TABLE {as_needed(table.schema)}.{as_needed(table.name)} ALTER COLUMN {name}"
+    if found.default is not None:  # which may not convert; the next plan sets the contract's
+        of += f" DROP DEFAULT, ALTER COLUMN {name}"
+    ways = _ways(name, found, wanted)
+    return " ".join(f"{meaning}{of} TYPE {wanted.full_type} USING {value};" for meaning, value in ways)
+
+
+def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]:
+    """Yield what the values may mean, and what they become then."""
+    f, w, type_ = family(found.type), family(wanted.type), wanted.full_type
+    if f in _COUNTS and (w in _CLOCKS or w == "interval"):
+        for unit, seconds in (("seconds", name), ("milliseconds", f"{name} / 1000.0")):
+            yield f"for {unit}: ", _counted(seconds, w)
+    elif f == "interval" and w in _COUNTS:
+        yield "for seconds: ", f"extract(epoch FROM {name})::{type_}"
+    elif {f, w} == {"text", "bytea"}:
+        characters, digits = ("convert_to", "decode") if w == "bytea" else ("convert_from", "encode")
+        yield "for characters: ", f"{characters}({name}, 'UTF8')"
+        yield "for hexadecimal digits: ", f"{digits}({name}, 'hex')"
+    elif f in _CLOCKS and w in _CLOCKS and _CLOCKS[f] != _CLOCKS[w]:
+        plain = f"{name}::timestamp" if f == "date" else name
+        moved = f"{plain} AT TIME ZONE 'UTC'"
+        yield "for clocks of UTC: ", f"({moved})::date" if w == "date" else moved
+    elif f in _DAYTIMES and w in _DAYTIMES and f != w:
+        yield (
+            "for clocks of UTC: ",
+            f"({name}::text || '+00')::{type_}" if _DAYTIMES[w] else f"{name} AT TIME ZONE 'UTC'",
+        )
+    elif w.endswith("[]") and f == "text":
+        yield "", f"string_to_array({name}, ',')::{type_}"
+    elif "money" in (f, w) and {f, w} & set(_COUNTS):  # casts to and from numeric alone
+        yield "", f"{name}::numeric::{type_}"
+    else:
+        yield "", f"{name}::{type_}" if _casts(f, w) else f"{name}::text::{type_}"
+
+
+def _counted(seconds: str, wanted: str) -> str:
+    """Return the moment, or the time, after so many seconds."""
+    if wanted == "interval":
+        return f"make_interval(secs => {seconds})"
+    return f"to_timestamp({seconds})" + ("" if wanted == "timestamptz" else " AT TIME ZONE 'UTC'")
+
+
+def _casts(found: str, wanted: str) -> bool:
+    """Return whether PostgreSQL casts one to the other; from any type to any other there is the way by text."""
+    if "text" in (found, wanted) or found == wanted:
+        return True
+    return any({found, wanted} <= set(kin) for kin in (_COUNTS, _CLOCKS, ("json", "jsonb")))
