@@ -17,7 +17,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair
 from fixer.model.subject import FoundForeignKey
 from fixer.model.table import Table
-from fixer.repair.constraints import online
+from fixer.repair.constraints import references
 from fixer.repair.constraints.foreign_keys import arrow, best
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -49,7 +49,7 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
         touches=(key.target,),
         rows=actual.tables[key.table].estimated_rows,
     )
-    lightly = online.proved(key.table, key.name, key.target, step.title, step.effect.rows)
+    lightly = references.proved(key.table, key.name, key.target, step.title, step.effect.rows)
     return Repair.of([step.online_as((lightly,))])
 
 

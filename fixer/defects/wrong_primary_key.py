@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName, Table
-from fixer.repair.constraints import online
+from fixer.repair.constraints import online, references
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
@@ -139,7 +139,7 @@ def _online(
         touches=tuple(dict.fromkeys(each.table for each in dependents)),
     )
     proofs = [
-        online.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0)
+        references.proved(each.table, each.name, name, f"prove the foreign key {each.name} again", 0)
         for each in again
         if each.enforced
     ]

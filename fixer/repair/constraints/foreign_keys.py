@@ -13,7 +13,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, RefusalError, Step
 from fixer.model.subject import StrandedColumn
 from fixer.model.table import ForeignKey, QName
-from fixer.repair.constraints import online
+from fixer.repair.constraints import references
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -54,7 +54,7 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
     return replace(
         step,
         effect=replace(step.effect, rows=table.estimated_rows if table else 0),
-    ).online_as(online.foreign_key(name, key, actual, title))
+    ).online_as(references.foreign_key(name, key, actual, title))
 
 
 def _by_period(key: ForeignKey) -> str:
@@ -75,7 +75,7 @@ def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, act
     add = add_foreign_key(wanted, without).atomic
     # Online, the old one is dropped after the new one is proved: until then they need different names.
     beside = _name(wanted, actual)
-    lightly = online.foreign_key(beside, wanted, actual, add.title)
+    lightly = references.foreign_key(beside, wanted, actual, add.title)
     at_once = bool(lightly) and not any(key.enforced for key in unwanted)
     if lightly and at_once:  # on partitions, no enforced key can stand beside one that is not
         lightly = _in_their_place(_name(wanted, without), wanted, unwanted, actual, add.title)
@@ -83,7 +83,7 @@ def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, act
         drop = drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
         yield drop.online_as(() if lightly else None)
     if lightly and not at_once:
-        lightly += tuple(online.replaced(unwanted, beside, _name(wanted, without)))
+        lightly += tuple(references.replaced(unwanted, beside, _name(wanted, without)))
     yield add.online_as(lightly)
 
 
@@ -91,7 +91,7 @@ def _in_their_place(
     name: str, wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], actual: Schema, title: str
 ) -> tuple[Step, ...]:
     """Return the steps that drop foreign keys which enforce nothing and add the wanted one, for new rows at first."""
-    add, *proof = online.foreign_key(name, wanted, actual, title) or ()
+    add, *proof = references.foreign_key(name, wanted, actual, title) or ()
     drops = SQL("").join(SQL("DROP CONSTRAINT {}, ").format(Identifier(key.name)) for key in unwanted)
     clause = SQL("ALTER TABLE {} {}ADD {} NOT VALID").format(
         q.name(wanted.table), drops, ddl.foreign_key_clause(name, wanted)
@@ -122,7 +122,7 @@ def reproved(key: ForeignKey, actual: Schema) -> Iterator[Part]:
         again = SQL("{}, ADD {} NOT VALID").format(drop.sql, clause)
         what = f"make the foreign key {key.name} NOT VALID until its rows are repaired (the type of its column changes)"
         drop = replace(drop, title=what, sql=again)
-        add = online.proved(key.table, key.name, key.target, title, table.estimated_rows)
+        add = references.proved(key.table, key.name, key.target, title, table.estimated_rows)
     for step in (drop, add):
         yield step if "online" in modes else step.online_as(())
 

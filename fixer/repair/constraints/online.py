@@ -8,13 +8,13 @@ locks are those in the PostgreSQL manual (ALTER TABLE, CREATE INDEX), seen on ve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
-from fixer.model.step import Effect, Hazard, Lock, Part, Phase, RefusalError, Step
-from fixer.model.table import Check, ForeignKey, Index, QName, Table
+from fixer.model.step import Effect, Lock, Part, Phase, RefusalError, Step
+from fixer.model.table import Check, Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -244,46 +244,6 @@ def using(name: str, wanted: Index, ready: str | None = None) -> Composable:
     kind = "PRIMARY KEY" if wanted.primary else "UNIQUE"
     late = SQL(ddl.deferral(wanted.deferrable, wanted.deferred))
     return SQL("CONSTRAINT {} {} USING INDEX {}{}").format(Identifier(name), SQL(kind), Identifier(ready or name), late)
-
-
-def foreign_key(name: str, wanted: ForeignKey, actual: Schema, title: str) -> tuple[Step, ...] | None:
-    """Return the steps that add a foreign key; None if it cannot be NOT VALID: on partitions before PostgreSQL 18."""
-    table = actual.tables.get(wanted.table)
-    if table is None or (table.inherits and actual.version < 18):
-        return None
-    add = alter(
-        Phase.GUARDS,
-        wanted.table,
-        f"{title}, for new rows",
-        SQL("ADD {} NOT VALID").format(ddl.foreign_key_clause(name, wanted)),
-        lock=Lock.SHARE_ROW_EXCLUSIVE,
-        touches=(wanted.target,),
-    )
-    return add, proved(wanted.table, name, wanted.target, f"{title}, for old rows", table.estimated_rows)
-
-
-def proved(table: QName, constraint: str, target: QName, title: str, rows: int) -> Step:
-    """Return the step that proves a foreign key for old rows."""
-    step = validate(Phase.FOREIGN_KEYS, table, constraint, title, touches=(target,))
-    return replace(step, effect=replace(step.effect, rows=rows))
-
-
-def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:
-    """Yield the steps that drop the foreign keys that a new one replaced, and give it the wanted name."""
-    for each in old:
-        drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
-        title = f"drop the foreign key {each.name}, which another has replaced"
-        if each.name == wanted != new:
-            rename = SQL(";\nALTER TABLE {} RENAME CONSTRAINT {} TO {}")
-            drop += rename.format(q.name(each.table), Identifier(new), Identifier(wanted))
-        yield Step(
-            Phase.REPLACED,
-            each.table,
-            title,
-            drop,
-            hazard=Hazard.REPLACES_CONSTRAINT,
-            touches=(each.target,),
-        )
 
 
 def syncing(table: QName, column: str) -> str:

@@ -16,7 +16,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Lock, Phase, Shape, Step
 from fixer.model.table import Index, QName
 from fixer.repair import sync_triggers
-from fixer.repair.constraints import online
+from fixer.repair.constraints import online, references
 from fixer.repair.shadow import Shadow, alone, filled, holds_offenders, is_ours
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -233,7 +233,7 @@ def _proofs(shadow: Shadow) -> Iterator[Step]:
     for key in shadow.keys:
         if key.validated:
             title, rows = f"prove the foreign key {key.name} of {key.table.name} again", shadow.table.estimated_rows
-            proof = online.proved(key.table, key.name, key.target, title, rows)
+            proof = references.proved(key.table, key.name, key.target, title, rows)
             yield replace(proof, phase=Phase.EXCHANGE_PROOFS)
 
 
