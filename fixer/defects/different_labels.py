@@ -83,12 +83,21 @@ def _lacking(table: Table, wanted: Column, found: Column) -> Iterator[Finding[La
         ways = [
             f"ALTER TYPE {type_} RENAME VALUE {_text(twins[label])} TO {_text(label)};"
             if label in twins
-            else f"ALTER TYPE {type_} ADD VALUE {_text(label)};"
+            else f"ALTER TYPE {type_} ADD VALUE {_text(label)}{_place(label, wanted, found, twins)};"
             for label in lacking
         ]
         spelt = f"; it spells {', '.join(map(repr, twins.values()))}" if twins else ""
         message = f"{here} should take {', '.join(map(repr, lacking))}, {found.type} does not{spelt}"
         yield Finding(SLUG, POINT, Labels(table.name, wanted.name, tuple(ways)), message)
+
+
+def _place(label: str, wanted: Column, found: Column, twins: dict[str, str]) -> str:
+    """Return where a label that is added stands, beside one that is there by then."""
+    at = wanted.labels.index(label)
+    if at:
+        return f" AFTER {_text(wanted.labels[at - 1])}"
+    later = (twins.get(other, other) for other in wanted.labels if other in found.labels or other in twins)
+    return next((f" BEFORE {_text(other)}" for other in later), "")
 
 
 def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> Finding[Labels]:
