@@ -94,7 +94,7 @@ class Mover:
         expects = None if after is None else SQL("({} OR {})").format(condition, under(key, after))
         going = Going(condition, reason, rows, find=find, expects=expects)
         for part in self._settle(Phase.ORPHANS, key, going, path):
-            own = part.atomic.table == key.table and not part.atomic.shape.orphans_by
+            own = part.atomic.table in self.actual.wholes(key.table) and not part.atomic.shape.orphans_by
             yield part.settling(key.columns, self._rule(key)[1]) if own else part
 
     def _orphaned(self, key: ForeignKey) -> Composable:
