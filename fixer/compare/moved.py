@@ -84,7 +84,8 @@ def _as_today(statement: Composable, step: Step, future: Schema) -> Composable:
 
 
 def _shown(table: Table) -> Composable:
-    return SQL("(SELECT * FROM {})").format(q.rows_of(replace(table, leaving=())))
+    cells = q.columns(("tableoid", "ctid", *table.columns))  # a SELECT of all columns leaves out the place of a row
+    return SQL("(SELECT {} FROM {})").format(cells, q.rows_of(replace(table, leaving=())))
 
 
 def _with(statement: Composable, shown: Mapping[str, Composable]) -> Composable:
