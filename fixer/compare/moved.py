@@ -108,7 +108,12 @@ def _today(future: Schema, *, early: bool) -> Mapping[str, Composable]:
     """
     seen = (_early(table) if early else replace(table, leaving=()) for table in future.tables.values())
     changed = (table for table in seen if not q.is_stored(table))
-    return {repr(q.name(table.name)): SQL("(SELECT * FROM {})").format(q.rows_of(table)) for table in changed}
+    return {repr(q.name(table.name)): _shown(table) for table in changed}
+
+
+def _shown(table: Table) -> Composable:
+    cells = q.columns(("tableoid", "ctid", *table.columns))  # a SELECT of all columns leaves out the place of a row
+    return SQL("(SELECT {} FROM {})").format(cells, q.rows_of(table))
 
 
 def _early(table: Table) -> Table:

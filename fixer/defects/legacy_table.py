@@ -76,13 +76,14 @@ def _view(name: QName, table: QName, version: int) -> Iterator[Composable]:
 
 
 def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the table under its new name, in foreign keys and sequences too."""
+    """Return the schema with the table under its new name, in foreign keys, partitions and sequences too."""
     old, new = finding.about.found.name, finding.table
     tables = {name: table for name, table in actual.tables.items() if name != old}
     tables[new] = replace(actual.tables[old], name=new, stored_as=old)  # another may have been renamed meanwhile
     moved = {
         name: replace(
             table,
+            part_of=new if table.part_of == old else table.part_of,
             foreign_keys=tuple(
                 replace(
                     key,

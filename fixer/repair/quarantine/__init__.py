@@ -127,7 +127,9 @@ class Mover:
         going = Going(condition, reason, rows, find=find, expects=expects)
         for part in self._settle(Phase.ORPHANS, key, going):
             step = part.atomic
-            own = step.table == key.table and (step.effect.moves or set(step.effect.changes) <= set(key.columns))
+            own = step.table in self.actual.wholes(key.table) and (
+                step.effect.moves or set(step.effect.changes) <= set(key.columns)
+            )
             settles = own and not step.shape.orphans_by
             yield part.settling(key.columns, self._rule(key)[1]) if settles else part
 
