@@ -6,10 +6,11 @@ Cure: a person decides, because only a person can tell which of two rows is wron
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._rooms import ASLEEP, ROOM_ROWS, rooms
 from fixer.model.contract import Contract
@@ -21,7 +22,7 @@ from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.constraints import conflicts, exclusions
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "conflicting-rows"
 POINT = 4
@@ -153,3 +154,10 @@ NEAR_MISSES = (
         setup=ROOM_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop an exclusion, and give one row the values of another."""
+    for index in table.indexes:
+        if index.exclusion and all(index.columns):
+            yield plant.block(plant.without(table.name, index.name), plant.repeated(table.name, index.columns))

@@ -8,8 +8,9 @@ ACCESS EXCLUSIVE, online as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
@@ -18,7 +19,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import FoundIndex
+from fixer.model.table import Table
 from fixer.repair.constraints import conflicts, exclusions
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.uniques import removal
 
 SLUG = "different-exclusion"
@@ -92,3 +96,11 @@ NEAR_MISSES = (
         setup=ROOM_ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let an exclusion that speaks at once speak late."""
+    for index in table.indexes:
+        if index.exclusion and not index.deferrable:
+            late = SQL("ADD CONSTRAINT {} {} DEFERRABLE").format(Identifier(index.name), SQL(index.exclusion))
+            yield plant.block(plant.without(table.name, index.name), ddl.altered(table.name, late))

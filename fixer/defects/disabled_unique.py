@@ -23,6 +23,7 @@ from fixer.model.subject import FoundIndex
 from fixer.model.table import Index
 from fixer.model.table import Table as WantedTable
 from fixer.repair.constraints import exclusions
+from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, enable_triggers
 from fixer.sql.compose import SQL, Composable
@@ -61,10 +62,14 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     if actual.session and actual.session.superuser and not retyped:
         return Repair.of(enable_triggers(Phase.INDEXES, name, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
-        return refuse("only a superuser may enable its trigger: ALTER TABLE … ENABLE TRIGGER ALL")
+        enable = [f"ALTER TABLE {q.quoted(on)} ENABLE TRIGGER {q.quoted([each])}" for on, each in key.disabled_triggers]
+        return refuse(f"only a superuser may enable its trigger: {'; '.join(enable)};")
+    if key.exclusion:
+        again = exclusions.added(key.name, key, actual.tables[name], actual.version, instead_of=key)
+        return Repair.of([again])
     reason = "the type of its column changes" if retyped else "only a superuser may enable its trigger"
     why = f"drop the constraint {key.name} ({reason})"
-    clause = SQL("ADD {}").format(exclusions.clause(key.name, key) if key.exclusion else ddl.key_clause(key.name, key))
+    clause = SQL("ADD {}").format(ddl.key_clause(key.name, key))
     return Repair.of(
         (
             drop_constraint(name, key.name, why, hazard=Hazard.REPLACES_CONSTRAINT),

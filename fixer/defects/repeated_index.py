@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from fixer.defects import _walk as walk
+from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical
@@ -47,7 +48,7 @@ def _says(index: Index) -> object:
 
 def _finding(table: Table, indexes: list[Index]) -> Finding[OfTable]:
     first, *others = indexes
-    what = f"{'UNIQUE' if first.unique else 'an index'} {first.tail.removeprefix('USING btree ')}"
+    what = first.exclusion or f"{'UNIQUE' if first.unique else 'an index'} {first.tail.removeprefix('USING btree ')}"
     named = ", ".join(index.name for index in others[:NAMED]) + (", …" if len(others) > NAMED else "")
     message = f"{table.name.name} needs {what} once, has it {len(indexes)} times: {first.name}, {named}"
     why = refuse(f"drop those that no foreign key uses, such as by: {removal(others[-1], table.name)}")
@@ -62,6 +63,13 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
 SPECIMENS = (
     Specimen(
         "a unique three times", "ALTER TABLE authors ADD UNIQUE (name), ADD CONSTRAINT odd UNIQUE (name)", manual=True
+    ),
+    Specimen(
+        "an exclusion twice",
+        "ALTER TABLE rooms ADD EXCLUDE USING btree (place WITH =) DEFERRABLE INITIALLY DEFERRED",
+        contract=rooms,
+        setup=ROOM_ROWS,
+        manual=True,
     ),
     Specimen("an index twice", "CREATE INDEX odd ON books (editor_id)", manual=True),
     Specimen(

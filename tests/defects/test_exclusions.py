@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from random import Random
 
 import psycopg2
 import pytest
@@ -234,6 +235,38 @@ def test_rows_that_conflict_are_named_in_pairs(laboratory: Laboratory, case: str
 
     assert sorted(map(list, (pair for f in found for pair in f.sample)), key=repr) == sorted(pairs, key=repr)
     assert {f.repair.label for f in found} == {"manual"}
+
+
+BOUNDS = [
+    "[1,2]",
+    "[1,2)",
+    "(1,2]",
+    "(1,2)",
+    "[2,2]",
+    "(2,3]",
+    "[2,3)",
+    "[0,9]",
+    "(,1]",
+    "(,1)",
+    "[3,)",
+    "(,)",
+    "empty",
+]
+OVERLAPS = "SELECT count(*) FROM t a JOIN t b ON a.r && b.r AND a.id < b.id"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ranges_conflict_if_any_two_overlap(laboratory: Laboratory, seed: int) -> None:
+    chance, wanted = Random(seed), excluding(("r", "&&"), parts=(Column("r", NUMRANGE),))
+    with lent(laboratory.server(max(VERSIONS)), None) as database:
+        database.run("CREATE TABLE t (id serial PRIMARY KEY, r numrange)")
+        for _ in range(12):
+            rows = ", ".join(f"('{chance.choice(BOUNDS)}')" for _ in range(chance.choice([2, 2, 3, 6])))
+            database.run(f"TRUNCATE t; INSERT INTO t (r) VALUES {rows}")
+            with closing(psycopg2.connect(database.dsn)) as connection:
+                found = {finding.slug for finding in fixer.check(connection, wanted).findings}
+
+            assert ("conflicting-rows" in found) == bool(database.ask(OVERLAPS)), rows
 
 
 OLD = "a partitioned table takes it from PostgreSQL 17 on: add it to each partition"

@@ -79,9 +79,11 @@ def _named(cells: Iterable[Composable], letter: str) -> list[Composed]:
 def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequence[Composable]) -> Composed:
     """Return the rows that an exclusion binds, with their keys, places and values.
 
-    Values are not computed for rows that its condition leaves out, which may have none.
+    If they will be sorted, they are read without any index, which may lack some (OFFSET keeps it out of the sort);
+    values are not computed for rows that the condition leaves out, which may have none.
     """
     condition, values = excluding(wanted).condition, [SQL("({})").format(SQL(each.value)) for each in parts]
+    apart = SQL(" OFFSET 0" if _in_order(parts) else "")
     if condition and _in_order(parts):
         values = [SQL("CASE WHEN {} THEN {} END").format(SQL(condition), value) for value in values]
     filled = [SQL("{} IS DISTINCT FROM NULL").format(cell) for cell in _cells("e", len(parts))]
@@ -89,12 +91,13 @@ def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequ
     filled += [SQL("NOT isempty({})").format(cell) for cell in spans]
     return SQL(
         "(SELECT t.* FROM (SELECT {cells}, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {bound})"
-        " AS t WHERE {filled}) AS t"
+        " AS t WHERE {filled}{apart}) AS t"
     ).format(
         cells=SQL(", ").join([*_named(keys, "k"), *_named(values, "e")]),
         rows=rows,
         bound=SQL(condition or "true"),
         filled=q.all_of(filled),
+        apart=apart,
     )
 
 
@@ -112,7 +115,10 @@ def _sorted(rows: Composable, parts: Sequence[Element], width: int) -> Composed:
     values = list(zip(parts, _cells("e", len(parts)), strict=True))
     groups = [value for part, value in values if part.equal]
     part, value = next(((part, value) for part, value in values if not part.equal), (None, None))
-    earlier = _latest(value, part.ranges, width) if part and value and part.overlaps else _first(value, width)
+    grouped = SQL("PARTITION BY {}").format(SQL(", ").join(groups)) if groups else SQL("")
+    earlier = _first(value, width)
+    if part and value and part.overlaps:
+        earlier = _latest(value, part.ranges, width, _any_neighbours(rows, value, grouped))
     order = [*([value] if value else []), SQL("t.pgmend_part, t.pgmend_place")]
     return SQL(
         "(SELECT t.*, {others} FROM (SELECT t.*, {cells} FROM {rows} WINDOW so_far AS ({groups} ORDER BY {order})) AS t"
@@ -121,7 +127,7 @@ def _sorted(rows: Composable, parts: Sequence[Element], width: int) -> Composed:
         others=SQL(", ").join(_named(earlier.keys, "o")),
         cells=SQL(", ").join(earlier.cells),
         rows=rows,
-        groups=SQL("PARTITION BY {}").format(SQL(", ").join(groups)) if groups else SQL(""),
+        groups=grouped,
         order=SQL(", ").join(order),
         conflict=earlier.conflict,
     )
@@ -136,8 +142,19 @@ def _first(value: Composable | None, width: int) -> _Earlier:
     return _Earlier(cells, keys, conflict)
 
 
-def _latest(value: Composable, ranges: str, width: int) -> _Earlier:
-    """Compare with the earlier row that ends last: rows are sorted by their beginning.
+def _any_neighbours(rows: Composable, value: Composable, groups: Composable) -> Composed:
+    """Return the condition that a range overlaps the next one; if none does, no two overlap.
+
+    They are sorted by their beginnings, which takes less than to sort the ranges themselves.
+    """
+    return SQL(
+        "EXISTS (SELECT FROM (SELECT {value} AS pgmend_own, lead({value}) OVER ({groups} ORDER BY lower({value})"
+        " NULLS FIRST, NOT lower_inc({value})) AS pgmend_next FROM {rows}) AS t WHERE t.pgmend_own && t.pgmend_next)"
+    ).format(value=value, groups=groups, rows=rows)
+
+
+def _latest(value: Composable, ranges: str, width: int, some: Composable) -> _Earlier:
+    """Compare with the earlier row that ends last, if there are `some` conflicts: rows are sorted by their beginning.
 
     What reaches from minus infinity to the end of a range is greater than another such if it ends later.
     """
@@ -150,7 +167,7 @@ def _latest(value: Composable, ranges: str, width: int) -> _Earlier:
     )
     fields = (Literal(f"f{place + 2}") for place in range(width))
     keys = [SQL("to_jsonb(t.pgmend_latest) -> 0 ->> {}").format(field) for field in fields]
-    return _Earlier(cells, keys, SQL("{} && t.pgmend_end[1]").format(value))
+    return _Earlier(cells, keys, SQL("{} && t.pgmend_end[1] AND {}").format(value, some))
 
 
 def _joined(rows: Composable, parts: Sequence[Element], width: int) -> Composed:

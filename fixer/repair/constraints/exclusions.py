@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixer.model.expression import column_of, compared
 from fixer.model.step import Hazard, Part, Phase, RefusalError
 from fixer.model.table import Index, Table
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Composed, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.uniques import claim, excluding
 
 _RANGES = re.compile(r"(?:int4|int8|num|ts|tstz|date)range\b")
@@ -81,21 +81,18 @@ def added(name: str, wanted: Index, table: Table, version: int, *, instead_of: I
     PostgreSQL builds its index under the lock in either mode: there is no CONCURRENTLY for it (manual, ALTER TABLE).
     """
     refuse_partitions(wanted, table, version)
-    action: Composable = SQL("ADD {}").format(clause(name, wanted))
+    action: Composable = SQL("ADD CONSTRAINT {} {}").format(Identifier(name), SQL(wanted.exclusion))
     title, hazard = f"add {wanted.exclusion} to {table.name.name}", None
     if instead_of:
         action = SQL("DROP CONSTRAINT {},\n    {}").format(Identifier(instead_of.name), action)
-        title, hazard = f"{title}, in place of {instead_of.exclusion}", Hazard.REPLACES_CONSTRAINT
+        title, hazard = f"{title}, in place of {_told(instead_of, wanted)}", Hazard.REPLACES_CONSTRAINT
     step = alter(Phase.INDEXES, table.name, title, action, hazard=hazard, rows=table.estimated_rows)
-    waiting = alter(
-        Phase.INDEXES,
-        table.name,
-        f"{title} (all others wait until it is built)",
-        action,
-        hazard=hazard,
-        rows=table.estimated_rows,
-    )
-    return step.online_as((waiting,))
+    return step.online_as((replace(step, title=f"{title} (all others wait until it is built)"),))
+
+
+def _told(found: Index, wanted: Index) -> str:
+    """Return in words what is replaced."""
+    return f"{found.name}, whose trigger is disabled" if claim(found) == claim(wanted) else found.exclusion
 
 
 def refuse_partitions(wanted: Index, table: Table, version: int) -> None:
@@ -105,8 +102,3 @@ def refuse_partitions(wanted: Index, table: Table, version: int) -> None:
     if version < 17:
         raise RefusalError("a partitioned table takes it from PostgreSQL 17 on: add it to each partition")
     ddl.whole(table, [column_of(each.value)[0] for each in elements(wanted, table) if each.equal])
-
-
-def clause(name: str, wanted: Index) -> Composed:
-    """Return an exclusion's clause for ADD."""
-    return SQL("CONSTRAINT {} {}").format(Identifier(name), SQL(wanted.exclusion))
