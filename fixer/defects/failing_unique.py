@@ -62,9 +62,9 @@ def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> 
         return Repair.of([_rebuilt(table.name, index)])
     keys = _on(index, finding.table, actual)
     if other := next((key for key in keys if not _is_wanted(key, contract)), None):
+        drop = f"ALTER TABLE {q.quoted(other.table)} DROP CONSTRAINT {q.quoted([other.name])}"
         return refuse(
-            f"the foreign key {other.name} of {other.table}, which the contract does not have, stands on it: drop that,"
-            " and add it again afterwards"
+            f"a foreign key that the contract does not have stands on it: {drop}, and add it again afterwards"
         )
     return Repair.of(_dropped(index, finding.table, keys))
 
