@@ -63,9 +63,7 @@ def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> 
     keys = _on(index, finding.table, actual)
     if other := next((key for key in keys if not _is_wanted(key, contract)), None):
         drop = f"ALTER TABLE {q.quoted(other.table)} DROP CONSTRAINT {q.quoted([other.name])}"
-        return refuse(
-            f"a foreign key that the contract does not have stands on it: {drop}, and add it again afterwards"
-        )
+        return refuse(f"a foreign key that the contract lacks stands on it: {drop}, and add it again afterwards")
     return Repair.of(_dropped(index, finding.table, keys))
 
 
