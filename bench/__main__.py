@@ -10,7 +10,7 @@ import click
 from bench import chart, harness
 from bench.harness import Options
 
-NAMES = ("catalog", "check", "repair", "stall", "convert", "suite", "memory", "kills")
+NAMES = ("catalog", "check", "deep", "repair", "stall", "convert", "suite", "memory", "kills")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +21,7 @@ NAMES = ("catalog", "check", "repair", "stall", "convert", "suite", "memory", "k
 @click.option("--tuned", is_flag=True, help="A server with the settings of a person who knows the machine.")
 @click.option("--steps", is_flag=True, help="Also tell the time of each step.")
 @click.option("--kills", default=6, show_default=True, help="How often to kill, for each mode.")
+@click.option("--against", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Another source tree.")
 @click.option("--pg-version", "version", type=int, help="The major version of PostgreSQL.")
 @click.option("--json", "place", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the figures.")
 def main(name: str, place: Path | None, **given: object) -> None:

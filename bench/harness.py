@@ -53,6 +53,7 @@ class Options:
     steps: bool = False
     kills: int = 6
     version: int | None = None
+    against: Path | None = None  # another source tree of the project
 
     def settings(self) -> dict[str, str]:
         """Return the settings of the server."""

@@ -1,7 +1,8 @@
 """A unique index is valid by the catalogue and fails: rows repeat under it, or it does not show every row.
 
 Rows were written while it was not maintained, or an update of the system's libraries sorts texts otherwise. Only a deep
-check looks for it, and any check that finds rows without a parent.
+check looks for it, and any check that finds rows without a parent. It counts the rows of the table and the keys of the
+index, each for itself. It does not ask amcheck, which few databases have and few roles may call.
 Costs: queries along the index miss rows; a login or an order number may mean two rows; a dump cannot be restored.
 Cure: REINDEX. If rows repeat, the constraint and the foreign keys to it are dropped, the rows are settled (see
 duplicate-key, duplicate-row and duplicate-values), and both are added again.
@@ -61,10 +62,8 @@ def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> 
         return Repair.of([_rebuilt(table.name, index)])
     keys = _on(index, finding.table, actual)
     if other := next((key for key in keys if not _is_wanted(key, contract)), None):
-        return refuse(
-            f"the foreign key {other.name} of {other.table}, which the contract does not have, stands on it: drop that,"
-            " and add it again afterwards"
-        )
+        drop = f"ALTER TABLE {q.quoted(other.table)} DROP CONSTRAINT {q.quoted([other.name])}"
+        return refuse(f"a foreign key that the contract lacks stands on it: {drop}, and add it again afterwards")
     return Repair.of(_dropped(index, finding.table, keys))
 
 

@@ -68,10 +68,15 @@ class Keys:
         return SQL(", ").join(SQL("{} AS {}").format(*pair) for pair in pairs), SQL(", ").join(names)
 
     def different(self, *, around: bool = False) -> Composable:
-        """Return the SELECT for the number of different keys; with `around`, no index is read."""
+        """Return the SELECT for the number of different keys; with `around`, no index is read.
+
+        From version 16 on, an index gives a single element in order to count(DISTINCT): faster than a subquery.
+        """
         keys, names = self._named()
         rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self.bound())
         rows += SQL(" AND ") + q.AROUND_INDEXES if around else SQL("")
+        if len(self.index.columns) == 1 and not self.index.nulls_not_distinct:
+            return SQL("SELECT ARRAY[count(DISTINCT {})] FROM ({}) AS t").format(names, rows)
         return SQL("SELECT ARRAY[count(*)] FROM (SELECT DISTINCT {} FROM ({}) AS t) AS k").format(names, rows)
 
     def rising(self) -> Composable:

@@ -48,7 +48,7 @@ def varied(part: Any, but: Sequence[str] = ()) -> Iterator[Any]:
 def varied_tables(table: Table) -> Iterator[Table]:
     """Yield tables of which one part differs in one field, is missing, or is there twice."""
     for name, column in table.columns.items():
-        for other in varied(column, ["name", "volatile"]):  # which is asked of contracts alone
+        for other in varied(column, ["name", "volatile", "aged"]):  # asked of contracts alone; looked at in all tables
             yield replace(table, columns={**table.columns, name: other})
     yield replace(table, columns={**table.columns, "more": Column("more", "text", not_null=True)})
     for parts in ("indexes", "checks", "foreign_keys"):
