@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.errors import NeedsPermission, PgmendError
-from lab.evidence.copies import copy_quarantine, copy_rows
+from lab.evidence.copies import copy_images, copy_quarantine, copy_rows
 from lab.laboratory import Case
 from lab.laws import Again, cure, idempotence, return_, survival
 
@@ -33,7 +33,8 @@ def ordeal(
         expected = isinstance(error, NeedsPermission) and plan.refusals
         return REFUSED, found if expected else [*found, f"3 cure: {type(error).__name__}: {error}"]
     after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-    found = [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False)]
+    images = copy_images(case.observer)
+    found = [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, whole=False, images=images)]
     again, known = Again.of(case), {str(name) for name in case.sound.contract.tables}
     theirs = any(rows.name in known for rows in before.values())  # of which new tables take the owner
     found += [f"3 cure: {b}" for b in cure(case, again, owners=theirs)]
