@@ -127,8 +127,8 @@ class Assembly:
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
         column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
-        if spelt.base or spelt.loose:
-            column = replace(column, base=spelt.base, guards=spelt.guards, loose=spelt.loose)
+        if spelt.base or spelt.loose or spelt.items:
+            column = replace(column, base=spelt.base, guards=spelt.guards, loose=spelt.loose, items=spelt.items)
         return column
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:

@@ -13,7 +13,7 @@ from fixer.model.table import Column, QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
-from fixer.sql.types import family, shape
+from fixer.sql.types import element, family, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -65,6 +65,11 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
             SQL("{}::{}").format(text, SQL(wanted.full_type)),
             False,  # blanks around a label are lost
         )
+    if wanted.items and family(element(found.type) or "") == "text":
+        texts, labels = SQL("{}::text[]").format(cell), SQL(", ").join(map(Literal, wanted.items))
+        filled = SQL("array_replace({}, NULL, {})").format(texts, Literal(wanted.items[0]))
+        known = SQL("{} <@ ARRAY[{}]::text[]").format(filled, labels)
+        return _plain(wanted.type, known, SQL("{}::{}").format(texts, SQL(wanted.full_type)), True)
     if w == "boolean":
         return _to_boolean(f, found.type, cell, text)
     if w == "integer" and f in ("text", "numeric", "float", "boolean"):

@@ -142,10 +142,10 @@ def _is_known(column: Column | None) -> bool:
 
 def new_cell(column: Column, value: Composable, *, where_null: bool) -> Composed:
     """Return the cell that gets a value: if it is NULL, or in the rows of a rewriting."""
-    text = bool(column.labels and column.now is not None)  # the plan may be the one that creates the type
+    text = bool(column.enum and column.now is not None)  # the plan may be the one that creates the type
     label = _LABEL.fullmatch(value.string) if text and isinstance(value, SQL) else None
     value = SQL(label[1]) if label else value
-    typed = SQL("({})::{}").format(value, SQL("text" if text else column.full_type))
+    typed = SQL("({})::{}").format(value, SQL(column.read_as if text else column.full_type))
     if where_null:
         return SQL("COALESCE({}, {})").format(q.column(column.name), typed)
     return SQL("CASE WHEN t.pgmend_new THEN {} ELSE {} END").format(typed, q.column(column.name))
