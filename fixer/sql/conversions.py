@@ -42,8 +42,18 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
     """
     if guards := [guard for guard in found.guards if guard not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
-    way = further_conversion(found, wanted, version) or _conversion(found, wanted, hints)
+    way = further_conversion(found, wanted, version) or _to_labels(found, wanted) or _conversion(found, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
+
+
+def _to_labels(found: Column, wanted: Column) -> Conversion | None:
+    """Return the conversion of an array of texts to one of an enum, whose elements are labels or NULL."""
+    if not wanted.items or family(element(found.type) or "") != "text":
+        return None
+    texts = SQL("{}::text[]").format(q.column(found.name))
+    filled = SQL("array_replace({}, NULL, {})").format(texts, Literal(wanted.items[0]))
+    known = SQL("{} <@ ARRAY[{}]::text[]").format(filled, SQL(", ").join(map(Literal, wanted.items)))
+    return _plain(wanted.type, known, SQL("{}::{}").format(texts, SQL(wanted.full_type)), True)
 
 
 def trimmed(cell: Composable) -> Composed:
@@ -65,11 +75,6 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
             SQL("{}::{}").format(text, SQL(wanted.full_type)),
             False,  # blanks around a label are lost
         )
-    if wanted.items and family(element(found.type) or "") == "text":
-        texts, labels = SQL("{}::text[]").format(cell), SQL(", ").join(map(Literal, wanted.items))
-        filled = SQL("array_replace({}, NULL, {})").format(texts, Literal(wanted.items[0]))
-        known = SQL("{} <@ ARRAY[{}]::text[]").format(filled, labels)
-        return _plain(wanted.type, known, SQL("{}::{}").format(texts, SQL(wanted.full_type)), True)
     if w == "boolean":
         return _to_boolean(f, found.type, cell, text)
     if w == "integer" and f in ("text", "numeric", "float", "boolean"):
