@@ -93,7 +93,7 @@ def _unfit(after: Column, value: Composable | None, table: Table, wanted: Table)
     It computes the value in every row, so that an error of it is found as well.
     """
     read = read_by(value, wanted.columns)
-    if value is None or not read or after.labels or not can_be_foreseen(value, table, wanted):
+    if value is None or not read or after.enum or not can_be_foreseen(value, table, wanted):
         return None
     long = too_long(over_row(value, SQL("text"), [table.columns[each] for each in read]), after)
     null = SQL("{} IS NULL").format(q.today(after)) if after.not_null else None
@@ -124,8 +124,8 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
 
 def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Iterator[Part]:
     name, table, column = finding.table, actual.tables[finding.table], finding.about.wanted
-    if column.labels:
-        yield Step(Phase.TABLES, name, f"create the type {column.type}", ddl.create_type(column), Lock.NONE)
+    if column.enum:
+        yield Step(Phase.TABLES, name, f"create the type {column.enum}", ddl.create_type(column), Lock.NONE)
     yield from cleared(table, column.name)
     value = contract.value_for(name, column)
     wanted = contract.tables[name]

@@ -60,9 +60,9 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         return refuse(f"an index, a sequence or a type is called {finding.table.name}: rename that")
     wanted = contract.tables[finding.table]
     types = [
-        Step(Phase.TABLES, finding.table, f"create the type {c.type}", ddl.create_type(c), Lock.NONE)
+        Step(Phase.TABLES, finding.table, f"create the type {c.enum}", ddl.create_type(c), Lock.NONE)
         for c in wanted.columns.values()
-        if c.labels
+        if c.enum
     ]
     create = Step(
         Phase.TABLES,

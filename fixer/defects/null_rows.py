@@ -72,7 +72,7 @@ def _unfit(table: Table, column: Column, actual: Schema, contract: Contract) -> 
     if value is None or not all(each in table.columns for each in read):
         return
     long = too_long(value, found)
-    null = SQL("({})::{} IS NULL").format(value, SQL(found.full_type)) if read and not found.labels else None
+    null = SQL("({})::{} IS NULL").format(value, SQL(found.full_type)) if read and not found.enum else None
     unfit = [each for each in (long, null) if each is not None]
     if unfit:
         condition = q.all_of([q.is_null(column.name), q.any_of(unfit)])

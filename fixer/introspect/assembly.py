@@ -130,8 +130,9 @@ class Assembly:
         spelt = self._types[type_, modifier, collation]
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
         column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
-        if spelt.base or spelt.loose or spelt.aged:
-            column = replace(column, base=spelt.base, guards=spelt.guards, loose=spelt.loose, aged=spelt.aged)
+        if spelt.base or spelt.loose or spelt.items or spelt.aged:
+            domain = replace(column, base=spelt.base, guards=spelt.guards)
+            column = replace(domain, loose=spelt.loose, items=spelt.items, aged=spelt.aged)
         return column
 
     def _read_defaults(self) -> dict[int, dict[int, tuple[str, QName | None, bool]]]:

@@ -34,8 +34,8 @@ SELECT set_config('pgmend.indexes', %s::oid[]::text, true), set_config('pgmend.c
 class SpeltType(NamedTuple):
     """A type, with its schema where its name does not say it, and its collation where that is not the type's own.
 
-    An enum has labels. Under a `loose` collation, other texts may be equal. A type whose equality is
-    not PostgreSQL's own says by which operator its values are compared.
+    An enum has labels; those of an array of one are its `items`. Under a `loose` collation, other texts may be equal. A
+    type whose equality is not PostgreSQL's own says by which operator its values are compared.
     """
 
     name: str
@@ -47,6 +47,7 @@ class SpeltType(NamedTuple):
     guards: tuple[str, ...] = ()  # of a domain, what it demands of its values
     loose: bool = False
     aged: tuple[str | None, ...] = ()  # the recorded version of its collation, and today's, if that is another
+    items: tuple[str, ...] = ()
 
 
 class WantedIndex(NamedTuple):
@@ -93,9 +94,9 @@ def _spelt(
     elif name.startswith(prefix):
         home = None  # its name says it
     base, *guards = domain or [""]
-    return SpeltType(
-        name, collation, tuple(labels or ()), home or "", equality, base, tuple(guards), loose, tuple(aged or ())
-    )
+    said, array = tuple(labels or ()), name.endswith("[]")
+    own, items = ((), said) if array else (said, ())
+    return SpeltType(name, collation, own, home or "", equality, base, tuple(guards), loose, tuple(aged or ()), items)
 
 
 class Definitions:

@@ -43,6 +43,7 @@ class Column:
     collation: str | None = None  # as PostgreSQL spells it, only where it differs from the type's own
     sequence: QName | None = None  # the sequence behind its default or identity
     labels: tuple[str, ...] = ()  # of its enum type
+    items: tuple[str, ...] = ()  # the labels of its elements, if its type is an array of an enum
     home: str = ""  # the schema of its type, if the name of the type lacks it
     equality: str = "="  # the operator that compares its cells, as SQL spells it
     base: str = ""  # if its type is a domain, the type that this is made of
@@ -59,6 +60,16 @@ class Column:
     numbered: bool = False  # the plan numbers its rows anew: nothing can reference the numbers yet
     added: bool = False  # the plan adds it: it does not exist today
     retyped_in: tuple[str, ...] = ()  # the modes in which the plan changes its type in place: keys are proved anew
+
+    @property
+    def enum(self) -> str:
+        """The name of the enum that it needs, as its type or as that of its elements; empty without one."""
+        return self.type.removesuffix("[]") if self.labels or self.items else ""
+
+    @property
+    def read_as(self) -> str:
+        """The type in which its values can be read even while its enum is missing: text, or an array of texts."""
+        return f"text{self.type.removeprefix(self.enum)}" if self.enum else self.full_type
 
     @property
     def full_type(self) -> str:

@@ -116,7 +116,7 @@ def in_order(columns: Iterable[tuple[Column, Composable | None]]) -> Iterator[Co
 def foreseen(column: Column, value: Composable | None, table: Table, wanted: Table) -> Column:
     """Return a column that the plan adds, with the value that it will have in today's row `t`."""
     now: Composable = SQL("({})::{}").format(value or SQL("NULL"), SQL(column.full_type))
-    if column.labels:  # the plan may also be the one that creates its type
+    if column.enum:  # the plan may also be the one that creates its type
         now = SQL("NULL")
     elif names := read_by(value, wanted.columns):
         type_ = SQL(column.full_type)

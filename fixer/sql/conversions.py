@@ -12,7 +12,7 @@ from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
-from fixer.sql.types import MAXIMA, family, shape
+from fixer.sql.types import MAXIMA, element, family, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -40,8 +40,18 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
     """
     if guards := [guard for guard in found.guards if guard not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
-    way = further_conversion(found, wanted, version) or _conversion(found, wanted, hints)
+    way = further_conversion(found, wanted, version) or _to_labels(found, wanted) or _conversion(found, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
+
+
+def _to_labels(found: Column, wanted: Column) -> Conversion | None:
+    """Return the conversion of an array of texts to one of an enum, whose elements are labels or NULL."""
+    if not wanted.items or family(element(found.type) or "") != "text":
+        return None
+    texts = SQL("{}::text[]").format(q.column(found.name))
+    filled = SQL("array_replace({}, NULL, {})").format(texts, Literal(wanted.items[0]))
+    known = SQL("{} <@ ARRAY[{}]::text[]").format(filled, SQL(", ").join(map(Literal, wanted.items)))
+    return _plain(wanted.type, known, SQL("{}::{}").format(texts, SQL(wanted.full_type)), True)
 
 
 def trimmed(cell: Composable) -> Composed:

@@ -159,10 +159,10 @@ def create_index(name: str, table: QName, index: Index) -> Composed:
 
 def create_type(column: Column) -> Composed:
     """Return the block that creates the column's enum type if it is missing."""
-    labels = SQL(", ").join(map(Literal, column.labels))
+    labels, type_ = SQL(", ").join(map(Literal, column.labels or column.items)), column.full_type.removesuffix("[]")
     return q.Block(
         SQL("BEGIN\n    IF to_regtype({}) IS NULL THEN\n        CREATE TYPE {} AS ENUM ({});\n    END IF;\nEND").format(
-            Literal(column.full_type), SQL(column.full_type), labels
+            Literal(type_), SQL(type_), labels
         )
     ) + SQL("")
 

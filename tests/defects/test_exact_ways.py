@@ -28,9 +28,10 @@ from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
 import fixer
 from fixer.errors import NeedsPermission
 from fixer.model.plan import MODES
-from lab.database import lent
+from lab.database import all_of, differences, lent
 from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
+from lab.outcomes import outcome
 
 WAYS = {
     "money": ("money", Numeric(18, 2), ["$92,233,720,368,547.58", "-0.99"], ["92233720368547.58", "-0.99"]),
@@ -48,6 +49,12 @@ WAYS = {
         ['{"a, b","c\\"d\\\\n\n",NULL}', "{}"],
     ),
     "a list in json": ("json", ARRAY(Text), ['[ "one",\n"a\\/b" ]'], ["{one,a/b}"]),
+    "arrays of a type that is not there": (
+        "varchar(9)[]",
+        ARRAY(Enum("new", "it's, old", name="Age %")),
+        ["{new,NULL}", "{}", '{{new,new},{"it\'s, old",new}}', "[0:0]={new}"],
+        ["{new,NULL}", "{}", '{{new,new},{"it\'s, old",new}}', "[0:0]={new}"],
+    ),
     "a type that is not there": ("text", Enum("new", "old", name="age"), ["new", "old"], ["new", "old"]),
 }
 
@@ -162,3 +169,29 @@ def test_a_count_since_1970_is_shown_with_the_statements_that_convert_it(
         assert (found.rows, shown) == (2, [str(count), "0"])
         assert str(database.ask('SELECT "user"::date FROM "group"."Or%der" ORDER BY id')) == "1970-01-20"
         assert "wrong-type" not in {f.slug for f in fixer.check(connection, models).findings}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_array_with_a_label_that_is_unknown_moves_to_quarantine_and_comes_back(
+    laboratory: Laboratory, mode: str
+) -> None:
+    labels = ARRAY(Enum("a", "b", name="kind"))
+    wanted = contract(m=(key(), Column("v", labels)), n=(key(), Column("v", labels), Column("w", labels)))
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(
+            "CREATE TABLE m (id serial PRIMARY KEY, v text[]); INSERT INTO m (v) VALUES ('{a,z}'), ('{b}'), (NULL);"
+            "CREATE TABLE n (id serial PRIMARY KEY, v text[]); INSERT INTO n (v) VALUES ('{a}')"
+        )
+        before = all_of(database)
+        run = fixer.apply(connection, wanted, allow_hazards="all", mode=mode)
+        assert database.ask(CELLS) == ["{b}", None]
+        assert fixer.check(connection, wanted, deep=True).findings == ()
+        fixer.undo(connection, run.run)
+        assert differences(before, database) == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_missing_table_may_need_arrays_of_a_type_that_is_not_there(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(m=(key(), Column("v", ARRAY(Enum("a", "b", name="kind")))))
+
+    assert outcome(laboratory, wanted, "SELECT", mode) == "mended"

@@ -18,7 +18,7 @@ from fixer.connect.snapshot import Snapshot
 from fixer.defects import _databases as specimens
 from fixer.errors import PgmendError
 from fixer.model.defect import Specimen
-from lab.evidence.copies import copy_quarantine, copy_rows, stamps
+from lab.evidence.copies import copy_images, copy_quarantine, copy_rows, stamps
 from lab.evidence.facts import facts
 from lab.evidence.losses import losses
 from lab.laboratory import OWNER, ROLES, VERSIONS, Case, Laboratory
@@ -78,10 +78,12 @@ def trial(case: Case, slug: str, specimen: Specimen, mode: str) -> list[str]:
     except PgmendError as error:
         return [*found, f"3 cure: {type(error).__name__}: {error}"]
     theirs = any(rows.name.startswith("public.") for rows in before.values())  # of which new tables take the owner
-    moved = copy_quarantine(case.observer)
+    moved, images = copy_quarantine(case.observer), copy_images(case.observer)
     if len(moved) != specimen.quarantined:
         found.append(f"4 survival: {len(moved)} rows lie in quarantine, not {specimen.quarantined}")
-    found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, run.plan, run)]
+    found += [
+        f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, run.plan, run, images=images)
+    ]
     again = Again.of(case)
     found += [f"3 cure: {b}" for b in cure(case, again, owners=theirs)]
     found += [f"5 idempotence: {b}" for b in idempotence(again)]
@@ -145,10 +147,10 @@ def ordeal(case: Case, known: Snapshot, mode: str) -> list[str]:
     if not known.repairable:
         return found
     run = case.apply(plan=plan if mode == "atomic" else None, mode=mode, allow_hazards=known.hazards)
-    moved = copy_quarantine(case.observer)
+    moved, images = copy_quarantine(case.observer), copy_images(case.observer)
     if known.quarantined != Counter(source for _, source, _ in moved):
         found.append(f"4 survival: {Counter(source for _, source, _ in moved)} in quarantine, not {known.quarantined}")
-    found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, plan, run)]
+    found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, plan, run, images=images)]
     again = Again.of(case)
     # A warning about the search_path stays: no repair of the database can set what its roles see first.
     found += [f"3 cure: {b}" for b in cure(case, again, owners=True) if not b.startswith("warning shadowed-table")]
@@ -220,6 +222,50 @@ def test_survival_of_a_database_that_nobody_touched_has_no_breach(laboratory: La
         before, plan = copy_rows(case.observer), case.plan()
 
         assert survival(before, copy_rows(case.observer), [], plan, fixer.Run("", "", plan)) == []
+
+
+def test_survival_sees_blanks_that_a_padded_text_did_not_mean(laboratory: Laboratory) -> None:
+    with laboratory.database(18) as case:
+        case.break_("ALTER TABLE reviews ALTER COLUMN body TYPE char(40)")
+        before, plan = copy_rows(case.observer), case.plan()
+        case.break_("ALTER TABLE reviews ALTER COLUMN body TYPE text USING body::text || ' '")
+        breaches = survival(before, copy_rows(case.observer), [], plan, fixer.Run("", "", plan))
+
+        assert "body became review 1" in "\n".join(breaches)
+
+
+STRAYS = Specimen(
+    "references that fit no key",
+    "ALTER TABLE books DROP CONSTRAINT books_reviewer_id_fkey; ALTER TABLE books ALTER reviewer_id TYPE text;"
+    "UPDATE books SET reviewer_id = 'nobody' WHERE id IN (3, 4)",
+)
+FORGERIES = {
+    "none": ("SELECT", ""),
+    "it is of another row": (
+        """UPDATE fixer_journal.before_image SET "row" = jsonb_set("row", '{id}', '7') WHERE "row" ->> 'id' = '3'""",
+        "reviewer_id became None from nobody",
+    ),
+    "it has another cell": (
+        """UPDATE fixer_journal.before_image SET "row" = jsonb_set("row", '{reviewer_id}', '"somebody"')""",
+        "reviewer_id became None from nobody",
+    ),
+    "it is lacking": ("DELETE FROM fixer_journal.before_image", "reviewer_id became None from nobody"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_cell_that_was_set_to_null_needs_the_image_of_its_own_row(laboratory: Laboratory, forgery: str) -> None:
+    damage, told = FORGERIES[forgery]
+    with laboratory.database(18, STRAYS) as case:
+        case.break_(STRAYS.breaks)
+        before = copy_rows(case.observer)
+        run = case.apply(allow_hazards="all")
+        case.break_(damage)
+        images = copy_images(case.observer)
+        breaches = survival(before, copy_rows(case.observer), [], run.plan, run, images=images)
+
+        assert told in "\n".join(breaches)
+        assert bool(told) == bool(breaches)
 
 
 LOSSES = {

@@ -18,7 +18,7 @@ from lab.evidence.copies import Copy, State
 from lab.evidence.dumps import everything
 from lab.evidence.facts import facts
 from lab.evidence.losses import losses
-from lab.evidence.passage import Passage, ledger
+from lab.evidence.passage import Images, Passage, ledger
 from lab.laboratory import Case
 
 
@@ -113,12 +113,19 @@ def _refused(case: Case, allowed: Iterable[str] | str, plan: Plan, specimen: Spe
 
 
 def survival(
-    before: Copy, after: Copy, quarantine: list[Any], plan: Plan, run: fixer.Run, *, whole: bool = True
+    before: Copy,
+    after: Copy,
+    quarantine: list[Any],
+    plan: Plan,
+    run: fixer.Run,
+    *,
+    whole: bool = True,
+    images: Images = (),
 ) -> list[str]:
     """Law 4: every row is in its table or in quarantine, cell for cell but for what the plan announced.
 
     `whole` where even announced cells should lie in quarantine as they were: many repairs of one row may
-    rewrite a cell first and move the row then.
+    rewrite a cell first and move the row then. `images` are what the journal keeps of rows that were rewritten.
     """
     breaches = [f"the plan cannot count what moves: {plan.uncounted}"] if plan.uncounted else []
     breaches += [f"the ledger does not add up: {entry}" for entry in run.ledger if not _adds_up(entry)]
@@ -127,7 +134,7 @@ def survival(
         if oid not in after:
             breaches.append(f"{rows.name} is gone, or was made anew")
             continue
-        table = Passage(rows, after[oid], quarantine, plan, run, after)
+        table = Passage(rows, after[oid], quarantine, images, plan, run, after)
         breaches += [f"{table.new.name}: {breach}" for breach in table.breaches(whole)]
     born = [rows for oid, rows in after.items() if oid not in before]
     breaches += [f"{rows.name}: {b}" for rows in born for b in ledger(rows, 0, 0, run)]

@@ -9,7 +9,7 @@ import fixer
 from fixer.errors import NeedsPermission, PgmendError
 from fixer.model.plan import Plan
 from lab.evidence.bystanders import bystanders
-from lab.evidence.copies import State, copy_quarantine, copy_rows
+from lab.evidence.copies import State, copy_images, copy_quarantine, copy_rows
 from lab.evidence.fills import strange_fills
 from lab.evidence.reasons import kept, lies
 from lab.evidence.truths import falsehoods
@@ -74,11 +74,14 @@ class Ordeal:
                 self.found.append(f"3 cure: {type(error).__name__}: {error}")
             return None
         after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-        self._tell(4, "survival", survival(before, after, moved, run.plan, run, whole=False))
+        self._tell(
+            4, "survival", survival(before, after, moved, run.plan, run, whole=False, images=copy_images(case.observer))
+        )
         self._tell(4, "survival", lies(case.observer, kept(case.observer), before, after))
         self._tell(4, "survival", strange_fills(case.observer, case.sound.contract, before, after))
-        if run.plan.moves != len(moved):
-            self._tell(4, "survival", [f"{len(moved)} rows moved, {run.plan.moves} were announced"])
+        announced = sum(run.plan.moves.values())
+        if announced != len(moved):
+            self._tell(4, "survival", [f"{len(moved)} rows moved, {announced} were announced"])
         if around is not None:
             self._tell(8, "bystanders", sorted(around - bystanders(case)))
         self._healed(run, {rows.name for rows in before.values()}, skip)

@@ -159,6 +159,17 @@ REFUSED = {
         "CREATE TABLE t (id serial PRIMARY KEY, a integer); INSERT INTO t (a) VALUES (1), (0)",
         "division by zero (22012)",
     ),
+    "a unique over what is generated": (
+        filled(integer("g", Computed("length(v)", persisted=True)), UniqueConstraint("g")),
+        ROWS.format("('y', 1), (NULL, 2)", "ALTER TABLE t ADD g integer GENERATED ALWAYS AS (length(v)) STORED UNIQUE"),
+        "UNIQUE (g) (t_g_key)",
+    ),
+    "a check of what is generated": (
+        filled(integer("g", Computed("length(v)", persisted=True)), CheckConstraint("g > 2", name="c")),
+        ROWS.format("('why', 1), (NULL, 2)", "ALTER TABLE t ADD g integer GENERATED ALWAYS AS (length(v)) STORED,")
+        + " ADD CONSTRAINT c CHECK (g > 2)",
+        "CHECK (g > 2) (c)",
+    ),
     "odd names": (
         filled(UniqueConstraint('o"%.d'), v=Column('o"%.d', Integer, nullable=False, server_default="1"), name='T"%.t'),
         'CREATE TABLE "T""%.t" (id serial PRIMARY KEY, "o""%.d" integer UNIQUE, a integer);'

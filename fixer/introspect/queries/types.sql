@@ -6,9 +6,10 @@ SELECT w.type,
        pg_catalog.format_type(t.oid, w.modifier) AS spelt,
        CASE WHEN w.collation <> t.typcollation
             THEN w.collation::regcollation::text END AS collated,
-       CASE WHEN t.typtype = 'e'
+       -- Of an enum, or of the elements of an array of one.
+       CASE WHEN 'e' IN (t.typtype, i.typtype)
             THEN ARRAY (SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
-                         WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END AS labels,
+                         WHERE e.enumtypid IN (t.oid, i.oid) ORDER BY e.enumsortorder) END AS labels,
        nullif(n.nspname, 'pg_catalog') AS home,
        quote_ident(n.nspname) || '.' AS prefix,
        -- The type below a domain, and what the domain and those between demand of its values.
@@ -42,4 +43,5 @@ SELECT w.type,
        t.oid >= 16384 AND t.typtype IN ('b', 'd') AND t.typelem = 0 AS foreign
   FROM jsonb_to_recordset(current_setting('pgmend.types')::jsonb) AS w (type oid, modifier integer, "collation" oid)
   JOIN pg_catalog.pg_type t ON t.oid = w.type
+  LEFT JOIN pg_catalog.pg_type i ON i.oid = t.typelem AND i.typarray = t.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace

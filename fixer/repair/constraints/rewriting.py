@@ -80,17 +80,29 @@ class Rewriting:
     def _concern(self, columns: set[str]) -> bool:
         """Return whether one of these columns gets new cells, and the values of all are known."""
         known = all(_is_known(self.table.columns.get(column)) for column in columns)
-        return known and not columns.isdisjoint(self.cells)
+        return known and not columns.isdisjoint(self.cells.keys() | self._computed.keys())
+
+    @property
+    def _computed(self) -> dict[str, Composable]:
+        """The generated columns that follow the new cells, with their expressions."""
+        made = (c for c in self.table.columns.values() if c.generated and c.default)
+        return {
+            c.name: SQL("({})::{}").format(SQL(str(c.default)), SQL(c.full_type))
+            for c in made
+            if any(names_column(str(c.default), cell) for cell in self.cells)
+        }
 
     def _rows(self) -> Composed:
         """Return a FROM item `t`: the rows with their new cells, and whether they get any (`pgmend_new`)."""
         rows = SQL("(SELECT t.tableoid, t.ctid, {}, ({}) IS TRUE AS pgmend_new FROM {}) AS t").format(
             q.columns(self.table.columns), self.where, q.rows_of(self.table, own=True)
         )
-        cells = SQL(", ").join(
-            SQL("{} AS {}").format(self.cells.get(c, q.column(c)), Identifier(c)) for c in self.table.columns
-        )
-        return SQL("(SELECT t.tableoid, t.ctid, {}, t.pgmend_new FROM {}) AS t").format(cells, rows)
+        for new in filter(None, (self.cells, self._computed)):
+            cells = SQL(", ").join(
+                SQL("{} AS {}").format(new.get(c, q.column(c)), Identifier(c)) for c in self.table.columns
+            )
+            rows = SQL("(SELECT t.tableoid, t.ctid, {}, t.pgmend_new FROM {}) AS t").format(cells, rows)
+        return rows
 
     def _alike(self, index: Index) -> Probe:
         """Return the probe for rows that would share the values of a unique with another row."""
@@ -142,10 +154,10 @@ def _is_known(column: Column | None) -> bool:
 
 def new_cell(column: Column, value: Composable, *, where_null: bool) -> Composed:
     """Return the cell that gets a value: if it is NULL, or in the rows of a rewriting."""
-    text = bool(column.labels and column.now is not None)  # the plan may be the one that creates the type
+    text = bool(column.enum and column.now is not None)  # the plan may be the one that creates the type
     label = _LABEL.fullmatch(value.string) if text and isinstance(value, SQL) else None
     value = SQL(label[1]) if label else value
-    typed = SQL("({})::{}").format(value, SQL("text" if text else column.full_type))
+    typed = SQL("({})::{}").format(value, SQL(column.read_as if text else column.full_type))
     if where_null:
         return SQL("COALESCE({}, {})").format(q.column(column.name), typed)
     return SQL("CASE WHEN t.pgmend_new THEN {} ELSE {} END").format(typed, q.column(column.name))

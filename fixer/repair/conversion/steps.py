@@ -138,8 +138,8 @@ def _steps(finding: Finding[OfColumn], way: Conversion, actual: Schema, contract
     name, column = finding.table, finding.about.column
     found = actual.tables[name].columns[column]
     wanted = contract.tables[name].columns[column]
-    if wanted.labels:
-        yield Step(Phase.TABLES, name, f"create the type {wanted.type}", ddl.create_type(wanted), Lock.NONE)
+    if wanted.enum:
+        yield Step(Phase.TABLES, name, f"create the type {wanted.enum}", ddl.create_type(wanted), Lock.NONE)
     for key in actual.keys_over(name, column):
         yield drop_foreign_key(key, "the type of its column changes")
     yield from _checks(finding, actual, contract)
@@ -273,8 +273,11 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
     wanted = contract.tables[name].columns[column]
     if wanted.labels:  # the plan may be the one that creates the type
         now = SQL("CASE WHEN {} THEN {} END").format(q.over(way.fits, column, cell), trimmed(cell))
+    if wanted.items:
+        now = SQL("CASE WHEN {} THEN {}::text[] END").format(q.over(way.fits, column, cell), cell)
     default = wanted.default if found.default is not None else None
-    after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, default=default, now=now)
+    after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, items=wanted.items)
+    after = replace(after, default=default, now=now)
     kept = {canonical(check.expression) for check in contract.tables[name].checks}
     checks = tuple(
         check for check in table.checks if column not in check.columns or canonical(check.expression) in kept

@@ -86,6 +86,19 @@ def copy_quarantine(connection: Connection) -> list[tuple[int, str, dict[str, An
     return found
 
 
+def copy_images(connection: Connection) -> list[tuple[str, dict[str, Any]]]:
+    """Return source and row of all images of rows in which cells were rewritten, not merely converted."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT to_regclass('fixer_journal.before_image') IS NOT NULL")
+    if not cursor.fetchone()[0]:
+        return []
+    cursor.execute(
+        """SELECT source, "row"::text FROM fixer_journal.before_image WHERE "row" IS NOT NULL"""
+        " AND reason !~ 'is converted to [^:]+$'"
+    )
+    return [(source, _parse(row)) for source, row in cursor.fetchall()]
+
+
 _STAMPS = """
 SELECT format('SELECT %L, count(*), coalesce(sum(xmin::text::bigint), 0) FROM %s', c.oid::regclass, c.oid::regclass)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,15 +16,21 @@ from fixer.model.step import Phase
 from fixer.repair.shadow import KEPT
 from lab.evidence.copies import Copy, Rows
 
+Key = tuple[Any, ...]  # the cells of a row that no step announced to change
+Images = Sequence[tuple[str, Mapping[str, Any]]]  # source and row, as it was before cells of it were rewritten
+
 
 class Passage:
     """One table on its way through a repair."""
 
-    def __init__(self, old: Rows, new: Rows, quarantine: list[Any], plan: Plan, run: fixer.Run, after: Copy) -> None:
+    def __init__(
+        self, old: Rows, new: Rows, quarantine: list[Any], images: Images, plan: Plan, run: fixer.Run, after: Copy
+    ) -> None:
         self.old, self.new, self.run, self.after = old, new, run, after
         self.names = {old.name, new.name}
         self.steps = [step for step in plan.steps if str(step.table) in self.names]
         self.moved = [self._kept(row) for _, source, row in quarantine if source in self.names]
+        self.images = [self._kept(row) for source, row in images if source in self.names]
         announced = {column for step in self.steps for column in step.effect.changes}
         self.announced = {n for n, (name, _) in old.columns.items() if {name, new.columns.get(n, ("",))[0]} & announced}
         self.still = sorted(set(old.columns) & set(new.columns) - self.announced)
@@ -70,23 +76,26 @@ class Passage:
         pairs = [(name, self.new.columns[n][0]) for n, (name, _) in self.old.columns.items() if n in self.new.columns]
         yield from (f"renamed {a} to {b} unannounced" for a, b in pairs if a != b and (a, b) not in announced)
 
-    def _value(self, number: int, cell: Any) -> Any:
-        """Return a cell as JSON gave it, normalised where its column has another type now."""
+    def _value(self, number: int, cell: Any, *, old: bool = True) -> Any:
+        """Return a cell as JSON gave it, normalised where its column has another type now; `old` before it had it."""
         new_type = self.new.columns.get(number, self.old.columns[number])[1]
-        if new_type == self.old.columns[number][1]:
+        was = self.old.columns[number][1]
+        if new_type == was:
             return _canonical(cell)
-        if isinstance(cell, str) and any(t.startswith("character(") for t in (new_type, self.old.columns[number][1])):
-            return cell.rstrip(" ")  # PostgreSQL pads such texts with blanks, which mean nothing (manual, 8.3)
+        if isinstance(cell, str) and (padded := re.match(r"character\((\d+)\)", new_type)):
+            return cell.rstrip(" ").ljust(int(padded[1]))  # blanks at the end mean nothing in it (manual, 8.3)
+        if isinstance(cell, str) and was.startswith("character(") and re.match("text|character varying", new_type):
+            return cell.rstrip(" ") if old else cell
         return normal(cell, new_type)
 
-    def _key(self, cells: Mapping[int, Any]) -> tuple[Any, ...]:
-        return tuple(self._value(number, cells[number]) for number in self.still)
+    def _key(self, cells: Mapping[int, Any], *, old: bool = True) -> tuple[Any, ...]:
+        return tuple(self._value(number, cells[number], old=old) for number in self.still)
 
     def _rows(self) -> Iterator[str]:
         old = [{n: cell[1] for n, cell in row.items()} for row in self.old.cells]
         new = [{n: cell[1] for n, cell in row.items()} for row in self.new.cells]
         before = Counter(map(self._key, old))
-        found = Counter(map(self._key, new)) + Counter(map(self._key, self.moved))
+        found = Counter(self._key(row, old=False) for row in new) + Counter(map(self._key, self.moved))
         yield from (f"lost {count} × {row}" for row, count in (before - found).items())
         appeared = sum((found - before).values())
         entry = next((entry for entry in self.run.ledger if str(entry.table) == self.new.name), None)
@@ -117,14 +126,13 @@ class Passage:
         name, type_ = self.new.columns[column]
         converted = type_ != self.old.columns[column][1]
         pairs = list(self._pairs(column))
-        different = [(old, new) for old, new in pairs if self._value(column, old) != self._value(column, new)]
+        different = [(old, new) for _, old, new in pairs if self._differ(column, old, new)]
         names = {name, self.old.columns[column][0]}
         told = [step.effect.rows for step in self.steps if names & set(step.effect.changes)]
         if converted:
             lost = [(old, new) for old, new in different if old is not None and not self._maps(old, new)]
-            emptied = sum(step.effect.rows for step in self.steps if names & set(step.shape.restores))
-            if 0 < len(lost) <= emptied and all(new is None for _, new in lost):
-                lost = []  # a step of its own set them to NULL, and keeps what they were
+            if any(names & set(step.shape.restores) for step in self.steps):
+                lost = self._unkept(column, pairs)  # a step of its own may set cells to NULL if it keeps what they were
             others = [s for s in self.steps if names & set(s.effect.changes) and s.phase is not Phase.CONVERT]
             if len(lost) > sum(step.effect.rows for step in others):  # what other steps of its own announced
                 yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
@@ -132,19 +140,44 @@ class Passage:
         if len(different) > sum(told) and all(told):  # who settles what other steps leave behind cannot tell how many
             yield f"{len(different)} cells of {name} differ, {sum(told)} were announced: {different[:3]}"
 
-    def _pairs(self, column: int) -> Iterator[tuple[Any, Any]]:
+    def _as_text(self, column: int, cell: Any) -> Any:
+        """Return a cell of a row that was moved before or after its column was converted, as a new text has it."""
+        value = self._value(column, cell) if isinstance(cell, str) else None
+        return value if isinstance(value, str) else cell
+
+    def _differ(self, column: int, old: Any, new: Any) -> bool:
+        return bool(self._value(column, old) != self._value(column, new, old=False))
+
+    def _unkept(self, column: int, pairs: list[tuple[Key, Any, Any]]) -> list[tuple[Any, Any]]:
+        """Return the cells that are lost, except those set to NULL of which the journal has the row with the cell."""
+        kept = Counter((self._key(image), _canonical(image[column])) for image in self.images)
+        lost = []
+        for key, old, new in pairs:
+            if old is None or not self._differ(column, old, new) or self._maps(old, new):
+                continue
+            if new is None and kept[key, _canonical(old)]:
+                kept[key, _canonical(old)] -= 1
+            else:
+                lost.append((old, new))
+        emptied = [old for _, old, new in pairs if old is not None and new is None]
+        names = {self.new.columns[column][0], self.old.columns[column][0]}
+        announced = sum(step.effect.rows for step in self.steps if names & set(step.shape.restores))
+        return lost or ([(old, None) for old in emptied] if len(emptied) > announced else [])
+
+    def _pairs(self, column: int) -> Iterator[tuple[Key, Any, Any]]:
         """Pair the cells of one column, before and after, over rows that are alike otherwise."""
-        groups: dict[tuple[Any, ...], tuple[list[Any], list[Any]]] = {}
+        groups: dict[Key, tuple[list[Any], list[Any]]] = {}
         for row in self.old.cells:
             cells = {n: cell[1] for n, cell in row.items()}
             groups.setdefault(self._key(cells), ([], []))[0].append(cells[column])
         for row in self.new.cells:
             cells = {n: cell[1] for n, cell in row.items()}
-            groups.setdefault(self._key(cells), ([], []))[1].append(cells[column])
+            groups.setdefault(self._key(cells, old=False), ([], []))[1].append(cells[column])
         for kept in self.moved:
-            groups.setdefault(self._key(kept), ([], []))[1].append(kept[column])
-        for olds, news in groups.values():
-            yield from _matched(olds, news, lambda cell: self._value(column, cell))
+            groups.setdefault(self._key(kept), ([], []))[1].append(self._as_text(column, kept[column]))
+        for key, (olds, news) in groups.items():
+            matched = _matched(olds, news, lambda old, new: not self._differ(column, old, new))
+            yield from ((key, old, new) for old, new in matched)
 
     def _converts(self, heir: int) -> Callable[[Any, Any], bool]:
         """Return whether a new cell is the old one, by the type of the column that took the place of the old."""
@@ -176,12 +209,12 @@ def _own(rows: Rows, row: Mapping[int, Any]) -> list[Any]:
     return [cell[1] for number, cell in row.items() if number not in aside]
 
 
-def _matched(olds: list[Any], news: list[Any], value: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+def _matched(olds: list[Any], news: list[Any], same: Callable[[Any, Any], bool]) -> Iterator[tuple[Any, Any]]:
     """Pair what is equal first, then the rest as it comes; what has no partner was inserted or lost."""
     rest = list(news)
     left = []
     for old in olds:
-        match = next((new for new in rest if value(new) == value(old)), rest)
+        match = next((new for new in rest if same(old, new)), rest)
         if match is rest:
             left.append(old)
         else:
