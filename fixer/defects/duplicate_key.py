@@ -18,7 +18,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Part, Phase, Repair, Step
+from fixer.model.step import Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
 from fixer.repair.numbers import new_numbers
@@ -44,6 +44,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
     """Renumber all rows but the first of each key; move them to quarantine if nothing numbers the key."""
     table = actual.tables[finding.table]
+    if versions := table.versions_by(finding.about.wanted.columns):
+        return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
     numbered = next((c for c in key.columns if wanted[c].generates), None)
     if numbered is None:

@@ -108,6 +108,8 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
 def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Repair:
     """Move all but the first row of each group to quarantine; refuse for a partial unique or one over expressions."""
     name, key = finding.table, finding.about.wanted
+    if versions := actual.tables[name].versions_by(key.columns):
+        return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     if _is_special(key):
         return refuse(
             "only a person can tell which of these rows is meant: change or remove the others, and plan again"

@@ -56,6 +56,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         keys = [parent.columns.get(column) for column in key.target_columns]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers
+        if parent.covers_by_period(key.target_columns) or any(k.period and k.points_as(key) for k in found):
+            continue  # several rows may cover the period together: no comparison of rows can tell
         right = best(key, found)
         yield Finding(
             SLUG,

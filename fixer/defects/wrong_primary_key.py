@@ -15,7 +15,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Part, Phase, Repair, Step
+from fixer.model.step import Hazard, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName
 from fixer.repair.constraints import online
@@ -23,6 +23,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.uniques import removal
 
 SLUG = "wrong-primary-key"
 POINT = 1
@@ -50,7 +51,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
 
 
 def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
-    """Replace the key; keep the old one as a unique constraint, with the foreign keys that referenced it."""
+    """Replace the key; keep the old one as a unique constraint, with the foreign keys that referenced it.
+
+    Refuse if it is WITHOUT OVERLAPS, which no plain unique replaces.
+    """
+    found = finding.about.found
+    if found.overlaps_not:
+        return refuse(
+            f"{found.name} is WITHOUT OVERLAPS, and would be lost; if it shall go, run: {removal(found, finding.table)}"
+        )
     return Repair.of(_steps(finding, actual, contract))
 
 

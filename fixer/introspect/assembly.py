@@ -160,11 +160,20 @@ class Assembly:
     def _read_foreign_keys(self) -> dict[int, list[s.ForeignKey]]:
         tables: dict[int, list[s.ForeignKey]] = defaultdict(list)
         for oid, _, name, relation, places, target, targets, *rest in self._of_type("f"):
-            *facts, emptied, inherited, _, equalities, _, here, there = rest
+            *facts, emptied, inherited, _, equalities, period, _, here, there = rest
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
-            whole: list[Any] = [name, *ends, *facts, self._silent(oid), chosen, inherited, tuple(equalities or ())]
+            whole: list[Any] = [
+                name,
+                *ends,
+                *facts,
+                self._silent(oid),
+                chosen,
+                inherited,
+                tuple(equalities or ()),
+                period,
+            ]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
 

@@ -91,6 +91,11 @@ class Index:
         return f"({', '.join(self.columns)})" if plain else self.tail.removeprefix("USING btree ")
 
     @property
+    def overlaps_not(self) -> bool:
+        """Whether it is WITHOUT OVERLAPS in its last column: no other unique index is of this kind."""
+        return self.unique and self.tail.startswith("USING gist")
+
+    @property
     def is_plain_key(self) -> bool:
         """Whether it proves at once that its columns are unique, so that a foreign key may point at them."""
         return self.unique and self.valid and not (self.partial or self.deferrable or "" in self.columns)
@@ -128,6 +133,7 @@ class ForeignKey:
     emptied: tuple[str, ...] = ()  # the columns that ON DELETE SET NULL or SET DEFAULT sets; empty: all
     inherited: bool = False  # whether a partition has it from its root, which adds and drops it
     equalities: tuple[str, ...] = ()  # the operators that compare its columns, if not PostgreSQL's own
+    period: bool = False  # whether its last column is a PERIOD, which several rows of the target may cover together
 
     @property
     def pairs(self) -> frozenset[tuple[str, str]]:
@@ -202,6 +208,15 @@ class Table:
     def plain_keys(self) -> tuple[Index, ...]:
         """The keys that prove at once that their columns are unique."""
         return tuple(index for index in self.indexes if index.is_plain_key)
+
+    def versions_by(self, columns: tuple[str, ...]) -> Index | None:
+        """Return the key WITHOUT OVERLAPS in which a period tells apart rows that agree in these columns."""
+        return next((i for i in self.indexes if i.overlaps_not and set(i.columns[:-1]) == set(columns)), None)
+
+    def covers_by_period(self, columns: tuple[str, ...]) -> bool:
+        """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""
+        over = [key for key in self.plain_keys if set(key.columns) == set(columns)]
+        return bool(over) and all(key.overlaps_not for key in over)
 
     def has_key_on(self, columns: tuple[str, ...]) -> bool:
         """Return whether a key over exactly these columns proves that no two rows agree in them, NULLs aside."""

@@ -101,11 +101,19 @@ def foreign_key_clause(name: str, key: ForeignKey) -> Composed:
     deeds.append(SQL(deferral(key.deferrable, key.deferred) + ("" if key.enforced else " NOT ENFORCED")))
     return SQL("CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}){}").format(
         Identifier(name),
-        q.names(key.columns),
+        _ends(key.columns, key),
         q.name(key.target),
-        q.names(key.target_columns),
+        _ends(key.target_columns, key),
         SQL("").join(deeds),
     )
+
+
+def _ends(columns: tuple[str, ...], key: ForeignKey) -> Composed:
+    """Return the columns at one end of a foreign key, the last of which may be a PERIOD."""
+    names = [SQL("{}").format(Identifier(column)) for column in columns]
+    if key.period:
+        names[-1] = SQL("PERIOD {}").format(names[-1])
+    return SQL(", ").join(names)
 
 
 def deferral(deferrable: bool, deferred: bool) -> str:

@@ -23,6 +23,7 @@ SELECT k.oid,
                           JOIN pg_catalog.pg_operator o ON o.oid = u.num
                           JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace
                          ORDER BY u.pos) END AS equalities,
+       k.conperiod AS period,
        k.conbin::text AS tree,
        CASE WHEN n.nspname <> ALL (current_setting('pgmend.schemas')::text[])
             THEN ARRAY[n.nspname::text, c.relname::text]
@@ -34,10 +35,10 @@ SELECT k.oid,
               || ARRAY (SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u (num, pos)
                           JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num
                          ORDER BY u.pos) END AS target_elsewhere
-  FROM (VALUES (true, NULL::int2[])) AS older (conenforced, confdelsetcols)
+  FROM (VALUES (true, NULL::int2[], false)) AS older (conenforced, confdelsetcols, conperiod)
  CROSS JOIN LATERAL (SELECT oid, contype, conname, conrelid, conkey, confrelid, confkey, confdeltype, confupdtype,
                             confmatchtype, condeferrable, condeferred, convalidated, connoinherit, conbin, conparentid, conpfeqop,
-                            conenforced, confdelsetcols
+                            conenforced, confdelsetcols, conperiod
                        FROM pg_catalog.pg_constraint) k
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

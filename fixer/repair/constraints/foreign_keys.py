@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.model.contract import Contract
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Hazard, Lock, Part, Phase
+from fixer.model.step import Hazard, Lock, Part, Phase, RefusalError
 from fixer.model.subject import StrandedColumn
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints import online
@@ -37,7 +38,9 @@ def ends_at(key: ForeignKey, *, qualified: bool = False) -> str:
 
 def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
     """Return the step that adds a foreign key, which reads every row of the table."""
-    table = actual.tables.get(key.table)
+    table, parent = actual.tables.get(key.table), actual.tables.get(key.target)
+    if parent and parent.covers_by_period(key.target_columns):
+        raise RefusalError(_by_period(key))
     name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)
     title = f"add the foreign key from {key.table.name}.{', '.join(key.columns)} to {ends_at(key)}"
     step = alter(
@@ -52,6 +55,18 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
         step,
         effect=replace(step.effect, rows=table.estimated_rows if table else 0),
     ).online_as(online.foreign_key(name, key, actual, title))
+
+
+def _by_period(key: ForeignKey) -> str:
+    """Return why a person must add a foreign key, with the statement that does."""
+    here, there = (
+        ", ".join([*map(as_needed, each[:-1]), f"PERIOD {as_needed(each[-1])}"])
+        for each in (key.columns, key.target_columns)
+    )
+    return (
+        f"the key of {key.target} is WITHOUT OVERLAPS, to which only a PERIOD can point; if that is meant, run:"
+        f" ALTER TABLE {q.quoted(key.table)} ADD FOREIGN KEY ({here}) REFERENCES {q.quoted(key.target)} ({there})"
+    )
 
 
 def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, actual: Schema) -> Iterator[Part]:

@@ -81,7 +81,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         or any(each.generated for each in table.columns.values())
         or shadow.type.removesuffix("[]") in _INCOMPARABLE
         or any(isinstance(o, Bound | Dependent) and column.name in o.columns for o in table.obstacles)
-        or any(index.deferrable for index in shadow.indexes)  # CONCURRENTLY cannot build a deferrable one
+        or any(index.deferrable or index.overlaps_not for index in shadow.indexes)  # CONCURRENTLY cannot build these
         or online.is_outrun(table, shadow.beside)
         or (shadow.beside in table.columns and not is_ours(table, shadow.beside))
         or holds_offenders(table)

@@ -92,7 +92,8 @@ class Mover:
         """Return the foreign keys by which rows follow those of a table to quarantine."""
         keys, missing = self._pointing(table, self.actual.incoming(table), kept)
         keys += missing if phase is Phase.ORPHANS else []  # only then are its columns final
-        return [key for key in keys if key.table in self.actual.tables and self._policy_in(phase, key) == "quarantine"]
+        known = (key for key in keys if key.table in self.actual.tables and not key.period)
+        return [key for key in known if self._policy_in(phase, key) == "quarantine"]
 
     def _known(self, table: QName) -> list[ForeignKey]:
         return [key for key in self.actual.incoming(table) if key.table in self.actual.tables]
@@ -158,6 +159,10 @@ class Mover:
 
         Raises RefusalError if no safe way exists.
         """
+        if key.period:
+            raise RefusalError(
+                f"{key.name} of {key.table} references rows that have to go by a PERIOD: settle its rows"
+            )
         if key.table not in self.actual.tables:  # a DELETE might cascade there, and further
             there = f"{key.table}, in a schema that the contract does not name,"
             raise RefusalError(f"{there} references rows of {key.target.name} that have to go: settle its rows first")
