@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text, Uuid, text
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, Table, Text, Uuid, text
 
 import fixer
 from fixer.connect.target import resolve
@@ -152,5 +152,27 @@ def test_different_rows_under_an_old_key_are_for_a_person(database: Database, mo
     before = written(database)
     with pytest.raises(NeedsPermission, match=r"user\.legacy_id should tell rows apart, several rows share it"):
         repaired(database, OF_NUMBERS, mode)
+
+    assert before == written(database)
+
+
+OF_TWO = MetaData()
+_NEW = Column("a", Uuid, primary_key=True, info={"legacy_keys": ["code"]})
+_SECOND = Column("b", Integer, primary_key=True, autoincrement=False)
+Table("pair", OF_TWO, _NEW, _SECOND, Column("code", Text))
+_BOTH = ForeignKeyConstraint(["a", "b"], ["pair.a", "pair.b"])
+Table("one", OF_TWO, Column("id", Integer, primary_key=True), Column("a", Uuid), Column("b", Integer), _BOTH)
+PAIRS = """
+CREATE TABLE pair (a uuid, b integer, code text, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (md5('1')::uuid, 1, 'x');
+CREATE TABLE one (id serial PRIMARY KEY, a text, b integer); INSERT INTO one (a, b) VALUES ('x', 1);
+"""
+
+
+@MODES
+def test_old_keys_in_a_key_of_several_columns_are_for_a_person(database: Database, mode: str) -> None:
+    database.run(PAIRS)
+    before = written(database)
+    with pytest.raises(NeedsPermission, match=r"one\.a should be the a of pair, holds its code: it is one of several"):
+        repaired(database, OF_TWO, mode)
 
     assert before == written(database)
