@@ -80,7 +80,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[About]]:
     for key in contract.differing_foreign_keys():
         texts = texts_of(key, actual, contract)
         if texts is None:
-            yield from _old_keys(key, actual, contract)
+            yield from _old_keys(key, actual, contract) if len(key.columns) == 1 else _parts(key, actual, contract)
             continue
         child, parent = actual.tables[key.table], actual.tables[key.target]
         wanted = contract.tables[key.table].columns[texts.column].type
@@ -113,7 +113,7 @@ def _shared(texts: Texts, actual: Schema, copies_told: bool) -> Iterator[Finding
 def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Finding[About]]:
     """Yield a finding where a column holds declared old keys in the type of the new one."""
     child, parent, column = actual.tables.get(key.table), actual.tables.get(key.target), key.columns[0]
-    if child is None or parent is None or len(key.columns) != 1 or child.created or parent.created:
+    if child is None or parent is None or child.created or parent.created:
         return
     found, new = child.columns.get(column), parent.columns.get(key.target_columns[0])
     if any(each.holds and each.points_as(key) for each in child.foreign_keys):
@@ -143,6 +143,25 @@ def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[F
             about, why = OfColumn(key.table, column), refuse(_by_hand(key, legacy, found))
             yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
         return
+
+
+def _parts(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Finding[About]]:
+    """Yield the findings for a person where a column of a key of several holds declared old keys."""
+    child, parent = actual.tables.get(key.table), actual.tables.get(key.target)
+    if child is None or parent is None or any(each.holds and each.points_as(key) for each in child.foreign_keys):
+        return
+    for column, new in zip(key.columns, key.target_columns, strict=True):
+        for legacy in contract.hints[key.target].of(new).legacy_keys:
+            there = column in child.columns and {new, legacy} <= parent.columns.keys()
+            if not there or child.created or parent.created or parent.columns[new].added:
+                continue
+            one = replace(key, columns=(column,), target_columns=(new,))
+            held = SQL("{} AND NOT ({})").format(*(Texts(one, each).unmatched(parent) for each in (new, legacy)))
+            show = (*shown(child), q.column(column))
+            message = f"{key.table.name}.{column} should be the {new} of {key.target.name}, holds its {legacy}"
+            why = refuse("it is one of several columns of a key, and legacy_keys map only a key of one: map it by hand")
+            asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
+            yield Finding(SLUG, POINT, OfColumn(key.table, column), message, asks=asks, only_with_rows=True, repair=why)
 
 
 def _by_hand(key: ForeignKey, legacy: str, found: Column) -> str:

@@ -156,7 +156,7 @@ class Assembly:
     def _read_checks(self) -> dict[int, list[s.Check]]:
         tables: dict[int, list[s.Check]] = defaultdict(list)
         expressions = self.definitions.expressions
-        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _, _ in self._of_type("c"):
+        for oid, _, name, relation, places, *_, validated, enforced, _, _, own, _, _, _, _, _ in self._of_type("c"):
             columns = self._checked(relation, places)
             tables[relation].append(s.Check(name, expressions[oid], columns, validated, enforced, own))
         return _by_name(tables)
@@ -168,16 +168,8 @@ class Assembly:
             ends = [*self._end(relation, places, here), *self._end(target, targets, there)]
             some = emptied and set(emptied) < set(places)
             chosen = tuple(n for n, place in zip(ends[1], places, strict=True) if some and place in emptied)
-            whole: list[Any] = [
-                name,
-                *ends,
-                *facts,
-                self._silent(oid),
-                chosen,
-                inherited,
-                tuple(equalities or ()),
-                period,
-            ]
+            last = (chosen, inherited, tuple(equalities or ()), period)
+            whole: list[Any] = [name, *ends, *facts, self._silent(oid), *last]
             tables[relation].append(s.ForeignKey(*whole))
         return _by_name(tables)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
@@ -62,48 +63,66 @@ def with_descendants(keys: Sequence[ForeignKey], condition: Composable) -> Compo
     )
 
 
-def by_turns(keys: Sequence[ForeignKey], start: QName, condition: Composable) -> Composable:
-    """Return the condition for rows of a table, and for all that follow them by these keys of several tables.
+@dataclass(frozen=True)
+class Turns:
+    """Rows of a table, and all that follow them by `keys` of several tables, which may reference each other by turns.
 
-    The row `t` may be one of any of these tables.
+    If they are all `indexed`, followers are looked up row by row; otherwise the tables are joined once.
     """
-    return SQL("(t.tableoid, t.ctid) IN ({} SELECT part, place FROM gone)").format(_gone(keys, start, condition))
 
+    keys: tuple[ForeignKey, ...]
+    start: QName
+    indexed: bool
 
-def meets_itself(keys: Sequence[ForeignKey], start: QName, condition: Composable) -> Composable:
-    """Return the SELECT whether two rows of different tables, of those that `by_turns` finds, follow each other."""
-    return SQL(
-        "{gone}, way AS (SELECT g.part AS from_part, g.place AS from_place, c.part, c.place, c.crosses"
-        " FROM gone AS g, LATERAL ({first}) AS c"
-        " UNION SELECT w.from_part, w.from_place, c.part, c.place, w.crosses OR c.crosses"
-        " FROM way AS w, LATERAL ({further}) AS c)"
-        " SELECT EXISTS (SELECT FROM way WHERE from_part = part AND from_place = place AND crosses)"
-    ).format(gone=_gone(keys, start, condition), first=_followers(keys, "g"), further=_followers(keys, "w"))
+    def rows(self, condition: Composable) -> Composable:
+        """Return the condition that `t`, a row of any of the tables, is one of them; `condition` is for the first."""
+        return SQL("(t.tableoid, t.ctid) IN ({} SELECT part, place FROM gone)").format(self._gone(condition))
 
+    def circle(self, condition: Composable) -> Composable:
+        """Return the SELECT whether two of them, in different tables, follow each other."""
+        return SQL(
+            "{gone}, way AS (SELECT g.part AS from_part, g.place AS from_place, c.part, c.place, c.crosses"
+            " FROM gone AS g {first}"
+            " UNION SELECT w.from_part, w.from_place, c.part, c.place, w.crosses OR c.crosses FROM way AS w {further})"
+            " SELECT EXISTS (SELECT FROM way WHERE from_part = part AND from_place = place AND crosses)"
+        ).format(gone=self._gone(condition), first=self._followed("g"), further=self._followed("w"))
 
-def _gone(keys: Sequence[ForeignKey], start: QName, condition: Composable) -> Composable:
-    return SQL(
-        "WITH RECURSIVE gone AS (SELECT t.tableoid AS part, t.ctid AS place FROM {table} AS t WHERE {condition}"
-        " UNION SELECT c.part, c.place FROM gone AS g, LATERAL ({followers}) AS c)"
-    ).format(table=q.name(start), condition=condition, followers=_followers(keys, "g"))
-
-
-def _followers(keys: Sequence[ForeignKey], of: str) -> Composable:
-    """Return the SELECT for the rows that reference the row at the place of `of` by one of these keys."""
-    each = SQL(
-        "SELECT t.tableoid AS part, t.ctid AS place, {crosses} AS crosses"
-        " FROM {child} AS t JOIN {parent} AS p ON {same} WHERE p.tableoid = {of}.part AND p.ctid = {of}.place"
-    )
-    return SQL(" UNION ALL ").join(
-        each.format(
-            crosses=Literal(key.table != key.target),
-            child=q.name(key.table),
-            parent=q.name(key.target),
-            same=q.referencing(key, "t", "p"),
-            of=Identifier(of),
+    def _gone(self, condition: Composable) -> Composable:
+        return SQL(
+            "WITH RECURSIVE {links}gone AS ("
+            "SELECT t.tableoid AS part, t.ctid AS place FROM {table} AS t WHERE {condition}"
+            " UNION SELECT c.part, c.place FROM gone AS g {followed})"
+        ).format(
+            links=SQL("" if self.indexed else "link AS MATERIALIZED ({}), ").format(self._links(SQL(""))),
+            table=q.name(self.start),
+            condition=condition,
+            followed=self._followed("g"),
         )
-        for key in keys
-    )
+
+    def _followed(self, of: str) -> Composable:
+        """Return the join of each row `of` with those that reference it, as `c`."""
+        if not self.indexed:
+            same = "JOIN link AS c ON c.from_part = {of}.part AND c.from_place = {of}.place"
+            return SQL(same).format(of=Identifier(of))
+        place = SQL(" WHERE p.tableoid = {of}.part AND p.ctid = {of}.place").format(of=Identifier(of))
+        return SQL("CROSS JOIN LATERAL ({}) AS c").format(self._links(place))
+
+    def _links(self, where: Composable) -> Composable:
+        """Return the SELECT for pairs of a row and one that references it by one of the keys."""
+        each = SQL(
+            "SELECT p.tableoid AS from_part, p.ctid AS from_place, t.tableoid AS part, t.ctid AS place,"
+            " {crosses} AS crosses FROM {child} AS t JOIN {parent} AS p ON {same}{where}"
+        )
+        return SQL(" UNION ALL ").join(
+            each.format(
+                crosses=Literal(key.table != key.target),
+                child=q.name(key.table),
+                parent=q.name(key.target),
+                same=q.referencing(key, "t", "p"),
+                where=where,
+            )
+            for key in self.keys
+        )
 
 
 def reason_under(key: ForeignKey) -> Composed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text, Uuid, text
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, Table, Text, Uuid, text
 
 import fixer
 from fixer.connect.target import resolve
@@ -139,7 +139,7 @@ def test_of_identical_rows_under_an_old_key_one_stays(database: Database, mode: 
     plan = fixer.plan(resolve(database.dsn), OF_NUMBERS, mode=mode)
     run = repaired(database, OF_NUMBERS, mode)
 
-    assert (plan.moves, moved(run)) == (3, {"user": 3})
+    assert (sum(plan.moves.values()), moved(run)) == (3, {"user": 3})
     query = 'SELECT d.id, u.legacy_id, u.mail FROM deal AS d JOIN "user" AS u ON u.id = d.user_id ORDER BY 1'
     assert database.run(query) == [(1, "u1", "a"), (2, "u2", "b"), (3, "u3", None), (4, "u1", "a")]
     fixer.undo(resolve(database.dsn), run.run or 0)
@@ -152,5 +152,27 @@ def test_different_rows_under_an_old_key_are_for_a_person(database: Database, mo
     before = written(database)
     with pytest.raises(NeedsPermission, match=r"user\.legacy_id should tell rows apart, several rows share it"):
         repaired(database, OF_NUMBERS, mode)
+
+    assert before == written(database)
+
+
+OF_TWO = MetaData()
+_NEW = Column("a", Uuid, primary_key=True, info={"legacy_keys": ["code"]})
+_SECOND = Column("b", Integer, primary_key=True, autoincrement=False)
+Table("pair", OF_TWO, _NEW, _SECOND, Column("code", Text))
+_BOTH = ForeignKeyConstraint(["a", "b"], ["pair.a", "pair.b"])
+Table("one", OF_TWO, Column("id", Integer, primary_key=True), Column("a", Uuid), Column("b", Integer), _BOTH)
+PAIRS = """
+CREATE TABLE pair (a uuid, b integer, code text, PRIMARY KEY (a, b)); INSERT INTO pair VALUES (md5('1')::uuid, 1, 'x');
+CREATE TABLE one (id serial PRIMARY KEY, a text, b integer); INSERT INTO one (a, b) VALUES ('x', 1);
+"""
+
+
+@MODES
+def test_old_keys_in_a_key_of_several_columns_are_for_a_person(database: Database, mode: str) -> None:
+    database.run(PAIRS)
+    before = written(database)
+    with pytest.raises(NeedsPermission, match=r"one\.a should be the a of pair, holds its code: it is one of several"):
+        repaired(database, OF_TWO, mode)
 
     assert before == written(database)

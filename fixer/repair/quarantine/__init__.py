@@ -10,13 +10,13 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.quarantine.circles import around
-from fixer.repair.quarantine.going import after, by_turns_of, together
+from fixer.repair.quarantine.going import after, by_turns, of_part, together
 from fixer.repair.quarantine.leaving import move, move_jointly
 from fixer.repair.rows import Going, Rivals, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import meets_itself, orphaned, truly_orphaned, under
+from fixer.sql.compose import SQL, Composable
+from fixer.sql.following import Turns, orphaned, truly_orphaned, under
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Mover:
         """Yield what `quarantine` yields."""
         part, table = table, self.actual.wholes(table)[-1]
         if part != table:  # its rows leave through the whole, whose keys bind them as well
-            going = _of_part(part, going)
+            going = of_part(part, going)
         tables = around(table, lambda name: self._followers(phase, name, kept if name == table else ()), self._known)
         if len(tables) > 1:
             yield from self._leave_together(phase, tables, going, kept)
@@ -77,7 +77,8 @@ class Mover:
         start = tables[0]
         followed = {name: self._followers(phase, name, kept if name == start else ()) for name in tables}
         inside = [key for keys in followed.values() for key in keys if key.table in tables]
-        leaving = {name: by_turns_of(going, start, name, inside) for name in tables}
+        turns = Turns(tuple(inside), start, all(map(self._is_indexed, inside)))
+        leaving = {name: by_turns(going, turns, name) for name in tables}
         there = {
             name: self._pointing(name, self.actual.incoming(name), kept if name == start else ()) for name in tables
         }
@@ -85,8 +86,7 @@ class Mover:
             for key in (key for key in there[name][0] if key not in inside):
                 yield from self._settle(phase, key, after(key, leaving[name], itself_stays=key.table in tables))
         others = {name: [k for k in self.actual.incoming(name) if k.table not in tables] for name in tables}
-        closed = meets_itself(inside, start, going.expected)
-        yield from move_jointly(phase, self.actual, leaving, closed, others)
+        yield from move_jointly(phase, self.actual, leaving, turns.circle(going.expected), others)
         for name in tables:
             for key in (key for key in there[name][1] if key not in inside):
                 yield from self.orphans(key, rows=0, after_those=leaving[name].expected)
@@ -97,6 +97,11 @@ class Mover:
         keys += missing if phase is Phase.ORPHANS else []  # only then are its columns final
         known = (key for key in keys if key.table in self.actual.tables and not key.period)
         return [key for key in known if self._policy_in(phase, key) == "quarantine"]
+
+    def _is_indexed(self, key: ForeignKey) -> bool:
+        """Return whether an index finds the rows that reference a given one by a key."""
+        indexes = [i for i in self.actual.tables[key.table].indexes if i.valid and not i.partial]
+        return any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes)
 
     def _known(self, table: QName) -> list[ForeignKey]:
         return [key for key in self.actual.incoming(table) if key.table in self.actual.tables]
@@ -293,10 +298,3 @@ def identity_of(contract: Contract, table: QName, row: Mapping[str, Composable])
         if set(key.columns) <= set(row):
             return key.columns
     return tuple(row)
-
-
-def _of_part(part: QName, going: Going) -> Going:
-    """Return rows of a partition as rows of the whole."""
-    there = SQL("t.tableoid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) p) AND ({})")
-    condition, expects = (there.format(Literal(q.quoted(part)), each) for each in (going.condition, going.expected))
-    return replace(going, condition=condition, expects=expects, find=None)

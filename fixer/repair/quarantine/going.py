@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.rows import Going
-from fixer.sql.compose import Literal
-from fixer.sql.following import by_turns, reason_after, reason_of, reason_under, under, with_descendants
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Literal
+from fixer.sql.following import Turns, reason_after, reason_of, reason_under, under, with_descendants
 
 
 def together(going: Going, keys: Sequence[ForeignKey]) -> Going:
@@ -19,11 +21,11 @@ def together(going: Going, keys: Sequence[ForeignKey]) -> Going:
     return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
 
 
-def by_turns_of(going: Going, start: QName, table: QName, keys: Sequence[ForeignKey]) -> Going:
+def by_turns(going: Going, turns: Turns, table: QName) -> Going:
     """Return the rows of a table that go by these keys of several tables, after those of the first one."""
-    whole, expects = (by_turns(keys, start, each) for each in (going.condition, going.expected))
-    own = [key for key in keys if key.table == table]
-    if table == start:
+    whole, expects = (turns.rows(each) for each in (going.condition, going.expected))
+    own = [key for key in turns.keys if key.table == table]
+    if table == turns.start:
         told = reason_of(own, going.condition, going.told or Literal(going.reason), whole)
         return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
     parents = " or ".join(dict.fromkeys(key.target.name for key in own))
@@ -36,3 +38,10 @@ def after(key: ForeignKey, going: Going, *, itself_stays: bool) -> Going:
     condition, expects = (under(key, each, itself_stays=itself_stays) for each in (going.condition, going.expected))
     reason = f"its row of {key.target.name} is in quarantine"
     return Going(condition, reason, told=reason_under(key), expects=expects)
+
+
+def of_part(part: QName, going: Going) -> Going:
+    """Return rows of a partition as rows of the whole."""
+    there = SQL("t.tableoid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) p) AND ({})")
+    condition, expects = (there.format(Literal(q.quoted(part)), each) for each in (going.condition, going.expected))
+    return replace(going, condition=condition, expects=expects, find=None)
