@@ -40,6 +40,8 @@ def bad_row_is_refused(place: Place, case: Case) -> None:
     def prove(cursor: Cursor, family: Sequence[Insertion]) -> None:
         returned: list[Row] = []
         error = _refusal(cursor, family, place, bad, returned)
+        if error is None and bad.kind == "null" and all(returned[-1].get(c) is not None for c in bad.columns):
+            return  # a trigger filled it before it came in
         if error is None:
             raise Broken(f"{named(bad)} was let in, which should be refused ({bad.sqlstate}): {shown(family)}")
         facts, last = facts_of(place), len(returned) == len(family) - 1

@@ -56,7 +56,9 @@ def _closed(table: Table, bound: bool, role: str = "") -> Iterator[Finding[OfTab
     else:
         return
     off = "NO FORCE" if forced and not lacking else "DISABLE"
-    why = f"create a policy, or run: ALTER TABLE {q.quoted(table.name)} {off} ROW LEVEL SECURITY"
+    named = q.quoted([role])
+    such = f", such as CREATE POLICY {named} ON {q.quoted(table.name)} TO {named} USING (…)" if role else ""
+    why = f"create a policy{such}, or run: ALTER TABLE {q.quoted(table.name)} {off} ROW LEVEL SECURITY"
     yield Finding(SLUG, POINT, about, message, severity=severity, repair=refuse(why))
 
 

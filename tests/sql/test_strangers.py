@@ -115,7 +115,7 @@ def lent_marked(server: Server, name: str, path: str) -> Iterator[Database]:
 
 
 def checked(database: Database) -> None:
-    command("check", "--deep", "--dsn", database.dsn)
+    command("check", "--deep", "--role", "mallory", "--dsn", database.dsn)
 
 
 def repaired(database: Database) -> None:

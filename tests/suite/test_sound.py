@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from contracts.proof.databases.place import Given
 from fixer.connect.servers import Server
-from lab.examples import oddities, ordinary
+from lab.examples import kept, oddities, ordinary
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of
 
@@ -124,6 +124,21 @@ def test_odd_tables_are_green(make: Make, tmp_path: Path, name: str) -> None:
 
     assert proof.red == {}
     assert {item for item in proof.untried if "good_rows" in item} == {f"{GOOD}[{table}]" for table in odd.untried}
+
+
+def test_what_triggers_of_applications_keep_up_is_green(make: Make, tmp_path: Path) -> None:
+    assert prove(make(kept.metadata, kept.TRIGGERS), "lab.examples.kept:metadata", tmp_path).red == {}
+
+
+@pytest.mark.parametrize(
+    "deed", ["NEW.n := 0", "NEW.made := upper(NEW.made)", "NEW.at := NEW.at - interval '1 hour'", "NEW.made := NULL"]
+)
+def test_what_other_triggers_change_is_red(make: Make, tmp_path: Path, deed: str) -> None:
+    dsn = make(
+        kept.metadata, kept.TRIGGERS.replace("NEW.at := now();", "").replace("RETURN NEW", f"{deed}; RETURN NEW")
+    )
+
+    assert f"{GOOD}[kept]" in prove(dsn, "lab.examples.kept:metadata", tmp_path).red
 
 
 # --- and wounds are red

@@ -20,6 +20,13 @@ from fixer.sql.compose import SQL, Composable, Literal
 _SPELT = {"json": "jsonb", "json[]": "jsonb[]", "xml": "xml", "jsonpath": "jsonpath"}
 _SPELT |= {name: name for name in ("point", "line", "polygon")}
 
+_MOMENTS = ("timestamp without time zone", "timestamp with time zone", "date")
+_A_DAY = 26 * 60 * 60  # seconds, at most: a moment may be of another time zone, and a date is the day's first
+_NOW = """
+SELECT CASE WHEN isfinite(m.at) THEN abs(extract(epoch FROM m.at - clock_timestamp())) < {1} ELSE false END
+  FROM (SELECT CAST({0} AS timestamptz) AS at) m
+"""
+
 
 def types_of(cursor: Cursor, name: QName) -> dict[str, str]:
     """Return the types of the columns in the target, without lengths, so that a cast to them cuts nothing."""
@@ -53,12 +60,23 @@ def assert_kept(
 
 
 def misread(cursor: Cursor, types: Mapping[str, str], written: Row, record: Row) -> tuple[str, Cell] | None:
-    """Return a column whose cell differs from what was written, and that cell; None where all are equal."""
+    """Return a column whose cell differs from what was written, and that cell; None where all are equal.
+
+    Triggers may fill a cell that was left empty, and keep up moments of writing and search vectors.
+    """
     if not written:
         return None
     answers = _compared(cursor, types, written, record)
-    wrong = [column for column, same in zip(written, answers, strict=True) if not same]
-    return (wrong[0], record[wrong[0]]) if wrong else None
+    wrong = [column for column, same in zip(written, answers, strict=True) if not same and written[column] is not None]
+    return next(((c, record[c]) for c in wrong if not _is_kept_up(cursor, types[c], record[c])), None)
+
+
+def _is_kept_up(cursor: Cursor, kind: str, found: Cell) -> bool:
+    """Return whether a trigger that is useful to applications would write such a value, whatever they write."""
+    if kind not in _MOMENTS or found is None:
+        return kind == "tsvector"
+    cursor.execute(OUR_PATH + SQL(_NOW).format(literal(found), Literal(_A_DAY)))
+    return cursor.fetchone() == (True,)
 
 
 def _compared(cursor: Cursor, types: Mapping[str, str], written: Row, record: Row) -> Sequence[bool]:
