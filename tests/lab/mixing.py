@@ -81,7 +81,7 @@ class Ordeal:
             self._tell(4, "survival", [f"{len(moved)} rows moved, {run.plan.moves} were announced"])
         if around is not None:
             self._tell(8, "bystanders", sorted(around - bystanders(case)))
-        self._healed(run, {rows.name for rows in before.values()}, skip)
+        self._healed(plan, {rows.name for rows in before.values()}, skip)
         if run.steps:
             self.end = IN_PART if skip else REPAIRED
             self._taken_back(run, untouched)
@@ -89,7 +89,7 @@ class Ordeal:
             self.end = NOTHING
         return run
 
-    def _healed(self, run: fixer.Run, tables: set[str], skip: tuple[str, ...]) -> None:
+    def _healed(self, plan: Plan, tables: set[str], skip: tuple[str, ...]) -> None:
         still = {f"{f.slug}:{f.object}" for f in self.case.check(deep=True).findings} if skip else set()
         if not still.issuperset(skip):
             return  # its rows went, so that a second run may do what the first left out
@@ -98,8 +98,9 @@ class Ordeal:
         if skip:
             return
         theirs = bool(tables & {str(name) for name in self.case.sound.contract.tables})  # new tables take the owner
-        left = [f for f in run.plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
-        slugs, columns = tuple(f"warning {f.slug}:" for f in left), [each.column for each in left if each.column]
+        left = [f for f in plan.findings if f.repair.refusal and not f.breaks]  # warnings, for a person
+        kept = ["warning rogue-unique:"] if any(f.slug == "wrong-primary-key" for f in plan.findings) else []
+        slugs, columns = (*kept, *(f"warning {f.slug}:" for f in left)), [each.column for each in left if each.column]
         lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
         self._tell(3, "cure", [b for b in lost if not any(f'{column}" is ' in b for column in columns)])
         self._tell(3, "cure", falsehoods(self.case.observer, self.case.sound.contract))
