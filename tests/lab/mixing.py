@@ -80,7 +80,10 @@ class Ordeal:
         if run.plan.moves != len(moved):
             self._tell(4, "survival", [f"{len(moved)} rows moved, {run.plan.moves} were announced"])
         if around is not None:
-            self._tell(8, "bystanders", sorted(around - bystanders(case)))
+            lost = sorted(around - bystanders(case))
+            # A text key that is kept under another name keeps what was said of it, and what was granted on it.
+            aside = [a for step in run.plan.steps for a, b in step.shape.renames if b.startswith("legacy_")]
+            self._tell(8, "bystanders", [b for b in lost if not any(f".{a}:" in b or f".{a} to" in b for a in aside)])
         self._healed(plan, {rows.name for rows in before.values()}, skip)
         if run.steps:
             self.end = IN_PART if skip else REPAIRED
