@@ -106,7 +106,9 @@ class Ordeal:
         slugs, columns = (*kept, *(f"warning {f.slug}:" for f in left)), [each.column for each in left if each.column]
         lost = [b for b in cure(self.case, again, owners=theirs) if not b.startswith(slugs)]
         lost = [b for b in lost if '"pgmend domain ' not in b]  # a domain holds what its base type does
-        self._tell(3, "cure", [b for b in lost if not any(f'{column}" is ' in b for column in columns)])
+        self._tell(
+            3, "cure", [b for b in lost if not any(f" {column} is " in b.replace('"', "") for column in columns)]
+        )
         self._tell(3, "cure", falsehoods(self.case.observer, self.case.sound.contract))
 
     def _taken_back(self, run: fixer.Run, untouched: State) -> None:
