@@ -9,9 +9,12 @@ from dataclasses import replace
 from fixer.compare.feasibility import columns_of
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import Finding
-from fixer.model.table import ForeignKey, QName
+from fixer.model.table import ForeignKey, Index, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
+_COPIES = (
+    "\0copies"  # no column: whole rows, because an identical copy repeats what any unique of its table demands once
+)
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
@@ -60,5 +63,7 @@ def _places(finding: Finding) -> Iterator[_Place]:
     part = finding.part
     columns = set(part) if isinstance(part, Mapping) else {each for c in columns_of(finding) for each in c.split(",")}
     yield from ((finding.table, column) for column in columns or (None,))
+    if finding.slug == "duplicate-row" or (isinstance(part, Index) and part.unique):
+        yield finding.table, _COPIES
     if isinstance(part, ForeignKey):
         yield from ((part.target, column) for column in part.target_columns)

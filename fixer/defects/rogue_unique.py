@@ -16,7 +16,7 @@ from fixer.defects._databases import BOOKING_ROWS, bookings, tenancy
 from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, names_column
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.obstacle import REPLICA_IDENTITY
 from fixer.model.schema import Schema
@@ -28,7 +28,7 @@ from fixer.repair.constraints.online import BESIDE, unique
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.uniques import Claim, claim, is_proved, removal, spelt
+from fixer.sql.uniques import Claim, claim, demand, is_meant, is_proved, removal, spelt, weaker_form
 
 SLUG = "rogue-unique"
 POINT = 5
@@ -46,33 +46,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
     """Yield the uniques and exclusions that refuse more than those of the contract do."""
     for wanted, table in walk.tables(actual, contract):
         for index in table.indexes:
-            if (found := _demand(index, wanted, table)) and not is_replaced(index, table, wanted):
-                meant = [key for key in wanted.indexes if key.unique or key.exclusion]
-                if not any(claim(key).implies(found, wanted) for key in meant):
-                    weaker = (key for key in meant if found.elements and found.is_stronger_than(claim(key), wanted))
-                    yield _finding(index, found, table, next(weaker, None))
-
-
-def _demand(index: Index, wanted: Table, table: Table) -> Claim | None:
-    """Return what an index demands of rows that code writes by the contract; None if it never refuses one.
-
-    Columns that the contract does not know are NULL in them, and so are never alike, or have a default.
-    """
-    if not (index.unique or index.exclusion) or not index.valid or index.name.startswith(BESIDE):
-        return None
-    if index.primary and wanted.primary_key:
-        return None
-    found = claim(index)
-    for column in table.columns.values():
-        using = frozenset(element for element in found.elements if names_column(element, column.name))
-        meant = wanted.columns.get(column.name)
-        if not using or (meant and not meant.generates) or (not meant and column.generated):
-            continue
-        empty = column.default is None and not column.generates
-        if meant or column.generates or (empty and not index.nulls_not_distinct) or "(" in (column.default or ""):
-            return None  # a number, NULL or a computed value in each row: none is like another
-        found = replace(found, elements=found.elements - using)
-    return found
+            found = None if index.name.startswith(BESIDE) else demand(index, wanted, table)
+            if found and not is_meant(found, wanted) and not is_replaced(index, table, wanted):
+                yield _finding(index, found, table, weaker_form(found, wanted))
 
 
 def _finding(index: Index, found: Claim, table: Table, weaker: Index | None) -> Finding[RogueIndex]:

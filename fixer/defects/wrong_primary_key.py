@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._databases import BOOKING_ROWS, bookings
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -24,7 +25,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.uniques import removal
+from fixer.sql.uniques import demand, is_meant, removal, weaker_form
 
 SLUG = "wrong-primary-key"
 POINT = 1
@@ -54,22 +55,46 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
 def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
     """Replace the key; keep the old one as a unique constraint, with the foreign keys that referenced it.
 
-    Refuse if it is WITHOUT OVERLAPS, which no plain unique replaces.
+    Refuse if it is WITHOUT OVERLAPS, which no plain unique replaces. It goes where the contract has a weaker form of
+    it, which a person decides if foreign keys need it.
     """
     found = finding.about.found
     if found.overlaps_not:
         return refuse(
             f"{found.name} is WITHOUT OVERLAPS, and would be lost; if it shall go, run: {removal(found, finding.table)}"
         )
+    _, again = _dependents(finding, actual, contract)
+    if again and not _may_stay(finding, actual, contract):
+        old = ", ".join(found.columns)
+        return refuse(
+            f"the foreign key {again[0].name} of {again[0].table} needs ({old}) to be unique, which refuses more than"
+            " the contract: drop that first"
+        )
     return Repair.of(_steps(finding, actual, contract))
 
 
+def _dependents(
+    finding: Finding[WrongKey], actual: Schema, contract: Contract
+) -> tuple[list[ForeignKey], list[ForeignKey]]:
+    """Return the foreign keys that reference the old key, and those of them to be added again."""
+    old = finding.about.found
+    dependents = [k for k in actual.incoming(finding.table) if set(k.target_columns) == set(old.columns)]
+    return dependents, [key for key in dependents if not _replaced(key, contract)]
+
+
+def _may_stay(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> bool:
+    """Return whether the old key may stay as a unique constraint: the contract has no weaker form of it."""
+    name, wanted = finding.table, contract.tables[finding.table]
+    kept = demand(_old_key(finding, actual)[1], wanted, actual.tables[name])
+    return kept is None or is_meant(kept, wanted) or weaker_form(kept, wanted) is None
+
+
 def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Iterator[Part]:
-    old, name, table = finding.about.found, finding.table, actual.tables[finding.table]
-    dependents = [k for k in actual.incoming(name) if set(k.target_columns) == set(old.columns)]
-    again = [key for key in dependents if not _replaced(key, contract)]
-    lightly = _online(finding, actual, dependents, again)
-    parts = list(_at_once(finding, actual, dependents, again))
+    table, (dependents, again) = actual.tables[finding.table], _dependents(finding, actual, contract)
+    keeps = set(finding.about.found.columns) != set(finding.about.wanted.columns)
+    keeps = keeps and _may_stay(finding, actual, contract)
+    lightly = _online(finding, actual, dependents, again, keeps=keeps)
+    parts = list(_at_once(finding, actual, dependents, again, keeps=keeps))
     if table.inherits or lightly is None:
         yield from parts
         return
@@ -80,7 +105,7 @@ def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> It
 
 
 def _at_once(
-    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey], *, keeps: bool
 ) -> Iterator[Part]:
     key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
@@ -93,7 +118,7 @@ def _at_once(
     columns = ", ".join(key.columns)
     new = ddl.key_clause(ddl.free_constraint_name(table, actual, name, key.name, index=True), key)
     yield alter(Phase.INDEXES, name, f"add PRIMARY KEY ({columns}) to {name.name}", SQL("ADD {}").format(new))
-    if set(old.columns) != set(key.columns):
+    if keeps:
         kept = ddl.key_clause(*_old_key(finding, actual))
         title = f"keep UNIQUE ({', '.join(old.columns)}) on {name.name}"
         yield alter(Phase.INDEXES, name, title, SQL("ADD {}").format(kept))
@@ -111,7 +136,7 @@ def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
 
 
 def _online(
-    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey]
+    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey], *, keeps: bool
 ) -> tuple[Step, ...] | None:
     """Return the steps that build both indexes, swap the keys under a brief lock, then validate foreign keys."""
     key, old, name = finding.about.wanted, finding.about.found, finding.table
@@ -124,7 +149,7 @@ def _online(
     *built, promoted = steps
     # Two statements, not one, because the new key may take the name of the dropped one.
     actions = [SQL("DROP CONSTRAINT {}").format(Identifier(old.name)), SQL("ADD {}").format(online.using(new, key))]
-    if set(old.columns) != set(key.columns):
+    if keeps:
         kept, unique = _old_key(finding, actual)
         stands = online.ready_index(unique, table)
         kept = stands or kept
@@ -166,6 +191,28 @@ def _replaced(key: ForeignKey, contract: Contract) -> bool:
 
 
 SPECIMENS = (
+    Specimen(
+        "on a column that the contract has unique, but later",
+        "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (place)",
+        hazards=frozenset({"replaces-constraint"}),
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+    Specimen(
+        "a foreign key needs what refuses more than the contract",
+        "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (seat);"
+        "CREATE TABLE taken (seat integer REFERENCES bookings (seat))",
+        manual=True,
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
+    Specimen(
+        "on a column that the contract has unique for some rows",
+        "ALTER TABLE bookings DROP CONSTRAINT bookings_pkey, ADD PRIMARY KEY (seat)",
+        hazards=frozenset({"replaces-constraint"}),
+        contract=bookings,
+        setup=BOOKING_ROWS,
+    ),
     Specimen(
         "on another column",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"

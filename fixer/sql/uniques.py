@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
@@ -106,3 +106,40 @@ def is_proved(key: Index, table: Table) -> bool:
         i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
         for i in table.indexes
     )
+
+
+def demand(index: Index, wanted: Table, table: Table) -> Claim | None:
+    """Return what an index demands of rows that code writes by the contract; None if it never refuses one.
+
+    Columns that the contract does not know are NULL in them, and so are never alike, or have a default.
+    """
+    if not (index.unique or index.exclusion) or not index.valid:
+        return None
+    if index.primary and wanted.primary_key:
+        return None
+    found = claim(index)
+    for column in table.columns.values():
+        using = frozenset(element for element in found.elements if names_column(element, column.name))
+        meant = wanted.columns.get(column.name)
+        if not using or (meant and not meant.generates) or (not meant and column.generated):
+            continue
+        empty = column.default is None and not column.generates
+        if meant or column.generates or (empty and not index.nulls_not_distinct) or "(" in (column.default or ""):
+            return None  # a number, NULL or a computed value in each row: none is like another
+        found = replace(found, elements=found.elements - using)
+    return found
+
+
+def is_meant(found: Claim, wanted: Table) -> bool:
+    """Return whether a key of the contract demands the same, or more."""
+    return any(claim(key).implies(found, wanted) for key in _keys(wanted))
+
+
+def weaker_form(found: Claim, wanted: Table) -> Index | None:
+    """Return the key of the contract that demands the same of fewer rows, or later; None if there is none."""
+    weaker = (key for key in _keys(wanted) if found.elements and found.is_stronger_than(claim(key), wanted))
+    return next(weaker, None)
+
+
+def _keys(table: Table) -> list[Index]:
+    return [key for key in table.indexes if key.unique or key.exclusion]

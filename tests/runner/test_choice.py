@@ -152,3 +152,15 @@ def test_what_is_left_out_may_go_with_the_rows_it_is_about(laboratory: Laborator
 
         assert {left.slug for left in run.plan.left} <= {"duplicate-values", "missing-unique"}
         assert database.ask("SELECT count(*) FROM k") == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_identical_rows_hold_up_each_unique_of_their_table_and_nothing_else(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(k=(key(), integer("n", unique=True), integer("m", index=True)))
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE k (id serial, n integer, m integer); INSERT INTO k VALUES (1, 1, 1), (1, 1, 1)")
+        database.run("SELECT nextval('k_id_seq')")
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["duplicate-row"], allow_hazards="all")
+
+        assert {left.slug for left in run.plan.left} == {"duplicate-row", "missing-primary-key", "missing-unique"}
+        assert database.ask("SELECT indexdef FROM pg_indexes WHERE tablename = 'k'").endswith("(m)")

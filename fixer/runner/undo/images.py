@@ -191,8 +191,17 @@ def _respelt(past: Past, step: PlannedStep) -> list[str]:
 
 def key_of(key: Iterable[Cell], image: str = "i") -> Composed:
     """Return the condition that the row `t` has the key that the mark of an image holds."""
-    mark = q.column("mark", image)
-    return q.all_of(SQL("{} {} {}").format(q.column(c.name), SQL(c.equality), cell(mark, c.kept, c.type)) for c in key)
+    return q.all_of(_same(column, q.column("mark", image)) for column in key)
+
+
+def _same(column: Cell, mark: Composable) -> Composed:
+    """Return the condition that a cell of the row `t` is the one of a mark, which may hold an array as a list."""
+    name = q.column(column.name)
+    same = SQL("{} {} {}").format(name, SQL(column.equality), cell(mark, column.kept, column.type))
+    if not column.type.endswith("[]"):
+        return same
+    listed = SQL("{} -> {}").format(mark, Literal(column.kept))
+    return SQL("CASE WHEN jsonb_typeof({0}) = 'array' THEN to_jsonb({1}) = {0} ELSE {2} END").format(listed, name, same)
 
 
 def _as_left(column: Cell) -> Composed:

@@ -1,0 +1,28 @@
+"""undo: default rows that a run inserted are known again, whatever the type of what tells them."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import ARRAY, Column, Text, text
+
+import fixer
+from fixer.connect.target import resolve
+from fixer.model.plan import MODES
+from lab.database import lent
+from lab.examples.models import contract, key
+from lab.laboratory import Laboratory
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("names", ["{a}", "{}", '{"[1]",NULL}'])
+def test_a_default_row_that_an_array_tells_is_taken_out_again(laboratory: Laboratory, mode: str, names: str) -> None:
+    wanted = contract(t=(key(), Column("names", ARRAY(Text), unique=True)))
+    wanted.tables["t"].info["default_rows"] = [{"names": text(f"'{names}'::text[]")}]
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE t (id serial PRIMARY KEY, names text[] UNIQUE)")
+        database.run("INSERT INTO t (names) VALUES ('{b}')")
+        run = fixer.apply(resolve(database.dsn), wanted, mode=mode, allow_hazards="all")
+        made = database.ask("SELECT count(*) FROM t")
+        fixer.undo(resolve(database.dsn), run.run or 0)
+
+        assert (made, database.run("SELECT names FROM t")) == (2, [(["b"],)])
