@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from fixer.defects import _planting as plant
-from fixer.defects._rekeyed import GROUPS, OWNERS, by_text, by_uuid
+from fixer.defects._rekeyed import COPIES, GROUPS, OWNERS, PETS, TEXTS, by_text, by_uuid
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -207,16 +207,10 @@ def _all_mapped(actual: Schema, contract: Contract) -> Schema:
     return actual
 
 
-TEXTS = (
-    "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey; ALTER TABLE authors ADD COLUMN code varchar(20);"
-    "UPDATE authors SET code = 'A-' || id;"
-    "ALTER TABLE books ALTER COLUMN author_id TYPE varchar(20) USING 'A-' || author_id;"
-)
 HAZARDS = frozenset({"rewrites-values"})
 ALSO = frozenset({"missing-foreign-key"})
 
 
-PETS = "ALTER TABLE pets DROP CONSTRAINT pets_owner_id_fkey, ALTER COLUMN owner_id TYPE text;"
 SPECIMENS = (
     Specimen("texts of the old key", TEXTS, hazards=HAZARDS, also=ALSO),
     Specimen(
@@ -277,11 +271,7 @@ SPECIMENS = (
     ),
     Specimen(
         "identical rows under one old key",
-        "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey,"
-        " DROP CONSTRAINT books_author_id_title_key, ALTER COLUMN id DROP DEFAULT; DROP SEQUENCE books_id_seq;"
-        "ALTER TABLE books ALTER COLUMN id TYPE varchar(20) USING 'B-' || id;"
-        "ALTER TABLE reviews ALTER COLUMN book_id TYPE varchar(20) USING 'B-' || book_id;"
-        "INSERT INTO books SELECT b.* FROM books AS b, generate_series(1, 2) WHERE id IN ('B-3', 'B-5')",
+        COPIES,
         hazards=HAZARDS | {"moves-rows", "rewrites-table"},
         rows=4,
         quarantined=4,

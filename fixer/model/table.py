@@ -227,8 +227,7 @@ class Table:
     created: bool = False  # the plan creates it: no rows today
     legacy_key: str | None = None  # the column that was its key before the plan gives it a new one
     unproved: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NOT VALID, by column
-    # By column, those of partitions and heirs, each after its table; its own NOT NULL proves nothing of their rows.
-    # An heir that has no NOT NULL (PostgreSQL 17 and older) stands with an empty name.
+    # Those of partitions and heirs, by column, after their tables; empty for an heir without one (17 and older).
     unproved_below: Mapping[str, tuple[tuple[QName, str], ...]] = field(default_factory=dict)
     unlogged_parts: tuple[QName, ...] = ()  # its partitions that are UNLOGGED
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
