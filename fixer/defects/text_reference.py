@@ -17,16 +17,15 @@ from fixer.defects import _planting as plant
 from fixer.defects._rekeyed import COPIES, GROUPS, OWNERS, PETS, TEXTS, by_text, by_uuid
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
-from fixer.model.table import Column, ForeignKey, QName
+from fixer.model.table import ForeignKey, QName
 from fixer.model.table import Table as WantedTable
 from fixer.repair.probe import shown
 from fixer.repair.rekeying import in_place, mapped_later, rekeyed, to_the_last, without_mark
-from fixer.repair.rekeying.held import half_of, texts_of
+from fixer.repair.rekeying.held import by_hand, half_of, texts_of
 from fixer.repair.rekeying.in_place import doubtful
 from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rekeying.twice import clashes_of, copies_leave, copies_of, rivals_of, without_copies
@@ -140,7 +139,7 @@ def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[F
                 replace(bare, legacy=new.name).unmatched(parent), bare.unmatched(parent)
             )
             asks = partial(Probe, q.rows_of(child), numbers, show, shared=False, costly=True)
-            about, why = OfColumn(key.table, column), refuse(_by_hand(key, legacy, found))
+            about, why = OfColumn(key.table, column), refuse(by_hand(key, legacy, found))
             yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, repair=why)
         return
 
@@ -162,16 +161,6 @@ def _parts(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[Find
             why = refuse("it is one of several columns of a key, and legacy_keys map only a key of one: map it by hand")
             asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
             yield Finding(SLUG, POINT, OfColumn(key.table, column), message, asks=asks, only_with_rows=True, repair=why)
-
-
-def _by_hand(key: ForeignKey, legacy: str, found: Column) -> str:
-    table, target = q.quoted(key.table), q.quoted(key.target)
-    column, new = as_needed(key.columns[0]), as_needed(key.target_columns[0])
-    return (
-        f"an old number may be the new one of another row; map these by hand, and plan again: UPDATE {table} AS t"
-        f" SET {column} = p.{new}::{found.full_type} FROM {target} AS p"
-        f" WHERE p.{as_needed(legacy)}::text = t.{column}::text"
-    )
 
 
 def repair(finding: Finding[About], actual: Schema, contract: Contract) -> Repair:

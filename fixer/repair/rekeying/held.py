@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from fixer.model.contract import Contract
+from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
-from fixer.model.table import ForeignKey
+from fixer.model.table import Column, ForeignKey
 from fixer.repair.constraints import online
 from fixer.repair.constraints.foreign_keys import old_text_key
 from fixer.repair.rekeying.texts import Half, Texts, mixed
+from fixer.sql import compose as q
 from fixer.sql.types import family
 
 
@@ -46,3 +48,14 @@ def half_of(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
     new = family(contract.tables[key.table].columns[column].type)
     legacy = old_text_key(key, aside, actual, contract, numbers=new != "integer")
     return Half(aside, Texts(key, legacy, mixed(key, actual, contract))) if legacy else None
+
+
+def by_hand(key: ForeignKey, legacy: str, found: Column) -> str:
+    """Return why a person has to map old numbers, with the statement that does."""
+    table, target = q.quoted(key.table), q.quoted(key.target)
+    column, new = as_needed(key.columns[0]), as_needed(key.target_columns[0])
+    return (
+        f"an old number may be the new one of another row; map these by hand, and plan again: UPDATE {table} AS t"  # noqa: S608 - to be read
+        f" SET {column} = p.{new}::{found.full_type} FROM {target} AS p"
+        f" WHERE p.{as_needed(legacy)}::text = t.{column}::text"
+    )
