@@ -50,6 +50,11 @@ SPECIMENS = (
         "ALTER TABLE reviews ALTER COLUMN id DROP DEFAULT; ALTER SEQUENCE reviews_id_seq OWNED BY NONE",
     ),
     Specimen(
+        "rows have numbers that the contract's type has not",
+        "DROP SEQUENCE reviews_id_seq CASCADE; ALTER TABLE reviews ALTER COLUMN id TYPE bigint;"
+        "INSERT INTO reviews (id, book_id) VALUES (3000000000, 1)",
+    ),
+    Specimen(
         "another table took the sequence's name",
         "DROP SEQUENCE reviews_id_seq CASCADE; CREATE TABLE reviews_id_seq (x integer)",
     ),

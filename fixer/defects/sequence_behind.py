@@ -49,7 +49,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
         spelt = name.name if name.schema == table.name.schema else str(name)
         should = f"{table.name.name}.{column.name} should be numbered from {way}"
-        end = _end(sequence, model, column.type)
+        types = column.type, table.columns[column.name].type
+        end = _end(sequence, model, max(MAXIMA.get(each, MAXIMA["bigint"]) for each in types))
         asks, repair = partial(_ahead, actual, table.name, column.name, sequence, end), Repair()
         message = f"{should}, {spelt} gives numbers that stand in the table"
         if not _is_known(sequence):
@@ -79,9 +80,8 @@ def _unknown(sequence: Sequence, actual: Schema) -> Repair:
     return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
-def _end(sequence: Sequence, model: Sequence | None, type_: str) -> int:
+def _end(sequence: Sequence, model: Sequence | None, top: int) -> int:
     """Return the last number that a sequence gives and its column takes, once they are as wide as in the contract."""
-    top = MAXIMA.get(type_, MAXIMA["bigint"])
     if sequence.increment > 0:
         return min(max(sequence.maximum, model.maximum if model else 0), top)
     return max(sequence.minimum, -top - 1)
@@ -185,6 +185,11 @@ NEAR_MISSES = (
         "INSERT INTO events (id) VALUES (2147483647)",
         contract=downwards,
         setup=ODD_NUMBERS,
+    ),
+    Specimen(
+        "numbers that the contract's type has not",
+        "ALTER TABLE reviews ALTER id TYPE bigint; ALTER SEQUENCE reviews_id_seq AS bigint;"
+        "SELECT setval('reviews_id_seq', 3000000000); INSERT INTO reviews (id, book_id) VALUES (3000000000, 1)",
     ),
     Specimen("far ahead", "SELECT setval('reviews_id_seq', 4000)"),
     Specimen("just ahead", "SELECT setval('reviews_id_seq', 49, false)"),

@@ -24,6 +24,8 @@ from fixer.model.table import QName
 _Below = dict[str, dict[int, list[tuple[QName, str]]]]  # partitions and heirs, by what they lack, and by their root
 Facts = dict[int, dict[int, tuple[Any, ...]]]
 Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
+# A default that numbers rows; one that makes something else of a number is a default like any other.
+_NUMBERS = re.compile(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
 _LACKING = ("unlogged", "open")  # what partitions and heirs lack is no obstacle
@@ -139,7 +141,8 @@ class Assembly:
         tables: dict[int, dict[int, tuple[str, QName | None, bool]]] = defaultdict(dict)
         for relation, number, expression, schema, sequence in self._defaults():
             volatile = (relation, number) in self._volatile
-            tables[relation][number] = (expression, QName(schema, sequence) if sequence else None, volatile)
+            counter = QName(schema, sequence) if sequence and _NUMBERS.fullmatch(expression) else None
+            tables[relation][number] = (expression, counter, volatile)
         return tables
 
     def _read_identities(self) -> dict[tuple[int, int], QName]:

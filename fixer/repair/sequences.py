@@ -17,6 +17,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier, Literal
+from fixer.sql.types import MAXIMA
 
 
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
@@ -31,11 +32,14 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
     name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
+    type_ = SQL(_sequence_type(column, there))
     if exists:
-        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), SQL(_sequence_type(column)))
+        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(
+            q.name(name), SQL(_sequence_type(column, there))
+        )
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
     else:
-        create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), SQL(_sequence_type(column)))
+        create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
     yield own(name, table, column.name)
@@ -104,8 +108,9 @@ def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
     return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action, only=only)
 
 
-def _sequence_type(column: Column) -> str:
-    return column.type if column.type in ("smallint", "integer", "bigint") else "bigint"
+def _sequence_type(wanted: Column, found: Column) -> str:
+    """Return the type whose numbers reach as far as those of the column, as wanted or as found."""
+    return max((each if each in MAXIMA else "bigint" for each in (wanted.type, found.type)), key=MAXIMA.__getitem__)
 
 
 def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:

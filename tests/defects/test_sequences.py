@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, NullPool, Sequence, Table, create_engine
+import sqlalchemy
+from sqlalchemy import (
+    Column,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    NullPool,
+    Sequence,
+    String,
+    Table,
+    create_engine,
+)
 
 import fixer
 from lab.database import Database, role
@@ -51,6 +63,26 @@ def test_a_sequence_of_another_schema_that_is_ahead_yields_nothing(empty: Databa
     empty.run(f"{ELSEWHERE} INSERT INTO t DEFAULT VALUES")
 
     assert slugs(empty.dsn, contract(t=(key(),))) == []
+
+
+MADE = {
+    "a text": (String(20), "'T' || nextval('ids')"),
+    "a multiple": (Integer, "nextval('ids') * 10"),
+    "the same": (Integer, "nextval('ids')::integer"),
+}
+
+
+@pytest.mark.parametrize("models", ["of the same default", "that number"])
+@pytest.mark.parametrize("made", MADE)
+def test_what_is_made_of_a_number_is_a_default_like_any_other(empty: Database, made: str, models: str) -> None:
+    type_, default = MADE[made]
+    spelt = "varchar" if made == "a text" else "integer"
+    empty.run(f"CREATE SEQUENCE ids; CREATE TABLE t (id {spelt} PRIMARY KEY DEFAULT {default})")
+    empty.run("INSERT INTO t DEFAULT VALUES; INSERT INTO t DEFAULT VALUES")
+    same = Column("id", type_, primary_key=True, server_default=sqlalchemy.text(default))
+    wanted = contract(t=(same if models == "of the same default" or made == "a text" else key(),))
+
+    assert set(slugs(empty.dsn, wanted)) <= ({"unowned-sequence"} if made == "the same" else set())
 
 
 @pytest.mark.parametrize("models", ["one Sequence", "reflected"])
