@@ -9,7 +9,7 @@ import pytest
 
 import fixer
 from fixer.defects._databases import RING_ROWS, ring
-from fixer.errors import NeedsPermission
+from fixer.errors import NeedsPermission, PlanRefused
 from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
 from lab.database import Database, all_of, differences, written
@@ -66,14 +66,27 @@ def test_rows_that_follow_by_turns_are_counted_explained_and_brought_back(
         assert differences(before, database) == []
 
 
-@pytest.mark.parametrize("mode", ["atomic", "online"])
-def test_rows_that_came_in_since_the_plan_follow_as_well(laboratory: Laboratory, mode: str) -> None:
+CAME_IN = "INSERT INTO badges (team_id) VALUES (3); INSERT INTO teams VALUES (7, 1, 5)"
+
+
+def test_rows_that_came_in_since_the_plan_follow_online_as_well(laboratory: Laboratory) -> None:
     with ringed(laboratory) as (case, database):
-        plan = case.plan(mode=mode)
-        database.run("INSERT INTO badges (team_id) VALUES (3); INSERT INTO teams VALUES (7, 1, 5)")
+        plan = case.plan(mode="online")
+        database.run(CAME_IN)
         run = case.apply(plan=plan, allow_hazards="all")
 
         assert moved(run) == {"teams": 4, "badges": 3}
+
+
+def test_one_transaction_moves_no_rows_that_came_in_since_the_plan(laboratory: Laboratory) -> None:
+    with ringed(laboratory) as (case, database):
+        plan = case.plan()
+        database.run(CAME_IN)
+        before = written(database)
+        with pytest.raises(PlanRefused, match="3 rows of public.badges would go to quarantine, the plan announced 2"):
+            case.apply(plan=plan, allow_hazards="all")
+
+        assert before == written(database)
 
 
 def test_a_reference_that_may_be_empty_breaks_the_circle(laboratory: Laboratory) -> None:
