@@ -83,7 +83,7 @@ def test_one_transaction_moves_no_rows_that_came_in_since_the_plan(laboratory: L
         plan = case.plan()
         database.run(CAME_IN)
         before = written(database)
-        with pytest.raises(PlanRefused, match="3 rows of public.badges would go to quarantine, the plan announced 2"):
+        with pytest.raises(PlanRefused, match=r"3 rows of public\.badges would go to quarantine, the plan announced 2"):
             case.apply(plan=plan, allow_hazards="all")
 
         assert before == written(database)
