@@ -158,15 +158,22 @@ class FoundIndex(OfIndex):
 
 
 @dataclass(frozen=True)
-class StrayIndex(OfTable):
-    """An index that the contract does not want."""
+class _Stray(OfTable):
+    """A part of a table that the contract does not want."""
 
-    found: Index
+    found: Index | Check | ForeignKey
 
     @property
     def object(self) -> str:
         """Its name, after that of its table."""
         return f"{self.table}.{self.found.name}"
+
+
+@dataclass(frozen=True)
+class StrayIndex(_Stray):
+    """An index that the contract does not want."""
+
+    found: Index
 
 
 @dataclass(frozen=True)
@@ -194,27 +201,17 @@ class FoundCheck(OfCheck):
 
 
 @dataclass(frozen=True)
-class StrayCheck(OfTable):
+class StrayCheck(_Stray):
     """A check that the contract does not want."""
 
     found: Check
 
-    @property
-    def object(self) -> str:
-        """Its name, after that of its table."""
-        return f"{self.table}.{self.found.name}"
-
 
 @dataclass(frozen=True)
-class StrayForeignKey(OfTable):
+class StrayForeignKey(_Stray):
     """A foreign key that the contract does not want."""
 
     found: ForeignKey
-
-    @property
-    def object(self) -> str:
-        """Its name, after that of its table."""
-        return f"{self.table}.{self.found.name}"
 
 
 @dataclass(frozen=True)

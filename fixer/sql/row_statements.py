@@ -28,35 +28,31 @@ def move_statement(
         SQL("gone_{} AS (DELETE FROM {} AS t WHERE {}),\n").format(SQL(str(number)), q.name(name), where)
         for number, (name, where) in enumerate(copied)
     )
-    return q.written(
-        "rows/move",
-        copied=SQL("").join(deletes),
-        source=q.name(table.name),
-        condition=condition,
-        image=image(table, early=early),
-        quarantine=q.name(quarantine),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table.name)),
-        reason=reason,
-    )
+    kept = _kept(table, quarantine, condition, reason, early=early)
+    return q.written("rows/move", copied=SQL("").join(deletes), **kept)
 
 
 def copy_statement(
     table: Table, quarantine: QName, condition: Composable, reason: Composable, *, early: bool = False
 ) -> Composed:
     """Return the statement that copies rows to quarantine, each with its reason, before another one deletes them."""
-    return q.written(
-        "rows/copy",
-        source=q.name(table.name),
-        condition=condition,
-        image=image(table, early=early),
-        quarantine=q.name(quarantine),
-        run=RUN_NUMBER,
-        step=STEP_NUMBER,
-        label=Literal(str(table.name)),
-        reason=reason,
-    )
+    return q.written("rows/copy", **_kept(table, quarantine, condition, reason, early=early))
+
+
+def _kept(
+    table: Table, quarantine: QName, condition: Composable, reason: Composable, *, early: bool
+) -> dict[str, Composable]:
+    """Return what the statements say of the rows that they keep in quarantine."""
+    return {
+        "source": q.name(table.name),
+        "condition": condition,
+        "image": image(table, early=early),
+        "quarantine": q.name(quarantine),
+        "run": RUN_NUMBER,
+        "step": STEP_NUMBER,
+        "label": Literal(str(table.name)),
+        "reason": reason,
+    }
 
 
 def rewrite_statement(
