@@ -16,7 +16,7 @@ from fixer.model.plan import MODES
 from lab.commands import APPLY
 from lab.database import Database, all_of, differences, lent, written
 from lab.examples.library import LIBRARY, library
-from lab.examples.models import contract, integer, key
+from lab.examples.models import contract, integer, key, once_called
 from lab.laboratory import Laboratory
 from lab.process import fixer
 
@@ -164,3 +164,19 @@ def test_identical_rows_hold_up_each_unique_of_their_table_and_nothing_else(labo
 
         assert {left.slug for left in run.plan.left} == {"duplicate-row", "missing-primary-key", "missing-unique"}
         assert database.ask("SELECT indexdef FROM pg_indexes WHERE tablename = 'k'").endswith("(m)")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_shows_only_under_the_final_name_of_a_table_is_left_out_with_what_holds_it(
+    laboratory: Laboratory, mode: str
+) -> None:
+    wanted = once_called(contract(k=(key(), integer("k_id", ForeignKey("k.id")))), "k", "old")
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE old (id serial PRIMARY KEY, k_id integer REFERENCES old);"
+            "ALTER TABLE old DISABLE TRIGGER ALL; CREATE RULE swallow AS ON DELETE TO old DO INSTEAD NOTHING"
+        )
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["rogue-rule"], allow_hazards="all")
+
+        assert {left.slug for left in run.plan.left} == {"rogue-rule", "disabled-foreign-key"}
+        assert database.ask("SELECT count(id) FROM k") == 0
