@@ -70,7 +70,8 @@ def _circles(session: Session, steps: list[Step], future: Schema) -> Set[_Same]:
 
 def _expecting(comparison: Comparison) -> Iterator[Step]:
     for finding in (*comparison.findings, *comparison.consequences):
-        yield from (step for step in finding.repair.steps if step.expects is not None)
+        steps = () if finding.left_out else finding.repair.steps
+        yield from (step for step in steps if step.expects is not None)
 
 
 def _overlap(steps: Iterable[Step]) -> bool:
