@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey
+from sqlalchemy import Column, ForeignKey, Text, Uuid
 
 from fixer import apply
 from fixer.connect.target import resolve
@@ -180,3 +180,18 @@ def test_what_shows_only_under_the_final_name_of_a_table_is_left_out_with_what_h
 
         assert {left.slug for left in run.plan.left} == {"rogue-rule", "disabled-foreign-key"}
         assert database.ask("SELECT count(id) FROM k") == 0
+
+
+@pytest.mark.parametrize("type_", ["text", "varchar(9)", "uuid"])
+def test_references_are_not_looked_for_while_their_type_is_left_out(
+    laboratory: Laboratory, type_: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_home = Column("id", Uuid if type_ != "uuid" else Text, primary_key=True)
+    wanted = contract(p=(at_home,), k=(key(), Column("p_id", at_home.type, ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database, caplog.at_level("INFO", "pgmend.rows"):
+        database.run(f"CREATE TABLE p (id {'text' if type_ == 'uuid' else 'uuid'} PRIMARY KEY)")
+        database.run(f"CREATE TABLE k (id serial PRIMARY KEY, p_id {type_}); INSERT INTO k (p_id) VALUES (NULL)")
+        run = apply(resolve(database.dsn), wanted, skip=["incompatible-foreign-key-type"])
+
+        assert {left.slug for left in run.plan.left} == {"incompatible-foreign-key-type", "missing-foreign-key"}
+        assert [record.getMessage() for record in caplog.records] == []
