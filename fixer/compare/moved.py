@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import psycopg2
@@ -15,7 +15,10 @@ from fixer.model.finding import Finding
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step, refuse
-from fixer.model.table import Table
+from fixer.model.subject import DefaultRow
+from fixer.model.table import QName, Table
+from fixer.repair.default_rows import described
+from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -25,6 +28,11 @@ _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 _CIRCLE = (
     "rows of {tables} that would have to go reference each other in a circle: give one of them another parent,"
     " or none, and plan again"
+)
+
+_NEEDED = (
+    "the default row {row} of {table} would go to quarantine, although code needs it: change what is wrong with that"
+    " row, and plan again"
 )
 
 log = logging.getLogger("pgmend.rows")
@@ -37,13 +45,14 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     comparison says why.
     """
     steps = {_same(step): step for step in _expecting(comparison)}
-    if not (any(step.follows or not step.effect.rows for step in steps.values()) or _overlap(steps.values())):
-        return comparison
     ordered = [steps[same] for same in sorted(steps, key=lambda same: same[0])]
+    untold = any(step.follows or not step.effect.rows for step in ordered) or _overlap(ordered)
+    if not (untold or any(_needs(ordered, comparison))):
+        return comparison
     session = Session(cursor)
     try:
         rows: dict[int, int] = dict(session.ask(_question(ordered, comparison.future)))
-        circles = _circles(session, ordered, comparison.future)
+        barred = {**_circles(session, ordered, comparison.future), **_needed(session, ordered, comparison)}
     except psycopg2.Error as error:
         session.recover(error)
         log.info("the rows that follow others cannot be counted: %s", told(error))
@@ -51,26 +60,68 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     found = {_same(step): rows.get(number, 0) for number, step in enumerate(ordered)}
     return replace(
         comparison,
-        findings=tuple(_announced(finding, found, circles) for finding in comparison.findings),
-        consequences=tuple(_announced(finding, found, circles) for finding in comparison.consequences),
+        findings=tuple(_announced(finding, found, barred) for finding in comparison.findings),
+        consequences=tuple(_announced(finding, found, barred) for finding in comparison.consequences),
     )
 
 
-def _circles(session: Session, steps: list[Step], future: Schema) -> Set[_Same]:
-    """Return the steps whose rows reference each other in a circle, with rows of other tables that go as well."""
+def _circles(session: Session, steps: list[Step], future: Schema) -> Mapping[_Same, str]:
+    """Return the steps whose rows reference each other in a circle, with rows of other tables that go as well.
+
+    Each is given with the reason to refuse it.
+    """
     asked = [step for step in steps if step.closed is not None]
     if not asked:
-        return set()
+        return {}
     each = []
     for number, step in enumerate(asked):
         shown = _today(future, early=step.phase < Phase.CONVERT)
         each.append(SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), shown)))
-    return {_same(asked[number]) for number, closed in session.ask(together(each)) if closed}
+    closed = [asked[number] for number, closed in session.ask(together(each)) if closed]
+    return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
+
+
+def _names(tables: Iterable[QName]) -> str:
+    return ", ".join(map(str, sorted(tables)))
+
+
+def _needed(session: Session, steps: list[Step], comparison: Comparison) -> Mapping[_Same, str]:
+    """Return the steps that would move a default row of the contract, each with the reason to refuse it."""
+    asked, each = [*_needs(steps, comparison)], []
+    for number, (step, row, identity) in enumerate(asked):
+        shown, table = _today(comparison.future, early=step.phase < Phase.CONVERT), comparison.future.tables[step.table]
+        same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
+        goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
+        rows = _with(SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes), shown)
+        each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
+    going = [asked[number] for number, goes in session.ask(together(each)) if goes] if asked else []
+    return {
+        _same(step): _NEEDED.format(row=described(step.table, row, comparison.contract), table=step.table)
+        for step, row, _ in going
+    }
+
+
+def _needs(steps: Iterable[Step], comparison: Comparison) -> Iterator[tuple[Step, DefaultRow, tuple[str, ...]]]:
+    """Yield the steps that move rows, with each default row of their tables, and what identifies it by now."""
+    contract, future = comparison.contract, comparison.future
+    for step in steps:
+        table = future.tables.get(step.table) if step.effect.moves and step.table in contract.hints else None
+        for row in contract.hints[step.table].default_rows if table else ():
+            identity = identity_of(contract, step.table, row)
+            if table and all(_is_settled(table, contract.tables[step.table], column) for column in identity):
+                yield step, row, identity
+
+
+def _is_settled(table: Table, wanted: Table, column: str) -> bool:
+    """Return whether a column has the type of the contract today, so that it can be compared with its values."""
+    found = table.columns.get(column)
+    return bool(found and not found.added and found.now is None and found.full_type == wanted.columns[column].full_type)
 
 
 def _expecting(comparison: Comparison) -> Iterator[Step]:
     for finding in (*comparison.findings, *comparison.consequences):
-        yield from (step for step in finding.repair.steps if step.expects is not None)
+        steps = () if finding.left_out else finding.repair.steps
+        yield from (step for step in steps if step.expects is not None)
 
 
 def _overlap(steps: Iterable[Step]) -> bool:
@@ -127,11 +178,9 @@ def _with(statement: Composable, shown: Mapping[str, Composable]) -> Composable:
     return shown.get(repr(statement), statement)
 
 
-def _announced(finding: Finding, found: Mapping[_Same, int], circles: Set[_Same]) -> Finding:
-    closed = next((step for step in finding.repair.steps if _same(step) in circles), None)
-    if closed:
-        names = ", ".join(map(str, sorted((closed.table, *closed.touches))))
-        return replace(finding, repair=refuse(_CIRCLE.format(tables=names)))
+def _announced(finding: Finding, found: Mapping[_Same, int], barred: Mapping[_Same, str]) -> Finding:
+    if why := next((barred[_same(step)] for step in finding.repair.steps if _same(step) in barred), ""):
+        return finding if finding.left_out else replace(finding, repair=refuse(why))
 
     def told_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         return tuple(announcing(step, found[_same(step)]) if _same(step) in found else step for step in steps)

@@ -2,13 +2,14 @@
 
 Costs: the unique constraint cannot be added, and a login or an order number may mean two rows.
 Cure: keep the row with the lowest primary key, and move the others to quarantine; rows that reference them are treated
-like orphans (see orphan-rows). Rows are not merged, because only a person knows whether two accounts are the same.
+like orphans (see orphan-rows). A row that goes for another fault, such as an orphan, is not the one that is kept if
+another can be. Rows are not merged, because only a person knows whether two accounts are the same.
 Under a partial unique or one over expressions, a person decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -23,9 +24,10 @@ from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
+from fixer.repair.quarantine.faults import Fault, faults, with_own
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.uniques import compared
 
 SLUG = "duplicate-values"
@@ -86,8 +88,11 @@ def _is_proved(key: Index, table: Table) -> bool:
     return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
 
 
-def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Composed:
-    """Return the rows that share values with others, numbered within each group; identical copies count once."""
+def _numbered(rows: Composable, key: Index, table: Table, wanted: Table, last: Sequence[Composable] = ()) -> Composed:
+    """Return the rows that share values with others, numbered within each group; identical copies count once.
+
+    Rows that fulfil one of the conditions `last` come after the others of their group.
+    """
     primary = wanted.primary_key.columns if wanted.primary_key else ()
     identity = tuple(column for column in primary if column in table.columns)
     signs = q.equalities(table, key.columns)
@@ -95,7 +100,9 @@ def _numbered(rows: Composable, key: Index, table: Table, wanted: Table) -> Comp
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
-    order = SQL(", ").join([*(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")])
+    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
+    late = [there.format(rows, q.any_of(SQL("({})").format(each) for each in last))] if last else []
+    order = SQL(", ").join([*late, *(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")])
     return SQL(
         "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_repeat,"
         " first_value(t.pgmend_place) OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_first FROM {rows}) AS t"
@@ -111,16 +118,39 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
         return refuse(
             "only a person can tell which of these rows is meant: change or remove the others, and plan again"
         )
-    source = _numbered(SQL("{} AS t").format(q.name(name)), key, actual.tables[name], contract.tables[name])
-    pairs = (q.not_distinct(actual.tables[name], column, "k", "t") for column in key.columns)
-    rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs))
-    primary = contract.tables[name].primary_key
-    known = ", ".join(c for c in primary.columns if c in actual.tables[name].columns) if primary else ""
+    mover, table, wanted = Mover(actual, contract), actual.tables[name], contract.tables[name]
+    wrong = with_own(mover, name, [*faults(mover, name), *_other_repeats(key, table, wanted)])
+    source = _numbered(SQL("{} AS t").format(q.name(name)), key, table, wanted, [condition for condition, _ in wrong])
+    pairs = (q.not_distinct(table, column, "k", "t") for column in key.columns)
+    reason = _reason(key, table, wanted, sound=bool(wrong))
+    told = _told(wrong, reason) if wrong else None
+    rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs), told=told)
+    return Repair.of(mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals))
+
+
+def _reason(key: Index, table: Table, wanted: Table, *, sound: bool) -> str:
+    """Return why a row that repeats another goes; `sound` where rows with other faults come last."""
+    primary = wanted.primary_key.columns if wanted.primary_key else ()
+    known = ", ".join(column for column in primary if column in table.columns)
     keeper = f"the row with the lowest {known}" if known else "the row that is stored first"
-    reason = f"{keeper} has its ({', '.join(key.columns)}), and stays"
-    mover = Mover(actual, contract)
-    moves = mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals)
-    return Repair.of(moves)
+    return f"{keeper}{' and no other fault' if sound else ''} has its ({', '.join(key.columns)}), and stays"
+
+
+def _told(wrong: Iterable[Fault], reason: str) -> Composed:
+    """Return the reason that is kept with each row: its own fault, if it has one, for all rows of its group may."""
+    ways = [SQL("WHEN {} THEN {}").format(condition, why) for condition, why in wrong]
+    return SQL("CASE {} ELSE {} END").format(SQL(" ").join(ways), Literal(reason))
+
+
+def _other_repeats(key: Index, table: Table, wanted: Table) -> Iterator[Fault]:
+    """Yield the condition for rows that repeat others in another unique of the table, and so go for that."""
+    for other in wanted.indexes:
+        special = other.primary or not other.unique or _is_special(other) or _is_proved(other, table)
+        there = all(c in table.columns and not table.columns[c].mapped for c in other.columns)
+        if there and not special and other.columns != key.columns:
+            source = _numbered(SQL("{} AS t").format(q.name(table.name)), other, table, wanted)
+            reason = _reason(other, table, wanted, sound=False)
+            yield q.among(source, SQL("t.pgmend_repeat > 1")), Literal(reason)
 
 
 SPECIMENS = (

@@ -29,13 +29,15 @@ class Comparison:
 
     @property
     def left(self) -> tuple[Left, ...]:
-        """The findings that break the contract and are left out, by choice; also those about tables that are created.
+        """The findings that break the contract and are left out, by choice.
 
-        A table may be created without what depends on a finding that is left out.
+        Also those that do not exist today, such as what a table lacks under its final name: once the rest of the plan
+        is done, they do.
         """
-        created = {name for name, table in self.future.tables.items() if table.created}
-        coming = (finding for finding in self.consequences if finding.table in created)
-        return tuple(Left(f.slug, f.object, f.left_out) for f in (*self.findings, *coming) if f.breaks and f.left_out)
+        found = dict.fromkeys(
+            Left(f.slug, f.object, f.left_out) for f in (*self.findings, *self.consequences) if f.breaks and f.left_out
+        )
+        return tuple(found)
 
     def unsettled(self, left: Iterable[Left]) -> list[Finding]:
         """Return the findings that break the contract, but for those in `left`.

@@ -34,6 +34,7 @@ class Rivals:
     same: Composable
     search: Composable | None = None  # SELECT for place, keeper and kind of these rows and of others
     kind: str = ""  # the kind of these rows in that search
+    told: Composable | None = None  # the reason that is kept with each of these rows, if it differs from row to row
 
     @property
     def condition(self) -> Composed:

@@ -19,6 +19,7 @@ _MOMENTS = {
     "double precision": "float",
     "real": "float",
 }
+_NO_TEXTS = ("integer", "numeric", "float", "uuid", "boolean", "bytea", "date", "timestamp", "timestamptz")
 _CLOCKS = ("timestamptz", "timestamp", "time without time zone", "time with time zone")
 _FIELDS = ("year", "month", "day", "hour", "minute", "second")
 _DIGITS = 6  # after the point of a second, unless the type says less (manual, 8.5)
@@ -66,6 +67,12 @@ def shape(spelt: str) -> Shape:
 def family(spelt: str) -> str:
     """Return the family of a type: text, integer, numeric, float, boolean, timestamptz, …; of an array, integer[], …"""
     return shape(spelt).family
+
+
+def can_compare(one: str, other: str) -> bool:
+    """Return whether values of two types can be equal; no operator compares texts with numbers, moments or uuids."""
+    families = {family(one), family(other)}
+    return "text" not in families or families.isdisjoint(_NO_TEXTS)
 
 
 def element(spelt: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey
+from sqlalchemy import Column, ForeignKey, Text, Uuid
 
 from fixer import apply
 from fixer.connect.target import resolve
@@ -16,7 +16,7 @@ from fixer.model.plan import MODES
 from lab.commands import APPLY
 from lab.database import Database, all_of, differences, lent, written
 from lab.examples.library import LIBRARY, library
-from lab.examples.models import contract, integer, key
+from lab.examples.models import contract, integer, key, once_called
 from lab.laboratory import Laboratory
 from lab.process import fixer
 
@@ -164,3 +164,34 @@ def test_identical_rows_hold_up_each_unique_of_their_table_and_nothing_else(labo
 
         assert {left.slug for left in run.plan.left} == {"duplicate-row", "missing-primary-key", "missing-unique"}
         assert database.ask("SELECT indexdef FROM pg_indexes WHERE tablename = 'k'").endswith("(m)")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_shows_only_under_the_final_name_of_a_table_is_left_out_with_what_holds_it(
+    laboratory: Laboratory, mode: str
+) -> None:
+    wanted = once_called(contract(k=(key(), integer("k_id", ForeignKey("k.id")))), "k", "old")
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE old (id serial PRIMARY KEY, k_id integer REFERENCES old);"
+            "ALTER TABLE old DISABLE TRIGGER ALL; CREATE RULE swallow AS ON DELETE TO old DO INSTEAD NOTHING"
+        )
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["rogue-rule"], allow_hazards="all")
+
+        assert {left.slug for left in run.plan.left} == {"rogue-rule", "disabled-foreign-key"}
+        assert database.ask("SELECT count(id) FROM k") == 0
+
+
+@pytest.mark.parametrize("type_", ["text", "varchar(9)", "uuid"])
+def test_references_are_not_looked_for_while_their_type_is_left_out(
+    laboratory: Laboratory, type_: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_home = Column("id", Uuid if type_ != "uuid" else Text, primary_key=True)
+    wanted = contract(p=(at_home,), k=(key(), Column("p_id", at_home.type, ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database, caplog.at_level("INFO", "pgmend.rows"):
+        database.run(f"CREATE TABLE p (id {'text' if type_ == 'uuid' else 'uuid'} PRIMARY KEY)")
+        database.run(f"CREATE TABLE k (id serial PRIMARY KEY, p_id {type_}); INSERT INTO k (p_id) VALUES (NULL)")
+        run = apply(resolve(database.dsn), wanted, skip=["incompatible-foreign-key-type"])
+
+        assert {left.slug for left in run.plan.left} == {"incompatible-foreign-key-type", "missing-foreign-key"}
+        assert [record.getMessage() for record in caplog.records] == []

@@ -40,12 +40,12 @@ class Mover:
         """Yield the steps that move the rows of a condition over `t` to quarantine.
 
         A row that stays has the same values in the columns `kept`, so rows that reference those need no step.
-
         Rows that reference them under an existing foreign key come first, under the contract's policy for
         orphans, because a DELETE would silently cascade to them. If the foreign key is only wanted, they
         come later, before it is added. If keys of several tables form a circle, their rows go together.
         """
-        return self._leave(phase, table, Going(condition, reason, rows, rivals), kept)
+        told = rivals.told if rivals else None
+        return self._leave(phase, table, Going(condition, reason, rows, rivals, told=told), kept)
 
     def _leave(self, phase: Phase, table: QName, going: Going, kept: tuple[str, ...] = ()) -> Iterator[Part]:
         """Yield what `quarantine` yields."""

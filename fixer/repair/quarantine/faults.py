@@ -1,0 +1,71 @@
+"""Rows of a table that leave it for a fault of their own, and the reason that each is kept with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fixer.model.table import ForeignKey, QName
+from fixer.repair.constraints.checks import spelt, stands
+from fixer.repair.constraints.foreign_keys import best, retyped_in
+from fixer.repair.quarantine import Mover
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.following import orphaned, reason_under, under, with_descendants
+
+Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
+
+
+def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
+    """Yield why rows of a table will go, other than for what they repeat; `below` are tables that ask on its behalf."""
+    wanted, found = mover.contract.tables[table], mover.actual.tables[table]
+    for check in wanted.checks:
+        there = stands(check, found)
+        if not (there and there.validated) and all(_is_final(mover, table, column) for column in check.columns):
+            yield SQL("({}) IS FALSE").format(SQL(check.expression)), Literal(f"it breaks CHECK {spelt(check)}")
+    for column in wanted.columns.values():
+        open_ = column.not_null and column.name in found.columns and not found.columns[column.name].not_null
+        in_key = wanted.primary_key and column.name in wanted.primary_key.columns  # null-key numbers these
+        if open_ and not in_key and mover.contract.value_for(table, column) is None:
+            why = f"its {column.name} is NULL, and the contract declares no value for it"
+            yield q.is_null(column.name), Literal(why)
+    followed = [key for key in wanted.foreign_keys if _can_follow(mover, key)]
+    for key in followed:
+        if not _is_proved(mover, key):
+            reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
+            yield orphaned(key), Literal(reason)
+    for key in followed:
+        around = key.target in (table, *below)
+        above = [] if around else [condition for condition, _ in faults(mover, key.target, (table, *below))]
+        if above:
+            yield under(key, q.any_of(above)), reason_under(key)
+
+
+def with_own(mover: Mover, table: QName, found: Sequence[Fault]) -> list[Fault]:
+    """Return these faults, and that of rows below such ones within the table."""
+    keys = [key for key in mover.contract.tables[table].foreign_keys if key.target == table and _can_follow(mover, key)]
+    if not (keys and found):
+        return [*found]
+    whole = with_descendants(keys, q.any_of(condition for condition, _ in found))
+    return [*found, *((q.all_of([whole, under(key, whole)]), reason_under(key)) for key in keys)]
+
+
+def _can_follow(mover: Mover, key: ForeignKey) -> bool:
+    """Return whether rows go after those that they reference by a wanted key, and both ends can be compared by now."""
+    parent = mover.actual.tables.get(key.target)
+    ends = [*((key.table, c) for c in key.columns), *((key.target, c) for c in key.target_columns)]
+    comes = any(set(key.target_columns) <= set(row) for row in mover.contract.hints[key.target].default_rows)
+    usual = parent and parent.is_table and not (parent.heirs or key.period or comes)
+    return bool(usual) and mover.policy(key) == "quarantine" and all(_is_final(mover, *end) for end in ends)
+
+
+def _is_final(mover: Mover, table: QName, column: str) -> bool:
+    """Return whether a column holds values of its final type, which the plan does not map or number anew."""
+    found, wanted = mover.actual.tables[table].columns.get(column), mover.contract.tables[table].columns.get(column)
+    if not (found and wanted):
+        return False
+    return found.full_type == wanted.full_type and not (found.mapped or found.numbered)
+
+
+def _is_proved(mover: Mover, key: ForeignKey) -> bool:
+    there = best(key, mover.actual.tables[key.table].foreign_keys)
+    return bool(there and there.holds and not retyped_in(there, mover.actual))

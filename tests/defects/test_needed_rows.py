@@ -1,0 +1,65 @@
+"""A default row of the contract never goes to quarantine: a person decides what is right in it."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table
+
+from fixer.errors import NeedsPermission
+from fixer.model.defect import Specimen
+from fixer.model.plan import MODES
+from lab.laboratory import Laboratory
+
+
+def desks() -> MetaData:
+    """Return a contract of desks with a default row, of which each may stand in a room and under another."""
+    metadata = MetaData()
+    Table("rooms", metadata, Column("id", Integer, primary_key=True))
+    Table(
+        "Desk %",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(10), unique=True),
+        Column("room", Integer, ForeignKey("rooms.id")),
+        Column("size", Integer, CheckConstraint("size > 0")),
+        Column("legs", Integer, nullable=False),
+        Column("number", Integer, unique=True),
+        info={"default_rows": [{"name": "front", "legs": 4}]},
+    )
+    return metadata
+
+
+ROWS = """
+INSERT INTO rooms SELECT generate_series(1, 5);
+INSERT INTO "Desk %" (name, room, size, legs, number)
+SELECT CASE n WHEN 1 THEN 'front' ELSE 'desk ' || n END, n, n, 4, n FROM generate_series(1, 5) AS n;
+"""
+DESKS = Specimen("desks", "", contract=desks, setup=ROWS)
+GOES = {
+    "an orphan": 'ALTER TABLE "Desk %" DROP CONSTRAINT "Desk %_room_fkey"; UPDATE "Desk %" SET room = 77 WHERE id = 1',
+    "breaks a check": 'ALTER TABLE "Desk %" DROP CONSTRAINT "Desk %_size_check";'
+    'UPDATE "Desk %" SET size = -1 WHERE id = 1',
+    "lacks a value": 'ALTER TABLE "Desk %" ALTER legs DROP NOT NULL; UPDATE "Desk %" SET legs = NULL WHERE id = 1',
+    "repeats another": 'ALTER TABLE "Desk %" DROP CONSTRAINT "Desk %_number_key";'
+    'UPDATE "Desk %" SET number = 2, id = 9 WHERE id = 1',
+    "its room goes": 'ALTER TABLE "Desk %" DROP CONSTRAINT "Desk %_room_fkey"; DELETE FROM rooms WHERE id = 1',
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("fault", GOES)
+def test_a_default_row_that_would_have_to_go_is_for_a_person(laboratory: Laboratory, fault: str, mode: str) -> None:
+    with laboratory.database(18, DESKS) as case:
+        case.break_(GOES[fault])
+        before = case.state(dumped=True)
+
+        with pytest.raises(NeedsPermission, match=r"the default row name 'front' of public\.Desk % would go"):
+            case.apply(mode=mode, allow_hazards="all")
+        assert before.changed(case.observer) == []
+
+
+def test_other_rows_go_although_a_default_row_stays(laboratory: Laboratory) -> None:
+    with laboratory.database(18, DESKS) as case:
+        case.break_(GOES["an orphan"].replace("id = 1", "id = 2"))
+
+        assert sum(case.apply(allow_hazards="all").plan.moves.values()) == 1
