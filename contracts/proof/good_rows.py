@@ -130,7 +130,9 @@ class _Change:
     @property
     def statement(self) -> Composable:
         cells = SQL(", ").join(SQL("{} = {}").format(Identifier(c), literal(v)) for c, v in self.cells.items())
-        return SQL("UPDATE {} SET {} WHERE {} RETURNING *").format(q.name(self.name), cells, self.key)
+        return SQL("UPDATE {} SET {} WHERE {} {}").format(
+            q.name(self.name), cells, self.key, rows.returning(self.table)
+        )
 
 
 def _prove_change(cursor: Cursor, place: Place, change: _Change, types: Mapping[str, str]) -> None:

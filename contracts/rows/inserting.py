@@ -63,12 +63,18 @@ def resolved(row: Row, returned: Sequence[Row]) -> Row:
 def _statement(table: Table, row: Row, schema: str) -> sql.Composed:
     name = sql.Identifier(table.schema or schema, table.name)
     if not row:
-        return sql.SQL("INSERT INTO {} DEFAULT VALUES RETURNING *").format(name)
+        return sql.SQL("INSERT INTO {} DEFAULT VALUES {}").format(name, returning(table))
     columns = columns_of(table)
     always = any(name in row and fixed(columns[name]) and columns[name].identity is not None for name in columns)
-    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({}) RETURNING *").format(
+    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({}) {}").format(
         name,
         sql.SQL(", ").join(map(sql.Identifier, row)),
         sql.SQL("OVERRIDING SYSTEM VALUE" if always else ""),
         sql.SQL(", ").join(map(sql.Literal, row.values())),  # a parameter would trip over "%" in a name
+        returning(table),
     )
+
+
+def returning(table: Table) -> sql.Composed:
+    """Return the clause that returns what the contract knows of a row: a role may lack SELECT on other columns."""
+    return sql.SQL("RETURNING {}").format(sql.SQL(", ").join(map(sql.Identifier, columns_of(table))))

@@ -1,4 +1,8 @@
-"""Leaves out what a person chose to skip, and what depends on it: what shares a column, or a whole table, with it."""
+"""Leaves out what a person chose to skip, and what depends on it: what shares a column, or a whole table, with it.
+
+What stays in the database because its finding is left out also holds what needs it gone: a key holds its columns, and
+a foreign key holds the key that it references.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,14 @@ from dataclasses import replace
 from fixer.compare.feasibility import columns_of
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import Finding
+from fixer.model.subject import FoundPrimaryKey, Misdirected
 from fixer.model.table import ForeignKey, Index, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
 _COPIES = (
     "\0copies"  # no column: whole rows, because an identical copy repeats what any unique of its table demands once
 )
+_OLD_KEY = "\0key"  # no column: the primary key that a table has and the contract replaces
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
@@ -35,7 +41,7 @@ def _held(findings: Iterable[Finding]) -> _Held:
     """Return, by table, the columns that findings left out are about, each with the first of these findings."""
     held = defaultdict[QName, dict[str | None, Finding]](dict)
     for finding in findings:
-        for table, column in _places(finding):
+        for table, column in (*_places(finding), *_kept(finding)):
             held[table].setdefault(column, finding)
     return held
 
@@ -65,5 +71,16 @@ def _places(finding: Finding) -> Iterator[_Place]:
     yield from ((finding.table, column) for column in columns or (None,))
     if finding.slug == "duplicate-row" or (isinstance(part, Index) and part.unique):
         yield finding.table, _COPIES
+    if isinstance(finding.about, FoundPrimaryKey):
+        yield finding.table, _OLD_KEY
     if isinstance(part, ForeignKey):
         yield from ((part.target, column) for column in part.target_columns)
+
+
+def _kept(finding: Finding) -> Iterator[_Place]:
+    """Yield what stays as it is with a finding that is left out, beyond what it is about."""
+    about = finding.about
+    if isinstance(about, FoundPrimaryKey):
+        yield from ((finding.table, column) for column in about.found.columns)
+    if isinstance(about, Misdirected):
+        yield from ((key.target, _OLD_KEY) for key in about.found)

@@ -162,12 +162,16 @@ def _stands(finding: Finding, answer: Count, decided: Set[tuple[QName, str]]) ->
 
     A probe that fails over a column that needs a human decision adds no finding, because that column causes it.
     """
+    if finding.of_values:
+        return bool(answer.error or answer.rows)
     if answer.error:
         return not any((finding.table, column) in decided for column in columns_of(finding))
     return bool(answer.rows or not finding.only_with_rows)
 
 
 def _answered(finding: Finding, answer: Count, future: Schema) -> Finding:
+    if finding.of_values:
+        return finding
     if answer.error:
         return unreadable(finding, answer.error, future, denied=answer.denied)
     return replace(finding, rows=answer.rows, sample=answer.sample, places=answer.places)

@@ -64,7 +64,7 @@ def look(
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
-    actual = _with_labels(cursor, look_elsewhere(cursor, actual, contract), contract)
+    actual = _with_types(cursor, look_elsewhere(cursor, actual, contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
         prove = Proofs(cursor, contract, sizes)
@@ -86,18 +86,23 @@ def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema
     return replace(actual, twins=by_table(counted, contract), user_tables=user_tables)
 
 
-def _with_labels(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the labels of enums that no column of their tables has yet; ask nothing if there is none.
+def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the types of the application that columns to come need; ask nothing if there are none.
 
-    Such a type may stand although its table or column is missing, and is used as it is.
+    An enum may stand although its table or column is missing, and is used as it is, by its labels. The plan creates
+    enums that lack, but no other type.
     """
-    coming = dict[str, None]()
+    coming = dict[str, bool]()  # by type, whether the plan may create it
     for name, table in contract.tables.items():
         there = actual.tables[name].columns if name in actual.tables else {}
         for column in table.columns.values():
-            if column.labels and (column.name not in there or there[column.name].full_type != column.full_type):
-                coming[column.full_type] = None
-    return replace(actual, labels=introspect.labels(cursor, coming)) if coming else actual
+            own = column.labels or column.home or "." in column.type
+            if own and (column.name not in there or there[column.name].full_type != column.full_type):
+                coming[column.full_type] = bool(column.enum)
+    found = introspect.labels(cursor, coming) if coming else {}
+    lacking = frozenset(type_ for type_, labels in found.items() if labels is None and not coming[type_])
+    labels = {type_: labels for type_, labels in found.items() if labels is not None}
+    return replace(actual, labels=labels, lacking=lacking) if coming else actual
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

@@ -11,6 +11,7 @@ import psycopg2
 
 from fixer.connect.redact import Secretive, redact
 from fixer.errors import TargetError
+from fixer.model.expression import quoted
 
 
 class Place(Secretive, Protocol):
@@ -214,7 +215,7 @@ def doing(failed: str, *, schema: str = "") -> Iterator[None]:
 
 # What a role lacks has no SQLSTATE of its own, and only the text names it.
 _DENIED = re.compile(r'permission denied for (schema|table|view|sequence|function|foreign table) "?(.+?)"?$')
-_RIGHTS = {"schema": "USAGE on schema", "function": "EXECUTE on function", "sequence": "SELECT on sequence"}
+_RIGHTS = {"function": "EXECUTE on function", "sequence": "SELECT on sequence"}
 
 
 def _remedy(error: psycopg2.Error, schema: str) -> str:
@@ -223,7 +224,9 @@ def _remedy(error: psycopg2.Error, schema: str) -> str:
     if not found:
         return ""
     kind, name = found.groups()
-    place = f"{schema}." if schema and kind != "schema" else ""
+    if kind == "schema":
+        return ""  # what was told has the statement
+    place = f"{schema}." if schema else ""
     return f": have {_RIGHTS.get(kind, 'SELECT on')} {place}{name} granted"
 
 
@@ -235,7 +238,8 @@ _DEPENDENT = ("2BP01", "0A000")  # other objects depend on it; its type is used 
 def told(error: psycopg2.Error) -> str:
     """Return what the database said: its first line, and the SQLSTATE where there is one.
 
-    And what depends on an object that cannot go or change, which only the detail names.
+    And what depends on an object that cannot go or change, which only the detail names; and the statement that opens
+    a schema.
     """
     # Of a connection that was ended, only the text is left, which begins with a severity.
     line = ((error.diag.message_primary or str(error)).strip() or type(error).__name__).splitlines()[0]
@@ -243,10 +247,20 @@ def told(error: psycopg2.Error) -> str:
     if error.pgcode in _DEPENDENT and error.diag.message_detail:
         line = f"{line}: {'; '.join(error.diag.message_detail.splitlines())}"
     said = f"{line} ({error.pgcode})" if error.pgcode else line
+    if grant := _opening(error):
+        said += f": let its owner run {grant}"
     if function := relying_on_path(error):
         said += f" in the function {function}, which looks for it by the search_path: give it one that it keeps, by"
         said += f" ALTER FUNCTION {function} SET search_path = …"
     return said
+
+
+def _opening(error: psycopg2.Error) -> str:
+    """Return the statement that lets the role use a schema, if it may not."""
+    found = _DENIED.search(error.diag.message_primary or "") if error.pgcode == "42501" else None
+    if not found or found[1] != "schema" or error.cursor is None:
+        return ""
+    return f"GRANT USAGE ON SCHEMA {quoted(found[2])} TO {quoted(error.cursor.connection.info.user)}"
 
 
 def relying_on_path(error: psycopg2.Error) -> str:

@@ -23,6 +23,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, Table
+from fixer.repair.columns import untyped
 from fixer.repair.own_values import (
     added,
     can_be_foreseen,
@@ -65,7 +66,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             after = foreseen(column, value, table, wanted)
             condition = _lacking(column, value, twin) or _unfit(after, value, table, wanted)
             shown = tuple(q.column(each) for each in list(table.columns)[:1])
-            asks = partial(Probe, q.rows_of(table), condition, shown) if condition else None
+            readable = condition if not untyped(column, actual) else None
+            asks = partial(Probe, q.rows_of(table), readable, shown) if readable else None
             message = f"{table.name.name}.{column.name} should be {column.type}, is missing"
             message += f', but "{twin}" is there' if twin else ""
             yield Finding(SLUG, POINT, MissingColumn(table.name, column, twin), message, asks=asks)
@@ -109,6 +111,8 @@ def _needs_value(column: Column) -> bool:
 def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Repair:
     """Add the column; refuse if rows need a value that the contract lacks, or hold one in the twin."""
     column, twin = finding.about.wanted, finding.about.twin
+    if why := untyped(column, actual):
+        return refuse(why)
     if finding.rows and twin:
         hints = contract.hints[finding.table].of(column.name)
         return refuse(taken_for(column.name, twin, finding.rows, hints))

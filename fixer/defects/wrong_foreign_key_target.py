@@ -8,7 +8,7 @@ is validated before the old one is dropped. The other table stays.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -18,8 +18,8 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
-from fixer.model.subject import OfForeignKey
-from fixer.model.table import ForeignKey, QName, Table
+from fixer.model.subject import Misdirected
+from fixer.model.table import QName, Table
 from fixer.repair.constraints.foreign_keys import arrow, best, ends_at, exchange
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -28,13 +28,6 @@ from fixer.sql.compose import SQL, Composable
 SLUG = "wrong-foreign-key-target"
 POINT = 2
 STAGE = Stage.PARTS
-
-
-@dataclass(frozen=True)
-class Misdirected(OfForeignKey):
-    """A foreign key of the contract, with the found ones on its columns, which reference something else."""
-
-    found: tuple[ForeignKey, ...]
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Misdirected]]:

@@ -8,7 +8,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -18,7 +18,7 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase, Repair, Step, refuse
-from fixer.model.subject import OfPrimaryKey
+from fixer.model.subject import FoundPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName, Table
 from fixer.repair.constraints import online, references
 from fixer.sql import compose as q
@@ -32,14 +32,7 @@ POINT = 1
 STAGE = Stage.PARTS
 
 
-@dataclass(frozen=True)
-class WrongKey(OfPrimaryKey):
-    """The primary key that the contract wants, with the found one."""
-
-    found: Index
-
-
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundPrimaryKey]]:
     """Yield the tables whose primary key is on other columns, or deferrable and should not be."""
     for _, table, key in walk.primary_keys(actual, contract):
         found = table.primary_key
@@ -49,10 +42,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WrongKey]]:
                 f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}),"
                 f" has PRIMARY KEY ({', '.join(found.columns)}){state}"
             )
-            yield Finding(SLUG, POINT, WrongKey(table.name, key, found), message)
+            yield Finding(SLUG, POINT, FoundPrimaryKey(table.name, key, found), message)
 
 
-def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Repair:
+def repair(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract) -> Repair:
     """Replace the key; keep the old one as a unique constraint, with the foreign keys that referenced it.
 
     Refuse if it is WITHOUT OVERLAPS, which no plain unique replaces. It goes where the contract has a weaker form of
@@ -74,7 +67,7 @@ def repair(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Re
 
 
 def _dependents(
-    finding: Finding[WrongKey], actual: Schema, contract: Contract
+    finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract
 ) -> tuple[list[ForeignKey], list[ForeignKey]]:
     """Return the foreign keys that reference the old key, and those of them to be added again."""
     old = finding.about.found
@@ -82,14 +75,14 @@ def _dependents(
     return dependents, [key for key in dependents if not _replaced(key, contract)]
 
 
-def _may_stay(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> bool:
+def _may_stay(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract) -> bool:
     """Return whether the old key may stay as a unique constraint: the contract has no weaker form of it."""
     name, wanted = finding.table, contract.tables[finding.table]
     kept = demand(_old_key(finding, actual)[1], wanted, actual.tables[name])
     return kept is None or is_meant(kept, wanted) or weaker_form(kept, wanted) is None
 
 
-def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> Iterator[Part]:
+def _steps(finding: Finding[FoundPrimaryKey], actual: Schema, contract: Contract) -> Iterator[Part]:
     table, (dependents, again) = actual.tables[finding.table], _dependents(finding, actual, contract)
     keeps = set(finding.about.found.columns) != set(finding.about.wanted.columns)
     keeps = keeps and _may_stay(finding, actual, contract)
@@ -105,7 +98,12 @@ def _steps(finding: Finding[WrongKey], actual: Schema, contract: Contract) -> It
 
 
 def _at_once(
-    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey], *, keeps: bool
+    finding: Finding[FoundPrimaryKey],
+    actual: Schema,
+    dependents: list[ForeignKey],
+    again: list[ForeignKey],
+    *,
+    keeps: bool,
 ) -> Iterator[Part]:
     key, old, name = finding.about.wanted, finding.about.found, finding.table
     table = actual.tables[name]
@@ -128,7 +126,7 @@ def _at_once(
         yield alter(Phase.FOREIGN_KEYS, each.table, title, add, touches=(name,))
 
 
-def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
+def _old_key(finding: Finding[FoundPrimaryKey], actual: Schema) -> tuple[str, Index]:
     """Return the name and definition of the unique constraint that keeps the old key."""
     name, table = finding.table, actual.tables[finding.table]
     unique = replace(finding.about.found, primary=False, deferrable=False, deferred=False)
@@ -136,7 +134,12 @@ def _old_key(finding: Finding[WrongKey], actual: Schema) -> tuple[str, Index]:
 
 
 def _online(
-    finding: Finding[WrongKey], actual: Schema, dependents: list[ForeignKey], again: list[ForeignKey], *, keeps: bool
+    finding: Finding[FoundPrimaryKey],
+    actual: Schema,
+    dependents: list[ForeignKey],
+    again: list[ForeignKey],
+    *,
+    keeps: bool,
 ) -> tuple[Step, ...] | None:
     """Return the steps that build both indexes, swap the keys under a brief lock, then validate foreign keys."""
     key, old, name = finding.about.wanted, finding.about.found, finding.table

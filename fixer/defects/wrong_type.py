@@ -9,6 +9,7 @@ zone, if different texts would become equal under a unique index, or if an index
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -16,9 +17,10 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Repair
+from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
+from fixer.repair.columns import untyped
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql.compose import Composable
@@ -39,7 +41,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         taken = fits(found.type, wanted.type) or (found.base and fits(found.base, wanted.type))
         if not taken and family(found.type) != family(wanted.type):
             finding = Finding(SLUG, POINT, about, f"{here} should be {wanted.type}, is {found.type}")
-            yield from misfits(finding, actual, contract)
+            why = untyped(wanted, actual)
+            yield from [replace(finding, repair=refuse(why))] if why else misfits(finding, actual, contract)
 
 
 def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Repair:

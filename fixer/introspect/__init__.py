@@ -107,11 +107,11 @@ def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tup
     return tuple(dict.fromkeys(twins)), rows[0][0]
 
 
-def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the labels of those of these types, as SQL spells them, that are enums."""
+def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
+    """Return the labels of those of these types, as SQL spells them, that are enums; None for what is no type."""
     choose = "SELECT set_config('pgmend.types', %s, true);\n"
     cursor.execute(choose + query("labels"), (json.dumps(list(types)),))
-    return {type_: tuple(each) for type_, each in cursor.fetchall()}
+    return {type_: None if each is None else tuple(each) for type_, each in cursor.fetchall()}
 
 
 def _read(

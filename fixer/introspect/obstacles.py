@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from fixer.model import obstacle as o
 
 _Maker = Callable[[str, o.Columns, str], o.Obstacle]  # of a name, the columns that it hangs on, and whether it acts
-SAID_TO_PERSONS = ("view", "bound", "dependent", "below", "apart")  # kinds whose names are not said to SQL
+SAID_TO_PERSONS = ("view", "bound", "dependent", "below", "apart", "loose")  # kinds whose names are not said to SQL
 
 
 def obstacle(kind: str, name: str, columns: o.Columns, enabled: str) -> o.Obstacle:
@@ -15,9 +16,10 @@ def obstacle(kind: str, name: str, columns: o.Columns, enabled: str) -> o.Obstac
     return _MAKERS[kind](name, columns, enabled)
 
 
-def _apart(name: str, columns: o.Columns, _: str) -> o.ApartIndex | o.ApartCheck:
+def _apart(name: str, columns: o.Columns, where: str) -> o.ApartIndex | o.ApartCheck:
     kind, _, told = columns[0].partition(" ")
-    return o.ApartCheck(name, told) if kind == "check" else o.ApartIndex(name, kind, told)
+    part, *expression = json.loads(where)
+    return o.ApartCheck(name, told, part, *expression) if kind == "check" else o.ApartIndex(name, kind, told, part)
 
 
 _MAKERS: Mapping[str, _Maker] = {
@@ -30,5 +32,6 @@ _MAKERS: Mapping[str, _Maker] = {
     "parted": lambda name, columns, enabled: o.PartitionKey(columns),
     "below": lambda name, columns, enabled: o.Below(name, enabled, columns),
     "apart": _apart,
+    "loose": lambda name, columns, facts: o.LooseKey(name, columns, *json.loads(facts)),
     "mute": lambda name, columns, enabled: o.MutePublication(name, columns),
 }

@@ -1,6 +1,6 @@
 """Constants in PostgreSQL's spelling, and which of them are one value: ``'600'::bigint`` is 600.
 
-Only literals are read, in casts to built-in types; no function is ever called, so now() is no constant.
+Only literals are read here, in casts to built-in types. What else is constant, the server may compute: 60 * 60.
 """
 
 from __future__ import annotations
@@ -19,7 +19,66 @@ _ARRAY = re.compile(r"ARRAY\[(.*)\]", re.DOTALL)
 _ITEM = re.compile(r"(?:'((?:[^',\\{}\"])*)'|([+-]?[\w.]+))")
 _TRUE, _FALSE = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 _THEN = re.compile(r"\(?now\(\) AT TIME ZONE ('[^']*')\)?")
+_NUMBERED = re.compile(r"'(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[+-]?[0-9]+(?: (?:day|mon|year)s?)?)'")
 _ZONED = re.compile(r"timezone\(('[^']*'), now\(\)\)")
+
+_TOKEN = re.compile(
+    r"(?P<literal>E?'(?:[^'\\]|''|\\.)*')|(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<word>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<operator>::|[-+*/%|&#<>=~!^@?]+)|[\s(),\[\]]",
+    re.DOTALL,
+)
+_OPERATORS = frozenset(["||", "+", "-", "*", "/", "%", "&", "|", "#", "~", "<<", ">>", "=", "<>", "<", ">", "<=", ">="])
+_CLOCKS = frozenset({"date", "interval"})
+_TYPES = frozenset(
+    re.findall(
+        r"\w+",
+        "bigint boolean bpchar bytea character double integer jsonb numeric precision real smallint text uuid varying",
+    )
+)
+_NUMBERS = frozenset({"integer", "double", "precision", "numeric"})
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        and array case coalesce else end false greatest least not null nullif or then true when
+        days hours mins months secs weeks years
+        """,
+    )
+)
+_FUNCTIONS = frozenset(  # built in and immutable, whatever their arguments
+    re.findall(
+        r"\w+",
+        """
+        abs ascii btrim ceil ceiling char_length chr floor initcap left length lower ltrim make_date make_interval md5
+        mod replace reverse right round rtrim sign split_part substr to_hex trunc upper
+        """,
+    )
+)
+_COMPUTED = frozenset({"integer", "numeric", "float", "text", "boolean", "jsonb", "uuid", "bytea"})
+
+
+def is_computable(text: str, family: str) -> bool:
+    """Return whether the server may compute a default of this family of types, and gets the same value at any time.
+
+    It has literals, built-in types, and built-in operators and functions that are immutable. All else, such as a
+    name in quotes or of a schema, may be the code of others, or depend on settings and the clock.
+    """
+    if family.removesuffix("[]") not in _COMPUTED and family not in _CLOCKS:
+        return False
+    types = _CLOCKS | _NUMBERS if family in _CLOCKS else _TYPES
+    operators = {"::", "=>"} | (frozenset("+-*/") if family in _CLOCKS else _OPERATORS)
+    place = 0
+    while place < len(text):
+        token = _TOKEN.match(text, place)
+        if token is None or (token["operator"] and token["operator"] not in operators):
+            return False
+        word = (token["word"] or "").lower()
+        if word and word not in types | _WORDS | _FUNCTIONS:
+            return False
+        if family == "date" and token["literal"] and not _NUMBERED.fullmatch(token["literal"]):
+            return False  # such as today, or a date in another order
+        place = token.end()
+    return True
 
 
 def same_value(one: str, other: str, family: str) -> bool:

@@ -83,7 +83,7 @@ class Finding(Generic[About]):
     `about` is what it concerns. `rows` and `sample` come from its probe, which `asks` composes when it is needed.
     With `only_with_rows`, it is a finding only if the probe finds rows. If it is `vouched`, a valid constraint already
     guarantees its rows, so the probe runs only if that is cheap or asked for. If it is `of_rows`, a table of size zero
-    cannot have it.
+    cannot have it. If it is `of_values`, its probe compares two values: rows mean that they differ.
     """
 
     slug: str
@@ -95,6 +95,7 @@ class Finding(Generic[About]):
     only_with_rows: bool = False
     vouched: bool = False
     of_rows: bool = False
+    of_values: bool = False
     rows: int = 0
     sample: tuple[tuple[str | None, ...], ...] = ()
     places: Places | None = field(default=None, compare=False, repr=False)

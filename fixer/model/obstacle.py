@@ -143,6 +143,7 @@ class ApartIndex(_Spelt):
     name: str
     kind: str  # contype of its constraint; without one, unique or index
     tail: str
+    part: str  # the partition, in SQL
 
     @property
     def _facts(self) -> _Facts:
@@ -155,10 +156,26 @@ class ApartCheck(_Spelt):
 
     name: str
     check: str
+    part: str  # the partition or heir, in SQL
+    expression: str
 
     @property
     def _facts(self) -> _Facts:
         return "apart", self.name, (f"check {self.check}",), "O"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LooseKey(_Spelt):
+    """A foreign key of a partition alone that is NOT ENFORCED, beside which the table can get no equal one."""
+
+    name: str
+    columns: Columns
+    target: str  # in SQL
+    removal: str  # the statement that drops it
+
+    @property
+    def _facts(self) -> _Facts:
+        return "loose", self.name, self.columns, "O"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -188,5 +205,6 @@ Obstacle = (
     | Below
     | ApartIndex
     | ApartCheck
+    | LooseKey
     | MutePublication
 )

@@ -126,6 +126,7 @@ class Schema:
     spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask for them
     twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # by missing table
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of enums that columns to come will have
+    lacking: frozenset[str] = frozenset()  # types that columns to come need, and that only a person can create
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:

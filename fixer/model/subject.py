@@ -1,7 +1,4 @@
-"""What a finding is about: a table, a column, a key, an index, a check, a sequence or a default row.
-
-Each subject carries what its repair needs, so that the types of a defect class show what it works with.
-"""
+"""What a finding is about: a table, a column, a key, an index, a check, a sequence or a default row."""
 
 from __future__ import annotations
 
@@ -129,6 +126,13 @@ class OfPrimaryKey(OfTable):
 
 
 @dataclass(frozen=True)
+class FoundPrimaryKey(OfPrimaryKey):
+    """The primary key that the contract wants, with the one found in its place."""
+
+    found: Index
+
+
+@dataclass(frozen=True)
 class OfIndex(OfTable):
     """An index or a unique constraint that the contract wants."""
 
@@ -246,6 +250,13 @@ class FoundForeignKey(OfForeignKey):
     """A foreign key that the contract wants, with the one found in its place."""
 
     found: ForeignKey
+
+
+@dataclass(frozen=True)
+class Misdirected(OfForeignKey):
+    """A foreign key that the contract wants, with the found ones on its columns, which reference something else."""
+
+    found: tuple[ForeignKey, ...]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Steps for the defaults of columns."""
+"""Steps for the defaults of columns, and columns whose types are missing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from fixer.model.step import Phase, Step
 from fixer.model.table import Column, QName
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
+
+
+def untyped(column: Column, actual: Schema) -> str:
+    """Return what a person does about the type of a column, if it is missing; empty if it is there, or will be."""
+    type_ = column.full_type
+    if type_ not in actual.lacking:
+        return ""
+    if not column.base:
+        return f"{column.name} is of the type {type_}, which does not exist: create it, then plan again"
+    domain = " ".join([f"CREATE DOMAIN {type_} AS {column.base}", *column.guards])
+    return f"{column.name} is of the domain {type_}, which does not exist: {domain}; then plan again"
 
 
 def set_default(table: QName, column: Column, actual: Schema) -> Step:

@@ -131,10 +131,12 @@ def test_a_right_that_is_missing_is_not_a_connection_that_fails(broken: Database
     for grant in ("", "GRANT USAGE ON SCHEMA fixer_journal TO {}", "GRANT SELECT ON fixer_journal.run TO {}"):
         with role(broken, *filter(None, [grant, grant and "GRANT USAGE ON SCHEMA fixer_journal TO {}"])) as auditor:
             ended = fixer("history", "--dsn", broken.seen_by(auditor))
+            ended.stderr = ended.stderr.replace(auditor, "auditor")
         said.append((ended.returncode, ended.stderr.partition(" could not be read: ")[2].strip()))
 
+    grant = 'let its owner run GRANT USAGE ON SCHEMA "fixer_journal" TO "auditor"'
     assert said[:2] == [
-        (2, "permission denied for schema fixer_journal (42501): have USAGE on schema fixer_journal granted."),
+        (2, f"permission denied for schema fixer_journal (42501): {grant}."),
         (2, "permission denied for table run (42501): have SELECT on fixer_journal.run granted."),
     ]
 

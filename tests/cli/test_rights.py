@@ -10,12 +10,16 @@ from urllib.parse import quote
 
 import psycopg2
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import DOMAIN
 
 from fixer import check
 from fixer.connect import _supervise, servers, snapshot
 from fixer.connect.servers import Server
+from fixer.connect.target import resolve
 from fixer.model.finding import UNREADABLE as UNREADABLE_ROWS
 from lab.database import HEALTHY, STORY, Database, lent, role
+from lab.laboratory import Laboratory
 from lab.process import fixer, running
 
 
@@ -155,3 +159,26 @@ def test_a_standby_is_not_repaired(standby: str) -> None:
 
     assert "standby" in ended.stderr
     assert ended.returncode == 2
+
+
+@pytest.mark.parametrize("away", ["the tables", "a type to come"])
+def test_a_schema_that_the_role_may_not_use_comes_with_the_statement_that_opens_it(
+    laboratory: Laboratory, away: str
+) -> None:
+    wanted = MetaData(schema="ap.p")
+    Table("k", wanted, Column("id", Integer, primary_key=True), Column("e", DOMAIN("em", Text, schema="do%m")))
+    with lent(laboratory.server(18), None) as database, role(database) as who:
+        database.run(
+            'CREATE SCHEMA "ap.p"; CREATE SCHEMA "do%m"; CREATE DOMAIN "do%m".em AS text;'
+            'CREATE TABLE "ap.p".k (id serial); INSERT INTO "ap.p".k VALUES (1)'
+        )
+        closed = "ap.p" if away == "the tables" else "do%m"
+        database.run(f'ALTER TABLE "ap.p".k OWNER TO {who}; GRANT USAGE ON SCHEMA "ap.p", "do%m" TO {who}')
+        database.run(f'REVOKE USAGE ON SCHEMA "{closed}" FROM {who}')
+        said = [each.message for each in check(resolve(database.seen_by(who)), wanted).findings]
+        way = f'GRANT USAGE ON SCHEMA "{closed}" TO "{who}"'
+        database.run(way)
+        opened = [each.message for each in check(resolve(database.seen_by(who)), wanted).findings]
+
+        assert way in "\n".join(said)
+        assert "could not be read" not in "\n".join(opened)

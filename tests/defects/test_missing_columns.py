@@ -8,6 +8,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -26,10 +28,13 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import DOMAIN, INT4RANGE, ExcludeConstraint
 
 import fixer
-from lab.database import Database, copied
+from fixer.connect.target import resolve
+from fixer.model.plan import MODES
+from lab.database import Database, copied, lent
+from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 
 WANTED = MetaData()
@@ -119,3 +124,42 @@ def test_a_column_under_unique_nulls_not_distinct_is_added(empty: Database, mode
     assert run.ok
     assert held
     assert slugs == {"missing-column", "missing-unique"}
+
+
+MADE = "CREATE DOMAIN {} AS character varying(9) NOT NULL CHECK (((VALUE)::text <> '50%'::text)); then plan again"
+TYPES = {
+    "a domain": ('"public".em', None, False, MADE),
+    "a domain of another schema": ('app."E.m"', "app", False, MADE),
+    "an array of a domain": ('"public".em[]', None, True, "create it, then plan again"),
+}
+STANDS = {
+    "column": "CREATE TABLE k (id serial PRIMARY KEY, x integer)",
+    "table": "",
+    "other type": "CREATE TABLE k (id serial PRIMARY KEY, m text DEFAULT 'a', x integer)",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("missing", STANDS)
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_type_that_does_not_exist_is_for_a_person_who_gets_its_statement(
+    laboratory: Laboratory, kind: str, missing: str, mode: str
+) -> None:
+    type_, schema, many, way = TYPES[kind]
+    domain = DOMAIN("E.m" if schema else "em", String(9), check="VALUE <> '50%'", not_null=True, schema=schema)
+    wanted = contract(
+        k=(key(), Column("m", ARRAY(domain) if many else domain, server_default="{}" if many else "a"), integer("x")),
+        p=(key(),),
+    )
+    with lent(laboratory.server(18), None) as database:
+        database.run(f"CREATE SCHEMA app; {STANDS[missing]}")
+        found = fixer.check(resolve(database.dsn), wanted).findings
+        refusals = {each.slug: each.repair.refusal for each in found if each.repair.refusal}
+        what = "type" if many else "domain"
+
+        assert len(refusals) == 1
+        assert f"m is of the {what} {type_}, which does not exist: {way.format(type_)}" in refusals.popitem()[1]
+        if not many:
+            database.run(way.format(type_).partition(";")[0])
+            if missing != "other type":
+                fixer.apply(resolve(database.dsn), wanted, mode=mode, allow_hazards="all")

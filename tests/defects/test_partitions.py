@@ -10,8 +10,10 @@ import sqlalchemy
 from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData
 
 import fixer
+from fixer.connect.target import resolve
+from fixer.errors import NeedsPermission
 from fixer.model.plan import MODES
-from lab.database import Database
+from lab.database import Database, lent
 from lab.examples.models import contract, integer, key, once_called, text
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -217,3 +219,67 @@ def test_orphans_of_a_partitioned_table_come_back_under_a_key_that_lies(laborato
     wanted = contract(users=(key(),), p=(key(), integer("u", ForeignKey("users.id"))))
 
     assert [outcome(laboratory, wanted, made, mode) for mode in ("atomic", "online")] == ["mended", "mended"]
+
+
+HALVES = (
+    "CREATE TABLE p(id serial, v text) PARTITION BY RANGE (id);"
+    'CREATE SCHEMA "o.d%";'
+    'CREATE TABLE "o.d%"."p.1" PARTITION OF p FOR VALUES FROM (0) TO (100) PARTITION BY HASH (id);'
+    'CREATE TABLE leaf PARTITION OF "o.d%"."p.1" FOR VALUES WITH (MODULUS 1, REMAINDER 0);'
+    "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200); ALTER TABLE p ADD PRIMARY KEY (id);"
+)
+NEITHER = (
+    "INSERT INTO p VALUES (1, NULL), (2, 'b'), (101, NULL), (102, NULL), (103, 'x'); SELECT setval('p_id_seq', 199)"
+)
+ALONE = {
+    "a unique index that rows collide in": ("CREATE UNIQUE INDEX u ON p2 (v)", True),
+    "a unique of the other partition": ("CREATE UNIQUE INDEX u ON leaf (v)", False),
+    "a constraint of a partition of a partition": (
+        "ALTER TABLE leaf ADD UNIQUE (v); UPDATE p SET v = 'x' WHERE id = 2",
+        True,
+    ),
+    "a partial index without these rows": ("CREATE UNIQUE INDEX u ON p2 (v) WHERE id > 102", False),
+    "an index over an expression": ("CREATE UNIQUE INDEX u ON p2 (lower(v))", True),
+    "an index that is not unique": ("CREATE INDEX u ON p2 (v)", False),
+    "a check that refuses the value": ("ALTER TABLE leaf ADD CONSTRAINT odd CHECK (v <> 'x')", True),
+    "a check of a middle partition": ('ALTER TABLE "o.d%"."p.1" ADD CHECK (v LIKE \'%b\')', True),
+    "a check that takes the value": ("ALTER TABLE leaf ADD CHECK (v IN ('b', 'x'))", False),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("alone", ALONE)
+def test_what_a_partition_alone_would_refuse_is_foreseen(laboratory: Laboratory, alone: str, mode: str) -> None:
+    statement, refused = ALONE[alone]
+    wanted = contract(p=(key(), text("v", nullable=False, server_default="x")))
+    with lent(laboratory.server(18), None) as database:
+        database.run(f"{HALVES} {NEITHER}; {statement}")
+        try:
+            fixer.apply(resolve(database.dsn), wanted, mode=mode, allow_hazards="all")
+            said = ""
+        except NeedsPermission as error:
+            said = str(error)
+
+        assert ("would refuse the contract's value" in said or "write other values" in said) == refused, said
+        assert database.ask("SELECT count(*) FROM p WHERE v IS NULL") == (3 if refused else 0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stands", ["", "REFERENCES o"])
+def test_a_key_that_a_partition_alone_does_not_enforce_is_foreseen(
+    laboratory: Laboratory, stands: str, mode: str
+) -> None:
+    wanted = contract(p=(key(), integer("o_id", ForeignKey("t.id"))), t=(key(),))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE t(id serial PRIMARY KEY); CREATE TABLE o(id serial PRIMARY KEY);"
+            + parted(f"id serial PRIMARY KEY, o_id integer {stands}")
+            + 'ALTER TABLE p0 ADD CONSTRAINT "o.d%" FOREIGN KEY (o_id) REFERENCES t NOT ENFORCED'
+        )
+        way = 'ALTER TABLE public.p0 DROP CONSTRAINT "o.d%"'
+        with pytest.raises(NeedsPermission) as refused:
+            fixer.apply(resolve(database.dsn), wanted, mode=mode, allow_hazards="all")
+        database.run(way)
+        fixer.apply(resolve(database.dsn), wanted, mode=mode, allow_hazards="all")
+
+        assert f"alone is NOT ENFORCED, and would have to go first: {way}" in str(refused.value)

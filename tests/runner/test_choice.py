@@ -195,3 +195,64 @@ def test_references_are_not_looked_for_while_their_type_is_left_out(
 
         assert {left.slug for left in run.plan.left} == {"incompatible-foreign-key-type", "missing-foreign-key"}
         assert [record.getMessage() for record in caplog.records] == []
+
+
+OLD_KEYS = {
+    "a key on a column that the contract lacks": (
+        "CREATE TABLE k (id serial, code text PRIMARY KEY, m integer); INSERT INTO k (code) VALUES ('a'), ('b')",
+        "wrong-primary-key",
+    ),
+    "a key over more columns": (
+        "CREATE TABLE k (id serial, n integer, m integer, PRIMARY KEY (n, id)); INSERT INTO k (n) VALUES (1), (2)",
+        "wrong-primary-key",
+    ),
+    "a key whose successor is missing": (
+        "CREATE TABLE k (code text PRIMARY KEY, m integer); INSERT INTO k (code) VALUES ('a'), ('b')",
+        "missing-key-column",
+    ),
+    "a key whose successor cannot be unique": (
+        "CREATE TABLE k (id serial, code text PRIMARY KEY, m integer); SELECT nextval('k_id_seq');"
+        "INSERT INTO k (id, code) VALUES (1, 'a'), (1, 'b')",
+        "duplicate-key",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("old", OLD_KEYS)
+def test_columns_of_a_key_that_stays_stay_not_null(laboratory: Laboratory, old: str, mode: str) -> None:
+    breaks, skipped = OLD_KEYS[old]
+    wanted = contract(k=(key(), integer("n"), integer("m", index=True)))
+    with lent(laboratory.server(18), None) as database:
+        database.run(breaks)
+        before = database.ask("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p'")
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=[skipped], allow_hazards="all")
+
+        assert {skipped, "rogue-not-null"} <= {left.slug for left in run.plan.left}
+        assert before == database.ask("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p'")
+        assert database.ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_k_m'").endswith("(m)")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_key_is_replaced_although_its_columns_stay_not_null(laboratory: Laboratory, mode: str) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE k (id serial, code text PRIMARY KEY); INSERT INTO k (code) VALUES ('a')")
+        run = apply(
+            resolve(database.dsn), contract(k=(key(),)), mode=mode, skip=["rogue-not-null"], allow_hazards="all"
+        )
+
+        assert {"rogue-not-null"} == {left.slug for left in run.plan.left}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_foreign_key_that_stays_keeps_the_key_it_references(laboratory: Laboratory, mode: str) -> None:
+    wanted = contract(p=(key(),), o=(key(),), k=(key(), integer("p_id", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id serial PRIMARY KEY); CREATE TABLE o (id serial, n integer PRIMARY KEY);"
+            "CREATE TABLE k (id serial PRIMARY KEY, p_id integer REFERENCES o (n))"
+        )
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["wrong-foreign-key-target"], allow_hazards="all")
+
+        assert "wrong-foreign-key-target" in {left.slug for left in run.plan.left}
+        assert database.ask("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f'") == "o"

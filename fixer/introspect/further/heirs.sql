@@ -47,10 +47,12 @@ SELECT 'below', u.root, format('foreign key %s of %s', k.conname, k.conrelid::re
   JOIN pointing k ON k.confrelid = u.oid
  WHERE u.partition AND u.oid NOT IN (SELECT oid FROM wanted)
  UNION ALL
--- And what would become one with a key, an index or a check of its root, and go with it.
+-- And what would become one with a key, an index or a check of its root, and go with it; each with its partition, a
+-- check with its expression as well.
 SELECT 'apart', u.root, format('index %s', x.oid::regclass),
        ARRAY[coalesce(k.contype::text, CASE WHEN i.indisunique THEN 'unique' ELSE 'index' END)
-             || regexp_replace(pg_catalog.pg_get_indexdef(x.oid), '^.*? USING ', ' USING ')], 'O'
+             || regexp_replace(pg_catalog.pg_get_indexdef(x.oid), '^.*? USING ', ' USING ')],
+       jsonb_build_array(u.oid::regclass)::text
   FROM under u
   JOIN pg_catalog.pg_index i ON i.indrelid = u.oid
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid AND NOT x.relispartition
@@ -58,9 +60,21 @@ SELECT 'apart', u.root, format('index %s', x.oid::regclass),
  WHERE u.partition
  UNION ALL
 SELECT 'apart', u.root, format('check %s of %s', k.conname, u.oid::regclass), ARRAY['check ' || k.conname],
-       'O'
+       jsonb_build_array(u.oid::regclass, pg_catalog.pg_get_expr(k.conbin, k.conrelid))::text
   FROM under u
   JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'c' AND k.coninhcount = 0
+ UNION ALL
+-- Foreign keys of a partition alone that are NOT ENFORCED (PostgreSQL 18), each with the table that it references
+-- and the statement that drops it.
+SELECT 'loose', u.root, format('foreign key %s of %s', k.conname, u.oid::regclass),
+       ARRAY (SELECT a.attname::text FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = u.oid AND a.attnum = ANY (k.conkey)),
+       jsonb_build_array(k.confrelid::regclass,
+                         format('ALTER TABLE %s DROP CONSTRAINT %I', u.oid::regclass, k.conname))::text
+  FROM under u
+  JOIN pg_catalog.pg_constraint k ON k.conrelid = u.oid AND k.contype = 'f' AND k.conparentid = 0
+        AND to_jsonb(k) ->> 'conenforced' = 'false'
+ WHERE u.partition
  UNION ALL
 -- By which columns a partition is partitioned further: as ../queries/obstacles.sql asks of the root.
 SELECT 'parted', u.root, 'partition key of ' || u.oid::regclass,

@@ -9,6 +9,7 @@ from functools import partial
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
+from fixer.model.obstacle import LooseKey
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, RefusalError, Step
 from fixer.model.subject import StrandedColumn
@@ -41,6 +42,7 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
     table, parent = actual.tables.get(key.table), actual.tables.get(key.target)
     if parent and parent.covers_by_period(key.target_columns):
         raise RefusalError(_by_period(key))
+    _beside_loose(key, actual)
     name = ddl.free_constraint_name(table, actual, key.table, key.name, index=False)
     title = f"add the foreign key from {key.table.name}.{', '.join(key.columns)} to {ends_at(key)}"
     step = alter(
@@ -55,6 +57,14 @@ def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:
         step,
         effect=replace(step.effect, rows=table.estimated_rows if table else 0),
     ).online_as(references.foreign_key(name, key, actual, title))
+
+
+def _beside_loose(key: ForeignKey, actual: Schema) -> None:
+    """Raise RefusalError if a partition alone has the key NOT ENFORCED."""
+    target = ".".join(map(as_needed, key.target))
+    for each in actual.tables[key.table].obstacles if key.table in actual.tables else ():
+        if isinstance(each, LooseKey) and {*each.columns} == {*key.columns} and each.target == target:
+            raise RefusalError(f"the {each.name} alone is NOT ENFORCED, and would have to go first: {each.removal}")
 
 
 def _by_period(key: ForeignKey) -> str:

@@ -10,17 +10,20 @@ from functools import partial
 from fixer.model.contract import Contract
 from fixer.model.expression import canonical, names_column, tail_of
 from fixer.model.finding import Probe
+from fixer.model.obstacle import ApartCheck, ApartIndex
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
 from fixer.repair.constraints.checks import spelt as spelt_check
 from fixer.repair.probe import shown
 from fixer.sql import compose as q
 from fixer.sql import uniques
-from fixer.sql.compose import SQL, Composable, Composed, Identifier
+from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.following import orphaned
 
 Refused = tuple[str, Callable[[], Probe]]
 _LABEL = re.compile(r"('(?:[^']|'')*')::.+", re.DOTALL)  # a literal in a cast to its enum
+_UNIQUE = ("p", "u", "unique")  # kinds of indexes of single partitions
+_ANYWHERE = SQL("true")
 _NEW, _ALIKE = SQL("t.pgmend_new"), SQL("t.pgmend_alike")
 
 
@@ -41,11 +44,29 @@ class Rewriting:
         wanted = contract.tables[self.table.name]
         for index in self._uniques(wanted):
             yield f"{uniques.spelt(index)} ({index.name})", partial(self._alike, index)
+        yield from self._refused_apart()
         for check in self._checks(wanted):
             yield f"CHECK {spelt_check(check)} ({check.name})", partial(self._broken, check)
         for key in self._keys(wanted, actual):
             what = f"FOREIGN KEY ({', '.join(key.columns)}) ({key.name})"
             yield what, partial(self._parentless, key, actual, contract)
+
+    def _refused_apart(self) -> Iterator[Refused]:
+        """Yield what partitions alone may refuse."""
+        for each in self.table.obstacles:
+            if isinstance(each, ApartIndex) and each.kind in _UNIQUE:
+                tail, what = tail_of(each.tail.strip()), f"the {each.name} of {each.part} alone"
+                alike = "NULLS NOT DISTINCT" in tail.options
+                index = Index(each.name, tail.elements, each.tail.strip(), nulls_not_distinct=alike)
+                named, asks = filter(tail.names, self.table.columns), partial(self._alike, index, _within(each.part))
+            elif isinstance(each, ApartCheck):
+                what, check = f"the {each.name} alone", Check(each.check, each.expression, ())
+                named = filter(partial(names_column, each.expression), self.table.columns)
+                asks = partial(self._broken, check, _within(each.part))
+            else:
+                continue
+            if self._concern({*named}):
+                yield what, asks
 
     def _uniques(self, wanted: Table) -> Iterator[Index]:
         """Yield the uniques, found and wanted, that the new cells concern."""
@@ -104,8 +125,8 @@ class Rewriting:
             rows = SQL("(SELECT t.tableoid, t.ctid, {}, t.pgmend_new FROM {}) AS t").format(cells, rows)
         return rows
 
-    def _alike(self, index: Index) -> Probe:
-        """Return the probe for rows that would share the values of a unique with another row."""
+    def _alike(self, index: Index, within: Composable = _ANYWHERE) -> Probe:
+        """Return the probe for rows that would share the values of a unique with another row `within` a part."""
         cells, rows = uniques.compared(index), self._rows()
         late = [self.fills and column in self.cells for column in index.columns]
         filled = [
@@ -115,6 +136,7 @@ class Rewriting:
         bound = tail_of(index.tail).condition.strip()
         where = [
             SQL("EXISTS (SELECT FROM {} WHERE {})").format(rows, _NEW),  # asked once: else nothing is sorted
+            within,
             *([] if index.nulls_not_distinct else filled),
             *([SQL("({})").format(SQL(bound))] if bound else []),
         ]
@@ -123,11 +145,12 @@ class Rewriting:
         )
         return self._probe(source, SQL("{} > 1").format(_ALIKE))
 
-    def _broken(self, check: Check) -> Probe:
-        """Return the probe for rows that satisfy a check today and would break it."""
+    def _broken(self, check: Check, within: Composable = _ANYWHERE) -> Probe:
+        """Return the probe for rows `within` a part that satisfy a check today and would break it."""
         expression = SQL("({})").format(SQL(check.expression))
         sound = q.all_of([SQL("({})").format(self.where), SQL("{} IS NOT FALSE").format(expression)])
-        return self._probe(replace(self, where=sound)._rows(), SQL("NOT {}").format(expression))
+        broken = q.all_of([within, SQL("NOT {}").format(expression)])
+        return self._probe(replace(self, where=sound)._rows(), broken)
 
     def _parentless(self, key: ForeignKey, actual: Schema, contract: Contract) -> Probe:
         """Return the probe for rows that would reference no parent, the default rows included."""
@@ -145,6 +168,12 @@ class Rewriting:
 
     def _probe(self, source: Composable, condition: Composable) -> Probe:
         return Probe(source, q.all_of([_NEW, condition]), shown(self.table), costly=True)
+
+
+def _within(part: str) -> Composed:
+    """Return the condition that a row lies in a partition, or below it."""
+    tree = SQL("(SELECT relid FROM pg_catalog.pg_partition_tree({}::pg_catalog.regclass))").format(Literal(part))
+    return SQL("t.tableoid IN {}").format(tree)
 
 
 def _is_known(column: Column | None) -> bool:
