@@ -22,7 +22,9 @@ from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.following import Before
 
+_Today = Mapping[bool, Mapping[str, Composable]]  # by whether it is for an early step; by the name of a table
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
 _CIRCLE = (
@@ -73,10 +75,10 @@ def _circles(session: Session, steps: list[Step], future: Schema) -> Mapping[_Sa
     asked = [step for step in steps if step.closed is not None]
     if not asked:
         return {}
-    each = []
+    today, each = _today(future), []
     for number, step in enumerate(asked):
-        shown = _today(future, early=step.phase < Phase.CONVERT)
-        each.append(SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), shown)))
+        circle = _with(step.closed or SQL("false"), today, early=step.phase < Phase.CONVERT)
+        each.append(SQL("SELECT {}, ({})").format(Literal(number), circle))
     closed = [asked[number] for number, closed in session.ask(together(each)) if closed]
     return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
 
@@ -87,12 +89,13 @@ def _names(tables: Iterable[QName]) -> str:
 
 def _needed(session: Session, steps: list[Step], comparison: Comparison) -> Mapping[_Same, str]:
     """Return the steps that would move a default row of the contract, each with the reason to refuse it."""
-    asked, each = [*_needs(steps, comparison)], []
+    asked, each, today = [*_needs(steps, comparison)], [], _today(comparison.future)
     for number, (step, row, identity) in enumerate(asked):
-        shown, table = _today(comparison.future, early=step.phase < Phase.CONVERT), comparison.future.tables[step.table]
+        table = comparison.future.tables[step.table]
         same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
-        rows = _with(SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes), shown)
+        those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
+        rows = _with(those, today, early=step.phase < Phase.CONVERT)
         each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
     going = [asked[number] for number, goes in session.ask(together(each)) if goes] if asked else []
     return {
@@ -136,13 +139,13 @@ def _same(step: Step) -> _Same:
 
 def _question(steps: list[Step], future: Schema) -> Composable:
     """Return the SELECT for the number of each step and its rows."""
-    shown = {early: _today(future, early=early) for early in {step.phase < Phase.CONVERT for step in steps}}
+    today = _today(future)
     each = [
         SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
             Literal(number),
             Literal(-1 if step.effect.moves else number),
-            _with(q.name(step.table), shown[step.phase < Phase.CONVERT]),
-            _with(step.expects or SQL("false"), shown[step.phase < Phase.CONVERT]),
+            _with(q.name(step.table), today, early=step.phase < Phase.CONVERT),
+            _with(step.expects or SQL("false"), today, early=step.phase < Phase.CONVERT),
         )
         for number, step in enumerate(steps)
     ]
@@ -152,11 +155,15 @@ def _question(steps: list[Step], future: Schema) -> Composable:
     ).format(together(each))
 
 
-def _today(future: Schema, *, early: bool) -> Mapping[str, Composable]:
-    """Return the rows of today in place of each table that the plan renames or changes before a step.
+def _today(future: Schema) -> _Today:
+    """Return the rows of today in place of each table that the plan renames or changes, for early and later steps.
 
-    An `early` step sees the new names, but neither new columns nor new types.
+    An early step sees the new names, but neither new columns nor new types.
     """
+    return {early: _rows_of(future, early=early) for early in (False, True)}
+
+
+def _rows_of(future: Schema, *, early: bool) -> Mapping[str, Composable]:
     seen = (_early(table) if early else replace(table, leaving=()) for table in future.tables.values())
     changed = (table for table in seen if not q.is_stored(table))
     return {repr(q.name(table.name)): _shown(table) for table in changed}
@@ -172,10 +179,12 @@ def _early(table: Table) -> Table:
     return replace(table, leaving=(), columns=columns)
 
 
-def _with(statement: Composable, shown: Mapping[str, Composable]) -> Composable:
+def _with(statement: Composable, today: _Today, *, early: bool) -> Composable:
+    """Return a statement that reads the rows of today."""
+    early = early or isinstance(statement, Before)
     if isinstance(statement, q.Composed):
-        return q.Composed([_with(part, shown) for part in statement])
-    return shown.get(repr(statement), statement)
+        return q.Composed([_with(part, today, early=early) for part in statement])
+    return today[early].get(repr(statement), statement)
 
 
 def _announced(finding: Finding, found: Mapping[_Same, int], barred: Mapping[_Same, str]) -> Finding:

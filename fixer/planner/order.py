@@ -12,7 +12,7 @@ from fixer.model.report import Comparison
 from fixer.model.step import Hazard, Phase, Room, Step
 from fixer.model.table import QName
 from fixer.planner.triggers import quietly, while_asleep
-from fixer.repair.rows import filling
+from fixer.repair.rows import announcing, filling
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -60,10 +60,13 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
                 dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
             )
             past += [key] if step.effect.writes_rows else []
-    done = set[_Same]()
+    done, told = set[_Same](), set[_Same]()
     for key, step in sorted(seen.items(), key=lambda item: item[1].phase):
-        yield from (seen[lead] for lead in leads[key] if lead not in done and step.effect.moves)
-        yield step
+        ahead = [lead for lead in leads[key] if lead not in done and step.effect.moves]
+        for each in (*ahead, key):
+            # Of a step that is repeated, the first is announced with all its rows.
+            yield announcing(seen[each], 0) if each in told and seen[each].effect.moves else seen[each]
+            told.add(each)
         done.add(key)
 
 

@@ -10,6 +10,16 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 
 
+class Before(Composed):
+    """A condition over tables as they are before the plan converts or adds a column, whatever stands around it."""
+
+
+def before(table: QName, condition: Composable) -> Before:
+    """Return the condition that the row, whatever it has become, fulfilled another one then."""
+    then = SQL("SELECT t.tableoid, t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
+    return Before([SQL("(t.tableoid, t.ctid) IN ("), then, SQL(")")])
+
+
 def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
     """Return the condition that the row has no parent; `parents` may stand in for the parent table."""
     given = q.not_null(key.columns)

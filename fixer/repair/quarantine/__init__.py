@@ -10,13 +10,13 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.quarantine.circles import around
-from fixer.repair.quarantine.going import after, by_turns, of_part, together
+from fixer.repair.quarantine.going import after, by_turns, expected, of_part, seen, together
 from fixer.repair.quarantine.leaving import move, move_jointly
 from fixer.repair.rows import Going, Rivals, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.following import Turns, orphaned, truly_orphaned, under
+from fixer.sql.following import Turns, orphaned, truly_orphaned
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Mover:
                 yield from self._settle(phase, key, after(key, going, itself_stays=key in released))
         yield move(phase, self.actual.tables[table], going, guards)
         for key in (key for key in missing if key not in followed):
-            yield from self.orphans(key, rows=0, after_those=going.expected)
+            yield from self.orphans(key, rows=0, after_those=seen(phase, table, going))
 
     def _leave_together(
         self, phase: Phase, tables: Sequence[QName], going: Going, kept: tuple[str, ...]
@@ -89,7 +89,7 @@ class Mover:
         yield from move_jointly(phase, self.actual, leaving, turns.circle(going.expected), others)
         for name in tables:
             for key in (key for key in there[name][1] if key not in inside):
-                yield from self.orphans(key, rows=0, after_those=leaving[name].expected)
+                yield from self.orphans(key, rows=0, after_those=seen(phase, name, leaving[name]))
 
     def _followers(self, phase: Phase, table: QName, kept: tuple[str, ...] = ()) -> list[ForeignKey]:
         """Return the foreign keys by which rows follow those of a table to quarantine."""
@@ -128,7 +128,7 @@ class Mover:
             )
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
-        expects = None if after_those is None else SQL("({} OR {})").format(condition, under(key, after_those))
+        expects = expected(key, condition, after_those, self.actual, self.contract)
         going = Going(condition, reason, rows, find=find, expects=expects)
         for part in self._settle(Phase.ORPHANS, key, going):
             step = part.atomic

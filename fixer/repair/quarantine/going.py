@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fixer.model.contract import Contract
+from fixer.model.schema import Schema
+from fixer.model.step import Phase
 from fixer.model.table import ForeignKey, QName
+from fixer.repair.constraints.foreign_keys import old_text_key
 from fixer.repair.rows import Going
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Literal
-from fixer.sql.following import Turns, reason_after, reason_of, reason_under, under, with_descendants
+from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.following import Turns, before, reason_after, reason_of, reason_under, under, with_descendants
+from fixer.sql.types import family
 
 
 def together(going: Going, keys: Sequence[ForeignKey]) -> Going:
@@ -45,3 +50,29 @@ def of_part(part: QName, going: Going) -> Going:
     there = SQL("t.tableoid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) p) AND ({})")
     condition, expects = (there.format(Literal(q.quoted(part)), each) for each in (going.condition, going.expected))
     return replace(going, condition=condition, expects=expects, find=None)
+
+
+def seen(phase: Phase, table: QName, going: Going) -> Composable:
+    """Return the condition for rows that go, for later steps: it sees the table as it was when they went."""
+    return before(table, going.expected) if phase < Phase.CONVERT else going.expected
+
+
+def expected(
+    key: ForeignKey, orphans: Composable, after_those: Composable | None, actual: Schema, contract: Contract
+) -> Composable | None:
+    """Return the condition that rows fulfil before anything moves that will be orphans; None if it is the same then.
+
+    `after_those` is the condition for parents that will have gone. A reference that is mapped has only its text then.
+    """
+    column = actual.tables[key.table].columns.get(key.columns[0]) if key.table in actual.tables else None
+    mapped = column.mapped if column and family(column.type) == "integer" and key.target in actual.tables else None
+    legacy = old_text_key(key, mapped, actual, contract) if mapped else None
+    if mapped and legacy:
+        text, parent = q.column(mapped), q.name(key.target)
+        orphans = SQL("{0} IS NOT NULL AND NOT EXISTS (SELECT FROM {1} AS p WHERE {2}::text = {0}::text)").format(
+            text, parent, q.column(legacy, "p")
+        )
+        lost = after_those or SQL("false")
+        gone = SQL("SELECT {}::text FROM {} AS t WHERE {}").format(q.column(legacy), parent, lost)
+        return SQL("(({}) OR {}::text IN ({}))").format(orphans, text, gone)
+    return None if after_those is None else SQL("({} OR {})").format(orphans, under(key, after_those))
