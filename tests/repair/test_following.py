@@ -221,6 +221,29 @@ def test_a_row_that_goes_for_two_reasons_counts_once_whatever_its_table_is_calle
     assert moved(run) == {"pet": 3}
 
 
+FITTING = MetaData()
+Table("p", FITTING, Column("id", Integer, primary_key=True), Column("n", Integer))
+Table("c", FITTING, Column("id", Integer, primary_key=True), Column("p_id", ForeignKey("p.id"), nullable=False))
+Table("d", FITTING, Column("id", Integer, primary_key=True), Column("c_id", ForeignKey("c.id"), nullable=False))
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_what_follows_a_row_that_does_not_fit_is_counted_although_its_key_is_missing(
+    database: Database, mode: str
+) -> None:
+    database.run(
+        "CREATE TABLE p (id serial PRIMARY KEY, n text); INSERT INTO p (n) VALUES ('1'), ('x');"
+        "CREATE TABLE c (id serial PRIMARY KEY, p_id integer NOT NULL); INSERT INTO c (p_id) VALUES (1), (2), (2);"
+        "CREATE TABLE d (id serial PRIMARY KEY, c_id integer NOT NULL REFERENCES c);"
+        "INSERT INTO d (c_id) VALUES (1), (3)"
+    )
+    plan = fixer.plan(resolve(database.dsn), FITTING, mode=mode)
+    run = fixer.apply(resolve(database.dsn), FITTING, plan=plan, allow_hazards="all")
+
+    assert announced(plan) == {"p": 1, "c": 2, "d": 1}
+    assert moved(run) == {"p": 1, "c": 2, "d": 1}
+
+
 LOWER = MetaData()
 _NAMES = Table("account", LOWER, Column("id", Integer, primary_key=True), Column("name", Text), Column("gone", Text))
 Index("one_name", func.lower(_NAMES.c.name), unique=True)
