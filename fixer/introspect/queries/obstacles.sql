@@ -101,6 +101,21 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
  WHERE h.ruled IS NULL OR h.ruled = h.relation
  GROUP BY h.classid, h.objid, h.relation
  UNION ALL
+-- What depends on a key: a view that groups by it, or an ON CONFLICT that names it; on a partition's, whose key goes with
+-- its root's.
+SELECT 'needing', c.oid, pg_catalog.pg_describe_object(
+           CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_catalog.pg_class'::regclass END,
+           coalesce(r.ev_class, d.objid), 0),
+       array_agg(DISTINCT coalesce(above.conname, k.conname)::text), 'O', 0, NULL
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_constraint k ON k.oid = d.refobjid AND k.contype IN ('p', 'u', 'x')
+  LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+  LEFT JOIN pg_catalog.pg_constraint above ON above.oid = k.conparentid
+  JOIN wanted c ON c.oid = coalesce(above.conrelid, k.conrelid)
+ WHERE d.refclassid = 'pg_catalog.pg_constraint'::regclass
+   AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass)
+ GROUP BY c.oid, d.classid, d.objid, r.oid, r.ev_class
+ UNION ALL
 -- By which columns a table is partitioned: their types stay, and its keys have them (none: an expression).
 SELECT 'parted', t.partrelid, 'partition key',
        ARRAY (SELECT coalesce(a.attname::text, '') FROM unnest(t.partattrs::int2[]) AS u (num)
