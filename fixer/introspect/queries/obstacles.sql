@@ -26,10 +26,15 @@
           AND d.objsubid > 0
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
 -- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
--- and what the function returns or whether it may refuse, as its source says without strings and comments.
+-- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
+-- fire for an INSERT: whether it raises an exception before anything else.
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
+                UNION ALL
+               SELECT 'refuses'
+                WHERE g.tgqual IS NULL AND g.tgtype & 68 = 4 AND b.body !~* '\mexception\s+when\M' AND b.body ~*
+                      '^\s*(declare\M((?!\mbegin\M).)*)?\mbegin\s+raise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'when' WHERE g.tgqual IS NOT NULL
                 UNION ALL
@@ -45,7 +50,7 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
          FROM pg_catalog.pg_proc f
          JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
         WHERE f.oid = g.tgfoid
-       OFFSET 0) b ON g.tgtype & 67 = 3
+       OFFSET 0) b ON g.tgtype & 67 = 3 OR g.tgtype & 68 = 4
  WHERE NOT g.tgisinternal
  UNION ALL
 SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
