@@ -32,3 +32,11 @@ def test_texts_that_mean_nobody_are_settled_although_the_new_key_is_missing(
     laboratory: Laboratory, orphans: str, mode: str
 ) -> None:
     assert outcome(laboratory, wanted(orphans), MADE, mode) == "mended"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_texts_that_mean_nobody_come_back_under_a_key_that_lies(laboratory: Laboratory, mode: str) -> None:
+    keys = "ALTER TABLE users ADD PRIMARY KEY (user_id); ALTER TABLE trades ADD FOREIGN KEY (user_id) REFERENCES users;"
+    made = MADE.replace("INSERT INTO trades", f"{keys} SET session_replication_role = replica; INSERT INTO trades")
+
+    assert outcome(laboratory, wanted("quarantine"), made, mode) == "mended"
