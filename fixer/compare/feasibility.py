@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
-from fixer.model.obstacle import Below, MutePublication
+from fixer.model.obstacle import Below, MutePublication, Needing
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.table import Check, ForeignKey, Index, Table
@@ -47,6 +47,9 @@ def _forbidden(step: Step, future: Schema) -> str:
     table = future.tables.get(step.table)
     if table is None:
         return ""
+    needed = (o.name for o in table.obstacles if isinstance(o, Needing) and step.drops in o.constraints)
+    if name := next(needed, None):
+        return f"the {name} depends on {step.drops}: drop it, and create it again afterwards"
     if table.heirs and (step.effect.moves or step.shape.restores or step.shape.respells):
         return f"others INHERIT from {table.name}, and it shows their rows without all their columns"
     made = [c for c in step.shape.restores if c in table.columns and table.columns[c].generated]

@@ -69,7 +69,8 @@ def repair(finding: Finding[FoundForeignKey], actual: Schema, contract: Contract
     if key.enforced and retyped_in(key, actual):  # its triggers have other names afterwards
         return Repair.of(reproved(key, actual))
     if not by_triggers:
-        return Repair.of(exchange(wanted, (key,), "only a superuser may enable its triggers", actual))
+        why = "only a superuser may enable its triggers" if key.enforced else "it is NOT ENFORCED"
+        return Repair.of(exchange(wanted, (key,), why, actual))
     return Repair.of(enable_triggers(Phase.FOREIGN_KEYS, key.table, f"foreign key {key.name}", key.disabled_triggers))
 
 

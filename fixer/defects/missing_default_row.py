@@ -15,9 +15,9 @@ from fixer.model.contract import Contract, TableHints
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Effect, Lock, Phase, Repair, Shape, Step, refuse
+from fixer.model.step import Effect, Lock, Part, Phase, Repair, Shape, Step, refuse
 from fixer.model.subject import OfDefaultRow
-from fixer.model.table import Column, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
@@ -67,8 +67,17 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
     brought = [c.name for c in contract.tables[name].columns.values() if c.generates and c.name in row]
     counted = (advance(name, column, None) for column in brought)
     ahead = (replace(part.atomic, phase=Phase.ORPHANS).online_as(part.online) for part in counted)
-    room = (anchor(name, column, held(name, column, actual, contract.schema), rows=1) for column in numbered)
+    room = (_room(name, column, actual, contract) for column in numbered)
     return Repair.of((*room, step, *ahead))
+
+
+def _room(name: QName, column: str, actual: Schema, contract: Contract) -> Part:
+    """Return the step that finds a number for the row; online, after a column that the plan numbers got its name."""
+    room = anchor(name, column, held(name, column, actual, contract.schema), rows=1)
+    found = actual.tables[name].columns.get(column)
+    if not (found and found.numbered):
+        return room
+    return room.atomic.online_as(replace(each, phase=Phase.VALUES) for each in room.online)
 
 
 def _fills(column: Column | None) -> bool:

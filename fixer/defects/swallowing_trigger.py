@@ -1,6 +1,7 @@
-"""A trigger that fires before each row returns NULL, so the row is not written.
+"""A trigger that fires before each row returns NULL, so the row is not written, or one refuses whatever is inserted.
 
-Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing; no error tells the application.
+Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing; no error tells the application. Or
+each INSERT fails with P0001, as if the table were for reading only.
 Cure: a person drops, disables or mends the trigger, because only a person knows what it is for. A trigger that keeps
 all new rows out is an error, one that keeps changes or deletions out a warning.
 """
@@ -34,8 +35,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
         for trigger in _triggers(table):
             always = [deed for deed in NOTHING if _swallows(trigger, deed)]
             some = [deed for deed in NOTHING if f"on {deed}" in trigger.does and "returns null" in trigger.does]
-            if always or some:
-                yield _finding(table, trigger, always or some, always=bool(always))
+            if "refuses" in trigger.does:
+                yield _finding(table, trigger, ["INSERT"], "refuses every row", "it raises an exception")
+            elif always or some:
+                how = "keeps every row out" if always else "may keep a row out"
+                yield _finding(table, trigger, always or some, how, "it returns NULL", sure=bool(always))
 
 
 def _triggers(table: Table) -> Iterator[Trigger | Below]:
@@ -52,12 +56,13 @@ def _swallows(trigger: Trigger | Below, deed: str) -> bool:
     return f"on {deed}" in trigger.does and bool(returns) and returns <= NOTHING[deed] and sure
 
 
-def _finding(table: Table, trigger: Trigger | Below, deeds: list[str], *, always: bool) -> Finding[OfTable]:
+def _finding(
+    table: Table, trigger: Trigger | Below, deeds: list[str], how: str, reason: str, *, sure: bool = True
+) -> Finding[OfTable]:
     what = f"the trigger {trigger.name}" if isinstance(trigger, Trigger) else f"the {trigger.name}"
-    how = "keeps every row out" if always else "may keep a row out"
-    message = f"{table.name.name} should keep what is written, {what} {how} ON {' OR '.join(deeds)}: it returns NULL"
+    message = f"{table.name.name} should keep what is written, {what} {how} ON {' OR '.join(deeds)}: {reason}"
     severity = "info"
-    if always:
+    if sure:
         severity = "error" if "INSERT" in deeds and not table.heirs else "warning"
     way = f"ALTER TABLE {q.quoted(table.name)} DISABLE TRIGGER {q.quoted([trigger.name])}"
     why = f"mend its function, or run: {way}" if isinstance(trigger, Trigger) else "mend its function, or drop it"
@@ -81,6 +86,14 @@ SPECIMENS = (
     Specimen(
         "it returns the old row of a new one",
         _trigger("BEFORE INSERT OR UPDATE", "BEGIN /* return new; */ RETURN OLD; -- return new;\nEND"),
+        manual=True,
+    ),
+    Specimen(
+        "it refuses all rows", _trigger("BEFORE INSERT", "DECLARE n int; BEGIN RAISE 'read only'; END"), manual=True
+    ),
+    Specimen(
+        "it refuses each statement",
+        _trigger("AFTER INSERT OR DELETE", "BEGIN RAISE EXCEPTION 'read only'; END").replace(" FOR EACH ROW", ""),
         manual=True,
     ),
     Specimen("it keeps rows from going", _trigger("BEFORE DELETE", "BEGIN RETURN NEW; END"), manual=True),

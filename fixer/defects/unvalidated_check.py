@@ -1,4 +1,4 @@
-"""A check was added NOT VALID and never validated.
+"""A check was added NOT VALID and never validated, or is NOT ENFORCED.
 
 Costs: old rows may break it; every later update of such a row fails.
 Cure: drop it, move the rows that break it (see broken-check), and add it again, validated.
@@ -29,11 +29,12 @@ STAGE = Stage.PARTS
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCheck]]:
-    """Yield the wanted checks that exist but are NOT VALID."""
+    """Yield the wanted checks that exist but are NOT VALID or NOT ENFORCED."""
     for table, check in walk.checks(actual, contract):
         found = stands(check, table)
         if found and not found.validated:
-            message = f"{table.name.name} should satisfy CHECK {spelt(check)} in every row, {found.name} is NOT VALID"
+            state = "NOT VALID" if found.enforced else "NOT ENFORCED"
+            message = f"{table.name.name} should satisfy CHECK {spelt(check)} in every row, {found.name} is {state}"
             yield Finding(SLUG, POINT, FoundCheck(table.name, check, found), message)
 
 

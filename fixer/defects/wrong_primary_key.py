@@ -232,6 +232,14 @@ SPECIMENS = (
         also=frozenset({"rogue-not-null"}),
     ),
     Specimen(
+        "a view groups by it",
+        "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD COLUMN code text;"
+        "UPDATE reviews SET code = 'R' || id; ALTER TABLE reviews ADD PRIMARY KEY (code);"
+        'CREATE SCHEMA "o.d"; CREATE VIEW "o.d"."V" AS SELECT code, body FROM reviews GROUP BY code',
+        manual=True,
+        also=frozenset({"rogue-not-null"}),
+    ),
+    Specimen(
         "deferrable",
         "ALTER TABLE reviews DROP CONSTRAINT reviews_pkey; ALTER TABLE reviews ADD PRIMARY KEY (id) DEFERRABLE",
         hazards=frozenset({"replaces-constraint"}),

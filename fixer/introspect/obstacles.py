@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from fixer.model import obstacle as o
 
 _Maker = Callable[[str, o.Columns, str], o.Obstacle]  # of a name, the columns that it hangs on, and whether it acts
-SAID_TO_PERSONS = ("view", "bound", "dependent", "below", "apart", "loose")  # kinds whose names are not said to SQL
+# Kinds whose names are not said to SQL.
+SAID_TO_PERSONS = ("view", "bound", "dependent", "needing", "below", "apart", "loose")
 
 
 def obstacle(kind: str, name: str, columns: o.Columns, enabled: str) -> o.Obstacle:
@@ -29,6 +30,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "view": lambda name, columns, enabled: o.View(name, columns),
     "bound": lambda name, columns, enabled: o.Bound(name, columns),
     "dependent": lambda name, columns, enabled: o.Dependent(name, columns),
+    "needing": lambda name, columns, enabled: o.Needing(name, columns),
     "parted": lambda name, columns, enabled: o.PartitionKey(columns),
     "below": lambda name, columns, enabled: o.Below(name, enabled, columns),
     "apart": _apart,

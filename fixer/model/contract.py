@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from psycopg2.sql import SQL, Composable
 from sqlalchemy import MetaData
 
+from fixer.model.expression import unquoted
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, QName, Table
+
+_SCHEMA = re.compile(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,13 @@ class Contract:
     def schemas(self) -> tuple[str, ...]:
         """The schemas of the wanted tables, sorted."""
         return tuple(sorted({name.schema for name in self.tables}))
+
+    @property
+    def homes(self) -> tuple[str, ...]:
+        """The schemas of the wanted tables and of the enums that they need, sorted."""
+        types = (column.full_type for table in self.tables.values() for column in table.columns.values() if column.enum)
+        told = (_SCHEMA.match(type_) for type_ in types)
+        return tuple(sorted({*self.schemas, *(unquoted(each.group(1)) for each in told if each)}))
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Yield every wanted foreign key."""

@@ -108,6 +108,18 @@ class Dependent(_Spelt):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Needing(_Spelt):
+    """An object that depends on constraints, such as a view that groups by a primary key."""
+
+    name: str
+    constraints: Columns
+
+    @property
+    def _facts(self) -> _Facts:
+        return "needing", self.name, self.constraints, "O"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class PartitionKey(_Spelt):
     """The columns by which a table is partitioned; an empty name means an expression."""
 
@@ -201,6 +213,7 @@ Obstacle = (
     | View
     | Bound
     | Dependent
+    | Needing
     | PartitionKey
     | Below
     | ApartIndex

@@ -187,6 +187,7 @@ class Step:
     slug: str = ""  # the defect class it repairs
     concurrent: bool = False  # online: it cannot run in a transaction
     composes: bool = False  # online: its statement returns the statement to run
+    drops: str = ""  # the constraint that it drops, if it drops one
     effect: Effect = field(default_factory=Effect)
     shape: Shape[Composable] = field(default_factory=Shape)
     batches: Batches[Composable] = field(default_factory=Batches)

@@ -48,7 +48,7 @@ def alter(
 def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard | None = None) -> Step:
     """Return the step that drops a constraint, before rows and columns change."""
     action = SQL("DROP CONSTRAINT {}").format(Identifier(constraint))
-    return alter(Phase.RELEASE, table, title, action, hazard=hazard)
+    return replace(alter(Phase.RELEASE, table, title, action, hazard=hazard), drops=constraint)
 
 
 def enable_triggers(phase: Phase, whole: QName, what: str, triggers: Iterable[tuple[QName, str]]) -> Iterator[Step]:

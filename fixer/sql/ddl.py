@@ -125,7 +125,7 @@ def deferral(deferrable: bool, deferred: bool) -> str:
 
 
 def alone(table: Table, index: Index) -> None:
-    """Raise RefusalError if a partition already has an index like the one that the table will get.
+    """Raise RefusalError if a partition already has an index like the one that the table will get, or a primary key.
 
     PostgreSQL would attach it to the new one, whatever its order (manual, 5.12.2.1), and drop it together with that.
     """
@@ -133,6 +133,8 @@ def alone(table: Table, index: Index) -> None:
     for each in table.obstacles:
         if isinstance(each, ApartIndex) and (each.kind, _unordered(each.tail)) == (kind, _unordered(index.tail)):
             raise RefusalError(f"the {each.name} would become part of it, and go with it")
+        if index.primary and isinstance(each, ApartIndex) and each.kind == "p":
+            raise RefusalError(f"a partition has a primary key already, the {each.name}: drop that first")
 
 
 def _unordered(tail: str) -> str:

@@ -10,8 +10,11 @@ import pytest
 from sqlalchemy import Column, Enum
 
 import fixer
+from fixer.model.plan import MODES
 from lab.database import Database
 from lab.examples.models import contract, key
+from lab.laboratory import Laboratory
+from lab.outcomes import outcome
 
 LABELS = ("a'", "B", "c", "d")
 
@@ -34,3 +37,14 @@ def test_what_is_pasted_gives_the_labels_of_the_contract_in_their_order(empty: D
 
     assert left == ()
     assert [label for label in empty.ask("SELECT enum_range(NULL::kind)::text[]") if label != "x"] == list(LABELS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_enum_of_another_schema_is_created_and_taken_back(laboratory: Laboratory, mode: str) -> None:
+    made = """CREATE SCHEMA "e. s"; CREATE TYPE "e. s".other AS ENUM ('z'); CREATE SEQUENCE "e. s".loose;
+        CREATE TABLE t (id serial PRIMARY KEY, k text, o "e. s".other); INSERT INTO t (k) VALUES ('d'), ('c')"""
+    wanted = contract(
+        t=(key(), *(Column(name, Enum(*LABELS, name="K.k", schema="e. s")) for name in ("k", "added"))),
+    )
+
+    assert outcome(laboratory, wanted, made, mode) == "mended"

@@ -180,6 +180,17 @@ CASES = {
         "CREATE TABLE p(id serial, n text, PRIMARY KEY (id, n)) PARTITION BY LIST (n)",
         "the partition key depends on p.n",
     ),
+    "a key beside one that a partition has of its own": (
+        contract(p=(key(), integer("n", primary_key=True))),
+        parted("id serial, n integer") + "ALTER TABLE p0 ADD PRIMARY KEY (id)",
+        "a partition has a primary key already, the index p0_pkey",
+    ),
+    "a key of a partition by which a view groups": (
+        contract(p=(key(), integer("n"))),
+        parted("id serial, n integer, m integer, PRIMARY KEY (id, n)")
+        + "CREATE VIEW v AS SELECT id, n, m FROM p0 GROUP BY id, n",
+        "the view v depends on p_pkey",
+    ),
     "a key that not all partitions have": (
         P,
         parted("id serial, n integer") + "ALTER TABLE ONLY p ADD PRIMARY KEY (id)",

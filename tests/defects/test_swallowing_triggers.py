@@ -50,7 +50,24 @@ CASES = {
     "always": (trigger("BEGIN RETURN NULL; END", more=f'ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER "t ""%"'), "error"),
     "in one branch": (trigger(BRANCHES), "info"),
     "in one branch, of a partition": (trigger(BRANCHES, of=PART), "info"),
-    "it may refuse instead": (trigger("BEGIN RAISE EXCEPTION 'no'; RETURN NULL; END"), "info"),
+    "it may refuse instead": (trigger("BEGIN IF new.id < 0 THEN RAISE 'no'; END IF; RETURN NULL; END"), "info"),
+    "it refuses": (trigger("/* a */ BEGIN RAISE EXCEPTION 'no'; RETURN NULL; END"), "error"),
+    "it refuses, of a partition": (trigger("BEGIN RAISE unique_violation; END", of=PART), "error"),
+    "it refuses afterwards": (trigger("DECLARE n int := 1; BEGIN RAISE 'no %', n; END", "AFTER INSERT"), "error"),
+    "it refuses changes": (trigger("BEGIN RAISE EXCEPTION 'append only'; END", "BEFORE UPDATE OR DELETE"), None),
+    "it refuses in a block": (
+        trigger("BEGIN IF new.id < 0 THEN BEGIN RAISE 'no'; END; END IF; RETURN new; END"),
+        None,
+    ),
+    "it notes": (trigger("BEGIN RAISE NOTICE 'yes'; RETURN new; END"), None),
+    "it refuses and thinks better of it": (
+        trigger("BEGIN RAISE 'no'; RETURN new; EXCEPTION WHEN others THEN RETURN new; END"),
+        None,
+    ),
+    "it refuses some": (
+        trigger("BEGIN RAISE 'no'; END", more="").replace("FOR EACH ROW", "FOR EACH ROW WHEN (new.id < 0)"),
+        None,
+    ),
     "a column of that name": (trigger("BEGIN new.return := NULL; RETURN new; END"), None),
     "afterwards": (trigger("BEGIN RETURN NULL; END", "AFTER INSERT"), None),
     "for replicas": (

@@ -16,6 +16,7 @@ KINDS = {
     "view": ("shop.list", ("id", "title"), "O"),
     "bound": ("default of part", ("id",), "O"),
     "dependent": ("statistics st", ("id",), "O"),
+    "needing": ("view list", ("books_pkey",), "O"),
     "parted": ("partition key", ("", "id"), "O"),
     "below": ("trigger note of part", (), "D"),
     "apart": ("index own", ("u USING btree (id)",), "O"),

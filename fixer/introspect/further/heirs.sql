@@ -23,6 +23,10 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
                 UNION ALL
+               SELECT 'refuses'
+                WHERE g.tgqual IS NULL AND g.tgtype & 68 = 4 AND b.body !~* '\mexception\s+when\M' AND b.body ~*
+                      '^\s*(declare\M((?!\mbegin\M).)*)?\mbegin\s+raise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                UNION ALL
                SELECT 'when' WHERE g.tgqual IS NOT NULL
                 UNION ALL
                SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
@@ -37,7 +41,7 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
          FROM pg_catalog.pg_proc f
          JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
         WHERE f.oid = g.tgfoid
-       OFFSET 0) b ON g.tgtype & 67 = 3
+       OFFSET 0) b ON g.tgtype & 67 = 3 OR g.tgtype & 68 = 4
   LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
   LEFT JOIN pg_catalog.pg_trigger p ON p.oid = g.tgparentid
  WHERE coalesce(k.contype, 't') = 't' AND g.tgenabled IS DISTINCT FROM coalesce(p.tgenabled, 'D')

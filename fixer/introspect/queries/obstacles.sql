@@ -26,10 +26,15 @@
           AND d.objsubid > 0
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
 -- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
--- and what the function returns or whether it may refuse, as its source says without strings and comments.
+-- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
+-- fire for an INSERT: whether it raises an exception before anything else.
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
+                UNION ALL
+               SELECT 'refuses'
+                WHERE g.tgqual IS NULL AND g.tgtype & 68 = 4 AND b.body !~* '\mexception\s+when\M' AND b.body ~*
+                      '^\s*(declare\M((?!\mbegin\M).)*)?\mbegin\s+raise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'when' WHERE g.tgqual IS NOT NULL
                 UNION ALL
@@ -45,7 +50,7 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
          FROM pg_catalog.pg_proc f
          JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
         WHERE f.oid = g.tgfoid
-       OFFSET 0) b ON g.tgtype & 67 = 3
+       OFFSET 0) b ON g.tgtype & 67 = 3 OR g.tgtype & 68 = 4
  WHERE NOT g.tgisinternal
  UNION ALL
 SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
@@ -100,6 +105,21 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
   JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
  WHERE h.ruled IS NULL OR h.ruled = h.relation
  GROUP BY h.classid, h.objid, h.relation
+ UNION ALL
+-- What depends on a key: a view that groups by it, or an ON CONFLICT that names it; on a partition's, whose key goes with
+-- its root's.
+SELECT 'needing', c.oid, pg_catalog.pg_describe_object(
+           CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_catalog.pg_class'::regclass END,
+           coalesce(r.ev_class, d.objid), 0),
+       array_agg(DISTINCT coalesce(above.conname, k.conname)::text), 'O', 0, NULL
+  FROM pg_catalog.pg_depend d
+  JOIN pg_catalog.pg_constraint k ON k.oid = d.refobjid AND k.contype IN ('p', 'u', 'x')
+  LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+  LEFT JOIN pg_catalog.pg_constraint above ON above.oid = k.conparentid
+  JOIN wanted c ON c.oid = coalesce(above.conrelid, k.conrelid)
+ WHERE d.refclassid = 'pg_catalog.pg_constraint'::regclass
+   AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass)
+ GROUP BY c.oid, d.classid, d.objid, r.oid, r.ev_class
  UNION ALL
 -- By which columns a table is partitioned: their types stay, and its keys have them (none: an expression).
 SELECT 'parted', t.partrelid, 'partition key',

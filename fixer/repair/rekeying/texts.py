@@ -53,9 +53,14 @@ class Texts:
     def carriers(self, rows: Composable | None = None) -> Composed:
         """Return a FROM item `p`: the new key (`number`) of each parent, with the text (`old`) that means it."""
         new = q.column(self.key.target_columns[0])
-        parents = rows or SQL("{} AS t").format(q.name(self.key.target))
-        ways = [self.spelt(q.column(self.legacy)), *([SQL("{}::text").format(new)] if self.mixed else [])]
-        each = [SQL("SELECT {} AS number, {} AS old FROM {}").format(new, way, parents) for way in ways]
+        return self._parents(SQL("{} AS number, ").format(new), rows or SQL("{} AS t").format(q.name(self.key.target)))
+
+    def _parents(self, shown: Composable, rows: Composable) -> Composed:
+        """Return a FROM item `p`: the text (`old`) that means each parent, and what else is shown of it."""
+        ways = [self.spelt(q.column(self.legacy))]
+        if self.mixed:
+            ways.append(SQL("{}::text").format(q.column(self.key.target_columns[0])))
+        each = [SQL("SELECT {}{} AS old FROM {}").format(shown, way, rows) for way in ways]
         return SQL("({}) AS p").format(SQL(" UNION ALL ").join(each))
 
     def match(self, cell: Composable) -> Composed:
@@ -63,8 +68,9 @@ class Texts:
         return SQL("p.old = {}").format(self.spelt(cell))
 
     def known(self, cell: Composable) -> Composed:
-        """Return the condition that a cell means some parent."""
-        return SQL("EXISTS (SELECT FROM {} WHERE {})").format(self.carriers(), self.match(cell))
+        """Return the condition that a cell means some parent, whose new key may not be there yet."""
+        parents = self._parents(SQL(""), SQL("{} AS t").format(q.name(self.key.target)))
+        return SQL("EXISTS (SELECT FROM {} WHERE {})").format(parents, self.match(cell))
 
     def found(self, cell: Composable) -> Composed:
         """Return the expression for the new key that a cell means; it fails if that is not one alone."""

@@ -6,7 +6,7 @@ They are counted in the transaction that moves them: until it ends, nobody can d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -65,7 +65,7 @@ class Question:
 def compose(cursor: Cursor, step: PlannedStep, was: Definitions) -> Question:
     """Compose the question for a step, from the foreign keys before the run."""
     home = definitions.oids(cursor, [step.table]) if step.effect.moves else ()
-    keys = [key for oid in home for key in forbidding(was, oid)]
+    keys = [_called_now(cursor, key) for oid in home for key in forbidding(was, oid)]
     if not keys:
         return Question(step, (), SQL(""), SQL(""))
     types = {oid: _types(cursor, oid) for oid in {*home, *(key.detail["target"] for key in keys)}}
@@ -110,6 +110,21 @@ def _conditions(
         pairs = zip(key.detail["columns"], key.detail["target_columns"], strict=True)
         if all(a in mine and b in theirs and family(mine[a]) == family(theirs[b]) for a, b in pairs):
             yield key.id, lacks_parent(key, _name(cursor, key.detail["target"]))
+
+
+def _called_now(cursor: Cursor, key: Item) -> Item:
+    """Return a foreign key with the names that its columns have now: the run may have renamed them since."""
+    numbers = zip(("columns", "target_columns"), (key.of, key.detail["target"]), key.detail["numbers"], strict=True)
+    return replace(key, detail={**key.detail, **{side: _names(cursor, oid, places) for side, oid, places in numbers}})
+
+
+def _names(cursor: Cursor, oid: int, places: Sequence[int]) -> list[str]:
+    cursor.execute(
+        "SELECT a.attname::text FROM unnest(%s::int2[]) WITH ORDINALITY AS u (place, nth)"
+        " JOIN pg_catalog.pg_attribute a ON a.attrelid = %s AND a.attnum = u.place ORDER BY u.nth",
+        (list(places), oid),
+    )
+    return [name for (name,) in cursor.fetchall()]
 
 
 def _types(cursor: Cursor, oid: int) -> dict[str, str]:

@@ -67,7 +67,7 @@ def run(
     """
     pace = pace or Pace()
     with floor(another, connection) as held:
-        transactions = Transactions(connection, settings or {}, contract.schemas, pooled=pooled)
+        transactions = Transactions(connection, settings or {}, contract.schemas, homes=contract.homes, pooled=pooled)
         work = Work(transactions, Pacer(transactions, held, pace, progress, sleep), progress, sleep)
         before, connection.autocommit = connection.autocommit, False
         try:

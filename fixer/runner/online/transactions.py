@@ -20,9 +20,15 @@ class Transactions:
     """The transactions of one run on one connection, which may be `pooled`: a pooler is between us and the server."""
 
     def __init__(
-        self, connection: Connection, settings: Mapping[str, str], schemas: Sequence[str], *, pooled: bool
+        self,
+        connection: Connection,
+        settings: Mapping[str, str],
+        schemas: Sequence[str],
+        *,
+        homes: Sequence[str],
+        pooled: bool,
     ) -> None:
-        self.connection, self.schemas, self.pooled = connection, schemas, pooled
+        self.connection, self.schemas, self.homes, self.pooled = connection, schemas, homes, pooled
         self.settings = dict(settings)
         self.run = 0  # its number, once it is entered
 
@@ -72,4 +78,4 @@ class Transactions:
 
     def defined(self, cursor: Cursor, relations: Collection[int], *, below: bool = False) -> Definitions:
         """Read the definitions of these tables and of all that belongs to them; with `below`, of partitions as well."""
-        return definitions.read(cursor, relations, self.schemas, prepared=not self.pooled, below=below)
+        return definitions.read(cursor, relations, self.homes, prepared=not self.pooled, below=below)

@@ -36,8 +36,11 @@ class Undoable:
 
     def read(self, cursor: Cursor) -> Definitions:
         """Read the definitions as they are at this moment, but for partitions and heirs."""
-        schemas = sorted({self.left.table(oid).schema for oid in self.left.relations})
-        return definitions.read(cursor, self.relations, schemas)
+        schemas = {self.left.table(oid).schema for oid in self.left.relations}
+        loose = (
+            item for each in (self.before, self.left) for kind in ("type", "sequence") for item in each.of_kind(kind)
+        )
+        return definitions.read(cursor, self.relations, sorted(schemas.union(item.detail["schema"] for item in loose)))
 
     def read_below(self, cursor: Cursor) -> Definitions:
         """Read what partitions and heirs have of their own at this moment."""

@@ -1,0 +1,42 @@
+"""Tables without the key that the contract wants, and references that hold the texts of their old one."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
+
+from fixer.model.plan import MODES
+from lab.examples.models import integer, key
+from lab.laboratory import Laboratory
+from lab.outcomes import outcome
+
+MADE = (
+    "CREATE TABLE users(user_id varchar NOT NULL, name text); INSERT INTO users VALUES ('u1', 'a'), ('7', 'b');"
+    "CREATE TABLE trades(id serial PRIMARY KEY, user_id varchar);"
+    "INSERT INTO trades(user_id) VALUES ('u1'), ('7'), ('gone'), ('u1 ')"
+)
+
+
+def wanted(orphans: str) -> MetaData:
+    """Return the contract of traders who are known by a number now, one of whom takes what belongs to none."""
+    metadata = MetaData()
+    users: list[Column[object]] = [key(info={"legacy_keys": ["user_id"]}), Column("name", Text, unique=True)]
+    Table("users", metadata, *users, info={"default_rows": [{"name": "nobody"}]})
+    Table("trades", metadata, key(), integer("user_id", ForeignKey("users.id"), info={"orphans": orphans}))
+    return metadata
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("orphans", ["quarantine", "null", "adopt"])
+def test_texts_that_mean_nobody_are_settled_although_the_new_key_is_missing(
+    laboratory: Laboratory, orphans: str, mode: str
+) -> None:
+    assert outcome(laboratory, wanted(orphans), MADE, mode) == "mended"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_texts_that_mean_nobody_come_back_under_a_key_that_lies(laboratory: Laboratory, mode: str) -> None:
+    keys = "ALTER TABLE users ADD PRIMARY KEY (user_id); ALTER TABLE trades ADD FOREIGN KEY (user_id) REFERENCES users;"
+    made = MADE.replace("INSERT INTO trades", f"{keys} SET session_replication_role = replica; INSERT INTO trades")
+
+    assert outcome(laboratory, wanted("quarantine"), made, mode) == "mended"
