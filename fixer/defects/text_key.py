@@ -1,9 +1,10 @@
 """The key holds texts, but the contract wants numbers that the database gives.
 
 Costs: code that expects integers fails; nothing numbers new rows.
-Cure: keep the old key under another name, add a new key that numbers the rows, and map children through the old key
-(see text-reference). If all texts are numbers, the column is converted instead (see wrong-type). If children already
-hold numbers, a person decides, because nobody else knows which rows they mean.
+Cure: keep the old key under another name, add a new key that numbers the rows, with the comment and the column rights
+of the old one, and map children through the old key (see text-reference). If all texts are numbers, the column is
+converted instead (see wrong-type). If children already hold numbers, a person decides, because nobody else knows which
+rows they mean.
 """
 
 from __future__ import annotations
@@ -86,12 +87,22 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     # Online, the new column has another name until every row has a number.
     wanted = contract.tables[name].columns[column]
     under = beside(column)
-    swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
-        q.name(name), Identifier(column), Identifier(legacy), q.name(name), Identifier(under), Identifier(column)
+    rights = ddl.handed_over(name, legacy, column)
+    swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {};\n{}").format(
+        q.name(name),
+        Identifier(column),
+        Identifier(legacy),
+        q.name(name),
+        Identifier(under),
+        Identifier(column),
+        rights,
     )
     exchange = replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
     lightly = (*numbered_in_batches(name, wanted, actual, under=under), exchange)
-    return Repair.of((aside.online_as(()), add.online_as(lightly), let_count(name, column).online_as(())))
+    count = let_count(name, column)
+    title = f"{count.title}; give {column} the comment and the column rights of {legacy}"
+    count = replace(count, title=title, sql=count.sql + SQL(";\n") + rights)
+    return Repair.of((aside.online_as(()), add.online_as(lightly), count.online_as(())))
 
 
 def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Schema:

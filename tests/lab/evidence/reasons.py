@@ -80,11 +80,13 @@ class _Trial:
 
     def _check(self, each: Kept, check: str) -> bool:
         schema, _, table = each.source.partition(".")
-        query = sql.SQL("SELECT ({}) IS FALSE FROM jsonb_populate_record(NULL::{}, %s::jsonb) AS t").format(
-            sql.SQL(check.removeprefix("CHECK ").replace("%", "%%")), sql.Identifier(schema, table)
+        query = sql.SQL("SELECT ({}) IS FALSE FROM jsonb_populate_record(NULL::{}, {}::jsonb) AS t").format(
+            sql.SQL(check.removeprefix("CHECK ")),
+            sql.Identifier(schema, table),
+            sql.Literal(json.dumps(dict(each.row))),
         )
         cursor = self.connection.cursor()
-        cursor.execute(query, [json.dumps(dict(each.row))])
+        cursor.execute(query)
         return cursor.fetchone() == (True,)
 
     def _copy(self, each: Kept) -> bool:
