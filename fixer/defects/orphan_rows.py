@@ -82,7 +82,9 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
     table, values = actual.tables[key.table], Mover(actual, contract).given(key)
     if not values:
         return
-    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in values.items()}
+    today = SQL("(SELECT t.* FROM {})").format(q.rows_of(actual.tables[key.target], own=True))
+    given = {c: q.instead(value, q.name(key.target), today) for c, value in values.items()}
+    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in given.items()}
     adopted = any(value != SQL("NULL") for value in values.values())
     rewriting = Rewriting(table, cells, truly_orphaned(key, table, _parents(key, actual)), fills=adopted)
     columns = ", ".join(key.columns)
