@@ -80,10 +80,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
     """Yield a finding for each constraint that may refuse what orphans get, with the probe for those that it would."""
     table, values = actual.tables[key.table], Mover(actual, contract).given(key)
+    if not values:
+        return
+    today = SQL("(SELECT t.* FROM {})").format(q.rows_of(actual.tables[key.target], own=True))
+    given = {c: q.instead(value, q.name(key.target), today) for c, value in values.items()}
+    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in given.items()}
     adopted = any(value != SQL("NULL") for value in values.values())
-    if not values or (adopted and not q.is_stored(actual.tables[key.target])):
-        return  # there is nothing to refuse, or the default row cannot be asked under its new name
-    cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in values.items()}
     rewriting = Rewriting(table, cells, truly_orphaned(key, table, _parents(key, actual)), fills=adopted)
     columns = ", ".join(key.columns)
     deed = "the default row instead" if adopted else "NULL instead"

@@ -1,9 +1,10 @@
 """The key holds texts, but the contract wants numbers that the database gives.
 
 Costs: code that expects integers fails; nothing numbers new rows.
-Cure: keep the old key under another name, add a new key that numbers the rows, and map children through the old key
-(see text-reference). If all texts are numbers, the column is converted instead (see wrong-type). If children already
-hold numbers, a person decides, because nobody else knows which rows they mean.
+Cure: keep the old key under another name, add a new key that numbers the rows, with the comment and the column rights
+of the old one, and map children through the old key (see text-reference). If all texts are numbers, the column is
+converted instead (see wrong-type). If children already hold numbers, a person decides, because nobody else knows which
+rows they mean.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Hazard, Phase, Repair, refuse
+from fixer.model.step import Added, Hazard, Phase, Repair, Step, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
-from fixer.model.table import Table
+from fixer.model.table import QName, Table
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.sequences import let_count, numbered_in_batches
@@ -83,15 +84,29 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         added=(Added(column, counts=True),),
     )
     aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
-    # Online, the new column has another name until every row has a number.
     wanted = contract.tables[name].columns[column]
-    under = beside(column)
-    swap = SQL("ALTER TABLE {} RENAME COLUMN {} TO {};\nALTER TABLE {} RENAME COLUMN {} TO {}").format(
-        q.name(name), Identifier(column), Identifier(legacy), q.name(name), Identifier(under), Identifier(column)
+    lightly = (*numbered_in_batches(name, wanted, actual, under=beside(column)), _exchange(aside, column, legacy))
+    count = _count(name, column, legacy)
+    return Repair.of((aside.online_as(()), add.online_as(lightly), count.online_as(())))
+
+
+def _exchange(aside: Step, column: str, legacy: str) -> Step:
+    """Return the step of online mode that gives the new column its name, which it has once every row has a number."""
+    swap = SQL("ALTER TABLE {0} RENAME COLUMN {1} TO {2};\nALTER TABLE {0} RENAME COLUMN {3} TO {1};\n{4}").format(
+        q.name(aside.table),
+        Identifier(column),
+        Identifier(legacy),
+        Identifier(beside(column)),
+        ddl.handed_over(aside.table, legacy, column),
     )
-    exchange = replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
-    lightly = (*numbered_in_batches(name, wanted, actual, under=under), exchange)
-    return Repair.of((aside.online_as(()), add.online_as(lightly), let_count(name, column).online_as(())))
+    return replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
+
+
+def _count(name: QName, column: str, legacy: str) -> Step:
+    """Return the step that lets roles count that may insert, and gives the new column what was put on the old one."""
+    step = let_count(name, column)
+    title = f"{step.title}; give {column} the comment and the column rights of {legacy}"
+    return replace(step, title=title, sql=step.sql + SQL(";\n") + ddl.handed_over(name, legacy, column))
 
 
 def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contract: Contract) -> Schema:

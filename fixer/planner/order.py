@@ -44,6 +44,7 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
     A step that moves rows is an exception: what its repair writes before it in the phase is repeated if it would come
     later, because children that are still there would silently go with their parents.
     """
+    moved: dict[_Same, dict[str, int]] = {}
     seen: dict[_Same, Step] = {}
     leads: dict[_Same, dict[_Same, None]] = {}
     for steps in repairs:
@@ -55,6 +56,8 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
             if step.room and earlier.room and earlier is not step:
                 room = Room(step.room.rows + earlier.room.rows, step.room.statement)
                 kept = replace(kept, room=room, sql=room.statement(room.rows))
+            if step.effect.moves:
+                kept = _for_all(kept, step, moved.setdefault(key, {}))
             seen[key] = kept
             leads.setdefault(key, {}).update(
                 dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
@@ -68,6 +71,16 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
             yield announcing(seen[each], 0) if each in told and seen[each].effect.moves else seen[each]
             told.add(each)
         done.add(key)
+
+
+def _for_all(kept: Step, step: Step, rows: dict[str, int]) -> Step:
+    """Return the step that moves the rows of all that it stands for; `step` is the next of them.
+
+    Each counts rows that the others do not, unless it expects the same ones; `rows` keeps what each expects.
+    """
+    expected = repr(step.expects)
+    rows[expected] = max(step.effect.rows, rows.get(expected, 0))
+    return announcing(kept, sum(rows.values()))
 
 
 def ranks(comparison: Comparison) -> dict[QName, int]:

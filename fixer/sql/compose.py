@@ -112,11 +112,14 @@ def whole_row(table: Table, alias: str = "t") -> Composed:
 
 def over(value: Composable, of: str, cell: Composable) -> Composable:
     """Return the expression `value` with `cell` in place of the column `of`."""
-    if value == column(of):
-        return cell
-    if isinstance(value, Composed):
-        return Composed([over(part, of, cell) for part in value])
-    return value
+    return instead(value, column(of), cell)
+
+
+def instead(value: Composable, old: Composable, new: Composable) -> Composable:
+    """Return an expression with one part of it in place of another."""
+    if value == old:
+        return new
+    return Composed([instead(part, old, new) for part in value]) if isinstance(value, Composed) else value
 
 
 def stored(table: Table) -> Identifier:

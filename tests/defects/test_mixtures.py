@@ -269,3 +269,15 @@ def test_odd_names_are_names_like_any(
         breaches = mixed(case, [ODD_BREAKS[name] for name in names], mode=mode)
 
         assert "\n".join(breaches) == "", f"{mode}: {' + '.join(names)}"
+
+
+ODD_FOUND = [["a name is there twice", "orphans"], ["a name is there twice", "orphans", "a check is broken", "NULLs"]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("names", ODD_FOUND, ids=" + ".join)
+def test_a_mixture_under_odd_names_that_once_went_wrong_obeys_the_laws(
+    laboratory: Laboratory, names: list[str], mode: str
+) -> None:
+    with laboratory.database(18, ODD, "owner") as case:
+        assert "\n".join(mixed(case, [ODD_BREAKS[name] for name in names], mode=mode)) == ""

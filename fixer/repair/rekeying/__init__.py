@@ -75,7 +75,13 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
         phase=Phase.REFERENCES,
         table=name,
         title=f"map {name.name}.{column} to the {key.target_columns[0]} of {key.target.name} that carries its {legacy}",
-        sql=SQL(";\n").join([_told_apart(texts, aside), _mapped(texts, column, [texts.match(q.column(aside))])]),
+        sql=SQL(";\n").join(
+            [
+                _told_apart(texts, aside),
+                ddl.handed_over(name, aside, column),
+                _mapped(texts, column, [texts.match(q.column(aside))]),
+            ]
+        ),
         lock=Lock.ROW_EXCLUSIVE,
         touches=(key.target,),
         hazard=Hazard.REWRITES_VALUES,
@@ -120,6 +126,7 @@ def _swapped(table: Table, column: str, aside: str) -> Iterator[Composable]:
     yield sync_triggers.unfilled(table.name, beside)
     for old, new in ((column, aside), (beside, column)):
         yield ddl.altered(table.name, SQL("RENAME COLUMN {} TO {}").format(Identifier(old), Identifier(new)))
+    yield ddl.handed_over(table.name, aside, column)
     if table.columns[column].not_null:
         yield ddl.altered(table.name, SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside)))
 

@@ -103,6 +103,17 @@ class Past:
         steps = (done.step for done in self.steps if str(done.step.table) == table)
         return {added.column: added.aside for step in steps for added in step.shape.added if added.aside}
 
+    def heirs(self, oid: int) -> dict[str, str]:
+        """Return the added columns that took what was put on old ones, each with the name that the old one has now.
+
+        An old column was replaced, or renamed so that the new one could take its name.
+        """
+        table, there = str(self.after.table(oid)), self.after.columns(oid)
+        steps = (done.step for done in self.steps if str(done.step.table) == table)
+        renamed = dict(rename for step in steps for rename in step.shape.renames)
+        taken = {name: old for name, old in renamed.items() if name in there and not self.was_there(there[name])}
+        return {**taken, **self.exchanged(oid)}
+
     @property
     def written(self) -> set[int]:
         """The oids of the tables in which undo writes rows."""

@@ -192,12 +192,13 @@ def hand_back(session: Session, past: Past) -> None:
     Refuse if others put something on an added column that replaced none, because it would be lost.
     """
     for oid in sorted(past.ran.relations & past.after.relations & past.then.relations):
-        table, exchanged = past.after.table(oid), past.exchanged(oid)
+        table, heirs, exchanged = past.after.table(oid), past.heirs(oid), past.exchanged(oid)
         going = {name: column for name, column in past.after.columns(oid).items() if not past.was_there(column)}
         for name, column in going.items():
-            if name in exchanged:
-                session.do(handed_over(table, name, exchanged[name]), f"hand over what is on {name} of {table}")
-            elif what := _put_on(session, column):
+            what = _put_on(session, column)
+            if name in exchanged or (what and name in heirs):
+                session.do(handed_over(table, name, heirs[name]), f"hand over what is on {name} of {table}")
+            elif what:
                 raise UndoRefused(f"The {what} of {name} of {table}, which run {past.run} added, would be lost.")
 
 

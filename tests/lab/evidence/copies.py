@@ -51,7 +51,7 @@ def copy_rows(connection: Connection) -> Copy:
     for oid, rows in copies.items():
         cells = [sql.SQL("t.{}::text").format(sql.Identifier(name)) for name, _ in rows.columns.values()]
         query = sql.SQL("SELECT {} FROM {}{} AS t").format(
-            sql.SQL(", ").join([sql.SQL("to_jsonb(t)::text"), *cells]),
+            sql.SQL(", ").join([sql.SQL("to_jsonb(t.*)::text"), *cells]),
             sql.SQL("" if oid in roots else "ONLY "),
             names[oid],
         )

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import psycopg2
@@ -13,6 +14,16 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - it is a class
 
 from lab.evidence.copies import Copy, Rows
+
+_KEY = """
+SELECT array_agg(a.attname::text ORDER BY k.place)
+  FROM pg_index i
+  JOIN pg_class c ON c.oid = i.indrelid
+ CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (number, place)
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+ WHERE i.indisprimary AND c.relname = %s
+ GROUP BY i.indexrelid
+"""
 
 
 @dataclass(frozen=True)
@@ -75,9 +86,16 @@ class _Trial:
         return None not in values and not self._bears(target, values)
 
     def _bears(self, target: str, values: list[Any]) -> bool:
-        """Return whether a row that stays has these values in its key, whose columns are called id or tenant."""
-        names = ["tenant", "id"][-len(values) :]
+        """Return whether a row that stays has these values in its key."""
+        names = self._key(target, len(values))
         return any(_has(row, dict(zip(names, values, strict=True))) for row in _rows(self.after, target))
+
+    def _key(self, table: str, width: int = 0) -> list[str]:
+        """Return the columns of the key that a table has by now; without one, they are called id or tenant."""
+        cursor = self.connection.cursor()
+        cursor.execute(_KEY, [table])
+        (names,) = cursor.fetchone() or ([],)
+        return list(names) if len(names) == (width or len(names) or 1) else ["tenant", "id"][-width:]
 
     def _under(self, each: Kept, target: str, key: str) -> bool:
         wanted = dict(tuple(part.split(" ", 1)) for part in key.split(", "))
@@ -106,8 +124,9 @@ class _Trial:
         return any(_has(row, wanted) for row in _rows(self.after, each.source.partition(".")[2]))
 
     def _keyed(self, each: Kept) -> bool:
-        names = [name for name in ("tenant", "id") if name in each.row]
-        return self._rival(each, "", ", ".join(names))
+        key = self._key(each.source.partition(".")[2])
+        wanted = {name: each.row[name] for name in key if name in each.row}
+        return any(_has(row, wanted) for row in _rows(self.after, each.source.partition(".")[2]))
 
     def _empty(self, each: Kept, column: str) -> bool:
         return column in each.row and each.row[column] is None
@@ -150,4 +169,14 @@ def _named(rows: Rows) -> Iterable[dict[str, Any]]:
 
 
 def _has(row: Mapping[str, Any], wanted: Mapping[str, Any], *, known: bool = False) -> bool:
-    return all(str(row[name]) == str(value) for name, value in wanted.items() if name in row or not known)
+    return all(_alike(row[name], value) for name, value in wanted.items() if name in row or not known)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Return whether two cells are the same, also where a number of another type is spelt otherwise."""
+    if str(one) == str(other):
+        return True
+    try:
+        return Decimal(one) == Decimal(other)
+    except (InvalidOperation, TypeError, ValueError):
+        return False
