@@ -19,6 +19,7 @@ class Rows:
 
     name: str
     columns: dict[int, tuple[str, str]]  # name and type
+    above: set[str] = field(default_factory=set)  # tables that it INHERITS from, whose changes are its own
     inherited: int = 0  # rows of tables that INHERIT from it, which it shows and the ledger counts
     cells: list[dict[int, tuple[str | None, Any]]] = field(default_factory=list)
 
@@ -36,6 +37,12 @@ SELECT c.oid, c.relkind = 'p', c.relhassubclass, n.nspname, c.relname, a.attnum,
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition -- whose rows are seen through the root
    AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
  ORDER BY c.oid, a.attnum
+"""
+_HEIRS = """
+WITH RECURSIVE h AS (
+     SELECT inhrelid FROM pg_inherits WHERE inhparent = %s
+      UNION SELECT i.inhrelid FROM pg_inherits i JOIN h ON i.inhparent = h.inhrelid)
+SELECT inhrelid FROM h
 """
 
 
@@ -69,6 +76,9 @@ def copy_rows(connection: Connection) -> Copy:
         if oid in parents:
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(names[oid]))
             rows.inherited = cursor.fetchone()[0] - len(rows.cells)
+            cursor.execute(_HEIRS, [oid])
+            for (heir,) in cursor.fetchall():
+                copies[heir].above.add(rows.name)
     return copies
 
 

@@ -28,7 +28,7 @@ class Passage:
     ) -> None:
         self.old, self.new, self.run, self.after = old, new, run, after
         self.names = {old.name, new.name}
-        self.steps = [step for step in plan.steps if str(step.table) in self.names]
+        self.steps = [step for step in plan.steps if str(step.table) in self.names | old.above | new.above]
         self.moved = [self._kept(row) for _, source, row in quarantine if source in self.names]
         self.images = [self._kept(row) for source, row in images if source in self.names]
         announced = {column for step in self.steps for column in step.effect.changes}
