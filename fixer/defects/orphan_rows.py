@@ -29,7 +29,7 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
-from fixer.model.table import ForeignKey, QName, Table
+from fixer.model.table import Column, ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import best, reproved, retyped_in
 from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import shown
@@ -37,6 +37,7 @@ from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.following import truly_orphaned
+from fixer.sql.types import family
 
 SLUG = "orphan-rows"
 POINT = 2
@@ -58,6 +59,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         keys = [parent.columns.get(column) for column in key.target_columns]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers
+        if any(_apart(one, other) for one, other in zip(there, keys, strict=True)):
+            continue  # a person left one of them a text, and texts are compared with nothing else
         if parent.covers_by_period(key.target_columns) or any(k.period and k.points_as(key) for k in found):
             continue  # several rows may cover the period together: no comparison of rows can tell
         right = best(key, found)
@@ -72,6 +75,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
             asks=partial(_orphans, key, actual),
         )
         yield from _refused(key, actual, contract, vouched=vouched)
+
+
+def _apart(one: Column | None, other: Column | None) -> bool:
+    """Return whether one column holds texts and the other built-in values of another kind."""
+    both = [each for each in (one, other) if each and not each.home]
+    return len({family(each.type) == "text" for each in both}) > 1
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:

@@ -267,3 +267,16 @@ def test_what_names_or_references_a_column_that_is_left_out_waits_for_it(
 
         assert waits in {left.slug for left in run.plan.left if left.why.startswith("it depends")}
         assert before == database.run(KEYS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_table_is_made_although_the_text_key_that_it_references_is_left_out(
+    laboratory: Laboratory, mode: str
+) -> None:
+    wanted = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE p (id text PRIMARY KEY); INSERT INTO p VALUES ('a')")
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["text-key"], allow_hazards="all")
+
+        assert {"text-key", "missing-foreign-key"} <= {left.slug for left in run.plan.left}
+        assert database.ask("SELECT count(*) FROM k") == 0
