@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from fixer.compare.feasibility import columns_of
 from fixer.model.choice import EVERYTHING, Choice
+from fixer.model.expression import names_column
 from fixer.model.finding import Finding
-from fixer.model.subject import FoundPrimaryKey, Misdirected
+from fixer.model.subject import FoundPrimaryKey, Misdirected, WantedColumn
 from fixer.model.table import ForeignKey, Index, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
@@ -50,7 +51,7 @@ def _left_with(finding: Finding, held: _Held) -> Finding:
     """Return the finding, left out if its repair may need that of one that is held."""
     if finding.left_out:
         return finding
-    cause = next((each for place in _places(finding) if (each := _cause(place, held))), None)
+    cause = next((each for place in _places(finding) if (each := _cause(place, held))), _named(finding, held))
     return replace(finding, left_out=f"it depends on {cause.slug}:{cause.object}") if cause else finding
 
 
@@ -59,6 +60,15 @@ def _cause(place: _Place, held: _Held) -> Finding | None:
     table, column = place
     there = held.get(table, {})
     return next(iter(there.values()), None) if column is None else there.get(column) or there.get(None)
+
+
+def _named(finding: Finding, held: _Held) -> Finding | None:
+    """Return what holds a column that the expression of a generated column names, or the definition of an index."""
+    part, about = finding.part, finding.about
+    texts = [part.tail, part.exclusion] if isinstance(part, Index) else []
+    texts += [about.wanted.default or ""] if isinstance(about, WantedColumn) and about.wanted.generated else []
+    there = held.get(finding.table, {}).items()
+    return next((each for column, each in there for text in texts if column and names_column(text, column)), None)
 
 
 def _places(finding: Finding) -> Iterator[_Place]:

@@ -2,7 +2,8 @@
 
 Rows were written while it was not maintained, or an update of the system's libraries sorts texts otherwise. Only a deep
 check looks for it, and any check that finds rows without a parent. It counts the rows of the table and the keys of the
-index, each for itself. It does not ask amcheck, which few databases have and few roles may call.
+index, each for itself. It does not ask amcheck, which few databases have and few roles may call. No mutation plants it:
+a superuser would have to write pg_index.
 Costs: queries along the index miss rows; a login or an order number may mean two rows; a dump cannot be restored.
 Cure: REINDEX. If rows repeat, the constraint and the foreign keys to it are dropped, the rows are settled (see
 duplicate-key, duplicate-row and duplicate-values), and both are added again.

@@ -8,6 +8,7 @@ of an old key is mapped instead (see text-reference).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -17,7 +18,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair
 from fixer.model.subject import OfColumn
-from fixer.model.table import Table
+from fixer.model.table import ForeignKey, Table
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql.compose import Composable
@@ -26,6 +27,18 @@ from fixer.sql.types import family
 SLUG = "incompatible-foreign-key-type"
 POINT = 2
 STAGE = Stage.COLUMNS
+
+
+@dataclass(frozen=True)
+class Referencing(OfColumn):
+    """A column, with the foreign key of the contract that it is to hold."""
+
+    key: ForeignKey
+
+    @property
+    def part(self) -> ForeignKey:
+        """The foreign key."""
+        return self.key
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
@@ -37,7 +50,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         seen.add((key.table, wanted.name))
         if family(found.type) != family(wanted.type):
             should = f"{key.table.name}.{wanted.name} should be {wanted.type} to reference {key.target.name}"
-            about = OfColumn(key.table, wanted.name)
+            about = Referencing(key.table, wanted.name, key)
             yield from misfits(Finding(SLUG, POINT, about, f"{should}, is {found.type}"), actual, contract)
 
 

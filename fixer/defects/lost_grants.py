@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,6 +18,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfTable
 from fixer.model.table import QName, Table
 from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "lost-grants"
 POINT = 5
@@ -141,3 +143,9 @@ NEAR_MISSES = (
         f"{_ALL} CREATE TABLE apart (id integer PRIMARY KEY); REVOKE ALL ON apart FROM PUBLIC",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: ask for a role that has no right on it."""
+    away = SQL("REVOKE ALL ON {} FROM PUBLIC, pg_signal_backend").format(q.name(table.name))
+    yield plant.block(SQL(_ASKED), away)

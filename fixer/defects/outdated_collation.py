@@ -3,7 +3,8 @@
 Costs: where texts are sorted otherwise now, queries along these indexes miss rows, and uniques accept what repeats.
 Cure: a person runs REINDEX, and then has PostgreSQL record today's version; the statements are given. A deep check
 finds the uniques that are out of order (see failing-unique). PostgreSQL 15 does not say today's version of the
-database's own collation, and earlier versions record none.
+database's own collation, and earlier versions record none. No mutation plants it: a superuser would
+have to write pg_database.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ Cure: a person decides, because somebody may have meant it; the refusal gives th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
 from fixer.model.contract import Contract
@@ -16,9 +17,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import StrayForeignKey
-from fixer.model.table import ForeignKey, Table
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import ends_at
 from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "rogue-foreign-key"
 POINT = 5
@@ -116,3 +118,17 @@ NEAR_MISSES = (
         minimum_version=18,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a column reference a table that holds what it holds."""
+    for column in plant.bare(table):
+        other = q.name(QName(table.name.schema, f"all {table.name.name} {column.name}"))
+        words = {"other": other, "table": q.name(table.name), "column": Identifier(column.name)}
+        yield plant.block(
+            SQL("CREATE TABLE {other} AS SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL").format(
+                **words
+            ),
+            SQL("ALTER TABLE {other} ADD PRIMARY KEY ({column})").format(**words),
+            SQL("ALTER TABLE {table} ADD FOREIGN KEY ({column}) REFERENCES {other}").format(**words),
+        )

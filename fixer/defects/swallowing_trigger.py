@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -18,8 +19,9 @@ from fixer.model.obstacle import Below, Trigger
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
-from fixer.model.table import Table
+from fixer.model.table import QName, Table
 from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable
 
 SLUG = "swallowing-trigger"
 POINT = 5
@@ -74,6 +76,10 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     return finding.repair
 
 
+_ODD = SQL("CREATE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
+_FIRED = SQL("CREATE TRIGGER odd BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}()")
+
+
 def _trigger(events: str, body: str, when: str = "") -> str:
     return (
         f"CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$;"
@@ -117,3 +123,9 @@ NEAR_MISSES = (
         _trigger("BEFORE INSERT", "BEGIN RETURN NULL; END", "WHEN (new.id = -2147483648)"),
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let a trigger drop each new row."""
+    function = q.name(QName(table.name.schema, f"odd {table.name.name}"))
+    yield plant.block(_ODD.format(function), _FIRED.format(q.name(table.name), function))

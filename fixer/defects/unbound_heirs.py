@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -17,7 +18,7 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey, OfIndex, OfPrimaryKey
-from fixer.model.table import ForeignKey, Index, Table
+from fixer.model.table import ForeignKey, Index, QName, Table
 from fixer.repair.probe import shown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -137,3 +138,16 @@ NEAR_MISSES = (
         "INSERT INTO old_reviews (id, book_id) VALUES (901, 900)",
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let another inherit from it, and repeat its first row."""
+    if table.kind == "p" or not any(index.unique and not index.partial for index in table.indexes):
+        return
+    heir, cells = (
+        q.name(QName(table.name.schema, f"heir {table.name.name}")),
+        q.names(c.name for c in plant.writable(table)),
+    )
+    made = SQL("CREATE TABLE {} () INHERITS ({})").format(heir, q.name(table.name))
+    row = SQL("SELECT {} FROM ONLY {} ORDER BY ctid LIMIT 1").format(cells, q.name(table.name))
+    yield plant.block(made, SQL("INSERT INTO {} ({}) {}").format(heir, cells, row))

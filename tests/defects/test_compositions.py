@@ -108,9 +108,24 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
         return ordeal, list(wounds.values()), evidence
 
 
-def test_every_class_can_be_planted_somewhere() -> None:
+UNPLANTED = {
+    "failing-unique": "an index fails only where a superuser writes pg_index, or the disk or a library is at fault",
+    "outdated-collation": "a collation is outdated only where a superuser writes pg_database, or a library was updated",
+}
+
+
+@pytest.mark.parametrize("slug", ["lost-grants", "rogue-foreign-key", "swallowing-trigger", "unbound-heirs"])
+def test_what_only_a_person_mends_is_planted_and_found(laboratory: Laboratory, slug: str) -> None:
+    with laboratory.database(18) as case:
+        planting = [each.as_string(case.observer) for each in defects.mutations(case.sound.contract)[slug]]
+        case.break_(planting[-1])
+
+        assert {slug} == {each.slug for each in case.check(deep=True).findings if each.severity != "info"}
+
+
+def test_every_class_can_be_planted_somewhere_or_says_why_not() -> None:
     planting = {
         defect.SLUG for defect in defects.all_classes() if isinstance(defect, defects.Mutating | defects.MutatingHinted)
     }
 
-    assert {defect.SLUG for defect in defects.all_classes()} - planting == set()
+    assert {defect.SLUG for defect in defects.all_classes()} - planting == UNPLANTED.keys()

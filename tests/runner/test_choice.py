@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Text, Uuid
+from sqlalchemy import Column, Computed, ForeignKey, Index, Text, Uuid
 
 from fixer import apply
 from fixer.connect.target import resolve
@@ -256,3 +256,58 @@ def test_a_foreign_key_that_stays_keeps_the_key_it_references(laboratory: Labora
 
         assert "wrong-foreign-key-target" in {left.slug for left in run.plan.left}
         assert database.ask("SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f'") == "o"
+
+
+NAMED = {
+    "a generated column": (
+        contract(p=(key(), integer("n"), integer("g", Computed("n * 2")))),
+        "CREATE TABLE p (id serial PRIMARY KEY)",
+        "missing-column:public.p.n",
+        "missing-column",
+    ),
+    "a partial index": (
+        contract(p=(key(), integer("a", index=True), integer("b"), integer("gone"))),
+        "CREATE TABLE p (id serial PRIMARY KEY, a integer, b integer)",
+        "missing-column",
+        "missing-index",
+    ),
+    "a reference to a key": (
+        contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id")))),
+        "CREATE TABLE p (id text PRIMARY KEY); INSERT INTO p VALUES ('a');"
+        "CREATE TABLE k (id serial PRIMARY KEY, p_id text REFERENCES p); INSERT INTO k (p_id) VALUES ('a')",
+        "text-key",
+        "incompatible-foreign-key-type",
+    ),
+}  # fmt: skip
+KEYS = "SELECT conname, conkey FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conkey IS NOT NULL"
+KEYS += " AND contype IN ('f', 'p') ORDER BY conname"
+_P = NAMED["a partial index"][0].tables["p"]
+Index("part", _P.c.b, postgresql_where=_P.c.gone.is_(None))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", NAMED)
+def test_what_names_or_references_a_column_that_is_left_out_waits_for_it(
+    laboratory: Laboratory, what: str, mode: str
+) -> None:
+    wanted, breaks, skipped, waits = NAMED[what]
+    with lent(laboratory.server(18), None) as database:
+        database.run(breaks)
+        before = database.run(KEYS)
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=[skipped], allow_hazards="all")
+
+        assert waits in {left.slug for left in run.plan.left if left.why.startswith("it depends")}
+        assert before == database.run(KEYS)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_table_is_made_although_the_text_key_that_it_references_is_left_out(
+    laboratory: Laboratory, mode: str
+) -> None:
+    wanted = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE p (id text PRIMARY KEY); INSERT INTO p VALUES ('a')")
+        run = apply(resolve(database.dsn), wanted, mode=mode, skip=["text-key"], allow_hazards="all")
+
+        assert {"text-key", "missing-foreign-key"} <= {left.slug for left in run.plan.left}
+        assert database.ask("SELECT count(*) FROM k") == 0

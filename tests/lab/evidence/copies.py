@@ -19,6 +19,8 @@ class Rows:
 
     name: str
     columns: dict[int, tuple[str, str]]  # name and type
+    above: set[str] = field(default_factory=set)  # tables that it INHERITS from, whose changes are its own
+    inherited: int = 0  # rows of tables that INHERIT from it, which it shows and the ledger counts
     cells: list[dict[int, tuple[str | None, Any]]] = field(default_factory=list)
 
     def number(self, column: str) -> int | None:
@@ -27,7 +29,8 @@ class Rows:
 
 Copy = dict[int, Rows]  # by the table's oid, which outlives a new name
 _TABLES = """
-SELECT c.oid, c.relkind = 'p', n.nspname, c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)
+SELECT c.oid, c.relkind = 'p', c.relhassubclass, n.nspname, c.relname, a.attnum, a.attname,
+       format_type(a.atttypid, a.atttypmod)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         AND a.attgenerated = '' -- what the database computes follows the other cells
@@ -35,15 +38,23 @@ SELECT c.oid, c.relkind = 'p', n.nspname, c.relname, a.attnum, a.attname, format
    AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
  ORDER BY c.oid, a.attnum
 """
+_HEIRS = """
+WITH RECURSIVE h AS (
+     SELECT inhrelid FROM pg_inherits WHERE inhparent = %s
+      UNION SELECT i.inhrelid FROM pg_inherits i JOIN h ON i.inhparent = h.inhrelid)
+SELECT inhrelid FROM h
+"""
 
 
 def copy_rows(connection: Connection) -> Copy:
     """Copy every table of a database but the system's and the fixer's own."""
     cursor, copies, names, roots = connection.cursor(), Copy(), dict[int, sql.Identifier](), set[int]()
+    parents = set[int]()
     cursor.execute("SET TimeZone = 'UTC'")
     cursor.execute(_TABLES)
-    for oid, parted, schema, table, number, column, type_ in cursor.fetchall():
+    for oid, parted, heirs, schema, table, number, column, type_ in cursor.fetchall():
         roots |= {oid} if parted else set()
+        parents |= {oid} if heirs and not parted else set()
         rows = copies.setdefault(oid, Rows(f"{schema}.{table}", {}))
         names[oid] = sql.Identifier(schema, table)
         if number is not None:
@@ -62,6 +73,12 @@ def copy_rows(connection: Connection) -> Copy:
             rows.cells.append(
                 {n: (text, text if _is_odd(type_) else known[name]) for (n, (name, type_)), text in values}
             )
+        if oid in parents:
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(names[oid]))
+            rows.inherited = cursor.fetchone()[0] - len(rows.cells)
+            cursor.execute(_HEIRS, [oid])
+            for (heir,) in cursor.fetchall():
+                copies[heir].above.add(rows.name)
     return copies
 
 

@@ -143,7 +143,8 @@ class _Reader:
 
     def _change(self, table: str, column: str, **what: object) -> None:
         columns = self.tables[table].columns
-        columns[column] = replace(columns[column], **what)  # type: ignore[arg-type]
+        if column in columns:  # an heir does not list those of its parent
+            columns[column] = replace(columns[column], **what)  # type: ignore[arg-type]
 
     _handlers = (
         (rf"CREATE (UNLOGGED )?TABLE {_QNAME} \((.*)\n\)(?:\s.*)?$", table),

@@ -28,7 +28,7 @@ class Passage:
     ) -> None:
         self.old, self.new, self.run, self.after = old, new, run, after
         self.names = {old.name, new.name}
-        self.steps = [step for step in plan.steps if str(step.table) in self.names]
+        self.steps = [step for step in plan.steps if str(step.table) in self.names | old.above | new.above]
         self.moved = [self._kept(row) for _, source, row in quarantine if source in self.names]
         self.images = [self._kept(row) for source, row in images if source in self.names]
         announced = {column for step in self.steps for column in step.effect.changes}
@@ -57,7 +57,7 @@ class Passage:
         for column in sorted(self.announced):
             if column in self.new.columns:
                 yield from self._cells(column)
-        yield from ledger(self.new, len(self.old.cells), len(self.moved), self.run)
+        yield from ledger(self.new, len(self.old.cells) + self.old.inherited, len(self.moved), self.run)
 
     def _mapped(self) -> Iterator[str]:
         """Demand that a column which took the name of another holds what points at the rows it named."""
@@ -195,12 +195,13 @@ class Passage:
 
 def ledger(rows: Rows, before: int, moved: int, run: fixer.Run) -> Iterator[str]:
     """Compare what the ledger says of one table with what is there."""
+    after = len(rows.cells) + rows.inherited
     entry = next((entry for entry in run.ledger if str(entry.table) == rows.name), None)
     if entry is None:
-        if (before, 0) != (len(rows.cells), moved):
-            yield f"had {before} rows, has {len(rows.cells)}, {moved} in quarantine; the ledger is silent"
-    elif (entry.before, entry.after, entry.quarantined) != (before, len(rows.cells), moved):
-        yield f"had {before} rows, has {len(rows.cells)}, {moved} in quarantine; the ledger says {entry}"
+        if (before, 0) != (after, moved):
+            yield f"had {before} rows, has {after}, {moved} in quarantine; the ledger is silent"
+    elif (entry.before, entry.after, entry.quarantined) != (before, after, moved):
+        yield f"had {before} rows, has {after}, {moved} in quarantine; the ledger says {entry}"
 
 
 def _own(rows: Rows, row: Mapping[int, Any]) -> list[Any]:

@@ -37,7 +37,7 @@ def falsehoods(connection: Connection, contract: Contract) -> list[str]:
 
 
 def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Composable]]:
-    rows = sql.SQL("SELECT FROM {} WHERE ").format(_name(table))
+    rows = sql.SQL("SELECT FROM {} WHERE ").format(_own_rows(table))
     for column in table.columns.values():
         if column.not_null:
             yield f"NOT NULL of {column.name}", rows + sql.SQL("{} IS NULL").format(sql.Identifier(column.name))
@@ -51,7 +51,7 @@ def _promises(table: Table, contract: Contract) -> Iterator[tuple[str, sql.Compo
         elif index.exclusion:
             yield f"the exclusion {index.name}", _overlapping(table, index)
     for key in table.foreign_keys:
-        yield f"the foreign key {key.name}", _orphans(key)
+        yield f"the foreign key {key.name}", _orphans(key, table)
     for row in contract.hints[table.name].default_rows:
         given = [sql.SQL("{} = ({})").format(sql.Identifier(name), value) for name, value in row.items()]
         some = rows + sql.SQL(" OR ").join(given)  # a person may have changed the rest
@@ -77,27 +77,32 @@ def _repeated(table: Table, index: Index) -> sql.Composable:
     _, where, part = index.tail.partition(" WHERE ")
     some = sql.SQL(part if where else "true")
     return sql.SQL("SELECT FROM {} WHERE {} AND ({}) GROUP BY {} HAVING count(*) > 1").format(
-        _name(table), given, some, sql.SQL(", ").join(columns)
+        _own_rows(table), given, some, sql.SQL(", ").join(columns)
     )
 
 
 def _overlapping(table: Table, index: Index) -> sql.Composable:
     (column,) = index.columns
     return sql.SQL("SELECT FROM {0} AS a JOIN {0} AS b ON a.{1} && b.{1} AND a.ctid < b.ctid").format(
-        _name(table), sql.Identifier(column)
+        _own_rows(table), sql.Identifier(column)
     )
 
 
-def _orphans(key: ForeignKey) -> sql.Composable:
+def _orphans(key: ForeignKey, table: Table) -> sql.Composable:
     filled = [sql.SQL("c.{} IS NOT NULL").format(sql.Identifier(name)) for name in key.columns]
     pairs = zip(key.columns, key.target_columns, strict=True)
     same = [sql.SQL("c.{} = p.{}").format(sql.Identifier(own), sql.Identifier(its)) for own, its in pairs]
     return sql.SQL("SELECT FROM {} AS c WHERE {} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(
-        sql.Identifier(*key.table),
+        _own_rows(table),
         sql.SQL(" AND ").join(filled),
         sql.Identifier(*key.target),
         sql.SQL(" AND ").join(same),
     )
+
+
+def _own_rows(table: Table) -> sql.Composable:
+    """Return the rows that the constraints of a table bind: not those of tables that INHERIT from it."""
+    return sql.SQL("{}" if table.kind == "p" else "ONLY {}").format(_name(table))
 
 
 def _name(table: Table) -> sql.Identifier:
