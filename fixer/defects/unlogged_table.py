@@ -202,6 +202,7 @@ SPECIMENS = (
         "ALTER TABLE reviews SET UNLOGGED;"
         "ALTER TABLE reviews ADD CONSTRAINT odd FOREIGN KEY (id) REFERENCES old NOT VALID",
         manual=True,
+        also=frozenset({"rogue-foreign-key"}),
     ),
 )
 NEAR_MISSES = (

@@ -135,7 +135,11 @@ class Passage:
             lost = [(old, new) for old, new in different if old is not None and not self._maps(old, new)]
             if any(names & set(step.shape.restores) for step in self.steps):
                 lost = self._unkept(column, pairs)  # a step of its own may set cells to NULL if it keeps what they were
-            others = [s for s in self.steps if names & set(s.effect.changes) and s.phase is not Phase.CONVERT]
+            others = [
+                step
+                for step in self.steps
+                if names & set(step.effect.changes) - set(step.shape.restores) and step.phase is not Phase.CONVERT
+            ]
             if len(lost) > sum(step.effect.rows for step in others):  # what other steps of its own announced
                 yield from (f"{name} became {new} from {old}" for old, new in lost[:3])
             different = [(old, new) for old, new in different if old is None]
