@@ -108,7 +108,11 @@ def _counted(
     decided: Set[tuple[QName, str]],
     future: Schema,
 ) -> Iterator[Candidate]:
-    """Count the rows behind all candidates in one call, and yield the candidates that are findings."""
+    """Count the rows behind all candidates in one call, and yield the candidates that are findings.
+
+    Those that are further ones of a finding with rows are counted in another call.
+    """
+    further = list[Candidate]()
     asked = [finding.asks() for _, finding in candidates if finding.asks]
     answers = iter(count(asked) if asked else ())
     for defect, finding in candidates:
@@ -117,6 +121,10 @@ def _counted(
         believed = answer.beyond and finding.vouched and not reading.is_asked_for(finding)
         if not believed and _stands(finding, answer, decided):
             yield defect, _answered(finding, answer, future) if finding.asks else finding
+            if finding.further and answer.rows:
+                further += [(defect, each) for each in finding.further()]
+    if further:
+        yield from _counted(further, count, reading, decided, future)
 
 
 def _decided(findings: Sequence[Finding]) -> Set[tuple[QName, str]]:

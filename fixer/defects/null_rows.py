@@ -45,9 +45,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             f"{table.name.name}.{column.name} should hold a value, is NULL",
             asks=partial(rows_where, actual, table.name, _empty(table, column.name)),
             only_with_rows=True,
+            further=partial(_refused, table, column, actual, contract),
             vouched=_is_checked(table, column.name),
         )
-        yield from _refused(table, column, actual, contract)
 
 
 def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:

@@ -73,8 +73,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
             only_with_rows=True,
             vouched=vouched,
             asks=partial(_orphans, key, actual),
+            further=partial(_refused, key, actual, contract, vouched=vouched),
         )
-        yield from _refused(key, actual, contract, vouched=vouched)
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:

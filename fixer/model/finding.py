@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic
 
@@ -83,7 +83,8 @@ class Finding(Generic[About]):
     `about` is what it concerns. `rows` and `sample` come from its probe, which `asks` composes when it is needed.
     With `only_with_rows`, it is a finding only if the probe finds rows. If it is `vouched`, a valid constraint already
     guarantees its rows, so the probe runs only if that is cheap or asked for. If it is `of_rows`, a table of size zero
-    cannot have it. If it is `of_values`, its probe compares two values: rows mean that they differ.
+    cannot have it. If it is `of_values`, its probe compares two values: rows mean that they differ. Its `further`
+    findings, which are about some of its rows, are asked for only if it has rows.
     """
 
     slug: str
@@ -92,6 +93,7 @@ class Finding(Generic[About]):
     message: str
     severity: str = "error"
     asks: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
+    further: Callable[[], Iterable[Finding]] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
     of_rows: bool = False
