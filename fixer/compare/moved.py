@@ -53,8 +53,9 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
         return comparison
     session = Session(cursor)
     try:
-        rows: dict[int, int] = dict(session.ask(_question(ordered, comparison.future)))
-        barred = {**_circles(session, ordered, comparison.future), **_needed(session, ordered, comparison)}
+        today = _today(comparison.future)
+        rows: dict[int, int] = dict(session.ask(_question(ordered, today)))
+        barred = {**_circles(session, ordered, today), **_needed(session, ordered, comparison, today)}
     except psycopg2.Error as error:
         session.recover(error)
         log.info("the rows that follow others cannot be counted: %s", told(error))
@@ -67,7 +68,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     )
 
 
-def _circles(session: Session, steps: list[Step], future: Schema) -> Mapping[_Same, str]:
+def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Same, str]:
     """Return the steps whose rows reference each other in a circle, with rows of other tables that go as well.
 
     Each is given with the reason to refuse it.
@@ -75,10 +76,10 @@ def _circles(session: Session, steps: list[Step], future: Schema) -> Mapping[_Sa
     asked = [step for step in steps if step.closed is not None]
     if not asked:
         return {}
-    today, each = _today(future), []
-    for number, step in enumerate(asked):
-        circle = _with(step.closed or SQL("false"), today, early=step.phase < Phase.CONVERT)
-        each.append(SQL("SELECT {}, ({})").format(Literal(number), circle))
+    each = [
+        SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), today, early=_is_early(step)))
+        for number, step in enumerate(asked)
+    ]
     closed = [asked[number] for number, closed in session.ask(together(each)) if closed]
     return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
 
@@ -87,15 +88,15 @@ def _names(tables: Iterable[QName]) -> str:
     return ", ".join(map(str, sorted(tables)))
 
 
-def _needed(session: Session, steps: list[Step], comparison: Comparison) -> Mapping[_Same, str]:
+def _needed(session: Session, steps: list[Step], comparison: Comparison, today: _Today) -> Mapping[_Same, str]:
     """Return the steps that would move a default row of the contract, each with the reason to refuse it."""
-    asked, each, today = [*_needs(steps, comparison)], [], _today(comparison.future)
+    asked, each = [*_needs(steps, comparison)], []
     for number, (step, row, identity) in enumerate(asked):
         table = comparison.future.tables[step.table]
         same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
-        rows = _with(those, today, early=step.phase < Phase.CONVERT)
+        rows = _with(those, today, early=_is_early(step))
         each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
     going = [asked[number] for number, goes in session.ask(together(each)) if goes] if asked else []
     return {
@@ -137,15 +138,14 @@ def _same(step: Step) -> _Same:
     return step.phase, repr((step.table, step.effect.moves, step.effect.changes, step.expects))
 
 
-def _question(steps: list[Step], future: Schema) -> Composable:
+def _question(steps: list[Step], today: _Today) -> Composable:
     """Return the SELECT for the number of each step and its rows."""
-    today = _today(future)
     each = [
         SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
             Literal(number),
             Literal(-1 if step.effect.moves else number),
-            _with(q.name(step.table), today, early=step.phase < Phase.CONVERT),
-            _with(step.expects or SQL("false"), today, early=step.phase < Phase.CONVERT),
+            _with(q.name(step.table), today, early=_is_early(step)),
+            _with(step.expects or SQL("false"), today, early=_is_early(step)),
         )
         for number, step in enumerate(steps)
     ]
@@ -153,6 +153,11 @@ def _question(steps: list[Step], future: Schema) -> Composable:
         "SELECT w.step, pg_catalog.count(*) FROM (SELECT DISTINCT ON (w.kind, w.part, w.place) w.step FROM ({}) AS w"
         " ORDER BY w.kind, w.part, w.place, w.step) AS w GROUP BY w.step"
     ).format(together(each))
+
+
+def _is_early(step: Step) -> bool:
+    """Return whether a step sees its tables as they are before the plan converts or adds a column."""
+    return step.phase < Phase.CONVERT
 
 
 def _today(future: Schema) -> _Today:
