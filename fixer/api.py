@@ -55,6 +55,7 @@ def check(
     callable that returns one, or ``"module:attribute"``; by default the trading contract that ships. `schema`
     is the schema of tables that name none. `deep` also reads rows that a valid constraint already guarantees. `role` is
     that of the application: the rights that it lacks are findings too.
+
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
     with session(source, contract, schema=schema) as work:

@@ -78,7 +78,7 @@ class Proofs:
         pairs = [
             (table, index)
             for name in dict.fromkeys(names)
-            if (table := actual.tables.get(name)) and table.kind in "rp" and (wanted := self._contract.tables.get(name))
+            if (table := actual.tables.get(name)) and table.is_table and (wanted := self._contract.tables.get(name))
             for index in unique_keys.claimed(table, wanted)
         ]
         if not pairs:

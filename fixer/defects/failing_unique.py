@@ -27,7 +27,7 @@ from fixer.model.table import Failure, ForeignKey, QName
 from fixer.model.table import Index as FoundIndex
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
-from fixer.sql.alter import drop_constraint, drop_foreign_key
+from fixer.sql.alter import drop_constraint, drop_foreign_key, dropping
 from fixer.sql.compose import SQL
 
 SLUG = "failing-unique"
@@ -63,7 +63,7 @@ def repair(finding: Finding[StrayIndex], actual: Schema, contract: Contract) -> 
         return Repair.of([_rebuilt(table.name, index)])
     keys = _on(index, finding.table, actual)
     if other := next((key for key in keys if not _is_wanted(key, contract)), None):
-        drop = f"ALTER TABLE {q.quoted(other.table)} DROP CONSTRAINT {q.quoted([other.name])}"
+        drop = dropping(other.table, other.name)
         return refuse(f"a foreign key that the contract lacks stands on it: {drop}, and add it again afterwards")
     return Repair.of(_dropped(index, finding.table, keys))
 

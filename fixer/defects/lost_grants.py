@@ -31,7 +31,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     if actual.application:
         yield from _shut(actual.application, contract)
         for wanted, table in walk.tables(actual, contract, alike=True):
-            if table.kind in "rp":
+            if table.is_table:
                 yield from _of_table(wanted, table, actual.application)
 
 

@@ -30,9 +30,9 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.constraints.foreign_keys import best, reproved, retyped_in
+from fixer.repair.constraints.foreign_keys import best, is_indexed, reproved, retyped_in
 from fixer.repair.constraints.rewriting import Rewriting, new_cell
-from fixer.repair.probe import shown
+from fixer.repair.probe import parents, shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -86,7 +86,7 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
     given = {c: q.instead(value, q.name(key.target), today) for c, value in values.items()}
     cells = {c: new_cell(table.columns[c], value, where_null=False) for c, value in given.items()}
     adopted = any(value != SQL("NULL") for value in values.values())
-    rewriting = Rewriting(table, cells, truly_orphaned(key, table, _parents(key, actual)), fills=adopted)
+    rewriting = Rewriting(table, cells, truly_orphaned(key, table, parents(actual.tables[key.target])), fills=adopted)
     columns = ", ".join(key.columns)
     deed = "the default row instead" if adopted else "NULL instead"
     for what, asks in rewriting.refused(actual, contract):
@@ -101,21 +101,11 @@ def _orphans(key: ForeignKey, actual: Schema) -> Probe:
     table = actual.tables[key.table]
     return Probe(
         q.rows_of(table, own=True),
-        truly_orphaned(key, table, _parents(key, actual)),
+        truly_orphaned(key, table, parents(actual.tables[key.target])),
         (*shown(table), q.columns(key.columns)),
         shared=False,
-        costly=not _is_indexed(table, key),
+        costly=not is_indexed(key, table),  # an index can count them alone; to keep rows as well takes the table
     )
-
-
-def _is_indexed(table: Table, key: ForeignKey) -> bool:
-    """Return whether an index can count the orphans alone; a search that also keeps rows would read the table."""
-    ahead = [set(i.columns[: len(key.columns)]) for i in table.indexes if i.valid and not i.partial]
-    return set(key.columns) in ahead
-
-
-def _parents(key: ForeignKey, actual: Schema) -> q.Composable:
-    return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target], own=True))
 
 
 def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Repair:

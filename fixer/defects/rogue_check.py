@@ -25,8 +25,7 @@ from fixer.model.table import Table
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.online import BESIDE
 from fixer.repair.shadow import is_guard
-from fixer.sql import compose as q
-from fixer.sql.alter import drop_constraint
+from fixer.sql.alter import drop_constraint, dropping
 from fixer.sql.compose import Composable
 from fixer.sql.conditions import Atom, atoms, follows, is_earlier
 from fixer.sql.types import family
@@ -78,8 +77,7 @@ def _finding(about: StrayCheck, odd: list[Atom], known: list[Atom], table: Table
     message = f"{name.name} should take all that the contract allows, {what}"
     if all(is_earlier(atom, known) or (atom.filled and not _fills(atom.filled, table)) for atom in odd):
         return Finding(SLUG, POINT, about, message)
-    statement = f"ALTER TABLE {q.quoted(name)} DROP CONSTRAINT {q.quoted([check.name])}"
-    why = refuse(f"if it is meant, add it to the contract; if not, run: {statement}")
+    why = refuse(f"if it is meant, add it to the contract; if not, run: {dropping(name, check.name)}")
     message = message.replace(" refuses some", " may refuse some", 1)
     return Finding(SLUG, POINT, about, message, severity="warning", repair=why)
 

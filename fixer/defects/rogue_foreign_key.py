@@ -20,6 +20,7 @@ from fixer.model.subject import StrayForeignKey
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import ends_at
 from fixer.sql import compose as q
+from fixer.sql.alter import dropping
 from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "rogue-foreign-key"
@@ -62,7 +63,7 @@ def _may_refuse(key: ForeignKey, wanted: Table, table: Table) -> bool:
 
 def repair(finding: Finding[StrayForeignKey], actual: Schema, contract: Contract) -> Repair:
     """Refuse, with the statement that drops it."""
-    statement = f"ALTER TABLE {q.quoted(finding.table)} DROP CONSTRAINT {q.quoted([finding.about.found.name])}"
+    statement = dropping(finding.table, finding.about.found.name)
     return refuse(f"if it is meant, add it to the contract; if not, run: {statement}")
 
 

@@ -23,7 +23,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn, OfForeignKey
 from fixer.model.table import ForeignKey, QName
 from fixer.model.table import Table as WantedTable
-from fixer.repair.probe import shown
+from fixer.repair.probe import parents, shown
 from fixer.repair.rekeying import in_place, mapped_later, rekeyed, to_the_last, without_mark
 from fixer.repair.rekeying.held import by_hand, half_of, texts_of
 from fixer.repair.rekeying.in_place import doubtful
@@ -127,7 +127,7 @@ def _old_keys(key: ForeignKey, actual: Schema, contract: Contract) -> Iterator[F
         message = f"{key.table.name}.{column} should be the {new.name} of {key.target.name}, holds its {legacy}"
         show = (*shown(child), q.column(column))
         if family(old.type) == family(found.type) == family(new.type) != "integer":
-            held = in_place.held(texts, in_place.parents(texts, actual))
+            held = in_place.held(texts, parents(parent))
             asks = partial(Probe, q.rows_of(child), held, show, shared=False, costly=True)
             yield Finding(SLUG, POINT, InPlace(key, texts), message, asks=asks, only_with_rows=True)
             about, asks = OfColumn(key.table, column), partial(Probe, q.rows_of(child), doubtful(texts, actual), show)

@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey, OfIndex, OfPrimaryKey
 from fixer.model.table import ForeignKey, Index, QName, Table
-from fixer.repair.probe import shown
+from fixer.repair.probe import parents, shown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.following import orphaned
@@ -80,8 +80,7 @@ def _repeating(table: Table, key: Index) -> Probe:
 
 
 def _orphans(table: Table, key: ForeignKey, parent: Table) -> Probe:
-    parents = SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(parent))
-    condition = SQL("{} AND {}").format(_inherits(table, "tableoid"), orphaned(key, parents))
+    condition = SQL("{} AND {}").format(_inherits(table, "tableoid"), orphaned(key, parents(parent, own=False)))
     return Probe(q.rows_of(table), condition, _shown(table, "tableoid"), shared=False, costly=True)
 
 

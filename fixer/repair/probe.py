@@ -8,7 +8,7 @@ from fixer.model.finding import Probe
 from fixer.model.schema import Schema
 from fixer.model.table import QName, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL, Composable, Composed, Literal
 
 
 def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool = False) -> Probe:
@@ -21,6 +21,17 @@ def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, sho
     """Return the probe for rows that share a key with others; probes over the same keys share one search."""
     probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)
     return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
+
+
+def parents(table: Table, *, own: bool = True) -> Composed:
+    """Return the FROM item `p`: the rows of a table, as the plan so far leaves them, that others may reference."""
+    return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(table, own=own))
+
+
+def within(part: str) -> Composed:
+    """Return the condition that a row lies in a partition, given as SQL spells its name, or below it."""
+    tree = SQL("(SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) AS p)").format(Literal(part))
+    return SQL("t.tableoid IN {}").format(tree)
 
 
 def shown(table: Table) -> tuple[Composable, ...]:

@@ -51,6 +51,11 @@ def drop_constraint(table: QName, constraint: str, title: str, *, hazard: Hazard
     return replace(alter(Phase.RELEASE, table, title, action, hazard=hazard), drops=constraint)
 
 
+def dropping(table: QName, constraint: str) -> str:
+    """Return the statement that drops a constraint, to be pasted by a person."""
+    return f"ALTER TABLE {q.quoted(table)} DROP CONSTRAINT {q.quoted([constraint])}"
+
+
 def enable_triggers(phase: Phase, whole: QName, what: str, triggers: Iterable[tuple[QName, str]]) -> Iterator[Step]:
     """Yield the steps that enable triggers, each given with its table; `what` names what they enforce.
 

@@ -9,6 +9,7 @@ from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
+from fixer.sql.alter import dropping
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.conditions import conjuncts
 
@@ -94,7 +95,7 @@ def spelt(index: Index) -> str:
 def removal(index: Index, table: QName) -> str:
     """Return the statement that drops an index or its constraint, to be pasted by a person."""
     if index.constraint or index.exclusion:
-        return f"ALTER TABLE {q.quoted(table)} DROP CONSTRAINT {q.quoted([index.name])}"
+        return dropping(table, index.name)
     return f"DROP INDEX {q.quoted(QName(table.schema, index.name))}"
 
 

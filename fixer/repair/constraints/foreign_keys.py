@@ -13,7 +13,7 @@ from fixer.model.obstacle import LooseKey
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, RefusalError, Step
 from fixer.model.subject import StrandedColumn
-from fixer.model.table import ForeignKey, QName
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints import references
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
@@ -35,6 +35,12 @@ def ends_at(key: ForeignKey, *, qualified: bool = False) -> str:
     """Return where a foreign key points, in words: ``authors(id)``."""
     target = str(key.target) if qualified else key.target.name
     return f"{target}({', '.join(key.target_columns)})"
+
+
+def is_indexed(key: ForeignKey, *tables: Table | None) -> bool:
+    """Return whether an index of its table, as found or as wanted, finds the rows that reference a given one."""
+    indexes = [index for table in tables if table for index in table.indexes if index.valid and not index.partial]
+    return any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes)
 
 
 def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:

@@ -14,10 +14,10 @@ from fixer.model.obstacle import ApartCheck, ApartIndex
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Table
 from fixer.repair.constraints.checks import spelt as spelt_check
-from fixer.repair.probe import shown
+from fixer.repair.probe import parents, shown, within
 from fixer.sql import compose as q
 from fixer.sql import uniques
-from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.following import orphaned
 
 Refused = tuple[str, Callable[[], Probe]]
@@ -58,11 +58,11 @@ class Rewriting:
                 tail, what = tail_of(each.tail.strip()), f"the {each.name} of {each.part} alone"
                 alike = "NULLS NOT DISTINCT" in tail.options
                 index = Index(each.name, tail.elements, each.tail.strip(), nulls_not_distinct=alike)
-                named, asks = filter(tail.names, self.table.columns), partial(self._alike, index, _within(each.part))
+                named, asks = filter(tail.names, self.table.columns), partial(self._alike, index, within(each.part))
             elif isinstance(each, ApartCheck):
                 what, check = f"the {each.name} alone", Check(each.check, each.expression, ())
                 named = filter(partial(names_column, each.expression), self.table.columns)
-                asks = partial(self._broken, check, _within(each.part))
+                asks = partial(self._broken, check, within(each.part))
             else:
                 continue
             if self._concern({*named}):
@@ -154,7 +154,6 @@ class Rewriting:
 
     def _parentless(self, key: ForeignKey, actual: Schema, contract: Contract) -> Probe:
         """Return the probe for rows that would reference no parent, the default rows included."""
-        parents = SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[key.target], own=True))
         come = [
             q.all_of(
                 q.is_value(self.table, column, row[target])
@@ -163,17 +162,14 @@ class Rewriting:
             for row in contract.hints[key.target].default_rows
             if set(key.target_columns) <= set(row)
         ]
-        lacking = [orphaned(key, parents), *(SQL("({}) IS NOT TRUE").format(each) for each in come)]
+        lacking = [
+            orphaned(key, parents(actual.tables[key.target])),
+            *(SQL("({}) IS NOT TRUE").format(each) for each in come),
+        ]
         return self._probe(self._rows(), q.all_of(lacking))
 
     def _probe(self, source: Composable, condition: Composable) -> Probe:
         return Probe(source, q.all_of([_NEW, condition]), shown(self.table), costly=True)
-
-
-def _within(part: str) -> Composed:
-    """Return the condition that a row lies in a partition, or below it."""
-    tree = SQL("(SELECT relid FROM pg_catalog.pg_partition_tree({}::pg_catalog.regclass))").format(Literal(part))
-    return SQL("t.tableoid IN {}").format(tree)
 
 
 def _is_known(column: Column | None) -> bool:

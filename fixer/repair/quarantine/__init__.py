@@ -9,6 +9,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
+from fixer.repair.constraints.foreign_keys import is_indexed
 from fixer.repair.quarantine.circles import around
 from fixer.repair.quarantine.going import after, by_turns, expected, of_part, seen, together
 from fixer.repair.quarantine.leaving import move, move_jointly
@@ -77,7 +78,7 @@ class Mover:
         start = tables[0]
         followed = {name: self._followers(phase, name, kept if name == start else ()) for name in tables}
         inside = [key for keys in followed.values() for key in keys if key.table in tables]
-        turns = Turns(tuple(inside), start, all(map(self._is_indexed, inside)))
+        turns = Turns(tuple(inside), start, all(is_indexed(key, self.actual.tables[key.table]) for key in inside))
         leaving = {name: by_turns(going, turns, name) for name in tables}
         there = {
             name: self._pointing(name, self.actual.incoming(name), kept if name == start else ()) for name in tables
@@ -97,11 +98,6 @@ class Mover:
         keys += missing if phase is Phase.ORPHANS else []  # only then are its columns final
         known = (key for key in keys if key.table in self.actual.tables and not key.period)
         return [key for key in known if self._policy_in(phase, key) == "quarantine"]
-
-    def _is_indexed(self, key: ForeignKey) -> bool:
-        """Return whether an index finds the rows that reference a given one by a key."""
-        indexes = [i for i in self.actual.tables[key.table].indexes if i.valid and not i.partial]
-        return any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes)
 
     def _known(self, table: QName) -> list[ForeignKey]:
         return [key for key in self.actual.incoming(table) if key.table in self.actual.tables]
@@ -150,9 +146,8 @@ class Mover:
     def _parentless(self, key: ForeignKey) -> Composable | None:
         """Return the SELECT for the places of orphans, by values without a parent; None if no index finds those."""
         tables = (self.actual.tables.get(key.table), self.contract.tables.get(key.table))
-        indexes = [index for table in tables if table for index in table.indexes if index.valid and not index.partial]
         mapped = tables[0] and any(c in tables[0].columns and tables[0].columns[c].mapped for c in key.columns)
-        if mapped or not any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes):
+        if mapped or not is_indexed(key, *tables):
             return None
         # PostgreSQL looks up the values of an array one by one, whatever it expects; a join would read all rows.
         one = "{columns} = ANY (ARRAY (SELECT {columns} FROM {table} AS t WHERE {condition}))"

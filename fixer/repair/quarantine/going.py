@@ -10,6 +10,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints.foreign_keys import old_text_key
+from fixer.repair.probe import within
 from fixer.repair.rows import Going
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -47,8 +48,8 @@ def after(key: ForeignKey, going: Going, *, itself_stays: bool) -> Going:
 
 def of_part(part: QName, going: Going) -> Going:
     """Return rows of a partition as rows of the whole."""
-    there = SQL("t.tableoid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree({}::text::regclass) p) AND ({})")
-    condition, expects = (there.format(Literal(q.quoted(part)), each) for each in (going.condition, going.expected))
+    there = within(q.quoted(part))
+    condition, expects = (SQL("{} AND ({})").format(there, each) for each in (going.condition, going.expected))
     return replace(going, condition=condition, expects=expects, find=None)
 
 

@@ -9,6 +9,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Phase
 from fixer.model.table import ForeignKey, Table
+from fixer.repair.probe import parents
 from fixer.repair.quarantine import unreferenced
 from fixer.repair.rekeying.texts import Texts
 from fixer.repair.rows import counted, identity, rewrite
@@ -28,7 +29,7 @@ def held(texts: Texts, parents: Composable | None = None) -> Composed:
 
 def doubtful(texts: Texts, actual: Schema) -> Composed:
     """Return the condition that a row holds a key that means several parents, if any row holds an old one."""
-    rows, child = parents(texts, actual), q.rows_of(actual.tables[texts.key.table])
+    rows, child = parents(actual.tables[texts.key.target]), q.rows_of(actual.tables[texts.key.table])
     cell, old = q.column(texts.column), q.column(texts.legacy, "p")
     new = q.column(texts.key.target_columns[0], "p")
     return SQL(
@@ -61,16 +62,11 @@ def mapped_as_foreseen(texts: Texts, actual: Schema) -> Schema:
     """Return the schema with the new keys in the column, and without the foreign keys that are dropped for it."""
     gone = frozenset((old.table, old.name) for old in _over(texts, actual.tables[texts.key.table]))
     schema = actual.without_foreign_keys(gone)
-    table, rows = schema.tables[texts.key.table], parents(texts, actual)
+    table, rows = schema.tables[texts.key.table], parents(actual.tables[texts.key.target])
     cell = q.today(table.columns[texts.column])
     meant, old = (q.over(each, texts.column, cell) for each in (_meant(texts, rows), held(texts, rows)))
     now = SQL("CASE WHEN {} THEN {} ELSE {} END").format(old, meant, cell)
     return schema.with_table(table.with_column(replace(table.columns[texts.column], now=now, rekeyed=True)))
-
-
-def parents(texts: Texts, actual: Schema) -> Composed:
-    """Return the FROM item `p` of the parents as today's rows show them."""
-    return SQL("(SELECT t.* FROM {}) AS p").format(q.rows_of(actual.tables[texts.key.target], own=True))
 
 
 def _meant(texts: Texts, rows: Composable) -> Composed:
