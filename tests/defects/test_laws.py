@@ -21,6 +21,7 @@ from fixer.model.defect import Specimen
 from lab.evidence.copies import copy_images, copy_quarantine, copy_rows, stamps
 from lab.evidence.facts import facts
 from lab.evidence.losses import losses
+from lab.evidence.relations import strange_relations
 from lab.laboratory import OWNER, ROLES, VERSIONS, Case, Laboratory
 from lab.laws import Again, cure, detection, idempotence, refusal, return_, silence, survival
 
@@ -81,9 +82,9 @@ def trial(case: Case, slug: str, specimen: Specimen, mode: str) -> list[str]:
     moved, images = copy_quarantine(case.observer), copy_images(case.observer)
     if len(moved) != specimen.quarantined:
         found.append(f"4 survival: {len(moved)} rows lie in quarantine, not {specimen.quarantined}")
-    found += [
-        f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, run.plan, run, images=images)
-    ]
+    after = copy_rows(case.observer)
+    found += [f"4 survival: {b}" for b in survival(before, after, moved, run.plan, run, images=images)]
+    found += [f"4 survival: {b}" for b in strange_relations(case.sound.contract, before, after, moved, run, images)]
     again = Again.of(case)
     found += [f"3 cure: {b}" for b in cure(case, again, owners=theirs)]
     found += [f"5 idempotence: {b}" for b in idempotence(again)]
@@ -150,7 +151,9 @@ def ordeal(case: Case, known: Snapshot, mode: str) -> list[str]:
     moved, images = copy_quarantine(case.observer), copy_images(case.observer)
     if known.quarantined != Counter(source for _, source, _ in moved):
         found.append(f"4 survival: {Counter(source for _, source, _ in moved)} in quarantine, not {known.quarantined}")
-    found += [f"4 survival: {b}" for b in survival(before, copy_rows(case.observer), moved, plan, run, images=images)]
+    after = copy_rows(case.observer)
+    found += [f"4 survival: {b}" for b in survival(before, after, moved, plan, run, images=images)]
+    found += [f"4 survival: {b}" for b in strange_relations(case.sound.contract, before, after, moved, run, images)]
     again = Again.of(case)
     # A warning about the search_path stays: no repair of the database can set what its roles see first.
     found += [f"3 cure: {b}" for b in cure(case, again, owners=True) if not b.startswith("warning shadowed-table")]
@@ -367,3 +370,29 @@ def test_every_write_leaves_a_stamp(laboratory: Laboratory, write: str) -> None:
         case.break_(write)
 
         assert before != stamps(case.observer)
+
+ADRIFT = {
+    "they changed places": (
+        "SET session_replication_role = replica; UPDATE books SET id = CASE id WHEN 2 THEN -1 ELSE 2 END"
+        " WHERE id IN (2, (SELECT max(id) FROM books)); UPDATE books SET id = 99 WHERE id = -1",
+        "references",
+    ),
+    "nothing": ("SELECT", ""),
+}
+
+
+@pytest.mark.parametrize("forgery", ADRIFT)
+def test_a_row_references_after_a_repair_what_it_referenced_before(laboratory: Laboratory, forgery: str) -> None:
+    damage, told = ADRIFT[forgery]
+    with laboratory.database(18) as case:
+        case.break_(
+            "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey;"
+            "INSERT INTO books SELECT 3, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id = 2"
+        )
+        before = copy_rows(case.observer)
+        run = case.apply(allow_hazards="all")
+        case.break_(damage)
+        breaches = [*strange_relations(case.sound.contract, before, copy_rows(case.observer), [], run, [])]
+
+        assert told in "\n".join(breaches)
+        assert bool(told) == bool(breaches)

@@ -12,6 +12,7 @@ from lab.evidence.bystanders import bystanders
 from lab.evidence.copies import State, copy_images, copy_quarantine, copy_rows
 from lab.evidence.fills import strange_fills
 from lab.evidence.reasons import kept, lies
+from lab.evidence.relations import strange_relations
 from lab.evidence.truths import falsehoods
 from lab.laboratory import Case
 from lab.laws import Again, cure, idempotence, return_, survival
@@ -74,9 +75,9 @@ class Ordeal:
                 self.found.append(f"3 cure: {type(error).__name__}: {error}")
             return None
         after, moved = copy_rows(case.observer), copy_quarantine(case.observer)
-        self._tell(
-            4, "survival", survival(before, after, moved, run.plan, run, whole=False, images=copy_images(case.observer))
-        )
+        images = copy_images(case.observer)
+        self._tell(4, "survival", survival(before, after, moved, run.plan, run, whole=False, images=images))
+        self._tell(4, "survival", strange_relations(case.sound.contract, before, after, moved, run, images))
         self._tell(4, "survival", lies(case.observer, kept(case.observer), before, after))
         self._tell(4, "survival", strange_fills(case.observer, case.sound.contract, before, after))
         announced = sum(run.plan.moves.values())

@@ -78,7 +78,7 @@ class Passage:
         pairs = [(name, self.new.columns[n][0]) for n, (name, _) in self.old.columns.items() if n in self.new.columns]
         yield from (f"renamed {a} to {b} unannounced" for a, b in pairs if a != b and (a, b) not in announced)
 
-    def _value(self, number: int, cell: Any, *, old: bool = True) -> Any:
+    def value(self, number: int, cell: Any, *, old: bool = True) -> Any:
         """Return a cell as JSON gave it, normalised where its column has another type now; `old` before it had it."""
         new_type = self.new.columns.get(number, self.old.columns[number])[1]
         was = self.old.columns[number][1]
@@ -90,14 +90,14 @@ class Passage:
             return cell.rstrip(" ") if old else cell
         return normal(cell, new_type)
 
-    def _key(self, cells: Mapping[int, Any], *, old: bool = True) -> tuple[Any, ...]:
-        return tuple(self._value(number, cells[number], old=old) for number in self.still)
+    def key(self, cells: Mapping[int, Any], *, old: bool = True) -> tuple[Any, ...]:
+        return tuple(self.value(number, cells[number], old=old) for number in self.still)
 
     def _rows(self) -> Iterator[str]:
         old = [{n: cell[1] for n, cell in row.items()} for row in self.old.cells]
         new = [{n: cell[1] for n, cell in row.items()} for row in self.new.cells]
-        before = Counter(map(self._key, old))
-        found = Counter(self._key(row, old=False) for row in new) + Counter(map(self._key, self.moved))
+        before = Counter(map(self.key, old))
+        found = Counter(self.key(row, old=False) for row in new) + Counter(map(self.key, self.moved))
         yield from (f"lost {count} × {row}" for row, count in (before - found).items())
         appeared = sum((found - before).values())
         entry = next((entry for entry in self.run.ledger if str(entry.table) == self.new.name), None)
@@ -117,7 +117,7 @@ class Passage:
         numbers = sorted(self.old.columns)
 
         def whole(row: Mapping[int, Any]) -> tuple[Any, ...]:
-            return tuple(self._value(n, row[n]) for n in numbers)
+            return tuple(self.value(n, row[n]) for n in numbers)
 
         before = Counter(whole({n: cell[1] for n, cell in row.items()}) for row in self.old.cells)
         strange = Counter(map(whole, self.moved)) - before
@@ -148,15 +148,15 @@ class Passage:
 
     def _as_text(self, column: int, cell: Any) -> Any:
         """Return a cell of a row that was moved before or after its column was converted, as a new text has it."""
-        value = self._value(column, cell) if isinstance(cell, str) else None
+        value = self.value(column, cell) if isinstance(cell, str) else None
         return value if isinstance(value, str) else cell
 
     def _differ(self, column: int, old: Any, new: Any) -> bool:
-        return bool(self._value(column, old) != self._value(column, new, old=False))
+        return bool(self.value(column, old) != self.value(column, new, old=False))
 
     def _unkept(self, column: int, pairs: list[tuple[Key, Any, Any]]) -> list[tuple[Any, Any]]:
         """Return the cells that are lost, except those set to NULL of which the journal has the row with the cell."""
-        kept = Counter((self._key(image), _canonical(image[column])) for image in self.images)
+        kept = Counter((self.key(image), _canonical(image[column])) for image in self.images)
         lost = []
         for key, old, new in pairs:
             if old is None or not self._differ(column, old, new) or self._maps(old, new):
@@ -175,12 +175,12 @@ class Passage:
         groups: dict[Key, tuple[list[Any], list[Any]]] = {}
         for row in self.old.cells:
             cells = {n: cell[1] for n, cell in row.items()}
-            groups.setdefault(self._key(cells), ([], []))[0].append(cells[column])
+            groups.setdefault(self.key(cells), ([], []))[0].append(cells[column])
         for row in self.new.cells:
             cells = {n: cell[1] for n, cell in row.items()}
-            groups.setdefault(self._key(cells, old=False), ([], []))[1].append(cells[column])
+            groups.setdefault(self.key(cells, old=False), ([], []))[1].append(cells[column])
         for kept in self.moved:
-            groups.setdefault(self._key(kept), ([], []))[1].append(self._as_text(column, kept[column]))
+            groups.setdefault(self.key(kept), ([], []))[1].append(self._as_text(column, kept[column]))
         for key, (olds, news) in groups.items():
             matched = _matched(olds, news, lambda old, new: not self._differ(column, old, new))
             yield from ((key, old, new) for old, new in matched)

@@ -1,0 +1,98 @@
+"""Whether each row still references the row that it referenced, and none that it did not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fixer
+from fixer.model.contract import Contract
+from fixer.model.table import ForeignKey
+from lab.evidence.copies import Copy, Rows
+from lab.evidence.passage import Images, Key, Passage, normal
+
+Cells = Mapping[int, Any]  # one row by attribute numbers, as JSON has it
+Numbers = list[int | None]
+Relations = dict[Key, list[set[Key]]]  # of each row that references another: the rows that it may mean
+
+
+def strange_relations(
+    contract: Contract, before: Copy, after: Copy, quarantine: list[Any], run: fixer.Run, images: Images
+) -> Iterator[str]:
+    """Name each reference that means another row after a run, and each that means one where it meant none.
+
+    A row is known by the cells that the plan did not announce to change. Adopted orphans are left out, and columns
+    that came in the run.
+    """
+    names = {rows.name: oid for oid, rows in after.items()}
+    passages = {
+        oid: Passage(rows, after[oid], quarantine, images, run.plan, run, after)
+        for oid, rows in before.items()
+        if oid in after
+    }
+    for name, table in contract.tables.items():
+        for key in table.foreign_keys:
+            own, its = passages.get(names.get(str(name), 0)), passages.get(names.get(str(key.target), 0))
+            adopts = any(contract.hints[name].of(c).orphans == "adopt" for c in key.columns)
+            if own and its and not adopts:
+                yield from (f"{name}: {breach}" for breach in _Reference(key, own, its).breaches())
+
+
+@dataclass(frozen=True)
+class _Reference:
+    key: ForeignKey
+    own: Passage
+    its: Passage
+
+    def breaches(self) -> Iterator[str]:
+        columns, targets = self._numbers(self.own, self.key.columns), self._numbers(self.its, self.key.target_columns)
+        if None in (*columns, *targets):
+            return  # a column came in the run
+        was, has = self._meant(columns, targets, old=True), self._meant(columns, targets, old=False)
+        born, stay = self._born(), {self.its.key(row, old=False) for row in _cells(self.its.new)}
+        moved = Counter(map(self.own.key, self.own.moved))
+        for row, found in has.items():
+            meant = set[Key]().union(*was.get(row, []))
+            made = [each - born for each in found if not each & meant and each - born]
+            yield from (f"{row} references {each}, never {sorted(meant, key=str)}" for each in made if row in was)
+        for row, meant_by in was.items():
+            kept = sum(1 for each in meant_by if each & stay)
+            have = sum(1 for each in has.get(row, []) if each) + moved[row]
+            if kept > have:
+                yield f"{row} references no row any more, {kept - have} times, and its row stays"
+
+    def _born(self) -> set[Key]:
+        """Return the referenced rows that came in the run, as the rows that a contract wants do."""
+        return {self.its.key(row, old=False) for row in _cells(self.its.new)} - {
+            self.its.key(row) for row in _cells(self.its.old)
+        }
+
+    def _numbers(self, table: Passage, columns: tuple[str, ...]) -> Numbers:
+        """Return the numbers of columns, None for one that the table had not before the run."""
+        return [n if (n := table.new.number(name)) in table.old.columns else None for name in columns]
+
+    def _meant(self, columns: Numbers, targets: Numbers, *, old: bool) -> Relations:
+        bearers = defaultdict[Key, set[Key]](set)
+        rekeyed = old and set(columns) <= self.own.announced  # by another column, in which rows bear the old key
+        for row in _cells(self.its.old if old else self.its.new):
+            bearers[self._values(self.its, row, targets, old)].add(self.its.key(row, old=old))
+            for cell in row.values() if rekeyed else ():
+                bearers[(str(cell),)].add(self.its.key(row, old=old))
+        meant = Relations()
+        for row in _cells(self.own.old if old else self.own.new):
+            if None not in (values := self._values(self.own, row, columns, old)):
+                meant.setdefault(self.own.key(row, old=old), []).append(bearers.get(values, set()))
+        return meant
+
+    def _values(self, table: Passage, row: Cells, numbers: Numbers, old: bool) -> Key:
+        cells = [table.value(n, row[n], old=old) for n in numbers]
+        return tuple(
+            None if cell is None else str(normal(cell, table.new.columns[n][1]))
+            for n, cell in zip(numbers, cells, strict=True)
+        )
+
+
+def _cells(rows: Rows) -> Iterator[Cells]:
+    return ({n: cell[1] for n, cell in row.items()} for row in rows.cells)
