@@ -371,6 +371,7 @@ def test_every_write_leaves_a_stamp(laboratory: Laboratory, write: str) -> None:
 
         assert before != stamps(case.observer)
 
+
 ADRIFT = {
     "they changed places": (
         "SET session_replication_role = replica; UPDATE books SET id = CASE id WHEN 2 THEN -1 ELSE 2 END"

@@ -30,10 +30,11 @@ class Rows:
 Copy = dict[int, Rows]  # by the table's oid, which outlives a new name
 _TABLES = """
 SELECT c.oid, c.relkind = 'p', c.relhassubclass, n.nspname, c.relname, a.attnum, a.attname,
-       format_type(a.atttypid, a.atttypmod)
+       format_type(a.atttypid, a.atttypmod), t.typtype = 'd' OR t.typcategory = 'A' OR t.typname IN ('json', 'jsonb')
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         AND a.attgenerated = '' -- what the database computes follows the other cells
+  LEFT JOIN pg_type t ON t.oid = a.atttypid
  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition -- whose rows are seen through the root
    AND n.nspname !~ '^(pg_|information_schema$|fixer_)'
  ORDER BY c.oid, a.attnum
@@ -49,16 +50,17 @@ SELECT inhrelid FROM h
 def copy_rows(connection: Connection) -> Copy:
     """Copy every table of a database but the system's and the fixer's own."""
     cursor, copies, names, roots = connection.cursor(), Copy(), dict[int, sql.Identifier](), set[int]()
-    parents = set[int]()
+    parents, odd = set[int](), set[tuple[int, int]]()  # odd: of which quarantine keeps cells as their own text
     cursor.execute("SET TimeZone = 'UTC'")
     cursor.execute(_TABLES)
-    for oid, parted, heirs, schema, table, number, column, type_ in cursor.fetchall():
+    for oid, parted, heirs, schema, table, number, column, type_, is_text in cursor.fetchall():
         roots |= {oid} if parted else set()
         parents |= {oid} if heirs and not parted else set()
         rows = copies.setdefault(oid, Rows(f"{schema}.{table}", {}))
         names[oid] = sql.Identifier(schema, table)
         if number is not None:
             rows.columns[number] = (column, type_)
+            odd |= {(oid, number)} if is_text else set()
     for oid, rows in copies.items():
         cells = [sql.SQL("t.{}::text").format(sql.Identifier(name)) for name, _ in rows.columns.values()]
         query = sql.SQL("SELECT {} FROM {}{} AS t").format(
@@ -70,9 +72,7 @@ def copy_rows(connection: Connection) -> Copy:
         for record, *texts in cursor.fetchall():
             known = _parse(record)
             values = zip(rows.columns.items(), texts, strict=True)
-            rows.cells.append(
-                {n: (text, text if _is_odd(type_) else known[name]) for (n, (name, type_)), text in values}
-            )
+            rows.cells.append({n: (text, text if (oid, n) in odd else known[name]) for (n, (name, _)), text in values})
         if oid in parents:
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(names[oid]))
             rows.inherited = cursor.fetchone()[0] - len(rows.cells)
@@ -80,11 +80,6 @@ def copy_rows(connection: Connection) -> Copy:
             for (heir,) in cursor.fetchall():
                 copies[heir].above.add(rows.name)
     return copies
-
-
-def _is_odd(type_: str) -> bool:
-    """Return whether quarantine keeps cells of a type as their own text."""
-    return type_ in ("json", "jsonb") or type_.endswith("[]")
 
 
 def _parse(record: str) -> dict[str, Any]:

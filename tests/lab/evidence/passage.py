@@ -41,9 +41,7 @@ class Passage:
         for number, (name, _) in self.old.columns.items():
             new = self.new.columns.get(number, (name,))[0]
             first, second = (new, name) if name in self._taken() else (name, new)
-            value = row.get(first, row.get(second, "not kept"))
-            truths = value in ("true", "false") and any(isinstance(each[number][1], bool) for each in self.old.cells)
-            kept[number] = value == "true" if truths else value  # of a domain, quarantine keeps the text
+            kept[number] = row.get(first, row.get(second, "not kept"))
         return kept
 
     def _taken(self) -> set[str]:
