@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fixer.introspect.obstacles import obstacle
+from fixer.introspect.questions import query
 from fixer.model.obstacle import ApartCheck, ApartIndex, MutePublication, PartitionKey, Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import QName, Table
@@ -50,3 +53,16 @@ def test_the_order_in_which_obstacles_are_read_does_not_matter() -> None:
     ways = [Schema({name: Table(name, obstacles=order)}).fingerprint for order in (found, found[::-1])]
 
     assert ways[0] == ways[1]
+
+
+def test_triggers_of_tables_and_of_what_lies_below_them_are_read_alike() -> None:
+    read = [
+        re.sub(r" +", " ", part)
+        for name in ("obstacles", "heirs")
+        for part in re.findall(
+            r"ARRAY \(SELECT 'on '.*?AS columns|LEFT JOIN LATERAL \(\n.*?OFFSET 0\) b ON.*?\n", query(name), re.DOTALL
+        )
+    ]
+
+    assert len(read) == 4
+    assert read[:2] == read[2:]
