@@ -17,7 +17,7 @@ from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
 from fixer.contract.statements import in_scratch, logged, schemas_of, spelt
 from fixer.errors import ContractError
-from fixer.model.contract import Contract
+from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
 from fixer.model.table import UNLOGGED
 
@@ -41,7 +41,7 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     with_columns = {tables[table.name] for table in metadata.tables.values() if table.columns}
     for table in sorted(with_columns - found.schema.tables.keys()):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
-    return Contract(name, found.schema, hints, metadata)
+    return Contract(name, found.schema, Hints(hints), metadata)
 
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:

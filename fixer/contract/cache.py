@@ -15,12 +15,13 @@ from sqlalchemy import MetaData
 
 from fixer import introspect
 from fixer.contract.places import Places
+from fixer.contract.respelt import Spelt
 from fixer.contract.statements import spelt
 from fixer.model.codec import decode, encode, form
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 
-_FORMAT = 5  # changes whenever the values of fixer.model.schema mean something else
+_FORMAT = 6  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
 _KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
 
@@ -29,10 +30,10 @@ log = logging.getLogger("pgmend.contract")
 
 @dataclass(frozen=True)
 class Read:
-    """A contract as it was read, and how its hints are spelt under any search_path where they need be: by table."""
+    """A contract as it was read, and what its hints mean under any search_path: by table, by how they are said."""
 
     schema: Schema
-    hints: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
 
 
 def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
@@ -53,7 +54,11 @@ def recall(kept: Path) -> Read | None:
     """Return the contract that was kept; None where there is none, or none that can be read."""
     try:
         schema, hints = json.loads(kept.read_text(encoding="utf-8"))
-        return Read(decode(Schema, schema), {str(table): dict(texts) for table, texts in hints.items()})
+        told = {
+            str(table): {said: (spelt, volatile) for said, (spelt, volatile) in texts.items()}
+            for table, texts in hints.items()
+        }
+        return Read(decode(Schema, schema), told)
     except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return None
 

@@ -17,6 +17,7 @@ from sqlalchemy import DefaultClause
 from sqlalchemy import Table as SATable
 from sqlalchemy.sql.elements import ClauseElement, TextClause
 
+from fixer.contract.respelt import Spelt
 from fixer.contract.statements import sql_of
 from fixer.errors import ContractError
 from fixer.model.contract import ColumnHints, TableHints
@@ -32,7 +33,7 @@ def expressions(table: SATable, name: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(sql_of(value) for value in values if isinstance(value, ClauseElement)))
 
 
-def hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[str, str]) -> TableHints:
+def hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[str, Spelt]) -> TableHints:
     """Return the hints of a table, all of which the connection can send; `spelt` has its expressions in full."""
     with _readable(table, name):
         hints = _hints(table, spelt)
@@ -52,7 +53,7 @@ def _readable(table: SATable, name: str) -> Iterator[None]:
         raise ContractError(f"The contract {name} has hints for {table.name} that cannot be read: {said}.") from None
 
 
-def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
+def _hints(table: SATable, spelt: Mapping[str, Spelt]) -> TableHints:
     rows = tuple(
         {column: _value(value, f"{table.name}.{column}", spelt) for column, value in row.items()}
         for row in table.info.get("default_rows", ())
@@ -67,7 +68,7 @@ def _hints(table: SATable, spelt: Mapping[str, str]) -> TableHints:
     return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
 
 
-def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHints:
+def _column_hints(column: SAColumn[Any], spelt: Mapping[str, Spelt]) -> ColumnHints:
     info = _info(column)
     orphans = info.get("orphans", "")
     if "orphans" in info and orphans not in ORPHAN_POLICIES:
@@ -81,6 +82,7 @@ def _column_hints(column: SAColumn[Any], spelt: Mapping[str, str]) -> ColumnHint
         orphans=orphans,
         timezone=info.get("timezone"),
         counter=_counter(column),
+        volatile=_volatile(info.get("backfill"), spelt),
         alone=_alone(info),
     )
 
@@ -112,11 +114,17 @@ def _info(column: SAColumn[Any]) -> dict[str, Any]:
     return {**found, **column.info}
 
 
-def _value(value: object, where: str, spelt: Mapping[str, str]) -> sql.Composable:
+def _volatile(backfill: object, spelt: Mapping[str, Spelt]) -> bool | None:
+    """Return whether a backfill may give each row another value; None if PostgreSQL did not understand it."""
+    said = sql_of(backfill) if isinstance(backfill, ClauseElement) else ""
+    return spelt[said][1] if said in spelt else None
+
+
+def _value(value: object, where: str, spelt: Mapping[str, Spelt]) -> sql.Composable:
     """Return a hint's value as SQL: an expression as it is, or as it is spelt in full; all else as a literal."""
     if isinstance(value, ClauseElement):
         said = sql_of(value)
-        return sql.SQL(spelt.get(said, said))
+        return sql.SQL(spelt[said][0] if said in spelt else said)
     if callable(value):
         raise ContractError(f"The hint of {where} should be a value or a SQL expression, not a function.")
     return sql.Literal(Json(value) if isinstance(value, dict) else value)

@@ -1,4 +1,4 @@
-"""Spells the expressions of hints so that they mean the same under any search_path."""
+"""Spells the expressions of hints so that they mean the same under any search_path, and tells which are volatile."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ from fixer.contract.places import Places
 from fixer.model.table import QName
 
 Said = tuple[QName, str]  # a table, and an expression over its rows
+Spelt = tuple[str, bool]  # an expression, and whether it may give each row another value
 _VIEW = "CREATE VIEW {} AS SELECT ({}) AS pgmend_value FROM {} AS t;\n"
+# A function that is volatile may give each row another value (PostgreSQL manual, Function Volatility Categories).
 _SPELT = """
-SELECT pg_catalog.pg_get_viewdef(v.name::regclass) FROM unnest(%s::text[]) WITH ORDINALITY v (name, place)
+SELECT pg_catalog.pg_get_viewdef(v.name::regclass),
+       EXISTS (SELECT FROM pg_catalog.pg_rewrite r
+                CROSS JOIN LATERAL regexp_matches(r.ev_action::text, ':(?:func|opfunc)id (\\d+)', 'g') AS called (ids)
+                 JOIN pg_catalog.pg_proc f ON f.oid = called.ids[1]::oid
+                WHERE r.ev_class = v.name::regclass AND f.provolatile = 'v')
+  FROM unnest(%s::text[]) WITH ORDINALITY v (name, place)
  ORDER BY v.place
 """
 
@@ -30,20 +37,24 @@ def path_of(schemas: Iterable[str], *, local: bool = True) -> sql.Composed:
     return sql.SQL("SET {}search_path = {};\n").format(sql.SQL("LOCAL " if local else ""), names)
 
 
-def respelt(cursor: Cursor, places: Places, schemas: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Return in full the expressions of hints that name something without its schema, by table."""
-    found: dict[str, dict[str, str]] = {}
+def respelt(cursor: Cursor, places: Places, schemas: tuple[str, ...]) -> dict[str, dict[str, Spelt]]:
+    """Return the expressions of hints by table: in full where they name something without its schema, else as said.
+
+    What PostgreSQL does not understand is left out.
+    """
+    found: dict[str, dict[str, Spelt]] = {}
     said = [(table, text) for table, texts in places.said.items() for text in texts]
-    if not said or _views(cursor, said, ()) is not None:
-        return found
-    for table, text in said:
-        if _views(cursor, [(table, text)], ()) is None:
-            for spelt in _views(cursor, [(table, text)], schemas) or ():
-                found.setdefault(str(table), {})[text] = spelt
+    plain = _views(cursor, said, ()) if said else []
+    for number, (table, text) in enumerate(said):
+        known = plain[number : number + 1] if plain else _views(cursor, [(table, text)], ())
+        for _, volatile in known or ():
+            found.setdefault(str(table), {})[text] = (text, volatile)
+        for spelt in () if known else _views(cursor, [(table, text)], schemas) or ():
+            found.setdefault(str(table), {})[text] = spelt
     return found
 
 
-def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...]) -> list[str] | None:
+def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...]) -> list[Spelt] | None:
     """Return how PostgreSQL spells expressions over tables in full, when it looks for names in these schemas too.
 
     None where it does not understand one. A view keeps an expression parsed, and changes nothing of it.
@@ -57,7 +68,7 @@ def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...]) -> list[s
     try:
         cursor.execute(sql.SQL("SAVEPOINT pgmend_hints;\n") + path_of(["pg_catalog", *schemas, "pg_temp"]) + create)
         cursor.execute(OUR_PATH + _SPELT, ([f"pg_temp.{view}" for view in views],))
-        spelt = [_value_of(definition) for (definition,) in cursor.fetchall()]
+        spelt = [(_value_of(definition), volatile) for definition, volatile in cursor.fetchall()]
     except psycopg2.Error as error:
         if cursor.connection.closed:
             raise

@@ -22,7 +22,7 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
-from fixer.model.table import Column, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.columns import untyped
 from fixer.repair.own_values import (
     added,
@@ -139,7 +139,7 @@ def _steps(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
         yield from filled(table, wanted, column, value, ddl.column_definition(bare, default=None))
         return
     definition = ddl.column_definition(column, default=None if column.generated else value)
-    anew = _is_written_anew(column, value)
+    anew = _is_written_anew(column, table.name, contract)
     add = alter(
         Phase.EXCHANGE_PROOFS if column.generated else Phase.CONVERT,  # by then its source columns exist
         name,
@@ -175,13 +175,13 @@ def _refuse_chain(column: Column, wanted: Table, table: Table, contract: Contrac
             )
 
 
-def _is_written_anew(column: Column, value: Composable | None) -> bool:
+def _is_written_anew(column: Column, table: QName, contract: Contract) -> bool:
     """Return whether adding a column rewrites its table: PostgreSQL only avoids that if all rows get one value."""
     if column.generated or column.generates:
         return column.generated != "v"
-    if value is None:
+    if contract.value_for(table, column) is None:
         return False
-    return column.volatile if value == SQL(column.default or "") else may_differ(value)
+    return may_differ(column, table, contract)
 
 
 def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Schema:

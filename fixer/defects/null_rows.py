@@ -84,7 +84,13 @@ def _filled(table: Table, contract: Contract) -> dict[str, Composable]:
     wanted, cells = contract.tables[table.name], dict[str, Composable]()
     for column in wanted.columns.values():
         found, value = table.columns.get(column.name), contract.value_for(table.name, column)
-        if found and column.not_null and not found.not_null and value is not None and not may_differ(value):
+        if (
+            found
+            and column.not_null
+            and not found.not_null
+            and value is not None
+            and not may_differ(column, table.name, contract)
+        ):
             cells[column.name] = new_cell(found, value, where_null=True)
     return cells
 

@@ -27,6 +27,7 @@ class ColumnHints:
     timezone: str | None = None
     counter: str = ""  # the sequence that its server_default names, as the models spell it
     alone: bool = False  # info={"legacy_names": []}: a column with a similar name is another column
+    volatile: bool | None = None  # whether its backfill may give each row another value; None if that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class TableHints:
     def of(self, column: str) -> ColumnHints:
         """Return the hints of one column."""
         return self.columns.get(column, ColumnHints())
+
+
+class Hints(dict[QName, TableHints]):
+    """The hints of each table; none of one that the contract does not name."""
+
+    def __missing__(self, table: QName) -> TableHints:
+        return TableHints()
 
 
 @dataclass(frozen=True, slots=True)

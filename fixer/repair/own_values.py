@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from fixer.model.contract import Contract
 from fixer.model.expression import names_column
 from fixer.model.step import Added, Effect, Fill, Hazard, Lock, Part, Phase, RefusalError, Shape, Step
 from fixer.model.table import Column, QName, Table
@@ -35,10 +36,16 @@ _SETTLED = re.compile(
 _CALL = re.compile(r"(\w+)\"?\s*\(")
 
 
-def may_differ(value: Composable) -> bool:
-    """Return whether a value of the contract may differ from row to row, judged by its text alone."""
-    if not isinstance(value, SQL):
-        return False
+def may_differ(column: Column, table: QName, contract: Contract) -> bool:
+    """Return whether the value of the contract for rows without one may differ from row to row.
+
+    A backfill that PostgreSQL did not understand when the contract was read is judged by its text alone.
+    """
+    value, volatile = contract.value_for(table, column), contract.hints[table].of(column.name).volatile
+    if value == SQL(column.default or ""):
+        return column.volatile
+    if volatile is not None or not isinstance(value, SQL):
+        return bool(volatile)
     bare = re.sub(r"'(?:[^']|'')*'", "''", value.string)
     return any(not _SETTLED.fullmatch(name) for name in _CALL.findall(bare))
 

@@ -109,6 +109,22 @@ REFUSED = {
         "INSERT INTO t (v) VALUES (NULL), (NULL)",
         "UNIQUE (v) (t_v_key)",
     ),
+    "a text that is made": (
+        filled(UniqueConstraint("v"), v=Column("v", String(9), nullable=False, server_default=sql("lpad('x', 3)"))),
+        ROWS.format("(NULL, 1), (NULL, 2)", "ALTER TABLE t ADD UNIQUE (v)"),
+        "UNIQUE (v) (t_v_key)",
+    ),
+    "a text that a backfill makes": (
+        filled(UniqueConstraint("v"), v=Column("v", String(9), nullable=False, info={"backfill": sql("lpad('x', 3)")})),
+        ROWS.format("(NULL, 1), (NULL, 2)", "ALTER TABLE t ADD UNIQUE (v)"),
+        "UNIQUE (v) (t_v_key)",
+    ),
+    "a reference that the contract lacks": (
+        filled(),
+        "CREATE TABLE others (v varchar(20) PRIMARY KEY);"
+        + ROWS.format("(NULL, 1)", "ALTER TABLE t ADD FOREIGN KEY (v) REFERENCES others"),
+        "FOREIGN KEY (v) (t_v_fkey)",
+    ),
     "texts that become labels": (
         filled(UniqueConstraint("v"), v=Column("v", Enum("x", "y", name="k"), nullable=False, server_default="x")),
         ROWS.format("('x', 1), (NULL, 2)", "ALTER TABLE t ADD UNIQUE (v)"),
