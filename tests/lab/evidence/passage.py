@@ -189,12 +189,12 @@ class Passage:
         return lambda old, new: bool(normal(old, type_) == normal(new, type_))
 
     def _maps(self, old: Any, new: Any) -> bool:
-        """Tell whether a new reference points at the one row that bears the old text."""
-        bearers = [
-            row for rows in self.after.values() for row in rows.cells
+        """Tell whether a new reference points at the one row of a table that bears the old text."""
+        bearers = Counter(
+            rows.name for rows in self.after.values() for row in rows.cells
             if (n := rows.number("id")) is not None and row[n][1] == new and old in _own(rows, row)
-        ]  # fmt: skip
-        return old is not None and new is not None and len(bearers) == 1
+        )  # fmt: skip
+        return old is not None and new is not None and 1 in bearers.values()
 
 
 def ledger(rows: Rows, before: int, moved: int, run: fixer.Run) -> Iterator[str]:

@@ -36,8 +36,9 @@ def strange_relations(
         for key in table.foreign_keys:
             own, its = passages.get(names.get(str(name), 0)), passages.get(names.get(str(key.target), 0))
             adopts = any(contract.hints[name].of(c).orphans == "adopt" for c in key.columns)
+            others = frozenset(c for each in contract.tables[key.target].foreign_keys for c in each.columns)
             if own and its and not adopts:
-                yield from (f"{name}: {breach}" for breach in _Reference(key, own, its).breaches())
+                yield from (f"{name}: {breach}" for breach in _Reference(key, own, its, others).breaches())
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class _Reference:
     key: ForeignKey
     own: Passage
     its: Passage
+    speaking_of_others: frozenset[str]  # columns of the referenced table that reference others
 
     def breaches(self) -> Iterator[str]:
         columns, targets = self._numbers(self.own, self.key.columns), self._numbers(self.its, self.key.target_columns)
@@ -78,13 +80,17 @@ class _Reference:
         rekeyed = old and set(columns) <= self.own.announced  # by another column, in which rows bear the old key
         for row in _cells(self.its.old if old else self.its.new):
             bearers[self._values(self.its, row, targets, old)].add(self.its.key(row, old=old))
-            for cell in row.values() if rekeyed else ():
+            for cell in self._own_cells(row) if rekeyed else ():
                 bearers[(str(cell),)].add(self.its.key(row, old=old))
         meant = Relations()
         for row in _cells(self.own.old if old else self.own.new):
             if None not in (values := self._values(self.own, row, columns, old)):
                 meant.setdefault(self.own.key(row, old=old), []).append(bearers.get(values, set()))
         return meant
+
+    def _own_cells(self, row: Cells) -> Iterator[Any]:
+        """Yield the cells of a referenced row that speak of itself."""
+        return (cell for n, cell in row.items() if self.its.old.columns[n][0] not in self.speaking_of_others)
 
     def _values(self, table: Passage, row: Cells, numbers: Numbers, old: bool) -> Key:
         cells = [table.value(n, row[n], old=old) for n in numbers]

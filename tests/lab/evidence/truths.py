@@ -12,7 +12,8 @@ from fixer.model.table import ForeignKey, Index, Table
 
 _SLEEPING = """
 SELECT format('%%s of %%s is asleep', t.tgname, t.tgrelid::regclass) FROM pg_trigger t
- WHERE t.tgisinternal AND t.tgenabled <> 'O' AND t.tgrelid::regclass::text = ANY (%s)
+ WHERE t.tgisinternal AND t.tgenabled <> 'O' AND t.tgrelid::regclass::text = ANY (%(tables)s)
+   AND (t.tgconstrrelid = 0 OR t.tgconstrrelid::regclass::text = ANY (%(tables)s)) -- else of a key it does not ask for
 """
 
 
@@ -32,7 +33,7 @@ def falsehoods(connection: Connection, contract: Contract) -> list[str]:
             found += [f"{table.name}: {count} break {promise}"] if count else []
     names = [_name(table).as_string(connection) for table in contract.tables.values()]
     cursor.execute("SELECT array_agg(to_regclass(n)::text) FROM unnest(%s) n", [names])
-    cursor.execute(_SLEEPING, cursor.fetchone())
+    cursor.execute(_SLEEPING, dict(zip(("tables",), cursor.fetchone() or ([],), strict=True)))
     return found + [line for (line,) in cursor.fetchall()]
 
 
