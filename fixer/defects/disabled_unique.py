@@ -103,6 +103,7 @@ SPECIMENS = (
         contract=_members,
         setup=SETUP,
         superuser=True,
+        deep=True,
     ),
     Specimen("an exclusion", ASLEEP, contract=rooms, setup=ROOM_ROWS, superuser=True),
     Specimen(
