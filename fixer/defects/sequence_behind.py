@@ -27,6 +27,7 @@ from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as WantedTable
 from fixer.repair.numbers import advance, held
 from fixer.repair.probe import rows_where
+from fixer.repair.sequences import ask_for
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
@@ -117,7 +118,8 @@ def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Re
     if utmost is not None and abs(int(utmost) + found.increment) > abs(end) and int(utmost) * found.increment > 0:
         wider = "give it a wider type, here and in the contract" if abs(end) < MAXIMA["bigint"] else "give it other ids"
         return refuse(f"{table.name}.{column} holds {utmost}, and {found.name.name} has no number beyond: {wider}")
-    return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
+    ask_for(found, table, actual)
+    return Repair.of([advance(table, column, found.name, held(table, column, actual, contract.schema))])
 
 
 def downwards() -> MetaData:

@@ -1,23 +1,108 @@
-"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id."""
+"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id.
+
+And where rows get their new numbers: from the sequence by which their column counts once these steps are done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Step
-from fixer.model.table import Column, QName, Sequence
-from fixer.repair.numbers import Held, advance
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Step
+from fixer.model.table import Column, Index, QName, Sequence
+from fixer.repair.constraints.online import apart
+from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import MAXIMA
+
+_BY_ITSELF = SQL("DEFAULT")  # GENERATED ALWAYS accepts nothing else
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The new numbers of rows: `value` in one transaction, `beside` while others write, once `room` is made."""
+
+    value: Composable
+    beside: Composable
+    room: Callable[[int], Part]  # the step that finds numbers for so many rows
+
+
+def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract: Contract) -> Numbers:
+    """Return what gives rows new numbers of a key, other than those that references hold.
+
+    Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
+    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
+    """
+    found, taken = actual.tables[table].columns[column], held(table, column, actual, contract.schema)
+    generator = generator_then(table, column, actual, contract)
+    by_itself, given = found.identity == "a", generator is not None
+    counted = generator or SQL("NULL")
+    number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
+    value = _BY_ITSELF if by_itself else number
+    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
+
+    def room(rows: int) -> Part:
+        aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
+        return anchor(table, column, counted, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
+
+    return Numbers(value, SET_ASIDE if given and not by_itself else value, room)
+
+
+def generator_then(table: QName, column: str, actual: Schema, contract: Contract) -> Composable | None:
+    """Return what names the sequence by which a column counts once the plan is done; None if a function numbers it.
+
+    A sequence that the plan leaves to others may give numbers that the table has. Raises RefusalError if this role may
+    not move the one that stays.
+    """
+    found = actual.tables[table].columns.get(column) if table in actual.tables else None
+    sequence = actual.sequences.get(found.sequence) if found and found.sequence else None
+    if found is None or sequence is None:
+        numbered = found is None or found.identity or found.default is None or "(" not in found.default
+        return q.generator_of(table, column) if numbered else None
+    if sequence.owned_by == (table, column) or is_borrowed(table, column, actual, contract):
+        return q.generator_of(table, column)
+    ask_for(sequence, table, actual)
+    return Literal(q.quoted(sequence.name))
+
+
+def is_borrowed(table: QName, column: str, actual: Schema, contract: Contract) -> bool:
+    """Return whether a column counts by a sequence of others, and the contract gives it one of its own."""
+    found, wanted = actual.tables[table].columns[column], contract.tables[table].columns[column]
+    shared = Users(actual).share(table, found) and not Users(contract.schema).share(table, wanted)
+    return bool(shared and found.sequence and not declared(found.sequence, table, wanted, contract))
+
+
+def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
+    """Raise RefusalError if this role may alter a table, but not the sequence that numbers it."""
+    owner, session = actual.tables[table].owner, actual.session
+    if session and not session.superuser and sequence.owner not in (owner, session.role):
+        home, name = map(as_needed, sequence.name)
+        give = f"ALTER SEQUENCE {home}.{name} OWNER TO {as_needed(owner)}"
+        raise RefusalError(
+            f"{sequence.name}, which numbers {table.name}, is owned by the role {sequence.owner},"
+            f" and {session.role} may not move it past the rows: let {sequence.owner} say {give}"
+        )
+
+
+def _own_number(table: QName, found: Column, taken: Held) -> Composable:
+    """Return what gives a row its number by the default of its column, a function.
+
+    Raises RefusalError if references hold numbers, because a function cannot be moved past them.
+    """
+    default = found.default or "NULL"
+    if taken:
+        raise RefusalError(f"{default} may give numbers of {table.name}.{found.name} that references hold already")
+    number = q.Own(default, found.full_type) if q.Own.is_call(default) else SQL(default)
+    behind = f"{default} gives {table.name}.{found.name} numbers that other rows have: let it go on beyond them"
+    return q.Drawn(number, behind)
 
 
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
