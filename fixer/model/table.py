@@ -198,7 +198,7 @@ class Sequence:
     owner: str
     owned_by: tuple[QName, str] | None = None
     readable: bool = True  # whether its own row may be read, which alone shows the effect of a RESTART
-    last_value: int | None = None  # only if its own row cannot be read, and the role has USAGE
+    last_value: int | None = field(default=None, compare=False)  # that it gave; None if none, or the role may not know
     persistence: str = PERMANENT  # UNLOGGED from PostgreSQL 15 on: a crash of the server sets it back to its start
 
 

@@ -116,12 +116,11 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield advance(table, column.name, None, held)
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
-    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
-    type_ = SQL(_sequence_type(column, there))
+    counted = _sequence_type(column, there)
+    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual, MAXIMA[counted])
+    type_ = SQL(counted)
     if exists:
-        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(
-            q.name(name), SQL(_sequence_type(column, there))
-        )
+        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
     else:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
@@ -198,13 +197,25 @@ def _sequence_type(wanted: Column, found: Column) -> str:
     return max((each if each in MAXIMA else "bigint" for each in (wanted.type, found.type)), key=MAXIMA.__getitem__)
 
 
-def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:
-    """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name."""
+def is_spent(sequence: Sequence, end: int) -> bool:
+    """Return whether a sequence gave its last number, as far as the role may know: `end`, or the last before it."""
+    if sequence.last_value is None:
+        return False
+    following = sequence.last_value + sequence.increment
+    return following > end if sequence.increment > 0 else following < end
+
+
+def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) -> tuple[QName, bool]:
+    """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name.
+
+    It is one that has numbers left before `end`.
+    """
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
         free = sequence and sequence.owned_by in (None, (table, column)) and not Users(actual).of(sequence)
-        if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
+        fits = sequence and sequence.increment > 0 and sequence.name.schema == table.schema
+        if sequence and free and fits and not is_spent(sequence, end):
             return name, True
     return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 
