@@ -48,6 +48,17 @@ WITH granted AS (
 )"""
 
 
+def look_for_sleepers(session: Session, past: Past) -> None:
+    """Refuse if triggers of constraints must be switched off again, which only a superuser may do."""
+    for key in () if past.superuser else past.then.of_kind("constraint"):
+        now, slept = past.after.items.get(key.key), key.detail["asleep"]
+        if slept and (now is None or now.detail["asleep"] != key.detail["asleep"]):
+            raise UndoRefused(
+                f"Triggers of {key.name} of {past.then.table(key.of)} were switched off before run {session.run},"
+                " and only a superuser may switch them off again: let one take the run back."
+            )
+
+
 def look_for_strays(session: Session, past: Past) -> None:
     """Refuse if a replaced column holds values that its replacement lacks."""
     for done in past.steps:
