@@ -29,6 +29,7 @@ from fixer.runner.undo.reasons import (
     look_at_views,
     look_for_breaches,
     look_for_losses,
+    look_for_rights,
     look_for_sleepers,
     look_for_strays,
 )
@@ -64,6 +65,7 @@ def undo(
 
 def _account(cursor: Cursor, number: int) -> Account:
     """Return the account of a run; raise UsageError if there is none, UndoRefused if it is an undo or was undone."""
+    look_for_rights(cursor, number)
     account = reading.account(cursor, number)
     if account is None:
         raise UsageError(f"There is no run {number}: see `fixer history`.")

@@ -11,6 +11,7 @@ from psycopg2.errorcodes import (
     CHECK_VIOLATION,
     EXCLUSION_VIOLATION,
     FOREIGN_KEY_VIOLATION,
+    INSUFFICIENT_PRIVILEGE,
     NOT_NULL_VIOLATION,
     UNIQUE_VIOLATION,
 )
@@ -59,6 +60,8 @@ class Session:
             raise
         except psycopg2.Error as error:
             why = _in_the_way(error) or told(error)
+            if error.pgcode == INSUFFICIENT_PRIVILEGE:
+                why += "; the role that owns its tables, a member of that role or a superuser may take it back"
             raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {why}.") from None
 
 

@@ -47,3 +47,14 @@ def test_an_owner_is_told_what_stands_in_the_way_and_who_may_undo(laboratory: La
             assert everything(case.server, case.name) == before
 
         assert IN_THE_WAY[name] in str(refused.value)
+
+
+def test_an_owner_is_told_whose_journal_it_may_not_read(laboratory: Laboratory) -> None:
+    with laboratory.database(18, role="owner") as case:
+        case.break_("ALTER TABLE reviews ALTER COLUMN id DROP DEFAULT")
+        with closing(psycopg2.connect(case.server.database_dsn(case.name))) as superuser:
+            run = fixer.apply(superuser, case.sound.contract, allow_hazards="all").run or 0
+        with pytest.raises(
+            UndoRefused, match=r"^Only postgres, .* or a superuser may take run 1 back: let one of them"
+        ):
+            fixer.undo(case.connection, run)
