@@ -74,8 +74,10 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
 
 def _room(name: QName, column: str, actual: Schema, contract: Contract) -> Part:
     """Return the step that finds a number for the row; online, after a column that the plan numbers got its name."""
-    generator = generator_then(name, column, actual, contract) or SQL("NULL")
-    room = anchor(name, column, generator, held(name, column, actual, contract.schema), rows=1)
+    taken = held(name, column, actual, contract.schema)
+    asked = generator_then(name, column, actual, contract) if taken else None  # else the default counts by itself
+    generator = asked or q.generator_of(name, column)
+    room = anchor(name, column, generator, taken, rows=1)
     found = actual.tables[name].columns.get(column)
     if not (found and found.numbered):
         return room

@@ -83,7 +83,7 @@ def is_borrowed(table: QName, column: str, actual: Schema, contract: Contract) -
 def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
     """Raise RefusalError if this role may alter a table, but not the sequence that numbers it."""
     owner, session = actual.tables[table].owner, actual.session
-    if session and not session.superuser and sequence.owner not in (owner, session.role):
+    if session and not sequence.owned:
         home, name = map(as_needed, sequence.name)
         give = f"ALTER SEQUENCE {home}.{name} OWNER TO {as_needed(owner)}"
         raise RefusalError(

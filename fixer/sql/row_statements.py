@@ -96,7 +96,7 @@ def _kept_if_free(table: Table, assignments: Mapping[str, Composable], key: tupl
         " OR EXISTS (SELECT FROM new AS n GROUP BY {} HAVING count(*) > 1)"
     ).format(
         q.name(table.name),
-        q.all_of(SQL("{} = {}").format(q.column(each), number) for each, number in given.items()),
+        q.all_of(q.is_value(table, each, number) for each, number in given.items()),
         SQL(", ").join(given.values()),
     )
     why = Literal(drawn.complaint)
