@@ -11,9 +11,9 @@ from dataclasses import replace
 from operator import attrgetter
 
 from fixer.model.contract import Contract
-from fixer.model.expression import canonical
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, QName, Table
+from fixer.sql.conditions import meaning
 
 _SHAPE = attrgetter("kind", "columns", "indexes", "foreign_keys", "unproved", "unproved_below")
 _COUNTING = attrgetter("type", "start", "increment", "minimum", "maximum", "cycle", "owned_by", "persistence")
@@ -52,7 +52,7 @@ def _checks_alike(found: Sequence[Check], wanted: Sequence[Check]) -> bool:
 
 
 def _meaning(check: Check) -> Check:
-    return replace(check, expression=canonical(check.expression))
+    return replace(check, expression=meaning(check.expression))
 
 
 def _is_sound(wanted: Table) -> bool:

@@ -62,7 +62,10 @@ SPECIMENS = (
     Specimen("weaker", BREAK.format("(price > -1000)"), hazards=frozenset({"replaces-constraint"})),
     Specimen("on another column", BREAK.format("(pages > 0)"), hazards=frozenset({"replaces-constraint"})),
 )
-NEAR_MISSES = (Specimen("spelt otherwise", BREAK.format("((price > 0::numeric(4,2)))")),)
+NEAR_MISSES = (
+    Specimen("spelt otherwise", BREAK.format("((price > 0::numeric(4,2)))")),
+    Specimen("turned round", BREAK.format("(0 < price)")),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

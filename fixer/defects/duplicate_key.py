@@ -21,10 +21,10 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
-from fixer.repair.numbers import new_numbers
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
 from fixer.repair.rows import Rivals, counted, rewrite
+from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -51,7 +51,7 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     if numbered is None:
         at_once, beside = (_moved(finding, each, actual, contract) for each in (table, table.before_mapping()))
         return Repair(steps=Repair.of(at_once).steps, online=Repair.of(beside).online)
-    numbers = new_numbers(finding.table, numbered, key, actual, contract.schema)
+    numbers = new_numbers(finding.table, numbered, key, actual, contract)
     unreferenced(actual, finding.table, {numbered: numbers.value})
     lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside})
     step = _numbered(finding, table, {numbered: numbers.value}).online_as((lightly,))

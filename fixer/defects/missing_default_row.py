@@ -21,6 +21,7 @@ from fixer.model.table import Column, QName, Table
 from fixer.repair.default_rows import absent, clashing, described
 from fixer.repair.numbers import advance, anchor, held
 from fixer.repair.quarantine import identity_of
+from fixer.repair.sequences import generator_then
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.row_statements import insert_statement
@@ -73,7 +74,10 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
 
 def _room(name: QName, column: str, actual: Schema, contract: Contract) -> Part:
     """Return the step that finds a number for the row; online, after a column that the plan numbers got its name."""
-    room = anchor(name, column, held(name, column, actual, contract.schema), rows=1)
+    taken = held(name, column, actual, contract.schema)
+    asked = generator_then(name, column, actual, contract) if taken else None  # else the default counts by itself
+    generator = asked or q.generator_of(name, column)
+    room = anchor(name, column, generator, taken, rows=1)
     found = actual.tables[name].columns.get(column)
     if not (found and found.numbered):
         return room

@@ -26,9 +26,10 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, QName, Table
-from fixer.repair.numbers import held, new_numbers
+from fixer.repair.numbers import held
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite
+from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -66,7 +67,7 @@ def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> R
         mover, reason = Mover(actual, contract), f"its key {column} is NULL"
         condition = q.is_null(column)
         return Repair.of(mover.quarantine(Phase.KEYS, finding.table, condition, reason, rows=finding.rows))
-    numbers = new_numbers(finding.table, column, finding.about.key, actual, contract.schema)
+    numbers = new_numbers(finding.table, column, finding.about.key, actual, contract)
     step = _filled(finding, actual.tables[finding.table], numbers.value)
     lightly = _filled(finding, actual.tables[finding.table], numbers.beside)
     return Repair.of((numbers.room(finding.rows), step.online_as((lightly,))))

@@ -3,7 +3,7 @@
 Costs: inserts fail with 23505 duplicate key value violates unique constraint, once per existing id that it reaches.
 Cure: move the sequence past the highest id, never back. The check reads its position and tries no insert: nextval
 survives a rollback, so a trial would move the sequence and hide the defect. A sequence whose position the role may not
-read is reported too, for a person; so is one with no number left, because a row has the last one.
+read is reported too, for a person; so is one with no number left: a row has the last one, or had it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as WantedTable
 from fixer.repair.numbers import advance, held
 from fixer.repair.probe import rows_where
+from fixer.repair.sequences import ask_for, is_spent
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
@@ -46,13 +47,17 @@ class Numbered(OfSequence):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
     """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
     for table, column, sequence, model in walk.sequences(actual, contract, alike=True):
+        if model and model.cycle:
+            continue  # it starts over on purpose
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
         spelt = name.name if name.schema == table.name.schema else str(name)
         should = f"{table.name.name}.{column.name} should be numbered from {way}"
         types = column.type, table.columns[column.name].type
         end = _end(sequence, model, max(MAXIMA.get(each, MAXIMA["bigint"]) for each in types))
         asks, repair = partial(_ahead, actual, table.name, column.name, sequence, end), Repair()
-        message = f"{should}, {spelt} gives numbers that stand in the table"
+        message, spent = f"{should}, {spelt} gives numbers that stand in the table", is_spent(sequence, end)
+        if spent:
+            message = f"{should}, {spelt} gave its last number, {sequence.last_value}"
         if not _is_known(sequence):
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
             message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
@@ -63,8 +68,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             message,
             "error" if _is_known(sequence) else "warning",  # a role that may only read tables can know no more
             asks=asks,
-            only_with_rows=True,
-            of_rows=True,
+            only_with_rows=not spent,
+            of_rows=not spent,
             repair=repair,
         )
 
@@ -114,10 +119,22 @@ def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Re
     """Move the sequence past the highest id, or past the lowest if it descends; refuse if no number is left there."""
     table, column, found, end = finding.table, finding.about.column, finding.about.found, finding.about.end
     utmost = finding.sample[0][0] if finding.sample else None
+    wider = "give it a wider type, here and in the contract" if abs(end) < MAXIMA["bigint"] else "give it other ids"
     if utmost is not None and abs(int(utmost) + found.increment) > abs(end) and int(utmost) * found.increment > 0:
-        wider = "give it a wider type, here and in the contract" if abs(end) < MAXIMA["bigint"] else "give it other ids"
         return refuse(f"{table.name}.{column} holds {utmost}, and {found.name.name} has no number beyond: {wider}")
-    return Repair.of([advance(table, column, finding.about.found.name, held(table, column, actual, contract.schema))])
+    if is_spent(found, end):
+        return refuse(
+            f"{wider}, or if nothing remembers the numbers of rows that are gone: {_back(found, table, column)}"
+        )
+    ask_for(found, table, actual)
+    return Repair.of([advance(table, column, found.name, held(table, column, actual, contract.schema))])
+
+
+def _back(sequence: Sequence, table: QName, column: str) -> str:
+    """Return the statement with which a person lets a sequence go on from the rows that are there."""
+    home, name, schema, relation, of = map(as_needed, (*sequence.name, *table, column))
+    nearest, literal = "max" if sequence.increment > 0 else "min", f"{home}.{name}".replace("'", "''")
+    return f"SELECT setval('{literal}', (SELECT coalesce({nearest}({of}), {sequence.start}) FROM {schema}.{relation}))"
 
 
 def downwards() -> MetaData:
@@ -134,6 +151,15 @@ def by_twos() -> MetaData:
     return metadata
 
 
+def in_turn() -> MetaData:
+    """Return a contract whose numbers start over."""
+    metadata = MetaData()
+    Table("slots", metadata, Column("id", Integer, Identity(maxvalue=3, cycle=True), primary_key=True))
+    return metadata
+
+
+TURNS = "INSERT INTO slots DEFAULT VALUES; INSERT INTO slots DEFAULT VALUES"
+TURNED = "INSERT INTO slots DEFAULT VALUES; DELETE FROM slots WHERE id < 3"
 ODD_NUMBERS = "INSERT INTO events SELECT FROM generate_series(1, 5)"
 SPECIMENS = (
     Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
@@ -149,6 +175,30 @@ SPECIMENS = (
         "no number is left",
         "INSERT INTO reviews (id, book_id) VALUES (2147483647, 1); SELECT setval('reviews_id_seq', 2147483647)",
         rows=1,
+        manual=True,
+    ),
+    Specimen(
+        "no number is left, and the row with the last one is gone",
+        "SELECT setval('reviews_id_seq', 2147483647)",
+        manual=True,
+    ),
+    Specimen(
+        "no number is left, and no row at all",
+        "TRUNCATE reviews; ALTER SEQUENCE reviews_id_seq AS bigint; SELECT setval('reviews_id_seq', 2147483647)",
+        manual=True,
+    ),
+    Specimen(
+        "no number is left below",
+        "SELECT setval(pg_get_serial_sequence('events', 'id'), -2147483648)",
+        contract=downwards,
+        setup=ODD_NUMBERS,
+        manual=True,
+    ),
+    Specimen(
+        "no odd number is left",
+        "SELECT setval(pg_get_serial_sequence('events', 'id'), 2147483647)",
+        contract=by_twos,
+        setup=ODD_NUMBERS,
         manual=True,
     ),
     Specimen(
@@ -180,6 +230,9 @@ NEAR_MISSES = (
         setup=ODD_NUMBERS,
     ),
     Specimen("the last but one number was given", "SELECT setval('reviews_id_seq', 2147483646)"),
+    Specimen("the last number comes next", "SELECT setval('reviews_id_seq', 2147483647, false)"),
+    Specimen("one that numbers nothing is at its end", "CREATE SEQUENCE rest MAXVALUE 2; SELECT setval('rest', 2)"),
+    Specimen("all were given, and it starts over on purpose", TURNED, contract=in_turn, setup=TURNS),
     Specimen(
         "the last number below was given",
         "INSERT INTO events (id) VALUES (2147483647)",

@@ -184,7 +184,7 @@ class Schema:
         for name in sorted(self.tables):
             digest.update(repr(_settled(self.tables[name])).encode())
         for name in sorted(self.sequences):
-            digest.update(repr(replace(self.sequences[name], last_value=None, readable=True)).encode())
+            digest.update(repr(replace(self.sequences[name], last_value=None, readable=True, owned=True)).encode())
         digest.update(repr(sorted(self.outside, key=lambda key: (key.table, key.name))).encode())
         return digest.hexdigest()
 

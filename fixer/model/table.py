@@ -198,8 +198,9 @@ class Sequence:
     owner: str
     owned_by: tuple[QName, str] | None = None
     readable: bool = True  # whether its own row may be read, which alone shows the effect of a RESTART
-    last_value: int | None = None  # only if its own row cannot be read, and the role has USAGE
+    last_value: int | None = field(default=None, compare=False)  # that it gave; None if none, or the role may not know
     persistence: str = PERMANENT  # UNLOGGED from PostgreSQL 15 on: a crash of the server sets it back to its start
+    owned: bool = field(default=True, compare=False)  # whether the session may alter it
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,12 +289,8 @@ class Table:
     def before_mapping(self) -> Table:
         """Return this table as it is before texts are mapped to numbers: these columns have the names of today."""
         texts = {column.mapped: column.name for column in self.columns.values() if column.mapped}
-        columns = (
-            replace(column, name=texts.get(column.name, column.name))
-            for column in self.columns.values()
-            if not column.mapped
-        )
-        return replace(self, columns={column.name: column for column in columns}) if texts else self
+        cells = (replace(c, name=texts.get(c.name, c.name)) for c in self.columns.values() if not c.mapped)
+        return replace(self, columns={c.name: c for c in cells}) if texts else self
 
     def with_column(self, column: Column) -> Table:
         """Return this table with a column added or replaced."""

@@ -8,14 +8,12 @@ each from being taken twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Part, Phase, RefusalError, Room, Step
-from fixer.model.table import Index, QName
-from fixer.repair.constraints.online import apart
+from fixer.model.step import Lock, Part, Phase, Room, Step
+from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
@@ -26,39 +24,11 @@ _Search = tuple[Composable, Composable]  # statements that find the gaps between
 # How many numbers are left to sessions that count without the sequence while a repair runs: a tenth of the numbers so
 # far, within bounds, and at most an eighth of those that the type has left.
 _LEAP = SQL("greatest(least(greatest(start / 10, 10000), 1000000, (last - start) / 8), 0)")
-_BY_ITSELF = SQL("DEFAULT")  # GENERATED ALWAYS accepts nothing else
 # The last one first: once it is visible, a session that takes max(id) + 1 goes on beyond all reserved numbers.
-_SET_ASIDE = SQL(
+SET_ASIDE = SQL(
     "set_config('pgmend.number', (current_setting('pgmend.number')::bigint"
     " - current_setting('pgmend.pace')::bigint)::text, true)::bigint"
 )
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The new numbers of rows: `value` in one transaction, `beside` while others write, once `room` is made."""
-
-    value: Composable
-    beside: Composable
-    room: Callable[[int], Part]  # the step that finds numbers for so many rows
-
-
-def new_numbers(table: QName, column: str, key: Index, actual: Schema, wanted: Schema) -> Numbers:
-    """Return what gives rows new numbers of a key, other than those that references hold.
-
-    Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
-    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
-    """
-    taken = held(table, column, actual, wanted)
-    value = next_number(table, column, taken, actual)
-    given = value in (q.next_value(table, column), _BY_ITSELF)
-    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
-
-    def room(rows: int) -> Part:
-        aside = _set_aside(table, column, taken, rows, by_itself=value == _BY_ITSELF) if given else ()
-        return anchor(table, column, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
-
-    return Numbers(value, _SET_ASIDE if value == q.next_value(table, column) else value, room)
 
 
 def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> Part:
@@ -76,8 +46,8 @@ def advance(table: QName, column: str, name: QName | None, held: Held = ()) -> P
     return step.online_as((replace(step, sql=further, lock=OF_SEQUENCE),))
 
 
-def anchor(table: QName, column: str, held: Held, *, rows: int) -> Part:
-    """Return the step that finds numbers for so many rows, none of which a dangling reference holds.
+def anchor(table: QName, column: str, generator: Composable, held: Held, *, rows: int) -> Part:
+    """Return the step that finds numbers of a sequence for so many rows, none of which a dangling reference holds.
 
     After it, a rollback also takes back the numbers drawn. nextval alone survives a rollback, but RESTART, even at the
     same number, gives the sequence new storage in this transaction. Online, nothing is rolled back as a whole.
@@ -88,30 +58,12 @@ def anchor(table: QName, column: str, held: Held, *, rows: int) -> Part:
 
     def block(rows: int, *, anchored: bool) -> q.Block:
         room = _room(table, column, held, rows)
-        return _moved_on(table, column, q.generator_of(table, column), SQL("NULL"), room, anchored=anchored)
+        return _moved_on(table, column, generator, SQL("NULL"), room, anchored=anchored)
 
     fixed, loose = partial(block, anchored=True), partial(block, anchored=False)
     step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed))
     lightly = replace(step, sql=loose(rows), room=Room(rows, loose), lock=OF_SEQUENCE)
     return step.online_as((lightly,) if held else ())
-
-
-def next_number(table: QName, column: str, held: Held, actual: Schema) -> Composable:
-    """Return what gives a row its next number: the sequence that the column owns by then, or else its own default.
-
-    Raises RefusalError if references hold numbers, and that default cannot be moved past them.
-    """
-    found = actual.tables[table].columns[column]
-    if found.identity == "a":
-        return _BY_ITSELF
-    # A sequence of another schema cannot be owned (PostgreSQL manual, CREATE SEQUENCE, OWNED BY).
-    ownable = found.sequence in actual.sequences and found.sequence.schema == table.schema if found.sequence else False
-    seen = found.identity or ownable
-    if seen or found.default is None or "(" not in found.default:
-        return q.next_value(table, column)
-    if held:
-        raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references hold already")
-    return q.Own(found.default, found.full_type) if q.Own.is_call(found.default) else SQL(found.default)
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:
@@ -165,25 +117,27 @@ def _no_room(table: QName, column: str, rows: int) -> Composable:
     return Literal(f"no room for {rows} new numbers of {table.name}.{column} between those that references hold")
 
 
-def _set_aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> tuple[Step]:
+def set_aside(
+    table: QName, column: str, generator: Composable, held: Held, rows: int, *, by_itself: bool
+) -> tuple[Step]:
     """Return the step that reserves numbers for so many rows, and moves the sequence past them.
 
     The sequence keeps the lead that it had over the data, because sessions without it go on in between. If it numbers
     the rows `by_itself` (GENERATED ALWAYS), it moves to the first of these numbers instead.
     """
     title = f"set new numbers of {table.name}.{column} aside, clear of those that others take or references hold"
-    block = partial(_aside, table, column, held, by_itself=by_itself)
+    block = partial(_aside, table, column, generator, held, by_itself=by_itself)
     return (Step(Phase.ANCHOR, table, title, block(rows), OF_SEQUENCE, room=Room(rows, block)),)
 
 
-def _aside(table: QName, column: str, held: Held, rows: int, *, by_itself: bool) -> q.Block:
+def _aside(table: QName, column: str, generator: Composable, held: Held, rows: int, *, by_itself: bool) -> q.Block:
     """Return the block that chooses the numbers: `bottom` is the first, `number` the one after the last.
 
     They follow the increment of the sequence, because other sequences may give the numbers in between.
     """
     return q.block(
         "numbers/set_aside",
-        generator=q.generator_of(table, column),
+        generator=generator,
         reach=_reach(table, column),
         column=q.column(column),
         table=q.name(table),

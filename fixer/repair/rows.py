@@ -189,7 +189,7 @@ def rewrite(
         shape=Shape(restores=tuple(assignments), known_by=known_by),
     )
 
-    made = [value.made + SQL(";\n") for value in assignments.values() if isinstance(value, q.Own)]
+    made = [value.made + SQL(";\n") for value in assignments.values() if isinstance(value, q.Own | q.Drawn)]
 
     def statement(where: Composable) -> Composable:
         whole = rewrite_statement(table, assignments, where, reason or title, known_by, early=phase < Phase.CONVERT)

@@ -1,23 +1,108 @@
-"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id."""
+"""Steps that give a column a sequence: create it, attach it, make it the default, move it past the highest id.
+
+And where rows get their new numbers: from the sequence by which their column counts once these steps are done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, Step
-from fixer.model.table import Column, QName, Sequence
-from fixer.repair.numbers import Held, advance
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Step
+from fixer.model.table import Column, Index, QName, Sequence
+from fixer.repair.constraints.online import apart
+from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import MAXIMA
+
+_BY_ITSELF = SQL("DEFAULT")  # GENERATED ALWAYS accepts nothing else
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The new numbers of rows: `value` in one transaction, `beside` while others write, once `room` is made."""
+
+    value: Composable
+    beside: Composable
+    room: Callable[[int], Part]  # the step that finds numbers for so many rows
+
+
+def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract: Contract) -> Numbers:
+    """Return what gives rows new numbers of a key, other than those that references hold.
+
+    Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
+    from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
+    """
+    found, taken = actual.tables[table].columns[column], held(table, column, actual, contract.schema)
+    generator = generator_then(table, column, actual, contract)
+    by_itself, given = found.identity == "a", generator is not None
+    counted = generator or SQL("NULL")
+    number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
+    value = _BY_ITSELF if by_itself else number
+    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
+
+    def room(rows: int) -> Part:
+        aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
+        return anchor(table, column, counted, taken, rows=rows).atomic.online_as((*aside, *kept_apart))
+
+    return Numbers(value, SET_ASIDE if given and not by_itself else value, room)
+
+
+def generator_then(table: QName, column: str, actual: Schema, contract: Contract) -> Composable | None:
+    """Return what names the sequence by which a column counts once the plan is done; None if a function numbers it.
+
+    A sequence that the plan leaves to others may give numbers that the table has. Raises RefusalError if this role may
+    not move the one that stays.
+    """
+    found = actual.tables[table].columns.get(column) if table in actual.tables else None
+    sequence = actual.sequences.get(found.sequence) if found and found.sequence else None
+    if found is None or sequence is None:
+        numbered = found is None or found.identity or found.default is None or "(" not in found.default
+        return q.generator_of(table, column) if numbered else None
+    if sequence.owned_by == (table, column) or is_borrowed(table, column, actual, contract):
+        return q.generator_of(table, column)
+    ask_for(sequence, table, actual)
+    return Literal(q.quoted(sequence.name))
+
+
+def is_borrowed(table: QName, column: str, actual: Schema, contract: Contract) -> bool:
+    """Return whether a column counts by a sequence of others, and the contract gives it one of its own."""
+    found, wanted = actual.tables[table].columns[column], contract.tables[table].columns[column]
+    shared = Users(actual).share(table, found) and not Users(contract.schema).share(table, wanted)
+    return bool(shared and found.sequence and not declared(found.sequence, table, wanted, contract))
+
+
+def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
+    """Raise RefusalError if this role may alter a table, but not the sequence that numbers it."""
+    owner, session = actual.tables[table].owner, actual.session
+    if session and not sequence.owned:
+        home, name = map(as_needed, sequence.name)
+        give = f"ALTER SEQUENCE {home}.{name} OWNER TO {as_needed(owner)}"
+        raise RefusalError(
+            f"{sequence.name}, which numbers {table.name}, is owned by the role {sequence.owner},"
+            f" and {session.role} may not move it past the rows: let {sequence.owner} say {give}"
+        )
+
+
+def _own_number(table: QName, found: Column, taken: Held) -> Composable:
+    """Return what gives a row its number by the default of its column, a function.
+
+    Raises RefusalError if references hold numbers, because a function cannot be moved past them.
+    """
+    default = found.default or "NULL"
+    if taken:
+        raise RefusalError(f"{default} may give numbers of {table.name}.{found.name} that references hold already")
+    number = q.Own(default, found.full_type) if q.Own.is_call(default) else SQL(default)
+    behind = f"{default} gives {table.name}.{found.name} numbers that other rows have: let it go on beyond them"
+    return q.Drawn(number, behind)
 
 
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
@@ -31,12 +116,11 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield advance(table, column.name, None, held)
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
-    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual)
-    type_ = SQL(_sequence_type(column, there))
+    counted = _sequence_type(column, there)
+    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual, MAXIMA[counted])
+    type_ = SQL(counted)
     if exists:
-        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(
-            q.name(name), SQL(_sequence_type(column, there))
-        )
+        widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
     else:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
@@ -113,13 +197,25 @@ def _sequence_type(wanted: Column, found: Column) -> str:
     return max((each if each in MAXIMA else "bigint" for each in (wanted.type, found.type)), key=MAXIMA.__getitem__)
 
 
-def _choose(wanted: QName, table: QName, column: str, actual: Schema) -> tuple[QName, bool]:
-    """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name."""
+def is_spent(sequence: Sequence, end: int) -> bool:
+    """Return whether a sequence gave its last number, as far as the role may know: `end`, or the last before it."""
+    if sequence.last_value is None:
+        return False
+    following = sequence.last_value + sequence.increment
+    return following > end if sequence.increment > 0 else following < end
+
+
+def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) -> tuple[QName, bool]:
+    """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name.
+
+    It is one that has numbers left before `end`.
+    """
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
         free = sequence and sequence.owned_by in (None, (table, column)) and not Users(actual).of(sequence)
-        if sequence and free and sequence.increment > 0 and sequence.name.schema == table.schema:
+        fits = sequence and sequence.increment > 0 and sequence.name.schema == table.schema
+        if sequence and free and fits and not is_spent(sequence, end):
             return name, True
     return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 

@@ -84,5 +84,26 @@ class Own(Composable):
         return f'pg_temp."{self._name}"()'
 
 
+class Drawn(Composable):
+    """A number that a default gives to an old row, as a new row gets it: only if no row has it yet.
+
+    Nothing else could tell that a function is behind the rows of its table.
+    """
+
+    def __init__(self, number: Composable, complaint: str) -> None:
+        super().__init__((number, complaint))
+        self._number, self.complaint = number, complaint
+
+    @property
+    def made(self) -> Composable:
+        """The blocks that create what it calls, for this session only."""
+        taken = block("columns/taken")
+        return SQL("{};\n{}").format(self._number.made, taken) if isinstance(self._number, Own) else taken
+
+    def as_string(self, context: Connection | Cursor) -> str:
+        """Return the number."""
+        return self._number.as_string(context)
+
+
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 _CALL = re.compile(r'(?:"name"|\w+)\.(?:"name"|\w+)\([^()]*\)$')

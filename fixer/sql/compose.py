@@ -13,7 +13,7 @@ from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
 from fixer.model import expression
 from fixer.model.table import Column, ForeignKey, QName, Table
-from fixer.sql.block import Block, Own, Quoted, block, written
+from fixer.sql.block import Block, Drawn, Own, Quoted, block, written
 
 # Identifies this session, even after another session has got its pid.
 THIS_SESSION = SQL(
@@ -284,6 +284,7 @@ __all__ = [
     "Block",
     "Composable",
     "Composed",
+    "Drawn",
     "Identifier",
     "Literal",
     "Own",

@@ -1,4 +1,4 @@
-"""Conditions of checks, taken apart: which of them follow from which, and which are the same but for their values.
+"""Conditions of checks, taken apart: which follow from which, which say the same, which do so but for their values.
 
 A check lets a row pass that makes its condition NULL, so `x IS NULL OR x > 0` means the same as `x > 0`.
 """
@@ -6,9 +6,11 @@ A check lets a row pass that makes its condition NULL, so `x IS NULL OR x > 0` m
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from operator import ge, gt
 
 from fixer.model.expression import canonical, parts_of, tail_of, unquoted
@@ -22,6 +24,10 @@ _BOUND = re.compile(r"([^<>=!~]+) (<=|>=|<|>) ([^<>=!~]+)", re.DOTALL)
 _FILLED = re.compile(r'("(?:[^"]|"")+"|\w+) IS NOT NULL')
 _LENGTH = re.compile(r'(?:char_|character_)?length\(("(?:[^"]|"")+"|\w+)\)')
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w\"])-?\d+(?:\.\d+)?")
+_VALUE = re.compile(r"'(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false", re.DOTALL)
+# A column, or what functions of PostgreSQL's own make of one that give the same for the same.
+_SUBJECT = re.compile(r'(?:(?:lower|upper|btrim|length|char_length|abs)\()*(?:"(?:[^"]|"")+"|[a-z_]\w*)\)*', re.DOTALL)
+_TURNABLE = re.compile(rf"({_VALUE.pattern}) (<=|>=|<>|<|>|=) ({_SUBJECT.pattern})", re.DOTALL)
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -154,3 +160,62 @@ def _extremes(bound: Atom, table: Table) -> Sequence[str]:
 def is_earlier(atom: Atom, known: Iterable[Atom]) -> bool:
     """Return whether a condition is like a known one but for its values."""
     return any(atom.outline == other.outline for other in known)
+
+
+# ---- conditions that say the same of each row
+
+
+@lru_cache(maxsize=65536)  # the same few are compared again and again
+def meaning(condition: str) -> str:
+    """Return a condition in a form that is equal for conditions that are true, false and NULL for the same rows.
+
+    The order of what AND and OR connect does not count, nor does that of a list, or whether equalities are written
+    as one. All else counts to the letter, as in `canonical`.
+    """
+    return _said(canonical(condition))
+
+
+def _said(text: str) -> str:
+    for word in ("OR", "AND"):
+        parts = parts_of(text, word)
+        if len(parts) > 1:
+            return _joined(word, parts)
+    (bare,) = parts_of(text, "OR")
+    if bare.startswith("NOT "):
+        return f"NOT ({_said(bare[4:])})"
+    found = _listed(bare, "=") or _listed(bare, "<>")
+    return _spelt(*found) if found else _from_left(bare)
+
+
+def _joined(word: str, parts: Sequence[str]) -> str:
+    """Return the conditions that a word connects, each once; what one value equals, or not, is one list."""
+    sign, lists, others = "=" if word == "OR" else "<>", defaultdict[str, set[str]](set), set[str]()
+    for part in parts:
+        if found := _listed(part, sign):
+            lists[found[0]] |= found[2]
+        else:
+            others.add(f"({_said(part)})")
+    each = sorted({*others, *(f"({_spelt(subject, sign, values)})" for subject, values in lists.items())})
+    return f" {word} ".join(each) if len(each) > 1 else each[0][1:-1]
+
+
+def _listed(part: str, sign: str) -> tuple[str, str, set[str]] | None:
+    """Return the value that a part compares with one literal or a list of them, the sign, and these literals."""
+    quantifier = "ANY" if sign == "=" else "ALL"
+    subject, _, values = part.partition(f" {sign} {quantifier} ARRAY[")
+    if values.endswith("]") and _SUBJECT.fullmatch(subject):
+        elements = tail_of(f"list ({values[:-1]})").elements
+        return (subject, sign, set(elements)) if all(map(_VALUE.fullmatch, elements)) else None
+    turned = _from_left(part)
+    subject, _, value = turned.partition(f" {sign} ")
+    return (subject, sign, {value}) if _VALUE.fullmatch(value) and _SUBJECT.fullmatch(subject) else None
+
+
+def _spelt(subject: str, sign: str, values: Iterable[str]) -> str:
+    return f"{subject} {sign} {{{', '.join(sorted(values))}}}"
+
+
+def _from_left(part: str) -> str:
+    """Return a comparison of a value with a literal with the literal on the right; anything else as it is."""
+    found = _TURNABLE.fullmatch(part)
+    return f"{found[3]} {_TURNED.get(found[2], found[2])} {found[1]}" if found else part

@@ -8,7 +8,7 @@ from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER
 from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
-from fixer.sql.row_image import cells, image, likeness
+from fixer.sql.row_image import cell, cells, image, likeness
 
 
 def move_statement(
@@ -78,7 +78,29 @@ def rewrite_statement(
         label=Literal(str(table.name)),
         reason=Literal(reason),
         cells=assignment_list(assignments),
+        kept=_kept_if_free(table, assignments, known_by),
     )
+
+
+def _kept_if_free(table: Table, assignments: Mapping[str, Composable], key: tuple[str, ...]) -> Composable:
+    """Return the mark of a row, which is an error if a drawn number makes a key that a row has already.
+
+    The statement sees the rows as they were before it, so that it looks for the new keys among these once.
+    """
+    drawn = next((value for value in assignments.values() if isinstance(value, q.Drawn)), None)
+    if drawn is None:
+        return SQL("mark")
+    given = {each: cell(SQL("n.mark"), each, table.columns[each].full_type) for each in key}
+    taken = SQL(
+        "EXISTS (SELECT FROM new AS n JOIN {} AS t ON {})"
+        " OR EXISTS (SELECT FROM new AS n GROUP BY {} HAVING count(*) > 1)"
+    ).format(
+        q.name(table.name),
+        q.all_of(q.is_value(table, each, number) for each, number in given.items()),
+        SQL(", ").join(given.values()),
+    )
+    why = Literal(drawn.complaint)
+    return SQL("CASE WHEN {} THEN pg_temp.pgmend_taken({}) ELSE mark END").format(taken, why)
 
 
 def insert_statement(table: QName, row: Mapping[str, Composable], match: Composable, reason: str) -> Composed:

@@ -18,6 +18,8 @@ from sqlalchemy import (
 )
 
 import fixer
+from fixer.errors import ApplyFailed
+from fixer.model.plan import MODES
 from lab.database import Database, role
 from lab.examples.models import contract, key
 
@@ -113,3 +115,61 @@ def test_a_sequence_that_the_role_may_not_read_is_reported(empty: Database) -> N
     assert finding.slug == "sequence-behind"
     assert "this role may not read where apart.numbers stands" in finding.message
     assert f"GRANT SELECT ON SEQUENCE apart.numbers TO {reader}" in str(finding.repair.refusal)
+
+
+# ---- new numbers for old rows come from what numbers the table once it is repaired
+
+
+def one_for_both() -> MetaData:
+    metadata = MetaData()
+    ids = Sequence("ids", metadata=metadata)
+    for name in "ab":
+        number = Column("id", Integer, ids, server_default=ids.next_value(), primary_key=True)
+        Table(name, metadata, number, Column("n", Integer))
+    return metadata
+
+
+BOTH = """CREATE SEQUENCE ids; CREATE TABLE a (id integer PRIMARY KEY DEFAULT nextval('ids'), n integer);
+    CREATE TABLE b (id integer DEFAULT nextval('ids'), n integer);
+    INSERT INTO a (n) VALUES (1); INSERT INTO b VALUES (7, 1), (7, 2), (8, 3), (8, 4), (NULL, 5)"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_old_rows_count_by_the_sequence_that_the_contract_shares(empty: Database, mode: str) -> None:
+    empty.run(BOTH)
+
+    fixer.apply(engine(empty.dsn), one_for_both(), mode=mode, allow_hazards="all")
+    rows = empty.run("SELECT n, id > 8 FROM b ORDER BY n")
+
+    assert rows == [(1, False), (2, True), (3, False), (4, True), (5, True)]
+    assert empty.ask("INSERT INTO b (n) VALUES (6) RETURNING id") > empty.ask("SELECT max(id) FROM b WHERE n < 6")
+
+
+def test_a_role_that_may_not_move_the_sequence_is_told_who_may(empty: Database) -> None:
+    empty.run(BOTH)
+    with role(empty, "GRANT USAGE ON SEQUENCE ids TO {}", "GRANT CREATE ON SCHEMA public TO {}") as owner:
+        empty.run(f"ALTER TABLE a OWNER TO {owner}; ALTER TABLE b OWNER TO {owner}")
+        plan = fixer.plan(engine(empty.seen_by(owner)), one_for_both())
+
+    assert plan.refusals
+    assert all(f"let postgres say ALTER SEQUENCE public.ids OWNER TO {owner}" in why for why in plan.refusals)
+
+
+GIVEN = {"behind": "SELECT nextval('public.hidden')::integer", "always one": "SELECT 77"}
+FUNCTION = """CREATE SEQUENCE hidden; CREATE FUNCTION given() RETURNS integer LANGUAGE sql AS $$ {} $$;
+    CREATE TABLE t (id integer NOT NULL DEFAULT given(), a integer, n text);
+    INSERT INTO t SELECT n, 1, 'a' || n FROM generate_series(1, 5) AS n;
+    INSERT INTO t VALUES (2, 1, 'x'), (3, 1, 'y')"""
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("given", GIVEN)
+def test_no_row_gets_a_number_from_a_function_that_another_has(empty: Database, given: str, mode: str) -> None:
+    empty.run(FUNCTION.format(GIVEN[given]))
+    before = empty.run("SELECT * FROM t ORDER BY n")
+    wanted = contract(t=(key(), Column("a", Integer), Column("n", String)))
+
+    with pytest.raises(ApplyFailed, match=r"give 2 rows of t new numbers.*(other rows have|duplicate key)"):
+        fixer.apply(engine(empty.dsn), wanted, mode=mode, allow_hazards="all")
+
+    assert before == empty.run("SELECT * FROM t ORDER BY n")

@@ -132,6 +132,8 @@ def test_a_column_that_counts_by_what_it_does_not_own_goes_on_so(
         before = everything(case.server, case.name)
         case.apply(mode=mode, allow_hazards="all")
 
-        assert ask(case, "SELECT id FROM reviews WHERE body = 'another' ORDER BY id") == [(1049,), (1050,)]
+        aside = mode == "online" and default == "a sequence elsewhere"  # the last of 12 that are set aside
+        given = [(1059,), (1060,)] if aside else [(1049,), (1050,)]
+        assert ask(case, "SELECT id FROM reviews WHERE body = 'another' ORDER BY id") == given
         undo(case.connection, 1)
         assert everything(case.server, case.name) == before

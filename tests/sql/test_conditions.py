@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from fixer import introspect
 from fixer.compare.examine import snapshot
 from fixer.model.table import QName, Table
-from fixer.sql.conditions import atoms, follows
+from fixer.sql.conditions import atoms, follows, meaning
 from lab.laboratory import Case, Laboratory
 
 CONDITIONS = [
@@ -20,6 +22,12 @@ CONDITIONS = [
     "b IS TRUE",
     "n IN (1, 2) AND s = 'a'", "(n > 0 OR n IS NULL) AND (m > 0 OR m IS NULL)", "n > 0 OR NOT b", "n < 2147483648",
     "n::numeric > 0", "n % 2 = 0", "abs(n) < 2", "-n < 0", "t::text = 'a'", "n > 1 OR n > 2",
+    "s = 'b' OR 'a' = s", "s NOT IN ('a', 'b')", "s <> 'b' AND s <> 'a'", "s <> 'b' OR s <> 'a'", "2 >= n AND 0 <= n",
+    "NOT (s = 'b' OR s = 'a')", "NOT s IN ('a', 'b')", "m > 0 OR n > 0", "m > 0 AND n > 0", "s = 'a' AND n IN (2, 1)",
+    "s = 'a' OR s = 'b' OR n = 1", "n = 1 OR s IN ('b', 'a')", "s IN ('a', 'b') AND s IN ('b')", "lower(s) = 'a'",
+    "lower(s) IN ('a', 'b')", "lower(s) = 'b' OR lower(s) = 'a'", "n = 1 OR n = 2 AND s = 'a'", "s IN ('a', NULL)",
+    "(n = 1 OR n = 2) AND s = 'a'", "s = 'a' OR t = 'b'", "t = 'b' OR s = 'a'", "s = 't' OR s = 'a'",
+    "s = t OR s = 'a'",
 ]  # fmt: skip
 FEATS = """
 CREATE TABLE world (n integer, m integer, s varchar(3), t text, b boolean);
@@ -36,6 +44,15 @@ EXPECTED = [
     ("n > 0", "length(s) <= 3"), ("n > 0", "n < 2147483648"), ("s = 'x OR y'", "s IN ('x OR y', 'AND')"),
     ("n = ANY ('{1,2}')", "n = ANY ('{1,2}')"), ("t IN ('b')", "t IN ('a', 'b')"), ("t::text = 'a'", "t IN ('a', 'b')"),
 ]  # fmt: skip
+ALIKE = [
+    ("s IN ('a', 'b')", "s = 'a' OR s = 'b'"), ("s IN ('a', 'b')", "s = 'b' OR 'a' = s"), ("n > 0", "0 < n"),
+    ("s NOT IN ('a', 'b')", "s <> 'b' AND s <> 'a'"), ("n BETWEEN 0 AND 2", "2 >= n AND 0 <= n"),
+    ("NOT (s = 'b' OR s = 'a')", "NOT s IN ('a', 'b')"), ("n > 0 OR m > 0", "m > 0 OR n > 0"),
+    ("n > 0 AND m > 0", "m > 0 AND n > 0"), ("n IN (1, 2) AND s = 'a'", "s = 'a' AND n IN (2, 1)"),
+    ("s = 'a' OR s = 'b' OR n = 1", "n = 1 OR s IN ('b', 'a')"), ("s = 'a' OR t = 'b'", "t = 'b' OR s = 'a'"),
+    ("lower(s) IN ('a', 'b')", "lower(s) = 'b' OR lower(s) = 'a'"),
+    ("(n = 1 OR n = 2) AND s = 'a'", "n IN (1, 2) AND s = 'a'"),
+]  # fmt: skip
 
 
 def test_what_follows_holds_in_every_row(laboratory: Laboratory) -> None:
@@ -46,6 +63,10 @@ def test_what_follows_holds_in_every_row(laboratory: Laboratory) -> None:
 
         assert [pair for pair in claimed if refuted(case, *pair)] == []
         assert [pair for pair in EXPECTED if pair not in claimed] == []
+        said = {condition: meaning(text) for condition, text in spelt.items()}
+        alike = [pair for pair in combinations(CONDITIONS, 2) if said[pair[0]] == said[pair[1]]]
+        assert [pair for pair in alike if differ(case, *pair)] == []
+        assert [pair for pair in ALIKE if said[pair[0]] != said[pair[1]]] == []
         assert all((condition, condition) in claimed for condition in CONDITIONS if "IS NOT NULL" not in condition)
 
 
@@ -69,4 +90,10 @@ def refuted(case: Case, known: str, condition: str) -> bool:
     with case.observer.cursor() as cursor:
         query = "SELECT EXISTS (SELECT FROM world WHERE ({}) IS NOT FALSE AND ({}) IS FALSE)"
         cursor.execute(query.format(known, condition))
+        return bool(cursor.fetchone()[0])
+
+
+def differ(case: Case, one: str, other: str) -> bool:
+    with case.observer.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT FROM world WHERE ({one}) IS DISTINCT FROM ({other}))")
         return bool(cursor.fetchone()[0])

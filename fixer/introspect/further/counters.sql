@@ -10,8 +10,11 @@ SELECT n.nspname AS schema,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner,
        ARRAY [tn.nspname, t.relname, a.attname]::text[] AS owned_by,
        has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') AS readable,
-       CASE WHEN has_sequence_privilege(c.oid, 'USAGE') THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value,
-       c.relpersistence AS persistence
+       CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE')
+             AND (c.relpersistence = 'p' OR NOT pg_catalog.pg_is_in_recovery())
+            THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value,
+       c.relpersistence AS persistence,
+       pg_has_role(c.relowner, 'USAGE') AS owned
   FROM pg_catalog.json_to_recordset(current_setting('pgmend.counters')::json) AS w (schema text, name text)
   JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
   JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name

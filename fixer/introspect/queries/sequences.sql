@@ -12,10 +12,12 @@ SELECT n.nspname AS schema,
        s.seqcycle AS cycle,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner,
        has_sequence_privilege(c.oid, 'SELECT') AS readable,
-       -- A position only where the sequence cannot be asked itself: to open it costs more than all the rest.
-       CASE WHEN NOT has_sequence_privilege(c.oid, 'SELECT') AND has_sequence_privilege(c.oid, 'USAGE')
+       -- NULL if it has given none since it was set back. A standby cannot open what is UNLOGGED.
+       CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE')
+             AND (c.relpersistence = 'p' OR NOT pg_catalog.pg_is_in_recovery())
             THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value,
-       c.relpersistence AS persistence
+       c.relpersistence AS persistence,
+       pg_has_role(c.relowner, 'USAGE') AS owned
   FROM pg_catalog.pg_sequence s
   JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from fixer.model.expression import canonical, plain
+from fixer.model.expression import plain
 from fixer.model.table import Check, Table
+from fixer.sql.conditions import meaning
 
 
 def stands(check: Check, table: Table) -> Check | None:
     """Return the check of the table that means the same, under any name; a validated one is preferred."""
-    wanted = canonical(check.expression)
-    same = [found for found in table.checks if canonical(found.expression) == wanted]
+    wanted = meaning(check.expression)
+    same = [found for found in table.checks if meaning(found.expression) == wanted]
     return max(same, key=lambda found: found.validated, default=None)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from fixer.model.contract import Contract
-from fixer.model.expression import canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import (
@@ -41,6 +40,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, drop_foreign_key
 from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.conditions import meaning
 from fixer.sql.conversions import trimmed
 from fixer.sql.further_conversions import Conversion
 from fixer.sql.types import shape
@@ -203,7 +203,7 @@ def _wanted_checks(
     wanted = contract.tables[finding.table].checks
     for check in actual.tables[finding.table].checks_over(finding.about.column):
         if not is_guard(check.name):
-            same = next((w for w in wanted if canonical(w.expression) == canonical(check.expression)), None)
+            same = next((w for w in wanted if meaning(w.expression) == meaning(check.expression)), None)
             yield check, replace(same, name=check.name) if same else None
 
 
@@ -278,8 +278,6 @@ def foresee_conversion(finding: Finding[OfColumn], actual: Schema, contract: Con
     default = wanted.default if found.default is not None else None
     after = replace(found, type=wanted.type, home=wanted.home, labels=wanted.labels, items=wanted.items)
     after = replace(after, default=default, now=now)
-    kept = {canonical(check.expression) for check in contract.tables[name].checks}
-    checks = tuple(
-        check for check in table.checks if column not in check.columns or canonical(check.expression) in kept
-    )
+    kept = {meaning(check.expression) for check in contract.tables[name].checks}
+    checks = tuple(check for check in table.checks if column not in check.columns or meaning(check.expression) in kept)
     return schema.with_table(replace(table.with_column(after), checks=checks))

@@ -24,7 +24,15 @@ from fixer.runner.undo.below import bring_below_back, name_not_nulls
 from fixer.runner.undo.coming_back import bring_back, prove
 from fixer.runner.undo.past import Past, Undoable, look_back
 from fixer.runner.undo.publications import identify_as_before, identify_by_all
-from fixer.runner.undo.reasons import breaches, look_at_views, look_for_breaches, look_for_losses, look_for_strays
+from fixer.runner.undo.reasons import (
+    breaches,
+    look_at_views,
+    look_for_breaches,
+    look_for_losses,
+    look_for_rights,
+    look_for_sleepers,
+    look_for_strays,
+)
 from fixer.runner.undo.references import look_for_orphans, orphans_by_key
 from fixer.runner.undo.rows import Returned, take_back
 from fixer.runner.undo.session import Session
@@ -57,6 +65,7 @@ def undo(
 
 def _account(cursor: Cursor, number: int) -> Account:
     """Return the account of a run; raise UsageError if there is none, UndoRefused if it is an undo or was undone."""
+    look_for_rights(cursor, number)
     account = reading.account(cursor, number)
     if account is None:
         raise UsageError(f"There is no run {number}: see `fixer history`.")
@@ -90,6 +99,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
         lock(cursor, {ran.left.table(oid): Lock.ACCESS_EXCLUSIVE for oid in ran.left.relations})
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     past = look_back(session, ran)
+    look_for_sleepers(session, past)
     before = ledger.count(cursor, [past.after.table(oid) for oid in past.before.relations])
     broken, stood = breaches(session, past), orphans_by_key(session, past)
     number = writing.open_undo(cursor, account)

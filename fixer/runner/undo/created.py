@@ -137,7 +137,7 @@ def _same_column(key: Item, then: Definitions) -> Item | None:
 
 
 def replaced(cursor: Cursor, now: Definitions, then: Definitions) -> Iterator[Titled]:
-    """Yield the statements that enable or disable triggers of foreign keys as before; only a superuser may run them."""
+    """Yield the statements that enable or disable triggers of constraints as before; only a superuser may run them."""
     for key in then.of_kind("constraint"):
         is_ = now.items.get(key.key)
         if is_ is None or is_.detail["asleep"] == key.detail["asleep"]:
@@ -156,7 +156,7 @@ def replaced(cursor: Cursor, now: Definitions, then: Definitions) -> Iterator[Ti
         for oid, type_, name, *table in cursor.fetchall():
             action = SQL(f"{SWITCH[wanted.get((oid, type_), 'O')]} TRIGGER {{}}").format(Identifier(name))
             alter = SQL("ALTER TABLE ONLY {} {}").format(Identifier(*table), action)
-            yield f"disable triggers of the foreign key {key.name}", alter
+            yield f"switch triggers of {key.name}", alter
 
 
 def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 import psycopg2
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
+from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import UNPROVED, Item, is_unproved
 from fixer.runner.journal.own_values import Kept, written_since
@@ -46,6 +48,36 @@ WITH granted AS (
      UNION ALL
     SELECT attrelid, attname, attacl FROM pg_catalog.pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped
 )"""
+
+_UNREADABLE = """
+SELECT pg_catalog.pg_get_userbyid(n.nspowner)
+  FROM pg_catalog.pg_namespace n
+  LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname IN ('run', 'step', 'before_image')
+ WHERE n.nspname = %s
+   AND NOT (has_schema_privilege(n.oid, 'USAGE') AND (c.oid IS NULL OR has_table_privilege(c.oid, 'SELECT')))
+ LIMIT 1
+"""
+
+
+def look_for_rights(cursor: Cursor, number: int) -> None:
+    """Refuse if this role may not read what undo needs."""
+    cursor.execute(_UNREADABLE, (JOURNAL,))
+    for (owner,) in cursor.fetchall():
+        raise UndoRefused(
+            f"Only {owner}, which made the journal, a member of that role or a superuser may take run {number} back:"
+            " let one of them do so."
+        )
+
+
+def look_for_sleepers(session: Session, past: Past) -> None:
+    """Refuse if triggers of constraints must be switched off again, which only a superuser may do."""
+    for key in () if past.superuser else past.then.of_kind("constraint"):
+        now, slept = past.after.items.get(key.key), key.detail["asleep"]
+        if slept and (now is None or now.detail["asleep"] != key.detail["asleep"]):
+            raise UndoRefused(
+                f"Triggers of {key.name} of {past.then.table(key.of)} were switched off before run {session.run},"
+                " and only a superuser may switch them off again: let one take the run back."
+            )
 
 
 def look_for_strays(session: Session, past: Past) -> None:

@@ -7,12 +7,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2.errorcodes import (
+    CHECK_VIOLATION,
+    EXCLUSION_VIOLATION,
+    FOREIGN_KEY_VIOLATION,
+    INSUFFICIENT_PRIVILEGE,
+    NOT_NULL_VIOLATION,
+    UNIQUE_VIOLATION,
+)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
 from fixer.runner.locking.transaction import TRANSIENT
 from fixer.sql.compose import Composable
+
+_NOBODY = "no role can allow that while it stands"
+_BROKEN = {  # a row may have stood under what forbids it, if that failed or slept
+    FOREIGN_KEY_VIOLATION: "would lack the parent that the foreign key {} demands",
+    UNIQUE_VIOLATION: "would repeat values that {} holds only once",
+    EXCLUSION_VIOLATION: "would conflict with others under the exclusion {}",
+    CHECK_VIOLATION: "would break the check {}",
+    NOT_NULL_VIOLATION: "would hold NULL in {}, which is NOT NULL",
+}
 
 
 @dataclass(frozen=True)
@@ -42,4 +59,19 @@ class Session:
         except (*TRANSIENT, psycopg2.OperationalError):
             raise
         except psycopg2.Error as error:
-            raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {told(error)}.") from None
+            why = _in_the_way(error) or told(error)
+            if error.pgcode == INSUFFICIENT_PRIVILEGE:
+                why += "; the role that owns its tables, a member of that role or a superuser may take it back"
+            raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {why}.") from None
+
+
+def _in_the_way(error: psycopg2.Error) -> str:
+    """Return what rows that go back would break, and who may let them; empty if that is not what an error says."""
+    said, meant = error.diag, _BROKEN.get(error.pgcode or "")
+    part = said.constraint_name or said.column_name
+    if meant is None or part is None or said.table_name is None or error.cursor is None:
+        return ""
+    is_superuser = error.cursor.connection.info.parameter_status("is_superuser") == "on"
+    parentless = error.pgcode == FOREIGN_KEY_VIOLATION and not is_superuser
+    way = "if they did before the run, a superuser may take it back" if parentless else _NOBODY
+    return f"rows of {said.schema_name}.{said.table_name} {meant.format(part)}: {way}"

@@ -4,4 +4,4 @@ WITH old AS MATERIALIZED (SELECT t.tableoid AS part, t.ctid AS place, {image} AS
 new AS (UPDATE {table} AS t SET {cells} FROM old WHERE t.tableoid = old.part AND t.ctid = old.place
   RETURNING old.image, {mark} AS mark)
 INSERT INTO {journal} (run, step, source, reason, "row", mark)
-SELECT {run}, {step}, {label}, {reason}, image, mark FROM new
+SELECT {run}, {step}, {label}, {reason}, image, {kept} FROM new
