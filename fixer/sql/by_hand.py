@@ -5,12 +5,15 @@ Sources: PostgreSQL manual, chapter 8 (data types), 9.9.4 (AT TIME ZONE), and CR
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from fixer.model.expression import as_needed
+from fixer.model.obstacle import Standing
 from fixer.model.table import Column, QName
 from fixer.sql.types import family
 
+_BLANKS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")  # outside of texts and names
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
 _CLOCKS = {"timestamptz": True, "timestamp": False, "date": False}  # whether one is a moment, whatever the zone
 _DAYTIMES = {"time with time zone": True, "time without time zone": False}
@@ -24,6 +27,18 @@ def statement_for(table: QName, found: Column, wanted: Column) -> str:
         of += f" DROP DEFAULT, ALTER COLUMN {name}"
     ways = _ways(name, found, wanted)
     return " ".join(f"{meaning}{of} TYPE {wanted.full_type} USING {value};" for meaning, value in ways)
+
+
+def around(standing: Iterable[Standing]) -> str:
+    """Return the statements that take down all that stands over a column, and afterwards bring it back."""
+    lowest_first = list(standing)
+    down = (f"{each.drop};" for each in reversed(lowest_first) if each.drop)
+    up = (f"{statement};" for each in lowest_first if each.head for statement in each.back)
+    return f"{' '.join(down)} Afterwards: {' '.join(_BLANKS.sub(_in_one_line, statement) for statement in up)}"
+
+
+def _in_one_line(found: re.Match[str]) -> str:
+    return found[1] or " "
 
 
 def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]:
