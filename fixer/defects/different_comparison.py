@@ -159,7 +159,7 @@ SPECIMENS = (
     Specimen(
         "a view depends on it",
         "ALTER TABLE parts ALTER COLUMN colour TYPE text; CREATE VIEW odd AS SELECT colour FROM parts",
-        manual=True,
+        hazards=REWRITE,
         contract=parts,
         setup=PART_ROWS,
     ),

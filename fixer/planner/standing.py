@@ -62,6 +62,5 @@ def _down(each: Standing, place: _Place) -> Step:
 
 def _up(each: Standing, place: _Place) -> Step:
     now = ", ".join(f"{column} as {type_}" for column, type_ in place.columns.items())
-    sees = "which shows or reads" if each.kind == "view" else "which reads"
-    title = f"bring back the {each.name}, {sees} {now}"
+    title = f"bring back the {each.name}, which reads {now} now"
     return Step(Phase.FINISH, place.table, title, SQL(";\n").join(map(SQL, each.back)))

@@ -42,7 +42,9 @@ def see_that_it_stands(cursor: Cursor, plan: Plan, before: Stands) -> None:
 
 def by_hand(sql: str, before: Collection[Standing]) -> str:
     """Return how a person helps where this statement, which brings one back, fails; empty if it brings back none."""
-    if not any(";\n".join(each.back) == sql for each in before):
-        return ""
     lowest_first = sorted(before, key=lambda each: each.level)
-    return f" Take it down before, and create it afterwards as the new type needs: {around(lowest_first)}"
+    failed = next((each for each in lowest_first if ";\n".join(each.back) == sql), None)
+    if failed is None:
+        return ""
+    others = (each for each in lowest_first if each.level > failed.level)
+    return f" Drop it before, and create it afterwards as the new type needs: {around([failed, *others])}"

@@ -33,7 +33,7 @@
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
         WHERE r.ev_class IS DISTINCT FROM s.view AND s.level < 100),
        known AS MATERIALIZED (
-       SELECT s.classid, s.objid, s.root, s."column", max(s.level) AS level
+       SELECT s.classid, s.objid, s.root, s."column", max(max(s.level)) OVER (PARTITION BY s.classid, s.objid) AS level
          FROM standing s
         GROUP BY 1, 2, 3, 4),
        views AS MATERIALIZED (
@@ -76,6 +76,18 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
                WHERE f.adrelid = v.oid)
        || ARRAY (SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i WHERE i.indrelid = v.oid
                   ORDER BY i.indexrelid)
+       || ARRAY (SELECT rtrim(pg_catalog.pg_get_ruledef(u.oid), ';') FROM pg_catalog.pg_rewrite u
+                  WHERE u.ev_class = v.oid AND u.ev_type <> '1' ORDER BY u.rulename)
+       || ARRAY (SELECT format('COMMENT ON RULE %I ON %s IS %L', u.rulename, v.spelt, d.description)
+                   FROM pg_catalog.pg_rewrite u
+                   JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_rewrite'::regclass AND d.objoid = u.oid
+                  WHERE u.ev_class = v.oid ORDER BY u.rulename)
+       || ARRAY (SELECT pg_catalog.pg_get_triggerdef(g.oid) FROM pg_catalog.pg_trigger g
+                  WHERE g.tgrelid = v.oid ORDER BY g.tgname)
+       || ARRAY (SELECT format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, v.spelt, d.description)
+                   FROM pg_catalog.pg_trigger g
+                   JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_trigger'::regclass AND d.objoid = g.oid
+                  WHERE g.tgrelid = v.oid ORDER BY g.tgname)
        || ARRAY (SELECT format('COMMENT ON %s %s IS %L', v.word, v.spelt, pg_catalog.obj_description(v.oid, 'pg_class'))
                   WHERE pg_catalog.obj_description(v.oid, 'pg_class') IS NOT NULL)
        || ARRAY (SELECT format('COMMENT ON COLUMN %s.%I IS %L', v.spelt, a.attname, d.description)
@@ -86,13 +98,16 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
        || ARRAY (SELECT format('REVOKE ALL ON %s FROM %s', v.spelt,
                                array_to_string(ARRAY['PUBLIC', v.relowner::regrole::text] || v.others, ', '))
                   WHERE v.chosen)
-       || ARRAY (SELECT format('GRANT %s ON %s TO %s%s', string_agg(x.privilege_type, ', ' ORDER BY x.place), v.spelt,
+       || ARRAY (SELECT format('%sGRANT %s ON %s TO %s%s%s', 'SET ROLE ' || other.role || '; ',
+                               string_agg(x.privilege_type, ', ' ORDER BY x.place), v.spelt,
                                CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END,
-                               CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+                               CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END,
+                               CASE WHEN other.role IS NULL THEN '' ELSE '; RESET ROLE' END)
                    FROM pg_catalog.aclexplode(coalesce(v.relacl, pg_catalog.acldefault('r', v.relowner)))
                         WITH ORDINALITY AS x (grantor, grantee, privilege_type, is_grantable, place)
+                  CROSS JOIN LATERAL (SELECT CASE WHEN x.grantor <> v.relowner THEN x.grantor::regrole END AS role) other
                   WHERE v.chosen
-                  GROUP BY x.grantee, x.is_grantable ORDER BY min(x.place))
+                  GROUP BY other.role, x.grantee, x.is_grantable ORDER BY min(x.place))
        || ARRAY (SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, a.attname, v.spelt,
                                CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END,
                                CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
@@ -101,9 +116,6 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
                   WHERE a.attrelid = v.oid AND a.attnum > 0 ORDER BY a.attnum, x.place) AS rest,
        coalesce((SELECT 'belongs to ' || v.relowner::regrole WHERE NOT pg_has_role(v.relowner, 'USAGE')),
                 (SELECT 'is temporary' WHERE v.nspname LIKE 'pg\_temp%'),
-                (SELECT 'has the trigger ' || g.tgname FROM pg_catalog.pg_trigger g WHERE g.tgrelid = v.oid LIMIT 1),
-                (SELECT 'has the rule ' || u.rulename FROM pg_catalog.pg_rewrite u
-                  WHERE u.ev_class = v.oid AND u.oid <> v.rule LIMIT 1),
                 (SELECT 'belongs to an extension' FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = v.oid AND d.deptype = 'e' LIMIT 1),
                 (SELECT 'has a security label' FROM pg_catalog.pg_seclabel l
@@ -210,4 +222,9 @@ SELECT n.nspname::text, c.relname::text, k."column", k.level, coalesce(d.kind, '
   JOIN pg_catalog.pg_class c ON c.oid = k.root
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN described d ON (d.classid, d.objid) = (k.classid, k.objid)
+ WHERE NOT EXISTS (SELECT FROM views v -- whose rules and triggers come with it
+                    WHERE (k.classid = 'pg_catalog.pg_rewrite'::regclass AND k.objid IN (
+                           SELECT u.oid FROM pg_catalog.pg_rewrite u WHERE u.ev_class = v.oid AND u.ev_type <> '1'))
+                       OR (k.classid = 'pg_catalog.pg_trigger'::regclass AND k.objid IN (
+                           SELECT g.oid FROM pg_catalog.pg_trigger g WHERE g.tgrelid = v.oid)))
  ORDER BY k.level, 5, 6
