@@ -203,6 +203,13 @@ SPECIMENS = (
         setup=SHIFT_ROWS,
     ),
     Specimen(
+        "a view and a policy read the columns",
+        "ALTER TABLE books ALTER pages TYPE smallint, ALTER title TYPE varchar(10), ALTER id TYPE smallint;"
+        "CREATE VIEW seen AS SELECT b.id, pages, title, r.body FROM books b JOIN reviews r ON r.book_id = b.id;"
+        "CREATE POLICY few ON books USING (pages > 3 AND title <> 'x')",
+        hazards=REWRITE,
+    ),
+    Specimen(
         "a trigger watches the column",
         "ALTER TABLE books ALTER COLUMN pages TYPE smallint;"
         "CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"

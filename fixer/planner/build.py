@@ -13,7 +13,6 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Step
 from fixer.planner.estimate import cost
 from fixer.planner.order import arrange
-from fixer.planner.standing import too_heavy
 from fixer.repair.twins import question
 from fixer.sql.compose import Composable
 
@@ -29,7 +28,6 @@ def build(comparison: Comparison, target: str, render: Render, *, mode: str = AT
     refusals = [f"{f.message}: {f.repair.refusal}" for f in broken if f.repair.refusal]
     if mode == ONLINE:
         refusals += [*_too_early(ordered, comparison), *_under_a_view(ordered), *_untold(ordered, comparison)]
-        refusals += too_heavy(ordered, comparison)
     creates = any(step.hazard is Hazard.CREATES_SCHEMA for step in steps)
     return Plan(
         target=target,

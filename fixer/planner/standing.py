@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from fixer.model.obstacle import Standing
-from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step
 from fixer.model.table import QName
 from fixer.repair.conversion.standing import stands
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composed
 
 
 @dataclass
@@ -32,11 +31,19 @@ def around(steps: list[Step], future: Schema) -> list[Step]:
     return sorted([*down, *steps, *up], key=lambda step: step.phase)
 
 
-def too_heavy(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
-    """Yield why steps cannot run online: a column would get another type under what stands over it."""
-    for each, place in _standing(steps, comparison.future).items():
-        columns = ", ".join(place.columns)
-        yield f"the {each.name} depends on {columns}, and is taken down meanwhile: this takes --mode atomic"
+def within(step: Step, future: Schema) -> Step:
+    """Return the step of online mode: it takes down and brings back by itself what stands over its columns.
+
+    What stands over a table is locked before the table, in the order in which readers lock them.
+    """
+    found = _standing([step], future)
+    if not found:
+        return step
+    lowest_first = sorted(found, key=lambda each: (found[each].level, each.name))
+    names = " and ".join(f"the {each.name}" for each in lowest_first)
+    down, up = (SQL(each.drop) for each in reversed(lowest_first)), (_back(each) for each in lowest_first)
+    title = f"{step.title}; take down {names} meanwhile"
+    return replace(step, title=title, sql=SQL(";\n").join([*down, step.sql, *up]), action=None)
 
 
 def _standing(steps: Iterable[Step], future: Schema) -> dict[Standing, _Place]:
@@ -44,9 +51,7 @@ def _standing(steps: Iterable[Step], future: Schema) -> dict[Standing, _Place]:
     known: dict[tuple[str, str], Standing] = {}  # one may stand over several columns
     for step in steps:
         table = future.tables.get(step.table)
-        columns = [reverted.column for reverted in step.shape.reverts]
-        columns += [added.column for added in step.shape.added if added.aside]
-        for column in columns if table else ():
+        for column in [reverted.column for reverted in step.shape.reverts]:
             for each in stands(table, column) if table else ():
                 one = known.setdefault((each.kind, each.id), each)
                 place = found.setdefault(one, _Place(step.table))
@@ -63,4 +68,8 @@ def _down(each: Standing, place: _Place) -> Step:
 def _up(each: Standing, place: _Place) -> Step:
     now = ", ".join(f"{column} as {type_}" for column, type_ in place.columns.items())
     title = f"bring back the {each.name}, which reads {now} now"
-    return Step(Phase.FINISH, place.table, title, SQL(";\n").join(map(SQL, each.back)))
+    return Step(Phase.FINISH, place.table, title, _back(each))
+
+
+def _back(each: Standing) -> Composed:
+    return SQL(";\n").join(map(SQL, each.back))

@@ -39,7 +39,7 @@ from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
 from fixer.runner.preflight import check_schema, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
-from fixer.runner.standing import by_hand, see_that_it_stands, see_that_it_was_planned
+from fixer.runner.standing import by_hand, changed, lost, standing
 
 FOUND_AT_ONCE = 200_000  # most places that one search returns; a full search is followed by another
 
@@ -78,7 +78,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     actual = _locked_schema(cursor, contract, plan)
     generously(cursor)
     preflight(actual, plan)
-    stands = see_that_it_was_planned(cursor, plan)
+    stood = standing(cursor, plan.steps, plan.schemas)
+    if name := changed(stood, plan.steps):
+        raise PlanRefused(f"The {name} has changed since the plan was made: plan again. Nothing was changed.")
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
@@ -86,8 +88,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     was = definitions.read(cursor, relations, contract.homes, below=True)
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
-    inserted = _steps(cursor, plan, number, was, progress, stands.values())
-    see_that_it_stands(cursor, plan, stands)
+    inserted = _steps(cursor, plan, number, was, progress, stood.values())
+    if name := lost(cursor, plan.steps, plan.schemas, stood):
+        raise ApplyFailed(f"The {name} could not be brought back as it was. Everything was rolled back.")
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
