@@ -75,7 +75,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     table, here = actual.tables[name], f"{name.name}.{column}"
     found, wanted = table.columns[column], contract.tables[name].columns[column]
     way = recast(found, wanted)
-    if left := bound(table, column):
+    if left := bound(table, column, actual.version):
         return left
     if index := clinging(table, column, way.type):
         why = f"the index {index.name} depends on the type of {here}"

@@ -82,7 +82,7 @@ def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -
     """Widen the column."""
     about, table = finding.about, actual.tables[finding.table]
     here = f"{table.name.name}.{about.column}"
-    if left := bound(table, about.column):
+    if left := bound(table, about.column, actual.version):
         return left
     if index := clinging(table, about.column, about.type):
         why = f"the index {index.name} depends on the type of {here}"

@@ -30,11 +30,31 @@ def statement_for(table: QName, found: Column, wanted: Column) -> str:
 
 
 def around(standing: Iterable[Standing]) -> str:
-    """Return the statements that take down all that stands over a column, and afterwards bring it back."""
+    """Return the statements that take down all that stands over a column, and afterwards bring it back.
+
+    Empty if there is more than statements can bring back, such as columns of tables.
+    """
     lowest_first = list(standing)
-    down = (f"{each.drop};" for each in reversed(lowest_first) if each.drop)
-    up = (f"{statement};" for each in lowest_first if each.head for statement in each.back)
-    return f"{' '.join(down)} Afterwards: {' '.join(_BLANKS.sub(_in_one_line, statement) for statement in up)}"
+    if not all(each.drop for each in lowest_first):
+        return ""
+    down = (f"{each.drop};" for each in reversed(lowest_first))
+    up = (_BLANKS.sub(_in_one_line, statement) for each in lowest_first for statement in each.back)
+    return f"{' '.join(down)} Afterwards: {'; '.join(up)}"
+
+
+def recomputed(table: QName, found: Column, version: int) -> str:
+    """Return the statements that take down a generated column, and afterwards compute it again.
+
+    From PostgreSQL 17 on the column itself stays, with its place, grants and comment.
+    """
+    of = f"ALTER TABLE {as_needed(table.schema)}.{as_needed(table.name)}"
+    name, kind = as_needed(found.name), "VIRTUAL" if found.generated == "v" else "STORED"
+    if version >= 17 and not found.not_null:
+        change = f"{of} ALTER COLUMN {name} SET EXPRESSION AS"
+        return f"{change} (NULL::{found.full_type}); Afterwards: {change} ({found.default})"
+    again = f"{name} {found.full_type} GENERATED ALWAYS AS ({found.default}) {kind}"
+    again += " NOT NULL" if found.not_null else ""
+    return f"{of} DROP COLUMN {name}; Afterwards: {of} ADD COLUMN {again}"
 
 
 def _in_one_line(found: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.commands import APPLY, holds, undo
-from lab.database import Database, all_of, differences, role, written
+from lab.database import Database, all_of, differences, lent, role, written
 from lab.examples.library import LIBRARY, apply, library
 from lab.laboratory import Laboratory
 from lab.online import Writer
@@ -150,6 +150,8 @@ PERSONS = {
     "REVOKE ALL ON FUNCTION f FROM PUBLIC; GRANT EXECUTE ON FUNCTION f TO lender",
     "publication of table books in publication p": "CREATE PUBLICATION p FOR TABLE books (id, pages)"
     " WHERE (id > 1 AND pages IS NOT NULL)",
+    "generated column twice %": 'ALTER TABLE books ADD "twice %" boolean GENERATED ALWAYS AS (pages IS NULL) STORED;'
+    """COMMENT ON COLUMN books."twice %" IS 'kept'; CREATE VIEW v AS SELECT pages FROM books""",
     "view v": "CREATE VIEW v AS SELECT id, pages FROM books; GRANT SELECT ON v TO lender"
     " WITH GRANT OPTION; SET ROLE lender; GRANT SELECT ON v TO PUBLIC; RESET ROLE",
 }
@@ -170,6 +172,46 @@ def test_what_only_a_person_takes_down_is_refused_with_statements_that_bring_it_
     assert atomic(broken).stderr == ""
     broken.run(up.partition(". Nothing was changed.")[0])
     assert {line.partition(" IN ")[2] for line in differences(whole, broken)} == {"CREATE TABLE public.books ("}
+
+
+def test_a_view_that_names_a_column_that_is_renamed_is_left_to_a_person(broken: Database) -> None:
+    broken.run("ALTER TABLE books RENAME title TO heading; CREATE VIEW v AS SELECT heading, price FROM books")
+    broken.run("CREATE VIEW w AS SELECT pages FROM books")
+    before = broken.dump()
+    ended = atomic(broken)
+
+    named = "the view v depends on books.price, and names heading, which is renamed: drop it, and create it again"
+    assert (ended.returncode, named in ended.stderr, broken.dump()) == (1, True, before)
+
+
+PARTITIONED = """
+CREATE TABLE things (id integer NOT NULL, n text, part integer NOT NULL, PRIMARY KEY (id, part))
+    PARTITION BY LIST (part);
+CREATE SCHEMA "s.x"; CREATE TABLE p0 PARTITION OF things FOR VALUES IN (0);
+CREATE TABLE "s.x"."P 1" PARTITION OF things DEFAULT;
+INSERT INTO things SELECT n, n, n % 3 FROM generate_series(1, 9) AS n;
+CREATE VIEW v AS SELECT n FROM p0; CREATE VIEW w AS SELECT n FROM "s.x"."P 1" UNION ALL SELECT n FROM things;
+CREATE POLICY p ON p0 USING (n IS NOT NULL) WITH CHECK (n > n);
+"""
+THINGS = """
+from sqlalchemy import Column, Integer, MetaData, Table
+metadata = MetaData()
+Table("things", metadata, Column("id", Integer, primary_key=True, autoincrement=False), Column("n", Integer),
+      Column("part", Integer, primary_key=True, autoincrement=False), postgresql_partition_by="LIST (part)")
+"""
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_what_stands_over_a_partition_comes_back_too(laboratory: Laboratory, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "things.py").write_text(THINGS)
+    with lent(laboratory.server(18), None) as database:
+        database.run(PARTITIONED)
+        before = all_of(database)
+        chosen = ("-q", "--mode", mode, "--contract", "things:metadata", "--dsn", database.dsn)
+        ended = fixer(*APPLY, *chosen, cwd=tmp_path)
+        back = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr, back.stderr, differences(before, database)) == (0, "", "", [])
 
 
 def test_others_views_over_the_new_type_are_brought_back_when_the_run_is_undone(broken: Database) -> None:

@@ -12,7 +12,7 @@
          FROM wanted w
          JOIN pg_catalog.pg_inherits i ON i.inhparent = w.oid),
        standing AS (
-       SELECT d.classid, d.objid, r.ev_class AS view, 1 AS level, w.root, w."column"
+       SELECT d.classid, d.objid, 0 AS part, r.ev_class AS view, 1 AS level, w.root, w."column"
          FROM wanted w
          JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attname = w."column"
          JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = w.oid
@@ -22,7 +22,7 @@
                                 'pg_catalog.pg_publication_rel'::regclass)
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
         UNION -- what depends on a view, or on the type of its rows
-       SELECT d.classid, d.objid, r.ev_class, s.level + 1, s.root, s."column"
+       SELECT d.classid, d.objid, d.objsubid, r.ev_class, s.level + 1, s.root, s."column"
          FROM standing s
          JOIN pg_catalog.pg_class v ON v.oid = s.view AND v.relkind IN ('v', 'm')
          JOIN pg_catalog.pg_type t ON t.oid = v.reltype
@@ -33,9 +33,9 @@
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
         WHERE r.ev_class IS DISTINCT FROM s.view AND s.level < 100),
        known AS MATERIALIZED (
-       SELECT s.classid, s.objid, s.root, s."column", max(max(s.level)) OVER (PARTITION BY s.classid, s.objid) AS level
+       SELECT s.classid, s.objid, s.part, s.root, s."column", max(max(s.level)) OVER (PARTITION BY s.classid, s.objid) AS level
          FROM standing s
-        GROUP BY 1, 2, 3, 4),
+        GROUP BY 1, 2, 3, 4, 5),
        views AS MATERIALIZED (
        SELECT r.oid AS rule, v.oid, v.relkind, v.reloptions, v.relispopulated, v.relowner, v.relacl, n.nspname, n.oid AS home,
               format('%I.%I', n.nspname, v.relname) AS spelt, v.oid::regclass::text AS told, v.relname,
@@ -216,7 +216,7 @@ SELECT 'pg_catalog.pg_publication_rel'::regclass, r.oid, 'publication', r.oid::t
          ON (t.pubname, t.schemaname, t.tablename) = (p.pubname, n.nspname, c.relname)
  WHERE r.oid IN (SELECT k.objid FROM known k WHERE k.classid = 'pg_catalog.pg_publication_rel'::regclass))
 SELECT n.nspname::text, c.relname::text, k."column", k.level, coalesce(d.kind, ''), coalesce(d.id, k.objid::text),
-       coalesce(d.name, pg_catalog.pg_describe_object(k.classid, k.objid, 0)), coalesce(d.drop, ''), coalesce(d.head, ''),
+       coalesce(d.name, pg_catalog.pg_describe_object(k.classid, k.objid, k.part)), coalesce(d.drop, ''), coalesce(d.head, ''),
        coalesce(d.definition, ''), coalesce(d.rest, ARRAY[]::text[]), coalesce(d.hindrance, 'is no view')
   FROM known k
   JOIN pg_catalog.pg_class c ON c.oid = k.root

@@ -55,7 +55,7 @@ def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) ->
     if isinstance(way, str):
         return refuse(way)
     name, column = finding.table, finding.about.column
-    if left := bound(actual.tables[name], column):
+    if left := bound(actual.tables[name], column, actual.version):
         return left
     if index := clinging(actual.tables[name], column, way.type):
         return refuse(

@@ -158,7 +158,8 @@ def take_down(session: Session, past: Past) -> dict[Key, Standing]:
     found = introspect.standing(session.cursor, places) if places else {}
     stands = {(each.kind, each.id): each for over in found.values() for each in over}
     ordered = sorted(stands.items(), key=lambda pair: (pair[1].level, pair[1].name))
-    going = {key: each for key, each in ordered if key[0] != "view" or key in past.then.items}
+    made = past.after.items.keys() - past.then.items.keys()  # by the run: `let_go` drops it
+    going = {key: each for key, each in ordered if key not in made}
     for key, each in reversed(going.items()):
         if each.hindrance:
             why = f", and {each.hindrance}" if each.kind in BROUGHT_BACK else ""
