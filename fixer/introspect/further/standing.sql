@@ -227,4 +227,6 @@ SELECT n.nspname::text, c.relname::text, k."column", k.level, coalesce(d.kind, '
                            SELECT u.oid FROM pg_catalog.pg_rewrite u WHERE u.ev_class = v.oid AND u.ev_type <> '1'))
                        OR (k.classid = 'pg_catalog.pg_trigger'::regclass AND k.objid IN (
                            SELECT g.oid FROM pg_catalog.pg_trigger g WHERE g.tgrelid = v.oid)))
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g -- that of a partition goes with its root's
+                    WHERE k.classid = 'pg_catalog.pg_trigger'::regclass AND g.oid = k.objid AND g.tgparentid <> 0)
  ORDER BY k.level, 5, 6
