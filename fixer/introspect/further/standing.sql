@@ -114,7 +114,8 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
                    FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl)
                         WITH ORDINALITY AS x (grantor, grantee, privilege_type, is_grantable, place)
                   WHERE a.attrelid = v.oid AND a.attnum > 0 ORDER BY a.attnum, x.place) AS rest,
-       coalesce((SELECT 'belongs to ' || v.relowner::regrole WHERE NOT pg_has_role(v.relowner, 'USAGE')),
+       coalesce((SELECT format('belongs to %1$s (GRANT %1$s TO %2$s lets it be brought back)', v.relowner::regrole,
+                                current_user::regrole) WHERE NOT pg_has_role(v.relowner, 'USAGE')),
                 (SELECT 'is temporary' WHERE v.nspname LIKE 'pg\_temp%'),
                 (SELECT 'belongs to an extension' FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = v.oid AND d.deptype = 'e' LIMIT 1),
