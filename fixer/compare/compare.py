@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 
 from fixer import defects
 from fixer.compare.choosing import left_out
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.reading import Doubts, Measure, Reading, remembered
+from fixer.compare.standing import Stood, unasked
 from fixer.compare.unchanged import alike, still_alike
 from fixer.compare.unreadable import unreadable
 from fixer.defects import DefectClass, Foreseeing
@@ -48,18 +50,21 @@ def compare(
     doubts: Doubts = frozenset(),
     choice: Choice = EVERYTHING,
     prove: Prover = unproved,
+    stood: Stood = unasked,
 ) -> Comparison:
     """Compare a database with its contract, and return the findings with their repairs.
 
     `deep` reads rows even if a valid constraint guarantees them; `doubts` does so for these classes and tables.
     `prove` looks for unique indexes that fail: in all tables if `deep`, else where rows seem to lack their parents.
+    `stood` looks for what stands over the columns of findings.
     """
+    compared = partial(_compared, contract=contract, count=count, stood=stood, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
     if deep:
-        return _compared(prove(actual, contract.tables), contract, count, reading, choice)
-    found = _compared(actual, contract, count, reading, choice)
+        return compared(prove(actual, contract.tables), reading=reading)
+    found = compared(actual, reading=reading)
     proved = prove(actual, _doubtful_parents(found))
-    return found if proved is actual else _compared(proved, contract, count, reading, choice)
+    return found if proved is actual else compared(proved, reading=reading)
 
 
 def _doubtful_parents(found: Comparison) -> list[QName]:
@@ -68,14 +73,17 @@ def _doubtful_parents(found: Comparison) -> list[QName]:
     return [each.part.target for each in findings if isinstance(each.part, ForeignKey) and each.rows]
 
 
-def _compared(actual: Schema, contract: Contract, count: Counter, reading: Reading, choice: Choice) -> Comparison:
+def _compared(
+    actual: Schema, contract: Contract, count: Counter, reading: Reading, stood: Stood, choice: Choice
+) -> Comparison:
     future, findings, same = actual, list[Finding](), alike(actual, contract)
     for _, stage in groupby(defects.all_classes(), key=lambda defect: defect.STAGE):
         known = replace(contract, alike=still_alike(same, actual, future))
         candidates = _candidates(stage, future, known, reading)
+        counted = [*_counted(candidates, count, reading, _decided(findings), future)]
+        future = stood(future, [finding for _, finding in counted])
         found = [
-            (defect, replace(finding, repair=_repair(defect, finding, future, known)))
-            for defect, finding in _counted(candidates, count, reading, _decided(findings), future)
+            (defect, replace(finding, repair=_repair(defect, finding, future, known))) for defect, finding in counted
         ]
         classes = [defect for defect, _ in found]
         chosen = left_out([finding for _, finding in found], findings, choice)

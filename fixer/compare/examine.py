@@ -18,6 +18,7 @@ from fixer.compare.keys import Proofs
 from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
+from fixer.compare.standing import stood
 from fixer.connect.failures import told
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
@@ -68,8 +69,9 @@ def look(
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
         prove = Proofs(cursor, contract, sizes)
-        count = counter(cursor)
-        found = compare(actual, contract, count, sizes, deep=deep, doubts=doubts, choice=choice, prove=prove)
+        stands = partial(stood, cursor, contract.schemas)
+        asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands)
+        found = asked(actual, contract, counter(cursor), sizes)
         return counted(cursor, found)
 
 

@@ -23,6 +23,7 @@ from fixer.model.subject import FoundColumn
 from fixer.model.table import Table
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging
+from fixer.repair.conversion.standing import bound
 from fixer.repair.shadow import Shadow, cleared, is_guard, without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
@@ -81,8 +82,8 @@ def repair(finding: Finding[NarrowColumn], actual: Schema, contract: Contract) -
     """Widen the column."""
     about, table = finding.about, actual.tables[finding.table]
     here = f"{table.name.name}.{about.column}"
-    if what := table.binds(about.column):
-        return refuse(f"the {what} depends on {here}: drop it, and create it again afterwards")
+    if left := bound(table, about.column, actual.version):
+        return left
     if index := clinging(table, about.column, about.type):
         why = f"the index {index.name} depends on the type of {here}"
         return refuse(f"{why}: drop it, and create it again afterwards")
@@ -200,6 +201,13 @@ SPECIMENS = (
         manual=True,
         contract=shifts,
         setup=SHIFT_ROWS,
+    ),
+    Specimen(
+        "a view and a policy read the columns",
+        "ALTER TABLE books ALTER pages TYPE smallint, ALTER title TYPE varchar(10), ALTER id TYPE smallint;"
+        "CREATE VIEW seen AS SELECT b.id, pages, title, r.body FROM books b JOIN reviews r ON r.book_id = b.id;"
+        "CREATE POLICY few ON books USING (pages > 3 AND title <> 'x')",
+        hazards=REWRITE,
     ),
     Specimen(
         "a trigger watches the column",

@@ -104,7 +104,20 @@ SPECIMENS = (
     ),
     Specimen(
         "a view shows the column",
-        "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; CREATE VIEW best AS SELECT rating FROM authors",
+        "ALTER TABLE authors ALTER COLUMN rating TYPE double precision; CREATE VIEW best AS SELECT rating FROM authors;"
+        'CREATE VIEW "the best %" WITH (security_barrier) AS SELECT max(rating) * 2 AS most FROM best;'
+        "COMMENT ON VIEW \"the best %\" IS '%s'; GRANT SELECT ON best TO PUBLIC",
+        hazards=BOTH,
+    ),
+    Specimen(
+        "a policy reads the column",
+        "ALTER TABLE books ALTER COLUMN pages TYPE text, ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON books"
+        " USING (true); CREATE POLICY few ON books AS RESTRICTIVE FOR UPDATE USING (pages IS NOT NULL)",
+        hazards=BOTH,
+    ),
+    Specimen(
+        "a materialized view holds the column",
+        "ALTER TABLE books ALTER COLUMN pages TYPE text; CREATE MATERIALIZED VIEW held AS SELECT pages FROM books",
         manual=True,
     ),
     Specimen(

@@ -19,16 +19,29 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.errors import TargetError
-from fixer.introspect.assembly import Assembly
+from fixer.introspect.assembly import Assembly, prefix
 from fixer.introspect.questions import Rows, asking, queries, query
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
 from fixer.model import schema as s
+from fixer.model.obstacle import Standing
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
 
 _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
-__all__ = ["audience", "collated", "equalities", "labels", "mute", "queries", "query", "read", "read_model", "sizes"]
+__all__ = [
+    "audience",
+    "collated",
+    "equalities",
+    "labels",
+    "mute",
+    "queries",
+    "query",
+    "read",
+    "read_model",
+    "sizes",
+    "standing",
+]
 
 
 def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellings | None = None) -> s.Schema:
@@ -84,6 +97,25 @@ def equalities(cursor: Cursor, relation: int) -> dict[str, str]:
     cursor.execute(CHOOSE_TYPES + query("equalities"), (json.dumps([{"type": type_} for type_ in types.values()]),))
     found = dict(cursor.fetchall())
     return {column: found[type_] for column, type_ in types.items() if type_ in found}
+
+
+def standing(
+    cursor: Cursor, columns: Iterable[tuple[QName, str]], short: Collection[str] = ("public",)
+) -> dict[tuple[QName, str], tuple[Standing, ...]]:
+    """Return what stands over each of these columns and forbids it another type, the lowest first.
+
+    Their names lack the `short` schemas.
+    """
+    wanted = json.dumps([{**name._asdict(), "column": column} for name, column in columns])
+    choose = f"{UNQUOTED}SELECT set_config('pgmend.standing', %s, true);\n"
+    cursor.execute(choose + _beside(query("standing")), (wanted,))
+    found: dict[tuple[QName, str], tuple[Standing, ...]] = {}
+    for schema, table, column, level, kind, id_, name, *facts in cursor.fetchall():
+        place, told = (QName(schema, table), column), prefix(short).sub("", name)
+        drop, head, definition, rest, hindrance = facts
+        each = Standing(level, kind, id_, told, drop, head, definition, tuple(rest), hindrance)
+        found[place] = (*found.get(place, ()), each)
+    return found
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:

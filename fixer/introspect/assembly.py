@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from operator import attrgetter
@@ -52,7 +52,7 @@ class Assembly:
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
         self._types = spelling.types(spelt(), short, ask)
-        self._prefix = re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(as_needed(schema)) for schema in short)})\.")
+        self._prefix = prefix(short)
         self._sequences = self._read_sequences()
         self._indexes = indexes()
         self._wanted = self._wanted_indexes()
@@ -242,6 +242,11 @@ class Assembly:
             whole: list[Any] = [QName(schema, name), *figures, owner, readable, last_value, kept, owned]
             sequences[whole[0]] = s.Sequence(*whole)
         return sequences
+
+
+def prefix(short: Iterable[str]) -> re.Pattern[str]:
+    """Return the pattern of the schemas that names lack where a person reads them."""
+    return re.compile(rf"(?<![\w.\"])(?:{'|'.join(re.escape(as_needed(schema)) for schema in short)})\.")
 
 
 def _by_place(rows: Rows) -> Facts:

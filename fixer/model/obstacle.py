@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 Columns = tuple[str, ...]
 REPLICA_IDENTITY = "replica identity of index "  # how the name of a Dependent begins that is one
+BROUGHT_BACK = ("view", "policy")  # kinds of Standing that are taken down and brought back
 _Facts = tuple[str, str, Columns, str]  # kind, name, the columns it depends on, whether it is enabled
 
 
@@ -204,6 +205,33 @@ class MutePublication(_Spelt):
     @property
     def _facts(self) -> _Facts:
         return "mute", self.name, self.columns, "O"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands over a column, and is taken down and brought back around a change of its type.
+
+    `level` counts what lies between: views over views come down first. All texts are PostgreSQL's own statements.
+    """
+
+    level: int
+    kind: str  # view, policy; or trigger, function, … that only a person takes down
+    id: str  # the identifier of its definition in the journal
+    name: str  # as a person says it: view v, policy p on table t
+    drop: str
+    head: str  # begins the statement that brings it back
+    definition: str  # ends it
+    rest: tuple[str, ...] = ()  # the statements for its owner, grants, defaults and comments
+    hindrance: str = ""  # why it cannot be brought back exactly, such as: has the trigger t
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """The statements that bring it back."""
+        return f"{self.head}{self.definition}", *self.rest
+
+    def as_it_was(self, definition: str) -> Standing:
+        """Return it with another definition."""
+        return replace(self, definition=definition)
 
 
 Obstacle = (

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import NamedTuple
 
 from psycopg2.sql import Composable
 
-from fixer.model.expression import names_column, quoted
-from fixer.model.obstacle import Bound, Obstacle, PartitionKey, View
+from fixer.model.expression import quoted
+from fixer.model.obstacle import Obstacle, Standing
 
 PERMANENT, UNLOGGED = "p", "u"  # as relpersistence
 
@@ -236,6 +235,8 @@ class Table:
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
+    # What stands over columns that findings are about, the lowest first; asked for only where something does.
+    standing: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_table(self) -> bool:
@@ -273,14 +274,6 @@ class Table:
     def tells_apart(self, columns: tuple[str, ...]) -> bool:
         """Return whether a key proves that no two rows agree in these columns, NULLs aside."""
         return any(set(key.columns) <= set(columns) for key in self.plain_keys)
-
-    def binds(self, column: str) -> str | None:
-        """Return the description of an object that prevents a change of a column's type; None without one."""
-        views = (f"view {o.name}" for o in self.obstacles if isinstance(o, View) and column in o.columns)
-        others = (o.name for o in self.obstacles if isinstance(o, Bound | PartitionKey) and column in o.columns)
-        made = (c for c in self.columns.values() if c.generated and c.default and c.name != column)
-        generated = (f"generated column {c.name}" for c in made if names_column(str(c.default), column))
-        return next(chain(views, others, generated), None)
 
     def checks_over(self, column: str) -> tuple[Check, ...]:
         """Return the checks that name a column."""

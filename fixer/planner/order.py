@@ -11,6 +11,7 @@ from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.step import Hazard, Phase, Room, Step
 from fixer.model.table import QName
+from fixer.planner.standing import around, within
 from fixer.planner.triggers import quietly, while_asleep
 from fixer.repair.rows import announcing, filling
 from fixer.sql import compose as q
@@ -27,9 +28,9 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
         steps = list(_once(_lightly(finding.repair.online) for finding in findings))
-        return [while_asleep(step, comparison) for step in _merged(steps)]
+        return [while_asleep(within(step, comparison.future), comparison) for step in _merged(steps)]
     steps = list(_once(finding.repair.steps for finding in findings))
-    return list(_merged(quietly(steps, comparison.future)))
+    return list(_merged(around(quietly(steps, comparison.future), comparison.future)))
 
 
 def _lightly(steps: Iterable[Step]) -> list[Step]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -22,6 +22,7 @@ from fixer.connect.settings import generously
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.model.choice import Limit
 from fixer.model.contract import Contract
+from fixer.model.obstacle import Standing
 from fixer.model.plan import ATOMIC, Plan, PlannedStep
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
@@ -38,6 +39,7 @@ from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
 from fixer.runner.preflight import check_schema, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
+from fixer.runner.standing import by_hand, changed, lost, standing
 
 FOUND_AT_ONCE = 200_000  # most places that one search returns; a full search is followed by another
 
@@ -76,6 +78,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     actual = _locked_schema(cursor, contract, plan)
     generously(cursor)
     preflight(actual, plan)
+    stood = standing(cursor, plan.steps, plan.schemas)
+    if name := changed(stood, plan.steps):
+        raise PlanRefused(f"The {name} has changed since the plan was made: plan again. Nothing was changed.")
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
@@ -83,7 +88,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     was = definitions.read(cursor, relations, contract.homes, below=True)
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
-    inserted = _steps(cursor, plan, number, was, progress)
+    inserted = _steps(cursor, plan, number, was, progress, stood.values())
+    if name := lost(cursor, plan.steps, plan.schemas, stood):
+        raise ApplyFailed(f"The {name} could not be brought back as it was. Everything was rolled back.")
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
@@ -118,7 +125,9 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     return actual
 
 
-def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: Progress) -> Counter[QName]:
+def _steps(
+    cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: Progress, stood: Collection[Standing]
+) -> Counter[QName]:
     inserted: Counter[QName] = Counter()
     searches = Searches(FOUND_AT_ONCE, {f.table: f.places for f in plan.findings if f.places and not f.left_out})
     for step in plan.steps:
@@ -134,6 +143,7 @@ def _steps(cursor: Cursor, plan: Plan, number: int, was: Definitions, progress: 
             log.error("step %s failed: %s: %s", step.number, step.title, told(error))
             raise ApplyFailed(
                 f"Step {step.number} ({step.title}) failed: {told(error)}. Everything was rolled back."
+                f"{by_hand(step.sql, stood)}"
             ) from None
         log.info("step %s: %s: %s rows in %.3f s", step.number, step.title, rows, time.monotonic() - started)
         if step.effect.inserts:

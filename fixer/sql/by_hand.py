@@ -5,12 +5,15 @@ Sources: PostgreSQL manual, chapter 8 (data types), 9.9.4 (AT TIME ZONE), and CR
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from fixer.model.expression import as_needed
+from fixer.model.obstacle import Standing
 from fixer.model.table import Column, QName
 from fixer.sql.types import family
 
+_BLANKS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\s+""")  # outside of texts and names
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
 _CLOCKS = {"timestamptz": True, "timestamp": False, "date": False}  # whether one is a moment, whatever the zone
 _DAYTIMES = {"time with time zone": True, "time without time zone": False}
@@ -24,6 +27,38 @@ def statement_for(table: QName, found: Column, wanted: Column) -> str:
         of += f" DROP DEFAULT, ALTER COLUMN {name}"
     ways = _ways(name, found, wanted)
     return " ".join(f"{meaning}{of} TYPE {wanted.full_type} USING {value};" for meaning, value in ways)
+
+
+def around(standing: Iterable[Standing]) -> str:
+    """Return the statements that take down all that stands over a column, and afterwards bring it back.
+
+    Empty if there is more than statements can bring back, such as columns of tables.
+    """
+    lowest_first = list(standing)
+    if not all(each.drop for each in lowest_first):
+        return ""
+    down = (f"{each.drop};" for each in reversed(lowest_first))
+    up = (_BLANKS.sub(_in_one_line, statement) for each in lowest_first for statement in each.back)
+    return f"{' '.join(down)} Afterwards: {'; '.join(up)}"
+
+
+def recomputed(table: QName, found: Column, version: int) -> str:
+    """Return the statements that take down a generated column, and afterwards compute it again.
+
+    From PostgreSQL 17 on the column itself stays, with its place, grants and comment.
+    """
+    of = f"ALTER TABLE {as_needed(table.schema)}.{as_needed(table.name)}"
+    name, kind = as_needed(found.name), "VIRTUAL" if found.generated == "v" else "STORED"
+    if version >= 17 and not found.not_null:
+        change = f"{of} ALTER COLUMN {name} SET EXPRESSION AS"
+        return f"{change} (NULL::{found.full_type}); Afterwards: {change} ({found.default})"
+    again = f"{name} {found.full_type} GENERATED ALWAYS AS ({found.default}) {kind}"
+    again += " NOT NULL" if found.not_null else ""
+    return f"{of} DROP COLUMN {name}; Afterwards: {of} ADD COLUMN {again}"
+
+
+def _in_one_line(found: re.Match[str]) -> str:
+    return found[1] or " "
 
 
 def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]:

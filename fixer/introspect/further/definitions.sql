@@ -101,14 +101,30 @@ SELECT 'rule', r.ev_class || '.' || r.rulename, r.ev_class::bigint, r.rulename::
  UNION ALL
 SELECT 'view', n.nspname || '.' || v.relname, d.of, v.relname::text,
        jsonb_build_object('schema', n.nspname, 'name', v.relname, 'definition', pg_catalog.pg_get_viewdef(v.oid)), ''
-  FROM (SELECT r.ev_class AS view, min(d.refobjid::bigint) AS of
-          FROM pg_catalog.pg_depend d
-          JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1'
-         WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-           AND d.refobjid IN (SELECT oid FROM wanted) AND d.refobjid <> r.ev_class
-         GROUP BY r.ev_class) d
+  FROM (WITH RECURSIVE over AS ( -- views over views stand over the table too
+             SELECT r.ev_class AS view, d.refobjid AS of
+               FROM pg_catalog.pg_depend d
+               JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1'
+              WHERE d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                AND d.refobjid IN (SELECT oid FROM wanted) AND d.refobjid <> r.ev_class
+              UNION
+             SELECT r.ev_class, o.of
+               FROM over o
+               JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = o.view
+                    AND d.classid = 'pg_catalog.pg_rewrite'::regclass
+               JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1'
+              WHERE r.ev_class <> o.view)
+        SELECT o.view, min(o.of::bigint) AS of FROM over o GROUP BY o.view) d
   JOIN pg_catalog.pg_class v ON v.oid = d.view
   JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
+ UNION ALL
+SELECT 'policy', p.polrelid || '.' || p.polname, p.polrelid::bigint, p.polname::text,
+       jsonb_build_object('permissive', p.polpermissive, 'for', p.polcmd, 'roles', p.polroles::regrole[]::text[],
+                          'comment', pg_catalog.obj_description(p.oid, 'pg_policy'),
+                          'definition', concat(' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')',
+                              ' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')')), ''
+  FROM wanted c
+  JOIN pg_catalog.pg_policy p ON p.polrelid = c.oid
  UNION ALL
 SELECT 'sequence', n.nspname || '.' || c.relname, coalesce(p.refobjid, 0)::bigint, c.relname::text,
        jsonb_build_object(

@@ -103,7 +103,8 @@ SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'depende
   FROM hanging h
   JOIN pg_catalog.pg_class c ON c.oid = h.relation AND c.relkind IN ('r', 'p')
   JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
- WHERE h.ruled IS NULL OR h.ruled = h.relation
+  LEFT JOIN pg_catalog.pg_class v ON v.oid = h.ruled AND v.oid <> h.relation AND v.relkind IN ('v', 'm')
+ WHERE v.oid IS NULL
  GROUP BY h.classid, h.objid, h.relation
  UNION ALL
 -- What depends on a key: a view that groups by it, or an ON CONFLICT that names it; on a partition's, whose key goes with

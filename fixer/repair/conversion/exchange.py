@@ -17,6 +17,7 @@ from fixer.model.step import Added, Lock, Phase, Shape, Step
 from fixer.model.table import Index, QName
 from fixer.repair import sync_triggers
 from fixer.repair.constraints import online, references
+from fixer.repair.conversion.standing import stands
 from fixer.repair.shadow import Shadow, alone, filled, holds_offenders, is_ours
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -81,6 +82,7 @@ def _is_tied(shadow: Shadow, actual: Schema) -> bool:
         or any(each.generated for each in table.columns.values())
         or shadow.type.removesuffix("[]") in _INCOMPARABLE
         or any(isinstance(o, Bound | Dependent) and column.name in o.columns for o in table.obstacles)
+        or stands(table, column.name)
         or any(index.deferrable or index.overlaps_not for index in shadow.indexes)  # CONCURRENTLY cannot build these
         or online.is_outrun(table, shadow.beside)
         or (shadow.beside in table.columns and not is_ours(table, shadow.beside))

@@ -24,6 +24,7 @@ from fixer.model.table import Check, Column
 from fixer.repair.constraints import online
 from fixer.repair.conversion.exchange import exchanged
 from fixer.repair.conversion.indexes import clinging, refused
+from fixer.repair.conversion.standing import bound
 from fixer.repair.conversion.values import (
     back_again,
     keep_spelling,
@@ -54,8 +55,8 @@ def converted(finding: Finding[OfColumn], actual: Schema, contract: Contract) ->
     if isinstance(way, str):
         return refuse(way)
     name, column = finding.table, finding.about.column
-    if what := actual.tables[name].binds(column):
-        return refuse(f"the {what} depends on {name.name}.{column}: drop it, and create it again afterwards")
+    if left := bound(actual.tables[name], column, actual.version):
+        return left
     if index := clinging(actual.tables[name], column, way.type):
         return refuse(
             f"the index {index.name} depends on the type of {name.name}.{column}:"

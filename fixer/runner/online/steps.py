@@ -23,10 +23,12 @@ from fixer.runner.journal import definitions, parentless, writing
 from fixer.runner.journal.definitions import Definitions
 from fixer.runner.locking.transaction import TRANSIENT
 from fixer.runner.online.numbers import Aside, left_aside
-from fixer.runner.online.overtaken import failed
+from fixer.runner.online.overtaken import OvertakenError, failed
 from fixer.runner.online.pace import Pacer
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.settings import planned_for
+from fixer.runner.standing import changed, lost
+from fixer.runner.standing import standing as stands
 from fixer.sql import compose as q
 
 PATIENCE = 600.0  # seconds after which a step gives up on a lock
@@ -103,8 +105,14 @@ def _briefly(
     """Run steps of which only the last may write rows; return how many it wrote, and the oids of its tables."""
     for each in steps[:-1]:  # before the lock is taken, to hold it for less time
         writing.enter_step(cursor, work.transactions.run, each, 0)
+    schemas = work.transactions.schemas
+    stood = stands(cursor, steps, schemas)
+    if name := changed(stood, steps):
+        raise OvertakenError(f"the {name} has changed since the plan was made")
     for step in steps:
         rows, _ = execute(cursor, step)
+    if name := lost(cursor, steps, schemas, stood):
+        raise ApplyFailed(f"The {name} could not be brought back as it was. {work.transactions.stands()}")
     return rows, enter(cursor, work, standing, step, rows)
 
 

@@ -36,7 +36,15 @@ from fixer.runner.undo.reasons import (
 from fixer.runner.undo.references import look_for_orphans, orphans_by_key
 from fixer.runner.undo.rows import Returned, take_back
 from fixer.runner.undo.session import Session
-from fixer.runner.undo.shapes import bring_up_to_date, hand_back, let_go, put_to_sleep, retype
+from fixer.runner.undo.shapes import (
+    bring_up_to_date,
+    hand_back,
+    let_go,
+    put_to_sleep,
+    retype,
+    set_up_again,
+    take_down,
+)
 
 
 def undo(
@@ -119,6 +127,7 @@ def _returned(session: Session, past: Past) -> Returned:
     """Restore rows and definitions; return how many rows came back and how many left."""
     late = [done for done in past.steps if done.step.phase > Phase.CONVERT]
     early = [done for done in past.steps if done.step.phase <= Phase.CONVERT]
+    stood = take_down(session, past)
     wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
     identities = identify_by_all(session, past)
@@ -132,8 +141,9 @@ def _returned(session: Session, past: Past) -> Returned:
     name_not_nulls(session, past)
     anew = bring_back(session, past, awake, returned, wholes)
     bring_below_back(session, past)
+    set_up_again(session, stood)
     identify_as_before(session, identities)
-    prove(session, past, anew)
+    prove(session, past, anew | stood.keys())
     return returned
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import psycopg2
 
+from fixer import introspect
 from fixer.connect.failures import told
 from fixer.errors import UndoRefused
+from fixer.model.obstacle import BROUGHT_BACK, Standing
 from fixer.model.step import Phase
 from fixer.model.table import QName
-from fixer.runner.journal.definitions import Item, is_unproved
+from fixer.runner.journal.definitions import Item, Key, is_unproved
 from fixer.runner.undo.dropped import differs, dropped, is_retyped, type_of
 from fixer.runner.undo.facts import constraint
 from fixer.runner.undo.past import Past
@@ -147,6 +149,32 @@ def _try(session: Session, statements: Iterable[Composable]) -> None:
         log.info("not yet: %s", told(error))
         session.cursor.execute("ROLLBACK TO SAVEPOINT pgmend_early")
     session.cursor.execute("RELEASE SAVEPOINT pgmend_early")
+
+
+def take_down(session: Session, past: Past) -> dict[Key, Standing]:
+    """Drop the views and policies over columns whose types come back; return them, the lowest first, as they were."""
+    retyped = [column for column in past.after.of_kind("column") if is_retyped(column, past.then)]
+    places = [(past.after.table(column.of), column.name) for column in retyped]
+    found = introspect.standing(session.cursor, places) if places else {}
+    stands = {(each.kind, each.id): each for over in found.values() for each in over}
+    ordered = sorted(stands.items(), key=lambda pair: (pair[1].level, pair[1].name))
+    made = past.after.items.keys() - past.then.items.keys()  # by the run: `let_go` drops it
+    going = {key: each for key, each in ordered if key not in made}
+    for key, each in reversed(going.items()):
+        if each.hindrance:
+            why = f", and {each.hindrance}" if each.kind in BROUGHT_BACK else ""
+            raise UndoRefused(f"The {each.name} depends on a column whose type comes back{why}: drop it first.")
+        session.do(SQL(each.drop), f"take down the {each.name}")
+        if was := past.then.items.get(key):
+            going[key] = each.as_it_was(was.detail["definition"].rstrip(";"))
+    return going
+
+
+def set_up_again(session: Session, stood: Mapping[Key, Standing]) -> None:
+    """Create these views and policies, with all that was on them."""
+    for each in stood.values():
+        for statement in each.back:
+            session.do(SQL(statement), f"bring back the {each.name}")
 
 
 def put_to_sleep(session: Session, past: Past) -> Enabled:

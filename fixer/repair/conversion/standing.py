@@ -1,0 +1,68 @@
+"""What forbids a column another type: what is taken down and brought back around the change, and what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.expression import names_column
+from fixer.model.obstacle import BROUGHT_BACK, Bound, PartitionKey, Standing, View
+from fixer.model.step import Repair, refuse
+from fixer.model.table import Column, Table
+from fixer.sql.by_hand import around, recomputed
+
+_AGAIN = "drop it, and create it again afterwards"
+
+
+def bound(table: Table, column: str, version: int) -> Repair | None:
+    """Return the refusal if something forbids the column another type, and cannot be brought back; None if not."""
+    here, standing = f"{table.name.name}.{column}", stands(table, column)
+    again = f"drop it, and create it again afterwards{_pasted(standing)}"
+    for each in standing:
+        if each.hindrance:
+            why = f", and {each.hindrance}" if each.kind in BROUGHT_BACK else ""
+            return refuse(f"the {each.name} depends on {here}{why}: {again}")
+    if name := next(_others(table, column, standing), None):
+        return refuse(f"the {name} depends on {here}: drop it, and create it again afterwards")
+    for other in _computed(table, column):
+        why = f"the generated column {other.name} depends on {here}"
+        return refuse(f"{why}: drop it, and create it again afterwards: {recomputed(table.name, other, version)}")
+    for each in standing:
+        if old := _renamed(table, each):
+            return refuse(f"the {each.name} depends on {here}, and names {old}, which is renamed: {again}")
+    return None
+
+
+def _pasted(standing: tuple[Standing, ...]) -> str:
+    statements = around(standing)
+    return f": {statements}" if statements else ""
+
+
+def _renamed(table: Table, each: Standing) -> str:
+    """Return what the plan renames that its definition names, as far as the table knows; empty if nothing."""
+    if table.stored_as:
+        return str(table.stored_as)
+    old = (column.stored_as for column in table.columns.values() if column.stored_as)
+    return next((name for name in old if any(names_column(text, name) for text in each.back)), "")
+
+
+def stands(table: Table, column: str) -> tuple[Standing, ...]:
+    """Return what stands over a column, by the name that it has today."""
+    found = table.columns.get(column)
+    return table.standing.get(found.stored_as or column, ()) if found else ()
+
+
+def _others(table: Table, column: str, standing: tuple[Standing, ...]) -> Iterator[str]:
+    """Yield the descriptions of what else forbids it; of views and the like only where nobody asked for more."""
+    known = {each.name for each in standing}
+    for each in table.obstacles:
+        if isinstance(each, View) and column in each.columns and not standing:
+            yield f"view {each.name}"
+        elif isinstance(each, Bound | PartitionKey) and column in each.columns and each.name not in known:
+            yield each.name
+
+
+def _computed(table: Table, column: str) -> Iterator[Column]:
+    """Yield the generated columns that a column is used for."""
+    for other in table.columns.values():
+        if other.generated and other.default and other.name != column and names_column(str(other.default), column):
+            yield other
