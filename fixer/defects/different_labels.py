@@ -149,8 +149,8 @@ def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repa
 def _moods(many: bool = False) -> MetaData:
     metadata = MetaData()
     mood = Enum("ok", "sad", name="mood")
-    column = SAColumn("mood", ARRAY(mood) if many else mood)
-    SATable("moods", metadata, SAColumn("id", Integer, primary_key=True), column)
+    moods = SATable("moods", metadata, SAColumn("id", Integer, primary_key=True))
+    moods.append_column(SAColumn("mood", ARRAY(mood)) if many else SAColumn("mood", mood))
     return metadata
 
 

@@ -46,8 +46,8 @@ class Column:
     items: tuple[str, ...] = ()  # the labels of its elements, if its type is an array of an enum
     home: str = ""  # the schema of its type, if the name of the type lacks it
     equality: str = "="  # the operator that compares its cells, as SQL spells it
-    base: str = ""  # if its type is a domain, the type that this is made of
-    guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
+    base: str = ""  # if its type is a domain, or an array of one, the type that this is made of
+    guards: tuple[str, ...] = ()  # what this domain demands of its values: NOT NULL, CHECK (…)
     loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
     # The recorded version of its collation, and that of today's libraries, if they differ.
     aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)

@@ -28,7 +28,7 @@ def statement_for(table: QName, found: Column, wanted: Column) -> str:
 
 def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]:
     """Yield what the values may mean, and what they become then."""
-    f, w, type_ = family(found.type), family(wanted.type), wanted.full_type
+    f, w, type_ = family(found.base or found.type), family(wanted.type), wanted.full_type
     if f in _COUNTS and (w in _CLOCKS or w == "interval"):
         for unit, seconds in (("seconds", name), ("milliseconds", f"{name} / 1000.0")):
             yield f"for {unit}: ", _counted(seconds, w)

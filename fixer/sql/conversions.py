@@ -12,7 +12,7 @@ from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
-from fixer.sql.types import MAXIMA, element, family, shape
+from fixer.sql.types import MAXIMA, element, family, fits, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -40,8 +40,19 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
     """
     if guards := [guard for guard in found.guards if guard not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
-    way = further_conversion(found, wanted, version) or _to_labels(found, wanted) or _conversion(found, wanted, hints)
+    held = replace(found, type=found.base or found.type, home="" if found.base else found.home)
+    ways = _from_domain(found, wanted) or further_conversion(held, wanted, version) or _to_labels(held, wanted)
+    way = ways or _conversion(held, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
+
+
+def _from_domain(found: Column, wanted: Column) -> Conversion | None:
+    """Return the conversion of a domain to a type that holds all values of the type that it is made of."""
+    if not found.base or not fits(wanted.type, found.base):
+        return None
+    cell = q.column(found.name)
+    value, back = (SQL("{}::{}").format(cell, SQL(each.full_type)) for each in (wanted, found))
+    return Conversion(wanted.type, SQL("true"), value, back=back)
 
 
 def _to_labels(found: Column, wanted: Column) -> Conversion | None:

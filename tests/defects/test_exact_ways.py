@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     TIMESTAMP,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     ForeignKey,
     MetaData,
     Numeric,
+    String,
     Table,
     Text,
     Time,
@@ -33,7 +35,17 @@ from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
 
+DOMAINS = """CREATE SCHEMA app; CREATE DOMAIN app."S.m" AS smallint; CREATE DOMAIN word AS varchar(36);
+    CREATE DOMAIN other AS word; CREATE DOMAIN ratio AS real; CREATE DOMAIN coins AS money;
+    CREATE DOMAIN flag AS bit(1);
+"""
 WAYS = {
+    "a domain over shorter numbers": ('app."S.m"', BigInteger(), ["-3", "32767"], ["-3", "32767"]),
+    "arrays of a domain": ("word[]", ARRAY(String(40)), ["{a,NULL}", "{}"], ["{a,NULL}", "{}"]),
+    "a domain over a domain over texts": ("other", Boolean(), ["yes", "f"], ["true", "false"]),
+    "a domain over floats": ("ratio", Numeric, ["0.1", "2.5"], ["0.1", "2.5"]),
+    "a domain over money": ("coins", Numeric(12, 2), ["$1,000.50"], ["1000.50"]),
+    "a domain over bits": ("flag", Boolean(), ["1", "0"], ["true", "false"]),
     "money": ("money", Numeric(18, 2), ["$92,233,720,368,547.58", "-0.99"], ["92233720368547.58", "-0.99"]),
     "text to jsonb": ("text", JSONB(), ['{"b":1,  "a": 2}', "[1, 2]"], ['{"a": 2, "b": 1}', "[1, 2]"]),
     "text to json": ("text", JSON(), ['{"b":1,  "a": "\\u0000"}'], ['{"b":1,  "a": "\\u0000"}']),
@@ -67,7 +79,7 @@ CELLS = "SELECT json_agg(v::text ORDER BY id) FROM m"
 def test_a_value_with_an_exact_way_is_converted_and_comes_back(laboratory: Laboratory, name: str, mode: str) -> None:
     found, wanted, values, expected = WAYS[name]
     with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
-        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
+        database.run(f"{DOMAINS} CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
         with connection, connection.cursor() as cursor:
             cursor.executemany("INSERT INTO m (v) VALUES (%s)", [(value,) for value in values])
         before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted)))
@@ -80,6 +92,7 @@ def test_a_value_with_an_exact_way_is_converted_and_comes_back(laboratory: Labor
 MISFITS = {
     "money of too many digits": ("money", Numeric(5, 2), "$1,000.00"),
     "money of too many digits after the point": ("money", Numeric(18, 1), "$1.25"),
+    "no uuid in a domain": ("word", Uuid(), "x"),
     "no json": ("text", JSON(), "{"),
     "no time": ("text", Time(), "25:00"),
     "bytes of another length": ("bytea", Uuid(), "\\x0011"),
@@ -100,7 +113,7 @@ MISFITS = {
 def test_a_value_without_an_exact_way_is_counted_and_nothing_changes(laboratory: Laboratory, name: str) -> None:
     found, wanted, value = MISFITS[name]
     with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
-        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
+        database.run(f"{DOMAINS} CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
         with connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO m (v) VALUES (%s)", [value])
         before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted, nullable=False)))
