@@ -14,7 +14,18 @@ from fixer.sql.types import family, shape
 
 _STRINGS = r'"(\\.|[^"\\])*"'
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
-_TRIED = ("json", "jsonb", "inet", "cidr")
+_RANGES = ("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange")
+_TRIED = ("json", "jsonb", "inet", "cidr", "macaddr", "macaddr8", *_RANGES[:3])
+# Types of which one holds all values of the other, with the condition that a value fits.
+_KIN = {
+    ("cidr", "inet"): "true",
+    ("inet", "cidr"): "{0} = network({0})",
+    ("macaddr", "macaddr8"): "true",
+    ("macaddr8", "macaddr"): "{0}::text ~ '^(..:){{3}}ff:fe:'",
+    ("oid", "bigint"): "true",
+    ("int4range", "int8range"): "true",
+    ("int4multirange", "int8multirange"): "true",
+}
 _TRYING = 16  # the first version with pg_input_is_valid
 _MARK = "\x01"  # a character that no json has outside an escape
 _ESCAPES = ((r"\n", "\n"), (r"\t", "\t"), (r"\r", "\r"), (r"\b", "\b"), (r"\f", "\f"), (r"\/", "/"))
@@ -60,7 +71,15 @@ def further_conversion(found: Column, wanted: Column, version: int) -> Conversio
         return Conversion("uuid", sixteen, value, True, SQL("decode(replace({}::text, '-', ''), 'hex')").format(cell))
     if f in ("json", "jsonb") and wanted.type == "text[]":
         return _list(f, cell)
-    return None
+    if f in _RANGES and w == f.replace("range", "multirange"):  # a set of one, or of none
+        return Conversion(w, SQL("true"), SQL("{}::{}").format(cell, SQL(w)), True, SQL("range_merge({})").format(cell))
+    kin = _KIN.get((f, wanted.type))
+    if kin is None:
+        return None
+    value, back = (SQL("{}::{}").format(cell, SQL(each)) for each in (wanted.type, f))
+    if "range" in f:  # between these is no cast
+        value, back = (SQL("{}::text::{}").format(cell, SQL(each)) for each in (wanted.type, f))
+    return Conversion(wanted.type, SQL(kin).format(cell), value, True, back)
 
 
 def _tried(cell: Composable, wanted: Column) -> Conversion:

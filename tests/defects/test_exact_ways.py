@@ -25,7 +25,19 @@ from sqlalchemy import (
     Time,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
+from sqlalchemy.dialects.postgresql import (
+    CIDR,
+    DATEMULTIRANGE,
+    INET,
+    INT4RANGE,
+    INT8MULTIRANGE,
+    INT8RANGE,
+    JSONB,
+    MACADDR,
+    MACADDR8,
+    TSTZMULTIRANGE,
+    TSTZRANGE,
+)
 
 import fixer
 from fixer.errors import NeedsPermission
@@ -51,6 +63,16 @@ WAYS = {
     "text to json": ("text", JSON(), ['{"b":1,  "a": "\\u0000"}'], ['{"b":1,  "a": "\\u0000"}']),
     "text to inet": ("text", INET(), ["10.0.0.1", "::0001"], ["10.0.0.1/32", "::1/128"]),
     "text to cidr": ("text", CIDR(), ["10.0.0.0/8"], ["10.0.0.0/8"]),
+    "a network as an address": ("cidr", INET(), ["10.0.0.0/8", "::1"], ["10.0.0.0/8", "::1/128"]),
+    "an address as a network": ("inet", CIDR(), ["10.0.0.0/8", "10.0.0.1"], ["10.0.0.0/8", "10.0.0.1/32"]),
+    "longer hardware addresses": ("macaddr", MACADDR8(), ["08:00:2b:01:02:03"], ["08:00:2b:ff:fe:01:02:03"]),
+    "shorter hardware addresses": ("macaddr8", MACADDR(), ["08:00:2b:ff:fe:01:02:03"], ["08:00:2b:01:02:03"]),
+    "text to a hardware address": ("text", MACADDR(), ["08002b010203"], ["08:00:2b:01:02:03"]),
+    "text to a range": ("text", INT4RANGE(), ["[1,5]", "empty"], ["[1,6)", "empty"]),
+    "numbers of eight bytes": ("oid", BigInteger(), ["4294967295"], ["4294967295"]),
+    "ranges of longer numbers": ("int4range", INT8RANGE(), ["[1,5)", "(,)", "empty"], ["[1,5)", "(,)", "empty"]),
+    "sets of a range": ("daterange", DATEMULTIRANGE(), ["[2026-01-01,)", "empty"], ["{[2026-01-01,)}", "{}"]),
+    "sets of longer numbers": ("int4multirange", INT8MULTIRANGE(), ["{[1,2),[4,5)}"], ["{[1,2),[4,5)}"]),
     "text to time": ("text", Time(), ["12:30", "23:59:59.5"], ["12:30:00", "23:59:59.5"]),
     "bit": ("bit(1)", Boolean(), ["0", "1"], ["false", "true"]),
     "bytes": ("bytea", Uuid(), ["\\x00112233445566778899aabbccddeeff"], ["00112233-4455-6677-8899-aabbccddeeff"]),
@@ -94,6 +116,9 @@ MISFITS = {
     "money of too many digits after the point": ("money", Numeric(18, 1), "$1.25"),
     "no uuid in a domain": ("word", Uuid(), "x"),
     "no json": ("text", JSON(), "{"),
+    "an address within a network": ("inet", CIDR(), "10.0.0.1/8"),
+    "no short hardware address": ("macaddr8", MACADDR(), "08:00:2b:01:02:03:04:05"),
+    "no range": ("text", INT4RANGE(), "[5,1]"),
     "no time": ("text", Time(), "25:00"),
     "bytes of another length": ("bytea", Uuid(), "\\x0011"),
     "a number in a list": ("jsonb", ARRAY(Text), '["a", 1]'),
@@ -208,3 +233,41 @@ def test_a_missing_table_may_need_arrays_of_a_type_that_is_not_there(laboratory:
     wanted = contract(m=(key(), Column("v", ARRAY(Enum("a", "b", name="kind")))))
 
     assert outcome(laboratory, wanted, "SELECT", mode) == "mended"
+
+
+LEFT = {
+    "days to moments": (
+        "daterange",
+        TSTZRANGE(),
+        "[2026-01-02,2026-01-03)",
+        '["2026-01-02 00:00:00+00","2026-01-03 00:00:00+00")',
+    ),
+    "sets of days to moments": ("datemultirange", TSTZMULTIRANGE(), "{[2026-01-02,)}", '{["2026-01-02 00:00:00+00",)}'),
+    "lists of clocks to moments": (
+        "timestamp[]",
+        ARRAY(TIMESTAMP(timezone=True)),
+        "{2026-01-02 10:00}",
+        '{"2026-01-02 10:00:00+00"}',
+    ),
+    "numbers to labels": ("integer", Enum("new", "it's %", name="Age %"), "1", "it's %"),
+    "truth to labels": ("boolean", Enum("new", "old", name="age"), "true", "old"),
+    "ranges to sets of longer numbers": ("int4range", INT8MULTIRANGE(), "[1,5)", "{[1,5)}"),
+    "sets to a range": ("int4multirange", INT8RANGE(), "{[1,2),[4,5)}", "[1,5)"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_is_left_to_a_person_has_a_statement_that_runs_and_depends_on_no_session(
+    laboratory: Laboratory, name: str
+) -> None:
+    found, wanted, value, expected = LEFT[name]
+    models = contract(m=(key(), Column("v", wanted)))
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES ('{value}')")
+        [each] = [f for f in fixer.check(connection, models).findings if f.slug == "wrong-type"]
+        made, _, way = (each.repair.refusal or "").partition("convert it: ")[2].rpartition("for places from 0: ")
+        way = way.partition(" for places from 1: ")[0].removeprefix("for clocks of UTC: ")
+        database.run(f"SET timezone = 'Asia/Tokyo'; {made}{way.removeprefix('for what spans all of a set: ')}")
+
+        assert database.ask(f"SET timezone = 'UTC'; {CELLS}") == [expected]
+        assert "wrong-type" not in {f.slug for f in fixer.check(connection, models).findings}

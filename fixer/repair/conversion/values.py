@@ -91,7 +91,11 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
     wanted = contract.tables[finding.table].columns[column]
     way = conversion(found, wanted, contract.hints[finding.table].of(column), actual.version)
     if isinstance(way, str):
-        return f"{way}; a person may convert it: {statement_for(finding.table, found, wanted)}"
+        made = ""
+        if wanted.labels and wanted.full_type not in actual.labels:
+            labels = ", ".join("'" + label.replace("'", "''") + "'" for label in wanted.labels)
+            made = f"CREATE TYPE {wanted.full_type} AS ENUM ({labels}); "
+        return f"{way}; a person may convert it: {made}{statement_for(finding.table, found, wanted)}"
     return way
 
 
