@@ -105,7 +105,10 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
     ),
 )
-NEAR_MISSES = (Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),)
+NEAR_MISSES = (
+    Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
+    Specimen("a domain", "CREATE DOMAIN book AS integer; ALTER TABLE reviews ALTER COLUMN book_id TYPE book"),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

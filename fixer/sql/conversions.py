@@ -59,7 +59,7 @@ def _from_domain(found: Column, wanted: Column) -> Conversion | None:
 
 def _to_labels(found: Column, wanted: Column) -> Conversion | None:
     """Return the conversion of an array of texts to one of an enum, whose elements are labels or NULL."""
-    if not wanted.items or family(element(found.type) or "") != "text":
+    if not wanted.items or not (found.items or family(element(found.type) or "") == "text"):
         return None
     texts = SQL("{}::text[]").format(q.column(found.name))
     filled = SQL("array_replace({}, NULL, {})").format(texts, Literal(wanted.items[0]))

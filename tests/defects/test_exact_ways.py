@@ -49,7 +49,7 @@ from lab.outcomes import outcome
 
 DOMAINS = """CREATE SCHEMA app; CREATE DOMAIN app."S.m" AS smallint; CREATE DOMAIN word AS varchar(36);
     CREATE DOMAIN other AS word; CREATE DOMAIN ratio AS real; CREATE DOMAIN coins AS money;
-    CREATE DOMAIN flag AS bit(1);
+    CREATE DOMAIN flag AS bit(1); CREATE TYPE older AS ENUM ('new', 'old');
 """
 WAYS = {
     "a domain over shorter numbers": ('app."S.m"', BigInteger(), ["-3", "32767"], ["-3", "32767"]),
@@ -73,6 +73,24 @@ WAYS = {
     "ranges of longer numbers": ("int4range", INT8RANGE(), ["[1,5)", "(,)", "empty"], ["[1,5)", "(,)", "empty"]),
     "sets of a range": ("daterange", DATEMULTIRANGE(), ["[2026-01-01,)", "empty"], ["{[2026-01-01,)}", "{}"]),
     "sets of longer numbers": ("int4multirange", INT8MULTIRANGE(), ["{[1,2),[4,5)}"], ["{[1,2),[4,5)}"]),
+    "lists of numbers to texts": (
+        "numeric(6,2)[]",
+        ARRAY(Text),
+        ["{1.50,NULL}", "{{1},{2}}"],
+        ["{1.50,NULL}", "{{1.00},{2.00}}"],
+    ),
+    "lists of texts to numbers": (
+        "text[]",
+        ARRAY(BigInteger),
+        ["{ 7 ,NULL}", "[0:0]={-1}"],
+        ["{7,NULL}", "[0:0]={-1}"],
+    ),
+    "lists of labels of another enum": (
+        "older[]",
+        ARRAY(Enum("new", "old", name="Age %")),
+        ["{new,NULL}"],
+        ["{new,NULL}"],
+    ),
     "text to time": ("text", Time(), ["12:30", "23:59:59.5"], ["12:30:00", "23:59:59.5"]),
     "bit": ("bit(1)", Boolean(), ["0", "1"], ["false", "true"]),
     "bytes": ("bytea", Uuid(), ["\\x00112233445566778899aabbccddeeff"], ["00112233-4455-6677-8899-aabbccddeeff"]),
@@ -118,6 +136,8 @@ MISFITS = {
     "no json": ("text", JSON(), "{"),
     "an address within a network": ("inet", CIDR(), "10.0.0.1/8"),
     "no short hardware address": ("macaddr8", MACADDR(), "08:00:2b:01:02:03:04:05"),
+    "no number in a list": ("text[]", ARRAY(BigInteger), "{1,1.5}"),
+    "no label in a list": ("older[]", ARRAY(Enum("new", name="Age %")), "{new,old}"),
     "no range": ("text", INT4RANGE(), "[5,1]"),
     "no time": ("text", Time(), "25:00"),
     "bytes of another length": ("bytea", Uuid(), "\\x0011"),
