@@ -48,9 +48,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             for guard in _more(found, wanted, wanted_table):
                 yield _finding(guard, found, wanted, table)
         for found in table.columns.values():
+            if found.name not in wanted_table.columns and "NOT NULL" in found.guards and not element(found.type):
+                yield from _unknown(found, table)
             meant = wanted_table.columns.get(found.name)
             if meant and meant.guards and meant.full_type == found.full_type:
                 yield from (_lax(guard, found, table, actual) for guard in _less(found, meant, table))
+
+
+def _unknown(found: Column, table: Table) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding that a column which the contract does not know demands a value of every insert."""
+    if not found.fills:
+        here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
+        alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])}"
+        left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
+        about = OfColumn(table.name, found.name)
+        yield Finding(SLUG, POINT, about, f"{here}, its domain {found.type} demands NOT NULL", repair=left)
 
 
 def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfColumn]:
@@ -83,7 +95,7 @@ def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding
     domain = element(found.type)
     whose = f"the domain {domain} of its elements" if domain else f"its domain {found.type}"
     message = f"{here} should take what the contract allows, {whose} demands {guard}"
-    severity = "error" if guard == "NOT NULL" and found.default is None and not domain else "warning"
+    severity = "error" if guard == "NOT NULL" and not found.fills and not domain else "warning"
     ways = refuse(_ways(guard, found, wanted, table))
     return Finding(SLUG, POINT, OfColumn(table.name, wanted.name), message, severity=severity, repair=ways)
 
@@ -172,6 +184,12 @@ SPECIMENS = (
         manual=True,
     ),
     Specimen("that of the contract demands more", LAX, contract=_weights, setup=WEIGHTS, rows=4, manual=True),
+    Specimen(
+        "NOT NULL on a column that the contract does not know",
+        "CREATE DOMAIN g AS text NOT NULL; ALTER TABLE books ADD COLUMN x g DEFAULT 'x';"
+        "ALTER TABLE books ALTER COLUMN x DROP DEFAULT",
+        manual=True,
+    ),
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),
 )
 NEAR_MISSES = (
@@ -186,6 +204,10 @@ NEAR_MISSES = (
     Specimen(
         "a check that follows from the contract",
         "CREATE DOMAIN money_ AS numeric(10,2) CHECK (VALUE > -5); ALTER TABLE books ALTER COLUMN price TYPE money_",
+    ),
+    Specimen(
+        "NOT NULL on a column that the contract does not know, with a default",
+        "CREATE DOMAIN g AS text NOT NULL DEFAULT 'x'; ALTER TABLE books ADD COLUMN x g",
     ),
     Specimen(
         "on a column that the contract does not know",
