@@ -25,6 +25,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.repair.numbers import OF_SEQUENCE
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -109,7 +110,7 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
         code=about.code(SQL("next + k.n * pace")),
     )
     title = f"bring the numbers of {about.table.name}.{about.column} ahead of the data"
-    return Repair.of([Step(Phase.GENERATORS, about.table, title, block)])
+    return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])
 
 
 def _invoices() -> MetaData:
