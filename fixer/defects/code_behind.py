@@ -138,3 +138,10 @@ NEAR_MISSES = (
     Specimen("at the last value", "SELECT setval('invoice_numbers', 6)", contract=_invoices, setup=ROWS),
     Specimen("set, not called", "SELECT setval('invoice_numbers', 7, false)", contract=_invoices, setup=ROWS),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: set the sequence of a default that makes codes back to its start."""
+    for column in table.columns.values():
+        drawn = _DRAW.findall(column.default or "") if not column.sequence else []
+        yield from (SQL("SELECT setval({}, 1, false)").format(Literal(name.replace("''", "'"))) for name in drawn)
