@@ -98,7 +98,7 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     for name, table in contract.tables.items():
         there = actual.tables[name].columns if name in actual.tables else {}
         for column in table.columns.values():
-            own = column.labels or column.home or "." in column.type
+            own = column.enum or column.home or "." in column.type
             if own and (column.name not in there or there[column.name].full_type != column.full_type):
                 coming[column.full_type] = bool(column.enum)
     found = introspect.labels(cursor, coming) if coming else {}

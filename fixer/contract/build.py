@@ -15,7 +15,7 @@ from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
-from fixer.contract.statements import in_scratch, logged, schemas_of, spelt
+from fixer.contract.statements import SCRATCH, in_scratch, logged, schemas_of, spelt
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
@@ -57,7 +57,7 @@ def _read(metadata: MetaData, connection: Connection, name: str, places: Places)
 def _made(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
     """Create the contract in a scratch place, and return what it looks like where it is wanted."""
     tables = [*metadata.tables.values()]
-    statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], "pg_temp"))
+    statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
     types = {each.made[0]: each.made[1] or places.schema for each in statements if each.made}
     if any(each.listener for each in statements):
         in_place = spelt(metadata, name, [tables], {None: places.schema})

@@ -19,6 +19,7 @@ from fixer.errors import ContractError
 from fixer.model.expression import unquoted
 
 _DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
+SCRATCH = "pg_temp"
 Homes = Mapping[str | None, str]  # where the schemas of the models stand
 
 
@@ -102,6 +103,8 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
     if homes is None:
         text = sql_of(element)
     else:
+        if isinstance(element, CreateSequence) and set(homes.values()) == {SCRATCH}:  # never made beside the tables
+            homes = {**homes, element.element.schema: SCRATCH}
         text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True))
     unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text.strip()) else ""
     return Statement(text.strip(), not own, (made.name, made.schema) if made is not None else None, unlogged)

@@ -13,6 +13,7 @@ from fixer.model.subject import DefaultRow
 from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.constraints.foreign_keys import pairs
 from fixer.repair.sequences import Users, declared
+from fixer.sql.types import family, fits
 
 
 def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table]]:
@@ -35,6 +36,11 @@ def typed_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, C
     for table, wanted, found in columns(actual, contract):
         if not table.created and (found.now is None or found.rekeyed) and not _is_computed(wanted, found):
             yield table, wanted, found
+
+
+def takes(found: Column, wanted: Column) -> bool:
+    """Return whether a column is of the wanted family, or of a domain over a type that takes all wanted values."""
+    return family(found.type) == family(wanted.type) or bool(found.base and fits(found.base, wanted.type))
 
 
 def _is_computed(wanted: Column, found: Column) -> bool:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from sqlalchemy import ARRAY, Enum, Integer, MetaData
 from sqlalchemy import Column as SAColumn
-from sqlalchemy import Enum, Integer, MetaData
 from sqlalchemy import Table as SATable
 
 from fixer.defects import _walk as walk
@@ -37,7 +37,7 @@ STAGE = Stage.COLUMNS
 
 @dataclass(frozen=True)
 class Labels(OfColumn):
-    """A column of an enum, with the statements that a person may run."""
+    """A column of an enum, or of arrays of one, with the statements that a person may run."""
 
     ways: tuple[str, ...]
     unknown: bool = False  # whether it is about rows that hold labels which the contract lacks
@@ -46,14 +46,19 @@ class Labels(OfColumn):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Labels]]:
     """Yield the enums that lack labels or spell them in other letters, and those whose rows may hold unknown ones."""
     for table, wanted, found in walk.typed_columns(actual, contract):
-        if wanted.labels and found.labels and wanted.type == found.type and wanted.home == found.home:
+        if _labels(wanted) and _labels(found) and wanted.type == found.type and wanted.home == found.home:
             yield from _differing(table, wanted, found, actual)
     for name, meant in contract.tables.items():
         there = actual.tables.get(name)
         for column in meant.columns.values():
             labels = actual.labels.get(column.full_type)
             if labels and _is_to_come(there, column):
-                yield from _lacking(meant, column, replace(column, labels=labels))
+                yield from _lacking(meant, column, replace(column, labels=labels, items=()))
+
+
+def _labels(column: Column) -> tuple[str, ...]:
+    """Return the labels of a column's enum, or of that of its elements."""
+    return column.labels or column.items
 
 
 def _is_to_come(table: Table | None, wanted: Column) -> bool:
@@ -71,13 +76,13 @@ def _differing(table: Table, wanted: Column, found: Column, actual: Schema) -> I
 
 def _compared(wanted: Column, found: Column) -> tuple[list[str], list[str], dict[str, str]]:
     """Return the labels that lack, those that are extra, and by label that lacks the one spelt in other letters."""
-    lacking = [label for label in wanted.labels if label not in found.labels]
-    extra = [label for label in found.labels if label not in wanted.labels]
+    lacking = [label for label in _labels(wanted) if label not in _labels(found)]
+    extra = [label for label in _labels(found) if label not in _labels(wanted)]
     return lacking, extra, {label: twin for label in lacking if (twin := _twin(label, extra)) and _twin(label, lacking)}
 
 
 def _lacking(table: Table, wanted: Column, found: Column) -> Iterator[Finding[Labels]]:
-    here, type_ = f"{table.name.name}.{wanted.name}", found.full_type
+    here, type_ = f"{table.name.name}.{wanted.name}", found.full_type.removesuffix("[]")
     lacking, _, twins = _compared(wanted, found)
     if lacking:
         ways = [
@@ -87,16 +92,17 @@ def _lacking(table: Table, wanted: Column, found: Column) -> Iterator[Finding[La
             for label in lacking
         ]
         spelt = f"; it spells {', '.join(map(repr, twins.values()))}" if twins else ""
-        message = f"{here} should take {', '.join(map(repr, lacking))}, {found.type} does not{spelt}"
+        message = f"{here} should take {', '.join(map(repr, lacking))}, {wanted.enum} does not{spelt}"
         yield Finding(SLUG, POINT, Labels(table.name, wanted.name, tuple(ways)), message)
 
 
 def _place(label: str, wanted: Column, found: Column, twins: dict[str, str]) -> str:
     """Return where a label that is added stands, beside one that is there by then."""
-    at = wanted.labels.index(label)
+    order = _labels(wanted)
+    at = order.index(label)
     if at:
-        return f" AFTER {_text(wanted.labels[at - 1])}"
-    later = (twins.get(other, other) for other in wanted.labels if other in found.labels or other in twins)
+        return f" AFTER {_text(order[at - 1])}"
+    later = (twins.get(other, other) for other in order if other in _labels(found) or other in twins)
     return next((f" BEFORE {_text(other)}" for other in later), "")
 
 
@@ -104,17 +110,20 @@ def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> F
     """Return the finding that rows hold labels which the contract lacks, with the probe for them."""
     name = as_needed(wanted.name)
     of = f"{as_needed(table.name.schema)}.{as_needed(table.name.name)}"
-    ways = tuple(f"UPDATE {of} SET {name} = … WHERE {name} = {_text(label)};" for label in unknown)
+    new, known = ("…", "{1} = {0}") if wanted.labels else ("array_replace({0}, {1}, …)", "{1} = ANY ({0})")
+    update = f"UPDATE {of} SET {{0}} = {new} WHERE {known};"
+    ways = tuple(update.format(name, _text(label)) for label in unknown)
     labels = ", ".join(map(repr, unknown))
     message = f"rows of {table.name.name} hold {labels} in {table.name.name}.{wanted.name}, which the contract lacks"
-    asks = partial(_holding, actual, table, wanted.name, tuple(unknown))
+    asks = partial(_holding, actual, table, wanted, tuple(unknown))
     about = Labels(table.name, wanted.name, ways, unknown=True)
     return Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
 
 
-def _holding(actual: Schema, table: Table, column: str, unknown: tuple[str, ...]) -> Probe:
+def _holding(actual: Schema, table: Table, column: Column, unknown: tuple[str, ...]) -> Probe:
     labels = SQL(", ").join(map(Literal, unknown))
-    return rows_where(actual, table.name, SQL("{}::text IN ({})").format(q.column(column), labels))
+    hold = SQL("{}::text IN ({})" if column.labels else "{}::text[] && ARRAY[{}]::text[]")
+    return rows_where(actual, table.name, hold.format(q.column(column.name), labels))
 
 
 def _twin(label: str, others: list[str]) -> str | None:
@@ -137,23 +146,27 @@ def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repa
     return refuse(f"a label cannot be removed again; run {ways}")
 
 
-def _moods() -> MetaData:
+def _moods(many: bool = False) -> MetaData:
     metadata = MetaData()
     mood = Enum("ok", "sad", name="mood")
-    SATable("moods", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("mood", mood))
+    moods = SATable("moods", metadata, SAColumn("id", Integer, primary_key=True))
+    moods.append_column(SAColumn("mood", ARRAY(mood)) if many else SAColumn("mood", mood))
     return metadata
 
 
-def _of(*labels: str) -> str:
-    """Return the statements that give the column an enum of these labels."""
+def _of(*labels: str, many: str = "") -> str:
+    """Return the statements that give the column an enum of these labels, or arrays of one."""
     listed = ", ".join(map(_text, labels))
     return (
-        f"CREATE TYPE other AS ENUM ({listed}); ALTER TABLE moods ALTER COLUMN mood TYPE other USING mood::text::other;"
+        f"CREATE TYPE other AS ENUM ({listed});"
+        f"ALTER TABLE moods ALTER COLUMN mood TYPE other{many} USING mood::text{many}::other{many};"
         "DROP TYPE mood; ALTER TYPE other RENAME TO mood;"
     )
 
 
 _ROWS = "INSERT INTO moods (mood) VALUES ('ok'), ('ok'), (NULL)"
+_LISTS = "INSERT INTO moods (mood) VALUES ('{ok,sad}'), ('{ok,NULL}'), ('{}'), (NULL)"
+_MANY = partial(_moods, many=True)
 SPECIMENS = (
     Specimen(
         "in other letters", "ALTER TYPE mood RENAME VALUE 'ok' TO 'OK'", contract=_moods, setup=_ROWS, manual=True
@@ -188,9 +201,26 @@ SPECIMENS = (
         contract=_moods,
         manual=True,
     ),
+    Specimen("of arrays", "ALTER TYPE mood RENAME VALUE 'ok' TO 'OK'", contract=_MANY, setup=_LISTS, manual=True),
+    Specimen(
+        "arrays hold one that the contract lacks",
+        _of("ok", "sad", "gone", many="[]") + "UPDATE moods SET mood = '{{ok},{gone}}' WHERE id < 3",
+        contract=_MANY,
+        setup=_LISTS,
+        rows=2,
+        manual=True,
+    ),
+    Specimen(
+        "of arrays that are to come",
+        f"{_of('OK', 'sad', many='[]')} ALTER TABLE moods DROP COLUMN mood",
+        also=frozenset({"missing-column"}),
+        contract=_MANY,
+        manual=True,
+    ),
 )
 NEAR_MISSES = (
     Specimen("one that no row holds", _of("ok", "gone", "sad"), contract=_moods, setup=_ROWS),
+    Specimen("one that no array holds", _of("ok", "gone", "sad", many="[]"), contract=_MANY, setup=_LISTS),
     Specimen("in another order", _of("sad", "ok"), contract=_moods, setup=_ROWS),
 )
 
@@ -198,6 +228,6 @@ NEAR_MISSES = (
 def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: spell a label of an enum otherwise."""
     for column in table.columns.values():
-        for label in column.labels[-1:]:
-            names = SQL(column.full_type), Literal(label), Literal(label.upper())
+        for label in _labels(column)[-1:]:
+            names = SQL(column.full_type.removesuffix("[]")), Literal(label), Literal(label.upper())
             yield SQL("ALTER TYPE {} RENAME VALUE {} TO {}").format(*names)

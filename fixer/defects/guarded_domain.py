@@ -1,6 +1,7 @@
-"""The type of a column is a domain that refuses values which the contract allows.
+"""The type of a column is a domain that demands more than the contract, or less than the domain of the contract.
 
-Costs: inserts and updates by code that follows the contract fail with 23514 violates check constraint, or 23502.
+Costs: inserts and updates by code that follows the contract fail with 23514 violates check constraint, or 23502; or
+rows hold values that the contract forbids.
 Cure: a person decides, because the domain guards other columns too. A conversion never drops its check in silence.
 """
 
@@ -8,9 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
+
+from sqlalchemy import ARRAY, Integer, MetaData
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Table as SATable
+from sqlalchemy.dialects.postgresql import DOMAIN as DOMAIN_TYPE
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, canonical
@@ -18,11 +26,13 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Column, Table
+from fixer.model.table import Check, Column, Table
+from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.conditions import atoms, follows
+from fixer.sql.conditions import Atom, atoms, follows
+from fixer.sql.types import element
 
 SLUG = "guarded-domain"
 POINT = 4
@@ -37,31 +47,102 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             wanted = wanted_table.columns[found.name]
             for guard in _more(found, wanted, wanted_table):
                 yield _finding(guard, found, wanted, table)
+        for found in table.columns.values():
+            if found.name not in wanted_table.columns and "NOT NULL" in found.guards and not element(found.type):
+                yield from _unknown(found, table)
+            meant = wanted_table.columns.get(found.name)
+            if meant and meant.guards and meant.full_type == found.full_type:
+                yield from (_lax(guard, found, table, actual) for guard in _less(found, meant, table))
+
+
+def _unknown(found: Column, table: Table) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding that a column which the contract does not know demands a value of every insert."""
+    if not found.fills:
+        here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
+        alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])}"
+        left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
+        about = OfColumn(table.name, found.name)
+        yield Finding(SLUG, POINT, about, f"{here}, its domain {found.type} demands NOT NULL", repair=left)
+
+
+def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfColumn]:
+    """Return the finding that a domain does not demand what that of the contract does, with the probe for its rows."""
+    domain = found.full_type.removesuffix("[]")
+    message = f"{table.name.name}.{found.name} should demand {guard} by its domain {domain}, which does not"
+    ways = f"ALTER DOMAIN {domain} " + ("SET NOT NULL" if guard == "NOT NULL" else f"ADD {guard}")
+    asks = partial(rows_where, actual, table.name, _breaks(guard, found))
+    left = refuse(f"once no row breaks it, run: {ways}")
+    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, asks=asks, repair=left)
+
+
+def _breaks(guard: str, found: Column) -> Composable:
+    """Return the condition that a value, or an element of an array, is none that a guard allows."""
+    many = element(found.type)
+    value = "value" if many else as_needed(found.name)
+    breaks = SQL(f"{value} IS NULL" if guard == "NOT NULL" else f"NOT {_condition(guard, value)}")
+    if not many:
+        return breaks
+    return SQL("EXISTS (SELECT FROM unnest({}) AS value WHERE {})").format(q.column(found.name), breaks)
+
+
+def _condition(guard: str, value: str) -> str:
+    """Return what a CHECK of a domain demands of a value."""
+    return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
 
 
 def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding[OfColumn]:
     here = f"{table.name.name}.{wanted.name}"
-    message = f"{here} should take what the contract allows, its domain {found.type} demands {guard}"
-    severity = "error" if guard == "NOT NULL" and found.default is None else "warning"
-    ways = refuse(_ways(found, wanted, table))
+    domain = element(found.type)
+    whose = f"the domain {domain} of its elements" if domain else f"its domain {found.type}"
+    message = f"{here} should take what the contract allows, {whose} demands {guard}"
+    severity = "error" if guard == "NOT NULL" and not found.fills and not domain else "warning"
+    ways = refuse(_ways(guard, found, wanted, table))
     return Finding(SLUG, POINT, OfColumn(table.name, wanted.name), message, severity=severity, repair=ways)
 
 
 def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
     """Yield what the domain of a column demands beyond the contract."""
-    known = [atom for check in table.checks for atom in atoms(check.expression)]
+    known = _known(wanted, table.checks)
     same = {canonical(guard) for guard in wanted.guards}
     for guard in found.guards:
-        if guard == "NOT NULL":
-            if not wanted.not_null and guard not in same:
+        if canonical(guard) in same:
+            continue
+        if element(found.type):  # the contract's checks are about the whole array
+            yield guard
+        elif guard == "NOT NULL":
+            if not wanted.not_null:
                 yield guard
-        elif canonical(guard) not in same:
-            condition = re.sub(r"\bVALUE\b", lambda _: as_needed(found.name), guard.removeprefix("CHECK "))
-            if not all(follows(atom, known, table) for atom in atoms(condition)):
+        else:
+            if not _follows(guard, found, known, table):
                 yield guard
 
 
-def _ways(found: Column, wanted: Column, table: Table) -> str:
+def _less(found: Column, wanted: Column, table: Table) -> Iterable[str]:
+    """Yield what the contract's domain demands, and the one that stands does not, nor the table."""
+    known = _known(found, [check for check in table.checks if check.validated])
+    same = {canonical(guard) for guard in found.guards}
+    for guard in wanted.guards:
+        by_table = found.not_null if guard == "NOT NULL" else _follows(guard, found, known, table)
+        if canonical(guard) not in same and (element(found.type) or not by_table):
+            yield guard
+
+
+def _known(column: Column, checks: Iterable[Check]) -> list[Atom]:
+    """Return what is known of a table by its checks and by the domain of one of its columns."""
+    guards = (_condition(guard, as_needed(column.name)) for guard in column.guards if guard != "NOT NULL")
+    return [atom for condition in (*(check.expression for check in checks), *guards) for atom in atoms(condition)]
+
+
+def _follows(guard: str, found: Column, known: list[Atom], table: Table) -> bool:
+    """Return whether what a domain demands of a column follows from what is known of the table."""
+    return all(follows(atom, known, table) for atom in atoms(_condition(guard, as_needed(found.name))))
+
+
+def _ways(guard: str, found: Column, wanted: Column, table: Table) -> str:
+    if found.full_type == wanted.full_type:
+        what = guard if guard == "NOT NULL" else "CONSTRAINT …"  # whose name is not known
+        domain = f"ALTER DOMAIN {found.full_type.removesuffix('[]')} DROP {what}"
+        return f"if it is meant, add it to the domain in the contract; if not, run: {domain}"
     alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])} TYPE {wanted.full_type}"
     return f"if it is meant, declare the domain in the contract; if not, run: {alter}"
 
@@ -71,7 +152,22 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     return finding.repair
 
 
+def _weights(many: bool = True) -> MetaData:
+    metadata = MetaData()
+    weight = DOMAIN_TYPE("weight", Integer, check="VALUE > 0", not_null=True)
+    weights = SATable("weights", metadata, SAColumn("id", Integer, primary_key=True))
+    weights.append_column(SAColumn("one", weight))
+    if many:
+        weights.append_column(SAColumn("many", ARRAY(weight)))
+    return metadata
+
+
+WEIGHTS = "INSERT INTO weights (one, many) VALUES (1, '{2,3}'), (4, NULL)"
+LAX = """ALTER DOMAIN weight DROP CONSTRAINT weight_check; ALTER DOMAIN weight DROP NOT NULL;
+INSERT INTO weights (one, many) VALUES (-1, '{1}'), (1, '{-1}'), (NULL, '{NULL}')"""
 DOMAIN = "CREATE DOMAIN guarded AS text {}; ALTER TABLE reviews ALTER COLUMN body TYPE guarded"
+SCORES = """ALTER TABLE shifts ALTER COLUMN scores DROP DEFAULT; CREATE DOMAIN score AS integer {};
+ALTER TABLE shifts ALTER COLUMN scores TYPE score[]; ALTER TABLE shifts ALTER COLUMN scores SET DEFAULT '{{}}'"""
 SPECIMENS = (
     Specimen("a check", DOMAIN.format("CHECK (VALUE ~ 'e')"), manual=True),
     Specimen(
@@ -80,13 +176,38 @@ SPECIMENS = (
         "ALTER TABLE reviews ALTER COLUMN body TYPE upper",
         manual=True,
     ),
+    Specimen(
+        "of the elements of arrays",
+        SCORES.format("CHECK (VALUE < 7)"),
+        contract=shifts,
+        setup=SHIFT_ROWS,
+        manual=True,
+    ),
+    Specimen("that of the contract demands more", LAX, contract=_weights, setup=WEIGHTS, rows=4, manual=True),
+    Specimen(
+        "NOT NULL on a column that the contract does not know",
+        "CREATE DOMAIN g AS text NOT NULL; ALTER TABLE books ADD COLUMN x g DEFAULT 'x';"
+        "ALTER TABLE books ALTER COLUMN x DROP DEFAULT",
+        manual=True,
+    ),
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),
 )
 NEAR_MISSES = (
+    Specimen(
+        "the table demands it in place of the domain",
+        "ALTER DOMAIN weight DROP NOT NULL; ALTER TABLE weights ALTER COLUMN one SET NOT NULL",
+        contract=partial(_weights, many=False),
+        setup="INSERT INTO weights (one) VALUES (1), (4)",
+    ),
     Specimen("without a check", DOMAIN.format("")),
+    Specimen("of the elements of arrays, without a check", SCORES.format(""), contract=shifts, setup=SHIFT_ROWS),
     Specimen(
         "a check that follows from the contract",
         "CREATE DOMAIN money_ AS numeric(10,2) CHECK (VALUE > -5); ALTER TABLE books ALTER COLUMN price TYPE money_",
+    ),
+    Specimen(
+        "NOT NULL on a column that the contract does not know, with a default",
+        "CREATE DOMAIN g AS text NOT NULL DEFAULT 'x'; ALTER TABLE books ADD COLUMN x g",
     ),
     Specimen(
         "on a column that the contract does not know",

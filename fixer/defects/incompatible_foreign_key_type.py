@@ -22,7 +22,6 @@ from fixer.model.table import ForeignKey, Table
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql.compose import Composable
-from fixer.sql.types import family
 
 SLUG = "incompatible-foreign-key-type"
 POINT = 2
@@ -48,7 +47,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         if (key.table, wanted.name) in seen or table.created or found.now is not None:
             continue
         seen.add((key.table, wanted.name))
-        if family(found.type) != family(wanted.type):
+        if not walk.takes(found, wanted):
             should = f"{key.table.name}.{wanted.name} should be {wanted.type} to reference {key.target.name}"
             about = Referencing(key.table, wanted.name, key)
             yield from misfits(Finding(SLUG, POINT, about, f"{should}, is {found.type}"), actual, contract)
@@ -106,7 +105,10 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
     ),
 )
-NEAR_MISSES = (Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),)
+NEAR_MISSES = (
+    Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
+    Specimen("a domain", "CREATE DOMAIN book AS integer; ALTER TABLE reviews ALTER COLUMN book_id TYPE book"),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

@@ -80,7 +80,7 @@ def _old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -
     )
     primary = table.primary_key.columns if table.primary_key and len(table.primary_key.columns) == 1 else ()
     candidates = (c for c in (*declared, *referenced, *primary) if c in table.columns)
-    return next((c for c in candidates if family(table.columns[c].type) == "integer"), None)
+    return next((c for c in candidates if family(table.columns[c].base or table.columns[c].type) == "integer"), None)
 
 
 def repair(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, contract: Contract) -> Repair:

@@ -14,6 +14,7 @@ from functools import partial
 
 from sqlalchemy import Column as SAColumn
 from sqlalchemy import MetaData, Text, Uuid, text
+from sqlalchemy import Sequence as SASequence
 from sqlalchemy import Table as SATable
 
 from fixer.defects import _planting as plant
@@ -28,7 +29,7 @@ from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, QName, Table
 from fixer.repair.numbers import held
 from fixer.repair.quarantine import Mover
-from fixer.repair.rows import counted, rewrite
+from fixer.repair.rows import counted, rewrite, untaken
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -79,7 +80,8 @@ def _own_value(table: QName, wanted: Column, actual: Schema, contract: Contract)
         return None
     if "uuid" not in wanted.default and held(table, wanted.name, actual, contract.schema):
         return None
-    return q.Own(wanted.default, wanted.full_type) if q.Own.is_call(wanted.default) else SQL(wanted.default)
+    own = q.Own.is_call(wanted.default)
+    return untaken(q.Own(wanted.default, wanted.full_type) if own else SQL(wanted.default), table, wanted)
 
 
 def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: str = "number") -> Step:
@@ -94,6 +96,15 @@ def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: 
         known_by=(column,),  # no other row has its new number
         hazard=None,  # nothing can have referenced NULL
     )
+
+
+def vouchers() -> MetaData:
+    """Return a contract whose key is a text that its default makes of a sequence."""
+    metadata = MetaData()
+    SASequence("voucher_numbers", metadata=metadata)
+    made = SAColumn("code", Text, primary_key=True, server_default=text("'V' || nextval('voucher_numbers')"))
+    SATable("vouchers", metadata, made, SAColumn("name", Text))
+    return metadata
 
 
 def tokens() -> MetaData:
@@ -113,6 +124,15 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key"}),
         contract=tokens,
         setup="INSERT INTO tokens (name) VALUES ('a'), ('b'), ('c')",
+    ),
+    Specimen(
+        "keys that the default makes of a sequence that is behind",
+        "ALTER TABLE vouchers DROP CONSTRAINT vouchers_pkey; ALTER TABLE vouchers ALTER COLUMN code DROP NOT NULL;"
+        "UPDATE vouchers SET code = NULL WHERE name > 'b'; SELECT setval('voucher_numbers', 1, false)",
+        rows=2,
+        also=frozenset({"missing-primary-key"}),
+        contract=vouchers,
+        setup="INSERT INTO vouchers (name) VALUES ('a'), ('b'), ('c'), ('d')",
     ),
     Specimen(
         "two rows without a number",

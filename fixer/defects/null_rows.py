@@ -10,6 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Integer, MetaData, Text, text
+from sqlalchemy import Sequence as SASequence
+from sqlalchemy import Table as SATable
+
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -24,7 +29,7 @@ from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
 from fixer.repair.own_values import may_differ, read_by, too_long
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
-from fixer.repair.rows import counted, identity, rewrite
+from fixer.repair.rows import counted, identity, rewrite, untaken
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -130,8 +135,27 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     adopted = any(column in k.columns and contract.hints[k.target].default_rows for k in wanted.foreign_keys)
     phase = Phase.ORPHANS if adopted else Phase.VALUES  # the row that it references may not exist before
     known_by = identity(table, wanted, phase)
+    if _may_be_taken(value, wanted.columns[column], table, contract):
+        value = untaken(value, name, table.columns[column])
     step = rewrite(phase, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
     return Repair.of([step])
+
+
+def _may_be_taken(value: Composable, column: Column, table: Table, contract: Contract) -> bool:
+    """Return whether a row may have the value that a default gives another one, although it gives each its own."""
+    indexes = (*table.indexes, *contract.tables[table.name].indexes)
+    unique = any(column.name in index.columns for index in indexes if index.unique)
+    return unique and may_differ(column, table.name, contract) and not read_by(value, table.columns)
+
+
+def _coupons() -> MetaData:
+    """Return a contract with a unique text that its default makes of a sequence."""
+    metadata = MetaData()
+    SASequence("coupon_numbers", metadata=metadata)
+    made = text("'C' || nextval('coupon_numbers')")
+    code = SAColumn("code", Text, server_default=made, nullable=False, unique=True)
+    SATable("coupons", metadata, SAColumn("id", Integer, primary_key=True), code)
+    return metadata
 
 
 OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NULL WHERE id IN (3, 4)"
@@ -151,6 +175,16 @@ SPECIMENS = (
         rows=2,
         quarantined=6,
         also=ALSO,
+    ),
+    Specimen(
+        "filled by a default that makes values which other rows have",
+        "ALTER TABLE coupons ALTER COLUMN code DROP NOT NULL; UPDATE coupons SET code = NULL WHERE id > 2;"
+        "SELECT setval('coupon_numbers', 1, false)",
+        hazards=frozenset({"rewrites-values"}),
+        rows=2,
+        also=ALSO,
+        contract=_coupons,
+        setup="INSERT INTO coupons (id) SELECT nextval('coupons_id_seq') FROM generate_series(1, 4)",
     ),
 )
 NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)

@@ -25,6 +25,7 @@ from fixer.repair.constraints.online import BESIDE
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.types import element
 
 SLUG = "rogue-not-null"
 POINT = 5
@@ -55,7 +56,8 @@ def _refuses_null(column: Column, table: Table) -> bool:
 
 def _may_be_null(wanted: Table, column: str) -> bool:
     meant = wanted.columns[column]
-    return not (meant.not_null or meant.generates or meant.generated)
+    demanded = "NOT NULL" in meant.guards and not element(meant.type)  # by its domain
+    return not (meant.not_null or meant.generates or meant.generated or demanded)
 
 
 def _against(contract: Contract, about: OfColumn, here: str, found: Column) -> Iterator[Finding[OfColumn]]:

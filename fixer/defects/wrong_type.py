@@ -24,7 +24,7 @@ from fixer.repair.columns import untyped
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql.compose import Composable
-from fixer.sql.types import family, fits
+from fixer.sql.types import family
 
 SLUG = "wrong-type"
 POINT = 4
@@ -38,8 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         about, here = OfColumn(table.name, wanted.name), f"{table.name.name}.{wanted.name}"
         if (table.name, wanted.name) in referencing:
             continue
-        taken = fits(found.type, wanted.type) or (found.base and fits(found.base, wanted.type))
-        if not taken and family(found.type) != family(wanted.type):
+        if not walk.takes(found, wanted):
             finding = Finding(SLUG, POINT, about, f"{here} should be {wanted.type}, is {found.type}")
             why = untyped(wanted, actual)
             yield from [replace(finding, repair=refuse(why))] if why else misfits(finding, actual, contract)

@@ -133,7 +133,7 @@ class Assembly:
         column = s.Column(name, spelt.name, not_null, default, identity, generated, spelt.collation, counter)
         column = replace(column, labels=spelt.labels, home=spelt.home, equality=spelt.equality, volatile=volatile)
         if spelt.base or spelt.loose or spelt.items or spelt.aged:
-            domain = replace(column, base=spelt.base, guards=spelt.guards)
+            domain = replace(column, base=spelt.base, guards=spelt.guards, supplied=spelt.supplied)
             column = replace(domain, loose=spelt.loose, items=spelt.items, aged=spelt.aged)
         return column
 

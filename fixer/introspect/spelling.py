@@ -48,6 +48,7 @@ class SpeltType(NamedTuple):
     loose: bool = False
     aged: tuple[str | None, ...] = ()  # the recorded version of its collation, and today's, if that is another
     items: tuple[str, ...] = ()
+    supplied: bool = False  # whether it has a default of its own, as a domain may
 
 
 class WantedIndex(NamedTuple):
@@ -86,6 +87,7 @@ def _spelt(
     home: str | None,
     prefix: str,
     domain: list[str] | None,
+    supplied: bool,
     loose: bool,
     aged: list[str | None] | None,
 ) -> SpeltType:
@@ -96,7 +98,9 @@ def _spelt(
     base, *guards = domain or [""]
     said, array = tuple(labels or ()), name.endswith("[]")
     own, items = ((), said) if array else (said, ())
-    return SpeltType(name, collation, own, home or "", equality, base, tuple(guards), loose, tuple(aged or ()), items)
+    return SpeltType(
+        name, collation, own, home or "", equality, base, tuple(guards), loose, tuple(aged or ()), items, supplied
+    )
 
 
 class Definitions:

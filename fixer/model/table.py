@@ -45,11 +45,11 @@ class Column:
     items: tuple[str, ...] = ()  # the labels of its elements, if its type is an array of an enum
     home: str = ""  # the schema of its type, if the name of the type lacks it
     equality: str = "="  # the operator that compares its cells, as SQL spells it
-    base: str = ""  # if its type is a domain, the type that this is made of
-    guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
+    base: str = ""  # if its type is a domain, or an array of one, the type that this is made of
+    guards: tuple[str, ...] = ()  # what this domain demands of its values: NOT NULL, CHECK (…)
     loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
-    # The recorded version of its collation, and that of today's libraries, if they differ.
-    aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)
+    supplied: bool = False  # whether its domain has a default
+    aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)  # its collation's versions, if two
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it
@@ -83,7 +83,7 @@ class Column:
     @property
     def fills(self) -> bool:
         """Whether a row that leaves it out gets a value."""
-        return self.default is not None or self.generates or bool(self.generated)
+        return self.default is not None or self.generates or bool(self.generated) or self.supplied
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from fixer.model.step import Phase, Step
 from fixer.model.table import Column, QName
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
+from fixer.sql.types import element
 
 
 def untyped(column: Column, actual: Schema) -> str:
@@ -14,7 +15,7 @@ def untyped(column: Column, actual: Schema) -> str:
     type_ = column.full_type
     if type_ not in actual.lacking:
         return ""
-    if not column.base:
+    if not column.base or element(column.type):
         return f"{column.name} is of the type {type_}, which does not exist: create it, then plan again"
     domain = " ".join([f"CREATE DOMAIN {type_} AS {column.base}", *column.guards])
     return f"{column.name} is of the domain {type_}, which does not exist: {domain}; then plan again"

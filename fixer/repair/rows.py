@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from fixer.model.step import QUARANTINE, Effect, Fill, Hazard, Lock, Phase, Shape, Step
-from fixer.model.table import ForeignKey, QName, Table
+from fixer.model.table import Column, ForeignKey, QName, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.compose import SQL, Composable, Composed, Identifier
 from fixer.sql.row_statements import assignment_list, rewrite_statement
 
 IN_BATCH = SQL("t.ctid = ANY (current_setting('pgmend.places')::tid[])")
@@ -189,13 +189,39 @@ def rewrite(
         shape=Shape(restores=tuple(assignments), known_by=known_by),
     )
 
-    made = [value.made + SQL(";\n") for value in assignments.values() if isinstance(value, q.Own | q.Drawn)]
+    made = [each.made + SQL(";\n") for each in _own(assignments.values())]
 
     def statement(where: Composable) -> Composable:
         whole = rewrite_statement(table, assignments, where, reason or title, known_by, early=phase < Phase.CONVERT)
         return SQL("").join([*made, whole])
 
     return in_batches(step, table, statement, condition, rivals=rivals, find=find)
+
+
+def _own(values: Iterable[Composable]) -> list[q.Own | q.Drawn]:
+    """Return the values, and parts of them, that need something created first, each once."""
+    parts = (part for value in values for part in (value.seq if isinstance(value, Composed) else (value,)))
+    return list({repr(part): part for part in parts if isinstance(part, q.Own | q.Drawn)}.values())
+
+
+def untaken(value: Composable, table: QName, column: Column) -> Composable:
+    """Return the first value of a default that no row has yet, such as a code made of a sequence that is behind."""
+    if "uuid" in repr(value):
+        return value
+    draw = """(WITH RECURSIVE drawn (value, times) AS (
+    SELECT ({value})::{type}, 1 WHERE {column} IS NULL
+     UNION ALL
+    SELECT ({value})::{type}, d.times + 1
+      FROM drawn AS d
+     WHERE d.times <= (SELECT count(*) FROM {table} AS a) AND EXISTS (SELECT FROM {table} AS x WHERE x.{name} = d.value)
+) SELECT d.value FROM drawn AS d ORDER BY d.times DESC LIMIT 1)"""
+    return SQL(draw).format(
+        value=value,
+        type=SQL(column.full_type),
+        column=q.column(column.name),  # so that each row draws its own
+        table=q.name(table),
+        name=Identifier(column.name),
+    )
 
 
 def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def _in_one_line(found: re.Match[str]) -> str:
 
 def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]:
     """Yield what the values may mean, and what they become then."""
-    f, w, type_ = family(found.type), family(wanted.type), wanted.full_type
+    f, w, type_ = family(found.base or found.type), family(wanted.type), wanted.full_type
     if f in _COUNTS and (w in _CLOCKS or w == "interval"):
         for unit, seconds in (("seconds", name), ("milliseconds", f"{name} / 1000.0")):
             yield f"for {unit}: ", _counted(seconds, w)
@@ -84,10 +84,29 @@ def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]
         )
     elif w.endswith("[]") and f == "text":
         yield "", f"string_to_array({name}, ',')::{type_}"
+    elif "range" in f and "range" in w and "tstz" not in f + w:
+        yield from _ranged(name, f, type_)
+    elif w not in _CLOCKS and ("tstz" in f + w or "timestamp with time zone" in found.type + wanted.type):
+        yield "for clocks of UTC: SET TIME ZONE 'UTC'; ", f"{name}::text::{type_}"
+    elif wanted.labels and f in (*_COUNTS, "boolean"):
+        labels = ", ".join("'" + label.replace("'", "''") + "'" for label in wanted.labels)
+        for first in (0, 1) if f != "boolean" else (0,):
+            place = f"{name}::integer" + ("" if first else " + 1")
+            yield f"for places from {first}: ", f"(ARRAY[{labels}])[{place}]::{type_}"
     elif "money" in (f, w) and {f, w} & set(_COUNTS):  # casts to and from numeric alone
         yield "", f"{name}::numeric::{type_}"
     else:
         yield "", f"{name}::{type_}" if _casts(f, w) else f"{name}::text::{type_}"
+
+
+def _ranged(name: str, found: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield what ranges become as ranges of another type, or as sets of them, and the reverse."""
+    if "multi" in found and "multi" not in wanted:
+        yield "for what spans all of a set: ", f"range_merge({name})::text::{wanted}"
+    elif "multi" in wanted and "multi" not in found:
+        yield "", f"{name}::text::{wanted.replace('multirange', 'range')}::{wanted}"
+    else:
+        yield "", f"{name}::text::{wanted}"
 
 
 def _counted(seconds: str, wanted: str) -> str:

@@ -5,6 +5,7 @@ Sources: PostgreSQL manual, chapter 8 (data types).
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from fixer.model.contract import ColumnHints
@@ -12,7 +13,7 @@ from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.further_conversions import Conversion, as_jsonb, further_conversion
-from fixer.sql.types import MAXIMA, element, family, shape
+from fixer.sql.types import MAXIMA, element, family, fits, shape
 
 _TRUE = ("t", "true", "y", "yes", "on", "1")
 _FALSE = ("f", "false", "n", "no", "off", "0")
@@ -30,6 +31,7 @@ _HEX = "[0-9a-fA-F]"
 _UUID = rf"{_HEX}{{8}}(-?{_HEX}{{4}}){{3}}-?{_HEX}{{12}}"
 _FLOATS = {"real": ("1e-45", "3.4028235e38"), "double precision": ("3e-324", "1.7976931348623157e308")}
 _COUNTS = ("integer", "numeric", "float")  # may count seconds or milliseconds
+_VALUE = re.compile(r"[+-]?\d|true$|false$")  # a label that may be the text of a number or of a boolean
 _WHOLE_FLOATS = (-(2**63), 2**63 - 2**39)  # between them, every whole number of either float type fits bigint
 
 
@@ -40,13 +42,24 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
     """
     if guards := [guard for guard in found.guards if guard not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
-    way = further_conversion(found, wanted, version) or _to_labels(found, wanted) or _conversion(found, wanted, hints)
+    held = replace(found, type=found.base or found.type, home="" if found.base else found.home)
+    ways = _from_domain(found, wanted) or further_conversion(held, wanted, version) or _to_labels(held, wanted)
+    way = ways or _conversion(held, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)
+
+
+def _from_domain(found: Column, wanted: Column) -> Conversion | None:
+    """Return the conversion of a domain to a type that holds all values of the type that it is made of."""
+    if not found.base or not fits(wanted.type, found.base):
+        return None
+    cell = q.column(found.name)
+    value, back = (SQL("{}::{}").format(cell, SQL(each.full_type)) for each in (wanted, found))
+    return Conversion(wanted.type, SQL("true"), value, back=back)
 
 
 def _to_labels(found: Column, wanted: Column) -> Conversion | None:
     """Return the conversion of an array of texts to one of an enum, whose elements are labels or NULL."""
-    if not wanted.items or family(element(found.type) or "") != "text":
+    if not wanted.items or not (found.items or family(element(found.type) or "") == "text"):
         return None
     texts = SQL("{}::text[]").format(q.column(found.name))
     filled = SQL("array_replace({}, NULL, {})").format(texts, Literal(wanted.items[0]))
@@ -66,6 +79,8 @@ def _conversion(found: Column, wanted: Column, hints: ColumnHints) -> Conversion
     if w == "text":
         return _to_text(cell, wanted)
     if wanted.labels:
+        if f in (*_COUNTS, "boolean") and not any(map(_VALUE.match, wanted.labels)):
+            return "nobody but a person can tell which label each value means"
         labels = SQL(", ").join(map(Literal, wanted.labels))
         return _plain(
             wanted.type,

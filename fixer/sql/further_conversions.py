@@ -10,11 +10,23 @@ from dataclasses import dataclass
 from fixer.model.table import Column
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
-from fixer.sql.types import family, shape
+from fixer.sql.types import MAXIMA, element, family, shape
 
 _STRINGS = r'"(\\.|[^"\\])*"'
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
-_TRIED = ("json", "jsonb", "inet", "cidr")
+_RANGES = ("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange")
+_TRIED = ("json", "jsonb", "inet", "cidr", "macaddr", "macaddr8", *_RANGES[:3])
+_ELEMENTS = (*MAXIMA, "numeric", "uuid", "boolean", "inet", "cidr", "macaddr")
+# Types of which one holds all values of the other, with the condition that a value fits.
+_KIN = {
+    ("cidr", "inet"): "true",
+    ("inet", "cidr"): "{0} = network({0})",
+    ("macaddr", "macaddr8"): "true",
+    ("macaddr8", "macaddr"): "{0}::text ~ '^(..:){{3}}ff:fe:'",
+    ("oid", "bigint"): "true",
+    ("int4range", "int8range"): "true",
+    ("int4multirange", "int8multirange"): "true",
+}
 _TRYING = 16  # the first version with pg_input_is_valid
 _MARK = "\x01"  # a character that no json has outside an escape
 _ESCAPES = ((r"\n", "\n"), (r"\t", "\t"), (r"\r", "\r"), (r"\b", "\b"), (r"\f", "\f"), (r"\/", "/"))
@@ -60,6 +72,27 @@ def further_conversion(found: Column, wanted: Column, version: int) -> Conversio
         return Conversion("uuid", sixteen, value, True, SQL("decode(replace({}::text, '-', ''), 'hex')").format(cell))
     if f in ("json", "jsonb") and wanted.type == "text[]":
         return _list(f, cell)
+    if (mine := element(found.type)) and (theirs := element(wanted.type)):
+        return _lists(cell, mine, theirs, wanted, version)
+    if f in _RANGES and w == f.replace("range", "multirange"):  # a set of one, or of none
+        return Conversion(w, SQL("true"), SQL("{}::{}").format(cell, SQL(w)), True, SQL("range_merge({})").format(cell))
+    kin = _KIN.get((f, wanted.type))
+    if kin is None:
+        return None
+    value, back = (SQL("{}::{}").format(cell, SQL(each)) for each in (wanted.type, f))
+    if "range" in f:  # between these is no cast
+        value, back = (SQL("{}::text::{}").format(cell, SQL(each)) for each in (wanted.type, f))
+    return Conversion(wanted.type, SQL(kin).format(cell), value, True, back)
+
+
+def _lists(cell: Composable, mine: str, theirs: str, wanted: Column, version: int) -> Conversion | None:
+    """Return the conversion of arrays to texts, or of texts to what the server can try as a whole array."""
+    texts = SQL("{}::text").format(cell)
+    if theirs in ("text", "character varying") and family(mine) != "text":
+        return Conversion(wanted.type, SQL("true"), SQL("{}::{}").format(cell, SQL(wanted.type)), True)
+    if family(mine) == "text" and theirs in _ELEMENTS and version >= _TRYING:
+        fits = SQL("pg_input_is_valid({}, {})").format(texts, Literal(wanted.type))
+        return Conversion(wanted.type, fits, SQL("{}::{}").format(texts, SQL(wanted.type)))
     return None
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     TIMESTAMP,
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -18,12 +19,25 @@ from sqlalchemy import (
     ForeignKey,
     MetaData,
     Numeric,
+    String,
     Table,
     Text,
     Time,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import CIDR, INET, JSONB
+from sqlalchemy.dialects.postgresql import (
+    CIDR,
+    DATEMULTIRANGE,
+    INET,
+    INT4RANGE,
+    INT8MULTIRANGE,
+    INT8RANGE,
+    JSONB,
+    MACADDR,
+    MACADDR8,
+    TSTZMULTIRANGE,
+    TSTZRANGE,
+)
 
 import fixer
 from fixer.errors import NeedsPermission
@@ -33,12 +47,50 @@ from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
 
+DOMAINS = """CREATE SCHEMA app; CREATE DOMAIN app."S.m" AS smallint; CREATE DOMAIN word AS varchar(36);
+    CREATE DOMAIN other AS word; CREATE DOMAIN ratio AS real; CREATE DOMAIN coins AS money;
+    CREATE DOMAIN flag AS bit(1); CREATE TYPE older AS ENUM ('new', 'old');
+"""
 WAYS = {
+    "a domain over shorter numbers": ('app."S.m"', BigInteger(), ["-3", "32767"], ["-3", "32767"]),
+    "arrays of a domain": ("word[]", ARRAY(String(40)), ["{a,NULL}", "{}"], ["{a,NULL}", "{}"]),
+    "a domain over a domain over texts": ("other", Boolean(), ["yes", "f"], ["true", "false"]),
+    "a domain over floats": ("ratio", Numeric, ["0.1", "2.5"], ["0.1", "2.5"]),
+    "a domain over money": ("coins", Numeric(12, 2), ["$1,000.50"], ["1000.50"]),
+    "a domain over bits": ("flag", Boolean(), ["1", "0"], ["true", "false"]),
     "money": ("money", Numeric(18, 2), ["$92,233,720,368,547.58", "-0.99"], ["92233720368547.58", "-0.99"]),
     "text to jsonb": ("text", JSONB(), ['{"b":1,  "a": 2}', "[1, 2]"], ['{"a": 2, "b": 1}', "[1, 2]"]),
     "text to json": ("text", JSON(), ['{"b":1,  "a": "\\u0000"}'], ['{"b":1,  "a": "\\u0000"}']),
     "text to inet": ("text", INET(), ["10.0.0.1", "::0001"], ["10.0.0.1/32", "::1/128"]),
     "text to cidr": ("text", CIDR(), ["10.0.0.0/8"], ["10.0.0.0/8"]),
+    "a network as an address": ("cidr", INET(), ["10.0.0.0/8", "::1"], ["10.0.0.0/8", "::1/128"]),
+    "an address as a network": ("inet", CIDR(), ["10.0.0.0/8", "10.0.0.1"], ["10.0.0.0/8", "10.0.0.1/32"]),
+    "longer hardware addresses": ("macaddr", MACADDR8(), ["08:00:2b:01:02:03"], ["08:00:2b:ff:fe:01:02:03"]),
+    "shorter hardware addresses": ("macaddr8", MACADDR(), ["08:00:2b:ff:fe:01:02:03"], ["08:00:2b:01:02:03"]),
+    "text to a hardware address": ("text", MACADDR(), ["08002b010203"], ["08:00:2b:01:02:03"]),
+    "text to a range": ("text", INT4RANGE(), ["[1,5]", "empty"], ["[1,6)", "empty"]),
+    "numbers of eight bytes": ("oid", BigInteger(), ["4294967295"], ["4294967295"]),
+    "ranges of longer numbers": ("int4range", INT8RANGE(), ["[1,5)", "(,)", "empty"], ["[1,5)", "(,)", "empty"]),
+    "sets of a range": ("daterange", DATEMULTIRANGE(), ["[2026-01-01,)", "empty"], ["{[2026-01-01,)}", "{}"]),
+    "sets of longer numbers": ("int4multirange", INT8MULTIRANGE(), ["{[1,2),[4,5)}"], ["{[1,2),[4,5)}"]),
+    "lists of numbers to texts": (
+        "numeric(6,2)[]",
+        ARRAY(Text),
+        ["{1.50,NULL}", "{{1},{2}}"],
+        ["{1.50,NULL}", "{{1.00},{2.00}}"],
+    ),
+    "lists of texts to numbers": (
+        "text[]",
+        ARRAY(BigInteger),
+        ["{ 7 ,NULL}", "[0:0]={-1}"],
+        ["{7,NULL}", "[0:0]={-1}"],
+    ),
+    "lists of labels of another enum": (
+        "older[]",
+        ARRAY(Enum("new", "old", name="Age %")),
+        ["{new,NULL}"],
+        ["{new,NULL}"],
+    ),
     "text to time": ("text", Time(), ["12:30", "23:59:59.5"], ["12:30:00", "23:59:59.5"]),
     "bit": ("bit(1)", Boolean(), ["0", "1"], ["false", "true"]),
     "bytes": ("bytea", Uuid(), ["\\x00112233445566778899aabbccddeeff"], ["00112233-4455-6677-8899-aabbccddeeff"]),
@@ -67,7 +119,7 @@ CELLS = "SELECT json_agg(v::text ORDER BY id) FROM m"
 def test_a_value_with_an_exact_way_is_converted_and_comes_back(laboratory: Laboratory, name: str, mode: str) -> None:
     found, wanted, values, expected = WAYS[name]
     with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
-        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
+        database.run(f"{DOMAINS} CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
         with connection, connection.cursor() as cursor:
             cursor.executemany("INSERT INTO m (v) VALUES (%s)", [(value,) for value in values])
         before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted)))
@@ -80,7 +132,13 @@ def test_a_value_with_an_exact_way_is_converted_and_comes_back(laboratory: Labor
 MISFITS = {
     "money of too many digits": ("money", Numeric(5, 2), "$1,000.00"),
     "money of too many digits after the point": ("money", Numeric(18, 1), "$1.25"),
+    "no uuid in a domain": ("word", Uuid(), "x"),
     "no json": ("text", JSON(), "{"),
+    "an address within a network": ("inet", CIDR(), "10.0.0.1/8"),
+    "no short hardware address": ("macaddr8", MACADDR(), "08:00:2b:01:02:03:04:05"),
+    "no number in a list": ("text[]", ARRAY(BigInteger), "{1,1.5}"),
+    "no label in a list": ("older[]", ARRAY(Enum("new", name="Age %")), "{new,old}"),
+    "no range": ("text", INT4RANGE(), "[5,1]"),
     "no time": ("text", Time(), "25:00"),
     "bytes of another length": ("bytea", Uuid(), "\\x0011"),
     "a number in a list": ("jsonb", ARRAY(Text), '["a", 1]'),
@@ -100,7 +158,7 @@ MISFITS = {
 def test_a_value_without_an_exact_way_is_counted_and_nothing_changes(laboratory: Laboratory, name: str) -> None:
     found, wanted, value = MISFITS[name]
     with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
-        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
+        database.run(f"{DOMAINS} CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES (NULL)")
         with connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO m (v) VALUES (%s)", [value])
         before, models = database.ask(CELLS), contract(m=(key(), Column("v", wanted, nullable=False)))
@@ -195,3 +253,41 @@ def test_a_missing_table_may_need_arrays_of_a_type_that_is_not_there(laboratory:
     wanted = contract(m=(key(), Column("v", ARRAY(Enum("a", "b", name="kind")))))
 
     assert outcome(laboratory, wanted, "SELECT", mode) == "mended"
+
+
+LEFT = {
+    "days to moments": (
+        "daterange",
+        TSTZRANGE(),
+        "[2026-01-02,2026-01-03)",
+        '["2026-01-02 00:00:00+00","2026-01-03 00:00:00+00")',
+    ),
+    "sets of days to moments": ("datemultirange", TSTZMULTIRANGE(), "{[2026-01-02,)}", '{["2026-01-02 00:00:00+00",)}'),
+    "lists of clocks to moments": (
+        "timestamp[]",
+        ARRAY(TIMESTAMP(timezone=True)),
+        "{2026-01-02 10:00}",
+        '{"2026-01-02 10:00:00+00"}',
+    ),
+    "numbers to labels": ("integer", Enum("new", "it's %", name="Age %"), "1", "it's %"),
+    "truth to labels": ("boolean", Enum("new", "old", name="age"), "true", "old"),
+    "ranges to sets of longer numbers": ("int4range", INT8MULTIRANGE(), "[1,5)", "{[1,5)}"),
+    "sets to a range": ("int4multirange", INT8RANGE(), "{[1,2),[4,5)}", "[1,5)"),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_is_left_to_a_person_has_a_statement_that_runs_and_depends_on_no_session(
+    laboratory: Laboratory, name: str
+) -> None:
+    found, wanted, value, expected = LEFT[name]
+    models = contract(m=(key(), Column("v", wanted)))
+    with lent(laboratory.server(18), None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        database.run(f"CREATE TABLE m (id serial PRIMARY KEY, v {found}); INSERT INTO m (v) VALUES ('{value}')")
+        [each] = [f for f in fixer.check(connection, models).findings if f.slug == "wrong-type"]
+        made, _, way = (each.repair.refusal or "").partition("convert it: ")[2].rpartition("for places from 0: ")
+        way = way.partition(" for places from 1: ")[0].removeprefix("for clocks of UTC: ")
+        database.run(f"SET timezone = 'Asia/Tokyo'; {made}{way.removeprefix('for what spans all of a set: ')}")
+
+        assert database.ask(f"SET timezone = 'UTC'; {CELLS}") == [expected]
+        assert "wrong-type" not in {f.slug for f in fixer.check(connection, models).findings}

@@ -40,3 +40,10 @@ def test_texts_that_mean_nobody_come_back_under_a_key_that_lies(laboratory: Labo
     made = MADE.replace("INSERT INTO trades", f"{keys} SET session_replication_role = replica; INSERT INTO trades")
 
     assert outcome(laboratory, wanted("quarantine"), made, mode) == "mended"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_texts_of_a_domain_are_mapped_like_texts(laboratory: Laboratory, mode: str) -> None:
+    made = f"CREATE DOMAIN code AS varchar(9); {MADE.replace('user_id varchar', 'user_id code')}"
+
+    assert outcome(laboratory, wanted("null"), made, mode) == "mended"

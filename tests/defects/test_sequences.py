@@ -61,6 +61,16 @@ def test_a_sequence_of_another_schema_is_moved_past_the_rows(empty: Database) ->
     assert empty.ask("INSERT INTO t DEFAULT VALUES RETURNING id") == 10
 
 
+def test_a_sequence_in_a_schema_without_tables_of_the_contract_is_no_fault_of_the_contract(empty: Database) -> None:
+    empty.run(f"{ELSEWHERE} CREATE SEQUENCE numbers; ALTER TABLE t ADD COLUMN n integer DEFAULT nextval('numbers')")
+    wanted = MetaData()
+    there, here = Sequence("numbers", schema="apart", metadata=wanted), Sequence("numbers", metadata=wanted)
+    own = Column("id", Integer, there, server_default=there.next_value(), primary_key=True)
+    Table("t", wanted, own, Column("n", Integer, server_default=here.next_value()))
+
+    assert slugs(empty.dsn, wanted) == []
+
+
 def test_a_sequence_of_another_schema_that_is_ahead_yields_nothing(empty: Database) -> None:
     empty.run(f"{ELSEWHERE} INSERT INTO t DEFAULT VALUES")
 

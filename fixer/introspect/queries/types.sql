@@ -12,20 +12,24 @@ SELECT w.type,
                          WHERE e.enumtypid IN (t.oid, i.oid) ORDER BY e.enumsortorder) END AS labels,
        nullif(n.nspname, 'pg_catalog') AS home,
        quote_ident(n.nspname) || '.' AS prefix,
-       -- The type below a domain, and what the domain and those between demand of its values.
-       CASE WHEN t.typtype = 'd'
+       -- The type below a domain, and what the domain and those between demand of its values; of an array of one, too.
+       CASE WHEN 'd' IN (t.typtype, i.typtype)
             THEN (WITH RECURSIVE d AS (
-                       SELECT t.oid, t.typbasetype AS below, t.typtypmod AS modifier, t.typnotnull AS filled, 1 AS depth
+                       SELECT o.oid, o.typbasetype AS below, o.typtypmod AS modifier, o.typnotnull AS filled, 1 AS depth
+                         FROM pg_catalog.pg_type o
+                        WHERE o.oid = CASE t.typtype WHEN 'd' THEN t.oid ELSE i.oid END
                         UNION ALL
                        SELECT b.oid, b.typbasetype, b.typtypmod, b.typnotnull, d.depth + 1
                          FROM d
                          JOIN pg_catalog.pg_type b ON b.oid = d.below AND b.typtype = 'd')
-                  SELECT ARRAY[(SELECT pg_catalog.format_type(d.below, d.modifier) FROM d ORDER BY d.depth DESC LIMIT 1)]
+                  SELECT ARRAY[(SELECT pg_catalog.format_type(d.below, d.modifier) FROM d ORDER BY d.depth DESC LIMIT 1)
+                               || CASE t.typtype WHEN 'd' THEN '' ELSE '[]' END]
                          || CASE WHEN (SELECT bool_or(d.filled) FROM d) THEN ARRAY['NOT NULL'] ELSE ARRAY[]::text[] END
                          || ARRAY (SELECT pg_catalog.pg_get_constraintdef(k.oid)
                                      FROM d
                                      JOIN pg_catalog.pg_constraint k ON k.contypid = d.oid AND k.contype = 'c'
                                     ORDER BY d.depth, k.conname)) END AS domain,
+       t.typdefault IS NOT NULL AS supplied,
        EXISTS (SELECT FROM pg_catalog.pg_collation k
                 WHERE k.oid = w.collation AND NOT k.collisdeterministic) AS loose,
        -- The version of its collation that is recorded, and that of today's libraries, where they differ. Version 15

@@ -170,7 +170,8 @@ def old_text_key(
         f"legacy_{new}",  # the name that text-key gave it before it was interrupted
     ]
     families = ("text", "uuid", "integer") if numbers else ("text", "uuid")
-    texts = {name for name, column in parent.columns.items() if family(column.type) in families and name != new}
+    columns = parent.columns.items()
+    texts = {name for name, column in columns if family(column.base or column.type) in families and name != new}
     return next((candidate for candidate in candidates if candidate in texts), None)
 
 
@@ -193,7 +194,7 @@ def stranded(
         if child is None or key.target != target or column not in key.target_columns:
             continue
         here = child.columns.get(key.columns[key.target_columns.index(column)])
-        names_rows = here is not None and family(here.type) in ("text", "uuid")
+        names_rows = here is not None and family(here.base or here.type) in ("text", "uuid")
         if here is None or (names_rows and (texts or old_text_key(key, here.name, actual, contract))):
             continue
         held = q.all_of([SQL("{} IS NOT NULL").format(q.column(here.name)), *([texts] if texts else [])])

@@ -49,7 +49,7 @@ def ways_under(index: Index, finding: Finding[OfColumn], actual: Schema, contrac
     columns, wanted = actual.tables[finding.table].columns, contract.tables[finding.table].columns
     for column in filter(None, index.columns):
         found, right = columns[column], wanted.get(column)
-        if right is None or found.now is not None or family(found.type) != "text":
+        if right is None or found.now is not None or family(found.base or found.type) != "text":
             continue
         if family(right.type) == "text":
             folds = not compares_alike(found.type, right.type) and comparison(right.type) != "exactly"
@@ -91,7 +91,11 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
     wanted = contract.tables[finding.table].columns[column]
     way = conversion(found, wanted, contract.hints[finding.table].of(column), actual.version)
     if isinstance(way, str):
-        return f"{way}; a person may convert it: {statement_for(finding.table, found, wanted)}"
+        made = ""
+        if wanted.labels and wanted.full_type not in actual.labels:
+            labels = ", ".join("'" + label.replace("'", "''") + "'" for label in wanted.labels)
+            made = f"CREATE TYPE {wanted.full_type} AS ENUM ({labels}); "
+        return f"{way}; a person may convert it: {made}{statement_for(finding.table, found, wanted)}"
     return way
 
 
@@ -109,7 +113,7 @@ def understood(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> C
 
 def keeps_digits(found: Column, way: Conversion) -> bool:
     """Return whether all digits are kept, even in a column with room for more than the contract wants."""
-    return family(found.type) == "float" and family(way.type) == "numeric"
+    return family(found.base or found.type) == "float" and family(way.type) == "numeric"
 
 
 def only_what_fits(finding: Finding[OfColumn], way: Conversion, actual: Schema) -> Composable:
@@ -160,7 +164,7 @@ def keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
 
 def left(way: Conversion, found: Column) -> Composable:
     """Return the new value as the run leaves it: a float keeps all its digits, whatever size the contract wants."""
-    if family(found.type) == "float" and shape(way.type).size is not None:
+    if family(found.base or found.type) == "float" and shape(way.type).size is not None:
         return SQL("{}::text::numeric").format(q.column(found.name))
     return way.value
 

@@ -26,7 +26,7 @@ def texts_of(key: ForeignKey, actual: Schema, contract: Contract) -> Texts | Non
     found = child.columns.get(key.columns[0])
     if found is None or found.now is not None:
         return None
-    held, new = family(found.type), family(contract.tables[key.table].columns[found.name].type)
+    held, new = family(found.base or found.type), family(contract.tables[key.table].columns[found.name].type)
     if held == new or new not in ("integer", "uuid", "text") or held not in ("text", "uuid", "integer"):
         return None
     legacy = old_text_key(key, found.name, actual, contract, numbers=new != "integer")
