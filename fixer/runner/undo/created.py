@@ -180,7 +180,7 @@ def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterat
 
 
 def _used_up(was: Item, stands: tuple[int, bool] | None) -> tuple[int, bool] | None:
-    """Return the end of the old range if a sequence is beyond it by now: from there it gives no number a second time."""
+    """Return the end of the old range if a sequence is beyond it: from there it gives no number twice."""
     if stands is None or was.detail["minimum"] <= stands[0] <= was.detail["maximum"]:
         return None
     return was.detail["maximum" if was.detail["increment"] > 0 else "minimum"], True
