@@ -26,7 +26,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, QName, Table
-from fixer.repair.numbers import held, new_numbers
+from fixer.repair.numbers import held, new_numbers, own_value
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite
 from fixer.sql import compose as q
@@ -74,11 +74,10 @@ def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> R
 
 def _own_value(table: QName, wanted: Column, actual: Schema, contract: Contract) -> Composable | None:
     """Return the contract's default if it gives each row a value that no reference can hold by chance."""
-    if wanted.default is None or not wanted.volatile:
+    made = own_value(wanted)
+    if made and "uuid" not in (wanted.default or "") and held(table, wanted.name, actual, contract.schema):
         return None
-    if "uuid" not in wanted.default and held(table, wanted.name, actual, contract.schema):
-        return None
-    return q.Own(wanted.default, wanted.full_type) if q.Own.is_call(wanted.default) else SQL(wanted.default)
+    return made
 
 
 def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: str = "number") -> Step:

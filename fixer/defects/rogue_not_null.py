@@ -39,7 +39,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
                 continue
             about, here = OfColumn(table.name, column.name), f"{table.name.name}.{column.name}"
             if column.name not in wanted.columns:
-                if column.default is None:
+                if not column.fills:
                     message = f"{here} is unknown to the contract and should not demand a value"
                     yield Finding(SLUG, POINT, about, f"{message}, is NOT NULL without default")
             elif _may_be_null(wanted, column.name):
@@ -62,7 +62,7 @@ def _against(contract: Contract, about: OfColumn, here: str, found: Column) -> I
     """Yield the finding that a column refuses the NULL that the contract allows."""
     message = f"{here} should take NULL, is NOT NULL"
     emptied = _emptied_by(contract, about)
-    if found.default is None:
+    if not found.fills:
         yield Finding(SLUG, POINT, about, f"{message} without default")
     elif emptied:
         yield Finding(SLUG, POINT, about, f"{message}, and {emptied}")

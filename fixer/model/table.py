@@ -47,10 +47,9 @@ class Column:
     home: str = ""  # the schema of its type, if the name of the type lacks it
     equality: str = "="  # the operator that compares its cells, as SQL spells it
     base: str = ""  # if its type is a domain, the type that this is made of
-    guards: tuple[str, ...] = ()  # if its type is a domain, what this demands: NOT NULL, CHECK (…)
+    guards: tuple[str, ...] = ()  # if its type is a domain, what this says: DEFAULT …, NOT NULL, CHECK (…)
     loose: bool = False  # whether its collation is nondeterministic, so that texts are equal that are not the same
-    # The recorded version of its collation, and that of today's libraries, if they differ.
-    aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)
+    aged: tuple[str | None, ...] = field(default=(), compare=False, repr=False)  # collation: (recorded, today's)
     # In a contract: its default may give each row another value, so adding the column rewrites the table.
     volatile: bool = field(default=False, compare=False)
     stored_as: str | None = None  # today's name, if the plan renames it
@@ -84,7 +83,8 @@ class Column:
     @property
     def fills(self) -> bool:
         """Whether a row that leaves it out gets a value."""
-        return self.default is not None or self.generates or bool(self.generated)
+        given = any(guard.startswith("DEFAULT ") for guard in self.guards)
+        return bool(given or self.default or self.generates or self.generated)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from functools import partial
 
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Part, Phase, RefusalError, Room, Step
-from fixer.model.table import Index, QName
+from fixer.model.table import Column, Index, QName
 from fixer.repair.constraints.online import apart
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -112,6 +112,13 @@ def next_number(table: QName, column: str, held: Held, actual: Schema) -> Compos
     if held:
         raise RefusalError(f"{found.default} may give numbers of {table.name}.{column} that references hold already")
     return q.Own(found.default, found.full_type) if q.Own.is_call(found.default) else SQL(found.default)
+
+
+def own_value(wanted: Column) -> Composable | None:
+    """Return the contract's default if it may give each row a value of its own, such as gen_random_uuid()."""
+    if wanted.default is None or not wanted.volatile:
+        return None
+    return q.Own(wanted.default, wanted.full_type) if q.Own.is_call(wanted.default) else SQL(wanted.default)
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:

@@ -38,7 +38,7 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
 
     Some texts can only be tried on servers from version 16 on.
     """
-    if guards := [guard for guard in found.guards if guard not in wanted.guards]:
+    if guards := [each for each in found.guards if each not in wanted.guards and not each.startswith("DEFAULT ")]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
     way = further_conversion(found, wanted, version) or _to_labels(found, wanted) or _conversion(found, wanted, hints)
     return way if isinstance(way, str) else replace(way, home=wanted.home)

@@ -12,7 +12,8 @@ SELECT w.type,
                          WHERE e.enumtypid IN (t.oid, i.oid) ORDER BY e.enumsortorder) END AS labels,
        nullif(n.nspname, 'pg_catalog') AS home,
        quote_ident(n.nspname) || '.' AS prefix,
-       -- The type below a domain, and what the domain and those between demand of its values.
+       -- The type below a domain, what it gives to a row that leaves its column out (PostgreSQL copies that from the
+       -- domain below), and what it and those between demand of its values.
        CASE WHEN t.typtype = 'd'
             THEN (WITH RECURSIVE d AS (
                        SELECT t.oid, t.typbasetype AS below, t.typtypmod AS modifier, t.typnotnull AS filled, 1 AS depth
@@ -21,6 +22,7 @@ SELECT w.type,
                          FROM d
                          JOIN pg_catalog.pg_type b ON b.oid = d.below AND b.typtype = 'd')
                   SELECT ARRAY[(SELECT pg_catalog.format_type(d.below, d.modifier) FROM d ORDER BY d.depth DESC LIMIT 1)]
+                         || CASE WHEN t.typdefault IS NULL THEN ARRAY[]::text[] ELSE ARRAY['DEFAULT ' || t.typdefault] END
                          || CASE WHEN (SELECT bool_or(d.filled) FROM d) THEN ARRAY['NOT NULL'] ELSE ARRAY[]::text[] END
                          || ARRAY (SELECT pg_catalog.pg_get_constraintdef(k.oid)
                                      FROM d
