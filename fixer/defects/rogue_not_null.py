@@ -44,6 +44,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
                     yield Finding(SLUG, POINT, about, f"{message}, is NOT NULL without default")
             elif _may_be_null(wanted, column.name):
                 yield from _against(contract, about, here, column)
+    for wanted, root, part in walk.parts(actual, contract):
+        yield from _below(wanted, root, part, actual)
+
+
+def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[Finding[OfColumn]]:
+    """Yield the columns of a partition that refuse NULL, unlike the tables above it; only the root's defaults count."""
+    above = next((actual.tables[name] for name in actual.wholes(part.name)[1:] if name in actual.tables), root)
+    in_key = part.primary_key.columns if part.primary_key else ()
+    for column in part.columns.values():
+        taken = column.name in above.columns and not _refuses_null(above.columns[column.name], above)
+        meant = column.name not in wanted.columns or _may_be_null(wanted, column.name)
+        refuses = column.name not in in_key and _refuses_null(column, part)
+        if taken and meant and refuses and not root.columns[column.name].fills:
+            message = f"{part.name.name}.{column.name} should take NULL like {root.name.name}, is NOT NULL"
+            yield Finding(SLUG, POINT, OfColumn(part.name, column.name), message)
 
 
 def _refuses_null(column: Column, table: Table) -> bool:
