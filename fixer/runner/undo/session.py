@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+import psycopg2.errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
@@ -42,4 +43,12 @@ class Session:
         except (*TRANSIENT, psycopg2.OperationalError):
             raise
         except psycopg2.Error as error:
-            raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {told(error)}.") from None
+            why = f"{told(error)}.{self._hint(error)}"
+            raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {why}") from None
+
+    def _hint(self, error: psycopg2.Error) -> str:
+        """Return the way out if rows go back that a foreign key refuses: a superuser skips its triggers."""
+        superuser = self.cursor.connection.info.parameter_status("is_superuser") == "on"
+        if superuser or not isinstance(error, psycopg2.errors.ForeignKeyViolation):
+            return ""
+        return " A superuser may bring back rows that had no parent before the run: undo it as one."
