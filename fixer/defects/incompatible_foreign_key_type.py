@@ -48,7 +48,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         if (key.table, wanted.name) in seen or table.created or found.now is not None:
             continue
         seen.add((key.table, wanted.name))
-        if family(found.type) != family(wanted.type):
+        if family(found.base or found.type) != family(wanted.base or wanted.type):
             should = f"{key.table.name}.{wanted.name} should be {wanted.type} to reference {key.target.name}"
             about = Referencing(key.table, wanted.name, key)
             yield from misfits(Finding(SLUG, POINT, about, f"{should}, is {found.type}"), actual, contract)
@@ -106,7 +106,14 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
     ),
 )
-NEAR_MISSES = (Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),)
+NEAR_MISSES = (
+    Specimen("a wider integer", "ALTER TABLE reviews ALTER COLUMN book_id TYPE bigint"),
+    Specimen(
+        "a domain over integers",
+        "CREATE DOMAIN number AS integer; CREATE DOMAIN of_a_book AS number;"
+        "ALTER TABLE reviews ALTER COLUMN book_id TYPE of_a_book",
+    ),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:
