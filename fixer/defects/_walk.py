@@ -23,6 +23,15 @@ def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterat
             yield wanted, actual.tables[name]
 
 
+def parts(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Table]]:
+    """Yield each partition that the contract does not know: its root as wanted and as found, and the partition."""
+    for part in actual.tables.values():
+        if part.part_of and part.name not in contract.tables:
+            root = actual.wholes(part.name)[-1]
+            if root in contract.tables and root in actual.tables:
+                yield contract.tables[root], actual.tables[root], part
+
+
 def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
     """Yield each column that exists: its table, the column as wanted, as found."""
     for wanted, table in tables(actual, contract):

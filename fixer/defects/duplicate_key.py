@@ -1,15 +1,20 @@
 """Different rows share one primary key.
 
 Costs: the primary key cannot be added, and a reference may mean any of these rows.
-Cure: the row that is stored first (by ctid) keeps the key and the references to it; the others get new numbers. If
-nothing numbers the key, the others go to quarantine; rows that reference them by another key are treated like orphans
-(see orphan-rows).
+Cure: the row that is stored first (by ctid) keeps the key and the references to it; the others get new numbers, or a
+UUID where the contract's default makes one. If nothing makes new keys, the others go to quarantine; rows that reference
+them by another key are treated like orphans (see orphan-rows).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from uuid import UUID
+
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import ForeignKey, Integer, MetaData, Text, Uuid, text
+from sqlalchemy import Table as SATable
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -21,12 +26,14 @@ from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, Step, refuse
 from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Index, Table
+from fixer.repair.numbers import own_value
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
 from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+from fixer.sql.types import family
 
 SLUG = "duplicate-key"
 POINT = 1
@@ -42,12 +49,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]
 
 
 def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -> Repair:
-    """Renumber all rows but the first of each key; move them to quarantine if nothing numbers the key."""
+    """Give all rows but the first of each key a new one; move them to quarantine if nothing makes new keys."""
     table = actual.tables[finding.table]
     if versions := table.versions_by(finding.about.wanted.columns):
         return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
     numbered = next((c for c in key.columns if wanted[c].generates), None)
+    if numbered is None and (made := _made(contract.tables[finding.table], key)):
+        unreferenced(actual, finding.table, made)
+        beside_it = _numbered(finding, table.before_mapping(), made)
+        return Repair.of((_numbered(finding, table, made).online_as((beside_it,)),))
     if numbered is None:
         at_once, beside = (_moved(finding, each, actual, contract) for each in (table, table.before_mapping()))
         return Repair(steps=Repair.of(at_once).steps, online=Repair.of(beside).online)
@@ -56,6 +67,15 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside})
     step = _numbered(finding, table, {numbered: numbers.value}).online_as((lightly,))
     return Repair.of((numbers.room(finding.rows), step))
+
+
+def _made(wanted: Table, key: Index) -> dict[str, Composable]:
+    """Return the value that tells apart the rows of a key: the UUID of a column that references nothing."""
+    referencing = {name for each in wanted.foreign_keys for name in each.columns}
+    for column in (wanted.columns[name] for name in key.columns if name not in referencing):
+        if "uuid" in (column.default or "") and (value := own_value(column)):
+            return {column.name: value}
+    return {}
 
 
 def _rivals(table: Table, key: Index) -> Rivals:
@@ -88,10 +108,11 @@ def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contrac
 
 def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, Composable]) -> Step:
     rivals = _rivals(table, finding.about.wanted)
+    what = "keys" if any(family(table.columns[name].type) != "integer" for name in given) else "numbers"
     return rewrite(
         Phase.KEYS,
         table,
-        f"give {counted(finding.rows)} of {finding.table.name} new numbers;"
+        f"give {counted(finding.rows)} of {finding.table.name} new {what};"
         " what references them stays with the first row",
         given,
         rivals.condition,
@@ -99,6 +120,16 @@ def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, 
         known_by=finding.about.wanted.columns,
         rivals=rivals,
     )
+
+
+def badges() -> MetaData:
+    """Return a contract whose key is made by its default and referenced."""
+    metadata = MetaData()
+    made = SAColumn("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
+    SATable("badges", metadata, made, SAColumn("name", Text))
+    reference: SAColumn[UUID] = SAColumn("badge_id", ForeignKey("badges.id"), index=True)
+    SATable("worn", metadata, SAColumn("id", Integer, primary_key=True), reference)
+    return metadata
 
 
 SPECIMENS = (
@@ -150,6 +181,17 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key", "orphan-rows"}),
         contract=tenancy,
         setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "a key that the default makes",
+        "ALTER TABLE badges DROP CONSTRAINT badges_pkey CASCADE; INSERT INTO badges SELECT id, 'another' FROM badges;"
+        "INSERT INTO badges SELECT id, 'a third' FROM badges WHERE name = 'a'",
+        hazards=frozenset({"rewrites-values"}),
+        rows=3,
+        also=frozenset({"missing-primary-key", "missing-foreign-key"}),
+        contract=badges,
+        setup="INSERT INTO badges (name) VALUES ('a'), ('b');"
+        "INSERT INTO worn (badge_id) SELECT id FROM badges UNION ALL SELECT id FROM badges",
     ),
 )
 NEAR_MISSES = (Specimen("a gap in the numbers", "DELETE FROM reviews WHERE id = 7"),)

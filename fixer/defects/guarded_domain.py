@@ -48,7 +48,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             for guard in _more(found, wanted, wanted_table):
                 yield _finding(guard, found, wanted, table)
         for found in table.columns.values():
-            if found.name not in wanted_table.columns and "NOT NULL" in found.guards and not element(found.type):
+            if found.name not in wanted_table.columns and found.guards and not element(found.type):
                 yield from _unknown(found, table)
             meant = wanted_table.columns.get(found.name)
             if meant and meant.guards and meant.full_type == found.full_type:
@@ -57,12 +57,18 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 
 def _unknown(found: Column, table: Table) -> Iterator[Finding[OfColumn]]:
     """Yield the finding that a column which the contract does not know demands a value of every insert."""
-    if not found.fills:
+    demands = [guard for guard in found.guards if guard == "NOT NULL" or _fills(guard, found)]
+    if demands and not found.fills:
         here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
         alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])}"
         left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
         about = OfColumn(table.name, found.name)
-        yield Finding(SLUG, POINT, about, f"{here}, its domain {found.type} demands NOT NULL", repair=left)
+        yield Finding(SLUG, POINT, about, f"{here}, its domain {found.type} demands {demands[0]}", repair=left)
+
+
+def _fills(guard: str, found: Column) -> bool:
+    """Return whether a CHECK of a domain takes no NULL."""
+    return any(atom.filled for atom in atoms(_condition(guard, as_needed(found.name))))
 
 
 def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfColumn]:
@@ -188,6 +194,12 @@ SPECIMENS = (
         "NOT NULL on a column that the contract does not know",
         "CREATE DOMAIN g AS text NOT NULL; ALTER TABLE books ADD COLUMN x g DEFAULT 'x';"
         "ALTER TABLE books ALTER COLUMN x DROP DEFAULT",
+        manual=True,
+    ),
+    Specimen(
+        "a check for NOT NULL, in a column that the contract does not know",
+        "CREATE DOMAIN g AS text CHECK (VALUE IS NOT NULL); ALTER TABLE reviews ADD COLUMN x g DEFAULT 'x';"
+        "ALTER TABLE reviews ALTER COLUMN x DROP DEFAULT",
         manual=True,
     ),
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),

@@ -64,6 +64,13 @@ SPECIMENS = (
         contract=company,
         setup=COMPANY_ROWS,
     ),
+    Specimen(
+        "the identity is gone, and a sequence of the column is left over",
+        "ALTER TABLE employees ALTER COLUMN id DROP IDENTITY; ALTER TABLE employees ADD COLUMN n serial;"
+        "ALTER SEQUENCE employees_n_seq OWNED BY employees.id; ALTER TABLE employees DROP COLUMN n",
+        contract=company,
+        setup=COMPANY_ROWS,
+    ),
 )
 NEAR_MISSES = (
     Specimen(

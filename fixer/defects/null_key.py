@@ -27,7 +27,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Index, QName, Table
-from fixer.repair.numbers import held
+from fixer.repair.numbers import held, own_value
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, rewrite, untaken
 from fixer.repair.sequences import new_numbers
@@ -76,12 +76,10 @@ def repair(finding: Finding[KeyColumn], actual: Schema, contract: Contract) -> R
 
 def _own_value(table: QName, wanted: Column, actual: Schema, contract: Contract) -> Composable | None:
     """Return the contract's default if it gives each row a value that no reference can hold by chance."""
-    if wanted.default is None or not wanted.volatile:
+    made = own_value(wanted)
+    if made is None or ("uuid" not in repr(made) and held(table, wanted.name, actual, contract.schema)):
         return None
-    if "uuid" not in wanted.default and held(table, wanted.name, actual, contract.schema):
-        return None
-    own = q.Own.is_call(wanted.default)
-    return untaken(q.Own(wanted.default, wanted.full_type) if own else SQL(wanted.default), table, wanted)
+    return untaken(made, table, wanted)
 
 
 def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: str = "number") -> Step:

@@ -18,10 +18,11 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import names_column
 from fixer.model.finding import Finding
+from fixer.model.obstacle import PartitionKey
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import StrayCheck
-from fixer.model.table import Table
+from fixer.model.table import Check, Table
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.online import BESIDE
 from fixer.repair.shadow import is_guard
@@ -53,6 +54,24 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
             odd = [atom for atom in atoms(check.expression) if _may_refuse(atom, known, wanted, table)]
             if odd:
                 yield _finding(StrayCheck(table.name, check), odd, known, table)
+    for wanted, root, part in walk.parts(actual, contract):
+        yield from _below(wanted, root, part, actual)
+
+
+def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[Finding[StrayCheck]]:
+    """Yield the checks that a partition has alone, unless they may prove its bounds: a person decides."""
+    wholes = [actual.tables[name] for name in actual.wholes(part.name) if name in actual.tables]
+    bounds = {c for each in wholes for o in each.obstacles if isinstance(o, PartitionKey) for c in o.columns}
+    known = [atom for check in wanted.checks for atom in atoms(check.expression)]
+    names = {check.name for each in (wanted, *wholes[1:]) for check in each.checks}
+    for check in part.checks:
+        inherited, bound = check.name in names, "" in bounds or set(check.columns) <= bounds
+        if inherited or bound or not check.enforced or check.name.startswith(BESIDE) or is_guard(check.name):
+            continue
+        odd = [atom for atom in atoms(check.expression) if _may_refuse(atom, known, wanted, root)]
+        if odd:
+            found = _finding(StrayCheck(part.name, check), odd, known, part)
+            yield replace(found, severity="warning", repair=_decided(part, check))
 
 
 def _may_refuse(atom: Atom, known: list[Atom], wanted: Table, table: Table) -> bool:
@@ -77,9 +96,12 @@ def _finding(about: StrayCheck, odd: list[Atom], known: list[Atom], table: Table
     message = f"{name.name} should take all that the contract allows, {what}"
     if all(is_earlier(atom, known) or (atom.filled and not _fills(atom.filled, table)) for atom in odd):
         return Finding(SLUG, POINT, about, message)
-    why = refuse(f"if it is meant, add it to the contract; if not, run: {dropping(name, check.name)}")
     message = message.replace(" refuses some", " may refuse some", 1)
-    return Finding(SLUG, POINT, about, message, severity="warning", repair=why)
+    return Finding(SLUG, POINT, about, message, severity="warning", repair=_decided(table, check))
+
+
+def _decided(table: Table, check: Check) -> Repair:
+    return refuse(f"if it is meant, add it to the contract; if not, run: {dropping(table.name, check.name)}")
 
 
 def repair(finding: Finding[StrayCheck], actual: Schema, contract: Contract) -> Repair:

@@ -30,17 +30,18 @@ STAGE = Stage.PARTS
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayForeignKey]]:
     """Yield the foreign keys on columns on which the contract has none."""
-    for wanted, table in walk.tables(actual, contract):
-        for key in table.foreign_keys:
+    whole = ((wanted, table, table) for wanted, table in walk.tables(actual, contract))
+    for wanted, table, part in (*whole, *walk.parts(actual, contract)):
+        for key in part.foreign_keys:
             if not any(_covers(meant, key, wanted) for meant in wanted.foreign_keys) and _may_refuse(
                 key, wanted, table
             ):
                 what = f"{', '.join(key.columns)} references {ends_at(key)}"
                 message = (
-                    f"{table.name.name} should take all that the contract allows,"
+                    f"{part.name.name} should take all that the contract allows,"
                     f" {key.name} may refuse some of it: {what}"
                 )
-                yield Finding(SLUG, POINT, StrayForeignKey(table.name, key), message, severity="warning")
+                yield Finding(SLUG, POINT, StrayForeignKey(part.name, key), message, severity="warning")
 
 
 def _covers(meant: ForeignKey, key: ForeignKey, wanted: Table) -> bool:

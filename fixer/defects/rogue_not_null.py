@@ -40,11 +40,26 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
                 continue
             about, here = OfColumn(table.name, column.name), f"{table.name.name}.{column.name}"
             if column.name not in wanted.columns:
-                if column.default is None:
+                if not column.fills:
                     message = f"{here} is unknown to the contract and should not demand a value"
                     yield Finding(SLUG, POINT, about, f"{message}, is NOT NULL without default")
             elif _may_be_null(wanted, column.name):
                 yield from _against(contract, about, here, column)
+    for wanted, root, part in walk.parts(actual, contract):
+        yield from _below(wanted, root, part, actual)
+
+
+def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[Finding[OfColumn]]:
+    """Yield the columns of a partition that refuse NULL, unlike the tables above it; only the root's defaults count."""
+    above = next((actual.tables[name] for name in actual.wholes(part.name)[1:] if name in actual.tables), root)
+    in_key = part.primary_key.columns if part.primary_key else ()
+    for column in part.columns.values():
+        taken = column.name in above.columns and not _refuses_null(above.columns[column.name], above)
+        meant = column.name not in wanted.columns or _may_be_null(wanted, column.name)
+        refuses = column.name not in in_key and _refuses_null(column, part)
+        if taken and meant and refuses and not root.columns[column.name].fills:
+            message = f"{part.name.name}.{column.name} should take NULL like {root.name.name}, is NOT NULL"
+            yield Finding(SLUG, POINT, OfColumn(part.name, column.name), message)
 
 
 def _refuses_null(column: Column, table: Table) -> bool:
@@ -64,7 +79,7 @@ def _against(contract: Contract, about: OfColumn, here: str, found: Column) -> I
     """Yield the finding that a column refuses the NULL that the contract allows."""
     message = f"{here} should take NULL, is NOT NULL"
     emptied = _emptied_by(contract, about)
-    if found.default is None:
+    if not found.fills:
         yield Finding(SLUG, POINT, about, f"{message} without default")
     elif emptied:
         yield Finding(SLUG, POINT, about, f"{message}, and {emptied}")

@@ -13,7 +13,7 @@ from functools import partial
 
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Part, Phase, Room, Step
-from fixer.model.table import QName
+from fixer.model.table import Column, QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import family
@@ -64,6 +64,13 @@ def anchor(table: QName, column: str, generator: Composable, held: Held, *, rows
     step = Step(Phase.ANCHOR, table, title, fixed(rows), room=Room(rows, fixed))
     lightly = replace(step, sql=loose(rows), room=Room(rows, loose), lock=OF_SEQUENCE)
     return step.online_as((lightly,) if held else ())
+
+
+def own_value(wanted: Column) -> Composable | None:
+    """Return the contract's default if it may give each row a value of its own, such as gen_random_uuid()."""
+    if wanted.default is None or not wanted.volatile:
+        return None
+    return q.Own(wanted.default, wanted.full_type) if q.Own.is_call(wanted.default) else SQL(wanted.default)
 
 
 def held(table: QName, column: str, actual: Schema, wanted: Schema) -> Held:

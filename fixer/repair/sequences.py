@@ -106,9 +106,13 @@ def _own_number(table: QName, found: Column, taken: Held) -> Composable:
 
 
 def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()) -> Iterator[Part]:
-    """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too."""
+    """Yield the steps that give a column its own sequence, past the highest id; online it avoids `held` numbers too.
+
+    No identity comes beside a sequence that the column owns already: pg_get_serial_sequence would name the older one.
+    """
     there = actual.tables[table].columns[column.name]
-    if column.identity and there.not_null and there.default is None:
+    left_over = any(s.owned_by == (table, column.name) for s in actual.sequences.values())
+    if column.identity and there.not_null and there.default is None and not left_over:
         action = SQL("ALTER COLUMN {} ADD GENERATED {} AS IDENTITY").format(
             Identifier(column.name), SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
         )

@@ -40,7 +40,7 @@ def conversion(found: Column, wanted: Column, hints: ColumnHints, version: int =
 
     Some texts can only be tried on servers from version 16 on.
     """
-    if guards := [guard for guard in found.guards if guard not in wanted.guards]:
+    if guards := [each for each in found.guards if each not in wanted.guards]:
         return f"its domain {found.type} demands {' and '.join(guards)}, which a conversion to {wanted.type} would drop"
     held = replace(found, type=found.base or found.type, home="" if found.base else found.home)
     ways = _from_domain(found, wanted) or further_conversion(held, wanted, version) or _to_labels(held, wanted)

@@ -132,9 +132,19 @@ def alone(table: Table, index: Index) -> None:
     kind = "p" if index.primary else "u" if index.constraint else "unique" if index.unique else "index"
     for each in table.obstacles:
         if isinstance(each, ApartIndex) and (each.kind, _unordered(each.tail)) == (kind, _unordered(index.tail)):
-            raise RefusalError(f"the {each.name} would become part of it, and go with it")
+            way = f"if it may, run: {_adding(table.name, index)}"
+            raise RefusalError(f"the {each.name} would become part of it, and go with it at undo; {way}")
         if index.primary and isinstance(each, ApartIndex) and each.kind == "p":
             raise RefusalError(f"a partition has a primary key already, the {each.name}: drop that first")
+
+
+def _adding(table: QName, index: Index) -> str:
+    """Return the statement by which a person adds an index or a key of the contract."""
+    if not (index.primary or index.constraint):
+        return f"CREATE {'UNIQUE ' if index.unique else ''}INDEX ON {q.quoted(table)} {index.tail}"
+    kind = "PRIMARY KEY" if index.primary else "UNIQUE NULLS NOT DISTINCT" if index.nulls_not_distinct else "UNIQUE"
+    columns = ", ".join(q.quoted([column]) for column in index.columns)
+    return f"ALTER TABLE {q.quoted(table)} ADD {kind} ({columns}){deferral(index.deferrable, index.deferred)}"
 
 
 def _unordered(tail: str) -> str:

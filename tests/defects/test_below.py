@@ -8,6 +8,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 from sqlalchemy import ForeignKey, MetaData, Table
+from sqlalchemy import text as sql
 
 import fixer
 from fixer.errors import ContractError
@@ -226,3 +227,43 @@ def test_what_references_a_partition_of_a_table_under_its_legacy_name_goes_with_
         assert empty.run("SELECT count(*) FROM k UNION ALL SELECT count(*) FROM l") == [(2,), (1,)]
         fixer.undo(connection, 1)
     assert empty.run("SELECT count(*) FROM k UNION ALL SELECT count(*) FROM l") == [(3,), (2,)]
+
+
+STRICTER = (
+    "CREATE TABLE users(id integer PRIMARY KEY); INSERT INTO users VALUES (1);"
+    "CREATE TABLE p(id integer PRIMARY KEY, u integer, n integer, m integer DEFAULT 1, x text) PARTITION BY RANGE (id);"
+    "CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);"
+    'CREATE TABLE "p %s""0" PARTITION OF p0 DEFAULT; CREATE TABLE p1(LIKE p INCLUDING ALL);'
+    "ALTER TABLE p1 ADD CHECK (id >= 10 AND id < 20), ALTER m SET NOT NULL;"
+    "ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (10) TO (20); INSERT INTO p VALUES (1, 1, 2), (12, NULL, 7);"
+)
+STRICT = (
+    "ALTER TABLE p0 ALTER n SET NOT NULL; UPDATE p SET x = ''; ALTER TABLE p1 ALTER x SET NOT NULL;"
+    "ALTER TABLE p1 ADD CHECK (n < 9), ADD FOREIGN KEY (u) REFERENCES users"
+)
+LOOSE = contract(
+    users=(key(autoincrement=False),),
+    p=(key(autoincrement=False), integer("u"), integer("n"), integer("m", server_default=sql("1"))),
+)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_partition_that_is_stricter_than_the_contract_is_found(empty: Database, mode: str) -> None:
+    empty.run(STRICTER)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        sound = fixer.check(connection, LOOSE).findings
+        empty.run(STRICT)
+        before = all_of(empty)
+        found = {(each.slug, each.object, each.severity) for each in fixer.check(connection, LOOSE).findings}
+        run = fixer.apply(connection, LOOSE, mode=mode, allow_hazards="all")
+        empty.run("INSERT INTO p (id, u, x) VALUES (2, 5, NULL), (14, 1, NULL); DELETE FROM p WHERE id IN (2, 14)")
+        fixer.undo(connection, 1)
+
+    assert sound == ()
+    assert found == {
+        ("rogue-not-null", "public.p0.n", "error"),
+        ("rogue-not-null", "public.p1.x", "error"),
+        ("rogue-check", "public.p1.p1_n_check", "warning"),
+        ("rogue-foreign-key", "public.p1.p1_u_fkey", "warning"),
+    }
+    assert (run.report.ok, differences(before, empty)) == (True, [])

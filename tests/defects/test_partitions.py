@@ -39,6 +39,7 @@ def with_index(wanted: MetaData, expression: str) -> MetaData:
 P, TWICE = contract(p=(key(), integer("n"))), "INSERT INTO p VALUES (1, 1), (1, 9); SELECT nextval('p_id_seq');"
 FILLED = contract(p=(key(), integer("n", nullable=False)))
 CHILD = contract(p=(key(),), k=(key(), integer("p_id", ForeignKey("p.id"))))
+OWN = "the index own would become part of it, and go with it at undo; if it may, run: "
 TRIGGER = "CREATE TRIGGER t BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION f();"
 
 CASES = {
@@ -107,22 +108,22 @@ CASES = {
     "a key of the partition": (
         P,
         parted("id serial, n integer") + "ALTER TABLE p0 ADD CONSTRAINT own PRIMARY KEY (id)",
-        "the index own would become part of it",
+        OWN + 'ALTER TABLE "public"."p" ADD PRIMARY KEY ("id")',
     ),
     "an index of the partition": (
         contract(p=(key(), integer("n", index=True))),
         parted("id serial PRIMARY KEY, n integer") + "CREATE INDEX own ON p0 (n)",
-        "the index own would become part of it",
+        OWN + 'CREATE INDEX ON "public"."p" USING btree (n)',
     ),
     "an index of the partition the other way round": (
         contract(p=(key(), integer("n", index=True))),
         parted("id serial PRIMARY KEY, n integer") + "CREATE INDEX own ON p0 (n DESC NULLS LAST)",
-        "the index own would become part of it",
+        OWN + 'CREATE INDEX ON "public"."p" USING btree (n)',
     ),
     "an index of the partition over an expression": (
         with_index(contract(p=(key(), text("n"))), "lower(n)"),
         parted("id serial PRIMARY KEY, n text") + "CREATE INDEX own ON p0 (lower(n))",
-        "the index own would become part of it",
+        OWN + 'CREATE INDEX ON "public"."p" USING btree (lower(n))',
     ),
     **{
         f"an index of the partition that stays its own, {own}": (

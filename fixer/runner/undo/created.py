@@ -167,8 +167,9 @@ def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterat
                 yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(full(sequence))
             continue
         given, wanted = made.positions.get(sequence.id), then.positions.get(sequence.id)
-        # A sequence that gave numbers since stays where it is.
-        back = wanted if now.positions.get(sequence.id) == given != wanted else None
+        stands = now.positions.get(sequence.id)
+        # A sequence that gave numbers since stays where it is, or as near to it as its old bounds allow.
+        back = wanted if stands == given != wanted else _used_up(was, stands)
         yield from _sequence(then, was, sequence, back)
         if back:
             last, called = back
@@ -176,6 +177,13 @@ def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterat
             name = Literal(q.quoted(QName(sequence.detail["schema"], sequence.name)))
             set_ = SQL("SELECT setval({}::regclass, {}, {})").format(name, Literal(last), Literal(called))
             yield f"set {sequence.name} back to {last}", set_
+
+
+def _used_up(was: Item, stands: tuple[int, bool] | None) -> tuple[int, bool] | None:
+    """Return the end of the old range if a sequence is beyond it: from there it gives no number twice."""
+    if stands is None or was.detail["minimum"] <= stands[0] <= was.detail["maximum"]:
+        return None
+    return was.detail["maximum" if was.detail["increment"] > 0 else "minimum"], True
 
 
 def _sequence(then: Definitions, was: Item, is_: Item, back: tuple[int, bool] | None) -> Iterator[Titled]:

@@ -598,6 +598,21 @@ def test_who_may_apply_may_undo(laboratory: Laboratory, mode: str) -> None:
             assert differences(before, shown(database)) == []
 
 
+def test_an_owner_learns_who_may_bring_back_orphans_under_a_valid_key(laboratory: Laboratory) -> None:
+    with lent(laboratory.server(18), None) as database, role(database, "GRANT CREATE ON SCHEMA public TO {}") as owner:
+        database.run(
+            "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p);"
+            f"ALTER TABLE p OWNER TO {owner}; ALTER TABLE c OWNER TO {owner}; GRANT CREATE ON DATABASE {database.name}"
+            f" TO {owner}; SET session_replication_role = replica; INSERT INTO c VALUES (1, 7)"
+        )
+        run = repaired(database, parents(Integer), "atomic", owner)
+        with pytest.raises(UndoRefused, match="if they did before the run, a superuser may take it back"):
+            taken_back(database, run, owner)
+        taken_back(database, run)
+
+        assert database.ask("SELECT array_agg(p_id) FROM c") == [7]
+
+
 def test_a_row_that_repeats_does_not_come_back_once_its_parent_has_gone(laboratory: Laboratory, mode: str) -> None:
     with lent(laboratory.server(18), None) as database:
         database.run(f"{SHOP} BEGIN; {DOUBLE} {UNTRUE} COMMIT")

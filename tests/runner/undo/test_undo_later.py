@@ -95,6 +95,18 @@ def test_a_sequence_stands_again_where_it_stood(laboratory: Laboratory, tmp_path
         assert differences(before, database) == []
 
 
+def test_a_sequence_beyond_its_old_end_is_used_up(laboratory: Laboratory, tmp_path: Path) -> None:
+    with lent(laboratory.server(18), None) as database:
+        database.run("CREATE TABLE items (id serial PRIMARY KEY, v integer, title text)")
+        database.run("ALTER SEQUENCE items_id_seq MAXVALUE 100; INSERT INTO items VALUES (100, 1, 'one')")
+        repair(database, tmp_path, "numbers", "atomic")
+        database.run("INSERT INTO items (title) VALUES ('later')")
+        ended = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert database.ask("SELECT (last_value, is_called)::text FROM items_id_seq") == "(100,t)"
+
+
 # ---- rows that are not who they were
 
 
