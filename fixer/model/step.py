@@ -50,6 +50,7 @@ class Phase(IntEnum):
     KEY_COLUMNS = 83  # online: set NOT NULL on the proved columns
     KEYS_PROMOTED = 84  # online: turn an index into the key
     DEFAULTS = 85  # set defaults, and drop unwanted NOT NULLs
+    OLD_KEYS = 86  # online: let columns of a key that another has replaced be NULL, which default rows may need
     DEFAULT_ROWS = 90
     GUARDS = 92  # online: add foreign keys that bind new rows only
     ORPHANS = 95  # quarantine, adopt or empty rows whose parent is gone
@@ -147,7 +148,7 @@ class Shape(Generic[S]):
     restores: tuple[str, ...] = ()  # columns that undo restores from images in the journal
     respells: tuple[str, ...] = ()  # columns whose old spelling is kept, for undo to restore after the type
     known_by: tuple[str, ...] = ()  # columns that identify the rows of its images; empty: the whole row does
-    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it changes
+    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it changes, or lets stay
     added: tuple[Added[S], ...] = ()  # columns that undo drops
     reverts: tuple[Reversal[S], ...] = ()  # columns whose types undo restores
 

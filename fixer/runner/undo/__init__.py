@@ -25,8 +25,8 @@ from fixer.runner.undo.coming_back import bring_back, prove
 from fixer.runner.undo.past import Past, Undoable, look_back
 from fixer.runner.undo.publications import identify_as_before, identify_by_all
 from fixer.runner.undo.reasons import breaches, look_at_views, look_for_breaches, look_for_losses, look_for_strays
-from fixer.runner.undo.references import look_for_orphans, orphans_by_key
-from fixer.runner.undo.rows import Returned, take_back
+from fixer.runner.undo.references import look_for_orphans, look_for_rights, orphans_by_key
+from fixer.runner.undo.rows import Returned, parentless, take_back
 from fixer.runner.undo.session import Session
 from fixer.runner.undo.shapes import bring_up_to_date, hand_back, let_go, put_to_sleep, retype
 
@@ -90,6 +90,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
         lock(cursor, {ran.left.table(oid): Lock.ACCESS_EXCLUSIVE for oid in ran.left.relations})
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     past = look_back(session, ran)
+    look_for_rights(session, past)
     before = ledger.count(cursor, [past.after.table(oid) for oid in past.before.relations])
     broken, stood = breaches(session, past), orphans_by_key(session, past)
     number = writing.open_undo(cursor, account)
@@ -112,7 +113,7 @@ def _returned(session: Session, past: Past) -> Returned:
     wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
     identities = identify_by_all(session, past)
-    returned = take_back(session, past, late)
+    returned = Returned(parentless=parentless(past)) + take_back(session, past, late)
     bring_up_to_date(session, past)
     hand_back(session, past)
     look_for_losses(session, past)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
@@ -41,5 +42,11 @@ class Session:
             yield
         except (*TRANSIENT, psycopg2.OperationalError):
             raise
+        except errors.ForeignKeyViolation as error:
+            table, key = error.diag.table_name, error.diag.constraint_name
+            raise UndoRefused(
+                f"Run {self.run} cannot be taken back ({title}): rows of {table} have no parent, which {key} forbids;"
+                " only a superuser can bring back those that had none before, and nobody those whose parent went since."
+            ) from None
         except psycopg2.Error as error:
             raise UndoRefused(f"Run {self.run} cannot be taken back ({title}): {told(error)}.") from None
