@@ -3,12 +3,14 @@
 Costs: the primary key cannot be added, and a reference may mean any of these rows.
 Cure: the row that is stored first (by ctid) keeps the key and the references to it; the others get new numbers. If
 nothing numbers the key, the others go to quarantine; rows that reference them by another key are treated like orphans
-(see orphan-rows).
+(see orphan-rows). A row that goes for another fault, such as an orphan, is then not the one that is kept if another can
+be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -24,6 +26,8 @@ from fixer.model.table import Index, Table
 from fixer.repair.numbers import new_numbers
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
+from fixer.repair.quarantine.faults import faults, following, with_own
+from fixer.repair.quarantine.repeats import of_its_own, repeats, stored_first
 from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -58,6 +62,21 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     return Repair.of((numbers.room(finding.rows), step))
 
 
+def _sound_first(mover: Mover, table: Table, key: Index) -> Rivals:
+    """Return the rivals of which one without another fault stays, where one has none."""
+    wanted = mover.contract.tables[table.name]
+    own = [*faults(mover, table.name)]
+    wrong = with_own(mover, table.name, [*own, *repeats(None, table, wanted, with_own(mover, table.name, own))])
+    rivals, rows, last = _rivals(table, key), SQL("{} AS t").format(q.name(table.name)), [each for each, _ in wrong]
+    losers = q.among(q.rivals(rows, table, key.columns, last), SQL("t.pgmend_rival > 1"))
+    below = following(mover, table.name, losers)
+    if not (last or below):
+        return rivals
+    source = q.rivals(rows, table, key.columns, last, below)
+    told = of_its_own(wrong, stored_first(key, sound=True))
+    return replace(rivals, source=source, search=None, kind="", told=told)
+
+
 def _rivals(table: Table, key: Index) -> Rivals:
     rows = SQL("{} AS t").format(q.name(table.name))
     return Rivals(
@@ -72,9 +91,9 @@ def _rivals(table: Table, key: Index) -> Rivals:
 
 def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
     """Yield the steps that move the rows, after those for rows that reference them by another key."""
-    rivals, columns = _rivals(table, finding.about.wanted), ", ".join(finding.about.wanted.columns)
-    reason = f"the row that is stored first has its ({columns}), and stays"
     mover = Mover(actual.with_table(table), contract)
+    rivals = _sound_first(mover, table, finding.about.wanted)
+    reason = stored_first(finding.about.wanted, sound=rivals.told is not None)
     return mover.quarantine(
         Phase.KEYS,
         table.name,

@@ -197,6 +197,8 @@ class Step:
     room: Room | None = None
     expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
     follows: bool = False  # whether that includes rows that go after others
+    repeats: bool = False  # whether it settles rows that share values, of which one stays as it is
+    after: tuple[QName, ...] = ()  # the tables whose rows its own go after
     closed: Composable | None = None  # the SELECT whether rows that go reference each other in a circle
     fills: tuple[Fill, ...] = ()  # online: columns that it fills; steps of the same table can be merged
 

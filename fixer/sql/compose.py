@@ -235,13 +235,30 @@ def among(source: Composable, condition: Composable) -> Composed:
     )
 
 
-def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
-    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`)."""
+def late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
+    """Return what sorts rows from `repeating` or `copies` so that those that fulfil a condition come last.
+
+    Those that fulfil one of the first of the `tiers` come after all others, then those of the second.
+    """
+    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
+    return [there.format(rows, any_of(SQL("({})").format(each) for each in tier)) for tier in tiers if tier]
+
+
+def rivals(rows: Composable, table: Table, keys: Sequence[str], *last: Sequence[Composable]) -> Composed:
+    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`).
+
+    Rows that fulfil one of the conditions `last` come after the others of their key, tier by tier (see `late`).
+    """
+    order = [SQL("t.pgmend_copy > 1"), *sorting] if (sorting := late(rows, last)) else []
     return SQL(
         "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
         " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"
-        " FROM {copies} WINDOW rivals AS (PARTITION BY {keys} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
-    ).format(keys=columns(keys), copies=copies(rows, table, keys))
+        " FROM {copies} WINDOW rivals AS (PARTITION BY {keys} ORDER BY {order})) AS t"
+    ).format(
+        keys=columns(keys),
+        copies=copies(rows, table, keys),
+        order=SQL(", ").join([*order, SQL("t.pgmend_part, t.pgmend_place")]),
+    )
 
 
 # For each row that `rivals` numbers: its place, the place of the row that stays, and its kind.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.foreign_keys import best, retyped_in
 from fixer.repair.quarantine import Mover
+from fixer.repair.quarantine.repeats import Fault, of_key, repeats
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.following import orphaned, reason_under, under, with_descendants
-
-Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
 
 
 def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
@@ -35,13 +34,29 @@ def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterato
             yield orphaned(key), Literal(reason)
     for key in followed:
         around = key.target in (table, *below)
-        above = [] if around else [condition for condition, _ in faults(mover, key.target, (table, *below))]
-        if above:
-            yield under(key, q.any_of(above)), reason_under(key)
+        if above := [] if around else _leaving(mover, key.target, (table, *below)):
+            gone = q.any_of(SQL("({})").format(condition) for condition, _ in above)
+            staying = SQL("(SELECT t.* FROM {} AS t WHERE ({}) IS NOT TRUE) AS p").format(q.name(key.target), gone)
+            yield orphaned(key, staying), reason_under(key)
 
 
-def with_own(mover: Mover, table: QName, found: Sequence[Fault]) -> list[Fault]:
+def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Fault]:
+    """Return why rows of a parent will go: for faults, or for what they repeat, unless it is a parent's parent."""
+    wrong = with_own(mover, table, faults(mover, table, below))
+    if below[1:]:
+        return wrong
+    found, wanted = mover.actual.tables[table], mover.contract.tables[table]
+    return [*wrong, *of_key(found, wanted, wrong), *repeats(None, found, wanted, wrong)]
+
+
+def following(mover: Mover, table: QName, losers: Composable) -> list[Composable]:
+    """Return the conditions for rows that would go because one above them in the table is among the `losers`."""
+    return [condition for condition, _ in with_own(mover, table, [(losers, SQL("''"))])[1:]]
+
+
+def with_own(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Fault]:
     """Return these faults, and that of rows below such ones within the table."""
+    found = [*own]
     keys = [key for key in mover.contract.tables[table].foreign_keys if key.target == table and _can_follow(mover, key)]
     if not (keys and found):
         return [*found]

@@ -65,15 +65,9 @@ class Question:
     cells: Composable
 
 
-def compose(
-    cursor: Cursor, step: PlannedStep, was: Definitions, imaged: Mapping[str, int] = MappingProxyType({})
-) -> Question:
-    """Compose the question for a step, from the foreign keys before the run.
-
-    `imaged` gives the number of each column in quarantine, if columns may have been renamed since.
-    """
-    keys = _keys(cursor, step, was) if step.effect.moves else ()
-    return _over(cursor, step, keys, {number: name for name, number in imaged.items()})
+def compose(cursor: Cursor, step: PlannedStep, was: Definitions) -> Question:
+    """Compose the question for a step, from the foreign keys before the run."""
+    return _over(cursor, step, _keys(cursor, step, was) if step.effect.moves else ())
 
 
 def _keys(cursor: Cursor, step: PlannedStep, was: Definitions) -> list[Item]:
@@ -99,10 +93,16 @@ def _staying(cursor: Cursor, step: PlannedStep, keys: Sequence[Item]) -> Orphans
 
 
 def today(cursor: Cursor, run: int, step: PlannedStep, was: Definitions, noted: Notes) -> Orphans:
-    """Count the rows that a step of a run moved or left, as it `noted`, and that have no parent at present."""
+    """Count the rows that a step of a run moved or left, as it `noted`, and that have no parent at present.
+
+    Rows that went together with rows that they may reference are not counted: these come back with them.
+    """
+    keys = [key for key in _keys(cursor, step, was) if key.id in noted.orphans]
     if step.lets_go:
-        return _staying(cursor, step, [key for key in _keys(cursor, step, was) if key.id in noted.orphans])
-    return count(cursor, compose(cursor, step, was, noted.columns), run=Literal(run))
+        return _staying(cursor, step, keys)
+    apart = () if step.effect.jointly else [key for key in keys if key.detail["target"] != key.of]
+    names = {number: name for name, number in noted.columns.items()}
+    return count(cursor, _over(cursor, step, apart, names), run=Literal(run))
 
 
 def _over(
