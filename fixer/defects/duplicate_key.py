@@ -27,7 +27,7 @@ from fixer.repair.numbers import new_numbers
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
 from fixer.repair.quarantine.faults import faults, following, with_own
-from fixer.repair.quarantine.repeats import of_its_own, repeats, stored_first
+from fixer.repair.quarantine.repeats import of_its_own, repeats, rivals_of, stored_first
 from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
@@ -67,12 +67,12 @@ def _sound_first(mover: Mover, table: Table, key: Index) -> Rivals:
     wanted = mover.contract.tables[table.name]
     own = [*faults(mover, table.name)]
     wrong = with_own(mover, table.name, [*own, *repeats(None, table, wanted, with_own(mover, table.name, own))])
-    rivals, rows, last = _rivals(table, key), SQL("{} AS t").format(q.name(table.name)), [each for each, _ in wrong]
-    losers = q.among(q.rivals(rows, table, key.columns, last), SQL("t.pgmend_rival > 1"))
+    rivals, last = _rivals(table, key), [condition for condition, _ in wrong]
+    losers = q.among(rivals_of(table, key, last), SQL("t.pgmend_rival > 1"))
     below = following(mover, table.name, losers)
     if not (last or below):
         return rivals
-    source = q.rivals(rows, table, key.columns, last, below)
+    source = rivals_of(table, key, last, below)
     told = of_its_own(wrong, stored_first(key, sound=True))
     return replace(rivals, source=source, search=None, kind="", told=told)
 

@@ -235,21 +235,8 @@ def among(source: Composable, condition: Composable) -> Composed:
     )
 
 
-def late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
-    """Return what sorts rows from `repeating` or `copies` so that those that fulfil a condition come last.
-
-    Those that fulfil one of the first of the `tiers` come after all others, then those of the second.
-    """
-    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
-    return [there.format(rows, any_of(SQL("({})").format(each) for each in tier)) for tier in tiers if tier]
-
-
-def rivals(rows: Composable, table: Table, keys: Sequence[str], *last: Sequence[Composable]) -> Composed:
-    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`).
-
-    Rows that fulfil one of the conditions `last` come after the others of their key, tier by tier (see `late`).
-    """
-    order = [SQL("t.pgmend_copy > 1"), *sorting] if (sorting := late(rows, last)) else []
+def rivals(rows: Composable, table: Table, keys: Sequence[str], order: Iterable[Composable] = ()) -> Composed:
+    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`), the keeper first."""
     return SQL(
         "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
         " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fixer.model.expression import canonical
 from fixer.model.table import Index, Table
@@ -27,7 +27,7 @@ def is_proved(key: Index, table: Table) -> bool:
 def numbered(rows: Composable, key: Index, table: Table, wanted: Table, *last: Sequence[Composable]) -> Composed:
     """Return the rows that share values with others, numbered within each group; identical copies count once.
 
-    Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `q.late`).
+    Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `_late`).
     """
     identity = _identity(table, wanted)
     signs = q.equalities(table, key.columns)
@@ -35,11 +35,20 @@ def numbered(rows: Composable, key: Index, table: Table, wanted: Table, *last: S
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
-    by = [*q.late(rows, last), *(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")]
+    by = [*_late(rows, last), *(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")]
     return SQL(
         "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_repeat,"
         " first_value(t.pgmend_place) OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_first FROM {rows}) AS t"
     ).format(keys=q.columns(key.columns), order=SQL(", ").join(by), rows=repeating)
+
+
+def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
+    """Return what sorts rows with their places so that those that fulfil a condition come last.
+
+    Those that fulfil one of the first of the `tiers` come after all others, then those of the second.
+    """
+    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
+    return [there.format(rows, q.any_of(SQL("({})").format(each) for each in tier)) for tier in tiers if tier]
 
 
 def _identity(table: Table, wanted: Table) -> tuple[str, ...]:
@@ -69,10 +78,19 @@ def of_key(table: Table, wanted: Table, last: Sequence[Fault]) -> list[Fault]:
         return []
     if any(wanted.columns[c].generates or table.columns[c].mapped for c in key.columns):
         return []
-    rows = SQL("{} AS t").format(q.name(table.name))
-    rivals = q.rivals(rows, table, key.columns, [condition for condition, _ in last])
+    rivals = rivals_of(table, key, [condition for condition, _ in last])
     reason = stored_first(key, sound=False)
     return [(q.among(rivals, SQL("t.pgmend_rival > 1")), Literal(reason))]
+
+
+def rivals_of(table: Table, key: Index, *last: Sequence[Composable]) -> Composed:
+    """Return the rows that share a primary key, numbered within each group; identical copies count once.
+
+    Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `_late`).
+    """
+    rows = SQL("{} AS t").format(q.name(table.name))
+    late = _late(rows, last)
+    return q.rivals(rows, table, key.columns, [SQL("t.pgmend_copy > 1"), *late] if late else ())
 
 
 def stored_first(key: Index, *, sound: bool) -> str:
