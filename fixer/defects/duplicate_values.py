@@ -24,7 +24,7 @@ from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
-from fixer.repair.quarantine.faults import faults, following, with_own
+from fixer.repair.quarantine.faults import faults, following, late, with_own
 from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_its_own, repeats, stays
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
@@ -88,8 +88,9 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
         )
     mover, table, wanted = Mover(actual, contract), actual.tables[name], contract.tables[name]
     own = [*faults(mover, name)]
-    wrong = with_own(mover, name, [*own, *repeats(key, table, wanted, with_own(mover, name, own))])
-    rows, last = SQL("{} AS t").format(q.name(name)), [condition for condition, _ in wrong]
+    own += repeats(key, table, wanted, [condition for condition, _ in own])
+    wrong, last = with_own(mover, name, own), late(mover, name, own)
+    rows = SQL("{} AS t").format(q.name(name))
     losers = q.among(numbered(rows, key, table, wanted, last), SQL("t.pgmend_repeat > 1"))
     source = numbered(rows, key, table, wanted, last, following(mover, name, losers))
     pairs = (q.not_distinct(table, column, "k", "t") for column in key.columns)

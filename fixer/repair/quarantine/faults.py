@@ -16,6 +16,17 @@ from fixer.sql.following import orphaned, reason_under, under, with_descendants
 
 def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
     """Yield why rows of a table will go, other than for what they repeat; `below` are tables that ask on its behalf."""
+    yield from _own(mover, table)
+    for key in _followed(mover, table):
+        around = key.target in (table, *below)
+        if above := [] if around else _leaving(mover, key.target, (table, *below)):
+            gone = q.any_of(SQL("({})").format(condition) for condition in above)
+            staying = SQL("(SELECT t.* FROM {} AS t WHERE ({}) IS NOT TRUE) AS p").format(q.name(key.target), gone)
+            yield orphaned(key, staying), reason_under(key)
+
+
+def _own(mover: Mover, table: QName) -> Iterator[Fault]:
+    """Yield why rows of a table will go, whatever becomes of their parents."""
     wanted, found = mover.contract.tables[table], mover.actual.tables[table]
     for check in wanted.checks:
         there = stands(check, found)
@@ -27,41 +38,46 @@ def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterato
         if open_ and not in_key and mover.contract.value_for(table, column) is None:
             why = f"its {column.name} is NULL, and the contract declares no value for it"
             yield q.is_null(column.name), Literal(why)
-    followed = [key for key in wanted.foreign_keys if _can_follow(mover, key)]
-    for key in followed:
+    for key in _followed(mover, table):
         if not _is_proved(mover, key):
             reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
             yield orphaned(key), Literal(reason)
-    for key in followed:
-        around = key.target in (table, *below)
-        if above := [] if around else _leaving(mover, key.target, (table, *below)):
-            gone = q.any_of(SQL("({})").format(condition) for condition, _ in above)
-            staying = SQL("(SELECT t.* FROM {} AS t WHERE ({}) IS NOT TRUE) AS p").format(q.name(key.target), gone)
-            yield orphaned(key, staying), reason_under(key)
 
 
-def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Fault]:
-    """Return why rows of a parent will go: for faults, or for what they repeat, unless it is a parent's parent."""
-    wrong = with_own(mover, table, faults(mover, table, below))
+def _followed(mover: Mover, table: QName) -> list[ForeignKey]:
+    return [key for key in mover.contract.tables[table].foreign_keys if _can_follow(mover, key)]
+
+
+def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Composable]:
+    """Return the conditions for rows of a parent that will go: for faults, or, unless far up, for what they repeat."""
+    wrong = late(mover, table, faults(mover, table, below))
     if below[1:]:
         return wrong
     found, wanted = mover.actual.tables[table], mover.contract.tables[table]
-    return [*wrong, *of_key(found, wanted, wrong), *repeats(None, found, wanted, wrong)]
+    own = [condition for condition, _ in _own(mover, table)]
+    return [*wrong, *(condition for condition, _ in (*of_key(found, wanted, own), *repeats(None, found, wanted, own)))]
+
+
+def late(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Composable]:
+    """Return the condition for rows with one of these faults, and for those below them within the table, if any."""
+    found = [SQL("({})").format(condition) for condition, _ in own]
+    return [with_descendants(_to_itself(mover, table), q.any_of(found))] if found else []
 
 
 def following(mover: Mover, table: QName, losers: Composable) -> list[Composable]:
-    """Return the conditions for rows that would go because one above them in the table is among the `losers`."""
-    return [condition for condition, _ in with_own(mover, table, [(losers, SQL("''"))])[1:]]
+    """Return the conditions for rows that would go because the one above them in the table is among the `losers`."""
+    return [under(key, losers) for key in _to_itself(mover, table)]
+
+
+def _to_itself(mover: Mover, table: QName) -> list[ForeignKey]:
+    return [key for key in _followed(mover, table) if key.target == table]
 
 
 def with_own(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Fault]:
     """Return these faults, and that of rows below such ones within the table."""
     found = [*own]
-    keys = [key for key in mover.contract.tables[table].foreign_keys if key.target == table and _can_follow(mover, key)]
-    if not (keys and found):
-        return [*found]
-    whole = with_descendants(keys, q.any_of(condition for condition, _ in found))
-    return [*found, *((q.all_of([whole, under(key, whole)]), reason_under(key)) for key in keys)]
+    whole = late(mover, table, found)
+    return [*found, *((under(key, each), reason_under(key)) for key in _to_itself(mover, table) for each in whole)]
 
 
 def _can_follow(mover: Mover, key: ForeignKey) -> bool:

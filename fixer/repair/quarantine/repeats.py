@@ -37,8 +37,8 @@ def numbered(rows: Composable, key: Index, table: Table, wanted: Table, *last: S
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
     by = [*_late(rows, last), *(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")]
     return SQL(
-        "(SELECT t.*, row_number() OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_repeat,"
-        " first_value(t.pgmend_place) OVER (PARTITION BY {keys} ORDER BY {order}) AS pgmend_first FROM {rows}) AS t"
+        "(SELECT t.*, row_number() OVER alike AS pgmend_repeat, first_value(t.pgmend_place) OVER alike AS pgmend_first"
+        " FROM {rows} WINDOW alike AS (PARTITION BY {keys} ORDER BY {order})) AS t"
     ).format(keys=q.columns(key.columns), order=SQL(", ").join(by), rows=repeating)
 
 
@@ -56,12 +56,8 @@ def _identity(table: Table, wanted: Table) -> tuple[str, ...]:
     return tuple(column for column in primary if column in table.columns)
 
 
-def repeats(key: Index | None, table: Table, wanted: Table, last: Sequence[Fault]) -> list[Fault]:
-    """Return why rows go that repeat others in a unique of the table other than `key`; those with a fault go first."""
-    return [*_repeats(key, table, wanted, [condition for condition, _ in last])]
-
-
-def _repeats(key: Index | None, table: Table, wanted: Table, last: Sequence[Composable]) -> Iterator[Fault]:
+def repeats(key: Index | None, table: Table, wanted: Table, last: Sequence[Composable]) -> Iterator[Fault]:
+    """Yield why rows go that repeat others in a unique of the table other than `key`; those of `last` go first."""
     rows = SQL("{} AS t").format(q.name(table.name))
     for other in wanted.indexes:
         special = other.primary or not other.unique or is_special(other) or is_proved(other, table)
@@ -71,14 +67,14 @@ def _repeats(key: Index | None, table: Table, wanted: Table, last: Sequence[Comp
             yield q.among(numbered(rows, other, table, wanted, last), SQL("t.pgmend_repeat > 1")), Literal(reason)
 
 
-def of_key(table: Table, wanted: Table, last: Sequence[Fault]) -> list[Fault]:
-    """Return why rows go that share a primary key with others, if nothing numbers it; those with a fault go first."""
+def of_key(table: Table, wanted: Table, last: Sequence[Composable]) -> list[Fault]:
+    """Return why rows go that share a primary key with others, if nothing numbers it; those of `last` go first."""
     key = wanted.primary_key
     if not key or not set(key.columns) <= table.columns.keys() or table.has_key_on(key.columns):
         return []
     if any(wanted.columns[c].generates or table.columns[c].mapped for c in key.columns):
         return []
-    rivals = rivals_of(table, key, [condition for condition, _ in last])
+    rivals = rivals_of(table, key, last)
     reason = stored_first(key, sound=False)
     return [(q.among(rivals, SQL("t.pgmend_rival > 1")), Literal(reason))]
 
