@@ -16,7 +16,7 @@ from fixer.sql.following import orphaned, reason_under, under, with_descendants
 
 def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
     """Yield why rows of a table will go, other than for what they repeat; `below` are tables that ask on its behalf."""
-    yield from _own(mover, table)
+    yield from own_faults(mover, table)
     for key in _followed(mover, table):
         around = key.target in (table, *below)
         if above := [] if around else _leaving(mover, key.target, (table, *below)):
@@ -25,8 +25,17 @@ def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterato
             yield orphaned(key, staying), reason_under(key)
 
 
-def _own(mover: Mover, table: QName) -> Iterator[Fault]:
+def own_faults(mover: Mover, table: QName) -> Iterator[Fault]:
     """Yield why rows of a table will go, whatever becomes of their parents."""
+    yield from _in_themselves(mover, table)
+    for key in _followed(mover, table):
+        if not _is_proved(mover, key):
+            reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
+            yield orphaned(key), Literal(reason)
+
+
+def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
+    """Yield why rows of a table will go for what their cells hold."""
     wanted, found = mover.contract.tables[table], mover.actual.tables[table]
     for check in wanted.checks:
         there = stands(check, found)
@@ -38,10 +47,6 @@ def _own(mover: Mover, table: QName) -> Iterator[Fault]:
         if open_ and not in_key and mover.contract.value_for(table, column) is None:
             why = f"its {column.name} is NULL, and the contract declares no value for it"
             yield q.is_null(column.name), Literal(why)
-    for key in _followed(mover, table):
-        if not _is_proved(mover, key):
-            reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
-            yield orphaned(key), Literal(reason)
 
 
 def _followed(mover: Mover, table: QName) -> list[ForeignKey]:
@@ -54,7 +59,7 @@ def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Compo
     if below[1:]:
         return wrong
     found, wanted = mover.actual.tables[table], mover.contract.tables[table]
-    own = [condition for condition, _ in _own(mover, table)]
+    own = [condition for condition, _ in _in_themselves(mover, table)]  # no more, or it grows with every level
     return [*wrong, *(condition for condition, _ in (*of_key(found, wanted, own), *repeats(None, found, wanted, own)))]
 
 
