@@ -11,7 +11,7 @@ from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.repeats import Fault, of_key, repeats
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import orphaned, reason_under, under, with_descendants
+from fixer.sql.following import orphaned, reason_under, with_descendants
 
 
 def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
@@ -21,8 +21,7 @@ def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterato
         around = key.target in (table, *below)
         if above := [] if around else _leaving(mover, key.target, (table, *below)):
             gone = q.any_of(SQL("({})").format(condition) for condition in above)
-            staying = SQL("(SELECT t.* FROM {} AS t WHERE ({}) IS NOT TRUE) AS p").format(q.name(key.target), gone)
-            yield orphaned(key, staying), reason_under(key)
+            yield orphaned(key, _staying(key, gone)), reason_under(key)
 
 
 def own_faults(mover: Mover, table: QName) -> Iterator[Fault]:
@@ -64,14 +63,24 @@ def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Compo
 
 
 def late(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Composable]:
-    """Return the condition for rows with one of these faults, and for those below them within the table, if any."""
+    """Return the conditions for rows with one of these faults, and for those below them within the table, if any."""
     found = [SQL("({})").format(condition) for condition, _ in own]
-    return [with_descendants(_to_itself(mover, table), q.any_of(found))] if found else []
+    if not found:
+        return []
+    keys, apart = _to_itself(mover, table), mover.actual.tables[table].tells_apart
+    proved = [key for key in keys if apart(key.target_columns)]
+    whole = with_descendants(proved, q.any_of(found))
+    return [whole, *(orphaned(key, _staying(key, whole)) for key in keys if key not in proved)]
 
 
 def following(mover: Mover, table: QName, losers: Composable) -> list[Composable]:
     """Return the conditions for rows that would go because the one above them in the table is among the `losers`."""
-    return [under(key, losers) for key in _to_itself(mover, table)]
+    return [orphaned(key, _staying(key, losers)) for key in _to_itself(mover, table)]
+
+
+def _staying(key: ForeignKey, gone: Composable) -> Composable:
+    """Return a FROM item `p`: the rows of the target of a foreign key that are not `gone`."""
+    return SQL("(SELECT t.* FROM {} AS t WHERE ({}) IS NOT TRUE) AS p").format(q.name(key.target), gone)
 
 
 def _to_itself(mover: Mover, table: QName) -> list[ForeignKey]:
@@ -81,8 +90,8 @@ def _to_itself(mover: Mover, table: QName) -> list[ForeignKey]:
 def with_own(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Fault]:
     """Return these faults, and that of rows below such ones within the table."""
     found = [*own]
-    whole = late(mover, table, found)
-    return [*found, *((under(key, each), reason_under(key)) for key in _to_itself(mover, table) for each in whole)]
+    keys, whole = _to_itself(mover, table), late(mover, table, found)[:1]
+    return [*found, *((orphaned(key, _staying(key, each)), reason_under(key)) for key in keys for each in whole)]
 
 
 def _can_follow(mover: Mover, key: ForeignKey) -> bool:
