@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.compare.bounds import bounded
 from fixer.compare.sessions import Session, together
 from fixer.connect.failures import told
 from fixer.model.finding import Finding
@@ -61,10 +62,13 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
         log.info("the rows that follow others cannot be counted: %s", told(error))
         return replace(comparison, uncounted=told(error))
     found = {_same(step): rows.get(number, 0) for number, step in enumerate(ordered)}
+    known = {number: rows.get(number, 0) for number in range(len(ordered))}
+    others = [step for step in _steps(comparison) if step.repeats and step.expects is None]
+    bounds = {_same(ordered[place]) for place in bounded([*ordered, *others], known) if place < len(ordered)}
     return replace(
         comparison,
-        findings=tuple(_announced(finding, found, barred) for finding in comparison.findings),
-        consequences=tuple(_announced(finding, found, barred) for finding in comparison.consequences),
+        findings=tuple(_announced(finding, found, barred, bounds) for finding in comparison.findings),
+        consequences=tuple(_announced(finding, found, barred, bounds) for finding in comparison.consequences),
     )
 
 
@@ -123,9 +127,12 @@ def _is_settled(table: Table, wanted: Table, column: str) -> bool:
 
 
 def _expecting(comparison: Comparison) -> Iterator[Step]:
+    return (step for step in _steps(comparison) if step.expects is not None)
+
+
+def _steps(comparison: Comparison) -> Iterator[Step]:
     for finding in (*comparison.findings, *comparison.consequences):
-        steps = () if finding.left_out else finding.repair.steps
-        yield from (step for step in steps if step.expects is not None)
+        yield from () if finding.left_out else finding.repair.steps
 
 
 def _overlap(steps: Iterable[Step]) -> bool:
@@ -192,12 +199,17 @@ def _with(statement: Composable, today: _Today, *, early: bool) -> Composable:
     return today[early].get(repr(statement), statement)
 
 
-def _announced(finding: Finding, found: Mapping[_Same, int], barred: Mapping[_Same, str]) -> Finding:
+def _announced(
+    finding: Finding, found: Mapping[_Same, int], barred: Mapping[_Same, str], bounds: Collection[_Same]
+) -> Finding:
     if why := next((barred[_same(step)] for step in finding.repair.steps if _same(step) in barred), ""):
         return finding if finding.left_out else replace(finding, repair=refuse(why))
 
     def told_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        return tuple(announcing(step, found[_same(step)]) if _same(step) in found else step for step in steps)
+        known = ((step, _same(step)) for step in steps)
+        return tuple(
+            announcing(step, found[same], at_most=same in bounds) if same in found else step for step, same in known
+        )
 
     repair = finding.repair
     return replace(finding, repair=replace(repair, steps=told_of(repair.steps), online=told_of(repair.online)))

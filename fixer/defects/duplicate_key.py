@@ -3,12 +3,14 @@
 Costs: the primary key cannot be added, and a reference may mean any of these rows.
 Cure: the row that is stored first (by ctid) keeps the key and the references to it; the others get new numbers, or a
 UUID where the contract's default makes one. If nothing makes new keys, the others go to quarantine; rows that reference
-them by another key are treated like orphans (see orphan-rows).
+them by another key are treated like orphans (see orphan-rows). Then a row that goes for another fault, such as an
+orphan, is not the one that stays if another can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -29,6 +31,8 @@ from fixer.model.table import Index, Table
 from fixer.repair.numbers import own_value
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
+from fixer.repair.quarantine.faults import faults, following, late, own_faults, with_own
+from fixer.repair.quarantine.repeats import of_its_own, repeats, rivals_of, stored_first
 from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
@@ -78,6 +82,22 @@ def _made(wanted: Table, key: Index) -> dict[str, Composable]:
     return {}
 
 
+def _sound_first(mover: Mover, table: Table, key: Index) -> Rivals:
+    """Return the rivals of which one without another fault stays, where one has none."""
+    wanted = mover.contract.tables[table.name]
+    first = [condition for condition, _ in own_faults(mover, table.name)]
+    own = [*faults(mover, table.name), *repeats(None, table, wanted, first)]
+    wrong, last = with_own(mover, table.name, own), late(mover, table.name, own)
+    rivals = _rivals(table, key)
+    losers = q.among(rivals_of(table, key, last), SQL("t.pgmend_rival > 1"))
+    below = following(mover, table.name, losers)
+    if not (last or below):
+        return rivals
+    source = rivals_of(table, key, last, below)
+    told = of_its_own(wrong, stored_first(key, sound=True))
+    return replace(rivals, source=source, search=None, kind="", told=told)
+
+
 def _rivals(table: Table, key: Index) -> Rivals:
     rows = SQL("{} AS t").format(q.name(table.name))
     return Rivals(
@@ -92,9 +112,9 @@ def _rivals(table: Table, key: Index) -> Rivals:
 
 def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
     """Yield the steps that move the rows, after those for rows that reference them by another key."""
-    rivals, columns = _rivals(table, finding.about.wanted), ", ".join(finding.about.wanted.columns)
-    reason = f"the row that is stored first has its ({columns}), and stays"
     mover = Mover(actual.with_table(table), contract)
+    rivals = _sound_first(mover, table, finding.about.wanted)
+    reason = stored_first(finding.about.wanted, sound=rivals.told is not None)
     return mover.quarantine(
         Phase.KEYS,
         table.name,

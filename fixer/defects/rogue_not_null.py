@@ -114,7 +114,7 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(column))
     step = alter(Phase.DEFAULTS, name, f"let {name.name}.{column} be NULL in new rows", action)
     if key and column in key.columns:  # online, once another key has replaced it
-        return Repair.of([step.online_as((replace(step, phase=Phase.REPLACED),))])
+        return Repair.of([step.online_as((replace(step, phase=Phase.OLD_KEYS),))])
     if column == table.legacy_key:  # online, after the rename to this name
         return Repair.of([step.online_as((replace(step, phase=Phase.KEYS),))])
     return Repair.of([step])

@@ -50,6 +50,11 @@ class PlannedStep:
     shape: Shape[str] = field(default_factory=Shape)
     batches: Batches[str] = field(default_factory=Batches)
 
+    @property
+    def lets_go(self) -> bool:
+        """Whether it lets go of a foreign key under which orphans may stay."""
+        return bool(self.shape.orphans_by) and not (self.effect.moves or self.shape.restores)
+
 
 @dataclass(frozen=True)
 class Published:

@@ -50,6 +50,7 @@ class Phase(IntEnum):
     KEY_COLUMNS = 83  # online: set NOT NULL on the proved columns
     KEYS_PROMOTED = 84  # online: turn an index into the key
     DEFAULTS = 85  # set defaults, and drop unwanted NOT NULLs
+    OLD_KEYS = 86  # online: let columns of a key that another has replaced be NULL, which default rows may need
     DEFAULT_ROWS = 90
     GUARDS = 92  # online: add foreign keys that bind new rows only
     ORPHANS = 95  # quarantine, adopt or empty rows whose parent is gone
@@ -147,7 +148,7 @@ class Shape(Generic[S]):
     restores: tuple[str, ...] = ()  # columns that undo restores from images in the journal
     respells: tuple[str, ...] = ()  # columns whose old spelling is kept, for undo to restore after the type
     known_by: tuple[str, ...] = ()  # columns that identify the rows of its images; empty: the whole row does
-    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it changes
+    orphans_by: tuple[str, ...] = ()  # the columns of the foreign key whose orphans it changes, or lets stay
     added: tuple[Added[S], ...] = ()  # columns that undo drops
     reverts: tuple[Reversal[S], ...] = ()  # columns whose types undo restores
 
@@ -196,6 +197,8 @@ class Step:
     room: Room | None = None
     expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
     follows: bool = False  # whether that includes rows that go after others
+    repeats: bool = False  # whether it settles rows that share values, of which one stays as it is
+    after: tuple[QName, ...] = ()  # the tables whose rows its own go after
     closed: Composable | None = None  # the SELECT whether rows that go reference each other in a circle
     fills: tuple[Fill, ...] = ()  # online: columns that it fills; steps of the same table can be merged
 

@@ -54,6 +54,8 @@ class Going:
     told: Composable | None = None  # the reason that is kept with each row, if it differs from row to row
     expects: Composable | None = None  # the condition that they fulfil before anything moves, if it is another
     follows: bool = False  # whether some of them go only after others of the table
+    repeats: bool = False  # whether they go because another row, which stays, has the same values
+    after: tuple[QName, ...] = ()  # the tables whose rows they go after
 
     @property
     def expected(self) -> Composable:
@@ -187,6 +189,7 @@ def rewrite(
         hazard=hazard,
         effect=Effect(rows=rows, changes=tuple(assignments)),
         shape=Shape(restores=tuple(assignments), known_by=known_by),
+        repeats=rivals is not None,
     )
 
     made = [each.made + SQL(";\n") for each in _own(assignments.values())]
@@ -238,9 +241,11 @@ def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...
     return ()
 
 
-def announcing(step: Step, rows: int) -> Step:
-    """Return the step with the number of rows that it will write, also in its title."""
-    title = step.title.replace(f"{counted(step.effect.rows)} of", f"{counted(rows)} of", 1)
+def announcing(step: Step, rows: int, *, at_most: bool = False) -> Step:
+    """Return the step with the number of rows that it will write, or the highest number, also in its title."""
+    said = f"{counted(step.effect.rows)} of"
+    told = f"at most {counted(rows)} of" if at_most and rows else f"{counted(rows)} of"
+    title = step.title.replace(f"at most {said}" if f"at most {said}" in step.title and not rows else said, told, 1)
     return replace(step, title=title, effect=replace(step.effect, rows=rows))
 
 

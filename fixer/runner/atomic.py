@@ -135,6 +135,7 @@ def _steps(
         started = time.monotonic()
         try:
             cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
+            stay = parentless.staying(cursor, step, was)
             rows = _execute(cursor, step, searches)
             searches.forget(step)
         except psycopg2.Error as error:
@@ -149,7 +150,7 @@ def _steps(
         if step.effect.inserts:
             inserted[step.table] += rows
         orphans = parentless.count(cursor, parentless.compose(cursor, step, was))
-        writing.enter_step(cursor, number, step, rows, orphans=orphans)
+        writing.enter_step(cursor, number, step, rows, orphans={**stay, **orphans})
     return inserted
 
 

@@ -71,3 +71,8 @@ def drop_foreign_key(key: ForeignKey, reason: str, *, hazard: Hazard | None = No
     """Return the step that drops a foreign key; it locks both its tables."""
     step = drop_constraint(key.table, key.name, f"drop the foreign key {key.name} ({reason})", hazard=hazard)
     return replace(step, phase=Phase.UNLINK, touches=(key.target,))
+
+
+def letting_go(step: Step, key: ForeignKey) -> Step:
+    """Return the step that drops a foreign key, marked as one after which its orphans may stay."""
+    return replace(step, shape=replace(step.shape, orphans_by=key.columns))

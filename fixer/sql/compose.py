@@ -235,13 +235,17 @@ def among(source: Composable, condition: Composable) -> Composed:
     )
 
 
-def rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
-    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`)."""
+def rivals(rows: Composable, table: Table, keys: Sequence[str], order: Iterable[Composable] = ()) -> Composed:
+    """Return `copies`, with the differing rows that share a key numbered too (`pgmend_rival`), the keeper first."""
     return SQL(
         "(SELECT t.*, CASE WHEN t.pgmend_copy = 1 THEN row_number() OVER rivals END AS pgmend_rival,"
         " first_value(t.pgmend_place) OVER rivals AS pgmend_keeper"
-        " FROM {copies} WINDOW rivals AS (PARTITION BY {keys} ORDER BY t.pgmend_part, t.pgmend_place)) AS t"
-    ).format(keys=columns(keys), copies=copies(rows, table, keys))
+        " FROM {copies} WINDOW rivals AS (PARTITION BY {keys} ORDER BY {order})) AS t"
+    ).format(
+        keys=columns(keys),
+        copies=copies(rows, table, keys),
+        order=SQL(", ").join([*order, SQL("t.pgmend_part, t.pgmend_place")]),
+    )
 
 
 # For each row that `rivals` numbers: its place, the place of the row that stays, and its kind.

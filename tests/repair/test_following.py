@@ -279,3 +279,65 @@ def test_a_special_unique_is_added_where_nothing_repeats(database: Database) -> 
     )
 
     assert fixer.apply(resolve(database.dsn), LOWER).ok
+
+
+KEEPERS = MetaData()
+Table("shop", KEEPERS, Column("id", Integer, primary_key=True, autoincrement=False), Column("name", Text, unique=True))
+Table(
+    "sta.ll%",
+    KEEPERS,
+    Column("co de", Text, primary_key=True),
+    Column("shop_id", ForeignKey("shop.id"), nullable=False),
+    Column("word", Text, unique=True),
+)
+_STALL = KEEPERS.tables["sta.ll%"]
+Table("good", KEEPERS, Column("id", Integer, primary_key=True), Column("stall", ForeignKey(_STALL.c["co de"])))
+Table("tree", KEEPERS, Column("id", Integer, primary_key=True, autoincrement=False), Column("u", Integer, unique=True),
+      Column("up", ForeignKey("tree.id")))  # fmt: skip
+REPEATED = """
+CREATE TABLE shop (id integer PRIMARY KEY, name text); INSERT INTO shop VALUES (1, 'x'), (2, 'x');
+CREATE TABLE "sta.ll%" ("co de" text, shop_id integer NOT NULL, word text);
+INSERT INTO "sta.ll%" VALUES ('a', 9, 'goes: an orphan'), ('a', 1, 'stays'), ('a', 1, 'goes: a repeat'),
+  ('b', 2, 'goes: its shop repeats'), ('b', 1, 'stays too'), ('c', 2, 'w'), ('d', 1, 'w');
+CREATE TABLE good (id serial PRIMARY KEY, stall text);
+INSERT INTO good (stall) VALUES ('a'), ('b'), ('c'), ('d'), (NULL);
+CREATE TABLE tree (id integer PRIMARY KEY, u integer, up integer REFERENCES tree);
+INSERT INTO tree VALUES (2, 3, NULL), (6, 4, 2), (5, 4, 6), (11, 4, NULL);
+"""
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_of_rows_that_repeat_one_stays_that_does_not_go_after_its_parent(database: Database, mode: str) -> None:
+    database.run(REPEATED)
+    before = all_of(database)
+    run = fixer.apply(resolve(database.dsn), KEEPERS, mode=mode, allow_hazards="all")
+
+    kept = [("a", 1, "stays"), ("b", 1, "stays too"), ("d", 1, "w")]
+    assert database.run('SELECT * FROM "sta.ll%" ORDER BY 1') == kept
+    assert database.run("SELECT stall FROM good ORDER BY id") == [("a",), ("b",), ("d",), (None,)]
+    assert database.run("SELECT id, up FROM tree ORDER BY id") == [(2, None), (6, 2)]
+    fixer.undo(resolve(database.dsn), run.run or 0)
+    assert all_of(database) == before
+
+
+REPEATING = """
+CREATE TABLE shop (id integer PRIMARY KEY, name text); INSERT INTO shop VALUES (1, 'x');
+CREATE TABLE "sta.ll%" ("co de" text, shop_id integer NOT NULL, word text);
+INSERT INTO "sta.ll%" VALUES ('a', 1, 'u'), ('a', 1, 'v'), ('b', 1, 'v'), ('c', 1, NULL);
+CREATE TABLE good (id serial PRIMARY KEY, stall text); INSERT INTO good (stall) VALUES ('a'), ('b'), ('z');
+CREATE TABLE tree (id integer PRIMARY KEY, u integer, up integer);
+"""
+
+
+def test_where_rivals_may_go_before_the_plan_announces_at_most_so_many(database: Database) -> None:
+    database.run(REPEATING)
+    plan = fixer.plan(resolve(database.dsn), KEEPERS)
+    run = fixer.apply(resolve(database.dsn), KEEPERS, allow_hazards="all")
+
+    titles = [step.title for step in plan.steps if step.effect.moves]
+    assert [" ".join(title.split(" to ")[0].split()[1:]) for title in titles] == [
+        "at most one row of sta.ll%",
+        "at most one row of sta.ll%",
+        "at most 2 rows of good",
+    ]
+    assert moved(run) == {"sta.ll%": 1, "good": 1}

@@ -9,8 +9,8 @@ from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaDa
 
 import fixer
 from fixer.connect.target import resolve
-from fixer.errors import NeedsPermission
-from lab.database import Database, all_of, differences, lent, written
+from fixer.errors import NeedsPermission, UndoRefused
+from lab.database import Database, all_of, differences, lent, role, written
 from lab.laboratory import Laboratory
 
 MODES = pytest.mark.parametrize("mode", ["atomic", "online"])
@@ -174,5 +174,69 @@ def test_old_keys_in_a_key_of_several_columns_are_for_a_person(database: Databas
     before = written(database)
     with pytest.raises(NeedsPermission, match=r"one\.a should be the a of pair, holds its code: it is one of several"):
         repaired(database, OF_TWO, mode)
+
+    assert before == written(database)
+
+
+OF_STRAYS = MetaData()
+Table(
+    "Boss.%",
+    OF_STRAYS,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, unique=True),
+    Column("over", ForeignKey("Boss.%.id", ondelete="SET NULL")),
+    info={"default_rows": [{"name": "nobody"}]},
+)
+for _name, _info, _deletes in (("dog", {"orphans": "adopt"}, None), ("cat", {}, "SET NULL"), ("cow", {}, None)):
+    _of = ForeignKey("Boss.%.id", ondelete=_deletes)
+    Table(_name, OF_STRAYS, Column("id", Integer, primary_key=True), Column("boss", _of, info=_info))
+Table("ox", OF_STRAYS, Column("id", Integer, primary_key=True), Column("dog_id", ForeignKey("dog.id")))
+Table("org", OF_STRAYS, Column("id", Text, primary_key=True, info={"legacy_keys": ["code"]}), Column("code", Text))
+Table(
+    "seat", OF_STRAYS, Column("id", Integer, primary_key=True), Column("org", ForeignKey("org.id", ondelete="SET NULL"))
+)
+STRAYS = """
+CREATE TABLE "Boss.%" (id text PRIMARY KEY, name text UNIQUE, over text REFERENCES "Boss.%");
+CREATE TABLE dog (id serial PRIMARY KEY, boss text REFERENCES "Boss.%");
+CREATE TABLE cat (id serial PRIMARY KEY, boss text REFERENCES "Boss.%");
+CREATE TABLE cow (id serial PRIMARY KEY, boss text REFERENCES "Boss.%" ON DELETE CASCADE);
+CREATE TABLE old (id integer PRIMARY KEY); CREATE TABLE ox (id serial PRIMARY KEY, dog_id integer REFERENCES old);
+CREATE TABLE org (id text PRIMARY KEY, code text UNIQUE);
+CREATE TABLE seat (id serial PRIMARY KEY, org text REFERENCES org (code));
+SET session_replication_role = replica;
+INSERT INTO "Boss.%" VALUES ('a', 'A', NULL), ('b', 'B', 'zz'); INSERT INTO dog (boss) VALUES ('a'), ('x'), ('y');
+INSERT INTO cat (boss) VALUES ('x'), ('b'), (NULL), ('x'); INSERT INTO cow (boss) VALUES ('a'), ('x');
+INSERT INTO ox (dog_id) VALUES (1), (2); INSERT INTO org VALUES ('one', '1');
+INSERT INTO seat (org) VALUES ('1'), ('9');
+"""
+OWNED = "; ".join(
+    f"ALTER TABLE {name} OWNER TO {{}}" for name in ('"Boss.%"', "dog", "cat", "cow", "ox", "org", "seat", "old")
+)
+
+
+@MODES
+def test_what_pointed_at_nothing_under_a_valid_key_comes_back_at_undo(database: Database, mode: str) -> None:
+    database.run(STRAYS)
+    grants = (f"GRANT CREATE ON DATABASE {database.name} TO {{}}; GRANT CREATE ON SCHEMA public TO {{}}", OWNED)
+    with role(database, *grants) as owner:
+        before = all_of(database)
+        run = fixer.apply(resolve(database.seen_by(owner)), OF_STRAYS, mode=mode, allow_hazards="all")
+        assert moved(run) == {"cow": 1}
+        after = all_of(database)
+        with pytest.raises(UndoRefused, match=r"Only a superuser can take run 1 back: the .* pointed at no row of"):
+            fixer.undo(resolve(database.seen_by(owner)), run.run or 0)
+        assert differences(after, database) == []
+        fixer.undo(resolve(database.dsn), run.run or 0)
+        assert differences(before, database) == []
+
+
+@MODES
+def test_a_parent_that_went_since_is_no_orphan_that_stood(database: Database, mode: str) -> None:
+    database.run(STRAYS)
+    run = repaired(database, OF_STRAYS, mode)
+    database.run("DELETE FROM \"Boss.%\" WHERE name = 'B'")
+    before = written(database)
+    with pytest.raises(UndoRefused, match=r"go back to public\.cat would point at nothing: their rows of .* are gone"):
+        fixer.undo(resolve(database.dsn), run.run or 0)
 
     assert before == written(database)

@@ -18,7 +18,7 @@ from fixer.repair.constraints import references
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.alter import alter, drop_foreign_key
+from fixer.sql.alter import alter, drop_foreign_key, letting_go
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import family
 
@@ -97,9 +97,10 @@ def exchange(wanted: ForeignKey, unwanted: tuple[ForeignKey, ...], why: str, act
         lightly = _in_their_place(_name(wanted, without), wanted, unwanted, actual, add.title)
     for key in unwanted:
         drop = drop_foreign_key(key, why, hazard=Hazard.REPLACES_CONSTRAINT)
+        drop = drop if key.points_as(wanted) else letting_go(drop, key)
         yield drop.online_as(() if lightly else None)
     if lightly and not at_once:
-        lightly += tuple(references.replaced(unwanted, beside, _name(wanted, without)))
+        lightly += tuple(references.replaced(unwanted, beside, _name(wanted, without), wanted))
     yield add.online_as(lightly)
 
 

@@ -11,7 +11,7 @@ from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints import online
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.alter import alter
+from fixer.sql.alter import alter, letting_go
 from fixer.sql.compose import SQL, Identifier
 
 
@@ -37,15 +37,15 @@ def proved(table: QName, constraint: str, target: QName, title: str, rows: int) 
     return replace(step, effect=replace(step.effect, rows=rows))
 
 
-def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]:
-    """Yield the steps that drop the foreign keys that a new one replaced, and give it the wanted name."""
+def replaced(old: Iterable[ForeignKey], beside: str, name: str, wanted: ForeignKey) -> Iterator[Step]:
+    """Yield the steps that drop the foreign keys that one `beside` them replaced, and give it the wanted name."""
     for each in old:
         drop = SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(q.name(each.table), Identifier(each.name))
         title = f"drop the foreign key {each.name}, which another has replaced"
-        if each.name == wanted != new:
+        if each.name == name != beside:
             rename = SQL(";\nALTER TABLE {} RENAME CONSTRAINT {} TO {}")
-            drop += rename.format(q.name(each.table), Identifier(new), Identifier(wanted))
-        yield Step(
+            drop += rename.format(q.name(each.table), Identifier(beside), Identifier(name))
+        step = Step(
             Phase.REPLACED,
             each.table,
             title,
@@ -53,3 +53,4 @@ def replaced(old: Iterable[ForeignKey], new: str, wanted: str) -> Iterator[Step]
             hazard=Hazard.REPLACES_CONSTRAINT,
             touches=(each.target,),
         )
+        yield step if each.points_as(wanted) else letting_go(step, each)

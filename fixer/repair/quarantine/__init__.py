@@ -46,7 +46,9 @@ class Mover:
         come later, before it is added. If keys of several tables form a circle, their rows go together.
         """
         told = rivals.told if rivals else None
-        return self._leave(phase, table, Going(condition, reason, rows, rivals, told=told), kept)
+        return self._leave(
+            phase, table, Going(condition, reason, rows, rivals, told=told, repeats=rivals is not None), kept
+        )
 
     def _leave(self, phase: Phase, table: QName, going: Going, kept: tuple[str, ...] = ()) -> Iterator[Part]:
         """Yield what `quarantine` yields."""
@@ -125,7 +127,8 @@ class Mover:
         reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
         condition, find = self._orphaned(key), self._parentless(key)
         expects = expected(key, condition, after_those, self.actual, self.contract)
-        going = Going(condition, reason, rows, find=find, expects=expects)
+        after = () if after_those is None else (key.target,)
+        going = Going(condition, reason, rows, find=find, expects=expects, after=after)
         for part in self._settle(Phase.ORPHANS, key, going):
             step = part.atomic
             own = step.table in self.actual.wholes(key.table) and (
@@ -210,7 +213,7 @@ class Mover:
             find=going.find,
             reason=f"{deed} {columns}: {going.reason}",
         )
-        return replace(step, expects=going.expected)
+        return replace(step, expects=going.expected, after=going.after)
 
     def policy(self, key: ForeignKey) -> str:
         """Return the policy for orphans under a foreign key: quarantine, adopt or null."""

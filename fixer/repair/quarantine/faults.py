@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from fixer.model.table import ForeignKey, QName
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.foreign_keys import best, retyped_in
 from fixer.repair.quarantine import Mover
+from fixer.repair.quarantine.repeats import Fault, of_key, repeats
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.following import orphaned, reason_under, under, with_descendants
-
-Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
+from fixer.sql.following import orphaned, reason_under, with_descendants
 
 
 def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
     """Yield why rows of a table will go, other than for what they repeat; `below` are tables that ask on its behalf."""
+    yield from own_faults(mover, table)
+    for key in _followed(mover, table):
+        around = key.target in (table, *below)
+        if above := [] if around else _leaving(mover, key.target, (table, *below)):
+            gone = q.any_of(SQL("({})").format(condition) for condition in above)
+            yield orphaned(key, _staying(key, gone)), reason_under(key)
+
+
+def own_faults(mover: Mover, table: QName) -> Iterator[Fault]:
+    """Yield why rows of a table will go, whatever becomes of their parents."""
+    yield from _in_themselves(mover, table)
+    for key in _followed(mover, table):
+        if not _is_proved(mover, key):
+            reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
+            yield orphaned(key), Literal(reason)
+
+
+def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
+    """Yield why rows of a table will go for what their cells hold."""
     wanted, found = mover.contract.tables[table], mover.actual.tables[table]
     for check in wanted.checks:
         there = stands(check, found)
@@ -28,25 +46,52 @@ def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterato
         if open_ and not in_key and mover.contract.value_for(table, column) is None:
             why = f"its {column.name} is NULL, and the contract declares no value for it"
             yield q.is_null(column.name), Literal(why)
-    followed = [key for key in wanted.foreign_keys if _can_follow(mover, key)]
-    for key in followed:
-        if not _is_proved(mover, key):
-            reason = f"its {', '.join(key.columns)} points at no row of {key.target.name}"
-            yield orphaned(key), Literal(reason)
-    for key in followed:
-        around = key.target in (table, *below)
-        above = [] if around else [condition for condition, _ in faults(mover, key.target, (table, *below))]
-        if above:
-            yield under(key, q.any_of(above)), reason_under(key)
 
 
-def with_own(mover: Mover, table: QName, found: Sequence[Fault]) -> list[Fault]:
+def _followed(mover: Mover, table: QName) -> list[ForeignKey]:
+    return [key for key in mover.contract.tables[table].foreign_keys if _can_follow(mover, key)]
+
+
+def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Composable]:
+    """Return the conditions for rows of a parent that will go: for faults, or, unless far up, for what they repeat."""
+    wrong = late(mover, table, faults(mover, table, below))
+    if below[1:]:
+        return wrong
+    found, wanted = mover.actual.tables[table], mover.contract.tables[table]
+    own = [condition for condition, _ in _in_themselves(mover, table)]  # no more, or it grows with every level
+    return [*wrong, *(condition for condition, _ in (*of_key(found, wanted, own), *repeats(None, found, wanted, own)))]
+
+
+def late(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Composable]:
+    """Return the conditions for rows with one of these faults, and for those below them within the table, if any."""
+    found = [SQL("({})").format(condition) for condition, _ in own]
+    if not found:
+        return []
+    keys, apart = _to_itself(mover, table), mover.actual.tables[table].tells_apart
+    proved = [key for key in keys if apart(key.target_columns)]
+    whole = with_descendants(proved, q.any_of(found))
+    return [whole, *(orphaned(key, _staying(key, whole)) for key in keys if key not in proved)]
+
+
+def following(mover: Mover, table: QName, losers: Composable) -> list[Composable]:
+    """Return the conditions for rows that would go because the one above them in the table is among the `losers`."""
+    return [orphaned(key, _staying(key, losers)) for key in _to_itself(mover, table)]
+
+
+def _staying(key: ForeignKey, gone: Composable) -> Composable:
+    """Return a FROM item `p`: the rows of the target of a foreign key that are not `gone`."""
+    return SQL("(SELECT t.* FROM {} AS t WHERE ({}) IS NOT TRUE) AS p").format(q.name(key.target), gone)
+
+
+def _to_itself(mover: Mover, table: QName) -> list[ForeignKey]:
+    return [key for key in _followed(mover, table) if key.target == table]
+
+
+def with_own(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Fault]:
     """Return these faults, and that of rows below such ones within the table."""
-    keys = [key for key in mover.contract.tables[table].foreign_keys if key.target == table and _can_follow(mover, key)]
-    if not (keys and found):
-        return [*found]
-    whole = with_descendants(keys, q.any_of(condition for condition, _ in found))
-    return [*found, *((q.all_of([whole, under(key, whole)]), reason_under(key)) for key in keys)]
+    found = [*own]
+    keys, whole = _to_itself(mover, table), late(mover, table, found)[:1]
+    return [*found, *((orphaned(key, _staying(key, each)), reason_under(key)) for key in keys for each in whole)]
 
 
 def _can_follow(mover: Mover, key: ForeignKey) -> bool:

@@ -24,7 +24,7 @@ def together(going: Going, keys: Sequence[ForeignKey]) -> Going:
         return going
     whole, expects = (with_descendants(keys, each) for each in (going.condition, going.expected))
     told = reason_of(keys, going.condition, going.told or Literal(going.reason), whole)
-    return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
+    return replace(going, condition=whole, rivals=None, find=None, told=told, expects=expects, follows=True)
 
 
 def by_turns(going: Going, turns: Turns, table: QName) -> Going:
@@ -33,17 +33,18 @@ def by_turns(going: Going, turns: Turns, table: QName) -> Going:
     own = [key for key in turns.keys if key.table == table]
     if table == turns.start:
         told = reason_of(own, going.condition, going.told or Literal(going.reason), whole)
-        return Going(whole, going.reason, going.rows, told=told, expects=expects, follows=True)
+        return replace(going, condition=whole, rivals=None, find=None, told=told, expects=expects, follows=True)
     parents = " or ".join(dict.fromkeys(key.target.name for key in own))
     reason = f"its row of {parents} is in quarantine"
-    return Going(whole, reason, told=reason_after(own, whole), expects=expects, follows=True)
+    after = (*going.after, turns.start)
+    return Going(whole, reason, told=reason_after(own, whole), expects=expects, follows=True, after=after)
 
 
 def after(key: ForeignKey, going: Going, *, itself_stays: bool) -> Going:
     """Return the rows that reference by a key those that go; with `itself_stays`, only those that do not go as well."""
     condition, expects = (under(key, each, itself_stays=itself_stays) for each in (going.condition, going.expected))
     reason = f"its row of {key.target.name} is in quarantine"
-    return Going(condition, reason, told=reason_under(key), expects=expects)
+    return Going(condition, reason, told=reason_under(key), expects=expects, after=(*going.after, key.target))
 
 
 def of_part(part: QName, going: Going) -> Going:

@@ -30,6 +30,8 @@ def move(phase: Phase, table: Table, going: Going, guards: Iterable[ForeignKey] 
         effect=Effect(rows=going.rows, moves=True),
         expects=going.expected,
         follows=going.follows,
+        repeats=going.repeats,
+        after=going.after,
     )
 
     def statement(where: Composable) -> Composable:
@@ -75,6 +77,8 @@ def move_jointly(
             effect=Effect(rows=going.rows, moves=True, jointly=True),
             expects=going.expected,
             follows=True,
+            repeats=going.repeats,
+            after=going.after,
             closed=closed if name == last else None,
         )
         yield _alone_at_it(step, actual, going, others[name])

@@ -20,7 +20,7 @@ from fixer.repair.rekeying.texts import Half, Texts
 from fixer.repair.rows import IN_BATCH, counted, identity, places, rewrite
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.alter import alter, drop_foreign_key
+from fixer.sql.alter import alter, drop_foreign_key, letting_go
 from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
 from fixer.sql.types import family
 
@@ -55,7 +55,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
     aside = aside_name(actual.tables[name], column)
     for old in actual.tables[name].foreign_keys:
         if old.columns == key.columns:
-            yield drop_foreign_key(old, "its column is mapped to the new key")
+            yield letting_go(drop_foreign_key(old, "its column is mapped to the new key"), old)
     rename = alter(
         Phase.NAMES,
         name,
@@ -163,6 +163,7 @@ def to_the_last(half: Half, actual: Schema, holding: str) -> Iterator[Step]:
         f"let go of what held {name.name}.{column} in step",
         SQL(";\n").join([sync_triggers.unsynced(name, beside), *drop]),
         touches=tuple({k.target for k in old}),
+        shape=Shape(orphans_by=(half.aside,)),
     )
 
 

@@ -14,7 +14,7 @@ from fixer.repair.quarantine import unreferenced
 from fixer.repair.rekeying.texts import Texts
 from fixer.repair.rows import counted, identity, rewrite
 from fixer.sql import compose as q
-from fixer.sql.alter import drop_foreign_key
+from fixer.sql.alter import drop_foreign_key, letting_go
 from fixer.sql.compose import SQL, Composable, Composed
 
 
@@ -44,7 +44,8 @@ def mapped_in_place(texts: Texts, rows: int, actual: Schema, contract: Contract)
     key, table, column = texts.key, actual.tables[texts.key.table], texts.column
     unreferenced(actual, table.name, [column])
     for old in _over(texts, table):
-        yield drop_foreign_key(old, "its column is mapped to the new key", hazard=Hazard.REPLACES_CONSTRAINT)
+        drop = drop_foreign_key(old, "its column is mapped to the new key", hazard=Hazard.REPLACES_CONSTRAINT)
+        yield letting_go(drop, old)
     new = key.target_columns[0]
     yield rewrite(
         Phase.REFERENCES,

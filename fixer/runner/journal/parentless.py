@@ -1,12 +1,14 @@
-"""Counts rows in quarantine that were orphans before they were moved: undo may bring back as many, and no more.
+"""Counts rows that were orphans under a valid foreign key before the run: undo may bring back as many, and no more.
 
-They are counted in the transaction that moves them: until it ends, nobody can delete the parent of a row that it moves.
+Those that a step moves are counted in its transaction: until it ends, nobody can delete the parent of a row that it
+moves. Those that stay under a foreign key that goes are counted before it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -16,6 +18,7 @@ from fixer.model.table import ForeignKey, QName
 from fixer.repair.rows import quarantine_table
 from fixer.runner.journal import definitions
 from fixer.runner.journal.definitions import Definitions, Item, is_unproved
+from fixer.runner.journal.notes import Notes
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.following import orphaned
@@ -64,25 +67,74 @@ class Question:
 
 def compose(cursor: Cursor, step: PlannedStep, was: Definitions) -> Question:
     """Compose the question for a step, from the foreign keys before the run."""
-    home = definitions.oids(cursor, [step.table]) if step.effect.moves else ()
-    keys = [_called_now(cursor, key) for oid in home for key in forbidding(was, oid)]
+    return _over(cursor, step, _keys(cursor, step, was) if step.effect.moves else ())
+
+
+def _keys(cursor: Cursor, step: PlannedStep, was: Definitions) -> list[Item]:
+    """Return the foreign keys of the table of a step that forbade orphans before the run, by the names of today."""
+    home = definitions.oids(cursor, [step.table])
+    return [_called_now(cursor, key) for oid in home for key in forbidding(was, oid)]
+
+
+def staying(cursor: Cursor, step: PlannedStep, was: Definitions) -> Orphans:
+    """Count the orphans that stay in a table under a foreign key from before the run, if it is the step's to let go."""
+    if not step.lets_go:
+        return {}
+    keys = _keys(cursor, step, was)
+    return _staying(cursor, step, [key for key in keys if set(key.detail["columns"]) == set(step.shape.orphans_by)])
+
+
+def _staying(cursor: Cursor, step: PlannedStep, keys: Sequence[Item]) -> Orphans:
+    question = _over(cursor, step, keys)
+    if not question.keys:
+        return {}
+    cursor.execute(SQL("SELECT {} FROM {} AS t").format(question.counts, q.name(step.table)))
+    return _found(cursor, question)
+
+
+def today(cursor: Cursor, run: int, step: PlannedStep, was: Definitions, noted: Notes) -> Orphans:
+    """Count the rows that a step of a run moved or left, as it `noted`, and that have no parent at present.
+
+    Rows that went together with rows that they may reference are not counted: these come back with them.
+    """
+    keys = [key for key in _keys(cursor, step, was) if key.id in noted.orphans]
+    if step.lets_go:
+        return _staying(cursor, step, keys)
+    apart = () if step.effect.jointly else [key for key in keys if key.detail["target"] != key.of]
+    names = {number: name for name, number in noted.columns.items()}
+    return count(cursor, _over(cursor, step, apart, names), run=Literal(run))
+
+
+def _over(
+    cursor: Cursor, step: PlannedStep, keys: Sequence[Item], kept: Mapping[int, str] = MappingProxyType({})
+) -> Question:
+    """Compose the question for a step and these foreign keys, by the names of today and, by number, those `kept`."""
     if not keys:
         return Question(step, (), SQL(""), SQL(""))
+    home = {key.of for key in keys}
     types = {oid: _types(cursor, oid) for oid in {*home, *(key.detail["target"] for key in keys)}}
     conditions = dict(_conditions(cursor, keys, types))
-    columns = {name: type_ for key in keys for name, type_ in types[key.of].items() if name in key.detail["columns"]}
+    there = {n: name for key in keys for n, name in zip(key.detail["numbers"][0], key.detail["columns"], strict=True)}
+    columns = {
+        name: (kept.get(number, name), types[key.of][name])
+        for key in keys
+        for number, name in there.items()
+        if name in types[key.of]
+    }
     return Question(
         step,
         tuple(conditions),
         SQL(", ").join(SQL("count(*) FILTER (WHERE {})").format(each) for each in conditions.values()),
         SQL(", ").join(
-            SQL("{} AS {}").format(cell(SQL('b."row"'), name, type_), Identifier(name))
-            for name, type_ in columns.items()
+            SQL("{} AS {}").format(cell(SQL('b."row"'), was_called, type_), Identifier(name))
+            for name, (was_called, type_) in columns.items()
         ),
     )
 
 
-def count(cursor: Cursor, question: Question, places: Sequence[str] | None = None) -> Orphans:
+def count(
+    cursor: Cursor, question: Question, places: Sequence[str] | None = None, run: Composable = RUN_NUMBER
+) -> Orphans:
     """Count the orphans among the rows that a step has moved, by foreign key.
 
     `places` are the places in quarantine of the rows to count, if these are not all rows of the step.
@@ -91,12 +143,16 @@ def count(cursor: Cursor, question: Question, places: Sequence[str] | None = Non
         return {}
     step, meant = question.step, SQL("b.ctid = ANY ({}::tid[])").format(Literal(list(places or ())))
     if places is None:
-        meant = SQL("b.run = {} AND b.step = {}").format(RUN_NUMBER, Literal(step.number))
+        meant = SQL("b.run = {} AND b.step = {}").format(run, Literal(step.number))
     cursor.execute(
         SQL("SELECT {} FROM (SELECT {} FROM {} AS b WHERE {}) AS t").format(
             question.counts, question.cells, q.name(quarantine_table(step.table)), meant
         )
     )
+    return _found(cursor, question)
+
+
+def _found(cursor: Cursor, question: Question) -> Orphans:
     counted = zip(question.keys, cursor.fetchone() or (), strict=True)
     return {name: rows for name, rows in counted if rows}
 

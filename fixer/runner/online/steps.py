@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from types import MappingProxyType
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -103,8 +104,9 @@ def _briefly(
     cursor: Cursor, work: Work, standing: Standing, steps: Sequence[PlannedStep]
 ) -> tuple[int, frozenset[int]]:
     """Run steps of which only the last may write rows; return how many it wrote, and the oids of its tables."""
-    for each in steps[:-1]:  # before the lock is taken, to hold it for less time
-        writing.enter_step(cursor, work.transactions.run, each, 0)
+    stay = [parentless.staying(cursor, each, standing.was) for each in steps]
+    for each, orphans in zip(steps[:-1], stay, strict=False):  # before the lock is taken, to hold it for less time
+        writing.enter_step(cursor, work.transactions.run, each, 0, orphans=orphans)
     schemas = work.transactions.schemas
     stood = stands(cursor, steps, schemas)
     if name := changed(stood, steps):
@@ -113,7 +115,7 @@ def _briefly(
         rows, _ = execute(cursor, step)
     if name := lost(cursor, steps, schemas, stood):
         raise ApplyFailed(f"The {name} could not be brought back as it was. {work.transactions.stands()}")
-    return rows, enter(cursor, work, standing, step, rows)
+    return rows, enter(cursor, work, standing, step, rows, stay[-1])
 
 
 def _jointly(
@@ -129,8 +131,18 @@ def _jointly(
     return written, relations
 
 
-def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, rows: int) -> frozenset[int]:
-    """Enter a finished step, with the definitions that it left; return the oids of the tables that it touched."""
+def enter(
+    cursor: Cursor,
+    work: Work,
+    standing: Standing,
+    step: PlannedStep,
+    rows: int,
+    stay: parentless.Orphans = MappingProxyType({}),
+) -> frozenset[int]:
+    """Enter a finished step, with the definitions that it left; return the oids of the tables that it touched.
+
+    `stay` is the number of orphans that stay under foreign keys that it let go.
+    """
     touched = definitions.oids(cursor, [step.table, *step.touches])
     exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
     below = exclusive and bool(standing.was.below.items)
@@ -138,7 +150,7 @@ def enter(cursor: Cursor, work: Work, standing: Standing, step: PlannedStep, row
     if is_strong(step) and marks.kept(cursor, standing.was, left, exclusive=exclusive):
         left = work.transactions.defined(cursor, touched, below=below)
     orphans = parentless.count(cursor, parentless.compose(cursor, step, standing.was))
-    writing.enter_step(cursor, work.transactions.run, step, rows, left.above, orphans=orphans)
+    writing.enter_step(cursor, work.transactions.run, step, rows, left.above, orphans={**stay, **orphans})
     return touched
 
 

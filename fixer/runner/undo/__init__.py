@@ -33,8 +33,8 @@ from fixer.runner.undo.reasons import (
     look_for_sleepers,
     look_for_strays,
 )
-from fixer.runner.undo.references import look_for_orphans, orphans_by_key
-from fixer.runner.undo.rows import Returned, take_back
+from fixer.runner.undo.references import look_for_orphans, look_for_parentless, orphans_by_key
+from fixer.runner.undo.rows import Returned, parentless, take_back
 from fixer.runner.undo.session import Session
 from fixer.runner.undo.shapes import (
     bring_up_to_date,
@@ -108,6 +108,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     past = look_back(session, ran)
     look_for_sleepers(session, past)
+    look_for_parentless(session, past)
     before = ledger.count(cursor, [past.after.table(oid) for oid in past.before.relations])
     broken, stood = breaches(session, past), orphans_by_key(session, past)
     number = writing.open_undo(cursor, account)
@@ -131,7 +132,7 @@ def _returned(session: Session, past: Past) -> Returned:
     wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
     identities = identify_by_all(session, past)
-    returned = take_back(session, past, late)
+    returned = Returned(parentless=parentless(past)) + take_back(session, past, late)
     bring_up_to_date(session, past)
     hand_back(session, past)
     look_for_losses(session, past)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.table import QName
+from fixer.repair.rows import counted
+from fixer.runner.journal import parentless
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import as_foreign_key, forbids, lacks_parent
 from fixer.runner.journal.tables import BEFORE_IMAGE
@@ -70,6 +72,28 @@ def _goes(past: Past, key: Item) -> bool:
 # --- rows without a parent
 
 
+def look_for_parentless(session: Session, past: Past) -> None:
+    """Refuse if rows had no parent under a valid foreign key, which only a superuser can bring back."""
+    for key in past.then.of_kind("constraint") if not past.superuser else ():
+        name = past.then.table(key.of) if key.of in past.then.relations else ""
+        if key.detail["type"] == "f" and forbids(key) and (rows := _parentless_still(session, past, key)):
+            columns, parent = ", ".join(key.detail["columns"]), _parent(session, past, past.then, key)
+            raise UndoRefused(
+                f"Only a superuser can take run {past.run} back: the {columns} of {counted(rows)} of {name} pointed"
+                f" at no row of {parent} before it, although {key.name} forbids that."
+            )
+
+
+def _parentless_still(session: Session, past: Past, key: Item) -> int:
+    """Count the rows that a run moved or left as orphans under a foreign key, if they have no parent to this day."""
+    rows = 0
+    for done in past.steps:
+        if noted := done.notes.orphans.get(key.id, 0):
+            today = parentless.today(session.cursor, past.run, done.step, past.before, done.notes)
+            rows += min(noted, today.get(key.id, 0))
+    return rows
+
+
 def orphans_by_key(session: Session, past: Past) -> Mapping[Key, int]:
     """Count the orphans under the foreign keys that are checked again once rows are back."""
     return {key.key: orphans(session, past, past.after, key) for key in _asked(past, past.after)}
@@ -80,15 +104,15 @@ def look_for_orphans(
     past: Past,
     stood: Mapping[Key, int],
     emptied: Counter[tuple[int, frozenset[int]]],
-    parentless: Counter[str],
+    moved: Counter[str],
 ) -> None:
     """Refuse if the parent of a row that came back is gone.
 
-    Allowed are as many orphans as `stood` before undo, and as the run had `emptied` or moved (`parentless`).
+    Allowed are as many orphans as `stood` before undo, and as the run had `emptied`, or `moved` or left.
     """
     for key in _asked(past, past.then):
         numbers, _ = key.detail["numbers"]
-        allowed = stood.get(key.key, 0) + emptied[key.of, frozenset(numbers)] + parentless[key.id]
+        allowed = stood.get(key.key, 0) + emptied[key.of, frozenset(numbers)] + moved[key.id]
         if orphans(session, past, past.then, key) > allowed:
             table, parent = past.then.table(key.of), _parent(session, past, past.then, key)
             raise UndoRefused(f"Rows that go back to {table} would point at nothing: their rows of {parent} are gone.")
@@ -101,7 +125,8 @@ def orphaned(session: Session, past: Past, known: Definitions, key: Item) -> Com
 
 def _asked(past: Past, known: Definitions) -> Iterator[Item]:
     """Yield the valid foreign keys of tables to which a superuser brings rows back, because it skips their triggers."""
-    tables = {str(done.step.table) for done in past.steps if done.step.effect.moves or done.step.shape.restores}
+    steps = (done.step for done in past.steps)
+    tables = {str(s.table) for s in steps if s.effect.moves or s.shape.restores or s.lets_go}
     written = {each.oid(table) for table in tables for each in (past.before, past.left)}
     for key in known.of_kind("constraint") if past.superuser else ():
         if key.detail["type"] == "f" and key.of in written and key.of in known.relations and forbids(key):

@@ -30,7 +30,7 @@ from fixer.sql.row_image import cell, likeness, whole
 class Returned:
     """How many rows came back to each table, how many left it, and how many were orphans before the run already.
 
-    Orphans in which the run rewrote columns are counted by these columns; those that it moved, by foreign key.
+    Orphans in which the run rewrote columns are counted by these columns, the others by foreign key.
     """
 
     back: Counter[int] = field(default_factory=Counter)
@@ -45,6 +45,15 @@ class Returned:
             self.emptied + other.emptied,
             self.parentless + other.parentless,
         )
+
+
+def parentless(past: Past) -> Counter[str]:
+    """Return how many rows were orphans, by foreign key: moved before it went, or under it when it went."""
+    found, gone = Counter[str](), set[str]()
+    for done in past.steps:
+        found.update({key: rows for key, rows in done.notes.orphans.items() if key not in gone})
+        gone |= done.notes.orphans.keys() if done.step.lets_go else set()
+    return found
 
 
 def take_back(session: Session, past: Past, steps: Iterable[DoneStep]) -> Returned:
@@ -86,7 +95,6 @@ def _return_rows(session: Session, past: Past, there: Sequence[tuple[DoneStep, i
     """Move rows from quarantine back to their tables, in one statement, because they may reference each other."""
     returned, parts, oids = Returned(), list[Composable](), list[int]()
     for done, oid in there:
-        returned += Returned(parentless=Counter(done.notes.orphans))
         if (part := _way_back(session, past, done, oid, len(parts))) is not None:
             parts.append(part)
             oids.append(oid)
@@ -174,8 +182,12 @@ def _return_cells(session: Session, past: Past, done: DoneStep, oid: int) -> Ret
 
 def _emptied(past: Past, step: PlannedStep, oid: int, rows: int) -> Counter[tuple[int, frozenset[int]]]:
     """Count the rows that were orphans before the run already, by the columns of their foreign key."""
-    known = [each.columns(oid) for each in (past.before, past.left) if step.shape.orphans_by and oid in each.relations]
-    there = [columns for columns in known if columns.keys() >= set(step.shape.orphans_by)]
+    by = set(step.shape.orphans_by)
+    earlier = (done.step for done in past.steps if done.step.number < step.number and done.step.table == step.table)
+    if any(each.lets_go and set(each.shape.orphans_by) == by for each in earlier):
+        return Counter()  # they were counted when the foreign key went
+    known = [each.columns(oid) for each in (past.before, past.left) if by and oid in each.relations]
+    there = [columns for columns in known if columns.keys() >= by]
     # By its numbers before and after the run, which differ if a column was replaced.
     numbers = {frozenset(columns[name].number for name in step.shape.orphans_by) for columns in there}
     return Counter({(oid, each): rows for each in numbers})

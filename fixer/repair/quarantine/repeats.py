@@ -1,0 +1,110 @@
+"""Rows that repeat what a unique of the contract tells apart: which one of them stays, and why the others go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from fixer.model.expression import canonical
+from fixer.model.table import Index, Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Composed, Literal
+
+Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
+
+
+def is_special(key: Index) -> bool:
+    """Return whether a unique is partial or over expressions, so that its definition says what repeats."""
+    return key.partial or "" in key.columns
+
+
+def is_proved(key: Index, table: Table) -> bool:
+    """Return whether an index proves that no two rows agree in these columns, or in what a special unique says."""
+    if is_special(key):
+        return any(i.unique and i.valid and canonical(i.tail) == canonical(key.tail) for i in table.indexes)
+    return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
+
+
+def numbered(rows: Composable, key: Index, table: Table, wanted: Table, *last: Sequence[Composable]) -> Composed:
+    """Return the rows that share values with others, numbered within each group; identical copies count once.
+
+    Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `_late`).
+    """
+    identity = _identity(table, wanted)
+    signs = q.equalities(table, key.columns)
+    repeating = q.repeating(rows, key.columns, signs, nulls_repeat=key.nulls_not_distinct)
+    if identity and not table.has_key_on(identity):
+        copies = q.numbered_copies(repeating, table, identity)
+        repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
+    by = [*_late(rows, last), *(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")]
+    return SQL(
+        "(SELECT t.*, row_number() OVER alike AS pgmend_repeat, first_value(t.pgmend_place) OVER alike AS pgmend_first"
+        " FROM {rows} WINDOW alike AS (PARTITION BY {keys} ORDER BY {order})) AS t"
+    ).format(keys=q.columns(key.columns), order=SQL(", ").join(by), rows=repeating)
+
+
+def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
+    """Return what sorts rows with their places so that those that fulfil a condition come last.
+
+    Those that fulfil one of the first of the `tiers` come after all others, then those of the second.
+    """
+    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
+    return [there.format(rows, q.any_of(SQL("({})").format(each) for each in tier)) for tier in tiers if tier]
+
+
+def _identity(table: Table, wanted: Table) -> tuple[str, ...]:
+    primary = wanted.primary_key.columns if wanted.primary_key else ()
+    return tuple(column for column in primary if column in table.columns)
+
+
+def repeats(key: Index | None, table: Table, wanted: Table, last: Sequence[Composable]) -> Iterator[Fault]:
+    """Yield why rows go that repeat others in a unique of the table other than `key`; those of `last` go first."""
+    rows = SQL("{} AS t").format(q.name(table.name))
+    for other in wanted.indexes:
+        special = other.primary or not other.unique or is_special(other) or is_proved(other, table)
+        there = all(c in table.columns and not table.columns[c].mapped for c in other.columns)
+        if there and not special and (key is None or other.columns != key.columns):
+            reason = stays(other, table, wanted, sound=False)
+            yield q.among(numbered(rows, other, table, wanted, last), SQL("t.pgmend_repeat > 1")), Literal(reason)
+
+
+def of_key(table: Table, wanted: Table, last: Sequence[Composable]) -> list[Fault]:
+    """Return why rows go that share a primary key with others, if nothing numbers it; those of `last` go first."""
+    key = wanted.primary_key
+    if not key or not set(key.columns) <= table.columns.keys() or table.has_key_on(key.columns):
+        return []
+    if any(wanted.columns[c].generates or table.columns[c].mapped for c in key.columns):
+        return []
+    rivals = rivals_of(table, key, last)
+    reason = stored_first(key, sound=False)
+    return [(q.among(rivals, SQL("t.pgmend_rival > 1")), Literal(reason))]
+
+
+def rivals_of(table: Table, key: Index, *last: Sequence[Composable]) -> Composed:
+    """Return the rows that share a primary key, numbered within each group; identical copies count once.
+
+    Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `_late`).
+    """
+    rows = SQL("{} AS t").format(q.name(table.name))
+    late = _late(rows, last)
+    return q.rivals(rows, table, key.columns, [SQL("t.pgmend_copy > 1"), *late] if late else ())
+
+
+def stored_first(key: Index, *, sound: bool) -> str:
+    """Return why a row that shares a key with another goes; `sound` where rows with other faults come last."""
+    keeper = "the row that is stored first and has no other fault" if sound else "the row that is stored first"
+    return f"{keeper} has its ({', '.join(key.columns)}), and stays"
+
+
+def stays(key: Index, table: Table, wanted: Table, *, sound: bool) -> str:
+    """Return why a row that repeats another goes; `sound` where rows with other faults come last."""
+    known = ", ".join(_identity(table, wanted))
+    keeper = f"the row with the lowest {known}" if known else "the row that is stored first"
+    return f"{keeper}{' and no other fault' if sound else ''} has its ({', '.join(key.columns)}), and stays"
+
+
+def of_its_own(wrong: Sequence[Fault], reason: str) -> Composed:
+    """Return the reason that is kept with each row: its own fault, if it has one, for all rows of its group may."""
+    if not wrong:
+        return SQL("{}").format(Literal(reason))
+    ways = [SQL("WHEN {} THEN {}").format(condition, why) for condition, why in wrong]
+    return SQL("CASE {} ELSE {} END").format(SQL(" ").join(ways), Literal(reason))
