@@ -55,10 +55,8 @@ def compare(
     `prove` looks for unique indexes that fail: in all tables if `deep`, else where rows seem to lack their parents.
     """
     reading = Reading(remembered(measure), deep, doubts)
-    if deep:
-        return _compared(prove(actual, contract.tables), contract, count, reading, choice)
     found = _compared(actual, contract, count, reading, choice)
-    proved = prove(actual, _doubtful_parents(found))
+    proved = prove(actual, contract.tables if deep else _doubtful_parents(found))
     return found if proved is actual else _compared(proved, contract, count, reading, choice)
 
 

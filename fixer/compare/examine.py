@@ -18,6 +18,7 @@ from fixer.compare.keys import Proofs
 from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
+from fixer.compare.sessions import Session
 from fixer.connect.failures import told
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
@@ -67,8 +68,10 @@ def look(
     actual = _with_types(cursor, look_elsewhere(cursor, actual, contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
-        prove = Proofs(cursor, contract, sizes)
-        count = counter(cursor)
+        session = Session(cursor)
+        count = counter(session)
+        prove = Proofs(session, contract, sizes, count)
+        count = prove.beside(actual) if deep else count
         found = compare(actual, contract, count, sizes, deep=deep, doubts=doubts, choice=choice, prove=prove)
         return counted(cursor, found)
 
