@@ -90,17 +90,15 @@ def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequ
     filled = [SQL("{} IS DISTINCT FROM NULL").format(cell) for cell in _cells("e", len(parts))]
     spans = (cell for part, cell in zip(parts, _cells("e", len(parts)), strict=True) if part.overlaps)
     filled += [SQL("NOT isempty({})").format(cell) for cell in spans]
-    bound, there = SQL(condition or "true"), q.all_of(filled)
-    if _in_order(parts):
-        bound, there = (SQL("CASE WHEN {} THEN true END").format(each) for each in (bound, there))
+    apart_from_indexes = SQL("CASE WHEN {} THEN true END" if _in_order(parts) else "{}")
     return SQL(
         "(SELECT t.* FROM (SELECT {cells}, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {bound})"
         " AS t WHERE {filled}{apart}) AS t"
     ).format(
         cells=SQL(", ").join([*_named(keys, "k"), *_named(values, "e")]),
         rows=rows,
-        bound=bound,
-        filled=there,
+        bound=apart_from_indexes.format(SQL(condition or "true")),
+        filled=apart_from_indexes.format(q.all_of(filled)),
         apart=apart,
     )
 
