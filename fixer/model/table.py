@@ -17,8 +17,7 @@ from psycopg2.sql import Composable
 from fixer.model.expression import names_column, quoted
 from fixer.model.obstacle import Bound, Obstacle, PartitionKey, View
 
-PERMANENT, UNLOGGED = "p", "u"  # as relpersistence
-TABLES = ("r", "p")  # as relkind: partitioned or not
+PERMANENT, UNLOGGED, TABLES = "p", "u", ("r", "p")  # as relpersistence; as relkind, partitioned or not
 
 
 class QName(NamedTuple):
@@ -258,8 +257,8 @@ class Table:
 
     def covers_by_period(self, columns: tuple[str, ...]) -> bool:
         """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""
-        over = [key.overlaps_not for key in self.indexes if set(key.columns) == set(columns) and key.is_plain_key]
-        return bool(over) and all(over)
+        over = {key.overlaps_not for key in self.indexes if set(key.columns) == set(columns) and key.is_plain_key}
+        return over == {True}
 
     def has_key_on(self, columns: tuple[str, ...]) -> bool:
         """Return whether a key over exactly these columns proves that no two rows agree in them, NULLs aside."""
