@@ -6,9 +6,12 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.sql import Composable
 
 from bench import data, many_tables
 from bench.catalog import fill
@@ -135,6 +138,59 @@ def _many_tables(options: Options, result: Result) -> None:
         }
         bounds = {"fixer.check, after that": "≤ 2", "fixer.check, the first time": "≤ 10 s"}
         result.compare(tables, alternate(subjects, options.runs), "fixer.introspect.read", bounds)
+        with session(dsn) as connection:
+            connection.cursor_factory = _Counting
+            _sound(api.check(connection, metadata))
+        result.add("statements of fixer.check", tables, _Counting.asked, unit="", bound="≤ 16")
+        _processor(options, result, dsn, tables)
+
+
+class _Counting(Cursor):
+    """A cursor that counts what all of its kind send."""
+
+    asked = 0
+
+    def execute(self, query: str | bytes | Composable, vars: Sequence[object] | None = None) -> None:
+        """Send a statement, and count it."""
+        _Counting.asked += 1
+        super().execute(query, vars)
+
+
+PROCESSOR = """
+import time, psycopg2, fixer
+from bench.many_tables import metadata
+connection, taken = psycopg2.connect({dsn!r}), []
+for _ in range(6):
+    started = time.process_time()
+    if not fixer.check(connection, metadata).ok:
+        raise SystemExit("the contract does not hold")
+    taken.append(time.process_time() - started)
+print(min(taken))
+"""
+
+
+def _processor(options: Options, result: Result, dsn: str, tables: int) -> None:
+    """Measure the least processor time of a later check in one process, by table, in each source tree."""
+
+    def least(tree: Path) -> float:
+        environment = {"PGMEND_BENCH_TABLES": str(tables), "PYTHONPATH": str(tree)}
+        ended = program(sys.executable, "-c", PROCESSOR.format(dsn=dsn), env=environment, cwd=tree)
+        if ended.code:
+            raise RuntimeError(f"fixer.check of {tree} failed: {ended.errors[-2000:]}")
+        return float(ended.output) / tables * 1000
+
+    ours, other = "processor time of fixer.check, a table", "processor time of fixer.check, a table, the other tree"
+    subjects: dict[str, Callable[[], object]] = {ours: lambda: least(HERE.parent)}
+    if options.against:
+        against = options.against.resolve()
+        subjects[other] = lambda: least(against)
+    medians = alternate(subjects, options.runs)
+    if other in medians:
+        result.add(other, tables, medians[other], unit="ms")
+    beside = (
+        {"reference": other, "ratio": medians[ours] / medians[other], "bound": "≤ 1.05"} if other in medians else {}
+    )
+    result.add(ours, tables, medians[ours], unit="ms", **beside)
 
 
 def _sound(report: Report) -> None:

@@ -197,6 +197,12 @@ class OwnServer:
                     return True
         return False
 
+    def processor(self) -> float:
+        """Return the processor seconds of the server and of those of its sessions that have ended."""
+        assert self._process
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
     def log(self) -> str:
         """Return what the server has logged."""
         return (self.directory / "log").read_text(errors="replace")

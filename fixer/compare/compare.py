@@ -60,10 +60,8 @@ def compare(
     """
     compared = partial(_compared, contract=contract, count=count, stood=stood, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
-    if deep:
-        return compared(prove(actual, contract.tables), reading=reading)
     found = compared(actual, reading=reading)
-    proved = prove(actual, _doubtful_parents(found))
+    proved = prove(actual, contract.tables if deep else _doubtful_parents(found))
     return found if proved is actual else compared(proved, reading=reading)
 
 

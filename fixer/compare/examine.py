@@ -18,6 +18,7 @@ from fixer.compare.keys import Proofs
 from fixer.compare.moved import counted
 from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
+from fixer.compare.sessions import Session
 from fixer.compare.standing import stood
 from fixer.connect.failures import told
 from fixer.connect.memory import undisturbed
@@ -68,10 +69,13 @@ def look(
     actual = _with_types(cursor, look_elsewhere(cursor, actual, contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
-        prove = Proofs(cursor, contract, sizes)
+        session = Session(cursor)
+        count = counter(session)
+        prove = Proofs(session, contract, sizes, count)
+        count = prove.beside(actual) if deep else count
         stands = partial(stood, cursor, contract.schemas)
         asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands)
-        found = asked(actual, contract, counter(cursor), sizes)
+        found = asked(actual, contract, count, sizes)
         return counted(cursor, found)
 
 

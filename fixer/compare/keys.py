@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg2
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.reading import CHEAP_BYTES, Measure
@@ -20,24 +19,35 @@ from fixer.compare.sessions import TOGETHER, Answer, Session, together
 from fixer.connect.failures import told
 from fixer.connect.settings import ALONG_ONE_INDEX, AS_EVER, IN_ORDER, setting
 from fixer.model.contract import Contract
+from fixer.model.finding import Count, Counter, Probe
 from fixer.model.schema import Schema
-from fixer.model.table import Failure, Index, QName, Table
+from fixer.model.table import Failure, QName
 from fixer.sql import unique_keys
 from fixer.sql.compose import SQL, Composable, Literal
 
 _FORCED, _STEERED, _AS_IT_IS = setting(ALONG_ONE_INDEX), setting(IN_ORDER), SQL("SELECT")
 
+_Place = tuple[QName, str]  # a table, and the name of an index of it
+
 log = logging.getLogger("pgmend.rows")
+
+
+def _place(keys: unique_keys.Keys) -> _Place:
+    return keys.table.name, keys.index.name
 
 
 @dataclass(frozen=True)
 class Suspect:
     """A unique index that the contract wants, to be counted beside its table."""
 
-    table: Table
-    index: Index
+    keys: unique_keys.Keys
     collated: bool = False  # whether an update of libraries may put it in another order
     small: bool = True
+
+    @property
+    def place(self) -> _Place:
+        """Its table and its name."""
+        return _place(self.keys)
 
     def counts(self) -> list[Composable]:
         """Return the queries for the number of different keys, each of which is that of the rows if the index holds.
@@ -45,17 +55,42 @@ class Suspect:
         Different keys are counted where they stand side by side. Whether the index is in order, without which equal
         ones may stand apart, is asked where a library may have changed it, and where it costs nothing.
         """
-        keys = unique_keys.Keys(self.table, self.index)
+        keys = self.keys
         if not (self.collated or self.small):
             return [keys.different()]
         return [keys.rising()] if keys.plain else [keys.different(), keys.different(around=True)]
 
 
+def _scans(probes: Sequence[Probe]) -> list[str]:
+    """Return what the probes read in scans that others may share; one that is costly keeps each row that it finds."""
+    found = {repr(each.source) for each in probes if each.costly}
+    return [scan for each in probes if each.shared and (scan := repr(each.source)) not in found]
+
+
 class Proofs:
     """Counts keys in the transaction of a session."""
 
-    def __init__(self, cursor: Cursor, contract: Contract, measure: Measure) -> None:
-        self._session, self._contract, self._measure = Session(cursor), contract, measure
+    def __init__(self, session: Session, contract: Contract, measure: Measure, count: Counter) -> None:
+        self._session, self._contract, self._measure, self._count = session, contract, measure, count
+        self._rows: dict[_Place, int | None] = {}  # that each index should show; None if they cannot be read
+
+    def beside(self, actual: Schema) -> Counter:
+        """Return the counter; where it reads a table for others, it also counts the rows that indexes should show."""
+        waiting = defaultdict[str, list[unique_keys.Keys]](list)
+        for keys in self._claimed(actual, self._contract.tables):
+            waiting[repr(keys.rows)].append(keys)
+
+        def count(probes: Sequence[Probe]) -> Sequence[Count]:
+            return self._counted(probes, [keys for scan in _scans(probes) for keys in waiting.pop(scan, ())])
+
+        return count
+
+    def _counted(self, probes: Sequence[Probe], keys: Sequence[unique_keys.Keys]) -> Sequence[Count]:
+        """Answer the probes, and remember how many rows the index of each of these keys should show."""
+        answers = self._count([*probes, *(Probe(each.rows, each.stands()) for each in keys)])
+        for each, answer in zip(keys, answers[len(probes) :], strict=True):
+            self._rows[_place(each)] = None if answer.error else answer.rows
+        return answers[: len(probes)]
 
     def __call__(self, actual: Schema, names: Iterable[QName]) -> Schema:
         """Return the schema, with the failing indexes of these tables; `actual` itself if there are none."""
@@ -75,49 +110,36 @@ class Proofs:
 
     def _suspects(self, actual: Schema, names: Iterable[QName]) -> Iterator[Suspect]:
         """Yield the valid unique indexes that the contract wants on these tables."""
-        pairs = [
-            (table, index)
-            for name in dict.fromkeys(names)
-            if (table := actual.tables.get(name)) and table.is_table and (wanted := self._contract.tables.get(name))
-            for index in unique_keys.claimed(table, wanted)
-        ]
-        if not pairs:
+        claimed = list(self._claimed(actual, names))
+        if not claimed:
             return
-        sizes = self._measure(sorted({table.name for table, _ in pairs}))
+        sizes = self._measure(sorted({keys.table.name for keys in claimed}))
         collated = introspect.collated(self._session.cursor)
-        for table, index in pairs:
-            small = sizes.get(table.name, 0) <= CHEAP_BYTES
-            yield Suspect(table, index, (table.name, index.name) in collated, small)
+        for keys in claimed:
+            yield Suspect(keys, _place(keys) in collated, sizes.get(keys.table.name, 0) <= CHEAP_BYTES)
+
+    def _claimed(self, actual: Schema, names: Iterable[QName]) -> Iterator[unique_keys.Keys]:
+        for name in dict.fromkeys(names):
+            if (table := actual.tables.get(name)) and table.is_table and (wanted := self._contract.tables.get(name)):
+                yield from (unique_keys.Keys(table, index) for index in unique_keys.claimed(table, wanted))
 
     def _failing(self, suspects: Sequence[Suspect]) -> dict[QName, dict[str, Failure]]:
         """Return how indexes fail, by table and name."""
-        rows = self._rows(suspects)
-        counted = [each for each in suspects if (each.table.name, each.index.name) in rows]
-        doubtful = [
-            each
-            for each, counts in zip(counted, self._shown(counted), strict=True)
-            if any(count != rows[each.table.name, each.index.name] for count in counts)
-        ]
+        unknown = [each.keys for each in suspects if each.place not in self._rows]
+        if unknown:
+            self._counted((), unknown)
+        known = [(each, rows) for each in suspects if (rows := self._rows[each.place]) is not None]
         failing = defaultdict[QName, dict[str, Failure]](dict)
-        for each in doubtful:
-            keys, there = unique_keys.Keys(each.table, each.index), rows[each.table.name, each.index.name]
-            ((different,),) = self._asked([keys.different(around=True)], AS_EVER)
-            ((shown,),) = self._asked([keys.shown()], _FORCED)
-            failing[each.table.name][each.index.name] = Failure(there - different, max(there - shown, 0))
+        for (each, rows), counts in zip(known, self._shown([each for each, _ in known]), strict=True):
+            if any(count != rows for count in counts):
+                failing[each.keys.table.name][each.keys.index.name] = self._failure(each.keys, rows)
         return failing
 
-    def _rows(self, suspects: Iterable[Suspect]) -> Mapping[tuple[QName, str], int]:
-        """Count the rows that each index should show, in one scan of each table; leave out what cannot be read."""
-        tables = defaultdict[QName, list[Suspect]](list)
-        for each in suspects:
-            tables[each.table.name].append(each)
-        questions = [unique_keys.rows_under(of[0].table, [each.index for each in of]) for of in tables.values()]
-        answers = self._asked(questions, large=not all(each.small for each in suspects))
-        return {
-            (name, each.index.name): count
-            for (name, of), answer in zip(tables.items(), answers, strict=True)
-            for each, count in zip(of, answer, strict=False)
-        }
+    def _failure(self, keys: unique_keys.Keys, rows: int) -> Failure:
+        """Return how many rows repeat, and how many the index does not show."""
+        ((different,),) = self._asked([keys.different(around=True)], AS_EVER)
+        ((shown,),) = self._asked([keys.shown()], _FORCED)
+        return Failure(rows - different, max(rows - shown, 0))
 
     def _shown(self, suspects: Sequence[Suspect]) -> list[list[int]]:
         """Count the keys of each index by all its queries."""

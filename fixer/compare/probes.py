@@ -30,13 +30,12 @@ _Answer = tuple[list[int], list[int] | None, list[str | None] | None, list[list[
 log = logging.getLogger("pgmend.rows")
 
 
-def counter(cursor: Cursor) -> Counter:
-    """Return the function that answers probes in the cursor's transaction.
+def counter(session: Session) -> Counter:
+    """Return the function that answers probes in the session's transaction.
 
     A probe that fails (no right to read, a value that does not cast) gets its error as its answer; the others are
     answered all the same. Raises psycopg2.OperationalError, such as a lost connection or a timeout.
     """
-    session = Session(cursor)
 
     def count(probes: Sequence[Probe]) -> Sequence[Count]:
         try:

@@ -71,9 +71,9 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
 
 def _refuse_unlogged_parents(schema: Schema, name: str) -> None:
     """Raise ContractError if a permanent table references an UNLOGGED one."""
-    for key in schema.foreign_keys():
-        child, parent = schema.tables[key.table], schema.tables.get(key.target)
-        if parent and parent.persistence == UNLOGGED != child.persistence:
+    unlogged = {table for table, found in schema.tables.items() if found.persistence == UNLOGGED}
+    for key in schema.foreign_keys() if unlogged else ():
+        if key.target in unlogged and key.table not in unlogged:
             raise ContractError(
                 f"The contract {name} cannot be satisfied by any database: {key.table.name} is permanent, and"
                 f" references {key.target.name}, which is UNLOGGED."

@@ -63,7 +63,9 @@ def _hints(table: SATable, spelt: Mapping[str, Spelt]) -> TableHints:
         if unknown:
             raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
     columns = {
-        column.name: _column_hints(column, spelt) for column in table.columns if _info(column) or _counter(column)
+        column.name: _column_hints(column, spelt)
+        for column in table.columns
+        if _info(column) or (column.server_default is not None and _counter(column))
     }
     return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
 

@@ -101,13 +101,13 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
     own = type(element).__module__.startswith("sqlalchemy.") and not isinstance(element, DDL | TextClause)
     made = element.element if isinstance(element, CreateEnumType | CreateDomainType) else None
     if homes is None:
-        text = sql_of(element)
+        text = sql_of(element).strip()
     else:
         if isinstance(element, CreateSequence) and set(homes.values()) == {SCRATCH}:  # never made beside the tables
             homes = {**homes, element.element.schema: SCRATCH}
-        text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True))
-    unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text.strip()) else ""
-    return Statement(text.strip(), not own, (made.name, made.schema) if made is not None else None, unlogged)
+        text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True)).strip()
+    unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text) else ""
+    return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged)
 
 
 def _culprit(error: BaseException) -> str:

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
-from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.constraints.foreign_keys import pairs
 from fixer.repair.sequences import Users, declared
 from fixer.sql.types import family, fits
 
 
-def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> Iterator[tuple[Table, Table]]:
-    """Yield each table that exists: as wanted, as found. A view or the like in its place is none (missing-table)."""
-    for name, wanted in contract.tables.items() if alike else contract.differing():
-        if name in actual.tables and actual.tables[name].is_table:
-            yield wanted, actual.tables[name]
+def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> list[tuple[Table, Table]]:
+    """Return each table that exists: as wanted, as found. A view or the like in its place is none (missing-table)."""
+    wanted = contract.tables.items() if alike else contract.differing()
+    there = actual.tables
+    return [(table, there[name]) for name, table in wanted if name in there and there[name].kind in TABLES]
 
 
 def parts(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Table]]:
@@ -128,7 +128,8 @@ def foreign_keys(
 ) -> Iterator[tuple[ForeignKey, tuple[ForeignKey, ...]]]:
     """Yield each wanted foreign key, with the found ones on the same columns; each found one comes once."""
     for wanted, table in tables(actual, contract, alike=alike):
-        yield from pairs(wanted.foreign_keys, table.foreign_keys)
+        if wanted.foreign_keys:
+            yield from pairs(wanted.foreign_keys, table.foreign_keys)
 
 
 def referencing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[ForeignKey, Table, Column, Column]]:
@@ -175,5 +176,5 @@ def sequences(
 def default_rows(actual: Schema, contract: Contract) -> Iterator[tuple[QName, DefaultRow]]:
     """Yield each default row that the contract declares for a table that exists, after the name of the table."""
     for name, hints in contract.hints.items():
-        if name in actual.tables and actual.tables[name].is_table:
+        if name in actual.tables and actual.tables[name].kind in TABLES:
             yield from ((name, row) for row in hints.default_rows)

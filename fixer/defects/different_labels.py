@@ -48,7 +48,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Labels]]:
     for table, wanted, found in walk.typed_columns(actual, contract):
         if _labels(wanted) and _labels(found) and wanted.type == found.type and wanted.home == found.home:
             yield from _differing(table, wanted, found, actual)
-    for name, meant in contract.tables.items():
+    for name, meant in contract.tables.items() if actual.labels else ():
         there = actual.tables.get(name)
         for column in meant.columns.values():
             labels = actual.labels.get(column.full_type)

@@ -18,7 +18,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
-from fixer.model.table import QName, Table
+from fixer.model.table import TABLES, QName, Table
 from fixer.repair.columns import untyped
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
@@ -46,7 +46,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
                 message += f", but {told(twins)}"
             about = OtherTable(name, legacy[0]) if legacy else OfTable(name)
             yield Finding(SLUG, POINT, about, message, rows=sum(min(twin.rows or 0, COUNTED) for twin in twins))
-        elif name in actual.tables and not actual.tables[name].is_table:
+        elif name in actual.tables and actual.tables[name].kind not in TABLES:
             message = f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}"
             yield Finding(SLUG, POINT, OtherTable(name, actual.tables[name]), message)
 

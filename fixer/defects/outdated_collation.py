@@ -34,6 +34,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the tables of the contract with indexes over texts whose collation has another version by now."""
     for wanted, table in walk.tables(actual, contract, alike=True):
         aged = [column for column in table.columns.values() if column.aged and column.name in wanted.columns]
+        if not aged:
+            continue
         indexes = [each for column in aged for each in _indexes(table, column)]
         if not indexes:
             continue

@@ -52,13 +52,14 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
         spelt = name.name if name.schema == table.name.schema else str(name)
         should = f"{table.name.name}.{column.name} should be numbered from {way}"
-        types = column.type, table.columns[column.name].type
-        end = _end(sequence, model, max(MAXIMA.get(each, MAXIMA["bigint"]) for each in types))
+        largest, found = MAXIMA["bigint"], table.columns[column.name]
+        top = max(MAXIMA.get(column.type, largest), MAXIMA.get(found.type, largest))
+        end, known = _end(sequence, model, top), _is_known(sequence)
         asks, repair = partial(_ahead, actual, table.name, column.name, sequence, end), Repair()
         message, spent = f"{should}, {spelt} gives numbers that stand in the table", is_spent(sequence, end)
         if spent:
             message = f"{should}, {spelt} gave its last number, {sequence.last_value}"
-        if not _is_known(sequence):
+        if not known:
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
             message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
         yield Finding(
@@ -66,7 +67,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             POINT,
             Numbered(table.name, column.name, sequence, end),
             message,
-            "error" if _is_known(sequence) else "warning",  # a role that may only read tables can know no more
+            "error" if known else "warning",  # a role that may only read tables can know no more
             asks=asks,
             only_with_rows=not spent,
             of_rows=not spent,

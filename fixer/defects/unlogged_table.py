@@ -43,7 +43,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable | 
         if found.kind == "r" and found.persistence == UNLOGGED:
             message = f"{name.name} should be a permanent table, is UNLOGGED: a crash of the server empties it"
             yield Finding(SLUG, POINT, OtherTable(name, found), message)
-        elif parts := _parts(found, contract):
+        elif found.unlogged_parts and (parts := _parts(found, contract)):
             told = ", ".join(".".join(map(as_needed, part)) for part in parts[:3])
             message = f"{name.name} should be a permanent table, its partition {told} is UNLOGGED"
             if len(parts) > 1:
@@ -54,6 +54,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OtherTable | 
 
 def _sequences(actual: Schema, contract: Contract) -> Iterator[Finding[OfSequence]]:
     """Yield the sequences that number permanent tables, except those that become permanent with their table."""
+    if all(each.persistence != UNLOGGED for each in actual.sequences.values()):
+        return
     for table, column, sequence, model in walk.sequences(actual, contract, alike=True):
         owner = actual.tables.get(sequence.owned_by[0]) if sequence.owned_by else None
         with_it = owner is table and table.persistence == UNLOGGED

@@ -202,7 +202,7 @@ class Assembly:
 
     def _silent(self, constraint: int | None) -> tuple[tuple[QName, str], ...]:
         """Return the triggers of a constraint that do not fire."""
-        found = self._disabled.get(constraint or 0)
+        found = self._disabled.get(constraint or 0) if self._disabled else None
         return tuple(sorted(found, key=lambda pair: pair[1])) if found else ()
 
     def _end(self, relation: int, places: list[int], elsewhere: list[str] | None) -> tuple[QName, Columns]:

@@ -16,7 +16,7 @@ from psycopg2.sql import Composable
 from fixer.model.expression import quoted
 from fixer.model.obstacle import Obstacle, Standing
 
-PERMANENT, UNLOGGED = "p", "u"  # as relpersistence
+PERMANENT, UNLOGGED, TABLES = "p", "u", ("r", "p")  # as relpersistence; as relkind, partitioned or not
 
 
 class QName(NamedTuple):
@@ -241,7 +241,7 @@ class Table:
     @property
     def is_table(self) -> bool:
         """Whether it is a table, partitioned or not; else a view or the like stands in its place."""
-        return self.kind in "rp"
+        return self.kind in TABLES
 
     @property
     def primary_key(self) -> Index | None:
@@ -259,8 +259,8 @@ class Table:
 
     def covers_by_period(self, columns: tuple[str, ...]) -> bool:
         """Return whether only a key WITHOUT OVERLAPS is over these columns, which a plain foreign key cannot use."""
-        over = [key for key in self.plain_keys if set(key.columns) == set(columns)]
-        return bool(over) and all(key.overlaps_not for key in over)
+        over = {key.overlaps_not for key in self.indexes if set(key.columns) == set(columns) and key.is_plain_key}
+        return over == {True}
 
     def has_key_on(self, columns: tuple[str, ...]) -> bool:
         """Return whether a key over exactly these columns proves that no two rows agree in them, NULLs aside."""

@@ -132,9 +132,11 @@ def today(of: Column) -> Composable:
     return of.now if of.now is not None else column(of.stored_as or of.name)
 
 
-# The end of a subquery over the row `t` that reads the table itself: no index holds its place, and OFFSET keeps the
-# conditions and orders of the outer query, which an index could serve, out of it.
-AROUND_INDEXES = SQL("t.ctid <> '(4294967295,0)' OFFSET 0")
+# What is true of every row `t` and known from the table itself alone, because no index holds a row's place.
+STANDS = SQL("t.ctid <> '(4294967295,0)'")
+# The end of a subquery over the row `t` that reads the table itself: OFFSET keeps the conditions and orders of the
+# outer query, which an index could serve, out of it.
+AROUND_INDEXES = STANDS + SQL(" OFFSET 0")
 
 
 def rows_of(table: Table, *, own: bool = False) -> Composed:

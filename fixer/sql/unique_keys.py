@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fixer.model.expression import tail_of
@@ -47,6 +47,10 @@ class Keys:
         condition = tail_of(self.index.tail).condition
         return q.all_of([SQL("({})").format(_sql(condition)), *self._filled()] if condition else self._filled())
 
+    def stands(self) -> Composable:
+        """Return the condition that the index binds a row, which PostgreSQL can look up in no index: it is a CASE."""
+        return SQL("CASE WHEN {} THEN {} END").format(self.bound(), q.STANDS)
+
     def _filled(self) -> list[Composable]:
         """Return the conditions that no element is NULL, which repeats nothing; none where none can be."""
         if self.index.nulls_not_distinct:
@@ -73,8 +77,8 @@ class Keys:
         From version 16 on, an index gives a single element in order to count(DISTINCT): faster than a subquery.
         """
         keys, names = self._named()
-        rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self.bound())
-        rows += SQL(" AND ") + q.AROUND_INDEXES if around else SQL("")
+        rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self.stands() if around else self.bound())
+        rows += SQL(" OFFSET 0") if around else SQL("")  # keeps the order of the outer query out
         if len(self.index.columns) == 1 and not self.index.nulls_not_distinct:
             return SQL("SELECT ARRAY[count(DISTINCT {})] FROM ({}) AS t").format(names, rows)
         return SQL("SELECT ARRAY[count(*)] FROM (SELECT DISTINCT {} FROM ({}) AS t) AS k").format(names, rows)
@@ -103,16 +107,6 @@ class Keys:
         rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self.bound())
         in_order = SQL("SELECT * FROM ({}) AS t ORDER BY {} OFFSET 0").format(rows, names)
         return SQL("SELECT ARRAY[count(*)] FROM ({}) AS k").format(in_order)
-
-
-def rows_under(table: Table, indexes: Iterable[Index]) -> Composable:
-    """Return the SELECT for the number of rows that each index binds, counted in the table itself.
-
-    It counts their places, which no index holds.
-    """
-    keys = [Keys(table, index) for index in indexes]
-    counts = SQL(", ").join(SQL("count(t.ctid) FILTER (WHERE {})").format(each.bound()) for each in keys)
-    return SQL("SELECT ARRAY[{}] FROM {}").format(counts, keys[0].rows)
 
 
 def _sql(text: str) -> Composable:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Table, Text, text
 
 import fixer
+from fixer.compare.examine import look
 from fixer.model.defect import Specimen
 from lab.laboratory import VERSIONS, Case, Laboratory
 
@@ -17,12 +18,18 @@ def shop() -> MetaData:
     metadata = MetaData()
     Table("goods", metadata, Column("id", Integer, primary_key=True), Column("name", Text, unique=True))
     Table("sales", metadata, Column("id", Integer, primary_key=True), Column("good", ForeignKey("goods.id")))
+    once = Index("stock_once", "place", unique=True, postgresql_where=text("NOT gone"))
+    Table("stock", metadata, Column("place", Integer), Column("gone", Boolean), once)
+    checks = CheckConstraint("amount > 0"), CheckConstraint("amount < 99")
+    Table("prices", metadata, Column("amount", Integer, unique=True), *checks)
     return metadata
 
 
 ROWS = (
     "INSERT INTO goods (name) SELECT chr(CASE g % 2 WHEN 0 THEN 64 ELSE 96 END + g) FROM generate_series(1, 26) AS g;"
-    "INSERT INTO sales (good) SELECT g FROM generate_series(1, 26) AS g"
+    "INSERT INTO sales (good) SELECT g FROM generate_series(1, 26) AS g;"
+    "INSERT INTO stock SELECT g, g % 9 = 0 FROM generate_series(1, 26) AS g;"
+    "INSERT INTO prices SELECT generate_series(1, 26)"
 )
 UNSEEN = """
 UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 'goods_pkey'::regclass;
@@ -31,6 +38,11 @@ UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 'goo
 SET LOCAL session_replication_role = replica;
 INSERT INTO sales (good) VALUES (27);
 """
+UNSEEN_BESIDE_OTHERS = (
+    UNSEEN.split("SET LOCAL")[0]
+    .replace("goods_pkey", "stock_once")
+    .replace("goods (name) VALUES ('other')", "stock VALUES (1, true), (70, false)")
+)
 # The index is built in one order, and read in another, as after an update of the system's libraries.
 RESORTED = """
 ALTER TABLE goods DROP CONSTRAINT goods_name_key;
@@ -75,3 +87,21 @@ def test_a_repeat_in_the_wrong_order_is_found(store: Case) -> None:
     assert "goods should have each (name) once, has it repeatedly under goods_name_key" in str(
         told(store.check(deep=True))
     )
+
+
+def test_the_rows_that_a_partial_index_should_show_are_counted_in_the_table(store: Case) -> None:
+    store.break_(UNSEEN_BESIDE_OTHERS)
+    with store.connection as along_indexes:
+        along_indexes.cursor().execute("SET enable_seqscan = off")
+
+    assert told(store.check(deep=True)) == [
+        "failing-unique: stock should have each (place) WHERE (NOT gone) once, stock_once does not show one row"
+    ]
+
+
+def test_a_deep_check_reads_a_table_once_for_its_checks_and_for_what_its_indexes_should_show(store: Case) -> None:
+    with store.connection as reader, reader.cursor() as cursor:
+        look(cursor, store.sound.contract, deep=True)
+        cursor.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'prices'")
+
+        assert cursor.fetchall() == [(1,)]

@@ -17,6 +17,7 @@ import fixer
 from fixer.compare import probes as rows
 from fixer.compare.examine import examine, look
 from fixer.compare.reading import CHEAP_PROBES
+from fixer.compare.sessions import Session
 from fixer.defects import (
     duplicate_key,
     duplicate_row,
@@ -41,7 +42,7 @@ REVIEWS = sqltext.SQL("public.reviews AS t")
 
 
 def ask(cursor: Cursor, *probes: Probe) -> Sequence[Count]:
-    return rows.counter(cursor)(probes)
+    return rows.counter(Session(cursor))(probes)
 
 
 def about(condition: str, *show: str, source: SQL = BOOKS, **words: Any) -> Probe:

@@ -79,8 +79,9 @@ def _named(cells: Iterable[Composable], letter: str) -> list[Composed]:
 def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequence[Composable]) -> Composed:
     """Return the rows that an exclusion binds, with their keys, places and values.
 
-    If they will be sorted, they are read without any index, which may lack some (OFFSET keeps it out of the sort);
-    values are not computed for rows that the condition leaves out, which may have none.
+    If they will be sorted, they are read without any index, which may lack some: PostgreSQL looks up no CASE in one,
+    and OFFSET keeps it out of the sort. Values are not computed for rows that the condition leaves out, which may have
+    none.
     """
     condition, values = excluding(wanted).condition, [SQL("({})").format(SQL(each.value)) for each in parts]
     apart = SQL(" OFFSET 0" if _in_order(parts) else "")
@@ -89,14 +90,15 @@ def _bound(wanted: Index, rows: Composable, parts: Sequence[Element], keys: Sequ
     filled = [SQL("{} IS DISTINCT FROM NULL").format(cell) for cell in _cells("e", len(parts))]
     spans = (cell for part, cell in zip(parts, _cells("e", len(parts)), strict=True) if part.overlaps)
     filled += [SQL("NOT isempty({})").format(cell) for cell in spans]
+    apart_from_indexes = SQL("CASE WHEN {} THEN true END" if _in_order(parts) else "{}")
     return SQL(
         "(SELECT t.* FROM (SELECT {cells}, t.tableoid AS pgmend_part, t.ctid AS pgmend_place FROM {rows} WHERE {bound})"
         " AS t WHERE {filled}{apart}) AS t"
     ).format(
         cells=SQL(", ").join([*_named(keys, "k"), *_named(values, "e")]),
         rows=rows,
-        bound=SQL(condition or "true"),
-        filled=q.all_of(filled),
+        bound=apart_from_indexes.format(SQL(condition or "true")),
+        filled=apart_from_indexes.format(q.all_of(filled)),
         apart=apart,
     )
 

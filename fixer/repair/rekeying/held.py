@@ -36,7 +36,7 @@ def texts_of(key: ForeignKey, actual: Schema, contract: Contract) -> Texts | Non
 def half_of(key: ForeignKey, actual: Schema, contract: Contract) -> Half | None:
     """Return what an interrupted run has half mapped: its trigger still exists, its column has the final name."""
     child, column = actual.tables.get(key.table), key.columns[0]
-    if child is None or key.target not in actual.tables or len(key.columns) != 1:
+    if child is None or not child.obstacles or key.target not in actual.tables or len(key.columns) != 1:
         return None
     beside = online.beside(column)
     if all(obstacle.name != online.syncing(key.table, beside) for obstacle in child.obstacles):
