@@ -39,6 +39,7 @@ class Facts:
         self._partitions: dict[Table, Partitions | None] = {}
         self._groups: dict[Table, tuple[Group, ...]] = {}
         self._apart: dict[Table, tuple[Law, ...]] = {}
+        self._filtered: dict[QName, bool] = {}
 
     def name(self, table: Table) -> QName:
         """Return the qualified name of a table in the target."""
@@ -68,6 +69,14 @@ class Facts:
             with self.cursor() as cursor:
                 self._partitions[table] = partitions_of(cursor, table, self.name(table))
         return self._partitions[table]
+
+    def is_filtered(self, name: QName) -> bool:
+        """Return whether policies bind this role on a table."""
+        if name not in self._filtered:
+            with self.cursor() as cursor:
+                cursor.execute("SELECT row_security_active(pg_catalog.format('%%I.%%I', %s, %s))", name)
+                self._filtered[name] = cursor.fetchone() == (True,)
+        return self._filtered[name]
 
     def laws(self, table: Table) -> tuple[Law, ...]:
         """Return the laws that only the target knows: which rows have a partition, which keys are taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import psycopg2
+from hypothesis.errors import UnsatisfiedAssumption
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from contracts import rows
@@ -13,6 +14,7 @@ from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken
 from contracts.proof.writing.evidence import said, shown
 from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
+from contracts.proof.writing.reading import is_written
 from contracts.proof.writing.refusals import excuse_family
 from contracts.rows import Insertion, Row, Swallowed
 
@@ -22,7 +24,15 @@ def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: 
 
     `returned` holds at any time the rows that were inserted. Errors of psycopg2 are raised as they are.
     """
-    found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+    try:
+        found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+    except Swallowed as error:
+        asking(cursor)
+        if is_written(cursor, facts_of(place).name(error.table)):
+            raise UnsatisfiedAssumption(
+                f"{error.table.name} takes a row and returns none: a trigger diverts it"
+            ) from None
+        raise
     asking(cursor)
     return found
 

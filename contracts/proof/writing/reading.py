@@ -9,11 +9,13 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
+from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken
-from contracts.proof.writing.paths import OUR_PATH
+from contracts.proof.writing.paths import OUR_PATH, is_row
 from contracts.rows import Array, Insertion, Row, counted, resolved
 from contracts.rows.cells import Cell
 from fixer.model.table import QName
+from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
 # Types without an equality, and the types as whose texts their values are compared.
@@ -36,6 +38,33 @@ def types_of(cursor: Cursor, name: QName) -> dict[str, str]:
         (name.schema, name.name),
     )
     return dict(cursor.fetchall())
+
+
+def key_of(place: Place, name: QName, record: Row) -> Composable | None:
+    """Return the condition that finds a row by a key; None where the row has no key without NULL."""
+    wanted = place.contract.tables[name]
+    keys = sorted(wanted.plain_keys, key=lambda key: not key.primary)
+    for key in keys:
+        if all(record.get(column) is not None for column in key.columns):
+            return is_row(wanted, [(column, literal(record[column])) for column in key.columns])
+    return None
+
+
+def found_by(cursor: Cursor, name: QName, key: Composable) -> int:
+    """Return how many rows a condition finds."""
+    cursor.execute(OUR_PATH + SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(name), key))
+    return int((cursor.fetchone() or (0,))[0])
+
+
+def is_written(cursor: Cursor, name: QName) -> bool:
+    """Return whether a table shows a row that this transaction, or a later one, wrote; yes if nobody may look."""
+    try:
+        query = "SAVEPOINT pgmend_written; SELECT EXISTS (SELECT FROM {} WHERE age(xmin) <= 0)"
+        cursor.execute(OUR_PATH + SQL(query).format(q.name(name)))
+        return cursor.fetchone() == (True,)
+    except pg.InsufficientPrivilege:
+        cursor.execute("ROLLBACK TO SAVEPOINT pgmend_written")
+        return True
 
 
 def assert_kept(

@@ -11,17 +11,27 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
 from contracts.proof.advice.facts import Facts
+from contracts.proof.trials import Shut
+from contracts.proof.writing.forbidden import why_shut
 from contracts.rows import Bad, Insertion, Row, resolved
 
 
-def excuse(cursor: Cursor, error: psycopg2.Error, facts: Facts, table: Table, row: Row) -> None:
-    """Discard an example whose row the contract itself, or an existing row, refuses.
-
-    The savepoint pgmend_row stands before what was refused. Raises the error where the connection is lost.
-    """
+def back(cursor: Cursor, error: psycopg2.Error) -> None:
+    """Return to the savepoint pgmend_row, so that the target can be asked; raise the error of a lost connection."""
     if isinstance(error, psycopg2.OperationalError) and not isinstance(error, pg.QueryCanceled | pg.LockNotAvailable):
         raise error
     cursor.execute("ROLLBACK TO SAVEPOINT pgmend_row")
+
+
+def excuse(cursor: Cursor, error: psycopg2.Error, facts: Facts, table: Table, row: Row) -> None:
+    """Discard an example whose row the contract itself, or an existing row, or the role's rights refuse.
+
+    The savepoint pgmend_row stands before what was refused. Raises the error where the connection is lost.
+    """
+    back(cursor, error)
+    shut = why_shut(facts.place, facts.name(table), error)
+    if shut:
+        raise Shut(shut)
     if is_excused(error, facts, table, row):
         said = error.diag.message_primary or str(error).strip()
         raise UnsatisfiedAssumption(f"the contract itself refuses each row of {table.name} that was made: {said}")
