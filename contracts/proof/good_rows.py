@@ -53,13 +53,16 @@ class _Outcome:
 
     kept: int = 0
     gone: str = ""
-    untried: dict[int, str] = field(default_factory=dict)
+    untried: dict[int, str] = field(default_factory=dict)  # by the number of the step
 
     def say(self) -> None:
         """Raise Broken where each row was gone, NotApplicable where something could not be tried."""
         if self.gone and not self.kept:
             raise Broken(self.gone)
-        reasons = [*([f"not always so: {self.gone}"] if self.gone else []), *self.untried.values()]
+        reasons = [
+            *([f"not always so: {self.gone}"] if self.gone else []),
+            *(self.untried[n] for n in sorted(self.untried)),
+        ]
         if reasons:
             raise NotApplicable("; ".join(reasons))
 

@@ -34,7 +34,7 @@ class NotApplicable(SkipTest):
 
 
 class Shut(UnsatisfiedAssumption):
-    """The rights of the role keep it from writing the row of an example."""
+    """The row of an example cannot be written, or not followed: a right is lacking, or a trigger diverts it."""
 
 
 def for_all(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import psycopg2
-from hypothesis.errors import UnsatisfiedAssumption
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 
 from contracts import rows
 from contracts.proof.advice.facts import facts_of
 from contracts.proof.databases.place import Place
-from contracts.proof.trials import Broken
+from contracts.proof.trials import Broken, Shut
 from contracts.proof.writing.evidence import said, shown
 from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
 from contracts.proof.writing.reading import is_written
@@ -29,9 +28,8 @@ def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: 
     except Swallowed as error:
         asking(cursor)
         if is_written(cursor, facts_of(place).name(error.table)):
-            raise UnsatisfiedAssumption(
-                f"{error.table.name} takes a row and returns none: a trigger diverts it"
-            ) from None
+            reason = f"{error.table.name} takes a row and returns none: a trigger diverts it"
+            raise Shut(reason) from None
         raise
     asking(cursor)
     return found

@@ -61,8 +61,9 @@ def excuse_family(
 def is_right(cursor: Cursor, error: psycopg2.Error, bad: Bad, facts: Facts, row: Row) -> bool:
     """Return whether an error names what is bad about the row; the names of constraints are free.
 
-    A constraint of a partitioned table may report the name of the partition. PostgreSQL refuses a row whose NULL gives
-    it no place in any partition for that reason first. The savepoint pgmend_row stands before what was refused.
+    A constraint may report the name of the partition or of the heir into which the row goes. PostgreSQL refuses a row
+    whose NULL gives it no place in any partition for that reason first. The savepoint pgmend_row stands before
+    what was refused.
     """
     named = bad.kind != "null" or error.diag.column_name in (None, *bad.columns)
     if error.pgcode == bad.sqlstate and error.diag.table_name in (None, bad.table.name):
@@ -71,5 +72,5 @@ def is_right(cursor: Cursor, error: psycopg2.Error, bad: Bad, facts: Facts, row:
     partitions = facts.partitions(bad.table)
     if partitions and bad.kind == "null" and isinstance(error, pg.CheckViolation) and not error.diag.constraint_name:
         return partitions.columns.issuperset(bad.columns) and facts.has_no_place(bad.table, row)
-    of_partition = partitions is not None and error.diag.table_name in partitions.names
-    return error.pgcode == bad.sqlstate and of_partition and named
+    below = partitions.names if partitions else facts.heirs(facts.name(bad.table))
+    return error.pgcode == bad.sqlstate and error.diag.table_name in below and named
