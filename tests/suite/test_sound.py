@@ -126,7 +126,7 @@ def test_odd_tables_are_green(make: Make, tmp_path: Path, name: str) -> None:
     assert {item for item in proof.untried if "good_rows" in item} == {f"{GOOD}[{table}]" for table in odd.untried}
 
 
-def test_keys_that_say_more_are_green(make: Make, tmp_path: Path) -> None:
+def test_what_is_seldom_said_is_green(make: Make, tmp_path: Path) -> None:
     proof = prove(make(further.metadata), "lab.examples.further:metadata", tmp_path)
 
     assert (proof.red, proof.untried) == ({}, {})

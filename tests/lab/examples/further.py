@@ -1,4 +1,4 @@
-"""Further tables that are sound, with keys that say more than that a parent must exist."""
+"""Further tables that are sound, though what they say of their rows is seldom said."""
 
 from __future__ import annotations
 
@@ -28,4 +28,13 @@ sa.Table(
     sa.Column("tenant", sa.Integer),
     sa.Column("n", sa.Integer, unique=True),
     sa.ForeignKeyConstraint(["tenant", "n"], ["tenants.tenant", "tenants.n"], match="FULL"),
+)
+sa.Table(  # a length beside a form
+    "forms",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("a", sa.Text, sa.CheckConstraint(r"a ~ '^[A-Z]{3}-\d{4}$'"), nullable=False, unique=True),
+    sa.Column("b", sa.Text, sa.CheckConstraint("b ~ '^[a-z]*$'")),
+    sa.CheckConstraint("char_length(a) = 8"),
+    sa.CheckConstraint("length(b) IN (3, 5)"),
 )
