@@ -45,6 +45,8 @@ def is_excused(error: psycopg2.Error, facts: Facts, table: Table, row: Row) -> b
             return unfit or facts.is_unsure(table, row)
         case pg.UniqueViolation() | pg.ExclusionViolation():
             return facts.is_repeated(table, row)
+        case pg.NumericValueOutOfRange() if error.diag.context:
+            return True  # a trigger counts on from a number that is as large as it can be
         case psycopg2.DataError() | pg.ProgramLimitExceeded():
             return facts.cannot_be_computed(table, row)
     return False
