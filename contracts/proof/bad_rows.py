@@ -26,6 +26,7 @@ from contracts.proof.writing.transactions import example, rolled_back
 from contracts.rows import Bad, Insertion, Row, Swallowed
 from contracts.rows.kinds.text import Text
 from contracts.rows.kinds.types import kind_of
+from contracts.rows.tables import columns_of
 
 WORD = "BANKNIFTY26JAN59100PE"  # a real option symbol, one character longer than many columns
 
@@ -117,7 +118,7 @@ def _misfit(error: psycopg2.Error, bad: Bad, family: Sequence[Insertion]) -> str
 def _oversized(bad: Bad, advice: Advice | None) -> SearchStrategy[_Family]:
     """Give families whose last row oversteps a type, also with a real symbol where it is too long."""
     strategy = rows.bad_example(bad, advice)
-    kind = kind_of(bad.table.c[bad.columns[0]])
+    kind = kind_of(columns_of(bad.table)[bad.columns[0]])
     if isinstance(kind, Text) and kind.longest is not None and kind.longest < len(WORD):
         return strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
     return strategy

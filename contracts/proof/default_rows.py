@@ -18,6 +18,7 @@ from contracts.proof.writing.forbidden import why_shut
 from contracts.proof.writing.paths import ITS_PATH, is_row
 from contracts.proof.writing.race import Attempt, at_once
 from contracts.proof.writing.transactions import rolled_back
+from contracts.rows.tables import columns_of
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -83,7 +84,7 @@ def _variant(place: Place, case: Case) -> tuple[dict[str, Composable], tuple[str
 
 def _other(table: sa.Table, name: str, token: str) -> Composable:
     """Return a value of a column that no row is likely to hold."""
-    column = table.c[name]
+    column = columns_of(table)[name]
     if isinstance(column.type, sa.String):
         return Literal(f"pgmend-{token}"[-(column.type.length or 99) :])
     if isinstance(column.type, sa.Integer):

@@ -14,6 +14,7 @@ from contracts.proof.trials import Broken
 from contracts.proof.writing.paths import OUR_PATH, is_row
 from contracts.rows import Array, Insertion, Row, counted, resolved
 from contracts.rows.cells import Cell
+from contracts.rows.tables import columns_of
 from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -78,7 +79,7 @@ def assert_kept(
         if insertion.table is not table:
             continue
         written = resolved(insertion.row, returned)
-        written = {name: cell for name, cell in written.items() if not counted(table.c[name])}
+        written = {name: cell for name, cell in written.items() if not counted(columns_of(table)[name])}
         changed = misread(cursor, types, written, record)
         if changed:
             column, found = changed

@@ -38,3 +38,9 @@ sa.Table(  # a length beside a form
     sa.CheckConstraint("char_length(a) = 8"),
     sa.CheckConstraint("length(b) IN (3, 5)"),
 )
+sa.Table(  # columns that the models know by other names
+    "renamed",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, key="number"),
+    sa.Column("state", sa.String(8), nullable=False, key="_state"),
+)
