@@ -14,9 +14,11 @@ from contracts.proof.cases import Case, table_of
 from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, NotApplicable
 from contracts.proof.writing.evidence import said
+from contracts.proof.writing.forbidden import why_shut
 from contracts.proof.writing.paths import ITS_PATH, is_row
 from contracts.proof.writing.race import Attempt, at_once
 from contracts.proof.writing.transactions import rolled_back
+from contracts.rows.tables import columns_of
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -25,7 +27,7 @@ from fixer.sql.compose import SQL, Composable, Literal
 def default_row_is_created_once(place: Place, case: Case) -> None:
     """Create a row like the default row on many connections at once; raise Broken unless exactly one has it."""
     row, identity = _variant(place, case)
-    _judge(at_once(place.target(), lambda: _insert(place, case, row)), case)
+    _judge(at_once(place.target(), lambda: _insert(place, case, row)), place, case)
     with rolled_back(place) as cursor:
         match = is_row(place.contract.tables[case.table], [(c, row[c]) for c in identity])
         cursor.execute(SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(case.table), match))
@@ -47,12 +49,14 @@ def _insert(place: Place, case: Case, row: dict[str, Composable]) -> Composable:
     return ITS_PATH + insert if all(isinstance(value, Literal) for value in row.values()) else insert
 
 
-def _judge(attempts: Sequence[Attempt], case: Case) -> None:
+def _judge(attempts: Sequence[Attempt], place: Place, case: Case) -> None:
     """Raise Broken unless exactly one attempt has the row and the others waited for it or gave up."""
     name, many = case.table.name, len(attempts)
     holders = sum(attempt.holds for attempt in attempts)
     for attempt in attempts:
         if attempt.error and not isinstance(attempt.error, pg.LockNotAvailable | pg.QueryCanceled):
+            if shut := why_shut(place, case.table, attempt.error):
+                raise NotApplicable(shut)
             raise Broken(f"the default row of {name} cannot be created: {said(attempt.error)}")
     if holders == 0:
         raise Broken(f"none of {many} processes could create the default row of {name}: does a trigger swallow it?")
@@ -80,7 +84,7 @@ def _variant(place: Place, case: Case) -> tuple[dict[str, Composable], tuple[str
 
 def _other(table: sa.Table, name: str, token: str) -> Composable:
     """Return a value of a column that no row is likely to hold."""
-    column = table.c[name]
+    column = columns_of(table)[name]
     if isinstance(column.type, sa.String):
         return Literal(f"pgmend-{token}"[-(column.type.length or 99) :])
     if isinstance(column.type, sa.Integer):

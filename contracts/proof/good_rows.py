@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg2
 from hypothesis import strategies as st
@@ -17,12 +17,21 @@ from contracts.proof.advice.adviser import Advice, advice_for
 from contracts.proof.advice.facts import facts_of
 from contracts.proof.cases import Case, table_of
 from contracts.proof.databases.place import Place
-from contracts.proof.trials import Broken, for_all
-from contracts.proof.writing.evidence import said
+from contracts.proof.trials import Broken, NotApplicable, for_all
+from contracts.proof.writing.evidence import said, shown
+from contracts.proof.writing.forbidden import why_forbidden
 from contracts.proof.writing.inserting import insert_good
-from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, is_row
-from contracts.proof.writing.reading import assert_kept, literal, misread, types_of
-from contracts.proof.writing.refusals import excuse
+from contracts.proof.writing.paths import ITS_PATH
+from contracts.proof.writing.reading import (
+    assert_kept,
+    found_by,
+    is_written,
+    key_of,
+    literal,
+    misread,
+    types_of,
+)
+from contracts.proof.writing.refusals import back, excuse
 from contracts.proof.writing.transactions import example, rolled_back
 from contracts.rows import Insertion, Row
 from fixer.model.table import QName
@@ -38,9 +47,32 @@ class _Life:
     change: Row
 
 
+@dataclass
+class _Outcome:
+    """How many rows were kept, which were gone at once, and why a step could not be tried."""
+
+    kept: int = 0
+    gone: str = ""
+    untried: dict[int, str] = field(default_factory=dict)  # by the number of the step
+
+    def say(self) -> None:
+        """Raise Broken where each row was gone, NotApplicable where something could not be tried."""
+        if self.gone and not self.kept:
+            raise Broken(self.gone)
+        reasons = [
+            *([f"not always so: {self.gone}"] if self.gone else []),
+            *(self.untried[n] for n in sorted(self.untried)),
+        ]
+        if reasons:
+            raise NotApplicable("; ".join(reasons))
+
+
 def good_rows_live(place: Place, case: Case) -> None:
-    """Insert generated good rows, read them back, update and delete the last one; raise Broken where one step fails."""
-    table = table_of(place.contract, case.table)
+    """Insert generated good rows, read them back, update and delete the last one; raise Broken where one step fails.
+
+    Raises NotApplicable where all else holds, and the owner forbids to update or to delete.
+    """
+    table, outcome = table_of(place.contract, case.table), _Outcome()
     with rolled_back(place) as cursor:
         types = types_of(cursor, case.table)
 
@@ -48,17 +80,31 @@ def good_rows_live(place: Place, case: Case) -> None:
             with example(cursor):
                 returned = insert_good(cursor, life.family, place)
                 assert_kept(cursor, table, types, life.family, returned)
-                key = _key(place, case.table, returned[-1])
-                if key is not None:
+                key = key_of(place, case.table, returned[-1])
+                if _is_kept(cursor, place, case.table, key, outcome, life.family) and key is not None:
                     change = _Change(table, case.table, key, life.change, returned[-1])
-                    _prove_change(cursor, place, change, types)
-                    _prove_removal(cursor, case.table, key)
+                    tried = _prove_change(cursor, place, change, types), _prove_removal(cursor, place, case.table, key)
+                    outcome.untried |= {n: reason for n, reason in enumerate(tried) if reason}
 
         advice = advice_for(place, table)
         for_all(_lives(table, advice), place.examples[0], prove, table.name)
         if _may_draw(place, case, table):
             drawing = rows.example_for(table, size=1, advice=advice, draws=True)
             for_all(drawing, 1, _once(lambda family: _prove_inserted(cursor, family, place)), table.name)
+    outcome.say()
+
+
+def _is_kept(
+    cursor: Cursor, place: Place, name: QName, key: Composable | None, outcome: _Outcome, family: Sequence[Insertion]
+) -> bool:
+    """Note whether the last row of a family is still there after its insert: a trigger may delete it."""
+    if key is None and outcome.kept:
+        return True  # to look for another one takes long
+    kept = is_written(cursor, name) if key is None else found_by(cursor, name, key) == 1
+    outcome.kept += kept
+    if not kept:
+        outcome.gone = f"a row of {name.name} is gone after its insert: does a trigger delete it? {shown(family)}"
+    return kept
 
 
 def alike_rows_live(place: Place, case: Case) -> None:
@@ -107,16 +153,6 @@ def _life(draw: DrawFn, table: Table, advice: Advice | None) -> _Life:
     return _Life(draw(rows.example_for(table, advice=advice)), draw(rows.changes(table, advice)))
 
 
-def _key(place: Place, name: QName, record: Row) -> Composable | None:
-    """Return the condition that finds a row by a key; None where the row has no key without NULL."""
-    wanted = place.contract.tables[name]
-    keys = sorted(wanted.plain_keys, key=lambda key: not key.primary)
-    for key in keys:
-        if all(record.get(column) is not None for column in key.columns):
-            return is_row(wanted, [(column, literal(record[column])) for column in key.columns])
-    return None
-
-
 @dataclass(frozen=True)
 class _Change:
     """A change of one row, which its key finds."""
@@ -135,33 +171,52 @@ class _Change:
         )
 
 
-def _prove_change(cursor: Cursor, place: Place, change: _Change, types: Mapping[str, str]) -> None:
-    """Change a row, and raise Broken where it is refused or not read back as it was written."""
+def _prove_change(cursor: Cursor, place: Place, change: _Change, types: Mapping[str, str]) -> str | None:
+    """Change a row, and raise Broken where it is refused or not read back as it was written.
+
+    Returns why it could not be tried, where the owner forbids it.
+    """
     if not change.cells:
-        return
+        return None
     name, cells = change.name.name, change.cells
     try:
         found = rows.spelt(cursor, SQL("SAVEPOINT pgmend_row; ") + ITS_PATH + change.statement)
     except psycopg2.Error as error:
+        back(cursor, error)
+        if reason := why_forbidden(place, change.name, "UPDATE", error):
+            return reason
         excuse(cursor, error, facts_of(place), change.table, change.row | cells)
         raise Broken(f"a good change of {name} is refused: {said(error)}: {cells!r}") from None
     if len(found) != 1:
+        if not found and (reason := why_forbidden(place, change.name, "UPDATE", None)):
+            return reason
+        if not found and misread(cursor, types, cells, change.row) is None:
+            return None  # it says what the row says already: a trigger may suppress it
         raise Broken(f"a row of {name} could not be changed: the UPDATE found {len(found)} rows: {cells!r}")
     wrong = misread(cursor, types, cells, found[0])
     if wrong:
         raise Broken(f"{name}.{wrong[0]} is not changed as told: {cells!r}, found {wrong[1]!r}")
+    return None
 
 
-def _prove_removal(cursor: Cursor, name: QName, key: Composable) -> None:
-    """Delete a row, and raise Broken where it is refused or the row is still there."""
+def _prove_removal(cursor: Cursor, place: Place, name: QName, key: Composable) -> str | None:
+    """Delete a row, and raise Broken where it is refused or the row is still there.
+
+    Returns why it could not be tried, where the owner forbids it.
+    """
     try:
-        cursor.execute(ITS_PATH + SQL("DELETE FROM {} WHERE {}").format(q.name(name), key))
+        cursor.execute(
+            SQL("SAVEPOINT pgmend_row; ") + ITS_PATH + SQL("DELETE FROM {} WHERE {}").format(q.name(name), key)
+        )
         gone = cursor.rowcount
-        cursor.execute(OUR_PATH + SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(name), key))
+        left = found_by(cursor, name, key)
     except psycopg2.Error as error:
-        if isinstance(error, psycopg2.OperationalError) and cursor.connection.closed:
-            raise
+        back(cursor, error)
+        if reason := why_forbidden(place, name, "DELETE", error):
+            return reason
         raise Broken(f"a row of {name.name} cannot be deleted: {said(error)}") from None
-    left = (cursor.fetchone() or (0,))[0]
     if (gone, left) != (1, 0):
+        if not gone and left and (reason := why_forbidden(place, name, "DELETE", None)):
+            return reason
         raise Broken(f"a row of {name.name} could not be deleted: the DELETE found {gone} rows and left {left}")
+    return None

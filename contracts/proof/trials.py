@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable, UnsatisfiedAssumption
@@ -11,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from fixer.errors import ContractError
 
+TRIES = 20  # rows that a role is refused before it has written one
 Example = Any  # what a strategy gives and its claim takes; examples of all claims are kept in one place
 
 _SETTINGS = settings(
@@ -27,8 +29,12 @@ class Broken(Exception):
     """A claim does not hold; its text is the evidence."""
 
 
-class NotApplicable(Exception):
-    """A claim cannot be tried here; its text is the reason."""
+class NotApplicable(SkipTest):
+    """A claim cannot be tried here; its text is the reason. Hypothesis looks for no simpler one."""
+
+
+class Shut(UnsatisfiedAssumption):
+    """The row of an example cannot be written, or not followed: a right is lacking, or a trigger diverts it."""
 
 
 def for_all(
@@ -74,6 +80,8 @@ def _try_new(
             prove(value)
         except UnsatisfiedAssumption as excuse:
             excuses.append(excuse.reason or excuses[-1])
+            if isinstance(excuse, Shut) and not passed and len(excuses) > TRIES:
+                raise NotApplicable(excuses[-1]) from None
             raise
         passed.append(value)
 

@@ -1,7 +1,8 @@
-"""A trigger that fires before each row returns NULL, so the row is not written, or one refuses whatever is inserted.
+"""A trigger that fires before each row returns NULL, so the row is not written; or one deletes or refuses all new rows.
 
-Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing; no error tells the application. Or
-each INSERT fails with P0001, as if the table were for reading only.
+Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing; or it says INSERT 0 1 and the row is
+gone all the same. No error tells the application. Or each INSERT fails with P0001, as if the table were for reading
+only.
 Cure: a person drops, disables or mends the trigger, because only a person knows what it is for. A trigger that keeps
 all new rows out is an error, one that keeps changes or deletions out a warning.
 """
@@ -22,6 +23,7 @@ from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+from fixer.sql.deletions import deletes_new_rows
 
 SLUG = "swallowing-trigger"
 POINT = 5
@@ -39,6 +41,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
             some = [deed for deed in NOTHING if f"on {deed}" in trigger.does and "returns null" in trigger.does]
             if "refuses" in trigger.does:
                 yield _finding(table, trigger, ["INSERT"], "refuses every row", "it raises an exception")
+            elif deletes_new_rows(table, trigger):
+                yield _finding(table, trigger, ["INSERT"], "keeps no new row", "it deletes them afterwards")
             elif always or some:
                 how = "keeps every row out" if always else "may keep a row out"
                 yield _finding(table, trigger, always or some, how, "it returns NULL", sure=bool(always))
@@ -102,10 +106,23 @@ SPECIMENS = (
         _trigger("AFTER INSERT OR DELETE", "BEGIN RAISE EXCEPTION 'read only'; END").replace(" FOR EACH ROW", ""),
         manual=True,
     ),
+    Specimen(
+        "it moves them afterwards",
+        "CREATE TABLE apart (LIKE reviews);"
+        + _trigger(
+            "AFTER INSERT",
+            "BEGIN INSERT INTO apart VALUES (new.*); DELETE FROM reviews WHERE id = new.id; RETURN NULL; END",
+        ),
+        manual=True,
+    ),
     Specimen("it keeps rows from going", _trigger("BEFORE DELETE", "BEGIN RETURN NEW; END"), manual=True),
 )
 NEAR_MISSES = (
     Specimen("it fires afterwards", _trigger("AFTER INSERT OR UPDATE OR DELETE", "BEGIN RETURN NULL; END")),
+    Specimen(
+        "it deletes others afterwards",
+        _trigger("AFTER INSERT", "BEGIN DELETE FROM reviews WHERE id = new.id - 1000; RETURN NULL; END"),
+    ),
     Specimen("it returns the row", _trigger("BEFORE INSERT OR UPDATE", "BEGIN RETURN NEW; END")),
     Specimen(
         "it returns what there is",

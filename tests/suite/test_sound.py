@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from contracts.proof.databases.place import Given
 from fixer.connect.servers import Server
-from lab.examples import kept, oddities, ordinary
+from lab.examples import further, kept, oddities, ordinary
 from lab.laboratory import OWNER, Laboratory
 from lab.proof import Proof, place_of
 
@@ -124,6 +124,12 @@ def test_odd_tables_are_green(make: Make, tmp_path: Path, name: str) -> None:
 
     assert proof.red == {}
     assert {item for item in proof.untried if "good_rows" in item} == {f"{GOOD}[{table}]" for table in odd.untried}
+
+
+def test_what_is_seldom_said_is_green(make: Make, tmp_path: Path) -> None:
+    proof = prove(make(further.metadata), "lab.examples.further:metadata", tmp_path)
+
+    assert (proof.red, proof.untried) == ({}, {})
 
 
 def test_what_triggers_of_applications_keep_up_is_green(make: Make, tmp_path: Path) -> None:

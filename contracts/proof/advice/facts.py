@@ -23,6 +23,15 @@ from contracts.rows.laws.unique import ROOMY, room
 from contracts.rows.tables import columns_of
 from fixer.model.table import QName
 
+_HEIRS = """
+  WITH RECURSIVE heir AS (
+       SELECT i.inhrelid FROM pg_catalog.pg_inherits i
+        WHERE i.inhparent = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s))
+        UNION
+       SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN heir h ON i.inhparent = h.inhrelid)
+SELECT c.relname FROM heir h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
+"""
+
 
 @functools.cache
 def facts_of(place: Place) -> Facts:
@@ -39,6 +48,7 @@ class Facts:
         self._partitions: dict[Table, Partitions | None] = {}
         self._groups: dict[Table, tuple[Group, ...]] = {}
         self._apart: dict[Table, tuple[Law, ...]] = {}
+        self._filtered: dict[QName, bool] = {}
 
     def name(self, table: Table) -> QName:
         """Return the qualified name of a table in the target."""
@@ -68,6 +78,20 @@ class Facts:
             with self.cursor() as cursor:
                 self._partitions[table] = partitions_of(cursor, table, self.name(table))
         return self._partitions[table]
+
+    def is_filtered(self, name: QName) -> bool:
+        """Return whether policies bind this role on a table."""
+        if name not in self._filtered:
+            with self.cursor() as cursor:
+                cursor.execute("SELECT row_security_active(pg_catalog.format('%%I.%%I', %s, %s))", name)
+                self._filtered[name] = cursor.fetchone() == (True,)
+        return self._filtered[name]
+
+    def heirs(self, name: QName) -> frozenset[str]:
+        """Return the names of the tables that inherit from a table, into which a trigger may divert its rows."""
+        with self.cursor() as cursor:
+            cursor.execute(_HEIRS, name)
+            return frozenset(heir for (heir,) in cursor.fetchall())
 
     def laws(self, table: Table) -> tuple[Law, ...]:
         """Return the laws that only the target knows: which rows have a partition, which keys are taken."""

@@ -10,9 +10,10 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from contracts import rows
 from contracts.proof.advice.facts import facts_of
 from contracts.proof.databases.place import Place
-from contracts.proof.trials import Broken
+from contracts.proof.trials import Broken, Shut
 from contracts.proof.writing.evidence import said, shown
 from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
+from contracts.proof.writing.reading import is_written
 from contracts.proof.writing.refusals import excuse_family
 from contracts.rows import Insertion, Row, Swallowed
 
@@ -22,7 +23,14 @@ def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: 
 
     `returned` holds at any time the rows that were inserted. Errors of psycopg2 are raised as they are.
     """
-    found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+    try:
+        found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+    except Swallowed as error:
+        asking(cursor)
+        if is_written(cursor, facts_of(place).name(error.table)):
+            reason = f"{error.table.name} takes a row and returns none: a trigger diverts it"
+            raise Shut(reason) from None
+        raise
     asking(cursor)
     return found
 

@@ -9,11 +9,14 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
+from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken
-from contracts.proof.writing.paths import OUR_PATH
+from contracts.proof.writing.paths import OUR_PATH, is_row
 from contracts.rows import Array, Insertion, Row, counted, resolved
 from contracts.rows.cells import Cell
+from contracts.rows.tables import columns_of
 from fixer.model.table import QName
+from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
 # Types without an equality, and the types as whose texts their values are compared.
@@ -38,6 +41,33 @@ def types_of(cursor: Cursor, name: QName) -> dict[str, str]:
     return dict(cursor.fetchall())
 
 
+def key_of(place: Place, name: QName, record: Row) -> Composable | None:
+    """Return the condition that finds a row by a key; None where the row has no key without NULL."""
+    wanted = place.contract.tables[name]
+    keys = sorted(wanted.plain_keys, key=lambda key: not key.primary)
+    for key in keys:
+        if all(record.get(column) is not None for column in key.columns):
+            return is_row(wanted, [(column, literal(record[column])) for column in key.columns])
+    return None
+
+
+def found_by(cursor: Cursor, name: QName, key: Composable) -> int:
+    """Return how many rows a condition finds."""
+    cursor.execute(OUR_PATH + SQL("SELECT count(*) FROM {} WHERE {}").format(q.name(name), key))
+    return int((cursor.fetchone() or (0,))[0])
+
+
+def is_written(cursor: Cursor, name: QName) -> bool:
+    """Return whether a table shows a row that this transaction, or a later one, wrote; yes if nobody may look."""
+    try:
+        query = "SAVEPOINT pgmend_written; SELECT EXISTS (SELECT FROM {} WHERE age(xmin) <= 0)"
+        cursor.execute(OUR_PATH + SQL(query).format(q.name(name)))
+        return cursor.fetchone() == (True,)
+    except pg.InsufficientPrivilege:
+        cursor.execute("ROLLBACK TO SAVEPOINT pgmend_written")
+        return True
+
+
 def assert_kept(
     cursor: Cursor, table: Table, types: Mapping[str, str], family: Sequence[Insertion], returned: Sequence[Row]
 ) -> None:
@@ -49,7 +79,7 @@ def assert_kept(
         if insertion.table is not table:
             continue
         written = resolved(insertion.row, returned)
-        written = {name: cell for name, cell in written.items() if not counted(table.c[name])}
+        written = {name: cell for name, cell in written.items() if not counted(columns_of(table)[name])}
         changed = misread(cursor, types, written, record)
         if changed:
             column, found = changed

@@ -49,7 +49,7 @@ class Kind:
 
     def choices(self, conditions: Conditions) -> list[Cell] | None:
         """Return the values to choose from; None where neither a condition nor the type lists them."""
-        listed = [c.value for c in conditions if c.op == "in"]
+        listed = [c.value for c in conditions if c.op == "in" and not c.length]
         found = [self.take(value) for value in listed[0]] if listed else self.all(conditions)
         if found is None:
             return None

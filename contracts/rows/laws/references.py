@@ -43,8 +43,14 @@ def foreign(table: Table) -> frozenset[str]:
     return frozenset(name for key in references(table) for name in local_of(key))
 
 
+def is_full(key: ForeignKeyConstraint) -> bool:
+    """Return whether a key is MATCH FULL: its columns are NULL together, or none is."""
+    return (key.match or "").upper() == "FULL"
+
+
 def _mandatory(table: Table, key: ForeignKeyConstraint) -> bool:
-    return not any(columns_of(table)[name].nullable for name in local_of(key))
+    nullable = [columns_of(table)[name].nullable for name in local_of(key)]
+    return not (all(nullable) if is_full(key) else any(nullable))
 
 
 def attainable(table: Table, path: tuple[Table, ...]) -> bool:

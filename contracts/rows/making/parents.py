@@ -14,7 +14,7 @@ from contracts.rows.conditions import Conditions
 from contracts.rows.insertions import Row
 from contracts.rows.kinds.types import kind_of
 from contracts.rows.laws.generated import fixed
-from contracts.rows.laws.references import attainable, local_of, remote_of
+from contracts.rows.laws.references import attainable, is_full, local_of, remote_of
 from contracts.rows.laws.relations import inherited
 from contracts.rows.laws.unique import exclusive
 from contracts.rows.making.drafts import Drafter
@@ -50,6 +50,8 @@ def _need(row: Row, table: Table, key: ForeignKeyConstraint) -> _Need:
     pairs, columns = list(zip(local_of(key), remote_of(key), strict=True)), columns_of(table)
     settled = {remote: row[local] for local, remote in pairs if local in row}
     empty = {name: None for name in local_of(key) if name not in row and columns[name].nullable}
+    if is_full(key) and any(name not in empty and row.get(name, "") is not None for name in local_of(key)):
+        empty = {}  # it has no value, or all
     more = tuple(each for local, remote in pairs for each in inherited(columns[local], remote))
     return _Need(table, key, pairs, settled, empty, more)
 

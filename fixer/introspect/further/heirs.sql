@@ -32,12 +32,23 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
                SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'returns ' || lower(btrim(m.found[1], ' ()'))
-                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
+                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)
+                UNION ALL
+               SELECT 'does ' || b.body
+                WHERE g.tgqual IS NULL AND g.tgtype & 70 = 4 AND b.body ~* '\mdelete\s+from\M'
+                  AND b.body !~* '\m(if|case|loop|execute|exit|exception\s+when)\M'
+                UNION ALL
+               SELECT 'new rows ' || quote_ident(g.tgnewtable) WHERE g.tgnewtable IS NOT NULL
+                UNION ALL
+               SELECT c FROM unnest(b.proconfig) AS s (c) WHERE c LIKE 'search\_path=%'
+                UNION ALL
+               SELECT 'at ' || a.relid FROM pg_catalog.pg_partition_ancestors(g.tgrelid) AS a (relid)) AS columns,
        g.tgenabled::text AS enabled
   FROM under u
   JOIN pg_catalog.pg_trigger g ON g.tgrelid = u.oid AND g.tgtype & 1 = 1
   LEFT JOIN LATERAL (
-       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body,
+              f.proconfig
          FROM pg_catalog.pg_proc f
          JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
         WHERE f.oid = g.tgfoid

@@ -27,7 +27,8 @@
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
 -- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
 -- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
--- fire for an INSERT: whether it raises an exception before anything else.
+-- fire for an INSERT: whether it raises an exception before anything else. Of those that fire after it, and always: what
+-- the function does where it deletes and nothing in it is conditional, the transition table, and its own search_path.
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
@@ -41,12 +42,21 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
                SELECT 'raises' WHERE b.body ~* '\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'returns ' || lower(btrim(m.found[1], ' ()'))
-                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)) AS columns,
+                 FROM regexp_matches(b.body, '\mreturn\M\s*([^;]*[^;\s])\s*;', 'gi') AS m (found)
+                UNION ALL
+               SELECT 'does ' || b.body
+                WHERE g.tgqual IS NULL AND g.tgtype & 70 = 4 AND b.body ~* '\mdelete\s+from\M'
+                  AND b.body !~* '\m(if|case|loop|execute|exit|exception\s+when)\M'
+                UNION ALL
+               SELECT 'new rows ' || quote_ident(g.tgnewtable) WHERE g.tgnewtable IS NOT NULL
+                UNION ALL
+               SELECT c FROM unnest(b.proconfig) AS s (c) WHERE c LIKE 'search\_path=%') AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid
   LEFT JOIN LATERAL (
-       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body
+       SELECT regexp_replace(f.prosrc, '''[^'']*''|--[^\n]*|/\*([^*]|\*+[^*/])*\*+/', ' ', 'g') AS body,
+              f.proconfig
          FROM pg_catalog.pg_proc f
          JOIN pg_catalog.pg_language l ON l.oid = f.prolang AND l.lanname = 'plpgsql'
         WHERE f.oid = g.tgfoid

@@ -1,0 +1,66 @@
+"""Tells what the owner of a database forbids on purpose from what is broken.
+
+A table may be for adding only, or show each role its own rows. The check calls that sound, so the suite does too: it
+reports what it could not try. Where the check has an error about what the table demands, nothing is on purpose.
+"""
+
+from __future__ import annotations
+
+import psycopg2
+from psycopg2 import errors as pg
+
+from contracts.proof.advice.facts import facts_of
+from contracts.proof.databases.place import Place
+from contracts.proof.writing.evidence import said
+from fixer.model.table import QName
+
+_DEMANDS = "nothing_unknown_is_demanded"
+_SWALLOWING = ("[swallowing-trigger]", "[rogue-rule]")
+# Errors of a policy's own expression: a setting that is absent, or that is no number.
+_OF_POLICIES = ("42", "22")
+
+
+def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
+    """Return why this role may not write such a row; None where the error has another reason."""
+    filtered = (error.pgcode or "")[:2] in _OF_POLICIES and facts_of(place).is_filtered(name)
+    if (_is_closed(error) or filtered) and not _is_faulty(place, name):
+        return f"this role may not write each row of {name.name}: {said(error)}"
+    return None
+
+
+def _is_closed(error: psycopg2.Error) -> bool:
+    """Return whether the role lacks a right for the statement itself, not for what a trigger does."""
+    return isinstance(error, pg.InsufficientPrivilege) and not error.diag.context
+
+
+def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | None) -> str | None:
+    """Return why rows of a table may not be updated or deleted; None where nothing says that it is on purpose.
+
+    There is no error where a statement found no row.
+    """
+    if _is_faulty(place, name):
+        return None
+    warnings = [note for note in _notes(place, name) if deed in note and note.endswith(_SWALLOWING)]
+    if warnings and (error is None or isinstance(error, pg.FeatureNotSupported)):
+        return f"{deed} of {name.name}: {warnings[0]}"
+    if error is not None and (_is_raised(error) or _is_closed(error)):
+        return f"{deed} of {name.name} is forbidden: {said(error)}"
+    if error is not None:
+        return why_shut(place, name, error)
+    if facts_of(place).is_filtered(name):
+        return f"{deed} of {name.name}: a policy keeps the row from this role"
+    return None
+
+
+def _is_raised(error: psycopg2.Error) -> bool:
+    """Return whether a function of the database raised an error itself, by RAISE."""
+    return (error.diag.context or "").partition("\n")[0].endswith(" RAISE")
+
+
+def _is_faulty(place: Place, name: QName) -> bool:
+    return any(place.verdict(case).broken for case in place.cases if case.table == name and case.claim == _DEMANDS)
+
+
+def _notes(place: Place, name: QName) -> tuple[str, ...]:
+    cases = (case for case in place.cases if case.table == name and case.claim == _DEMANDS)
+    return tuple(note for case in cases for note in place.verdict(case).notes)

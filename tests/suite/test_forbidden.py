@@ -1,0 +1,86 @@
+"""Rows that are gone after their insert are red; what the owner of a database forbids is listed as not tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+import fixer
+from contracts.proof.databases.place import Given
+from lab.database import Database, lent
+from lab.examples import forbidding
+from lab.laboratory import Laboratory
+from lab.proof import Proof, place_of
+
+MODELS = "lab.examples.forbidding:metadata"
+GOOD = "good_rows_go_in_change_and_go_out"
+
+
+@pytest.fixture(scope="module")
+def made(laboratory: Laboratory) -> Iterator[Database]:
+    with lent(laboratory.server(18), None) as database:
+        engine = sa.create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(database.dsn))
+        forbidding.metadata.create_all(engine)
+        engine.dispose()
+        database.run(forbidding.TRIGGERS + forbidding.RIGHTS)
+        yield database
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Given, "examples", (8, 3))
+
+
+def found(database: Database) -> dict[str, str]:
+    with closing(psycopg2.connect(database.dsn)) as connection:
+        return {f.table.name: f.severity for f in fixer.check(connection, forbidding.metadata).findings}
+
+
+def test_the_check_says_what_the_catalogue_says(made: Database) -> None:
+    assert found(made) == {"deleted": "error", "softly": "warning", "diverted": "warning"}
+
+
+def test_only_rows_that_are_gone_and_faults_are_red(made: Database, tmp_path: Path) -> None:
+    with place_of(made.dsn, MODELS, tmp_path) as place:
+        proof = Proof(place, "good_rows|duplicate")
+
+    lost = {f"{GOOD}[{name}]" for name in ("moved", "deleted", "keyless")}
+    assert set(proof.red) == lost | {f"{GOOD}[faulty]"}
+    assert all("is gone after its insert" in proof.red[item] for item in lost)
+    assert {item: _shortly(reason) for item, reason in proof.untried.items() if "good_rows" in item} == {
+        f"{GOOD}[partly]": "not always so: a row of partly is gone after its insert: does a trigger delete it?",
+        f"{GOOD}[added]": "UPDATE of added is forbidden: add only (P0001);"
+        " DELETE of added is forbidden: add only (P0001)",
+        f"{GOOD}[stated]": "UPDATE of stated is forbidden: restrict_violation (23001)",
+        f"{GOOD}[softly]": "DELETE of softly: warning: softly should keep what is written, the trigger act keeps every"
+        " row out ON DELETE: it returns NULL [swallowing-trigger]",
+        f"{GOOD}[held]": "DELETE of held is forbidden: kept (23514)",
+        f"{GOOD}[diverted]": "diverted takes a row and returns none: a trigger diverts it",
+    }
+
+
+def _shortly(reason: str) -> str:
+    return reason.partition(" INSERT INTO")[0]
+
+
+def test_what_a_role_may_not_do_is_not_tried(made: Database, tmp_path: Path) -> None:
+    with place_of(made.seen_by("pgmend_app"), MODELS, tmp_path) as place:
+        proof = Proof(place, r"row.*\[(read|stated|own|Their %s)(-duplicate-id)?\]")
+
+    shut, unknown = "this role may not write each row of", 'unrecognized configuration parameter "app.tenant" (42704)'
+    assert proof.red == {}
+    assert {item: reason for item, reason in proof.untried.items() if "alike" not in item} == {
+        f"{GOOD}[read]": f"{shut} read: permission denied for table read (42501)",
+        "bad_row_is_refused[read-duplicate-id]": f"{shut} read: permission denied for table read (42501)",
+        f"{GOOD}[stated]": "UPDATE of stated is forbidden: restrict_violation (23001);"
+        " DELETE of stated is forbidden: permission denied for table stated (42501)",
+        f"{GOOD}[own]": f"{shut} own: {unknown}",
+        "bad_row_is_refused[own-duplicate-id]": f"{shut} own: {unknown}",
+        f"{GOOD}[Their %s]": "UPDATE of Their %s: a policy keeps the row from this role;"
+        " DELETE of Their %s: a policy keeps the row from this role",
+    }
