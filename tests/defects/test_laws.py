@@ -19,7 +19,6 @@ from fixer.defects import _databases as specimens
 from fixer.errors import PgmendError
 from fixer.model.defect import Specimen
 from lab.evidence.copies import copy_images, copy_quarantine, copy_rows, stamps
-from lab.evidence.facts import facts
 from lab.evidence.losses import losses
 from lab.evidence.relations import strange_relations
 from lab.laboratory import OWNER, ROLES, VERSIONS, Case, Laboratory
@@ -319,7 +318,7 @@ LOSSES = {
 
 def test_the_dumps_of_a_copy_have_the_same_facts(laboratory: Laboratory) -> None:
     with laboratory.database(18) as case:
-        assert losses(case.sound.facts, facts(case.dump())) == []
+        assert losses(case.sound.facts, case.facts()) == []
 
 
 @pytest.mark.parametrize("damage", LOSSES)
@@ -327,7 +326,7 @@ def test_a_dump_shows_every_loss(laboratory: Laboratory, damage: str) -> None:
     with laboratory.database(18) as case:
         case.break_(damage)
 
-        assert LOSSES[damage] in "\n".join(losses(case.sound.facts, facts(case.dump())))
+        assert LOSSES[damage] in "\n".join(losses(case.sound.facts, case.facts()))
 
 
 @pytest.mark.parametrize(
@@ -347,7 +346,7 @@ def test_a_dump_is_equal_where_names_order_or_extras_differ(laboratory: Laborato
     with laboratory.database(18) as case:
         case.break_(change)
 
-        assert losses(case.sound.facts, facts(case.dump())) == []
+        assert losses(case.sound.facts, case.facts()) == []
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,14 @@ def lent(server: Server, name: str | None) -> Iterator[Database]:
 
 
 @contextmanager
-def lent_copy(laboratory: Laboratory, version: int, key: str, make: Callable[[Database], None]) -> Iterator[Database]:
-    """Lend a copy of an empty database in which something was made once."""
+def lent_copy(
+    laboratory: Laboratory, version: int, key: str, make: Callable[[Database], object], template: str | None = None
+) -> Iterator[Database]:
+    """Lend a copy of a database, empty where there is no template, in which something was made once."""
     server = laboratory.server(version)
 
     def made() -> str:
-        database = Database(server, server.create_database())
+        database = Database(server, server.create_database(template))
         make(database)
         return database.name
 

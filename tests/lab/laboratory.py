@@ -30,7 +30,7 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
 from lab.evidence.copies import State, stamps
-from lab.evidence.dumps import dump
+from lab.evidence.dumps import SCHEMA, dump
 from lab.evidence.facts import TableFacts, facts
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
@@ -221,6 +221,9 @@ class Case:
 
     def dump(self, *options: str) -> str:
         return dump(self.server, self.name, *options)
+
+    def facts(self) -> Mapping[str, TableFacts]:
+        return facts(self.dump(*SCHEMA))
 
     def state(self, *, dumped: bool) -> State:
         return State(stamps(self.observer), self.dump() if dumped else "")

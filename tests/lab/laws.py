@@ -16,7 +16,6 @@ from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
 from lab.evidence.copies import Copy, State
 from lab.evidence.dumps import everything
-from lab.evidence.facts import facts
 from lab.evidence.losses import losses
 from lab.evidence.passage import Images, Passage, ledger
 from lab.laboratory import Case
@@ -43,7 +42,7 @@ def silence(report: fixer.Report | Plan) -> list[str]:
 
 def cure(case: Case, again: Again, *, owners: bool = True) -> list[str]:
     """Law 3: the contract holds for a deep look, and a dump shows what one of a fresh database shows."""
-    return silence(again.run.plan) + losses(case.sound.facts, facts(case.dump("--schema-only")), owners=owners)
+    return silence(again.run.plan) + losses(case.sound.facts, case.facts(), owners=owners)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Ordeal:
 
     def breaches(self) -> list[str]:
         """Repair the database, or what of it no person has to decide, and return the breaches of the laws."""
-        untouched, plan = self.case.state(dumped=True), self.case.plan(mode=self.mode)
+        untouched, plan = self.case.state(dumped=False), self.case.plan(mode=self.mode)
         run = self._applied(plan)
         if run:
             return self.found
@@ -62,7 +62,7 @@ class Ordeal:
 
     def _applied(self, plan: Plan, skip: tuple[str, ...] = ()) -> fixer.Run | None:
         case, atomic = self.case, self.mode == "atomic"
-        before, untouched = copy_rows(case.observer), case.state(dumped=True)
+        before, untouched = copy_rows(case.observer), case.state(dumped=not plan.refusals)  # refused: nothing to undo
         around = bystanders(case) if self.beside else None
         try:
             run = (

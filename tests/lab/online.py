@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import threading
 import time
 from contextlib import closing
@@ -13,7 +12,7 @@ import psycopg2
 from psycopg2 import errors as pg
 
 from lab.database import Database, alone
-from lab.process import heard, started, wait_for
+from lab.process import Begun, begun, heard, wait_for
 
 APPLY = ("apply", "--mode", "online", "--yes", "--allow-hazards", "all")
 STRENGTHS = ["ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"]
@@ -78,7 +77,7 @@ def slow_down(database: Database, seconds: float) -> None:
     )
 
 
-def stop(database: Database, process: subprocess.Popen[str], how: str) -> None:
+def stop(database: Database, process: Begun, how: str) -> None:
     if how == "of its backend":
         database.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -89,14 +88,14 @@ def stop(database: Database, process: subprocess.Popen[str], how: str) -> None:
     process.communicate(timeout=60)
 
 
-def ends(database: Database, process: subprocess.Popen[str], how: str) -> None:
+def ends(database: Database, process: Begun, how: str) -> None:
     stop(database, process, how)
     wait_for(lambda: alone(database))
 
 
-def at(database: Database, mark: str, *words: object) -> subprocess.Popen[str]:
+def at(database: Database, mark: str, *words: object) -> Begun:
     """Start an apply, and return it as it says something."""
-    process = started(*APPLY, *words, "--dsn", database.dsn)
+    process = begun(*APPLY, *words, "--dsn", database.dsn)
     heard(process, mark)
     return process
 

@@ -6,6 +6,8 @@ import atexit
 import json
 import os
 import re
+import select
+import signal
 import subprocess
 import sys
 import threading
@@ -35,39 +37,128 @@ def started(*words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = N
     )
 
 
-def fixer(*words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the fixer to its end, in a process of its own; no way out of it may show a traceback."""
+def order(words: tuple[object, ...], cwd: Path, env: Mapping[str, str] | None, **streams: str) -> dict[str, object]:
+    return {"words": list(map(str, words)), "cwd": str(cwd), "env": {**CLEAN, **(env or {})}, **streams}
+
+
+def fixer(
+    *words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = None, out: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the fixer to its end, in a process of its own; no way out of it may show a traceback.
+
+    `out` is a file that takes its output.
+    """
     with TemporaryDirectory() as place:
-        order = {"words": list(map(str, words)), "cwd": str(cwd), "env": {**CLEAN, **(env or {})}, "place": place}
-        exit_code = nursery().bear(order)
-        out, err = (Path(place, name).read_text() for name in ("out", "err"))
-    assert "Traceback" not in out + err
-    return subprocess.CompletedProcess(words, exit_code, out, err)
+        files = {"out": out or f"{place}/out", "err": f"{place}/err"}
+        exit_code = nursery().bear(order(words, cwd, env, **files))
+        said, err = ("" if out else Path(files["out"]).read_text(), Path(files["err"]).read_text())
+    assert "Traceback" not in said + err
+    return subprocess.CompletedProcess(words, exit_code, said, err)
+
+
+class Begun:
+    """A run of the fixer that goes on beside the test; it has the ways of `subprocess.Popen`."""
+
+    def __init__(self, words: tuple[object, ...], cwd: Path, env: Mapping[str, str] | None) -> None:
+        self.returncode: int | None = None
+        with TemporaryDirectory() as place:
+            names = ("fate", "out", "err")
+            for name in names:
+                os.mkfifo(f"{place}/{name}")
+            nursery().bear_beside({"place": place, **order(words, cwd, env, out=f"{place}/out", err=f"{place}/err")})
+            ends = [os.open(f"{place}/{name}", os.O_RDONLY) for name in names]  # each waits for the other end
+            self._fate, self.stdout, self.stderr = (os.fdopen(end, encoding="utf-8") for end in ends)
+            self.pid = int(self._fate.readline())
+
+    def __enter__(self) -> Begun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._fate], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            with self._fate:
+                self.returncode = int(self._fate.readline())
+        return self.returncode
+
+    def communicate(self, timeout: float = 60) -> tuple[str, str]:
+        """Read all that is said, and wait for the end, which comes by force when the time is over."""
+        impatience, said = threading.Timer(timeout, self.kill), [""]
+        impatience.start()
+        reader = threading.Thread(target=lambda: said.append(self.stderr.read()))
+        reader.start()
+        out = self.stdout.read()
+        reader.join()
+        with self:
+            impatience.cancel()
+        return out, said[-1]
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def begun(*words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = None) -> Begun:
+    return Begun(words, cwd, env)
 
 
 class Nursery:
-    """A process that has imported the fixer once, and forks for every run of it, which saves half a second each."""
+    """A process that has imported all of the fixer once, and forks for every run, which saves half a second each.
 
+    A run beside others has a keeper, which waits for its end.
+    """
+
+    IMPORTS = """
+import contracts.trading, fixer, importlib, pkgutil
+from fixer import defects
+from fixer.cli import commands as cli
+for module in pkgutil.walk_packages(fixer.__path__, "fixer."):
+    if not module.name.rpartition(".")[2].startswith("__"):
+        importlib.import_module(module.name)
+defects.all_classes()
+"""
+    COMMAND = "cli.main()"
     SCRIPT = """
 import gc, json, os, signal, sys, traceback
-from fixer.cli import commands as cli
 gc.set_threshold(50_000, 20, 100)
+keepers = []
 for line in sys.stdin:
     order = json.loads(line)
+    keepers = [keeper for keeper in keepers if not os.waitpid(keeper, os.WNOHANG)[0]]
     child = os.fork()
+    if child and order["beside"]:
+        keepers.append(child)
+        continue
     if child:
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
         continue
-    signal.alarm(120)
+    if order["beside"]:
+        with open(order["place"] + "/fate", "w") as fate:
+            child = os.fork()
+            if child:
+                print(child, file=fate, flush=True)
+                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=fate, flush=True)
+                os._exit(0)
+    signal.alarm(300)
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["env"])
-    places = [os.devnull, order["place"] + "/out", order["place"] + "/err"]
-    for number, place in enumerate(places):
-        os.dup2(os.open(place, os.O_RDWR | os.O_CREAT), number)
+    for number, place in enumerate((os.devnull, order["out"], order["err"])):
+        os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY), number)
     sys.argv = ["fixer", *order["words"]]
     try:
-        cli.main()
+        COMMAND
     except SystemExit as end:
         exit_code = end.code or 0
     except BaseException:
@@ -79,15 +170,23 @@ for line in sys.stdin:
 """
 
     def __init__(self) -> None:
-        words = [sys.executable, "-c", self.SCRIPT]
+        words = [sys.executable, "-c", self.IMPORTS + self.SCRIPT.replace("COMMAND", self.COMMAND)]
         env = {**CLEAN, "PYTHONPATH": str(HOUSE)}
         self.process = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def bear(self, order: dict[str, Any]) -> int:
-        assert self.process.stdin
+    def bear(self, order: Mapping[str, object]) -> int:
+        """Run an order to its end, and return its exit code."""
+        self._give({"beside": False, **order})
         assert self.process.stdout
-        print(json.dumps(order), file=self.process.stdin, flush=True)
         return int(self.process.stdout.readline())
+
+    def bear_beside(self, order: Mapping[str, object]) -> None:
+        """Begin an order, which says its number and its exit code in the FIFO "fate" of its place."""
+        self._give({"beside": True, **order})
+
+    def _give(self, order: Mapping[str, object]) -> None:
+        assert self.process.stdin
+        print(json.dumps(order), file=self.process.stdin, flush=True)
 
     def close(self) -> None:
         with self.process:
@@ -102,7 +201,7 @@ def nursery() -> Nursery:
     return made
 
 
-def heard(process: subprocess.Popen[str], mark: str) -> str:
+def heard(process: subprocess.Popen[str] | Begun, mark: str) -> str:
     assert process.stderr
     impatience = threading.Timer(20, process.kill)
     impatience.start()

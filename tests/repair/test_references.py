@@ -14,7 +14,7 @@ from lab.database import Database, all_of
 from lab.examples.library import LIBRARY, apply, library
 from lab.laboratory import Laboratory
 from lab.online import APPLY, ends
-from lab.process import started, wait_for
+from lab.process import begun, wait_for
 
 MAPPED, NUMBERED = text_reference.SPECIMENS[0].breaks, text_key.SPECIMENS[0].breaks
 TITLES = "SELECT r.body, b.title FROM reviews r JOIN books b ON b.id = r.book_id WHERE r.body = 'late'"
@@ -53,7 +53,7 @@ BEFORE_THE_CHANGE = ("CREATE FUNCTION", "RENAME COLUMN")  # of names: the table 
 def test_a_child_that_comes_in_before_its_parent_is_mapped(laboratory: Laboratory) -> None:
     with library(laboratory, 18, MAPPED) as database:
         with asleep(database, *BEFORE_THE_CHANGE):
-            process = started(*APPLY, *LIBRARY, "--dsn", database.dsn)
+            process = begun(*APPLY, *LIBRARY, "--dsn", database.dsn)
             until_it_dozes(database)
             database.run(f"{BOOK}; {AUTHOR}")
             process.communicate(timeout=60)
@@ -68,7 +68,7 @@ def test_a_child_of_a_writer_who_does_not_see_the_numbers_is_mapped(laboratory: 
         writer.set_session(isolation_level="REPEATABLE READ")
         writer.cursor().execute("SELECT FROM authors")
         with asleep(database, *BEFORE_THE_CHANGE):
-            process = started(*APPLY, *LIBRARY, "--dsn", database.dsn)
+            process = begun(*APPLY, *LIBRARY, "--dsn", database.dsn)
             until_it_dozes(database)
             writer.cursor().execute("INSERT INTO reviews (book_id, body) VALUES ('B-7', 'late')")
             writer.commit()
@@ -93,7 +93,7 @@ def test_what_was_interrupted_before_the_last_row_was_mapped_is_taken_up(
         meant = database.run(WRITTEN)
         database.run(breaks)
         with asleep(database, "DROP FUNCTION", "pgmend_sync"):
-            process = started(*APPLY, *LIBRARY, "--dsn", database.dsn)
+            process = begun(*APPLY, *LIBRARY, "--dsn", database.dsn)
             until_it_dozes(database)
             ends(database, process, "kill -9")
         database.run("UPDATE books SET author_id = NULL WHERE id IN (3, 4)")  # as if the search had missed them
@@ -108,7 +108,7 @@ def test_what_was_interrupted_before_the_last_row_was_mapped_can_be_taken_back(l
     with library(laboratory, 18, MAPPED + OLD_KEY) as database:
         before = all_of(database)
         with asleep(database, "DROP FUNCTION", "pgmend_sync"):
-            process = started(*APPLY, *LIBRARY, "--dsn", database.dsn)
+            process = begun(*APPLY, *LIBRARY, "--dsn", database.dsn)
             until_it_dozes(database)
             ends(database, process, "kill -9")
 

@@ -12,7 +12,7 @@ import pytest
 from lab.commands import APPLY
 from lab.database import Database
 from lab.examples.models import CONTRACT, models
-from lab.process import CLEAN, HOUSE, fixer, started
+from lab.process import CLEAN, HOUSE, begun, fixer
 
 
 def called(*words: object, how: str = "", cwd: Path = HOUSE, **env: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +78,7 @@ COMMANDS = (("check",), ("check", "--format", "json"), ("plan",), ("plan", "-o",
 def test_a_reader_that_goes_away_changes_no_verdict(broken: Database, healthy: Database, words: list[str]) -> None:
     codes = []
     for database in (healthy, broken):
-        with started(*words, "--dsn", database.dsn) as process:
+        with begun(*words, "--dsn", database.dsn) as process:
             assert process.stdout
             assert process.stderr
             process.stdout.close()
@@ -91,7 +91,7 @@ def test_a_reader_that_goes_away_changes_no_verdict(broken: Database, healthy: D
 @pytest.mark.parametrize("mode", ["atomic", "online"])
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_apply_goes_on_where_nobody_reads_it(broken: Database, mode: str, form: str) -> None:
-    with started(*APPLY, "--mode", mode, "--format", form, "--dsn", broken.dsn) as process:
+    with begun(*APPLY, "--mode", mode, "--format", form, "--dsn", broken.dsn) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.close()
@@ -102,14 +102,14 @@ def test_apply_goes_on_where_nobody_reads_it(broken: Database, mode: str, form: 
 
 @pytest.mark.parametrize("words", [*COMMANDS, ("history",)], ids=" ".join)
 def test_output_that_cannot_be_written_exits_2(broken: Database, words: list[str]) -> None:
-    ended = called(*words, "--dsn", broken.dsn, how=">/dev/full")
+    ended = fixer(*words, "--dsn", broken.dsn, out="/dev/full")
 
     assert (ended.returncode, ended.stderr) == (2, "fixer: The output cannot be written: No space left on device.\n")
 
 
 def test_apply_changes_nothing_where_the_plan_cannot_be_shown(broken: Database) -> None:
     before = broken.dump()
-    ended = called(*APPLY, "--dsn", broken.dsn, how=">/dev/full")
+    ended = fixer(*APPLY, "--dsn", broken.dsn, out="/dev/full")
 
     assert (ended.returncode, ended.stderr.count("\n"), broken.dump()) == (2, 1, before)
 
@@ -123,8 +123,8 @@ def test_apply_changes_nothing_where_it_is_known_that_it_cannot_report(broken: D
 
 
 def test_what_was_committed_is_the_verdict_though_it_cannot_be_written(broken: Database) -> None:
-    ended = called(*APPLY, "--format", "json", "--dsn", broken.dsn, how=">/dev/full")
-    undone = called("undo", 1, "--yes", "--dsn", broken.dsn, how=">/dev/full")
+    ended = fixer(*APPLY, "--format", "json", "--dsn", broken.dsn, out="/dev/full")
+    undone = fixer("undo", 1, "--yes", "--dsn", broken.dsn, out="/dev/full")
 
     assert (ended.returncode, undone.returncode) == (0, 0)
     assert "No space left on device. Run 1 was committed, and the contract holds." in ended.stderr
@@ -133,8 +133,8 @@ def test_what_was_committed_is_the_verdict_though_it_cannot_be_written(broken: D
 
 def test_a_log_on_a_full_disk_changes_no_verdict(broken: Database, healthy: Database) -> None:
     log = ("--log-file", "/dev/full")
-    ended = [called("check", "-vv", *log, "--dsn", each.dsn) for each in (healthy, broken)]
-    repaired = called(*APPLY, "-vv", *log, "--dsn", broken.dsn)
+    ended = [fixer("check", "-vv", *log, "--dsn", each.dsn) for each in (healthy, broken)]
+    repaired = fixer(*APPLY, "-vv", *log, "--dsn", broken.dsn)
 
     assert [each.returncode for each in (*ended, repaired)] == [0, 1, 0]
     assert "Traceback" not in repaired.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from lab.commands import APPLY
 from lab.database import HEALTHY, STORY, Database, alone, lent, role, session
 from lab.laboratory import Laboratory
 from lab.online import slow_down
-from lab.process import fixer, started, wait_for
+from lab.process import Begun, begun, fixer, wait_for
 
 CONTRACT = "contracts.trading:metadata"
 
@@ -49,7 +48,7 @@ def test_a_second_fixer_refuses(broken: Database) -> None:
 
 def test_of_two_fixers_at_once_one_repairs(broken: Database) -> None:
     with session(broken, "LOCK TABLE users IN SHARE MODE") as other:
-        first = started(*APPLY, "--lock-timeout", "20s", "--dsn", broken.dsn)
+        first = begun(*APPLY, "--lock-timeout", "20s", "--dsn", broken.dsn)
         wait_for(lambda: waiting(broken) or first.poll() is not None)
         second = fixer(*APPLY, "--lock-timeout", "200ms", "--dsn", broken.dsn)
         other.rollback()
@@ -82,7 +81,7 @@ def test_a_lock_that_comes_free_in_time_is_had(broken: Database) -> None:
 
 def test_the_fixer_gives_way_before_the_application_is_killed_in_a_deadlock(broken: Database, tmp_path: Path) -> None:
     with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE") as other:
-        process = started(*APPLY, "--log-file", tmp_path / "log", "--dsn", broken.dsn)
+        process = begun(*APPLY, "--log-file", tmp_path / "log", "--dsn", broken.dsn)
         wait_for(lambda: waiting(broken) or process.poll() is not None)
         other.cursor().execute("LOCK TABLE paper_trades IN SHARE MODE")  # what the fixer holds already
         other.rollback()
@@ -102,7 +101,7 @@ def test_what_is_committed_while_the_fixer_waits_is_seen_whatever_the_isolation(
     broken.run(f"ALTER DATABASE {broken.name} SET default_transaction_isolation = '{level}'")
     trade = "INSERT INTO paper_trades (user_id, symbol, action, quantity, price) VALUES (99999, 'M&M', 'SELL', 1, 1)"
     with session(broken, trade) as other:
-        process = started(*APPLY, "--mode", mode, "--dsn", broken.dsn)
+        process = begun(*APPLY, "--mode", mode, "--dsn", broken.dsn)
         wait_for(lambda: waiting(broken) or process.poll() is not None)
         other.commit()
         told = process.communicate(timeout=60)
@@ -167,10 +166,10 @@ def test_a_statement_timeout_undoes_all(broken: Database) -> None:
 # ---- ends that come too early
 
 
-def in_the_middle(database: Database) -> subprocess.Popen[str]:
+def in_the_middle(database: Database) -> Begun:
     """Start an apply, and return it as it comes to its sixth step."""
     slow_down(database, 0.3)
-    process = started(*APPLY, "--dsn", database.dsn)
+    process = begun(*APPLY, "--dsn", database.dsn)
     assert process.stderr
     while not process.stderr.readline().startswith("[6/"):
         assert process.poll() is None
@@ -192,7 +191,7 @@ def test_an_interrupt_in_the_middle_leaves_nothing_half_done(broken: Database) -
 def test_an_interrupt_while_it_waits_for_a_lock_is_heard_at_once(broken: Database) -> None:
     before = broken.dump()
     with session(broken, "LOCK TABLE users IN ACCESS SHARE MODE"):
-        process = started(*APPLY, "--lock-timeout", "3s", "--dsn", broken.dsn)
+        process = begun(*APPLY, "--lock-timeout", "3s", "--dsn", broken.dsn)
         wait_for(lambda: waiting(broken) or process.poll() is not None)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)

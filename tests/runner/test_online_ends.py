@@ -10,7 +10,7 @@ import pytest
 from lab.commands import holds, runs, undo
 from lab.database import Database, all_of, differences, session
 from lab.online import APPLY, BUILDING, at, ends, slow_down, stop, trades
-from lab.process import fixer, started, wait_for
+from lab.process import begun, fixer, wait_for
 
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1"  # for whose end the building of an index waits
 STEPS = 17
@@ -41,7 +41,7 @@ def test_what_was_interrupted_at_a_step_is_taken_up_and_can_be_taken_back(large:
 def test_batches_that_were_done_are_not_done_again(large: Database, moved: int) -> None:
     before, rows = all_of(large), trades(large)
     count = "SELECT count(*) FROM fixer_quarantine.paper_trades"
-    process = started(*APPLY, "--dsn", large.dsn)
+    process = begun(*APPLY, "--dsn", large.dsn)
     there = "SELECT to_regclass('fixer_quarantine.paper_trades') IS NOT NULL"
     wait_for(lambda: process.poll() is not None or (large.ask(there) and large.ask(count) >= moved))
     ends(large, process, "kill -9")
@@ -56,7 +56,7 @@ def test_batches_that_were_done_are_not_done_again(large: Database, moved: int) 
 def test_an_index_that_was_half_built_is_healed(broken: Database, how: str) -> None:
     before = all_of(broken)
     with session(broken, SNAPSHOT) as other:
-        process = started(*APPLY, "--dsn", broken.dsn)
+        process = begun(*APPLY, "--dsn", broken.dsn)
         wait_for(lambda: broken.ask(BUILDING) or process.poll() is not None)
         stop(broken, process, how)
         invalid = broken.ask("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
@@ -74,7 +74,7 @@ def test_an_index_that_was_half_built_goes_when_the_run_is_taken_back(broken: Da
     invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
     before = all_of(broken)
     with session(broken, SNAPSHOT) as other:
-        process = started(*APPLY, "--dsn", broken.dsn)
+        process = begun(*APPLY, "--dsn", broken.dsn)
         wait_for(lambda: broken.ask(BUILDING) or process.poll() is not None)
         stop(broken, process, "of its backend")
         left = broken.ask(invalid)

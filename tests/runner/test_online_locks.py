@@ -10,7 +10,7 @@ from fixer.connect import snapshot
 from lab.database import DOUBLED, FILLED, KEYLESS, STORY, Database, lent, role, session
 from lab.laboratory import Laboratory
 from lab.online import APPLY, BUILDING, STRENGTHS, WATCH, Writer, writes
-from lab.process import fixer, started, wait_for
+from lab.process import begun, fixer, wait_for
 
 UNRULED = "orphans-under-a-valid-key"  # its repair moves rows, and changes no definition
 REPAIRABLE = sorted(s.name for s in snapshot.find().values() if s.repairable and s.findings and s.name != UNRULED)
@@ -74,13 +74,13 @@ def locks(database: Database) -> set[str]:
 
 def test_an_index_is_built_while_others_write(broken: Database) -> None:
     with session(broken, "UPDATE users SET full_name = full_name WHERE id = 4") as other:
-        process = started(*APPLY, "--dsn", broken.dsn)
+        process = begun(*APPLY, "--dsn", broken.dsn)
         # Before it can be built the fixer needs strong locks, for which this writer is in the way.
         other.rollback()
         process.communicate(timeout=60)
     broken.run("DROP INDEX ix_paper_trades_symbol")
     with session(broken, "UPDATE paper_trades SET pnl = 1 WHERE id = 5") as other:
-        process = started(*APPLY, "--dsn", broken.dsn)
+        process = begun(*APPLY, "--dsn", broken.dsn)
         wait_for(lambda: broken.ask(BUILDING) or process.poll() is not None)
         held, passed = locks(broken), writes(broken, "UPDATE paper_trades SET pnl = 1 WHERE id = 6")
         other.rollback()
@@ -96,7 +96,7 @@ def test_a_foreign_key_is_proved_while_others_write(broken: Database) -> None:
         " IF current_query() ~ 'VALIDATE CONSTRAINT' THEN PERFORM pg_sleep(2); END IF; END $$;"
         "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
-    process = started(*APPLY, "--dsn", broken.dsn)
+    process = begun(*APPLY, "--dsn", broken.dsn)
     query = "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'VALIDATE CONSTRAINT' AND wait_event = 'PgSleep'"
     wait_for(lambda: broken.ask(query) or process.poll() is not None)
     held = locks(broken)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 
 import pytest
@@ -14,7 +13,7 @@ from lab.database import DOUBLED, FILLED, STORY, Database, lent, session
 from lab.laboratory import Laboratory
 from lab.online import APPLY, Writer, at, writes
 from lab.pool import pool_of_one
-from lab.process import fixer, heard, started, wait_for
+from lab.process import Begun, begun, fixer, heard, wait_for
 
 # ---- others in the way
 
@@ -50,7 +49,7 @@ def test_nobody_waits_long_behind_the_fixer_that_waits(broken: Database) -> None
 
 def test_a_row_that_another_holds_is_waited_for(broken: Database) -> None:
     with session(broken, "SELECT FROM paper_trades WHERE user_id = 17 FOR UPDATE") as other:
-        process = started(*APPLY, "--dsn", broken.dsn)
+        process = begun(*APPLY, "--dsn", broken.dsn)
         time.sleep(3)
         still = process.poll()
         other.rollback()
@@ -81,14 +80,14 @@ def test_a_fixer_online_refuses_where_another_works(broken: Database) -> None:
     assert (2, before) == (ended.returncode, broken.dump())
 
 
-def dozing(database: Database, query: str, seconds: float) -> subprocess.Popen[str]:
+def dozing(database: Database, query: str, seconds: float) -> Begun:
     """Start an apply that sleeps in such statements, and return it as it does."""
     database.run(
         "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
         f" IF current_query() ~ '{query}' THEN PERFORM pg_sleep({seconds}); END IF; END $$;"
         "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
-    process = started(*APPLY, "--dsn", database.dsn)
+    process = begun(*APPLY, "--dsn", database.dsn)
     asleep = f"SELECT count(*) FROM pg_stat_activity WHERE query ~ '{query}' AND wait_event = 'PgSleep'"
     wait_for(lambda: database.ask(asleep) or process.poll() is not None)
     return process
@@ -210,7 +209,7 @@ def test_a_child_that_comes_in_under_a_parent_that_is_moved_is_not_cascaded_away
         library = ("--contract", "fixer.defects._databases:library")
         # A parent to which children come without a pause is never without them: its turn comes when they pause.
         with Writer(database, reviewed, 2000) as writer, session(database, reviewed) as other:
-            process = started(*APPLY, *library, "--dsn", database.dsn)
+            process = begun(*APPLY, *library, "--dsn", database.dsn)
             time.sleep(2)
             other.commit()
             process.communicate(timeout=60)

@@ -14,7 +14,7 @@ import pytest
 from fixer.connect import _supervise, servers, snapshot
 from lab.database import STORY, Database, ask, role
 from lab.online import APPLY
-from lab.process import fixer, heard, running, started
+from lab.process import begun, fixer, heard, running
 
 STANDBY = "primary_conninfo = 'host={} user=postgres application_name=distant'\nhot_standby = on\n"
 LAG = "SELECT coalesce(extract(epoch FROM max(replay_lag)), 0) FROM pg_stat_replication"
@@ -60,7 +60,7 @@ def test_the_fixer_waits_for_a_replica_that_lags_and_then_goes_on() -> None:
             assert time.monotonic() < deadline
             ask(primary, "INSERT INTO seen VALUES (2)")
             time.sleep(0.1)
-        process = started(*APPLY, "--max-lag", "300ms", "--dsn", primary)
+        process = begun(*APPLY, "--max-lag", "300ms", "--dsn", primary)
         heard(process, r"waits for the replica distant, which lags by \d")
         waiting = process.poll() is None and ask(primary, "SELECT count(*) FROM fixer_journal.step") == 0
         ask(replica, "SELECT pg_wal_replay_resume()")

@@ -121,12 +121,11 @@ WORDS = ("-p", "no:cacheprovider", "-rA", "--color=no")
 class Pytests(Nursery):
     """A process that has imported all that pytest and the suite stand on, and forks for every run of pytest."""
 
-    SCRIPT = """
+    IMPORTS = """
 import psycopg2, pytest, sqlalchemy
 from fixer import api
-""" + Nursery.SCRIPT.replace("from fixer.cli import commands as cli", "").replace(
-        "cli.main()", "sys.path[0] = os.getcwd(); sys.exit(pytest.main(sys.argv[1:]))"
-    )
+"""
+    COMMAND = "sys.path[0] = os.getcwd(); sys.exit(pytest.main(sys.argv[1:]))"
 
 
 @cache
@@ -139,9 +138,9 @@ def pytests() -> Pytests:
 def run(*words: str) -> Shown:
     """Run pytest to its end, in a process of its own."""
     with TemporaryDirectory() as place:
-        order = {"words": [*WORDS, *words], "cwd": str(HOUSE), "env": KEPT, "place": place}
-        code = pytests().bear(order)
-        return Shown("".join(Path(place, name).read_text() for name in ("out", "err")), code)
+        streams = {name: f"{place}/{name}" for name in ("out", "err")}
+        code = pytests().bear({"words": [*WORDS, *words], "cwd": str(HOUSE), "env": KEPT, **streams})
+        return Shown("".join(Path(each).read_text() for each in streams.values()), code)
 
 
 def run_elsewhere(cwd: Path, environment: Mapping[str, str], *words: str) -> Shown:

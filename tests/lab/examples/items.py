@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from lab.database import Database
-from lab.process import started, wait_for
+from lab.process import Begun, begun, wait_for
 
 
 def words(database: Database, *more: object) -> tuple[object, ...]:
@@ -19,7 +18,7 @@ def kept(database: Database) -> list[str]:
     return [name for (name,) in database.run("SELECT attname FROM pg_attribute WHERE attname ~ '^pgmend_was'")]
 
 
-def dozing(database: Database, contract: Path, at: str) -> subprocess.Popen[str]:
+def dozing(database: Database, contract: Path, at: str) -> Begun:
     """Start an apply that sleeps once in the transaction of a statement, and return it as it sleeps."""
     database.run(
         "CREATE FUNCTION doze() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -28,7 +27,7 @@ def dozing(database: Database, contract: Path, at: str) -> subprocess.Popen[str]
         " PERFORM set_config('doze.done', 'yes', true); PERFORM pg_sleep(2); END IF; END $$;"
         "CREATE EVENT TRIGGER doze ON ddl_command_end EXECUTE FUNCTION doze()"
     )
-    process = started(*words(database, "--mode", "online"), cwd=contract)
+    process = begun(*words(database, "--mode", "online"), cwd=contract)
     sleeps = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
     wait_for(lambda: database.ask(sleeps))
     return process

@@ -18,7 +18,7 @@ from lab.database import FILLED, HEALTHY, STORY, Database, all_of, differences, 
 from lab.examples.library import LIBRARY, library
 from lab.hook import ask
 from lab.laboratory import Laboratory
-from lab.process import fixer, started, wait_for
+from lab.process import begun, fixer, wait_for
 
 CONTRACT = """
 from sqlalchemy import Column, ForeignKey, MetaData, Table, Text, types
@@ -620,14 +620,14 @@ def test_a_cell_that_was_emptied_before_its_column_was_exchanged_comes_back(
 
 def test_nobody_waits_long_behind_an_undo_that_waits(laboratory: Laboratory) -> None:
     with lent_repaired(laboratory, STORY) as database, session(database, "SELECT count(*) FROM users") as reader:
-        process = started("undo", 1, "--yes", "-q", "--dsn", database.dsn)
+        process = begun("undo", 1, "--yes", "-q", "--dsn", database.dsn)
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
         wait_for(lambda: database.ask(waiting))
         waited = []
         for _ in range(20):
-            begun = time.monotonic()
+            since = time.monotonic()
             database.run("SELECT count(*) FROM users")
-            waited.append(time.monotonic() - begun)
+            waited.append(time.monotonic() - since)
         reader.rollback()
         process.communicate(timeout=60)
 
