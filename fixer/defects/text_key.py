@@ -41,9 +41,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundColumn |
     for wanted, table, key in walk.primary_keys(actual, contract):
         name, column = table.name, key.columns[0]
         found = table.columns.get(column) if len(key.columns) == 1 else None
-        if found and wanted.columns[column].generates and family(found.base or found.type) in ("text", "uuid"):
+        meant, held = wanted.columns[column], family(found.base or found.type) if found else ""
+        if found and meant.generates and held in ("text", "uuid") and held != family(meant.base or meant.type):
             no_number = SQL("{}::text !~ {}").format(q.column(column), Literal(r"^\s*\d{1,9}\s*$"))
-            message = f"{name.name}.{column} should be {wanted.columns[column].type}, holds texts as {found.type}"
+            message = f"{name.name}.{column} should be {meant.type}, holds texts as {found.type}"
             yield Finding(
                 SLUG,
                 POINT,

@@ -142,8 +142,7 @@ AROUND_INDEXES = STANDS + SQL(" OFFSET 0")
 def rows_of(table: Table, *, own: bool = False) -> Composed:
     """Return a FROM item `t` that shows today's rows as the plan so far will leave them.
 
-    With `own`, it leaves out rows of tables that INHERIT from it, because its keys do not bind them (PostgreSQL
-    manual, 5.11.1).
+    With `own`, it leaves out rows of heirs, because its keys do not bind them (PostgreSQL manual, 5.11.1).
     """
     if table.created:
         cells = SQL(", ").join(
