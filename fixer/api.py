@@ -238,8 +238,10 @@ class Session:
     def made(self, *, deep: bool = False, mode: str = ATOMIC, choice: Choice = EVERYTHING) -> tuple[Report, Plan]:
         """Check the database, and order the repairs that it needs; raise UsageError if a choice fits nothing."""
         report = self.check(deep=deep, modestly=mode == ONLINE, choice=choice)
-        if unmatched := choice.unmatched((*report.findings, *report.comparison.consequences)):
-            raise UsageError(f"{unmatched[0]} names no finding: `fixer check --format json` gives slug and object.")
+        if choice.unmatched(report.comparison.every):  # what one leaves out may be why others are not found
+            everything = self.check(deep=deep, modestly=mode == ONLINE).comparison.every
+            if unmatched := choice.unmatched((*report.comparison.every, *everything)):
+                raise UsageError(f"{unmatched[0]} names no finding: `fixer check --format json` gives slug and object.")
         return report, self.planned(report, mode)
 
     def planned(self, report: Report, mode: str = ATOMIC) -> Plan:

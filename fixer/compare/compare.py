@@ -67,8 +67,7 @@ def compare(
 
 def _doubtful_parents(found: Comparison) -> list[QName]:
     """Return the tables in which rows find no parent: perhaps its index does not show it."""
-    findings = (*found.findings, *found.consequences)
-    return [each.part.target for each in findings if isinstance(each.part, ForeignKey) and each.rows]
+    return [each.part.target for each in found.every if isinstance(each.part, ForeignKey) and each.rows]
 
 
 def _compared(

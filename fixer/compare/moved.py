@@ -131,7 +131,7 @@ def _expecting(comparison: Comparison) -> Iterator[Step]:
 
 
 def _steps(comparison: Comparison) -> Iterator[Step]:
-    for finding in (*comparison.findings, *comparison.consequences):
+    for finding in comparison.every:
         yield from () if finding.left_out else finding.repair.steps
 
 

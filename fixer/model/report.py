@@ -28,16 +28,18 @@ class Comparison:
     uncounted: str = ""  # why the rows that its repairs move after others could not be counted
 
     @property
+    def every(self) -> tuple[Finding, ...]:
+        """All findings, those of defects that the repairs cause included."""
+        return (*self.findings, *self.consequences)
+
+    @property
     def left(self) -> tuple[Left, ...]:
         """The findings that break the contract and are left out, by choice.
 
         Also those that do not exist today, such as what a table lacks under its final name: once the rest of the plan
         is done, they do.
         """
-        found = dict.fromkeys(
-            Left(f.slug, f.object, f.left_out) for f in (*self.findings, *self.consequences) if f.breaks and f.left_out
-        )
-        return tuple(found)
+        return tuple(dict.fromkeys(Left(f.slug, f.object, f.left_out) for f in self.every if f.breaks and f.left_out))
 
     def unsettled(self, left: Iterable[Left]) -> list[Finding]:
         """Return the findings that break the contract, but for those in `left`.

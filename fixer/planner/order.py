@@ -23,7 +23,7 @@ _Same = tuple[Phase, str, str]  # steps of several repairs that have the same ar
 def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     """Return the steps of all repairs for a mode: in order, without repeats, alterations of one table merged."""
     rank = ranks(comparison)
-    causes = [f for f in (*comparison.findings, *comparison.consequences) if not f.left_out]
+    causes = [f for f in comparison.every if not f.left_out]
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:

@@ -153,20 +153,26 @@ class Passage:
         return bool(self.value(column, old) != self.value(column, new, old=False))
 
     def _unkept(self, column: int, pairs: list[tuple[Key, Any, Any]]) -> list[tuple[Any, Any]]:
-        """Return the cells that are lost, except those set to NULL of which the journal has the row with the cell."""
+        """Return the cells that are lost, except those set to NULL of which the journal has the row with the cell.
+
+        A number of a column that becomes wider may also have got another number.
+        """
+        types = (columns[column][1] for columns in (self.old.columns, self.new.columns))
+        numbers = all(re.fullmatch("smallint|integer|bigint", type_) for type_ in types)
         kept = Counter((self.key(image), _canonical(image[column])) for image in self.images)
         lost = []
         for key, old, new in pairs:
             if old is None or not self._differ(column, old, new) or self._maps(old, new):
                 continue
-            if new is None and kept[key, _canonical(old)]:
+            if (new is None or numbers) and kept[key, _canonical(old)]:
                 kept[key, _canonical(old)] -= 1
             else:
                 lost.append((old, new))
-        emptied = [old for _, old, new in pairs if old is not None and new is None]
+        changed = [(old, new) for _, old, new in pairs if old is not None and self._differ(column, old, new)]
+        emptied = [(old, new) for old, new in changed if new is None or numbers]
         names = {self.new.columns[column][0], self.old.columns[column][0]}
         announced = sum(step.effect.rows for step in self.steps if names & set(step.shape.restores))
-        return lost or ([(old, None) for old in emptied] if len(emptied) > announced else [])
+        return lost or (emptied if len(emptied) > announced else [])
 
     def _pairs(self, column: int) -> Iterator[tuple[Key, Any, Any]]:
         """Pair the cells of one column, before and after, over rows that are alike otherwise."""

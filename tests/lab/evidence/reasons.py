@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -53,7 +53,8 @@ def _parsed(row: str) -> dict[str, Any]:
 
 def lies(connection: Connection, quarantine: list[Kept], before: Copy, after: Copy) -> list[str]:
     """Name each row in quarantine whose reason is not true, by the rows of the database before and after the run."""
-    trial = _Trial(connection, quarantine, before, after)
+    named = {oid: replace(rows, name=after[oid].name) if oid in after else rows for oid, rows in before.items()}
+    trial = _Trial(connection, quarantine, named, after)
     return [
         f"{each.source}: {dict(each.row)} lies there because {each.reason}"
         for each in quarantine
