@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, Computed, ForeignKey, Index, Text, Uuid
 
-from fixer import apply
+from fixer import apply, plan
 from fixer.connect.target import resolve
 from fixer.model.plan import MODES
 from lab.commands import APPLY
@@ -311,3 +311,18 @@ def test_a_table_is_made_although_the_text_key_that_it_references_is_left_out(
 
         assert {"text-key", "missing-foreign-key"} <= {left.slug for left in run.plan.left}
         assert database.ask("SELECT count(*) FROM k") == 0
+
+
+def test_what_another_choice_hides_is_no_misspelling(laboratory: Laboratory) -> None:
+    wanted = contract(p=(key(), Column("v", Text, unique=True), integer("ref", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE p (id varchar(20), v text, ref integer); CREATE TABLE h () INHERITS (p);"
+            "INSERT INTO p VALUES ('K-1', 'v', 1), ('K-1', 'v', 1)"
+        )
+        refused = [f for f in plan(resolve(database.dsn), wanted).findings if f.breaks and f.repair.refusal]
+        skipped = [f"{finding.slug}:{finding.object}" for finding in refused]
+        rest = plan(resolve(database.dsn), wanted, skip=skipped)
+
+        assert skipped == ["text-key:public.p.ref", "duplicate-values:public.p.p_v_key"]
+        assert "duplicate-values:public.p.p_v_key" not in {f"{f.slug}:{f.object}" for f in rest.findings}
