@@ -8,6 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def recall(kept: Path) -> Read | None:
     """Return the contract that was kept; None where there is none, or none that can be read."""
     try:
         schema, hints = json.loads(kept.read_text(encoding="utf-8"))
+        with suppress(OSError):
+            os.utime(kept)  # of too many, those go that were not used for longest
         told = {
             str(table): {said: (spelt, volatile) for said, (spelt, volatile) in texts.items()}
             for table, texts in hints.items()
