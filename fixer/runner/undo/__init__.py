@@ -17,7 +17,7 @@ from fixer.model.run import Entry, Undone, ledger_to_json
 from fixer.model.step import Lock, Phase
 from fixer.model.table import QName
 from fixer.runner.journal import ledger, reading, tables, writing
-from fixer.runner.journal.reading import Account
+from fixer.runner.journal.reading import Account, DoneStep
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
 from fixer.runner.undo.below import bring_below_back, name_not_nulls
@@ -126,8 +126,9 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
 
 def _returned(session: Session, past: Past) -> Returned:
     """Restore rows and definitions; return how many rows came back and how many left."""
-    late = [done for done in past.steps if done.step.phase > Phase.CONVERT]
-    early = [done for done in past.steps if done.step.phase <= Phase.CONVERT]
+    late, early = list[DoneStep](), list[DoneStep]()
+    for done in past.steps:
+        (early if done.step.phase <= Phase.CONVERT or _is_before_conversion(done, past) else late).append(done)
     stood = take_down(session, past)
     wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
@@ -146,6 +147,14 @@ def _returned(session: Session, past: Past) -> Returned:
     identify_as_before(session, identities)
     prove(session, past, anew | stood.keys())
     return returned
+
+
+def _is_before_conversion(done: DoneStep, past: Past) -> bool:
+    """Return whether a step was done before columns of its table were converted, as by a later plan of the same run."""
+    oid = past.oid(done.step)
+    shapes = [(each.step.shape, each.step.number) for each in past.steps if past.oid(each.step) == oid]
+    converted = [number for shape, number in shapes if shape.reverts or shape.renames]
+    return bool(converted) and done.step.number < min(converted)
 
 
 def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
