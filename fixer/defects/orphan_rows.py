@@ -30,14 +30,13 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey
 from fixer.model.table import ForeignKey, QName, Table
-from fixer.repair.constraints.foreign_keys import best, is_indexed, reproved, retyped_in
+from fixer.repair.constraints.foreign_keys import best, is_comparable, is_indexed, reproved, retyped_in
 from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import parents, shown
 from fixer.repair.quarantine import Mover
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.following import truly_orphaned
-from fixer.sql.types import can_compare
 
 SLUG = "orphan-rows"
 POINT = 2
@@ -59,7 +58,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         keys = [parent.columns.get(column) for column in key.target_columns]
         if not all(column and not column.numbered for column in keys):
             continue  # the plan numbers the parent anew: no reference can mean those numbers
-        if not all(c and k and can_compare(c.type, k.type) for c, k in zip(there, keys, strict=True)):
+        if not is_comparable(key, actual):
             continue  # their types are findings of their own, which are left out
         if parent.covers_by_period(key.target_columns) or any(k.period and k.points_as(key) for k in found):
             continue  # several rows may cover the period together: no comparison of rows can tell

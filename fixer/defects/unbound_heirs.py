@@ -18,12 +18,12 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfForeignKey, OfIndex, OfPrimaryKey
-from fixer.model.table import Column, ForeignKey, Index, QName, Table
+from fixer.model.table import ForeignKey, Index, QName, Table
+from fixer.repair.constraints.foreign_keys import is_comparable
 from fixer.repair.probe import parents, shown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.following import orphaned
-from fixer.sql.types import can_compare
 
 SLUG = "unbound-heirs"
 POINT = 4
@@ -53,16 +53,11 @@ def _keys(wanted: Table, table: Table) -> Iterator[Finding[OfPart]]:
 def _references(wanted: Table, table: Table, actual: Schema) -> Iterator[Finding[OfPart]]:
     for key in wanted.foreign_keys:
         parent = actual.tables.get(key.target)
-        if parent and all(_can_reference(table.columns.get(a), parent.columns.get(b)) for a, b in key.pairs):
+        if parent and is_comparable(key, actual):
             here = f"{key.table.name}.{', '.join(key.columns)}"
             message = f"{here} points at no row of {key.target.name} in rows of tables that INHERIT from it"
             way = f"{key.name} binds rows of {table.name} alone: give those tables foreign keys of their own"
             yield _finding(OfForeignKey(key), message, way, partial(_orphans, table, key, parent))
-
-
-def _can_reference(column: Column | None, target: Column | None) -> bool:
-    """Return whether both columns are there, with types that can be compared: else that is a finding of its own."""
-    return bool(column and target and can_compare(column.type, target.type))
 
 
 def _finding(about: OfPart, message: str, way: str, asks: partial[Probe]) -> Finding[OfPart]:

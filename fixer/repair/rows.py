@@ -236,7 +236,7 @@ def identity(table: Table, wanted: Table | None, phase: Phase) -> tuple[str, ...
     ]
     if proved:
         return proved[0]
-    if phase > Phase.KEYS and wanted and wanted.primary_key:
+    if phase > Phase.KEYS and wanted and wanted.primary_key and {*wanted.primary_key.columns} <= table.columns.keys():
         return wanted.primary_key.columns  # by now, no two rows share them
     return ()
 

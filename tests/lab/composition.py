@@ -241,7 +241,9 @@ def _add_field(table: Table, model: Model, field: Field, version: int) -> None:
 def _keep_apart(table: Table, column: Column[object], unique: str, version: int) -> None:
     """Let no two rows of a table have the same in a column, in one of the ways of UNIQUES."""
     if unique == "alone":
-        table.append_constraint(ExcludeConstraint((column, "&&"), using="gist", name=f"alone {column.name}"))
+        table.append_constraint(
+            ExcludeConstraint((column, "&&"), using="gist", name=f"alone {table.name} {column.name}")
+        )
     elif unique == "partial":
         Index(f"part {table.name} {column.name}", column, unique=True, postgresql_where=column.is_not(None))
     elif unique == "expression":

@@ -20,7 +20,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_foreign_key, letting_go
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.types import family
+from fixer.sql.types import can_compare, family
 
 Fits = Callable[[ForeignKey, ForeignKey], bool]
 STRANDED = "nobody but a person can tell which rows these numbers mean"
@@ -41,6 +41,15 @@ def is_indexed(key: ForeignKey, *tables: Table | None) -> bool:
     """Return whether an index of its table, as found or as wanted, finds the rows that reference a given one."""
     indexes = [index for table in tables if table for index in table.indexes if index.valid and not index.partial]
     return any(set(index.columns[: len(key.columns)]) == set(key.columns) for index in indexes)
+
+
+def is_comparable(key: ForeignKey, actual: Schema) -> bool:
+    """Return whether both ends of a foreign key are there, with types whose values can be equal."""
+    table, parent = actual.tables.get(key.table), actual.tables.get(key.target)
+    if table is None or parent is None:
+        return False
+    ends = ((table.columns.get(one), parent.columns.get(other)) for one, other in key.pairs)
+    return all(one and other and can_compare(one.base or one.type, other.base or other.type) for one, other in ends)
 
 
 def add_foreign_key(key: ForeignKey, actual: Schema) -> Part:

@@ -9,7 +9,7 @@ from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, RefusalError, Step
 from fixer.model.table import ForeignKey, QName
-from fixer.repair.constraints.foreign_keys import is_indexed
+from fixer.repair.constraints.foreign_keys import is_comparable, is_indexed
 from fixer.repair.quarantine.circles import around
 from fixer.repair.quarantine.going import after, by_turns, expected, of_part, seen, together
 from fixer.repair.quarantine.leaving import move, move_jointly
@@ -109,7 +109,7 @@ class Mover:
     ) -> tuple[list[ForeignKey], list[ForeignKey]]:
         """Return the foreign keys that point at a table and those that should, without those at `kept` columns."""
         there = {(key.table, key.target, key.pairs) for key in keys}
-        wanted = (key for key in self.contract.foreign_keys() if key.target == table)
+        wanted = (k for k in self.contract.foreign_keys() if k.target == table and is_comparable(k, self.actual))
         missing = (key for key in wanted if (key.table, key.target, key.pairs) not in there)
         found, lacking = ([key for key in each if set(key.target_columns) != set(kept)] for each in (keys, missing))
         return found, lacking
