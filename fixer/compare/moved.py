@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.compare.bounds import bounded
-from fixer.compare.sessions import Session, together
+from fixer.compare.sessions import ROOM, Session, together
 from fixer.connect.failures import told
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
@@ -55,7 +56,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     session = Session(cursor)
     try:
         today = _today(comparison.future)
-        rows: dict[int, int] = dict(session.ask(_question(ordered, today)))
+        rows = _rows(session, ordered, today)
         barred = {**_circles(session, ordered, today), **_needed(session, ordered, comparison, today)}
     except psycopg2.Error as error:
         session.recover(error)
@@ -84,7 +85,7 @@ def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Sam
         SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), today, early=_is_early(step)))
         for number, step in enumerate(asked)
     ]
-    closed = [asked[number] for number, closed in session.ask(together(each)) if closed]
+    closed = [asked[number] for number, closed in session.ask_in_parts(each) if closed]
     return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
 
 
@@ -102,7 +103,7 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
         rows = _with(those, today, early=_is_early(step))
         each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
-    going = [asked[number] for number, goes in session.ask(together(each)) if goes] if asked else []
+    going = [asked[number] for number, goes in session.ask_in_parts(each) if goes]
     return {
         _same(step): _NEEDED.format(row=described(step.table, row, comparison.contract), table=step.table)
         for step, row, _ in going
@@ -145,21 +146,31 @@ def _same(step: Step) -> _Same:
     return step.phase, repr((step.table, step.effect.moves, step.effect.changes, step.expects))
 
 
-def _question(steps: list[Step], today: _Today) -> Composable:
-    """Return the SELECT for the number of each step and its rows."""
-    each = [
-        SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
-            Literal(number),
-            Literal(-1 if step.effect.moves else number),
-            _with(q.name(step.table), today, early=_is_early(step)),
-            _with(step.expects or SQL("false"), today, early=_is_early(step)),
-        )
-        for number, step in enumerate(steps)
-    ]
-    return SQL(
-        "SELECT w.step, pg_catalog.count(*) FROM (SELECT DISTINCT ON (w.kind, w.part, w.place) w.step FROM ({}) AS w"
-        " ORDER BY w.kind, w.part, w.place, w.step) AS w GROUP BY w.step"
-    ).format(together(each))
+def _rows(session: Session, steps: list[Step], today: _Today) -> Mapping[int, int]:
+    """Return the rows of each step, by its place; a row that several steps would move counts for the first."""
+    each = [_found(number, step, today) for number, step in enumerate(steps)]
+    if sum(map(session.size, each)) <= ROOM:
+        return dict(session.ask(_FIRST.format(together(each))))
+    first = dict[tuple[int, int, str], int]()  # by kind and place: one statement for all would be too large
+    for number, kind, part, place in session.ask_in_parts(each):
+        first.setdefault((kind, part, place), number)
+    return Counter(first.values())
+
+
+_FIRST = SQL(
+    "SELECT w.step, pg_catalog.count(*) FROM (SELECT DISTINCT ON (w.kind, w.part, w.place) w.step FROM ({}) AS w"
+    " ORDER BY w.kind, w.part, w.place, w.step) AS w GROUP BY w.step"
+)
+
+
+def _found(number: int, step: Step, today: _Today) -> Composable:
+    """Return the SELECT for the number of a step, its kind, and the table and place of each of its rows."""
+    return SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
+        Literal(number),
+        Literal(-1 if step.effect.moves else number),
+        _with(q.name(step.table), today, early=_is_early(step)),
+        _with(step.expects or SQL("false"), today, early=_is_early(step)),
+    )
 
 
 def _is_early(step: Step) -> bool:

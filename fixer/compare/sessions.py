@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ from fixer.connect.settings import BESIDE_A_SESSION, OUR_PATH, setting, waiting
 from fixer.sql.compose import SQL, Composable, Composed
 
 TOGETHER = 1_000  # questions in one statement, at most
+ROOM = 60_000  # characters of one statement: PostgreSQL takes some 2 kB of memory to plan each of nested conditions
 WORTH = 50_000  # cost that a second session must save, as PostgreSQL's planner counts: about a tenth of a second
 PATIENCE = 2.0  # seconds to wait for the second session to end
 
@@ -67,6 +68,23 @@ class Session:
         self.cursor.execute(self._unmarked() + SQL("SAVEPOINT pgmend_rows;\n") + question)
         self._marked = True
         return self.cursor.fetchall()
+
+    def ask_in_parts(self, questions: Sequence[Composable]) -> Iterator[Row]:
+        """Yield the rows of all questions, asked in no more statements than PostgreSQL has room to plan."""
+        part, room = list[Composable](), ROOM
+        for question in questions:
+            size = self.size(question)
+            if part and size > room:
+                yield from self.ask(together(part))
+                part, room = [], ROOM
+            part.append(question)
+            room -= size
+        if part:
+            yield from self.ask(together(part))
+
+    def size(self, question: Composable) -> int:
+        """Return the length of a question as text."""
+        return len(question.as_string(self.cursor))
 
     def recover(self, error: psycopg2.Error) -> None:
         """Roll back a question that failed; raise an operational error, such as a lost connection or a timeout."""
