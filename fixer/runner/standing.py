@@ -11,14 +11,14 @@ from fixer.model.obstacle import Standing
 from fixer.model.plan import PlannedStep
 from fixer.sql.by_hand import around
 
-Stands = Mapping[tuple[str, str], Standing]  # by kind and identifier
+Stands = Mapping[str, Standing]  # by the statement that takes it down
 
 
 def standing(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str]) -> Stands:
     """Return what stands over the columns that steps convert; ask nothing if they convert none."""
     columns = {(step.table, reverted.column) for step in steps for reverted in step.shape.reverts}
     found = introspect.standing(cursor, sorted(columns), [*schemas, "public"]) if columns else {}
-    return {(each.kind, each.id): each for stands in found.values() for each in stands}
+    return {each.drop: each for stands in found.values() for each in stands}
 
 
 def changed(stood: Stands, steps: Iterable[PlannedStep]) -> str:
@@ -29,12 +29,15 @@ def changed(stood: Stands, steps: Iterable[PlannedStep]) -> str:
 
 
 def lost(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str], before: Stands) -> str:
-    """Return the name of what does not stand as before, but for how its definition is spelt; empty if all does."""
+    """Return why something does not stand as before, but for how its definition is spelt; empty if all does."""
     now = standing(cursor, steps, schemas) if before else {}
     for key, was in before.items():
         is_ = now.get(key)
         if is_ is None or (is_.head, is_.rest) != (was.head, was.rest):
-            return was.name
+            return f"The {was.name} could not be brought back as it was."
+        if other := next((each for each in is_.calls if each not in was.calls), ""):
+            why = f"The {was.name} would call the {other} over the new type, which it did not call before."
+            return f"{why}{_by_hand(was, before.values())}."
     return ""
 
 
@@ -45,9 +48,9 @@ def joined(each: Standing) -> str:
 
 def by_hand(sql: str, before: Collection[Standing]) -> str:
     """Return how a person helps where this statement, which brings one back, fails; empty if it brings back none."""
-    lowest_first = sorted(before, key=lambda each: each.level)
-    failed = next((each for each in lowest_first if joined(each) == sql), None)
-    if failed is None:
-        return ""
-    others = (each for each in lowest_first if each.level > failed.level)
+    return next((_by_hand(each, before) for each in before if joined(each) == sql), "")
+
+
+def _by_hand(failed: Standing, before: Collection[Standing]) -> str:
+    others = (each for each in sorted(before, key=lambda each: each.level) if each.level > failed.level)
     return f" Drop it before, and create it afterwards as the new type needs: {around([failed, *others])}"

@@ -147,7 +147,8 @@ PERSONS = {
     "rule r on table books": "CREATE RULE r AS ON UPDATE TO books WHERE old.title = 'x' AND old.pages IS NULL"
     " DO ALSO SELECT 1; ALTER TABLE books ENABLE ALWAYS RULE r",
     "function f()": "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(pages) FROM books; END;"
-    "REVOKE ALL ON FUNCTION f FROM PUBLIC; GRANT EXECUTE ON FUNCTION f TO lender",
+    "REVOKE ALL ON FUNCTION f FROM PUBLIC; GRANT EXECUTE ON FUNCTION f TO lender;"
+    "CREATE VIEW v AS SELECT f() AS n; CREATE VIEW w AS SELECT n FROM v; CREATE POLICY p ON reviews USING (f() > 0)",
     "publication of table books in publication p": "CREATE PUBLICATION p FOR TABLE books (id, pages)"
     " WHERE (id > 1 AND pages IS NOT NULL)",
     "generated column twice %": 'ALTER TABLE books ADD "twice %" boolean GENERATED ALWAYS AS (pages IS NULL) STORED;'
@@ -212,6 +213,71 @@ def test_what_stands_over_a_partition_comes_back_too(laboratory: Laboratory, tmp
         back = undo(database, 1, "-q")
 
         assert (ended.returncode, ended.stderr, back.stderr, differences(before, database)) == (0, "", "", [])
+
+
+PAIR = """
+CREATE TABLE p (id text PRIMARY KEY, n text, m text);
+CREATE TABLE c (id integer PRIMARY KEY, p_id text NOT NULL REFERENCES p);
+INSERT INTO p SELECT n, n, n FROM generate_series(1, 9) AS n; INSERT INTO c SELECT n, n FROM generate_series(1, 9) AS n;
+CREATE VIEW g AS SELECT id FROM p GROUP BY id; CREATE VIEW j AS SELECT c.id FROM c JOIN p ON c.p_id = p.id;
+CREATE VIEW e AS SELECT id FROM p WHERE n = m;
+CREATE POLICY q ON c USING (EXISTS (SELECT FROM g WHERE g.id = c.p_id))
+"""
+BOTH = """
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+metadata = MetaData()
+Table("p", metadata, Column("id", Integer, primary_key=True, autoincrement=False), Column("n", Integer),
+      Column("m", Integer))
+Table("c", metadata, Column("id", Integer, primary_key=True, autoincrement=False),
+      Column("p_id", Integer, ForeignKey("p.id"), nullable=False))
+"""
+
+
+def test_what_compares_columns_that_both_get_another_type_comes_back_online(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    (tmp_path / "both.py").write_text(BOTH)
+    with lent(laboratory.server(18), None) as database:
+        database.run(PAIR)
+        before = all_of(database)
+        chosen = ("-q", "--mode", "online", "--contract", "both:metadata", "--dsn", database.dsn)
+        ended = fixer(*APPLY, *chosen, cwd=tmp_path)
+        counted = database.run("SELECT (SELECT count(*) FROM j), (SELECT count(*) FROM e)")
+        back = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr, counted) == (0, "", [(9, 9)])
+        assert (back.returncode, back.stderr, differences(before, database)) == (0, "", [])
+
+
+def test_code_that_it_did_not_run_before_does_not_come_with_the_new_type(broken: Database) -> None:
+    broken.run(
+        "CREATE FUNCTION f(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; CREATE VIEW v AS SELECT f(pages) FROM books;"
+        "CREATE FUNCTION f(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; CREATE VIEW w AS TABLE v"
+    )
+    before = written(broken)
+    ended = atomic(broken)
+    assert (ended.returncode, len(ended.stderr.splitlines()), written(broken)) == (2, 1, before)
+    assert "The view v would call the function public.f(integer) over the new type, which it did not" in ended.stderr
+
+    down, up = ended.stderr.partition("as the new type needs: ")[2].split(" Afterwards: ")
+    broken.run(down)
+    assert atomic(broken).returncode == 0
+    broken.run(up.partition(". Everything")[0].replace("(pages)", "(pages::text)"))
+    assert broken.ask("SELECT f FROM w LIMIT 1") is not None
+
+
+def test_names_with_dots_and_a_long_way_up_are_told_apart(broken: Database) -> None:
+    broken.run(
+        'CREATE SCHEMA a; CREATE SCHEMA "a.b"; CREATE VIEW a."b.c" AS SELECT id, pages FROM books WHERE id > 1;'
+        'CREATE VIEW "a.b".c AS SELECT pages FROM books; CREATE VIEW v0 AS TABLE "a.b".c;'
+        "DO $$ BEGIN FOR n IN 1..101 LOOP EXECUTE format('CREATE VIEW v%s AS TABLE v%s', n, n - 1); END LOOP; END $$"
+    )
+    before = all_of(broken)
+    ended = atomic(broken)
+    back = undo(broken, 1, "-q")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (back.returncode, back.stderr, differences(before, broken)) == (0, "", [])
 
 
 def test_others_views_over_the_new_type_are_brought_back_when_the_run_is_undone(broken: Database) -> None:

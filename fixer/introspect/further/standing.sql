@@ -21,17 +21,19 @@
                                 'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
                                 'pg_catalog.pg_publication_rel'::regclass)
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
-        UNION -- what depends on a view, or on the type of its rows
+        UNION -- what depends on a view, on the type of its rows, or on a function
        SELECT d.classid, d.objid, d.objsubid, r.ev_class, s.level + 1, s.root, s."column"
          FROM standing s
-         JOIN pg_catalog.pg_class v ON v.oid = s.view AND v.relkind IN ('v', 'm')
-         JOIN pg_catalog.pg_type t ON t.oid = v.reltype
+         LEFT JOIN pg_catalog.pg_class v ON v.oid = s.view AND v.relkind IN ('v', 'm')
+         LEFT JOIN pg_catalog.pg_type t ON t.oid = v.reltype
          JOIN pg_catalog.pg_depend d ON d.deptype = 'n'
               AND (d.refclassid, d.refobjid) IN (('pg_catalog.pg_class'::regclass, v.oid),
                                                  ('pg_catalog.pg_type'::regclass, t.oid),
-                                                 ('pg_catalog.pg_type'::regclass, t.typarray))
+                                                 ('pg_catalog.pg_type'::regclass, t.typarray),
+                                                 ('pg_catalog.pg_proc'::regclass,
+                                                  CASE s.classid WHEN 'pg_catalog.pg_proc'::regclass THEN s.objid END))
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
-        WHERE r.ev_class IS DISTINCT FROM s.view AND s.level < 100),
+        WHERE (r.ev_class = s.view) IS NOT TRUE AND s.level < 1000),
        known AS MATERIALIZED (
        SELECT s.classid, s.objid, s.part, s.root, s."column", max(max(s.level)) OVER (PARTITION BY s.classid, s.objid) AS level
          FROM standing s
@@ -55,7 +57,8 @@
         WHERE r.oid IN (SELECT k.objid FROM known k WHERE k.classid = 'pg_catalog.pg_rewrite'::regclass)),
        described AS (
 SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
-       CASE v.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind, v.nspname || '.' || v.relname AS id,
+       CASE v.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind,
+       CASE strpos(v.nspname || v.relname, '.') WHEN 0 THEN v.nspname || '.' || v.relname ELSE v.spelt END AS id,
        lower(v.word) || ' ' || v.told AS name,
        format('DROP %s %s', v.word, v.spelt) AS drop,
        format('CREATE %s %s (%s)%s AS', v.word, v.spelt,
@@ -218,7 +221,11 @@ SELECT 'pg_catalog.pg_publication_rel'::regclass, r.oid, 'publication', r.oid::t
  WHERE r.oid IN (SELECT k.objid FROM known k WHERE k.classid = 'pg_catalog.pg_publication_rel'::regclass))
 SELECT n.nspname::text, c.relname::text, k."column", k.level, coalesce(d.kind, ''), coalesce(d.id, k.objid::text),
        coalesce(d.name, pg_catalog.pg_describe_object(k.classid, k.objid, k.part)), coalesce(d.drop, ''), coalesce(d.head, ''),
-       coalesce(d.definition, ''), coalesce(d.rest, ARRAY[]::text[]), coalesce(d.hindrance, 'is no view')
+       coalesce(d.definition, ''), coalesce(d.rest, ARRAY[]::text[]), coalesce(d.hindrance, 'is no view'),
+       -- The code of the database's own that runs where it is read.
+       ARRAY (SELECT DISTINCT pg_catalog.pg_describe_object(u.refclassid, u.refobjid, 0) FROM pg_catalog.pg_depend u
+               WHERE (u.classid, u.objid) = (k.classid, k.objid)
+                 AND u.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass) ORDER BY 1)
   FROM known k
   JOIN pg_catalog.pg_class c ON c.oid = k.root
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
