@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
@@ -49,6 +50,15 @@ def joined(each: Standing) -> str:
 def by_hand(sql: str, before: Collection[Standing]) -> str:
     """Return how a person helps where this statement, which brings one back, fails; empty if it brings back none."""
     return next((_by_hand(each, before) for each in before if joined(each) == sql), "")
+
+
+def by_hand_at(error: psycopg2.Error, cursor: Cursor, before: Collection[Standing]) -> str:
+    """Return how a person helps where an error is in what brings one back; empty if it is elsewhere."""
+    place = int(error.diag.statement_position or 0)
+    begun = (cursor.query or b"").decode(errors="replace")[:place]
+    started = [each for each in before if each.head in begun]
+    failed = max(started, key=lambda each: begun.rindex(each.head), default=None)
+    return _by_hand(failed, before) if failed else ""
 
 
 def _by_hand(failed: Standing, before: Collection[Standing]) -> str:

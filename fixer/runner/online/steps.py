@@ -28,7 +28,7 @@ from fixer.runner.online.overtaken import OvertakenError, failed
 from fixer.runner.online.pace import Pacer
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.settings import planned_for
-from fixer.runner.standing import changed, lost
+from fixer.runner.standing import by_hand_at, changed, lost
 from fixer.runner.standing import standing as stands
 from fixer.sql import compose as q
 
@@ -108,7 +108,12 @@ def _all_or_none(
     if name := changed(stood, steps):
         raise OvertakenError(f"the {name} has changed since the plan was made")
     run_them = _jointly if steps[0].effect.jointly else _briefly
-    done = run_them(cursor, work, standing, steps)
+    try:
+        done = run_them(cursor, work, standing, steps)
+    except psycopg2.Error as error:
+        if how := by_hand_at(error, cursor, stood.values()):
+            raise failed(steps[-1], error, f"{work.transactions.stands()}{how}") from None
+        raise
     if why := lost(cursor, steps, schemas, stood):
         raise ApplyFailed(f"{why} {work.transactions.stands()}")
     return done
