@@ -36,9 +36,9 @@ def lost(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str], b
         is_ = now.get(key)
         if is_ is None or (is_.head, is_.rest) != (was.head, was.rest):
             return f"The {was.name} could not be brought back as it was."
-        if other := next((each for each in is_.calls if each not in was.calls), ""):
+        if other := other_call(is_, was):
             why = f"The {was.name} would call the {other} over the new type, which it did not call before."
-            return f"{why}{_by_hand(was, before.values())}."
+            return f"{why}{around_it(was, before.values())}."
     return ""
 
 
@@ -49,7 +49,7 @@ def joined(each: Standing) -> str:
 
 def by_hand(sql: str, before: Collection[Standing]) -> str:
     """Return how a person helps where this statement, which brings one back, fails; empty if it brings back none."""
-    return next((_by_hand(each, before) for each in before if joined(each) == sql), "")
+    return next((around_it(each, before) for each in before if joined(each) == sql), "")
 
 
 def by_hand_at(error: psycopg2.Error, cursor: Cursor, before: Collection[Standing]) -> str:
@@ -58,9 +58,15 @@ def by_hand_at(error: psycopg2.Error, cursor: Cursor, before: Collection[Standin
     begun = (cursor.query or b"").decode(errors="replace")[:place]
     started = [each for each in before if each.head in begun]
     failed = max(started, key=lambda each: begun.rindex(each.head), default=None)
-    return _by_hand(failed, before) if failed else ""
+    return around_it(failed, before) if failed else ""
 
 
-def _by_hand(failed: Standing, before: Collection[Standing]) -> str:
+def other_call(is_: Standing, was: Standing) -> str:
+    """Return a function or operator of the database's own that it calls now, and did not call; empty if none."""
+    return next((each for each in is_.calls if each not in was.calls), "")
+
+
+def around_it(failed: Standing, before: Collection[Standing], age: str = "new") -> str:
+    """Return how a person helps where this one of those that stood cannot be brought back over the type of this age."""
     others = (each for each in sorted(before, key=lambda each: each.level) if each.level > failed.level)
-    return f" Drop it before, and create it afterwards as the new type needs: {around([failed, *others])}"
+    return f" Drop it before, and create it afterwards as the {age} type needs: {around([failed, *others])}"

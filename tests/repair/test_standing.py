@@ -299,6 +299,26 @@ def test_others_views_over_the_new_type_are_brought_back_when_the_run_is_undone(
     assert "lender=r/" in seen[0][1]
 
 
+def test_others_views_that_would_not_mean_the_same_keep_the_run_from_being_undone(broken: Database) -> None:
+    assert atomic(broken).returncode == 0
+    broken.run(
+        "CREATE FUNCTION f(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1';"
+        "CREATE FUNCTION f(text) RETURNS integer LANGUAGE sql AS 'SELECT 0';"
+        "CREATE VIEW v AS SELECT f(pages) FROM books; CREATE VIEW w AS TABLE v"
+    )
+    before = written(broken)
+    back = undo(broken, 1, "-q")
+    assert (back.returncode, written(broken)) == (2, before)
+    assert "The view v would call the function public.f(text) over the old type, which it does not call" in back.stderr
+
+    broken.run(back.stderr.partition("as the old type needs: ")[2].partition(" Afterwards: ")[0])
+    broken.run("CREATE VIEW x AS SELECT pages + 1 AS next FROM books")
+    back = undo(broken, 1, "-q")
+    assert "(bring back the view x): operator does not exist: text + integer (42883). Drop it before" in back.stderr
+    broken.run("DROP VIEW x")
+    assert undo(broken, 1, "-q").returncode == 0
+
+
 def test_a_plan_knows_of_what_changed_since(broken: Database, tmp_path: Path) -> None:
     broken.run("CREATE VIEW v AS SELECT pages FROM books; CREATE VIEW w AS SELECT pages FROM v")
     fixer("plan", *LIBRARY, "-q", "-o", tmp_path / "plan.json", "--dsn", broken.dsn)
