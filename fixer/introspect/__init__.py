@@ -112,8 +112,8 @@ def standing(
     found: dict[tuple[QName, str], tuple[Standing, ...]] = {}
     for schema, table, column, level, kind, id_, name, *facts in cursor.fetchall():
         place, told = (QName(schema, table), column), prefix(short).sub("", name)
-        drop, head, definition, rest, hindrance = facts
-        each = Standing(level, kind, id_, told, drop, head, definition, tuple(rest), hindrance)
+        drop, head, definition, rest, hindrance, calls = facts
+        each = Standing(level, kind, id_, told, drop, head, definition, tuple(rest), hindrance, tuple(calls))
         found[place] = (*found.get(place, ()), each)
     return found
 

@@ -223,6 +223,7 @@ class Standing:
     definition: str  # ends it
     rest: tuple[str, ...] = ()  # the statements for its owner, grants, defaults and comments
     hindrance: str = ""  # why it cannot be brought back exactly, such as: has the trigger t
+    calls: Columns = ()  # functions and operators of the database's own, in PostgreSQL's words
 
     @property
     def back(self) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.
     if mode == ONLINE:
         steps = list(_once(_lightly(finding.repair.online) for finding in findings))
-        return [while_asleep(within(step, comparison.future), comparison) for step in _merged(steps)]
+        return [while_asleep(step, comparison) for step in within(list(_merged(steps)), comparison.future)]
     steps = list(_once(finding.repair.steps for finding in findings))
     return list(_merged(around(quietly(steps, comparison.future), comparison.future)))
 

@@ -31,29 +31,64 @@ def around(steps: list[Step], future: Schema) -> list[Step]:
     return sorted([*down, *steps, *up], key=lambda step: step.phase)
 
 
-def within(step: Step, future: Schema) -> Step:
-    """Return the step of online mode: it takes down and brings back by itself what stands over its columns.
+def within(steps: list[Step], future: Schema) -> list[Step]:
+    """Return the steps of online mode: those that convert columns take down and bring back what stands over them.
 
-    What stands over a table is locked before the table, in the order in which readers lock them.
+    Steps over whose columns the same stands share a transaction, since it may go with all new types or none. What
+    stands over a table is locked before the table, in the order in which readers lock them.
     """
-    found = _standing([step], future)
+    over = {number: found for number, step in enumerate(steps) if (found := _standing([step], future))}
+    arranged = {number: [number] for number in range(len(steps))}
+    for group in _connected(over):
+        arranged[group[0]] = group
+        arranged |= {number: [] for number in group[1:]}
+    return [each for group in arranged.values() for each in _wrapped([steps[number] for number in group], future)]
+
+
+def _connected(over: dict[int, dict[Standing, _Place]]) -> list[list[int]]:
+    """Return the numbers of the steps, together if something stands over columns of both."""
+    groups: list[tuple[list[int], set[str]]] = []
+    for number, found in over.items():
+        mine, drops = [number], {each.drop for each in found}
+        apart = [group for group in groups if not group[1] & drops]
+        for numbers, others in (group for group in groups if group[1] & drops):
+            mine, drops = mine + numbers, drops | others
+        groups = [*apart, (sorted(mine), drops)]
+    return [numbers for numbers, _ in groups]
+
+
+def _wrapped(steps: list[Step], future: Schema) -> list[Step]:
+    """Return the steps, of which the first takes down what stands over columns of all, and the last brings it back."""
+    found = _standing(steps, future)
     if not found:
-        return step
+        return steps
     lowest_first = sorted(found, key=lambda each: (found[each].level, each.name))
     names = " and ".join(f"the {each.name}" for each in lowest_first)
-    down, up = (SQL(each.drop) for each in reversed(lowest_first)), (_back(each) for each in lowest_first)
-    title = f"{step.title}; take down {names} meanwhile"
-    return replace(step, title=title, sql=SQL(";\n").join([*down, step.sql, *up]), action=None)
+    down, up = [SQL(each.drop) for each in reversed(lowest_first)], [_back(each) for each in lowest_first]
+    statements = [[step.sql] for step in steps]
+    statements[0] = [*down, *statements[0]]
+    statements[-1] = [*statements[-1], *up]
+    jointly = len(steps) > 1
+    return [
+        replace(
+            step,
+            title=f"{step.title}; take down {names} meanwhile",
+            sql=SQL(";\n").join(each),
+            action=None,
+            effect=replace(step.effect, jointly=jointly),
+        )
+        for step, each in zip(steps, statements, strict=True)
+    ]
 
 
 def _standing(steps: Iterable[Step], future: Schema) -> dict[Standing, _Place]:
     found: dict[Standing, _Place] = {}
-    known: dict[tuple[str, str], Standing] = {}  # one may stand over several columns
+    known: dict[str, Standing] = {}  # one may stand over several columns
     for step in steps:
         table = future.tables.get(step.table)
         for column in [reverted.column for reverted in step.shape.reverts]:
             for each in stands(table, column) if table else ():
-                one = known.setdefault((each.kind, each.id), each)
+                one = known.setdefault(each.drop, each)
                 place = found.setdefault(one, _Place(step.table))
                 place.level = max(place.level, each.level)
                 place.columns[f"{step.table.name}.{column}"] = table.columns[column].type if table else ""

@@ -89,8 +89,8 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, was, progress, stood.values())
-    if name := lost(cursor, plan.steps, plan.schemas, stood):
-        raise ApplyFailed(f"The {name} could not be brought back as it was. Everything was rolled back.")
+    if why := lost(cursor, plan.steps, plan.schemas, stood):
+        raise ApplyFailed(f"{why} Everything was rolled back.")
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)

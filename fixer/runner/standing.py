@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
@@ -11,14 +12,14 @@ from fixer.model.obstacle import Standing
 from fixer.model.plan import PlannedStep
 from fixer.sql.by_hand import around
 
-Stands = Mapping[tuple[str, str], Standing]  # by kind and identifier
+Stands = Mapping[str, Standing]  # by the statement that takes it down
 
 
 def standing(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str]) -> Stands:
     """Return what stands over the columns that steps convert; ask nothing if they convert none."""
     columns = {(step.table, reverted.column) for step in steps for reverted in step.shape.reverts}
     found = introspect.standing(cursor, sorted(columns), [*schemas, "public"]) if columns else {}
-    return {(each.kind, each.id): each for stands in found.values() for each in stands}
+    return {each.drop: each for stands in found.values() for each in stands}
 
 
 def changed(stood: Stands, steps: Iterable[PlannedStep]) -> str:
@@ -29,12 +30,15 @@ def changed(stood: Stands, steps: Iterable[PlannedStep]) -> str:
 
 
 def lost(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str], before: Stands) -> str:
-    """Return the name of what does not stand as before, but for how its definition is spelt; empty if all does."""
+    """Return why something does not stand as before, but for how its definition is spelt; empty if all does."""
     now = standing(cursor, steps, schemas) if before else {}
     for key, was in before.items():
         is_ = now.get(key)
         if is_ is None or (is_.head, is_.rest) != (was.head, was.rest):
-            return was.name
+            return f"The {was.name} could not be brought back as it was."
+        if other := other_call(is_, was):
+            why = f"The {was.name} would call the {other} over the new type, which it did not call before."
+            return f"{why}{around_it(was, before.values())}."
     return ""
 
 
@@ -45,9 +49,24 @@ def joined(each: Standing) -> str:
 
 def by_hand(sql: str, before: Collection[Standing]) -> str:
     """Return how a person helps where this statement, which brings one back, fails; empty if it brings back none."""
-    lowest_first = sorted(before, key=lambda each: each.level)
-    failed = next((each for each in lowest_first if joined(each) == sql), None)
-    if failed is None:
-        return ""
-    others = (each for each in lowest_first if each.level > failed.level)
-    return f" Drop it before, and create it afterwards as the new type needs: {around([failed, *others])}"
+    return next((around_it(each, before) for each in before if joined(each) == sql), "")
+
+
+def by_hand_at(error: psycopg2.Error, cursor: Cursor, before: Collection[Standing]) -> str:
+    """Return how a person helps where an error is in what brings one back; empty if it is elsewhere."""
+    place = int(error.diag.statement_position or 0)
+    begun = (cursor.query or b"").decode(errors="replace")[:place]
+    started = [each for each in before if each.head in begun]
+    failed = max(started, key=lambda each: begun.rindex(each.head), default=None)
+    return around_it(failed, before) if failed else ""
+
+
+def other_call(is_: Standing, was: Standing) -> str:
+    """Return a function or operator of the database's own that it calls now, and did not call; empty if none."""
+    return next((each for each in is_.calls if each not in was.calls), "")
+
+
+def around_it(failed: Standing, before: Collection[Standing], age: str = "new") -> str:
+    """Return how a person helps where this one of those that stood cannot be brought back over the type of this age."""
+    others = (each for each in sorted(before, key=lambda each: each.level) if each.level > failed.level)
+    return f" Drop it before, and create it afterwards as the {age} type needs: {around([failed, *others])}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.commands import APPLY, holds, undo
+from lab.commands import APPLY, holds, psql, undo
 from lab.database import Database, all_of, differences, lent, role, written
 from lab.examples.library import LIBRARY, apply, library
 from lab.laboratory import Laboratory
@@ -119,21 +119,24 @@ def test_the_plan_says_what_it_takes_down_and_brings_back(standing: Database) ->
     ]
 
 
-def test_what_does_not_go_with_the_new_type_stops_all_with_statements_that_help(broken: Database) -> None:
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_what_does_not_go_with_the_new_type_stops_all_with_statements_that_help(broken: Database, mode: str) -> None:
     broken.run(
         "CREATE VIEW few AS SELECT id, pages FROM books WHERE pages <> 'it''s  %s';"
         "CREATE VIEW above AS SELECT * FROM few; COMMENT ON VIEW above IS 'two  blanks'"
     )
     before = written(broken)
-    ended = atomic(broken)
-    assert (ended.returncode, len(ended.stderr.splitlines()), written(broken)) == (2, 1, before)
-    assert "view few, which reads books.pages as integer now) failed: operator does not exist" in ended.stderr
+    ended = apply(broken, "--mode", mode, "-q")
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
+    assert mode == "online" or written(broken) == before
+    where = {"atomic": "view few, which reads books.pages as integer now)", "online": "the view above meanwhile)"}[mode]
+    assert f"{where} failed: operator does not exist" in ended.stderr
 
     advice = ended.stderr.partition("as the new type needs: ")[2]
     down, up = advice.split(" Afterwards: ")
     assert down == "DROP VIEW public.above; DROP VIEW public.few;"
     broken.run(down)
-    assert atomic(broken).returncode == 0
+    assert apply(broken, "--mode", mode, "-q").returncode == 0
     broken.run(up.replace("'it''s  %s'::text", "3"))
     assert broken.ask("SELECT obj_description('above'::regclass)") == "two  blanks"
 
@@ -141,13 +144,16 @@ def test_what_does_not_go_with_the_new_type_stops_all_with_statements_that_help(
 PERSONS = {
     "materialized view m": "CREATE VIEW v AS SELECT pages FROM books;"
     "CREATE MATERIALIZED VIEW m AS SELECT pages FROM v WHERE pages IS NOT NULL WITH NO DATA;"
-    "CREATE UNIQUE INDEX i ON m (pages); COMMENT ON MATERIALIZED VIEW m IS 'm'; GRANT SELECT ON m TO PUBLIC",
+    "CREATE UNIQUE INDEX i ON m (pages); COMMENT ON MATERIALIZED VIEW m IS 'm'; GRANT SELECT ON m TO PUBLIC;"
+    "COMMENT ON INDEX i IS 'i'; ALTER MATERIALIZED VIEW m CLUSTER ON i; ALTER MATERIALIZED VIEW m OWNER TO lender;"
+    "ALTER TABLE m ALTER pages SET STATISTICS 7; CREATE STATISTICS s (ndistinct) ON pages, (pages IS NULL) FROM m",
     "trigger t on table books": "CREATE TRIGGER t BEFORE UPDATE OF pages ON books FOR EACH ROW"
     " EXECUTE FUNCTION suppress_redundant_updates_trigger(); ALTER TABLE books DISABLE TRIGGER t",
     "rule r on table books": "CREATE RULE r AS ON UPDATE TO books WHERE old.title = 'x' AND old.pages IS NULL"
     " DO ALSO SELECT 1; ALTER TABLE books ENABLE ALWAYS RULE r",
     "function f()": "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC SELECT count(pages) FROM books; END;"
-    "REVOKE ALL ON FUNCTION f FROM PUBLIC; GRANT EXECUTE ON FUNCTION f TO lender",
+    "REVOKE ALL ON FUNCTION f FROM PUBLIC; GRANT EXECUTE ON FUNCTION f TO lender;"
+    "CREATE VIEW v AS SELECT f() AS n; CREATE VIEW w AS SELECT n FROM v; CREATE POLICY p ON reviews USING (f() > 0)",
     "publication of table books in publication p": "CREATE PUBLICATION p FOR TABLE books (id, pages)"
     " WHERE (id > 1 AND pages IS NOT NULL)",
     "generated column twice %": 'ALTER TABLE books ADD "twice %" boolean GENERATED ALWAYS AS (pages IS NULL) STORED;'
@@ -180,7 +186,9 @@ def test_a_view_that_names_a_column_that_is_renamed_is_left_to_a_person(broken: 
     before = broken.dump()
     ended = atomic(broken)
 
-    named = "the view v depends on books.price, and names heading, which is renamed: drop it, and create it again"
+    named = (
+        "the view v depends on books.price, and names heading, which is renamed to title: drop it, and create it again"
+    )
     assert (ended.returncode, named in ended.stderr, broken.dump()) == (1, True, before)
 
 
@@ -214,6 +222,72 @@ def test_what_stands_over_a_partition_comes_back_too(laboratory: Laboratory, tmp
         assert (ended.returncode, ended.stderr, back.stderr, differences(before, database)) == (0, "", "", [])
 
 
+PAIR = """
+CREATE TABLE p (id text PRIMARY KEY, n text, m text);
+CREATE TABLE c (id integer PRIMARY KEY, p_id text NOT NULL REFERENCES p);
+INSERT INTO p SELECT n, '0' || n, '+' || n FROM generate_series(1, 9) AS n;
+INSERT INTO c SELECT n, n FROM generate_series(1, 9) AS n;
+CREATE VIEW g AS SELECT id FROM p GROUP BY id; CREATE VIEW j AS SELECT c.id FROM c JOIN p ON c.p_id = p.id;
+CREATE VIEW e AS SELECT id FROM p WHERE n = m;
+CREATE POLICY q ON c USING (EXISTS (SELECT FROM g WHERE g.id = c.p_id))
+"""
+BOTH = """
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+metadata = MetaData()
+Table("p", metadata, Column("id", Integer, primary_key=True, autoincrement=False), Column("n", Integer),
+      Column("m", Integer))
+Table("c", metadata, Column("id", Integer, primary_key=True, autoincrement=False),
+      Column("p_id", Integer, ForeignKey("p.id"), nullable=False))
+"""
+
+
+def test_what_compares_columns_that_both_get_another_type_comes_back_online(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    (tmp_path / "both.py").write_text(BOTH)
+    with lent(laboratory.server(18), None) as database:
+        database.run(PAIR)
+        before = all_of(database)
+        chosen = ("-q", "--mode", "online", "--contract", "both:metadata", "--dsn", database.dsn)
+        ended = fixer(*APPLY, *chosen, cwd=tmp_path)
+        counted = database.run("SELECT (SELECT count(*) FROM j), (SELECT count(*) FROM e)")
+        back = undo(database, 1, "-q")
+
+        assert (ended.returncode, ended.stderr, counted) == (0, "", [(9, 9)])
+        assert (back.returncode, back.stderr, differences(before, database)) == (0, "", [])
+
+
+def test_code_that_it_did_not_run_before_does_not_come_with_the_new_type(broken: Database) -> None:
+    broken.run(
+        "CREATE FUNCTION f(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; CREATE VIEW v AS SELECT f(pages) FROM books;"
+        "CREATE FUNCTION f(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; CREATE VIEW w AS TABLE v"
+    )
+    before = written(broken)
+    ended = atomic(broken)
+    assert (ended.returncode, len(ended.stderr.splitlines()), written(broken)) == (2, 1, before)
+    assert "The view v would call the function public.f(integer) over the new type, which it did not" in ended.stderr
+
+    down, up = ended.stderr.partition("as the new type needs: ")[2].split(" Afterwards: ")
+    broken.run(down)
+    assert atomic(broken).returncode == 0
+    broken.run(up.partition(". Everything")[0].replace("(pages)", "(pages::text)"))
+    assert broken.ask("SELECT f FROM w LIMIT 1") is not None
+
+
+def test_names_with_dots_and_a_long_way_up_are_told_apart(broken: Database) -> None:
+    broken.run(
+        'CREATE SCHEMA a; CREATE SCHEMA "a.b"; CREATE VIEW a."b.c" AS SELECT id, pages FROM books WHERE id > 1;'
+        'CREATE VIEW "a.b".c AS SELECT pages FROM books; CREATE VIEW v0 AS TABLE "a.b".c;'
+        "DO $$ BEGIN FOR n IN 1..101 LOOP EXECUTE format('CREATE VIEW v%s AS TABLE v%s', n, n - 1); END LOOP; END $$"
+    )
+    before = all_of(broken)
+    ended = atomic(broken)
+    back = undo(broken, 1, "-q")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (back.returncode, back.stderr, differences(before, broken)) == (0, "", [])
+
+
 def test_others_views_over_the_new_type_are_brought_back_when_the_run_is_undone(broken: Database) -> None:
     assert atomic(broken).returncode == 0
     broken.run("CREATE VIEW seen AS SELECT id, title, price FROM books; CREATE VIEW more AS SELECT * FROM seen")
@@ -224,6 +298,26 @@ def test_others_views_over_the_new_type_are_brought_back_when_the_run_is_undone(
     assert (back.returncode, back.stderr) == (0, "")
     assert [name for name, _ in seen] == ["more", "seen"]
     assert "lender=r/" in seen[0][1]
+
+
+def test_others_views_that_would_not_mean_the_same_keep_the_run_from_being_undone(broken: Database) -> None:
+    assert atomic(broken).returncode == 0
+    broken.run(
+        "CREATE FUNCTION f(integer) RETURNS integer LANGUAGE sql AS 'SELECT $1';"
+        "CREATE FUNCTION f(text) RETURNS integer LANGUAGE sql AS 'SELECT 0';"
+        "CREATE VIEW v AS SELECT f(pages) FROM books; CREATE VIEW w AS TABLE v"
+    )
+    before = written(broken)
+    back = undo(broken, 1, "-q")
+    assert (back.returncode, written(broken)) == (2, before)
+    assert "The view v would call the function public.f(text) over the old type, which it does not call" in back.stderr
+
+    broken.run(back.stderr.partition("as the old type needs: ")[2].partition(" Afterwards: ")[0])
+    broken.run("CREATE VIEW x AS SELECT pages + 1 AS next FROM books")
+    back = undo(broken, 1, "-q")
+    assert "(bring back the view x): operator does not exist: text + integer (42883). Drop it before" in back.stderr
+    broken.run("DROP VIEW x")
+    assert undo(broken, 1, "-q").returncode == 0
 
 
 def test_a_plan_knows_of_what_changed_since(broken: Database, tmp_path: Path) -> None:
@@ -266,12 +360,28 @@ def test_a_mere_owner_is_told_whose_a_view_is_before_anything_is_changed(broken:
         before = written(broken)
         ended = fixer(*APPLY, "-q", *LIBRARY, "--dsn", broken.seen_by(owner))
         assert (ended.returncode, written(broken)) == (1, before)
-        why = (
-            f"the view theirs depends on books.pages, and belongs to lender (GRANT lender TO {owner} lets it be brought"
-        )
+        whose = f"belongs to lender (GRANT lender TO {owner} WITH INHERIT TRUE, SET TRUE lets it be brought back)"
+        why = f"the view theirs depends on books.pages, and {whose}"
         assert why in ended.stderr
 
-        broken.run(f"GRANT lender TO {owner}")
+        broken.run(f"GRANT lender TO {owner} WITH INHERIT TRUE, SET FALSE")
+        assert why in fixer(*APPLY, "-q", *LIBRARY, "--dsn", broken.seen_by(owner)).stderr
+
+        broken.run(f"GRANT lender TO {owner} WITH INHERIT TRUE, SET TRUE")
         ended = fixer(*APPLY, "-q", *LIBRARY, "--dsn", broken.seen_by(owner))
         assert (ended.returncode, ended.stderr) == (0, "")
         assert broken.ask("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'theirs'") == "lender"
+
+
+def test_a_view_keeps_its_owner_where_another_role_runs_the_script(broken: Database, tmp_path: Path) -> None:
+    owned = "; ".join(f"ALTER TABLE {each} OWNER TO {{}}" for each in ("authors", "books", "reviews"))
+    view = "CREATE VIEW v AS SELECT pages FROM books; ALTER VIEW v OWNER TO {}; GRANT CREATE ON SCHEMA public TO {}"
+    with role(broken, owned, view) as owner:
+        broken.run("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO lender")
+        before = all_of(broken)
+        fixer("plan", "-q", "--sql", tmp_path / "plan.sql", *LIBRARY, "--dsn", broken.seen_by(owner))
+        ended = psql(broken, tmp_path / "plan.sql")
+
+        assert (ended.returncode, holds(broken, *LIBRARY)) == (0, True)
+        changed = {line.partition(" IN ")[2] for line in differences(before, broken)}
+        assert changed == {"CREATE TABLE public.books ("}

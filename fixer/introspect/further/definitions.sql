@@ -99,7 +99,8 @@ SELECT 'rule', r.ev_class || '.' || r.rulename, r.ev_class::bigint, r.rulename::
   FROM wanted c
   JOIN pg_catalog.pg_rewrite r ON r.ev_class = c.oid AND c.relkind IN ('r', 'p')
  UNION ALL
-SELECT 'view', n.nspname || '.' || v.relname, d.of, v.relname::text,
+SELECT 'view', CASE strpos(n.nspname || v.relname, '.') WHEN 0 THEN n.nspname || '.' || v.relname
+                    ELSE quote_ident(n.nspname) || '.' || quote_ident(v.relname) END, d.of, v.relname::text,
        jsonb_build_object('schema', n.nspname, 'name', v.relname, 'definition', pg_catalog.pg_get_viewdef(v.oid)), ''
   FROM (WITH RECURSIVE over AS ( -- views over views stand over the table too
              SELECT r.ev_class AS view, d.refobjid AS of

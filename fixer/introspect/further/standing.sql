@@ -21,17 +21,19 @@
                                 'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
                                 'pg_catalog.pg_publication_rel'::regclass)
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
-        UNION -- what depends on a view, or on the type of its rows
+        UNION -- what depends on a view, on the type of its rows, or on a function
        SELECT d.classid, d.objid, d.objsubid, r.ev_class, s.level + 1, s.root, s."column"
          FROM standing s
-         JOIN pg_catalog.pg_class v ON v.oid = s.view AND v.relkind IN ('v', 'm')
-         JOIN pg_catalog.pg_type t ON t.oid = v.reltype
+         LEFT JOIN pg_catalog.pg_class v ON v.oid = s.view AND v.relkind IN ('v', 'm')
+         LEFT JOIN pg_catalog.pg_type t ON t.oid = v.reltype
          JOIN pg_catalog.pg_depend d ON d.deptype = 'n'
               AND (d.refclassid, d.refobjid) IN (('pg_catalog.pg_class'::regclass, v.oid),
                                                  ('pg_catalog.pg_type'::regclass, t.oid),
-                                                 ('pg_catalog.pg_type'::regclass, t.typarray))
+                                                 ('pg_catalog.pg_type'::regclass, t.typarray),
+                                                 ('pg_catalog.pg_proc'::regclass,
+                                                  CASE s.classid WHEN 'pg_catalog.pg_proc'::regclass THEN s.objid END))
          LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
-        WHERE r.ev_class IS DISTINCT FROM s.view AND s.level < 100),
+        WHERE (r.ev_class = s.view) IS NOT TRUE AND s.level < 1000),
        known AS MATERIALIZED (
        SELECT s.classid, s.objid, s.part, s.root, s."column", max(max(s.level)) OVER (PARTITION BY s.classid, s.objid) AS level
          FROM standing s
@@ -40,22 +42,22 @@
        SELECT r.oid AS rule, v.oid, v.relkind, v.reloptions, v.relispopulated, v.relowner, v.relacl, n.nspname, n.oid AS home,
               format('%I.%I', n.nspname, v.relname) AS spelt, v.oid::regclass::text AS told, v.relname,
               CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS word,
-              -- Where all is as CREATE leaves it, nothing is said of rights.
+              -- Where all is as CREATE leaves it, whoever runs it, nothing is said of rights.
               ARRAY (SELECT x.grantee::regrole::text FROM pg_catalog.pg_default_acl f,
                             pg_catalog.aclexplode(f.defaclacl) x
-                      WHERE f.defaclrole = current_user::regrole AND f.defaclobjtype = 'r'
-                        AND f.defaclnamespace IN (0, n.oid) AND x.grantee <> 0 GROUP BY 1 ORDER BY 1) AS others,
+                      WHERE f.defaclobjtype = 'r' AND f.defaclnamespace IN (0, n.oid) AND x.grantee <> 0
+                      GROUP BY 1 ORDER BY 1) AS others,
               v.relacl::text IS DISTINCT FROM pg_catalog.acldefault('r', v.relowner)::text AND v.relacl IS NOT NULL
               OR EXISTS (SELECT FROM pg_catalog.pg_default_acl f
-                          WHERE f.defaclrole = current_user::regrole AND f.defaclobjtype = 'r'
-                            AND f.defaclnamespace IN (0, n.oid)) AS chosen
+                          WHERE f.defaclobjtype = 'r' AND f.defaclnamespace IN (0, n.oid)) AS chosen
          FROM pg_catalog.pg_rewrite r
          JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm') AND r.ev_type = '1'
          JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
         WHERE r.oid IN (SELECT k.objid FROM known k WHERE k.classid = 'pg_catalog.pg_rewrite'::regclass)),
        described AS (
 SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
-       CASE v.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind, v.nspname || '.' || v.relname AS id,
+       CASE v.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind,
+       CASE strpos(v.nspname || v.relname, '.') WHEN 0 THEN v.nspname || '.' || v.relname ELSE v.spelt END AS id,
        lower(v.word) || ' ' || v.told AS name,
        format('DROP %s %s', v.word, v.spelt) AS drop,
        format('CREATE %s %s (%s)%s AS', v.word, v.spelt,
@@ -67,7 +69,6 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
        rtrim(pg_catalog.pg_get_viewdef(v.oid), ';') || CASE WHEN v.relispopulated THEN '' ELSE E'\n WITH NO DATA' END
            AS definition,
        ARRAY (SELECT format('ALTER %s %s OWNER TO %s', v.word, v.spelt, v.relowner::regrole)
-               WHERE v.relowner <> current_user::regrole
                UNION ALL
               SELECT format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s', v.spelt, a.attname,
                             pg_catalog.pg_get_expr(f.adbin, f.adrelid))
@@ -76,6 +77,28 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
                WHERE f.adrelid = v.oid)
        || ARRAY (SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i WHERE i.indrelid = v.oid
                   ORDER BY i.indexrelid)
+       || ARRAY (SELECT format('COMMENT ON INDEX %s IS %L', i.indexrelid::regclass,
+                               pg_catalog.obj_description(i.indexrelid, 'pg_class'))
+                   FROM pg_catalog.pg_index i
+                  WHERE i.indrelid = v.oid AND pg_catalog.obj_description(i.indexrelid, 'pg_class') IS NOT NULL
+                  ORDER BY i.indexrelid)
+       || ARRAY (SELECT format('ALTER %s %s CLUSTER ON %I', v.word, v.spelt, x.relname)
+                   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+                  WHERE i.indrelid = v.oid AND i.indisclustered)
+       || ARRAY (SELECT format('ALTER %s %s ALTER COLUMN %I SET STATISTICS %s', v.word, v.spelt, a.attname,
+                               a.attstattarget)
+                   FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = v.oid AND a.attnum > 0 AND a.attstattarget >= 0 AND v.relkind = 'm'
+                  ORDER BY a.attnum)
+       || ARRAY (SELECT x.statement
+                   FROM pg_catalog.pg_statistic_ext e
+                   JOIN pg_catalog.pg_namespace h ON h.oid = e.stxnamespace
+                  CROSS JOIN LATERAL (VALUES
+                        (pg_catalog.pg_get_statisticsobjdef(e.oid)),
+                        (format('ALTER STATISTICS %I.%I OWNER TO %s', h.nspname, e.stxname, e.stxowner::regrole)),
+                        (format('COMMENT ON STATISTICS %I.%I IS ', h.nspname, e.stxname)
+                         || quote_literal(pg_catalog.obj_description(e.oid, 'pg_statistic_ext')))) x (statement)
+                  WHERE e.stxrelid = v.oid AND x.statement IS NOT NULL ORDER BY e.oid)
        || ARRAY (SELECT rtrim(pg_catalog.pg_get_ruledef(u.oid), ';') FROM pg_catalog.pg_rewrite u
                   WHERE u.ev_class = v.oid AND u.ev_type <> '1' ORDER BY u.rulename)
        || ARRAY (SELECT format('COMMENT ON RULE %I ON %s IS %L', u.rulename, v.spelt, d.description)
@@ -114,8 +137,15 @@ SELECT 'pg_catalog.pg_rewrite'::regclass::oid AS classid, v.rule AS objid,
                    FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl)
                         WITH ORDINALITY AS x (grantor, grantee, privilege_type, is_grantable, place)
                   WHERE a.attrelid = v.oid AND a.attnum > 0 ORDER BY a.attnum, x.place) AS rest,
-       coalesce((SELECT format('belongs to %1$s (GRANT %1$s TO %2$s lets it be brought back)', v.relowner::regrole,
-                                current_user::regrole) WHERE NOT pg_has_role(v.relowner, 'USAGE')),
+       coalesce((SELECT CASE WHEN o.rolsuper THEN format('belongs to %s', o.oid::regrole)
+                             ELSE format('belongs to %1$s (GRANT %1$s TO %2$s%3$s lets it be brought back)',
+                                         o.oid::regrole, current_user::regrole,
+                                         CASE WHEN m.since_16 THEN ' WITH INHERIT TRUE, SET TRUE' END) END
+                   FROM pg_catalog.pg_roles o,
+                        (SELECT current_setting('server_version_num')::int >= 160000 AS since_16) m
+                  WHERE o.oid = v.relowner
+                    AND NOT (pg_has_role(o.oid, 'USAGE')
+                             AND pg_has_role(o.oid, CASE WHEN m.since_16 THEN 'SET' ELSE 'MEMBER' END))),
                 (SELECT 'is temporary' WHERE v.nspname LIKE 'pg\_temp%'),
                 (SELECT 'belongs to an extension' FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = v.oid AND d.deptype = 'e' LIMIT 1),
@@ -218,7 +248,11 @@ SELECT 'pg_catalog.pg_publication_rel'::regclass, r.oid, 'publication', r.oid::t
  WHERE r.oid IN (SELECT k.objid FROM known k WHERE k.classid = 'pg_catalog.pg_publication_rel'::regclass))
 SELECT n.nspname::text, c.relname::text, k."column", k.level, coalesce(d.kind, ''), coalesce(d.id, k.objid::text),
        coalesce(d.name, pg_catalog.pg_describe_object(k.classid, k.objid, k.part)), coalesce(d.drop, ''), coalesce(d.head, ''),
-       coalesce(d.definition, ''), coalesce(d.rest, ARRAY[]::text[]), coalesce(d.hindrance, 'is no view')
+       coalesce(d.definition, ''), coalesce(d.rest, ARRAY[]::text[]), coalesce(d.hindrance, 'is no view'),
+       -- The code of the database's own that runs where it is read.
+       ARRAY (SELECT DISTINCT pg_catalog.pg_describe_object(u.refclassid, u.refobjid, 0) FROM pg_catalog.pg_depend u
+               WHERE (u.classid, u.objid) = (k.classid, k.objid)
+                 AND u.refclassid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass) ORDER BY 1)
   FROM known k
   JOIN pg_catalog.pg_class c ON c.oid = k.root
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -27,8 +27,9 @@ def bound(table: Table, column: str, version: int) -> Repair | None:
         why = f"the generated column {other.name} depends on {here}"
         return refuse(f"{why}: drop it, and create it again afterwards: {recomputed(table.name, other, version)}")
     for each in standing:
-        if old := _renamed(table, each):
-            return refuse(f"the {each.name} depends on {here}, and names {old}, which is renamed: {again}")
+        if renamed := _renamed(table, each):
+            old, new = renamed
+            return refuse(f"the {each.name} depends on {here}, and names {old}, which is renamed to {new}: {again}")
     return None
 
 
@@ -37,12 +38,12 @@ def _pasted(standing: tuple[Standing, ...]) -> str:
     return f": {statements}" if statements else ""
 
 
-def _renamed(table: Table, each: Standing) -> str:
-    """Return what the plan renames that its definition names, as far as the table knows; empty if nothing."""
+def _renamed(table: Table, each: Standing) -> tuple[str, str] | None:
+    """Return what the plan renames that its definition names, and how, as far as the table knows; None if nothing."""
     if table.stored_as:
-        return str(table.stored_as)
-    old = (column.stored_as for column in table.columns.values() if column.stored_as)
-    return next((name for name in old if any(names_column(text, name) for text in each.back)), "")
+        return str(table.stored_as), str(table.name)
+    names = ((column.stored_as, column.name) for column in table.columns.values() if column.stored_as)
+    return next(((old, new) for old, new in names if any(names_column(text, old) for text in each.back)), None)
 
 
 def stands(table: Table, column: str) -> tuple[Standing, ...]:

@@ -28,7 +28,7 @@ from fixer.runner.online.overtaken import OvertakenError, failed
 from fixer.runner.online.pace import Pacer
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.settings import planned_for
-from fixer.runner.standing import changed, lost
+from fixer.runner.standing import by_hand_at, changed, lost
 from fixer.runner.standing import standing as stands
 from fixer.sql import compose as q
 
@@ -84,8 +84,7 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
         timeout = IN_FRONT if is_strong(step) else None
         try:
             with work.transactions.short(step, aside=standing.aside.get(step.table), lock_timeout=timeout) as cursor:
-                run_them = _jointly if step.effect.jointly else _briefly
-                rows, relations = run_them(cursor, work, standing, steps)
+                rows, relations = _all_or_none(cursor, work, standing, steps)
                 left = left_aside(cursor, steps[-1])
         except TRANSIENT as error:
             waits(work, step, error, since=begun)
@@ -100,6 +99,26 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
     return rows
 
 
+def _all_or_none(
+    cursor: Cursor, work: Work, standing: Standing, steps: Sequence[PlannedStep]
+) -> tuple[int, frozenset[int]]:
+    """Run steps that share a transaction; see that all that stands over their columns is then as before."""
+    schemas = work.transactions.schemas
+    stood = stands(cursor, steps, schemas)
+    if name := changed(stood, steps):
+        raise OvertakenError(f"the {name} has changed since the plan was made")
+    run_them = _jointly if steps[0].effect.jointly else _briefly
+    try:
+        done = run_them(cursor, work, standing, steps)
+    except psycopg2.Error as error:
+        if how := by_hand_at(error, cursor, stood.values()):
+            raise failed(steps[-1], error, f"{work.transactions.stands()}{how}") from None
+        raise
+    if why := lost(cursor, steps, schemas, stood):
+        raise ApplyFailed(f"{why} {work.transactions.stands()}")
+    return done
+
+
 def _briefly(
     cursor: Cursor, work: Work, standing: Standing, steps: Sequence[PlannedStep]
 ) -> tuple[int, frozenset[int]]:
@@ -107,14 +126,8 @@ def _briefly(
     stay = [parentless.staying(cursor, each, standing.was) for each in steps]
     for each, orphans in zip(steps[:-1], stay, strict=False):  # before the lock is taken, to hold it for less time
         writing.enter_step(cursor, work.transactions.run, each, 0, orphans=orphans)
-    schemas = work.transactions.schemas
-    stood = stands(cursor, steps, schemas)
-    if name := changed(stood, steps):
-        raise OvertakenError(f"the {name} has changed since the plan was made")
     for step in steps:
         rows, _ = execute(cursor, step)
-    if name := lost(cursor, steps, schemas, stood):
-        raise ApplyFailed(f"The {name} could not be brought back as it was. {work.transactions.stands()}")
     return rows, enter(cursor, work, standing, step, rows, stay[-1])
 
 

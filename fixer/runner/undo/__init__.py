@@ -143,7 +143,7 @@ def _returned(session: Session, past: Past) -> Returned:
     name_not_nulls(session, past)
     anew = bring_back(session, past, awake, returned, wholes)
     bring_below_back(session, past)
-    set_up_again(session, stood)
+    set_up_again(session, past, stood)
     identify_as_before(session, identities)
     prove(session, past, anew | stood.keys())
     return returned

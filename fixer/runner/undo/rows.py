@@ -64,7 +64,7 @@ def take_back(session: Session, past: Past, steps: Iterable[DoneStep]) -> Return
         session.cursor.execute(ASLEEP)
     # Respelt cells found by a key come last: the key is spelt as in their images once its own step is undone.
     touching.sort(key=lambda done: bool(done.step.shape.respells and done.step.shape.known_by))
-    for jointly, some in groupby(touching, key=lambda done: done.step.effect.jointly):
+    for jointly, some in groupby(touching, key=lambda done: done.step.effect.jointly and done.step.effect.moves):
         for together in [[*some]] if jointly else [[done] for done in some]:
             returned += _taken_back(session, past, together)
     if touching and past.superuser:
@@ -77,7 +77,7 @@ def _touches(step: PlannedStep) -> bool:
 
 
 def _taken_back(session: Session, past: Past, together: Sequence[DoneStep]) -> Returned:
-    """Undo what a step did to rows, or what several did in one transaction."""
+    """Undo what a step did to rows, or which rows several moved in one transaction."""
     there = [(done, oid) for done in together if (oid := past.oid(done.step)) is not None]
     for done, _ in there:
         session.progress(f"take back: {done.step.title}")

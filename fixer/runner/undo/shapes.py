@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import psycopg2
@@ -15,6 +15,7 @@ from fixer.model.obstacle import BROUGHT_BACK, Standing
 from fixer.model.step import Phase
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Item, Key, is_unproved
+from fixer.runner.standing import around_it, other_call
 from fixer.runner.undo.dropped import differs, dropped, is_retyped, type_of
 from fixer.runner.undo.facts import constraint
 from fixer.runner.undo.past import Past
@@ -154,9 +155,7 @@ def _try(session: Session, statements: Iterable[Composable]) -> None:
 def take_down(session: Session, past: Past) -> dict[Key, Standing]:
     """Drop the views and policies over columns whose types come back; return them, the lowest first, as they were."""
     retyped = [column for column in past.after.of_kind("column") if is_retyped(column, past.then)]
-    places = [(past.after.table(column.of), column.name) for column in retyped]
-    found = introspect.standing(session.cursor, places) if places else {}
-    stands = {(each.kind, each.id): each for over in found.values() for each in over}
+    stands = _stands(session, [(past.after.table(column.of), column.name) for column in retyped])
     ordered = sorted(stands.items(), key=lambda pair: (pair[1].level, pair[1].name))
     made = past.after.items.keys() - past.then.items.keys()  # by the run: `let_go` drops it
     going = {key: each for key, each in ordered if key not in made}
@@ -170,11 +169,26 @@ def take_down(session: Session, past: Past) -> dict[Key, Standing]:
     return going
 
 
-def set_up_again(session: Session, stood: Mapping[Key, Standing]) -> None:
-    """Create these views and policies, with all that was on them."""
+def _stands(session: Session, places: Collection[tuple[QName, str]]) -> dict[Key, Standing]:
+    found = introspect.standing(session.cursor, places) if places else {}
+    return {(each.kind, each.id): each for over in found.values() for each in over}
+
+
+def set_up_again(session: Session, past: Past, stood: Mapping[Key, Standing]) -> None:
+    """Create these views and policies, with all that was on them; refuse if one would call other code than now."""
     for each in stood.values():
-        for statement in each.back:
-            session.do(SQL(statement), f"bring back the {each.name}")
+        try:
+            for statement in each.back:
+                session.do(SQL(statement), f"bring back the {each.name}")
+        except UndoRefused as refused:
+            raise UndoRefused(f"{refused}{around_it(each, stood.values(), 'old')}.") from None
+    since = stood.keys() - past.before.items.keys()
+    retyped = [past.then.items[c.key] for c in past.after.of_kind("column") if since and is_retyped(c, past.then)]
+    now = _stands(session, [(past.then.table(column.of), column.name) for column in retyped])
+    for each in (stood[key] for key in stood if key in since and key in now):
+        if other := other_call(now[each.kind, each.id], each):
+            why = f"The {each.name} would call the {other} over the old type, which it does not call now."
+            raise UndoRefused(f"{why}{around_it(each, stood.values(), 'old')}.")
 
 
 def put_to_sleep(session: Session, past: Past) -> Enabled:
