@@ -132,7 +132,8 @@ def _is_written(step: PlannedStep) -> bool:
 
 def look_back(session: Session, ran: Undoable) -> Past:
     """Compare a run with the present; raise UndoRefused if somebody has changed what it made, changed or dropped."""
-    now, ours = ran.read(session.cursor), _ours(ran)
+    now = ran.read(session.cursor)
+    ours = _ours(ran) - _out_of_sight(ran, now)
     _look_for_changes(ran, now, ours)
     # An index whose build ended after the fixer had died is the run's, although no definitions list it.
     unentered = {key for key in helpers(now) if key[0] == "index"} | {*_begun(session.cursor, ran, now)}
@@ -153,6 +154,12 @@ def _ours(ran: Undoable) -> frozenset[Key]:
     before, left = ran.before.items, ran.left.items
     changed = {key for key in before.keys() | left.keys() if before.get(key) != left.get(key)}
     return frozenset(changed - (helpers(ran.before) - left.keys()))
+
+
+def _out_of_sight(ran: Undoable, now: Definitions) -> set[Key]:
+    """Return the sequences that no column owned, and that the run's tables call no more: no repair drops one."""
+    gone = ran.before.items.keys() - ran.left.items.keys()
+    return {i.key for i in now.of_kind("sequence") if i.key in gone and not ran.before.items[i.key].detail["owned_by"]}
 
 
 def _look_for_changes(ran: Undoable, now: Definitions, ours: frozenset[Key]) -> None:
