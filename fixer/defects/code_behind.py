@@ -124,7 +124,7 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
     return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])
 
 
-def _invoices() -> MetaData:
+def invoices() -> MetaData:
     """Return a contract with a unique text that its default makes of a sequence."""
     metadata = MetaData()
     SASequence("invoice_numbers", metadata=metadata)
@@ -136,12 +136,12 @@ def _invoices() -> MetaData:
 
 ROWS = "INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 6)"
 SPECIMENS = (
-    Specimen("behind", "SELECT setval('invoice_numbers', 1, false)", rows=1, contract=_invoices, setup=ROWS),
+    Specimen("behind", "SELECT setval('invoice_numbers', 1, false)", rows=1, contract=invoices, setup=ROWS),
     Specimen(
         "behind, with gaps",
         "DELETE FROM invoices WHERE id IN (2, 4); SELECT setval('invoice_numbers', 2)",
         rows=1,
-        contract=_invoices,
+        contract=invoices,
         setup=ROWS,
     ),
     Specimen(
@@ -150,7 +150,7 @@ SPECIMENS = (
         "SELECT setval('invoice_numbers', 3)",
         rows=1,
         also=frozenset({"missing-default", "missing-unique"}),
-        contract=_invoices,
+        contract=invoices,
         setup=ROWS,
     ),
     Specimen(
@@ -160,13 +160,13 @@ SPECIMENS = (
         hazards=frozenset({"rewrites-values"}),
         rows=1,
         also=frozenset({"missing-not-null", "null-rows"}),
-        contract=_invoices,
+        contract=invoices,
         setup=ROWS,
     ),
 )
 NEAR_MISSES = (
-    Specimen("at the last value", "SELECT setval('invoice_numbers', 6)", contract=_invoices, setup=ROWS),
-    Specimen("set, not called", "SELECT setval('invoice_numbers', 7, false)", contract=_invoices, setup=ROWS),
+    Specimen("at the last value", "SELECT setval('invoice_numbers', 6)", contract=invoices, setup=ROWS),
+    Specimen("set, not called", "SELECT setval('invoice_numbers', 7, false)", contract=invoices, setup=ROWS),
 )
 
 
