@@ -53,21 +53,26 @@ class Coded(OfSequence):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
     """Yield the unique columns whose default makes values of a sequence, with the probe for a row that has the next."""
     for wanted, table in walk.tables(actual, contract, alike=True):
-        for about in _coded(table, actual):
-            if about.column in wanted.columns:
-                here, name = f"{table.name.name}.{about.column}", about.found.name
-                message = f"{here} should get a value that no row has, {name.name} makes one that stands there"
-                asks = partial(_taken, about, actual)
-                yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
+        for about in _coded(wanted, table, actual):
+            here, name = f"{table.name.name}.{about.column}", about.found.name
+            message = f"{here} should get a value that no row has, {name.name} makes one that stands there"
+            filled = wanted.columns[about.column].not_null and not table.columns[about.column].not_null
+            asks = partial(_taken, about, filled, actual)
+            yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
 
 
-def _coded(table: Table, actual: Schema) -> Iterator[Coded]:
-    """Yield the unique columns of a table whose default makes a value of one number and of nothing unknown."""
-    for column in table.columns.values():
-        if column.default is None or column.sequence or "nextval" not in column.default:
+def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
+    """Yield the columns that are or will be unique, and whose default makes a value of one number and nothing unknown.
+
+    The contract's default counts, because the repair gives it to the column.
+    """
+    for column in (table.columns[name] for name in wanted.columns if name in table.columns):
+        default = next((d for d in (wanted.columns[column.name].default, column.default) if d and "nextval" in d), None)
+        if default is None or column.sequence or column.added:
             continue
-        before, *rest = _DRAW.split(column.default)
-        unique = any(index.is_plain_key and index.columns == (column.name,) for index in table.indexes)
+        before, *rest = _DRAW.split(default)
+        keys = (*table.indexes, *wanted.indexes)
+        unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
             called = (each for each in actual.sequences.values() if q.quoted(each.name) == _quoted(rest[0]))
             yield from (Coded(table.name, column.name, each, (before, rest[1])) for each in called if each.readable)
@@ -92,10 +97,16 @@ def _next(sequence: Sequence) -> Composed:
     )
 
 
-def _taken(about: Coded, actual: Schema) -> Probe:
-    return rows_where(
-        actual, about.table, SQL("{} = ({})").format(q.column(about.column), about.code(_next(about.found))), own=True
-    )
+def _taken(about: Coded, filled: bool, actual: Schema) -> Probe:
+    """Return the probe for rows with the next code, or with one of those next codes that rows without any will get."""
+    column = q.column(about.column)
+    number: Composable = SQL("({})").format(_next(about.found))
+    if not filled:
+        return rows_where(actual, about.table, SQL("{} = ({})").format(column, about.code(number)), own=True)
+    within = SQL("{} IN (SELECT {} FROM generate_series(0, (SELECT count(*) FROM {} WHERE {} IS NULL)) AS k (n))")
+    code = about.code(SQL("{} + k.n * {}").format(number, Literal(about.found.increment)))
+    rows = q.rows_of(actual.tables[about.table])
+    return rows_where(actual, about.table, within.format(column, code, rows, column), own=True)
 
 
 def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repair:
@@ -113,7 +124,7 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
     return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])
 
 
-def _invoices() -> MetaData:
+def invoices() -> MetaData:
     """Return a contract with a unique text that its default makes of a sequence."""
     metadata = MetaData()
     SASequence("invoice_numbers", metadata=metadata)
@@ -125,18 +136,37 @@ def _invoices() -> MetaData:
 
 ROWS = "INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 6)"
 SPECIMENS = (
-    Specimen("behind", "SELECT setval('invoice_numbers', 1, false)", rows=1, contract=_invoices, setup=ROWS),
+    Specimen("behind", "SELECT setval('invoice_numbers', 1, false)", rows=1, contract=invoices, setup=ROWS),
     Specimen(
         "behind, with gaps",
         "DELETE FROM invoices WHERE id IN (2, 4); SELECT setval('invoice_numbers', 2)",
         rows=1,
-        contract=_invoices,
+        contract=invoices,
+        setup=ROWS,
+    ),
+    Specimen(
+        "behind, where neither the default nor the unique is there",
+        "ALTER TABLE invoices ALTER code DROP DEFAULT, DROP CONSTRAINT invoices_code_key;"
+        "SELECT setval('invoice_numbers', 3)",
+        rows=1,
+        also=frozenset({"missing-default", "missing-unique"}),
+        contract=invoices,
+        setup=ROWS,
+    ),
+    Specimen(
+        "behind, once rows without a code have got one",
+        "ALTER TABLE invoices ALTER code DROP NOT NULL; UPDATE invoices SET code = NULL WHERE id IN (3, 5);"
+        "DELETE FROM invoices WHERE id = 4; SELECT setval('invoice_numbers', 3)",
+        hazards=frozenset({"rewrites-values"}),
+        rows=1,
+        also=frozenset({"missing-not-null", "null-rows"}),
+        contract=invoices,
         setup=ROWS,
     ),
 )
 NEAR_MISSES = (
-    Specimen("at the last value", "SELECT setval('invoice_numbers', 6)", contract=_invoices, setup=ROWS),
-    Specimen("set, not called", "SELECT setval('invoice_numbers', 7, false)", contract=_invoices, setup=ROWS),
+    Specimen("at the last value", "SELECT setval('invoice_numbers', 6)", contract=invoices, setup=ROWS),
+    Specimen("set, not called", "SELECT setval('invoice_numbers', 7, false)", contract=invoices, setup=ROWS),
 )
 
 

@@ -16,6 +16,7 @@ from itertools import groupby
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHELF_ROWS, TENANCY_ROWS, TICKET_ROWS, shelves, tenancy, tickets
+from fixer.defects.code_behind import invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe
@@ -238,6 +239,14 @@ SPECIMENS = (
         also=frozenset({"missing-unique"}),
         contract=tickets,
         setup=TICKET_ROWS,
+    ),
+    Specimen(
+        "that its default makes of a sequence",
+        "ALTER TABLE invoices DROP COLUMN code",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-unique"}),
+        contract=invoices,
+        setup="INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 3)",
     ),
     Specimen(
         "and one that is generated from it",

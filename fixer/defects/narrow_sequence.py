@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Integer, MetaData, Text
+from sqlalchemy import Sequence as SASequence
+from sqlalchemy import Table as SATable
+
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -20,6 +25,7 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.types import MAXIMA
 
 SLUG = "narrow-sequence"
 POINT = 1
@@ -34,9 +40,10 @@ class NarrowSequence(OfSequence):
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[NarrowSequence]]:
-    """Yield the columns whose sequence has a lower maximum than the contract's."""
+    """Yield the columns whose sequence ends before the contract's, and before the numbers that the column may hold."""
     for table, column, sequence, model in walk.sequences(actual, contract):
-        if model and sequence.increment > 0 and sequence.maximum < model.maximum:
+        wanted = min(model.maximum, MAXIMA.get(column.type, model.maximum)) if model else sequence.maximum
+        if model and sequence.increment > 0 and sequence.maximum < wanted:
             message = (
                 f"{table.name.name}.{column.name} should count up to {model.maximum},"
                 f" {sequence.name.name} ends at {sequence.maximum}"
@@ -51,11 +58,23 @@ def repair(finding: Finding[NarrowSequence], actual: Schema, contract: Contract)
     return Repair.of([Step(Phase.GENERATORS, finding.table, f"let {name.name} count up to {model.maximum}", widen)])
 
 
+def _tickets() -> MetaData:
+    """Return a contract with a sequence that counts further than its column."""
+    metadata = MetaData()
+    numbers = SASequence("ticket_numbers", metadata=metadata)
+    key = SAColumn("id", Integer, numbers, server_default=numbers.next_value(), primary_key=True)
+    SATable("tickets", metadata, key, SAColumn("name", Text))
+    return metadata
+
+
 SPECIMENS = (
     Specimen("smallint", "ALTER SEQUENCE reviews_id_seq AS smallint"),
     Specimen("a low maximum", "ALTER SEQUENCE reviews_id_seq MAXVALUE 1000"),
 )
-NEAR_MISSES = (Specimen("bigint", "ALTER SEQUENCE reviews_id_seq AS bigint"),)
+NEAR_MISSES = (
+    Specimen("bigint", "ALTER SEQUENCE reviews_id_seq AS bigint"),
+    Specimen("as far as its column", "ALTER SEQUENCE ticket_numbers AS integer", contract=_tickets),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

@@ -182,7 +182,7 @@ SPECIMENS = (
         "SELECT setval('coupon_numbers', 1, false)",
         hazards=frozenset({"rewrites-values"}),
         rows=2,
-        also=ALSO,
+        also=ALSO | {"code-behind"},
         contract=_coupons,
         setup="INSERT INTO coupons (id) SELECT nextval('coupons_id_seq') FROM generate_series(1, 4)",
     ),

@@ -75,6 +75,12 @@ SPECIMENS = (
         " SET DEFAULT nextval('apart.reviews_id_seq'); DROP SEQUENCE reviews_id_seq",
         hazards=PERMITTED,
     ),
+    Specimen(
+        "the default points at a sequence of another schema that no column owns",
+        "CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers START 1000; CREATE TABLE others (id bigint DEFAULT"
+        " nextval('apart.numbers')); ALTER TABLE reviews ALTER COLUMN id SET DEFAULT nextval('apart.numbers')",
+        hazards=PERMITTED,
+    ),
 )
 NEAR_MISSES = (
     Specimen(

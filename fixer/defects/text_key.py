@@ -69,7 +69,7 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
     name, column = finding.table, finding.about.column
     legacy = _legacy_name(actual.tables[name], column)
     aside = alter(
-        Phase.NAMES,
+        Phase.ASIDE,
         name,
         f"rename {name.name}.{column} to {legacy}, where the old key stays",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(legacy)),

@@ -26,7 +26,8 @@ class Phase(IntEnum):
     TABLES = 2  # create and rename tables; all later phases use the new names
     UNLINK = 5  # drop foreign keys that are in the way
     RELEASE = 10  # drop everything else that is in the way
-    NAMES = 30  # rename columns
+    NAMES = 30  # give columns the names that the contract knows
+    ASIDE = 32  # keep old keys and texts under other names
     MISFITS = 35  # move rows whose values do not fit the new type
     CONVERT = 40  # add columns, change types
     SHADOWS = 41  # online: add shadow columns, and triggers that fill them in new rows

@@ -33,6 +33,7 @@ _SETTLED = re.compile(
     "|numeric|decimal|(var)?char|character|varying|bit|time|timestamp|interval",
     re.IGNORECASE,
 )
+_DRAWS = re.compile(r"\bnextval\(", re.IGNORECASE)
 _CALL = re.compile(r"(\w+)\"?\s*\(")
 
 
@@ -125,6 +126,8 @@ def foreseen(column: Column, value: Composable | None, table: Table, wanted: Tab
     now: Composable = SQL("({})::{}").format(value or SQL("NULL"), SQL(column.full_type))
     if column.enum:  # the plan may also be the one that creates its type
         now = SQL("NULL")
+    elif isinstance(value, SQL) and _DRAWS.search(value.string):
+        now = SQL("NULL::{}").format(SQL(column.full_type))  # to look must not take a number
     elif names := read_by(value, wanted.columns):
         type_ = SQL(column.full_type)
         known = can_be_foreseen(value, table, wanted)

@@ -120,8 +120,9 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield advance(table, column.name, None, held)
         return
     wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
-    counted = _sequence_type(column, there)
+    counted = _widest(column.type, there.type)
     name, exists = _choose(QName(table.schema, wanted), table, column.name, actual, MAXIMA[counted])
+    counted = _widest(counted, actual.sequences[name].type) if exists else counted
     type_ = SQL(counted)
     if exists:
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
@@ -196,9 +197,9 @@ def wire(name: QName, table: QName, column: str, *, only: bool) -> Step:
     return alter(Phase.GENERATORS, table, f"let {table.name}.{column} count by {name.name}", action, only=only)
 
 
-def _sequence_type(wanted: Column, found: Column) -> str:
-    """Return the type whose numbers reach as far as those of the column, as wanted or as found."""
-    return max((each if each in MAXIMA else "bigint" for each in (wanted.type, found.type)), key=MAXIMA.__getitem__)
+def _widest(*types: str) -> str:
+    """Return the type of a sequence whose numbers reach as far as those of all the types."""
+    return max((each if each in MAXIMA else "bigint" for each in types), key=MAXIMA.__getitem__)
 
 
 def is_spent(sequence: Sequence, end: int) -> bool:

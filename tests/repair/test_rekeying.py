@@ -80,6 +80,38 @@ def test_texts_become_the_uuids_of_the_rows_that_carry_them(
     assert differences(before, database) == []
 
 
+RENAMED = MetaData()
+Table(
+    "crew",
+    RENAMED,
+    Column("id", Integer, primary_key=True, info={"legacy_names": ['crew "id"']}),
+    Column("lead", ForeignKey("crew.id"), info={"legacy_names": ["chief"]}),
+)
+Table(
+    "shift",
+    RENAMED,
+    Column("id", Integer, primary_key=True),
+    Column("crew_id", ForeignKey("crew.id"), nullable=False, info={"legacy_names": ["crew no"]}),
+)
+
+
+@MODES
+def test_columns_with_other_names_hold_texts_of_an_old_key(database: Database, mode: str) -> None:
+    database.run(
+        'CREATE TABLE crew ("crew ""id""" text PRIMARY KEY, chief text);'
+        'CREATE TABLE shift (id serial PRIMARY KEY, "crew no" text NOT NULL REFERENCES crew);'
+        "INSERT INTO crew VALUES ('a', NULL), ('b', 'a'); INSERT INTO shift (\"crew no\") VALUES ('b'), ('a'), ('b')"
+    )
+    before = all_of(database)
+    run = repaired(database, RENAMED, mode)
+
+    meant = "SELECT c.legacy_id FROM shift AS s JOIN crew AS c ON c.id = s.crew_id ORDER BY s.id"
+    assert database.run(meant) == [("b",), ("a",), ("b",)]
+    assert database.run("SELECT p.legacy_id FROM crew AS c JOIN crew AS p ON p.id = c.lead") == [("a",)]
+    fixer.undo(resolve(database.dsn), run.run or 0)
+    assert differences(before, database) == []
+
+
 OF_TEXTS = MetaData()
 Table("club", OF_TEXTS, Column("id", Text, primary_key=True, info={"legacy_keys": ["code"]}), Column("code", Text))
 Table(

@@ -41,12 +41,18 @@ SELECT 'below table' AS kind, c.oid::text AS id, c.oid::bigint AS of, c.relname:
 SELECT 'below column', c.oid || '.' || a.attname, c.oid::bigint, a.attname::text,
        jsonb_build_object('storage', a.attstorage, 'own_storage', a.attstorage <> t.typstorage,
                           'compression', to_jsonb(a) ->> 'attcompression',
-                          'statistics', nullif((to_jsonb(a) ->> 'attstattarget')::integer, -1))
+                          'statistics', nullif((to_jsonb(a) ->> 'attstattarget')::integer, -1),
+                          'own_not_null', own.not_null)
   FROM below c
   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+ CROSS JOIN LATERAL (
+       SELECT a.attnotnull AND EXISTS (
+              SELECT FROM pg_catalog.pg_inherits h
+                JOIN pg_catalog.pg_attribute r ON r.attrelid = h.inhparent AND r.attname = a.attname
+               WHERE h.inhrelid = c.oid AND NOT r.attnotnull)) own (not_null)
  WHERE a.attstorage <> t.typstorage OR to_jsonb(a) ->> 'attcompression' <> ''
-    OR (to_jsonb(a) ->> 'attstattarget')::integer >= 0
+    OR (to_jsonb(a) ->> 'attstattarget')::integer >= 0 OR own.not_null
  UNION ALL
 SELECT 'below constraint', k.conrelid || '.' || coalesce(r.conrelid || '.' || r.conname || ' above', k.conname),
        k.conrelid::bigint, k.conname::text,

@@ -57,7 +57,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
         if old.columns == key.columns:
             yield letting_go(drop_foreign_key(old, "its column is mapped to the new key"), old)
     rename = alter(
-        Phase.NAMES,
+        Phase.ASIDE,
         name,
         f"rename {name.name}.{column} to {aside}, where the texts stay",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(aside)),
@@ -65,7 +65,7 @@ def _at_once(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped
     yield replace(rename, shape=replace(rename.shape, renames=((column, aside),)))
     if actual.tables[name].columns[column].not_null:
         action = SQL("ALTER COLUMN {} DROP NOT NULL").format(Identifier(aside))
-        yield alter(Phase.NAMES, name, f"let {aside} be NULL in new rows", action)
+        yield alter(Phase.ASIDE, name, f"let {aside} be NULL in new rows", action)
     type_ = SQL(contract.tables[name].columns[column].full_type)
     add = SQL("ADD COLUMN {} {}").format(Identifier(column), type_)
     added = Added(column, kept=_told_by(texts, aside))

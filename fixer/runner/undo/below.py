@@ -42,8 +42,18 @@ def bring_below_back(session: Session, past: Past) -> None:
     anew = frozenset(key for key in mine if _goes(then.items[key], now))
     for title, statement in _recreated(as_read(session.cursor, then, anew), now, anew):
         session.do(statement, title)
-    for title, statement in kept_below(then, past.ran.read_below(session.cursor), exclusive=True):
+    now = past.ran.read_below(session.cursor)
+    for title, statement in (*kept_below(then, now, exclusive=True), *_without_null(then, now)):
         session.do(statement, title)
+
+
+def _without_null(then: Definitions, now: Definitions) -> Iterator[Titled]:
+    """Yield the statements that forbid NULL below where the root, which the run made NOT NULL, allows it again."""
+    for column in then.of_kind("column"):
+        is_ = now.items.get(column.key)
+        if column.detail.get("own_not_null") and not (is_ and is_.detail["own_not_null"]):
+            action = SQL("ALTER COLUMN {} SET NOT NULL").format(Identifier(column.name))
+            yield f"forbid NULL in {column.name}", alter(now, column.of, action)
 
 
 def _is_ours(past: Past, left: Definitions | None, key: Key) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -40,11 +40,27 @@ class Undoable:
         loose = (
             item for each in (self.before, self.left) for kind in ("type", "sequence") for item in each.of_kind(kind)
         )
-        return definitions.read(cursor, self.relations, sorted(schemas.union(item.detail["schema"] for item in loose)))
+        homes = sorted(schemas.union(item.detail["schema"] for item in loose))
+        now, called = definitions.read(cursor, self.relations, homes), self.only_called
+        return Definitions({key: item for key, item in now.items.items() if key not in called}, now.positions)
+
+    @property
+    def only_called(self) -> frozenset[Key]:
+        """The sequences of others that came in sight, or went out of it, as a default of its tables changed."""
+        homes = {self.left.table(oid).schema for oid in self.left.relations}
+        found, left = ({item.key: item for item in each.of_kind("sequence")} for each in (self.before, self.left))
+        once = [item for key, item in {**found, **left}.items() if (key in found) != (key in left)]
+        return frozenset(item.key for item in once if _is_of_others(item, homes, self.relations))
 
     def read_below(self, cursor: Cursor) -> Definitions:
         """Read what partitions and heirs have of their own at this moment."""
         return definitions.read(cursor, self.relations, [], below=True).below
+
+
+def _is_of_others(sequence: Item, homes: Collection[str], relations: Collection[int]) -> bool:
+    """Return whether a sequence belongs to another table, or to none and stands in another schema."""
+    owner = sequence.detail["owned_by"]
+    return int(owner.partition(".")[0]) not in relations if owner else sequence.detail["schema"] not in homes
 
 
 @dataclass(frozen=True)
@@ -132,7 +148,8 @@ def _is_written(step: PlannedStep) -> bool:
 
 def look_back(session: Session, ran: Undoable) -> Past:
     """Compare a run with the present; raise UndoRefused if somebody has changed what it made, changed or dropped."""
-    now, ours = ran.read(session.cursor), _ours(ran)
+    now = ran.read(session.cursor)
+    ours = _ours(ran)
     _look_for_changes(ran, now, ours)
     # An index whose build ended after the fixer had died is the run's, although no definitions list it.
     unentered = {key for key in helpers(now) if key[0] == "index"} | {*_begun(session.cursor, ran, now)}
@@ -151,7 +168,7 @@ def _ours(ran: Undoable) -> frozenset[Key]:
     Leftovers of an interrupted run that it dropped are left out, because undo does not restore them.
     """
     before, left = ran.before.items, ran.left.items
-    changed = {key for key in before.keys() | left.keys() if before.get(key) != left.get(key)}
+    changed = {key for key in before.keys() | left.keys() if before.get(key) != left.get(key)} - ran.only_called
     return frozenset(changed - (helpers(ran.before) - left.keys()))
 
 

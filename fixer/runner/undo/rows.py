@@ -115,7 +115,7 @@ def _way_back(session: Session, past: Past, done: DoneStep, oid: int, number: in
     of_step = SQL("run = {} AND step = {}").format(Literal(past.run), Literal(done.step.number))
     session.cursor.execute(
         SQL(
-            "SELECT e.key, count(*) FILTER (WHERE e.value <> 'null') FROM {}, jsonb_each(\"row\") AS e WHERE {}"
+            "SELECT e.key, count(*) FILTER (WHERE e.value <> 'null') FROM {} AS q, jsonb_each(q.\"row\") AS e WHERE {}"
             " GROUP BY e.key"
         ).format(place, of_step)
     )

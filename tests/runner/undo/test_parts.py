@@ -45,6 +45,13 @@ def once() -> MetaData:
     return metadata
 
 
+def filled() -> MetaData:
+    metadata = MetaData()
+    Table("e", metadata, Column("id", Integer, primary_key=True), Column("k", Integer, primary_key=True),
+          Column("w", String(9), nullable=False))  # fmt: skip
+    return metadata
+
+
 PARTS = """
 CREATE TABLE t (id int, k int, w varchar(9)) PARTITION BY LIST (k); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1);
 CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2) PARTITION BY RANGE (id); CREATE TABLE "T.2%a" PARTITION OF t2 DEFAULT;
@@ -90,6 +97,12 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
         "ALTER TABLE t ADD PRIMARY KEY (id, k); ALTER TABLE t1 ADD CONSTRAINT own UNIQUE (w, k) DEFERRABLE;"
         "COMMENT ON CONSTRAINT own ON t1 IS 'once'; COMMENT ON INDEX own IS 'i';"
         "ALTER TABLE t ADD CONSTRAINT t_w_k_key UNIQUE (w, k) DEFERRABLE",
+    ),
+    "a NOT NULL of its own, and rows that went": (
+        filled,
+        "CREATE TABLE e (id int, k int, w varchar(9), PRIMARY KEY (id, k)) PARTITION BY LIST (k);"
+        "CREATE TABLE e1 PARTITION OF e FOR VALUES IN (1); ALTER TABLE e1 ALTER w SET NOT NULL;"
+        "CREATE TABLE e2 PARTITION OF e DEFAULT; INSERT INTO e VALUES (1, 1, 'a'), (2, 2, NULL), (3, 3, 'b')",
     ),
     "a foreign key of its own": (
         referencing(),

@@ -270,6 +270,15 @@ CASES: dict[str, tuple[Callable[[], MetaData], str]] = {
         """CREATE INDEX "i%s" ON "S.""%b"."T.""%s" (n) WHERE "w.""%s" IN ('%s', 'a');"""
         """COMMENT ON INDEX "S.""%b"."i%s" IS '50%% {}'""",
     ),
+    "a default that calls a sequence of another schema": (
+        given(Text, "'c' || nextval('apart.numbers')"),
+        f"{ROWS} ALTER TABLE t ADD token text; CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers",
+    ),
+    "a default that calls a sequence of another table": (
+        given(Text, "'c' || nextval('apart.numbers')"),
+        f"{ROWS} ALTER TABLE t ADD token text; CREATE SCHEMA apart; CREATE TABLE apart.t (id serial PRIMARY KEY);"
+        "CREATE SEQUENCE apart.numbers OWNED BY apart.t.id",
+    ),
     "triggers of partitions, each in its own state": (
         things(Column("k", Integer, primary_key=True), Column("v", String(20))),
         f"{PARTS} ALTER TABLE t1 DISABLE TRIGGER g; ALTER TABLE t2 ENABLE ALWAYS TRIGGER g",
