@@ -189,9 +189,29 @@ def test_a_trigger_that_is_made_meanwhile_does_not_part_the_two_columns(items: D
     assert items.run("SELECT id, pages FROM items WHERE id > 3 ORDER BY id") == [(4, 8), (5, 5)]
 
 
+BROUGHT_BACK = {
+    "view v": ("CREATE VIEW v AS SELECT pages FROM items", "SELECT pg_typeof(pages)::text FROM v LIMIT 1", "integer"),
+    "policy few": (
+        "CREATE POLICY few ON items USING (pages < 100)",
+        "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy",
+        "(pages < 100)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROUGHT_BACK)
+def test_what_comes_back_after_a_conversion_may_also_be_made_meanwhile(
+    items: Database, contract: Path, what: str
+) -> None:
+    made, shown, expected = BROUGHT_BACK[what]
+    process = dozing(items, contract, "VALIDATE CONSTRAINT")
+    items.run(made)
+    process.communicate(timeout=60)
+
+    assert (process.returncode, kept(items), items.run(shown)) == (0, [], [(expected,)])
+
+
 SHOWN = {
-    "view v": "CREATE VIEW v AS SELECT pages FROM items",
-    "policy few": "CREATE POLICY few ON items USING (pages < 100)",
     "publication": "CREATE PUBLICATION p FOR TABLE items (id, pages)",
     "trigger t": "CREATE TRIGGER t BEFORE UPDATE OF pages ON items FOR EACH ROW"
     " EXECUTE FUNCTION suppress_redundant_updates_trigger()",

@@ -83,13 +83,18 @@ class _Trial:
         values = [each.row.get(name) for name in _listed(columns, each.row)]
         text = each.row.get(f"legacy_{columns}")
         if values == [None] and text is not None:
-            return not any(text in row.values() for row in _rows(self.after, target))
-        return None not in values and not self._bears(target, values)
+            return not any(text in row.values() for row in _rows(self.after, self._near(each, target)))
+        return None not in values and not self._bears(target, self._near(each, target), values)
 
-    def _bears(self, target: str, values: list[Any]) -> bool:
+    def _near(self, each: Kept, target: str) -> str:
+        """Return the name of a target with the schema of the row, where such a table is there."""
+        name = f"{each.source.partition('.')[0]}.{target}"
+        return name if any(rows.name == name for rows in self.after.values()) else target
+
+    def _bears(self, target: str, place: str, values: list[Any]) -> bool:
         """Return whether a row that stays has these values in its key."""
         names = self._key(target, len(values))
-        return any(_has(row, dict(zip(names, values, strict=True))) for row in _rows(self.after, target))
+        return any(_has(row, dict(zip(names, values, strict=True))) for row in _rows(self.after, place))
 
     def _key(self, table: str, width: int = 0) -> list[str]:
         """Return the columns of the key that a table has by now; without one, they are called id or tenant."""
@@ -161,7 +166,7 @@ def _listed(columns: str, row: Mapping[str, Any]) -> list[str]:
 
 def _rows(copy: Copy, table: str) -> Iterator[dict[str, Any]]:
     for rows in copy.values():
-        if rows.name.partition(".")[2] == table:
+        if table in (rows.name, rows.name.partition(".")[2]):
             yield from _named(rows)
 
 
