@@ -67,6 +67,8 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
     The contract's default counts, because the repair gives it to the column.
     """
     for column in (table.columns[name] for name in wanted.columns if name in table.columns):
+        if not walk.takes(column, wanted.columns[column.name]):
+            continue  # its type is a finding of its own
         default = next((d for d in (wanted.columns[column.name].default, column.default) if d and "nextval" in d), None)
         if default is None or column.sequence or column.added:
             continue

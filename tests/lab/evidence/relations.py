@@ -52,14 +52,14 @@ class _Reference:
         columns, targets = self._numbers(self.own, self.key.columns), self._numbers(self.its, self.key.target_columns)
         if None in (*columns, *targets):
             return  # a column came in the run
-        was, has = self._meant(columns, targets, old=True), self._meant(columns, targets, old=False)
+        was, has = self._meant(columns, targets, old=True, loosely=True), self._meant(columns, targets, old=False)
         born, stay = self._born(), {self.its.key(row, old=False) for row in _cells(self.its.new)}
         moved = Counter(map(self.own.key, self.own.moved))
         for row, found in has.items():
             meant = set[Key]().union(*was.get(row, []))
             made = [each - born for each in found if not each & meant and each - born]
             yield from (f"{row} references {each}, never {sorted(meant, key=str)}" for each in made if row in was)
-        for row, meant_by in was.items():
+        for row, meant_by in self._meant(columns, targets, old=True).items():
             kept = sum(1 for each in meant_by if each & stay)
             have = sum(1 for each in has.get(row, []) if each) + moved[row]
             if kept > have:
@@ -75,9 +75,10 @@ class _Reference:
         """Return the numbers of columns, None for one that the table had not before the run."""
         return [n if (n := table.new.number(name)) in table.old.columns else None for name in columns]
 
-    def _meant(self, columns: Numbers, targets: Numbers, *, old: bool) -> Relations:
+    def _meant(self, columns: Numbers, targets: Numbers, *, old: bool, loosely: bool = False) -> Relations:
+        """Return what rows reference; `loosely` also what bears a value elsewhere, as rows bear their old key."""
         bearers = defaultdict[Key, set[Key]](set)
-        rekeyed = old and set(columns) <= self.own.announced  # by another column, in which rows bear the old key
+        rekeyed = loosely and set(columns) <= self.own.announced
         for row in _cells(self.its.old if old else self.its.new):
             bearers[self._values(self.its, row, targets, old)].add(self.its.key(row, old=old))
             for cell in self._own_cells(row) if rekeyed else ():
