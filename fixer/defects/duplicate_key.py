@@ -31,8 +31,8 @@ from fixer.model.table import Index, Table
 from fixer.repair.numbers import own_value
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
-from fixer.repair.quarantine.faults import faults, following, late, own_faults, with_own
-from fixer.repair.quarantine.repeats import of_its_own, repeats, rivals_of, stored_first
+from fixer.repair.quarantine.faults import following, late, weighed, with_own
+from fixer.repair.quarantine.repeats import of_its_own, rivals_of, stored_first
 from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
@@ -84,9 +84,7 @@ def _made(wanted: Table, key: Index) -> dict[str, Composable]:
 
 def _sound_first(mover: Mover, table: Table, key: Index) -> Rivals:
     """Return the rivals of which one without another fault stays, where one has none."""
-    wanted = mover.contract.tables[table.name]
-    first = [condition for condition, _ in own_faults(mover, table.name)]
-    own = [*faults(mover, table.name), *repeats(None, table, wanted, first)]
+    own = weighed(mover, table.name, None)
     wrong, last = with_own(mover, table.name, own), late(mover, table.name, own)
     rivals = _rivals(table, key)
     losers = q.among(rivals_of(table, key, last), SQL("t.pgmend_rival > 1"))

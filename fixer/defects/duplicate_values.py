@@ -24,8 +24,8 @@ from fixer.model.subject import OfIndex
 from fixer.model.table import Index, Table
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
-from fixer.repair.quarantine.faults import faults, following, late, own_faults, with_own
-from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_its_own, repeats, stays
+from fixer.repair.quarantine.faults import following, late, weighed, with_own
+from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_its_own, stays
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
@@ -87,8 +87,7 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
             "only a person can tell which of these rows is meant: change or remove the others, and plan again"
         )
     mover, table, wanted = Mover(actual, contract), actual.tables[name], contract.tables[name]
-    first = [condition for condition, _ in own_faults(mover, name)]
-    own = [*faults(mover, name), *repeats(key, table, wanted, first)]
+    own = weighed(mover, name, key)
     wrong, last = with_own(mover, name, own), late(mover, name, own)
     rows = SQL("{} AS t").format(q.name(name))
     losers = q.among(numbered(rows, key, table, wanted, last), SQL("t.pgmend_repeat > 1"))

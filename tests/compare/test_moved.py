@@ -14,50 +14,67 @@ from lab.database import Database, lent
 from lab.examples.models import contract, integer
 from lab.laboratory import Laboratory
 
-TABLES = 3
+FEW, MANY = (3, "uv"), (6, "uvwxyz")  # tables and their uniques
 
 
-def stalls() -> MetaData:
-    """Return a contract of tables, each with a key of texts, two uniques, and references to itself and to the last."""
+def stalls(tables: int, uniques: str) -> MetaData:
+    """Return a contract of tables, each with a key of texts, uniques, and references to itself and to the last."""
     return contract(
         **{
             f"t{n}": (
                 Column("k", String(9), primary_key=True),
-                *(integer(name, unique=True) for name in ("u", "v")),
+                *(integer(name, unique=True) for name in uniques),
                 Column("s", ForeignKey(f"t{n}.k")),
                 Column("p", ForeignKey(f"t{max(n - 1, 0)}.k")),
             )
-            for n in range(TABLES)
+            for n in range(tables)
         }
     )
 
 
-def fill(database: Database) -> None:
+def fill(database: Database, tables: int, uniques: str) -> None:
     """Create the tables without any constraint, as after a restore that failed, with rows that repeat."""
-    for n in range(TABLES):
+    for n in range(tables):
+        columns, numbers = (", ".join(each) for each in zip(*((f"{u} integer", "g % 4") for u in uniques), strict=True))
         database.run(
-            f"CREATE TABLE t{n} (k varchar(9), u integer, v integer, s varchar(9), p varchar(9));"
-            f"INSERT INTO t{n} SELECT 'k' || g % 5, g % 4, (g + 1) % 4, 'k' || (g + 1) % 6, 'k' || g % 7"
+            f"CREATE TABLE t{n} (k varchar(9), {columns}, s varchar(9), p varchar(9));"
+            f"INSERT INTO t{n} SELECT 'k' || g % 5, {numbers}, 'k' || (g + 1) % 6, 'k' || g % 7"
             " FROM generate_series(1, 8) AS g"
         )
 
 
-def test_rows_are_counted_alike_in_one_statement_and_in_many(
-    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes, ask = list[int](), Session.ask
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the questions that are asked."""
+    found, ask = list[int](), Session.ask
 
     def asked(session: Session, question: Composable) -> sessions.Answer:
-        sizes.append(session.size(question))
+        found.append(session.size(question))
         return ask(session, question)
 
+    monkeypatch.setattr(Session, "ask", asked)
+    return found
+
+
+def test_rows_are_counted_alike_in_one_statement_and_in_many(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+) -> None:
     with lent(laboratory.server(18), None) as database:
-        fill(database)
-        monkeypatch.setattr(Session, "ask", asked)
-        in_parts = plan(resolve(database.dsn), stalls())
-        largest, _ = max(sizes), sizes.clear()
+        fill(database, *FEW)
+        in_parts = plan(resolve(database.dsn), stalls(*FEW))
+        largest = max(sizes)
         monkeypatch.setattr("fixer.compare.moved.ROOM", 10_000_000)
-        at_once = plan(resolve(database.dsn), stalls())
+        at_once = plan(resolve(database.dsn), stalls(*FEW))
 
     assert largest < 2 * ROOM < max(sizes)
     assert [step.effect.rows for step in at_once.steps] == [step.effect.rows for step in in_parts.steps]
+
+
+def test_statements_do_not_grow_with_the_tables(laboratory: Laboratory, sizes: list[int]) -> None:
+    """Six such tables took 22 GB to plan before there was a limit."""
+    with lent(laboratory.server(18), None) as database:
+        fill(database, *MANY)
+        made = plan(resolve(database.dsn), stalls(*MANY))
+
+    assert max(sizes) < 2 * ROOM
+    assert max(len(step.sql) for step in made.steps) < 2 * ROOM

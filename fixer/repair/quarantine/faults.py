@@ -4,21 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fixer.model.table import ForeignKey, QName
+from fixer.model.table import ForeignKey, Index, QName
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.foreign_keys import best, retyped_in
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.repeats import Fault, of_key, repeats
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.following import orphaned, reason_under, with_descendants
+
+_ROOM = 12_000  # characters: each step repeats these conditions, and PostgreSQL needs some 4 kB to plan each character
+_HIGH = 2  # tables above each other that are asked whether their rows go: what they say grows with each
+
+
+def weighed(mover: Mover, table: QName, key: Index | None) -> list[Fault]:
+    """Return why rows of a table will go, other than for what they repeat in `key`, as far as there is room to say so.
+
+    If there is none, for what each row holds and references alone: which row stays is then chosen without the rest.
+    """
+    alone, found, wanted = [*own_faults(mover, table)], mover.actual.tables[table], mover.contract.tables[table]
+    every = [*faults(mover, table), *repeats(key, found, wanted, [condition for condition, _ in alone])]
+    return every if sum(_size(condition) for condition, _ in every) <= _ROOM else alone
+
+
+def _size(statement: Composable) -> int:
+    """Return about how long a statement is."""
+    if isinstance(statement, Composed):
+        return sum(map(_size, statement.seq))
+    return len(statement.string if isinstance(statement, SQL) else repr(statement))
 
 
 def faults(mover: Mover, table: QName, below: tuple[QName, ...] = ()) -> Iterator[Fault]:
     """Yield why rows of a table will go, other than for what they repeat; `below` are tables that ask on its behalf."""
     yield from own_faults(mover, table)
     for key in _followed(mover, table):
-        around = key.target in (table, *below)
+        around = key.target in (table, *below) or len(below) >= _HIGH
         if above := [] if around else _leaving(mover, key.target, (table, *below)):
             gone = q.any_of(SQL("({})").format(condition) for condition in above)
             yield orphaned(key, _staying(key, gone)), reason_under(key)
