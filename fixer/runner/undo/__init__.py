@@ -150,11 +150,11 @@ def _returned(session: Session, past: Past) -> Returned:
 
 
 def _is_before_conversion(done: DoneStep, past: Past) -> bool:
-    """Return whether a step was done before columns of its table were converted, as by a later plan of the same run."""
+    """Return whether a step was done before a later plan of the same run first converted columns of its table."""
     oid = past.oid(done.step)
-    shapes = [(each.step.shape, each.step.number) for each in past.steps if past.oid(each.step) == oid]
-    converted = [number for shape, number in shapes if shape.reverts or shape.renames]
-    return bool(converted) and done.step.number < min(converted)
+    here = [each.step for each in past.steps if past.oid(each.step) == oid]
+    first = next((step for step in here if step.shape.reverts or step.shape.renames), None)
+    return first is not None and first.number > done.step.number and first.phase < done.step.phase
 
 
 def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
