@@ -216,8 +216,11 @@ def _announced(
     if why := next((barred[_same(step)] for step in finding.repair.steps if _same(step) in barred), ""):
         return finding if finding.left_out else replace(finding, repair=refuse(why))
 
+    twins = {(step.table, step.title): _same(step) for step in finding.repair.steps}  # online, in another phase
+
     def told_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         known = ((step, _same(step)) for step in steps)
+        known = ((step, same if same in found else twins.get((step.table, step.title), same)) for step, same in known)
         return tuple(
             announcing(step, found[same], at_most=same in bounds) if same in found else step for step, same in known
         )

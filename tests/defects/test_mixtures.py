@@ -85,6 +85,7 @@ FOUND = [  # mixtures that once went wrong, cut down to what it takes
     ["missing-default-row: deleted", "missing-unique: a deferrable one in its place"],
     ["missing-generator: the sequence is there and not wired", "cycling-sequence: cycles"],
     ["missing-generator: the sequence is there and not wired", "narrow-sequence: a low maximum"],
+    ["text-reference: some texts map to nothing"],
     ["text-reference: texts of the old key", "wrong-type: not a number among floats"],
     NOT_LIGHTLY,
     ["missing-table: a leaf is missing", "orphan-rows: to quarantine, with what hangs on them"],
