@@ -19,7 +19,7 @@ from sqlalchemy import Table as SATable
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, literal
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -86,9 +86,9 @@ def _lacking(table: Table, wanted: Column, found: Column) -> Iterator[Finding[La
     lacking, _, twins = _compared(wanted, found)
     if lacking:
         ways = [
-            f"ALTER TYPE {type_} RENAME VALUE {_text(twins[label])} TO {_text(label)};"
+            f"ALTER TYPE {type_} RENAME VALUE {literal(twins[label])} TO {literal(label)};"
             if label in twins
-            else f"ALTER TYPE {type_} ADD VALUE {_text(label)}{_place(label, wanted, found, twins)};"
+            else f"ALTER TYPE {type_} ADD VALUE {literal(label)}{_place(label, wanted, found, twins)};"
             for label in lacking
         ]
         spelt = f"; it spells {', '.join(map(repr, twins.values()))}" if twins else ""
@@ -101,9 +101,9 @@ def _place(label: str, wanted: Column, found: Column, twins: dict[str, str]) -> 
     order = _labels(wanted)
     at = order.index(label)
     if at:
-        return f" AFTER {_text(order[at - 1])}"
+        return f" AFTER {literal(order[at - 1])}"
     later = (twins.get(other, other) for other in order if other in _labels(found) or other in twins)
-    return next((f" BEFORE {_text(other)}" for other in later), "")
+    return next((f" BEFORE {literal(other)}" for other in later), "")
 
 
 def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> Finding[Labels]:
@@ -112,7 +112,7 @@ def _held(table: Table, wanted: Column, unknown: list[str], actual: Schema) -> F
     of = f"{as_needed(table.name.schema)}.{as_needed(table.name.name)}"
     new, known = ("…", "{1} = {0}") if wanted.labels else ("array_replace({0}, {1}, …)", "{1} = ANY ({0})")
     update = f"UPDATE {of} SET {{0}} = {new} WHERE {known};"
-    ways = tuple(update.format(name, _text(label)) for label in unknown)
+    ways = tuple(update.format(name, literal(label)) for label in unknown)
     labels = ", ".join(map(repr, unknown))
     message = f"rows of {table.name.name} hold {labels} in {table.name.name}.{wanted.name}, which the contract lacks"
     asks = partial(_holding, actual, table, wanted, tuple(unknown))
@@ -130,10 +130,6 @@ def _twin(label: str, others: list[str]) -> str | None:
     """Return the one label among others that differs from this one in case only."""
     twins = [other for other in others if other.casefold() == label.casefold()]
     return twins[0] if len(twins) == 1 else None
-
-
-def _text(label: str) -> str:
-    return "'" + label.replace("'", "''") + "'"
 
 
 def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repair:
@@ -156,7 +152,7 @@ def _moods(many: bool = False) -> MetaData:
 
 def _of(*labels: str, many: str = "") -> str:
     """Return the statements that give the column an enum of these labels, or arrays of one."""
-    listed = ", ".join(map(_text, labels))
+    listed = ", ".join(map(literal, labels))
     return (
         f"CREATE TYPE other AS ENUM ({listed});"
         f"ALTER TABLE moods ALTER COLUMN mood TYPE other{many} USING mood::text{many}::other{many};"

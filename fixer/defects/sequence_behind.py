@@ -18,7 +18,7 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, literal
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -134,8 +134,8 @@ def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Re
 def _back(sequence: Sequence, table: QName, column: str) -> str:
     """Return the statement with which a person lets a sequence go on from the rows that are there."""
     home, name, schema, relation, of = map(as_needed, (*sequence.name, *table, column))
-    nearest, literal = "max" if sequence.increment > 0 else "min", f"{home}.{name}".replace("'", "''")
-    return f"SELECT setval('{literal}', (SELECT coalesce({nearest}({of}), {sequence.start}) FROM {schema}.{relation}))"
+    nearest, named = "max" if sequence.increment > 0 else "min", literal(f"{home}.{name}")
+    return f"SELECT setval({named}, (SELECT coalesce({nearest}({of}), {sequence.start}) FROM {schema}.{relation}))"
 
 
 def downwards() -> MetaData:

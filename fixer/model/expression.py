@@ -36,6 +36,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """Return a text as SQL says it, where a person will read it: `sql.Literal` is what goes to a server."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def unquoted(name: str) -> str:
     """Return the name that a quoted or bare word means."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name

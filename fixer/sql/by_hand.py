@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, literal
 from fixer.model.obstacle import Standing
 from fixer.model.table import Column, QName
 from fixer.sql.types import family
@@ -89,7 +89,7 @@ def _ways(name: str, found: Column, wanted: Column) -> Iterator[tuple[str, str]]
     elif w not in _CLOCKS and ("tstz" in f + w or "timestamp with time zone" in found.type + wanted.type):
         yield "for clocks of UTC: SET TIME ZONE 'UTC'; ", f"{name}::text::{type_}"
     elif wanted.labels and f in (*_COUNTS, "boolean"):
-        labels = ", ".join("'" + label.replace("'", "''") + "'" for label in wanted.labels)
+        labels = ", ".join(map(literal, wanted.labels))
         for first in (0, 1) if f != "boolean" else (0,):
             place = f"{name}::integer" + ("" if first else " + 1")
             yield f"for places from {first}: ", f"(ARRAY[{labels}])[{place}]::{type_}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from fixer.model.contract import Contract
+from fixer.model.expression import literal
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import JOURNAL, RUN_NUMBER, STEP_NUMBER, Lock, Phase, Reversal, Shape, Step, refuse
@@ -93,7 +94,7 @@ def way_of(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Co
     if isinstance(way, str):
         made = ""
         if wanted.labels and wanted.full_type not in actual.labels:
-            labels = ", ".join("'" + label.replace("'", "''") + "'" for label in wanted.labels)
+            labels = ", ".join(map(literal, wanted.labels))
             made = f"CREATE TYPE {wanted.full_type} AS ENUM ({labels}); "
         return f"{way}; a person may convert it: {made}{statement_for(finding.table, found, wanted)}"
     return way
