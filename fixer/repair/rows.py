@@ -211,17 +211,11 @@ def untaken(value: Composable, table: QName, column: Column) -> Composable:
     """Return the first value of a default that no row has yet, such as a code made of a sequence that is behind."""
     if "uuid" in repr(value):
         return value
-    draw = """(WITH RECURSIVE drawn (value, times) AS (
-    SELECT ({value})::{type}, 1 WHERE {column} IS NULL
-     UNION ALL
-    SELECT ({value})::{type}, d.times + 1
-      FROM drawn AS d
-     WHERE d.times <= (SELECT count(*) FROM {table} AS a) AND EXISTS (SELECT FROM {table} AS x WHERE x.{name} = d.value)
-) SELECT d.value FROM drawn AS d ORDER BY d.times DESC LIMIT 1)"""
-    return SQL(draw).format(
+    return q.written(
+        "columns/untaken",
         value=value,
         type=SQL(column.full_type),
-        column=q.column(column.name),  # so that each row draws its own
+        column=q.column(column.name),
         table=q.name(table),
         name=Identifier(column.name),
     )
