@@ -118,9 +118,8 @@ def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
         elif guard == "NOT NULL":
             if not wanted.not_null:
                 yield guard
-        else:
-            if not _follows(guard, found, known, table):
-                yield guard
+        elif not _follows(guard, found, known, table):
+            yield guard
 
 
 def _less(found: Column, wanted: Column, table: Table) -> Iterable[str]:

@@ -44,7 +44,7 @@ class SpeltType(NamedTuple):
     home: str = ""
     equality: str = "="
     base: str = ""  # of a domain, the type that it is made of
-    guards: tuple[str, ...] = ()  # of a domain, its default and what it demands of its values
+    guards: tuple[str, ...] = ()  # of a domain, what it demands of its values
     loose: bool = False
     aged: tuple[str | None, ...] = ()  # the recorded version of its collation, and today's, if that is another
     items: tuple[str, ...] = ()

@@ -16,16 +16,16 @@ _AGAIN = "drop it, and create it again afterwards"
 def bound(table: Table, column: str, version: int) -> Repair | None:
     """Return the refusal if something forbids the column another type, and cannot be brought back; None if not."""
     here, standing = f"{table.name.name}.{column}", stands(table, column)
-    again = f"drop it, and create it again afterwards{_pasted(standing)}"
+    again = f"{_AGAIN}{_pasted(standing)}"
     for each in standing:
         if each.hindrance:
             why = f", and {each.hindrance}" if each.kind in BROUGHT_BACK else ""
             return refuse(f"the {each.name} depends on {here}{why}: {again}")
     if name := next(_others(table, column, standing), None):
-        return refuse(f"the {name} depends on {here}: drop it, and create it again afterwards")
+        return refuse(f"the {name} depends on {here}: {_AGAIN}")
     for other in _computed(table, column):
         why = f"the generated column {other.name} depends on {here}"
-        return refuse(f"{why}: drop it, and create it again afterwards: {recomputed(table.name, other, version)}")
+        return refuse(f"{why}: {_AGAIN}: {recomputed(table.name, other, version)}")
     for each in standing:
         if renamed := _renamed(table, each):
             old, new = renamed
