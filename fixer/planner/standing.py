@@ -25,7 +25,7 @@ class _Place:
 def around(steps: list[Step], future: Schema) -> list[Step]:
     """Return the steps, and those that take down what stands over columns that get another type, and bring it back."""
     found = _standing(steps, future)
-    lowest_first = sorted(found, key=lambda each: (found[each].level, each.name))
+    lowest_first = _lowest_first(found)
     down = [_down(each, found[each]) for each in reversed(lowest_first)]
     up = [_up(each, found[each]) for each in lowest_first]
     return sorted([*down, *steps, *up], key=lambda step: step.phase)
@@ -62,7 +62,7 @@ def _wrapped(steps: list[Step], future: Schema) -> list[Step]:
     found = _standing(steps, future)
     if not found:
         return steps
-    lowest_first = sorted(found, key=lambda each: (found[each].level, each.name))
+    lowest_first = _lowest_first(found)
     names = " and ".join(f"the {each.name}" for each in lowest_first)
     down, up = [SQL(each.drop) for each in reversed(lowest_first)], [_back(each) for each in lowest_first]
     statements = [[step.sql] for step in steps]
@@ -93,6 +93,10 @@ def _standing(steps: Iterable[Step], future: Schema) -> dict[Standing, _Place]:
                 place.level = max(place.level, each.level)
                 place.columns[f"{step.table.name}.{column}"] = table.columns[column].type if table else ""
     return found
+
+
+def _lowest_first(found: dict[Standing, _Place]) -> list[Standing]:
+    return sorted(found, key=lambda each: (found[each].level, each.name))
 
 
 def _down(each: Standing, place: _Place) -> Step:
