@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import ApplyFailed, UndoRefused, UsageError
+from fixer.model.plan import PlannedStep
 from fixer.model.run import Entry, Undone, ledger_to_json
 from fixer.model.step import Lock, Phase
 from fixer.model.table import QName
@@ -126,9 +127,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
 
 def _returned(session: Session, past: Past) -> Returned:
     """Restore rows and definitions; return how many rows came back and how many left."""
-    late, early = list[DoneStep](), list[DoneStep]()
-    for done in past.steps:
-        (early if done.step.phase <= Phase.CONVERT or _is_before_conversion(done, past) else late).append(done)
+    late, early = _by_conversion(past)
     stood = take_down(session, past)
     wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
@@ -149,12 +148,17 @@ def _returned(session: Session, past: Past) -> Returned:
     return returned
 
 
-def _is_before_conversion(done: DoneStep, past: Past) -> bool:
-    """Return whether a step was done before a later plan of the same run first converted columns of its table."""
-    oid = past.oid(done.step)
-    here = [each.step for each in past.steps if past.oid(each.step) == oid]
-    first = next((step for step in here if step.shape.reverts or step.shape.renames), None)
-    return first is not None and first.number > done.step.number and first.phase < done.step.phase
+def _by_conversion(past: Past) -> tuple[list[DoneStep], list[DoneStep]]:
+    """Return the steps that are undone before types come back, and those after: a run may have had several plans."""
+    late, early, first = list[DoneStep](), list[DoneStep](), dict[int | None, PlannedStep]()
+    for done in past.steps:
+        if done.step.shape.reverts or done.step.shape.renames:
+            first.setdefault(past.oid(done.step), done.step)
+    for done in past.steps:
+        step, converting = done.step, first.get(past.oid(done.step), done.step)
+        of_later_plan = converting.number > step.number and converting.phase < step.phase
+        (early if step.phase <= Phase.CONVERT or of_later_plan else late).append(done)
+    return late, early
 
 
 def _ledger(session: Session, past: Past, before: Mapping[QName, int], returned: Returned) -> tuple[Entry, ...]:
