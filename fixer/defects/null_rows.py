@@ -10,13 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Integer, MetaData, Text, text
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
-
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects.code_behind import invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
@@ -148,16 +144,6 @@ def _may_be_taken(value: Composable, column: Column, table: Table, contract: Con
     return unique and may_differ(column, table.name, contract) and not read_by(value, table.columns)
 
 
-def _coupons() -> MetaData:
-    """Return a contract with a unique text that its default makes of a sequence."""
-    metadata = MetaData()
-    SASequence("coupon_numbers", metadata=metadata)
-    made = text("'C' || nextval('coupon_numbers')")
-    code = SAColumn("code", Text, server_default=made, nullable=False, unique=True)
-    SATable("coupons", metadata, SAColumn("id", Integer, primary_key=True), code)
-    return metadata
-
-
 OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NULL WHERE id IN (3, 4)"
 ALSO = frozenset({"missing-not-null"})
 SPECIMENS = (
@@ -178,13 +164,13 @@ SPECIMENS = (
     ),
     Specimen(
         "filled by a default that makes values which other rows have",
-        "ALTER TABLE coupons ALTER COLUMN code DROP NOT NULL; UPDATE coupons SET code = NULL WHERE id > 2;"
-        "SELECT setval('coupon_numbers', 1, false)",
+        "ALTER TABLE invoices ALTER COLUMN code DROP NOT NULL; UPDATE invoices SET code = NULL WHERE id > 2;"
+        "SELECT setval('invoice_numbers', 1, false)",
         hazards=frozenset({"rewrites-values"}),
         rows=2,
         also=ALSO | {"code-behind"},
-        contract=_coupons,
-        setup="INSERT INTO coupons (id) SELECT nextval('coupons_id_seq') FROM generate_series(1, 4)",
+        contract=invoices,
+        setup="INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 4)",
     ),
 )
 NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)
