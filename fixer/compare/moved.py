@@ -148,8 +148,8 @@ def _same(step: Step) -> _Same:
 
 def _rows(session: Session, steps: list[Step], today: _Today) -> Mapping[int, int]:
     """Return the rows of each step, by its place; a row that several steps would move counts for the first."""
-    each = [_found(number, step, today) for number, step in enumerate(steps)]
-    if sum(map(session.size, each)) <= ROOM:
+    each = [session.spelt(_found(number, step, today)) for number, step in enumerate(steps)]
+    if sum(len(question.string) for question in each) <= ROOM:
         return dict(session.ask(_FIRST.format(together(each))))
     first = dict[tuple[int, int, str], int]()  # by kind and place: one statement for all would be too large
     for number, kind, part, place in session.ask_in_parts(each):

@@ -72,8 +72,8 @@ class Session:
     def ask_in_parts(self, questions: Sequence[Composable]) -> Iterator[Row]:
         """Yield the rows of all questions, asked in no more statements than PostgreSQL has room to plan."""
         part, room = list[Composable](), ROOM
-        for question in questions:
-            size = self.size(question)
+        for question in map(self.spelt, questions):
+            size = len(question.string)
             if part and size > room:
                 yield from self.ask(together(part))
                 part, room = [], ROOM
@@ -82,9 +82,9 @@ class Session:
         if part:
             yield from self.ask(together(part))
 
-    def size(self, question: Composable) -> int:
-        """Return the length of a question as text."""
-        return len(question.as_string(self.cursor))
+    def spelt(self, question: Composable) -> SQL:
+        """Return a question as text, whose length is known."""
+        return question if isinstance(question, SQL) else SQL(question.as_string(self.cursor))
 
     def recover(self, error: psycopg2.Error) -> None:
         """Roll back a question that failed; raise an operational error, such as a lost connection or a timeout."""

@@ -49,7 +49,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found, ask = list[int](), Session.ask
 
     def asked(session: Session, question: Composable) -> sessions.Answer:
-        found.append(session.size(question))
+        found.append(len(question.as_string(session.cursor)))
         return ask(session, question)
 
     monkeypatch.setattr(Session, "ask", asked)
