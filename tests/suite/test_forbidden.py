@@ -84,3 +84,12 @@ def test_what_a_role_may_not_do_is_not_tried(made: Database, tmp_path: Path) -> 
         f"{GOOD}[Their %s]": "UPDATE of Their %s: a policy keeps the row from this role;"
         " DELETE of Their %s: a policy keeps the row from this role",
     }
+
+
+def test_nothing_is_on_purpose_where_the_check_has_an_error_about_the_table(made: Database, tmp_path: Path) -> None:
+    made.run("CREATE RULE stays AS ON DELETE TO added DO INSTEAD NOTHING")
+    with place_of(made.dsn, MODELS, tmp_path) as place:
+        proof = Proof(place, r"good_rows.*\[added\]")
+    made.run("DROP RULE stays ON added")
+
+    assert "add only (P0001)" in proof.red[f"{GOOD}[added]"]
