@@ -344,3 +344,36 @@ def test_what_another_choice_hides_is_no_misspelling(laboratory: Laboratory) -> 
 
         assert skipped == ["text-key:public.p.ref", "duplicate-values:public.p.p_v_key"]
         assert "duplicate-values:public.p.p_v_key" not in {f"{f.slug}:{f.object}" for f in rest.findings}
+
+
+def test_what_cannot_be_compared_while_a_type_is_left_out_is_not_asked(
+    laboratory: Laboratory, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = contract(p=(key(), integer("ref", ForeignKey("p.id"))))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE SEQUENCE p_id_seq; CREATE TABLE p (id varchar(20) PRIMARY KEY, ref integer);"
+            "CREATE TABLE h () INHERITS (p); INSERT INTO p VALUES ('K-1', 1); INSERT INTO h VALUES ('K-2', 2)"
+        )
+        plan(resolve(database.dsn), wanted, skip=["text-key:p.ref"])
+
+    assert [each.getMessage() for each in caplog.records if "cannot be read" in each.getMessage()] == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_of_a_table_whose_key_is_left_out_are_repaired_all_the_same(laboratory: Laboratory, mode: str) -> None:
+    emptied = integer("q_id", ForeignKey("q.id"), info={"orphans": "null"})
+    wanted = contract(q=(key(), integer("n")), t=(key(), integer("ref", ForeignKey("t.id")), emptied))
+    with lent(laboratory.server(18), None) as database:
+        database.run(
+            "CREATE TABLE q (id serial PRIMARY KEY, n integer); CREATE TABLE t (ref integer, q_id integer);"
+            "INSERT INTO t VALUES (1, 99), (NULL, 98)"
+        )
+        before = all_of(database)
+        run = apply(
+            resolve(database.dsn), wanted, mode=mode, skip=["missing-key-column:t.ref"], allow_hazards="all"
+        ).run
+
+        assert database.ask("SELECT count(q_id) FROM t") == 0
+        undo(resolve(database.dsn), run or 0)
+        assert differences(before, database) == []
