@@ -1,5 +1,5 @@
--- The first value of a default that no row of the table has yet. It names a column of the row, so that each row draws
--- its own.
+-- The first value of a default that no row of the table has yet.
+-- It names a column of the row, so that each row draws its own.
 (WITH RECURSIVE drawn (value, times) AS (
     SELECT ({value})::{type}, 1 WHERE {column} IS NULL
      UNION ALL
