@@ -21,6 +21,7 @@ from fixer.compare.reading import Doubts
 from fixer.compare.sessions import Session
 from fixer.compare.standing import stood
 from fixer.connect.failures import told
+from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
 from fixer.errors import TargetError
@@ -119,18 +120,10 @@ def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str
 
 @contextmanager
 def snapshot(connection: Connection) -> Iterator[Cursor]:
-    """Lend a cursor for one transaction that the caller opens, and roll it back whatever happens."""
-    before = connection.autocommit
-    connection.rollback()
-    connection.autocommit = True
+    """Lend a cursor for one transaction that the caller opens; raise TargetError if the database cannot be read."""
     try:
-        with connection.cursor() as cursor:
+        with rolled_back(connection) as cursor:
             yield cursor
     except psycopg2.OperationalError as error:
         busy = isinstance(error, pg.LockNotAvailable)
         raise TargetError(f"The target could not be read: {told(error)}.", busy=busy) from None
-    finally:
-        if not connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("ROLLBACK")
-            connection.autocommit = before

@@ -10,6 +10,7 @@ from functools import partial
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
@@ -55,6 +56,22 @@ def opened(source: Source) -> Iterator[Link]:
             raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
         _see_that_strings_are_plain(source)
         yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
+
+
+@contextmanager
+def rolled_back(connection: Connection) -> Iterator[Cursor]:
+    """Lend a cursor for one transaction that the caller opens, and roll it back whatever happens."""
+    before = connection.autocommit
+    connection.rollback()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            yield cursor
+    finally:
+        if not connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+            connection.autocommit = before
 
 
 def _see_that_strings_are_plain(connection: Connection) -> None:

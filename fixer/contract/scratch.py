@@ -19,6 +19,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.connect.failures import told
+from fixer.connect.link import rolled_back
 from fixer.connect.settings import OUR_PATH, SAFE_PATH, SAFELY, UNQUOTED, setting
 from fixer.contract.cache import Read
 from fixer.contract.places import Places
@@ -122,17 +123,8 @@ def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
 
 def _read_temporary(ddl: str, connection: Connection, name: str, places: Places) -> Read:
     """Create the contract in pg_temp, read it, roll back."""
-    before = connection.autocommit
-    connection.rollback()
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            return _created(cursor, ddl, name, places)
-    finally:
-        if not connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("ROLLBACK")
-            connection.autocommit = before
+    with rolled_back(connection) as cursor:
+        return _created(cursor, ddl, name, places)
 
 
 def _created(cursor: Cursor, ddl: str, name: str, places: Places) -> Read:
