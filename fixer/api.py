@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from fixer import contract as contracts
 from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.failures import doing
 from fixer.connect.link import Link, Source, opened
 from fixer.connect.settings import MODESTLY, ROLE
-from fixer.contract.loaded import ContractSource
-from fixer.contract.loaded import prepare as prepare  # the contract suite calls it here
+from fixer.contract import ContractSource
+from fixer.contract import prepare as prepare  # the contract suite calls it here
 from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.model.choice import EVERYTHING, Choice, MaxMoved
 from fixer.model.contract import Contract
@@ -43,7 +42,7 @@ log = logging.getLogger("pgmend")
 
 def check(
     source: Source,
-    contract: ContractSource = contracts.DEFAULT,
+    contract: ContractSource = None,
     *,
     schema: str = "public",
     deep: bool = False,
@@ -51,10 +50,12 @@ def check(
 ) -> Report:
     """Compare a database with its contract and change nothing.
 
-    `source` is an Engine, a Target or a psycopg2 connection. `contract` is a MetaData, a declarative base, a
-    callable that returns one, or ``"module:attribute"``; by default the trading contract that ships. `schema`
-    is the schema of tables that name none. `deep` also reads rows that a valid constraint already guarantees. `role` is
-    that of the application: the rights that it lacks are findings too.
+    `source` is an Engine, a Target or a psycopg2 connection. `contract` is a MetaData, a declarative base, a callable
+    that returns one, or a text: ``"module:attribute"``, ``"schema.sql"``, a directory of such files, the URL of another
+    database, or ``"self"``: what the catalogue of the target declares. None takes PGMEND_CONTRACT, else [tool.pgmend]
+    contract of the nearest pyproject.toml, else ``"self"``. `schema` is that of tables that name none. `deep` also
+    reads rows that a valid constraint already guarantees. `role` is that of the application: the rights that it lacks
+    are findings too.
 
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
@@ -64,7 +65,7 @@ def check(
 
 def plan(
     source: Source,
-    contract: ContractSource = contracts.DEFAULT,
+    contract: ContractSource = None,
     *,
     schema: str = "public",
     deep: bool = False,
@@ -90,7 +91,7 @@ def plan(
 
 def apply(
     source: Source,
-    contract: ContractSource = contracts.DEFAULT,
+    contract: ContractSource = None,
     *,
     schema: str = "public",
     plan: Plan | None = None,
@@ -160,7 +161,7 @@ def prune(source: Source) -> int:
 
 def ensure(
     source: Source,
-    contract: ContractSource = contracts.DEFAULT,
+    contract: ContractSource = None,
     *,
     schema: str = "public",
     allow_hazards: Iterable[str] | str = (),

@@ -10,12 +10,15 @@ from typing import NoReturn
 import click
 
 from fixer import api
+from fixer import contract as contracts
 from fixer.api import Session
 from fixer.cli import options, outcome, plans
 from fixer.cli.options import Settings, common
 from fixer.cli.outcome import known
 from fixer.connect.link import Link, opened
-from fixer.contract import loaded as contracts
+from fixer.connect.redact import redact
+from fixer.contract.project import contract_named
+from fixer.contract.sources import Source
 from fixer.errors import TargetError, UsageError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import UNREADABLE
@@ -39,21 +42,30 @@ def cli() -> None:
 
 
 @contextmanager
-def _session(settings: Settings, name: str) -> Iterator[Session]:
+def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
     """Lend a session on the target; a contract that does not load is reported before anything else."""
-    known.contract = name
-    contract = contracts.load(name)
-    with api.session(settings.target(), contract, schema=settings.schema) as session:
+    contract = _named(settings.contract)
+    with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
         yield session
 
 
+def _named(name: str | None) -> Source:
+    """Return the contract that was named, or else the default; errors speak of it."""
+    spec = name if name is not None else contract_named()
+    known.contract = redact(spec)
+    found = contracts.load(spec)
+    known.contract = found.name
+    return found
+
+
 @cli.command()
+@options.dsn
 @options.deep
 @options.role
 @common
-def check(settings: Settings, deep: bool, role: str | None) -> int:
+def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
-    with _session(settings, settings.contract_name) as session:
+    with _session(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
     known.findings = report.findings
@@ -65,6 +77,7 @@ def check(settings: Settings, deep: bool, role: str | None) -> int:
 
 
 @cli.command()
+@options.dsn
 @options.file_option("-o", "--output", help="Keep the plan for `fixer apply`; - prints it.")
 @options.file_option("--sql", "script", help="Write it as a psql script; - prints that.")
 @options.mode
@@ -75,6 +88,7 @@ def check(settings: Settings, deep: bool, role: str | None) -> int:
 @common
 def plan(
     settings: Settings,
+    dsn_argument: str | None,
     output: str | None,
     script: str | None,
     mode: str,
@@ -84,7 +98,7 @@ def plan(
     only: tuple[str, ...],
 ) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
-    with _session(settings, settings.contract_name) as session:
+    with _session(settings, dsn_argument) as session:
         bounds = session.bounds(max_moved)
         _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
         bounds.bound(made)
@@ -128,8 +142,10 @@ def apply(
     choice = Choice(skip, only)
     if plan_file and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
-    given = plans.read(plan_file, settings.contract, mode) if plan_file else None
-    with _session(settings, given.contract if given else settings.contract_name) as session:
+    given = plans.read(plan_file, mode) if plan_file else None
+    contract = _named(settings.contract if settings.contract or not given else given.contract)
+    plans.see_that_it_is_for(contract.name, given)
+    with api.session(settings.target(), contract, schema=settings.schema) as session:
         bounds = session.bounds(max_moved)
         report, chosen = (
             (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)

@@ -16,8 +16,7 @@ from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
 from fixer.connect.target import Target, resolve
-from fixer.contract.sources import DEFAULT
-from fixer.errors import refuse_empty
+from fixer.errors import UsageError, refuse_empty
 from fixer.model.plan import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.report import streams
@@ -43,18 +42,17 @@ class Settings:
     log_file: str | None
 
     @property
-    def contract_name(self) -> str:
-        """The contract that was named, or the one that ships."""
-        return self.contract or DEFAULT
-
-    @property
     def speaks(self) -> bool:
         """Whether a person is shown what happens."""
         return self.format == "text" and not self.quiet
 
-    def target(self) -> Target:
-        """Return the target that the options and the environment name."""
-        known.target = resolve(self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout)
+    def target(self, argument: str | None = None) -> Target:
+        """Return the target that the options, the argument of the command or the environment name."""
+        if argument and self.dsn:
+            raise UsageError("The database is named twice: leave out --dsn, or the argument.")
+        known.target = resolve(
+            argument or self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
+        )
         return known.target
 
     def console(self) -> Console:
@@ -137,13 +135,14 @@ max_moved = click.option(
     help="Refuse to move more rows to quarantine: in all, of a table, or P percent of each; repeatable.",
 )
 role = option("--role", metavar="ROLE", help="Find the rights that the application's role lacks.")
+dsn = click.argument("dsn_argument", required=False, metavar="[DSN]", callback=filled)
 plan_file = click.argument(
     "plan_file", required=False, metavar="[PLAN.JSON]", type=click.Path(dir_okay=False), callback=filled
 )
 
 _COMMON = (
     option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
-    option("--contract", metavar="MODULE:ATTR", help=f"What should hold. [default: {DEFAULT}]"),
+    option("--contract", metavar="SOURCE", help="MODULE:ATTR, FILE.sql, DIR/, a database, or self. [default: self]"),
     option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),

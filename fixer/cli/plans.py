@@ -31,14 +31,18 @@ def write(path: str, text: str) -> None:
         raise UsageError(f"The file cannot be written: {error.strerror}: {path}.") from None
 
 
-def read(path: str, contract: str | None, mode: str | None) -> Plan:
-    """Read a plan that `fixer plan -o` wrote, for this contract and this mode, where they are named."""
+def read(path: str, mode: str | None) -> Plan:
+    """Read a plan that `fixer plan -o` wrote, for this mode, where it is named."""
     plan = _read(path)
     if mode not in (None, plan.mode):
         raise PlanRefused(f"The plan was made for the mode {plan.mode}, not for {mode}: plan again.")
-    if contract not in (None, plan.contract):
-        raise PlanRefused(f"The plan was made for the contract {plan.contract}, not for {contract}: plan again.")
     return plan
+
+
+def see_that_it_is_for(contract: str, plan: Plan | None) -> None:
+    """Raise PlanRefused if a plan was made for another contract."""
+    if plan and plan.contract != contract:
+        raise PlanRefused(f"The plan was made for the contract {plan.contract}, not for {contract}: plan again.")
 
 
 def _read(path: str) -> Plan:

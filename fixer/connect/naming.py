@@ -27,13 +27,13 @@ COMPONENTS = {
 }
 
 
-def named(dsn: str | None, environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Return the origin and libpq's keywords of the first source that names a database."""
+def named(dsn: str | None, environ: Mapping[str, str], option: str = "--dsn") -> tuple[str, dict[str, str]]:
+    """Return the origin and libpq's keywords of the first source that names a database; `option` gave the DSN."""
     authority = {"sslrootcert": environ["DATABASE_SSL_CA"]} if environ.get("DATABASE_SSL_CA") else {}
     if dsn is not None and not dsn.strip():
-        raise TargetError(EMPTY.format("--dsn"))
+        raise TargetError(EMPTY.format(option))
     if dsn:
-        return "--dsn", parsed(dsn.strip(), "--dsn")
+        return option, parsed(dsn.strip(), option)
     if url := environ.get("DATABASE_URL", "").strip():
         return "DATABASE_URL", authority | parsed(url, "DATABASE_URL")
     given = {keyword: environ[name] for name, keyword in COMPONENTS.items() if environ.get(name)}

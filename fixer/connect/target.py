@@ -150,17 +150,18 @@ def resolve(
     dsn: str | None = None,
     environ: Mapping[str, str] = os.environ,
     *,
+    origin: str = "--dsn",
     lock_timeout: str | int | None = None,
     statement_timeout: str | int | None = None,
     allow_unsafe_production: bool = False,
 ) -> Target:
-    """Return the target that the words of a call or the environment name, or say how to name one."""
+    """Return the target that the words of a call, given by an `origin`, or the environment name, or say how to."""
     timeouts = {
         name: duration(name, value)
         for name, value in (("lock_timeout", lock_timeout), ("statement_timeout", statement_timeout))
         if value not in (None, "")
     }
-    origin, keywords = named(dsn, environ)
+    origin, keywords = named(dsn, environ, origin)
     arguments = policy.with_tls(libpq.filled_in(keywords, environ))
     policy.check(arguments, origin, environ)
     target = _target(arguments, origin, timeouts)

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,11 +43,20 @@ def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path
     Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
     contract. Table by table, because to sort a long chain of references takes longer than to spell it.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     ddl = {each.text for each in spelt(metadata, name, [[table] for table in metadata.tables.values()])}
     said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    parts = [str(_FORMAT), form(*_KEPT), str(version), places.schema, *sorted(ddl), *said, *introspect.queries()]
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return _kept_at([str(version), places.schema, *sorted(ddl), *said, *introspect.queries()])
+
+
+def script_at(texts: Mapping[str, str], version: int, schema: str) -> Path:
+    """Return where a contract in SQL is kept, once read; its content is the text of its files."""
+    return _kept_at([str(version), schema, *texts.values(), *introspect.queries()])
+
+
+def _kept_at(parts: Iterable[str]) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    content = "\0".join([str(_FORMAT), form(*_KEPT), *parts])
+    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 
 

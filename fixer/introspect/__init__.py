@@ -1,15 +1,16 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``. Each reads the schemas named by the setting ``pgmend.schemas``, under
-a search_path with PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full.
-Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions
-where numbers do not say them; ``questions`` asks ahead of them.
+found something, or by undo, lies in ``further/``; what only a contract is asked, in ``contracts/``. Each reads the
+schemas named by the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means
+what others made, and every other name is spelt in full. Tables, columns and types come as numbers and are put together
+in ``assembly``; ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from fixer.model.obstacle import Standing
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
 
+_LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "queries",
     "query",
     "read",
+    "read_declared",
     "read_model",
     "sizes",
     "standing",
@@ -62,6 +65,21 @@ def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
     found, definitions = _read(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
     return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
+
+
+def read_declared(cursor: Cursor) -> s.Schema:
+    """Read what users declared, as if it had just been added: every constraint valid, enforced and awake.
+
+    Partitions are parts of their tables. No table is an extension's, or pgmend's own.
+    """
+    cursor.execute(query("declared"))
+    names = sorted(QName(*row) for row in cursor.fetchall())
+    schemas = sorted({name.schema for name in names})
+    cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
+    found, definitions = _read(cursor, [*schemas, "public"], {}, False, model=True)
+    tables = {name: _added(_shape(found.tables[name])) for name in names}
+    sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
+    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings())
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
@@ -223,6 +241,17 @@ def _lack(
     kind: str, schema: str, name: str, column: str, deed: str, columns: list[str], spelt: list[str] | None
 ) -> s.Lack:
     return s.Lack(kind, QName(schema, name), column, deed, tuple(columns), tuple(spelt or ()))
+
+
+def _added(table: s.Table) -> s.Table:
+    """Return a table whose constraints are as they are when they are added; what a repair left over is none."""
+    indexes = (i for i in table.indexes if i.valid or not _LEFT_OVER.search(i.name))
+    return replace(
+        table,
+        indexes=tuple(replace(i, valid=True, disabled_triggers=()) for i in indexes),
+        checks=tuple(replace(c, validated=True, enforced=True) for c in table.checks),
+        foreign_keys=tuple(replace(k, validated=True, enforced=True, disabled_triggers=()) for k in table.foreign_keys),
+    )
 
 
 def _shape(table: s.Table) -> s.Table:

@@ -58,7 +58,7 @@ class Contract:
     name: str
     schema: Schema
     hints: Mapping[QName, TableHints]
-    metadata: MetaData = field(repr=False)
+    metadata: MetaData | None = field(default=None, repr=False)  # where it comes from models
     alike: frozenset[QName] = frozenset()  # tables whose shape is already as wanted, and which no repair changes
 
     @property

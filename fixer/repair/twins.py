@@ -98,7 +98,8 @@ def _taken(twin: Twin, contract: Contract) -> str:
 
 def _is_bare(name: QName, contract: Contract) -> bool:
     """Return whether a table has no schema of its own in the contract, so that --schema can choose it."""
-    return all(table.schema is None for table in contract.metadata.tables.values() if table.name == name.name)
+    tables = contract.metadata.tables.values() if contract.metadata is not None else ()
+    return bool(tables) and all(table.schema is None for table in tables if table.name == name.name)
 
 
 def question(actual: Schema, contract: Contract) -> str:
