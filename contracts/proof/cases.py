@@ -109,8 +109,5 @@ def _derived(ways: Callable[[sa.Table], Sequence[rows.Bad]], table: sa.Table) ->
 
 def table_of(contract: Contract, name: QName) -> sa.Table:
     """Return the SQLAlchemy table of a name in the contract."""
-    return next(
-        table
-        for table in contract.metadata.tables.values()
-        if table.name == name.name and table.schema in (None, name.schema)
-    )
+    models = contract.metadata.tables.values() if contract.metadata is not None else ()
+    return next(table for table in models if table.name == name.name and table.schema in (None, name.schema))

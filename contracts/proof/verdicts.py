@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from contracts.proof.cases import Case
+from fixer.connect.redact import redact
+from fixer.contract.project import contract_named
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, Rule, Trigger
 from fixer.model.report import Report
@@ -81,8 +83,8 @@ def _command(report: Report, spec: str, schema: str) -> str:
     """Return the command that repairs what was found."""
     hazards = sorted({hazard for f in report.findings if f.breaks for hazard in f.repair.hazards})
     words = ["fixer", "apply", "--dsn", report.target]
-    if spec != "contracts.trading:metadata":
-        words += ["--contract", spec]
+    if spec != contract_named():
+        words += ["--contract", redact(spec)]
     if schema != "public":
         words += ["--schema", schema]
     if hazards:

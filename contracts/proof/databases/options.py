@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import dataclass, field
 
+from fixer.contract.project import SELF, contract_named
 from fixer.errors import UsageError
 
 PREFIX = "pgmend_"  # of our options among those of pytest
@@ -17,7 +18,7 @@ class Options:
 
     dsn: list[str] = field(default_factory=list)
     dsn_file: str | None = None
-    contract: str = "contracts.trading:metadata"
+    contract: str = SELF  # or what the environment or the project names
     schema: str = "public"
     snapshots: str | None = None
     deep: bool = False
@@ -29,9 +30,8 @@ class Options:
     @classmethod
     def of(cls, given: Namespace) -> Options:
         """Return our options among those of pytest; one that is absent has its default."""
-        return cls(
-            **{name.removeprefix(PREFIX): value for name, value in vars(given).items() if name.startswith(PREFIX)}
-        )
+        named = {name.removeprefix(PREFIX): value for name, value in vars(given).items() if name.startswith(PREFIX)}
+        return cls(**{**named, "contract": named.get("contract") or contract_named()})
 
     def check(self) -> None:
         """Raise UsageError where `--writes` is unknown."""

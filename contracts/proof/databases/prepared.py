@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from contracts.proof.cases import Case, cases_of
+from contracts.rows.models import models_of
 from fixer import api
 from fixer.connect.target import Target
 from fixer.model.contract import Contract
@@ -35,5 +36,8 @@ class Library:
         known = target.redacted, spec, schema
         if known not in self._read:
             with closing(target.connect()) as connection:
-                self._read[known] = Prepared(api.prepare(spec, connection, schema))
+                contract = api.prepare(spec, connection, schema)
+            if contract.metadata is None:
+                contract = replace(contract, metadata=models_of(contract))
+            self._read[known] = Prepared(contract)
         return self._read[known]

@@ -1,0 +1,138 @@
+"""Models of a contract that comes from no models: what rows are generated from, made of the schema as it was read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import NullType
+
+from contracts.rows.tables import AnyColumn, AnyType
+from fixer.model.contract import Contract
+from fixer.model.expression import column_of, compared, tail_of
+from fixer.model.table import Column, ForeignKey, Index, QName, Table
+
+_ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+# As format_type spells it: character varying(20), timestamp(3) with time zone, numeric(10,2).
+_TYPE = re.compile(r"(?P<name>[^(\[]+?)\s*(?:\((?P<size>-?\d+(?:,-?\d+)?)\))?(?P<zone> with(?:out)? time zone)?")
+_GUARD = re.compile(r"CHECK \((.*)\)(?: NOT VALID)?", re.DOTALL)
+
+
+def models_of(contract: Contract) -> sa.MetaData:
+    """Return models of the tables of a contract: columns, keys, checks, indexes and foreign keys."""
+    metadata = sa.MetaData()
+    for name, table in contract.tables.items():
+        sa.Table(name.name, metadata, *_parts(table, contract), schema=name.schema)
+    return metadata
+
+
+def _parts(table: Table, contract: Contract) -> Iterator[SchemaItem]:
+    columns = {name: _column(column) for name, column in table.columns.items()}
+    yield from columns.values()
+    for check in table.checks:
+        yield sa.CheckConstraint(_sql(check.expression), name=check.name)
+    for index in table.indexes:
+        yield from _index(index, columns)
+    for key in table.foreign_keys:
+        if key.target in contract.tables:
+            yield _foreign_key(key)
+
+
+def _column(column: Column) -> AnyColumn:
+    fills: list[SchemaItem] = []
+    default = None
+    if column.generated:
+        fills = [sa.Computed(_sql(column.default or "NULL"), persisted=column.generated == "s")]
+    elif column.identity:
+        fills = [sa.Identity(always=column.identity == "a")]
+    elif column.default is not None:
+        default = _sql(column.default)
+    return sa.Column(
+        column.name,
+        _type(column),
+        *fills,
+        nullable=not column.not_null,
+        server_default=default,
+        autoincrement=bool(column.identity),
+    )
+
+
+def _type(column: Column) -> AnyType:
+    """Return the type of a column; NullType where SQLAlchemy has none."""
+    labels = column.labels or column.items
+    if labels:
+        enum = pg.ENUM(*labels, name="enum")
+        return pg.ARRAY(enum) if column.items else enum
+    if column.base and not column.base.endswith("[]"):
+        checks = [found[1] for guard in column.guards if (found := _GUARD.fullmatch(guard))]
+        check = " AND ".join(f"({each})" for each in checks).replace(":", r"\:") or None
+        filled = "NOT NULL" in column.guards
+        return pg.DOMAIN(column.type, _plain(column.base), check=check, not_null=filled)
+    return _plain(column.base or column.type)
+
+
+def _plain(spelt: str) -> AnyType:
+    found = _TYPE.fullmatch(spelt.removesuffix("[]"))
+    known = ischema_names.get(_name(found)) if found else None
+    if found is None or known is None:
+        return NullType()
+    sizes = [int(size) for size in (found["size"] or "").split(",") if size]
+    try:
+        if found["zone"]:
+            made = known(timezone=found["zone"] == " with time zone", precision=sizes[0] if sizes else None)
+        elif found["name"] == "interval":
+            made = known(precision=sizes[0] if sizes else None)
+        else:
+            made = known(*sizes)
+    except TypeError:  # of an extension, whose sizes mean something else
+        return NullType()
+    return pg.ARRAY(made) if spelt.endswith("[]") else made
+
+
+def _name(found: re.Match[str]) -> str:
+    return f"{found['name']}{found['zone'] or ''}"
+
+
+def _index(index: Index, columns: dict[str, AnyColumn]) -> Iterator[SchemaItem]:
+    """Yield what an index means for rows; one that is not unique means nothing."""
+    loose = index.nulls_not_distinct
+    if index.primary:
+        yield sa.PrimaryKeyConstraint(*index.columns, name=index.name)
+    elif index.exclusion:
+        tail = tail_of(index.exclusion.removeprefix("EXCLUDE "))
+        elements = [compared(element) for element in tail.elements]
+        where = _sql(tail.condition) if tail.condition else None
+        yield pg.ExcludeConstraint(*((_sql(text), by) for text, by in elements), where=where, name=index.name)
+    elif index.constraint:
+        yield sa.UniqueConstraint(*index.columns, name=index.name, postgresql_nulls_not_distinct=loose)
+    elif index.unique:
+        tail = tail_of(index.tail)
+        over = (columns[name] if (name := column_of(each)[0]) in columns else _sql(each) for each in tail.elements)
+        where = _sql(tail.condition) if tail.condition else None
+        yield sa.Index(index.name, *over, unique=True, postgresql_where=where, postgresql_nulls_not_distinct=loose)
+
+
+def _foreign_key(key: ForeignKey) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        key.columns,
+        [f"{_dotted(key.target)}.{column}" for column in key.target_columns],
+        name=key.name,
+        ondelete=_ACTIONS.get(key.on_delete),
+        onupdate=_ACTIONS.get(key.on_update),
+        deferrable=key.deferrable or None,
+        initially="DEFERRED" if key.deferred else None,
+        match="FULL" if key.match == "f" else None,
+    )
+
+
+def _dotted(name: QName) -> str:
+    return f"{name.schema}.{name.name}"
+
+
+def _sql(text: str) -> sa.ColumnClause[object]:
+    """Return SQL as it is: a colon in it begins no parameter."""
+    return sa.literal_column(text)
