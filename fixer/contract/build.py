@@ -6,20 +6,24 @@ can satisfy is refused here.
 
 from __future__ import annotations
 
+import logging
+
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
 from fixer.connect.memory import undisturbed
-from fixer.contract import cache, scratch
+from fixer.contract import apart, cache, scratch
 from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
-from fixer.contract.statements import SCRATCH, in_scratch, logged, schemas_of, spelt
-from fixer.errors import ContractError
+from fixer.contract.statements import SCRATCH, Unspelt, in_scratch, logged, schemas_of, spelt
+from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
 from fixer.model.table import UNLOGGED
+
+log = logging.getLogger("pgmend.contract")
 
 
 def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
@@ -30,15 +34,15 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     """
     tables = wanted_at(metadata, name, schema)
     with undisturbed():
-        said = {tables[t.name]: texts for t in metadata.tables.values() if (texts := expressions(t, name))}
+        said = {tables[t.key]: texts for t in metadata.tables.values() if (texts := expressions(t, name))}
         places = Places(schema, tables, said)
         found = _read(metadata, connection, name, places)
         hints = {
-            (place := tables[table.name]): hints_of(table, name, connection, found.hints.get(str(place), {}))
+            (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
             for table in metadata.tables.values()
         }
     _refuse_unlogged_parents(found.schema, name)
-    with_columns = {tables[table.name] for table in metadata.tables.values() if table.columns}
+    with_columns = {tables[table.key] for table in metadata.tables.values() if table.columns}
     for table in sorted(with_columns - found.schema.tables.keys()):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
     return Contract(name, found.schema, Hints(hints), metadata)
@@ -46,7 +50,13 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
-    kept = cache.kept_at(metadata, name, connection.server_version // 10000, places)
+    try:
+        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places)
+    except Unspelt as error:  # a listener wants a real connection: what it says is only known there
+        try:
+            return apart.read(metadata, connection, name, places)
+        except ServerError:
+            raise error from None
     found = cache.recall(kept)
     if found is None or len(found.schema.tables) < len(places.tables):
         found = _made(metadata, connection, name, places)
@@ -59,11 +69,13 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     tables = [*metadata.tables.values()]
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
     types = {each.made[0]: each.made[1] or places.schema for each in statements if each.made}
-    if any(each.listener for each in statements):
-        in_place = spelt(metadata, name, [tables], {None: places.schema})
-        apart = scratch.read_apart(in_place, connection.server_version // 10000, name, places)
-        if apart is not None:
-            return Read(settled(apart, places, types))
+    if any(each.listener for each in statements) or places.ambiguous:
+        try:
+            return apart.read(metadata, connection, name, places)
+        except (ContractError, ServerError) as error:
+            if places.ambiguous:
+                raise
+            log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
     ddl = ";\n".join(logged(in_scratch(each.text, types)) for each in statements if not each.listener)
     found = scratch.read(ddl, connection, name, places)
     return Read(settled(found.schema, places, types, {each.unlogged for each in statements}), found.hints)

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg2
-from psycopg2 import errors as pg
 from psycopg2 import sql
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -20,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.contract import cache, declared
 from fixer.contract.cache import Read
-from fixer.contract.place import throw_away
+from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
@@ -28,8 +27,14 @@ from fixer.model.contract import Contract, Hints
 _IGNORED = ("restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
 _ROLE = re.compile(r'^role "(.*)" does not exist$')
-# What may be there already, or name a setting that this version does not have.
-_NOTHING_NEW = re.compile(r"SET\b|CREATE\s+(?:SCHEMA|EXTENSION|ROLE|USER|GROUP)\b", re.IGNORECASE)
+# What may be there already, may not be had here, or makes nothing that a contract has.
+_NOTHING_NEW = re.compile(
+    r"""SET\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
+      | (?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:EXTENSION|ROLE|USER|GROUP|DATABASE|EVENT\s+TRIGGER)\b
+      | (?:CREATE|ALTER|COMMENT\s+ON)\s+(?:PUBLICATION|SUBSCRIPTION)\b
+      | (?:CREATE|COMMENT\s+ON)\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?"?public"?(?!\w)""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 _BACK = (".down.sql", "_down.sql")  # the way back of a migration
 
 log = logging.getLogger("pgmend.contract")
@@ -46,9 +51,9 @@ def prepare(path: Path, connection: Connection, schema: str) -> Contract:
     found = cache.recall(kept)
     if found is None:
         with throw_away(version) as place:
-            with place.cursor() as cursor:
-                run(cursor, texts, schema)
-            found = Read(declared.prepare(place, name).schema)
+            bring_over(connection, place, made=None)
+            run(place, texts, schema)
+            found = Read(declared.prepare(place.owner, name).schema)
         cache.keep(kept, found)
     return Contract(name, found.schema, Hints())
 
@@ -80,34 +85,35 @@ def texts_of(files: Iterable[Path]) -> dict[str, str]:
     return texts
 
 
-def run(cursor: Cursor, texts: dict[str, str], schema: str) -> None:
+def run(place: Place, texts: dict[str, str], schema: str) -> None:
     """Run scripts in an empty database; what names no schema goes to this one. Raises ContractError with the line."""
-    home = sql.SQL("CREATE SCHEMA IF NOT EXISTS {0}; SET search_path = {0}, public").format(sql.Identifier(schema))
-    cursor.execute(home)
-    for name, text in texts.items():
-        try:
-            found = [*statements(text)]
-        except ContractError as error:
-            raise ContractError(f"{name}, {error}.") from None
-        for each in found:
-            _run(cursor, name, each)
-        cursor.execute(sql.SQL("RESET ALL; SET search_path = {}, public").format(sql.Identifier(schema)))
+    home = sql.SQL("RESET ALL; SET search_path = {}, public").format(sql.Identifier(schema))
+    place.add_schemas([schema])
+    with place.owner.cursor() as cursor:
+        for name, text in texts.items():
+            cursor.execute(home)
+            try:
+                found = [*statements(text)]
+            except ContractError as error:
+                raise ContractError(f"{name}, {error}.") from None
+            for each in found:
+                _run(place, cursor, name, each)
 
 
-def _run(cursor: Cursor, name: str, statement: Statement) -> None:
+def _run(place: Place, cursor: Cursor, name: str, statement: Statement) -> None:
     if statement.command and statement.command not in _IGNORED:
         raise ContractError(f"{name}, line {statement.line}: psql's \\{statement.command} is not understood here.")
     if statement.command or _ROWS.match(statement.text):
         return
     try:
-        _tried(cursor, statement.text)
+        _tried(place, cursor, statement.text)
     except psycopg2.Error as error:
         raise ContractError(f"{name}, line {statement.line}: {told(error)}.") from None
     except ValueError as error:  # characters that no statement may hold
         raise ContractError(f"{name}, line {statement.line}: {error}.") from None
 
 
-def _tried(cursor: Cursor, text: str) -> None:
+def _tried(place: Place, cursor: Cursor, text: str) -> None:
     """Run a statement, again after each role that it names was made; leave out what only names what is there."""
     made = set[str]()
     while True:
@@ -116,7 +122,7 @@ def _tried(cursor: Cursor, text: str) -> None:
             if inside:
                 cursor.execute("SAVEPOINT pgmend")
             cursor.execute(text)
-        except (pg.DuplicateSchema, pg.DuplicateObject, pg.UndefinedObject) as error:
+        except psycopg2.Error as error:
             role = _ROLE.search(error.diag.message_primary or "")
             if not (role and role[1] not in made) and not _NOTHING_NEW.match(text):
                 raise
@@ -125,7 +131,7 @@ def _tried(cursor: Cursor, text: str) -> None:
             if not role or role[1] in made:
                 log.info("left out of the contract: %s", told(error))
                 return
-            cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role[1])))
+            place.add_role(role[1])
             made.add(role[1])
         else:
             return

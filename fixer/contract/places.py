@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import MetaData
 
@@ -16,12 +17,22 @@ class Places:
     """Where tables without a schema are wanted, where each table is, and which expressions the hints of each say."""
 
     schema: str
-    tables: Mapping[str, QName]
+    tables: Mapping[str, QName]  # by their keys in the models
     said: Mapping[QName, tuple[str, ...]]
+
+    @cached_property
+    def named(self) -> Mapping[str, QName]:
+        """Where the tables are wanted, by their names, if no two have one name."""
+        return {place.name: place for place in self.tables.values()}
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether two tables have one name, in different schemas."""
+        return len(self.named) < len(self.tables)
 
     def of(self, name: str) -> QName:
         """Return where a relation is wanted: a table of the models, or what is made along with them."""
-        return self.tables.get(name) or QName(self.schema, name)
+        return self.named.get(name) or QName(self.schema, name)
 
     @property
     def schemas(self) -> list[str]:
@@ -35,10 +46,10 @@ class Places:
 
 
 def wanted_at(metadata: MetaData, name: str, schema: str) -> dict[str, QName]:
-    """Return where each table of a contract is wanted, by its name: each name once."""
+    """Return where each table of a contract is wanted, by its key in the models: each place once."""
     if not metadata.tables:
         raise ContractError(f"The contract {name} has no tables.")
-    places = {table.name: QName(table.schema or schema, table.name) for table in metadata.tables.values()}
-    if len(places) < len(metadata.tables):
-        raise ContractError(f"The contract {name} has two tables of one name in different schemas.")
+    places = {table.key: QName(table.schema or schema, table.name) for table in metadata.tables.values()}
+    if len(set(places.values())) < len(places):
+        raise ContractError(f"The contract {name} has two tables of one name in the schema {schema}.")
     return places

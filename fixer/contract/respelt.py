@@ -37,32 +37,36 @@ def path_of(schemas: Iterable[str], *, local: bool = True) -> sql.Composed:
     return sql.SQL("SET {}search_path = {};\n").format(sql.SQL("LOCAL " if local else ""), names)
 
 
-def respelt(cursor: Cursor, places: Places, schemas: tuple[str, ...]) -> dict[str, dict[str, Spelt]]:
+def respelt(
+    cursor: Cursor, places: Places, schemas: tuple[str, ...], home: str = "pg_temp"
+) -> dict[str, dict[str, Spelt]]:
     """Return the expressions of hints by table: in full where they name something without its schema, else as said.
 
-    What PostgreSQL does not understand is left out.
+    `home` is where the tables stand; empty: where they are wanted. What PostgreSQL does not understand is left out.
     """
     found: dict[str, dict[str, Spelt]] = {}
     said = [(table, text) for table, texts in places.said.items() for text in texts]
-    plain = _views(cursor, said, ()) if said else []
+    plain = _views(cursor, said, (), home) if said else []
     for number, (table, text) in enumerate(said):
-        known = plain[number : number + 1] if plain else _views(cursor, [(table, text)], ())
+        known = plain[number : number + 1] if plain else _views(cursor, [(table, text)], (), home)
         for _, volatile in known or ():
             found.setdefault(str(table), {})[text] = (text, volatile)
-        for spelt in () if known else _views(cursor, [(table, text)], schemas) or ():
+        for spelt in () if known else _views(cursor, [(table, text)], schemas, home) or ():
             found.setdefault(str(table), {})[text] = spelt
     return found
 
 
-def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...]) -> list[Spelt] | None:
+def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...], home: str) -> list[Spelt] | None:
     """Return how PostgreSQL spells expressions over tables in full, when it looks for names in these schemas too.
 
     None where it does not understand one. A view keeps an expression parsed, and changes nothing of it.
     """
     views = [f"pgmend_hint_{number}" for number in range(len(said))]
     create = sql.Composed(
-        sql.SQL(_VIEW).format(sql.Identifier("pg_temp", view), sql.SQL(text), sql.Identifier("pg_temp", table.name))
-        for view, (table, text) in zip(views, said, strict=True)
+        sql.SQL(_VIEW).format(
+            sql.Identifier("pg_temp", view), sql.SQL(text), sql.Identifier(home or at.schema, at.name)
+        )
+        for view, (at, text) in zip(views, said, strict=True)
     )
     spelt = None
     try:

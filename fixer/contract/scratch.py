@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 
 import psycopg2
 from psycopg2 import errors as pg
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import OUR_PATH, SAFE_PATH, SAFELY, UNQUOTED, setting
+from fixer.connect.settings import OUR_PATH, SAFELY, UNQUOTED
 from fixer.contract.cache import Read
+from fixer.contract.place import throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
-from fixer.contract.statements import Statement
 from fixer.errors import ContractError, ServerError, TargetError
-from fixer.model.schema import Schema
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 _UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
@@ -55,29 +52,11 @@ def read(ddl: str, connection: Connection, name: str, places: Places) -> Read:
         raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
 
 
-def read_apart(statements: Iterable[Statement], version: int, name: str, places: Places) -> Schema | None:
-    """Read a contract whose models have listeners from a server of our own, so that these never reach the target.
-
-    None where that server has not all that they need; what they would add is not part of the contract then.
-    """
-    try:
-        with _embedded(version, places.schemas) as connection, connection.cursor() as cursor:
-            cursor.execute(path_of([places.schema, "public"], local=False))
-            for each in statements:
-                cursor.execute(each.text)
-            cursor.execute(setting({"search_path": SAFE_PATH}, local=False))
-            cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, false)", (places.schemas,))
-            return introspect.read_model(cursor, places.schemas)
-    except (psycopg2.Error, ServerError) as error:
-        said = told(error) if isinstance(error, psycopg2.Error) else str(error)
-        log.warning("what the listeners of %s say is not part of the contract: %s", name, said)
-        return None
-
-
 def _read_embedded(ddl: str, version: int, name: str, places: Places) -> Read:
-    with _embedded(version, [places.schema]) as connection:
+    with throw_away(version) as place:
+        place.add_schemas([places.schema])
         try:
-            return _read_temporary(ddl, connection, name, places)
+            return _read_temporary(ddl, place.owner, name, places)
         except psycopg2.Error as error:
             raise _unsatisfiable(name, error) from None
 
@@ -93,21 +72,6 @@ def _read_elsewhere(ddl: str, connection: Connection, name: str, places: Places,
         with suppress(ContractError, ServerError):
             return _read_embedded(ddl, connection.server_version // 10000, name, places)
     raise refusal
-
-
-@contextmanager
-def _embedded(version: int, schemas: Iterable[str]) -> Iterator[Connection]:
-    """Lend a connection to a server of our own, if possible of this version, with these schemas."""
-    from fixer.connect import servers  # a server is only started where the target cannot hold the scratch tables
-    from fixer.connect.binaries import binaries
-
-    nearest = version if version in binaries() else None
-    with servers.embedded(nearest) as server, closing(psycopg2.connect(server.dsn)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for schema in schemas:
-                cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
-        yield connection
 
 
 _NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')

@@ -18,11 +18,11 @@ def settled(
 
     `types` has the schema of each type that is made with it; `unlogged` names tables that a scratch place made logged.
     """
-    owned = [s for s in wanted.sequences.values() if not s.owned_by or s.owned_by[0].name in places.tables]
+    owned = [s for s in wanted.sequences.values() if not s.owned_by or s.owned_by[0].name in places.named]
     sequences = {s.name: s for s in (_sequence(each, places) for each in owned)}
     homes = {s.name.name: _home(s, places) for s in wanted.sequences.values()}
     move = _Move(places, types, homes, unlogged)
-    tables = (move.table(table) for table in wanted.tables.values() if table.name.name in places.tables)
+    tables = (move.table(table) for table in wanted.tables.values() if table.name.name in places.named)
     return Schema(tables={t.name: t for t in tables}, sequences=sequences, spellings=wanted.spellings)
 
 

@@ -33,6 +33,10 @@ class Statement:
     unlogged: str = ""  # the table that it creates UNLOGGED
 
 
+class Unspelt(ContractError):
+    """A listener or a type of the models fails where no connection is."""
+
+
 def spelt(
     metadata: MetaData, name: str, groups: Iterable[list[SATable]], homes: Homes | None = None
 ) -> list[Statement]:
@@ -53,7 +57,7 @@ def spelt(
         raise ContractError(f"The contract {name} cannot be satisfied: {said}.") from None
     except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-        raise ContractError(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
+        raise Unspelt(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
     return statements
 
 
@@ -65,6 +69,15 @@ def schemas_of(tables: Iterable[SATable]) -> Iterator[str | None]:
             made = column.type.item_type if isinstance(column.type, ARRAY) else column.type
             if isinstance(made, Enum | DOMAIN):
                 yield made.schema
+
+
+def types_of(tables: Iterable[SATable]) -> Iterator[tuple[str | None, str]]:
+    """Yield the schema and the name of each type that is created with tables."""
+    for table in tables:
+        for column in table.columns:
+            made = column.type.item_type if isinstance(column.type, ARRAY) else column.type
+            if isinstance(made, Enum | DOMAIN) and made.name and getattr(made, "create_type", True):
+                yield made.schema, made.name
 
 
 def in_scratch(text: str, types: Mapping[str, str]) -> str:

@@ -23,6 +23,7 @@ from fixer.connect import _supervise
 
 HOUSE = Path(__file__).resolve().parents[2]
 CLEAN = {name: value for name, value in os.environ.items() if not re.match("PG|DATABASE_|NO_COLOR|FORCE_COLOR", name)}
+CLEAN["PGMEND_CONTRACT"] = "contracts.trading:metadata"
 
 
 def started(*words: object, cwd: Path = HOUSE, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

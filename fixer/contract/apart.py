@@ -1,0 +1,82 @@
+"""Models made in a throw-away place, where no scratch place in the target can hold them.
+
+So are models with listeners, which get a real connection there, and never reach the target; and models that have one
+name in several schemas.
+"""
+
+from __future__ import annotations
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from sqlalchemy import MetaData, create_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from fixer.connect.failures import told
+from fixer.connect.link import rolled_back
+from fixer.connect.settings import SAFELY, UNQUOTED
+from fixer.contract import declared
+from fixer.contract.cache import Read
+from fixer.contract.place import Place, bring_over, throw_away
+from fixer.contract.places import Places
+from fixer.contract.respelt import path_of, respelt
+from fixer.contract.statements import types_of
+from fixer.errors import ContractError
+from fixer.model.schema import Schema
+from fixer.model.table import QName
+
+_PATH = f"BEGIN READ ONLY;\n{SAFELY}SELECT pg_catalog.current_setting('pgmend.own_path')::text[]"
+
+
+def read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+    """Make models in a throw-away place with a real connection, and return what they look like there.
+
+    Raises ContractError where PostgreSQL refuses a statement, or a
+    listener raises; ServerError if there is no server of our own.
+    """
+    path = _path_of_target(connection, places)
+    made = {QName(home or places.schema, type_) for home, type_ in types_of(metadata.tables.values())}
+    with throw_away(connection.server_version // 10000) as place:
+        bring_over(connection, place, made=made)
+        place.add_schemas(places.schemas)
+        _make(metadata, place, name, places, path)
+        schema = declared.prepare(place.owner, name).schema
+        with rolled_back(place.owner) as cursor:
+            cursor.execute(f"BEGIN;\n{SAFELY}{UNQUOTED}")
+            hints = respelt(cursor, places, tuple(path), "")
+    return Read(_only(schema, places), hints)
+
+
+def _path_of_target(connection: Connection, places: Places) -> list[str]:
+    with rolled_back(connection) as cursor:
+        cursor.execute(_PATH)
+        found = cursor.fetchone()
+    return [*dict.fromkeys([places.schema, *(found[0] if found else ()), "public"])]
+
+
+def _make(metadata: MetaData, place: Place, name: str, places: Places, path: list[str]) -> None:
+    with place.owner.cursor() as cursor:
+        cursor.execute(path_of(path, local=False))
+    place.owner.autocommit = False
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: place.owner, poolclass=StaticPool)
+    try:
+        with engine.connect() as connection:
+            moved = connection.execution_options(schema_translate_map={None: places.schema})
+            metadata.create_all(moved)
+            moved.commit()
+    except SQLAlchemyError as error:
+        reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None
+        said = told(reason) if reason else " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
+        raise ContractError(f"The contract {name} cannot be made: {said}.") from None
+    except (Exception, SystemExit) as error:  # listeners of the user's may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+        raise ContractError(f"The contract {name} cannot be made: {said}.") from None
+    place.owner.autocommit = True
+
+
+def _only(schema: Schema, places: Places) -> Schema:
+    """Return the tables of the models, and what they count by."""
+    wanted = set(places.tables.values())
+    tables = {name: table for name, table in schema.tables.items() if name in wanted}
+    sequences = {n: each for n, each in schema.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
+    return Schema(tables=tables, sequences=sequences, spellings=schema.spellings)
