@@ -24,7 +24,7 @@ from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
 
-_IGNORED = ("restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
+_IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
 _ROLE = re.compile(r'^role "(.*)" does not exist$')
 # What may be there already, may not be had here, or makes nothing that a contract has.

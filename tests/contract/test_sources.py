@@ -1,0 +1,294 @@
+"""Contracts that come from no models: the target's own catalogue, another database, SQL; and which one is meant."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fixer.contract.project import contract_named
+from fixer.errors import ContractError, PgmendError, UsageError
+from lab.database import Database, lent, lent_copy, role
+from lab.evidence.facts import facts
+from lab.laboratory import Laboratory
+from lab.process import fixer
+
+# Two schemas, a domain, an enum, a function, partitions, heirs, a view, computed and identity columns, an exclusion.
+SCHEMA = """
+CREATE SCHEMA app;
+CREATE TYPE app.state AS ENUM ('new', 'done');
+CREATE DOMAIN app.email AS text CHECK (VALUE ~ '@');
+CREATE FUNCTION app.code() RETURNS text LANGUAGE sql AS $$ SELECT md5(random()::text) $$;
+CREATE TABLE app.users (
+    id bigserial PRIMARY KEY, mail app.email UNIQUE, state app.state NOT NULL DEFAULT 'new',
+    code text DEFAULT app.code()
+);
+CREATE TABLE app.visits (
+    id integer, day date, user_id bigint REFERENCES app.users, PRIMARY KEY (id, day)
+) PARTITION BY RANGE (day);
+CREATE TABLE app.visits_1 PARTITION OF app.visits FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE app.visits_2 PARTITION OF app.visits FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+CREATE INDEX ON app.visits (user_id);
+CREATE VIEW app.everybody AS SELECT id FROM app.users;
+CREATE TABLE public.plain (a integer, b text);
+CREATE TABLE public.root (a integer PRIMARY KEY, b text);
+CREATE TABLE public.heir (c integer) INHERITS (public.root);
+CREATE TABLE public.rooms (
+    a integer PRIMARY KEY, b integer GENERATED ALWAYS AS (a * 2) STORED, during tsrange,
+    EXCLUDE USING gist (during WITH &&)
+);
+CREATE TABLE public.notes (id integer PRIMARY KEY, user_id bigint REFERENCES app.users);
+CREATE TABLE public.users (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "Odd; name" text, CHECK (id > 0));
+"""
+ROWS = """
+INSERT INTO app.users (mail) VALUES ('a@b'), ('c@d');
+INSERT INTO app.visits SELECT n, '2026-01-15', 1 FROM generate_series(1, 3) n;
+INSERT INTO public.rooms (a, during) VALUES (1, '[2026-01-01,2026-01-02)');
+INSERT INTO public.plain VALUES (1, 'x');
+"""
+
+
+@pytest.fixture
+def made(laboratory: Laboratory) -> Iterator[Database]:
+    with lent_copy(laboratory, 18, "sources", lambda database: database.run(SCHEMA + ROWS)) as database:
+        yield database
+
+
+def slugs(database: Database, contract: str, *words: object, cwd: Path | None = None) -> dict[str, str]:
+    """Give the objects of the findings by their slugs."""
+    options = {"cwd": cwd} if cwd else {}
+    ended = fixer("check", "--format", "json", "--contract", contract, *words, "--dsn", database.dsn, **options)
+    answer = json.loads(ended.stdout)
+    assert ended.returncode == (0 if answer["ok"] else 1), ended.stderr
+    return {finding["slug"]: finding["object"] for finding in answer["findings"]}
+
+
+# ---- the target's own catalogue
+
+
+def test_a_sound_database_is_what_its_catalogue_says(made: Database) -> None:
+    assert slugs(made, "self", "--deep") == {}
+
+
+def test_a_catalogue_that_does_not_keep_its_word_is_found_and_mended(made: Database) -> None:
+    made.run(
+        "SET session_replication_role = replica; INSERT INTO app.visits VALUES (9, '2026-02-03', 77);"
+        "RESET session_replication_role; SELECT setval('app.users_id_seq', 1);"
+        "ALTER TABLE app.visits DISABLE TRIGGER ALL;"
+        "ALTER TABLE public.rooms ADD CONSTRAINT small CHECK (a < 100) NOT VALID;"
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.users_mail_key'::regclass"
+    )
+    found = slugs(made, "self")
+    ended = fixer("apply", "--yes", "-q", "--contract", "self", "--allow-hazards", "all", "--dsn", made.dsn)
+
+    assert found == {
+        "disabled-foreign-key": "app.visits.user_id",
+        "orphan-rows": "app.visits.user_id",
+        "sequence-behind": "app.users.id",
+        "invalid-index": "app.users.users_mail_key",
+        "missing-unique": "app.users.users_mail_key",
+        "unvalidated-check": "public.rooms.small",
+    }
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert slugs(made, "self", "--deep") == {}
+
+
+def test_what_only_rows_tell_is_found_deep(made: Database) -> None:
+    made.run("SET session_replication_role = replica; INSERT INTO notes VALUES (9, 77)")
+
+    assert slugs(made, "self", "--deep") == {"orphan-rows": "public.notes.user_id"}
+
+
+def test_an_empty_database_declares_nothing(empty: Database) -> None:
+    ended = fixer("check", empty.dsn, "--contract", "self")
+
+    assert (ended.returncode, ended.stderr) == (
+        2, "fixer: The contract self has no tables: is it the right database?\n"
+    )  # fmt: skip
+
+
+# ---- another database, and SQL
+
+
+def test_another_database_is_a_contract_and_is_only_read(laboratory: Laboratory, made: Database) -> None:
+    with lent(laboratory.server(18), None) as other:
+        other.run(SCHEMA)
+        other.run("ALTER TABLE app.users DROP CONSTRAINT users_mail_key; DROP TABLE public.rooms")
+        before = facts(made.dump())
+        found = slugs(other, made.dsn)
+
+        assert found == {"missing-unique": "app.users.users_mail_key", "missing-table": "public.rooms"}
+        assert slugs(made, made.dsn) == {}
+        assert facts(made.dump()) == before
+
+
+def test_sql_is_a_contract(made: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text(SCHEMA)
+
+    assert slugs(made, "schema.sql", cwd=tmp_path) == {}
+
+
+def test_what_pg_dump_writes_is_a_contract_by_which_the_database_is_mended(made: Database, tmp_path: Path) -> None:
+    with role(made, "ALTER TABLE app.users OWNER TO {}", "GRANT SELECT ON public.plain TO {}"):
+        (tmp_path / "schema.sql").write_text(made.dump())
+    made.run(
+        "ALTER TABLE app.users DROP CONSTRAINT users_mail_key, ALTER id DROP DEFAULT, DROP code;"
+        "ALTER TABLE app.visits DROP CONSTRAINT visits_user_id_fkey; DROP INDEX app.visits_user_id_idx;"
+        "ALTER TABLE public.users DROP CONSTRAINT users_id_check; DROP TABLE public.plain"
+    )
+    words = ("--contract", "schema.sql", "--dsn", made.dsn)
+    broken = slugs(made, "schema.sql", cwd=tmp_path)
+    ended = fixer("apply", "--yes", "-q", "--allow-hazards", "all", *words, cwd=tmp_path)
+
+    assert broken == {
+        "missing-unique": "app.users.users_mail_key",
+        "missing-generator": "app.users.id",
+        "missing-column": "app.users.code",
+        "missing-foreign-key": "app.visits.user_id",
+        "missing-index": "app.visits.visits_user_id_idx",
+        "missing-check": "public.users.users_id_check",
+        "missing-table": "public.plain",
+    }
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert slugs(made, "schema.sql", cwd=tmp_path) == {}
+
+
+def test_the_files_of_a_directory_run_in_order_without_the_way_back(empty: Database, tmp_path: Path) -> None:
+    place = tmp_path / "migrations"
+    place.mkdir()
+    (place / "1.up.sql").write_text("CREATE TABLE t (id integer PRIMARY KEY);")
+    (place / "1.down.sql").write_text("DROP TABLE t;")
+    (place / "2_more.sql").write_text(
+        "-- migrate:up\nALTER TABLE t ADD v text;\n-- migrate:down\nALTER TABLE t DROP v;"
+    )
+    empty.run("CREATE TABLE t (id integer PRIMARY KEY)")
+
+    assert slugs(empty, str(place)) == {"missing-column": "public.t.v"}
+
+
+def test_names_without_a_schema_are_wanted_in_the_one_that_is_said(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text("CREATE TABLE t (id integer PRIMARY KEY); CREATE TABLE public.p (id integer)")
+    empty.run("CREATE SCHEMA tenant; CREATE TABLE public.t (a text)")
+
+    found = slugs(empty, "schema.sql", "--schema", "tenant", cwd=tmp_path)
+    ended = fixer("check", "--format", "json", "--contract", "schema.sql", "--schema", "tenant", "--dsn", empty.dsn,
+                  cwd=tmp_path)  # fmt: skip
+
+    assert set(found) == {"missing-table"}
+    assert [each["object"] for each in json.loads(ended.stdout)["findings"]] == ["public.p", "tenant.t"]
+
+
+def test_sql_runs_without_the_rights_of_a_superuser(empty: Database, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    (tmp_path / "schema.sql").write_text(f"CREATE TABLE t (id integer);\nCOPY t TO PROGRAM 'touch {mark}';")
+    ended = fixer("check", "--contract", "schema.sql", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("fixer: schema.sql, line 2: permission denied to COPY")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("CREATE TABLE t (id integer);\nSELECT 'x", "schema.sql, line 2: the text in ' has no end."),
+        ("\nCREATE TABEL t ();", 'schema.sql, line 2: syntax error at or near "TABEL" (42601).'),
+        ("\\i other.sql", "schema.sql, line 1: psql's \\i is not understood here."),
+        ("CREATE TABLE t (id nothing);", 'schema.sql, line 1: type "nothing" does not exist (42704).'),
+        ("SELECT 1;", "The contract schema.sql has no tables: is it the right database?"),
+    ],
+)
+def test_sql_that_cannot_be_a_contract_is_refused_with_its_line(
+    empty: Database, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "schema.sql").write_text(text)
+    ended = fixer("check", "--contract", "schema.sql", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (2, f"fixer: {said}\n")
+
+
+def test_files_that_are_not_there_are_said(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "bad.sql").write_bytes(b"\xff\xfe")
+    (tmp_path / "none").mkdir()
+    said = [
+        fixer("check", "--contract", name, "--dsn", empty.dsn, cwd=tmp_path).stderr
+        for name in ("schema.sql", "none", "bad.sql")
+    ]
+
+    assert said == [
+        "fixer: There is no file schema.sql: correct --contract.\n",
+        "fixer: The directory none has no file that ends in .sql.\n",
+        "fixer: bad.sql is not text in UTF-8: convert it, as by iconv.\n",
+    ]
+
+
+# ---- which one is meant
+
+
+def test_the_environment_comes_before_the_project_and_the_project_before_the_target(tmp_path: Path) -> None:
+    inner = tmp_path / "src" / "app"
+    inner.mkdir(parents=True)
+    nothing = contract_named({}, inner)
+    (tmp_path / "pyproject.toml").write_text('[tool.pgmend]\ncontract = "app.models:Base"\n')
+
+    assert nothing == "self"
+    assert contract_named({}, inner) == "app.models:Base"
+    assert contract_named({"PGMEND_CONTRACT": "other:metadata"}, inner) == "other:metadata"
+
+
+def test_the_nearest_project_counts(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pgmend]\ncontract = "app.models:Base"\n')
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "pyproject.toml").write_text("[project]\nname = 'part'\n")
+
+    assert contract_named({}, tmp_path / "part") == "self"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[tool.pgmend", "is not TOML"),
+        ("[tool.pgmend]\ncontarct = 'a:b'", r"\[tool.pgmend\] knows no contarct; it knows contract"),
+        ("[tool.pgmend]\ncontract = 3", "should be a text"),
+        ("[tool.pgmend]\ncontract = ' '", "should be a text"),
+        ("[tool]\npgmend = 3", "should be a table"),
+    ],
+)
+def test_a_project_that_says_it_wrong_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(ContractError, match=said):
+        contract_named({}, tmp_path)
+
+
+def test_an_empty_variable_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="PGMEND_CONTRACT is empty"):
+        contract_named({"PGMEND_CONTRACT": " "}, tmp_path)
+
+
+def test_the_database_may_be_the_argument_and_is_named_once(made: Database, tmp_path: Path) -> None:
+    alone = fixer("check", made.dsn, cwd=tmp_path, env={"PGMEND_CONTRACT": "self"})
+    twice = fixer("check", made.dsn, "--dsn", made.dsn, cwd=tmp_path)
+
+    assert (alone.returncode, alone.stderr) == (0, "")
+    assert (twice.returncode, twice.stderr) == (
+        2, "fixer: The database is named twice: leave out --dsn, or the argument.\n"
+    )  # fmt: skip
+
+
+def test_no_password_of_a_contract_is_printed(made: Database) -> None:
+    dsn = made.dsn.replace("postgres@", "postgres:hush-hush@")
+    for words in (("check",), ("plan", "-o", "-"), ("check", "--format", "json")):
+        ended = fixer(*words, "--contract", dsn, "--dsn", made.dsn)
+
+        assert ended.returncode in (0, 1), ended.stderr
+        assert "hush-hush" not in ended.stdout + ended.stderr
+
+
+def test_errors_of_a_contract_that_cannot_be_reached_name_it(made: Database) -> None:
+    ended = fixer("check", "--contract", "postgresql://nobody:hush@/missing?host=/nowhere", "--dsn", made.dsn)
+
+    assert ended.returncode == 2
+    assert "hush" not in ended.stderr
+    assert issubclass(ContractError, PgmendError)
