@@ -25,6 +25,15 @@ RESERVED = frozenset(
 )
 _PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|.""", re.DOTALL)
+# A name that a cast, a bracket or a dot makes that of a type, a function or a schema is no column's.
+_REFERENCE = re.compile(
+    r"""(?P<other>'(?:[^']|'')*'
+      | ::\s*(?:(?:"(?:[^"]|"")*"|\w+)\.)?(?:(?:character|bit)\ varying|double\ precision
+             |time(?:stamp)?(?:\(\d\))?\ with(?:out)?\ time\ zone|"(?:[^"]|"")*"|\w+)
+      | (?:"(?:[^"]|"")*"|\w+)(?=[(.]))
+      | (?P<name>"(?:[^"]|"")*"|\w+) | .""",
+    re.DOTALL | re.VERBOSE,
+)
 _QUOTES = re.compile(r"""('(?:[^']|'')*')(::regclass\b)?|"((?:[^"]|"")*)\"""")
 
 
@@ -58,15 +67,17 @@ def names_column(text: str, column: str) -> bool:
 
 def mentioned(text: str, column: str) -> int:
     """Return how often an expression names a column."""
-    return sum(_means(token, column) for token in _TOKEN.findall(text))
+    return sum(_means(found["name"], column) for found in _REFERENCE.finditer(text))
 
 
 def respelt(text: str, old: str, new: str) -> str:
     """Return an expression with the column `old` renamed to `new`."""
-    return "".join(as_needed(new) if _means(token, old) else token for token in _TOKEN.findall(text))
+    return _REFERENCE.sub(lambda found: as_needed(new) if _means(found["name"], old) else found[0], text)
 
 
-def _means(token: str, name: str) -> bool:
+def _means(token: str | None, name: str) -> bool:
+    if token is None:
+        return False
     if token.startswith('"'):
         return unquoted(token) == name
     return token == name and _PLAIN_NAME.fullmatch(name) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.model.expression import Tail, canonical, column_of, names_column, plain, respelt, tail_of
+from fixer.model.expression import Tail, canonical, column_of, mentioned, names_column, plain, respelt, tail_of
 
 ALIKE = [
     ("((status)::text = 'a'::text)", "(status = 'a'::character varying)"),
@@ -54,3 +54,26 @@ def test_an_index_is_taken_apart() -> None:
 
     assert Tail("USING gist", elements, "INCLUDE (e) NULLS NOT DISTINCT", "(f = ' WHERE ')") == tail_of(tail)
     assert [*map(column_of, elements)] == [("a, (b) WHERE c", " DESC"), ("", "lower(x)"), ("d", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("code = 'code'", 1),
+        ("t.code || \"code\"", 2),
+        ("app.code() || code(1)", 0),
+        ("code.name", 0),
+        ("('x'::code || 'y'::app.code) || ('z'::\"code\")", 0),
+        ("lower(code) = lower(code::text)", 2),
+        ("(code)::numeric(10,2)", 1),
+    ],
+)  # fmt: skip
+def test_a_name_of_a_function_a_type_or_a_schema_is_no_column(text: str, times: int) -> None:
+    assert mentioned(text, "code") == times
+
+
+def test_only_columns_are_renamed() -> None:
+    text = "(lower(lower) = 'lower'::lower) AND lower.x > 0 AND (at)::timestamp with time zone > time"
+
+    assert respelt(text, "lower", "New") == text.replace("(lower(lower)", '(lower("New")')
+    assert respelt(text, "time", "at_time") == text.removesuffix("time") + "at_time"
