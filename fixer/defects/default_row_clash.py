@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from sqlalchemy import Column, Integer, MetaData, String, Table
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table, UniqueConstraint, text
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -61,6 +61,29 @@ def _members() -> MetaData:
     return metadata
 
 
+def _lately() -> MetaData:
+    """Return a contract whose default row fills a deferrable unique, one over an expression, and one by a default."""
+    metadata = MetaData()
+    Table(
+        "members",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(20), unique=True),
+        Column("email", String(50)),
+        Column("seat", Integer),
+        Column("kind", String(9), server_default="chair"),
+        UniqueConstraint("seat", deferrable=True, initially="DEFERRED", name="members_seat_key"),
+        Index("members_email_key", text("lower(email)"), unique=True),
+        Index("members_chair_key", "kind", unique=True, postgresql_where=text("kind = 'chair'")),
+        info={"default_rows": [{"name": "root", "email": "root@example.invalid", "seat": 1}]},
+    )
+    return metadata
+
+
+LATELY = (
+    "INSERT INTO members (name, email, seat, kind) VALUES ('root', 'root@example.invalid', 1, 'chair'),"
+    " ('a', 'a@example.invalid', 2, 'other')"
+)
 SETUP = "INSERT INTO members (name, email) VALUES ('root', 'root@example.invalid'), ('a', 'a@example.invalid')"
 SPECIMENS = (
     Specimen(
@@ -71,6 +94,21 @@ SPECIMENS = (
         contract=_members,
         setup=SETUP,
     ),
+    *(
+        Specimen(
+            f"another account has its {what}",
+            f"DELETE FROM members WHERE name = 'root'; UPDATE members SET {cell} WHERE name = 'a'",
+            rows=1,
+            manual=True,
+            contract=_lately,
+            setup=LATELY,
+        )
+        for what, cell in (
+            ("seat, under a deferrable unique", "seat = 1"),
+            ("address, under a unique over an expression", "email = 'ROOT@example.invalid'"),
+            ("kind, which a default gives", "kind = 'chair'"),
+        )
+    ),
 )
 NEAR_MISSES = (
     Specimen(
@@ -78,6 +116,12 @@ NEAR_MISSES = (
         "UPDATE members SET email = 'b@example.invalid' WHERE name = 'root'",
         contract=_members,
         setup=SETUP,
+    ),
+    Specimen(
+        "another account changed its seat, its address and its kind",
+        "UPDATE members SET seat = 3, email = 'b@example.invalid', kind = 'stool' WHERE name = 'a'",
+        contract=_lately,
+        setup=LATELY,
     ),
 )
 

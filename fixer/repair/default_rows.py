@@ -10,6 +10,7 @@ from fixer.repair.constraints.conflicts import barring
 from fixer.repair.quarantine import identity_of
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.uniques import by_equality
 
 
 def described(table: QName, row: DefaultRow, contract: Contract) -> str:
@@ -41,11 +42,17 @@ def clashing(table: QName, row: DefaultRow, actual: Schema, contract: Contract) 
 
 
 def _barred(table: QName, row: DefaultRow, actual: Schema, contract: Contract) -> Composed | None:
-    """Return the condition that the default row is missing, and a row conflicts with it under an exclusion."""
+    """Return the condition that the default row is missing, and a row conflicts with it.
+
+    Under an exclusion, or a unique that is deferrable, partial, over expressions or over columns with defaults.
+    """
     wanted, there = contract.tables[table], actual.tables[table]
     values = {c.name: contract.value_for(table, c) for c in wanted.columns.values() if not c.generated}
     cells = {name: value for name, value in (values | dict(row)).items() if value is not None}
+    constant = {name: value for name, value in cells.items() if name in row or not wanted.columns[name].volatile}
     bars = [bar for key in wanted.indexes if key.exclusion for bar in barring(key, there, cells)]
+    others = (key for key in wanted.indexes if key.unique and not (key.is_plain_key and set(key.columns) <= set(row)))
+    bars += [bar for key in others if not key.overlaps_not for bar in barring(by_equality(key), there, constant)]
     return SQL("({} AND ({}))").format(absent(table, row, actual, contract), q.any_of(bars)) if bars else None
 
 

@@ -84,6 +84,14 @@ def compared(index: Index) -> list[Composable]:
     return [SQL("({})").format(SQL(_SORT.sub("", element.strip()))) for element in tail_of(index.tail).elements]
 
 
+def by_equality(index: Index) -> Index:
+    """Return a unique as the exclusion constraint that demands the same."""
+    tail = tail_of(index.tail)
+    elements = ", ".join(f"{_SORT.sub('', element.strip())} WITH =" for element in tail.elements)
+    where = f" WHERE {tail.condition}" if tail.condition else ""
+    return replace(index, exclusion=f"EXCLUDE {tail.method} ({elements}){where}")
+
+
 def spelt(index: Index) -> str:
     """Return a unique or an exclusion constraint as a person would write it."""
     if index.exclusion:

@@ -48,6 +48,11 @@ OPEN = f"{TITLES} ALTER TABLE works DROP CONSTRAINT works_writer_fkey;"
 ROWS_BELOW = "UPDATE works SET prequel = id - 1 WHERE id IN (2, 3); UPDATE works SET writer = 77 WHERE id = 1;"
 KEPT = {  # how rows come to share a value, and which of all these rows stay
     "the first is an orphan": (f"{OPEN} UPDATE works SET title = 'title 2', writer = 77 WHERE id = 1", [2, 3, 4, 5]),
+    "the first is an orphan, in a column that is wider than the contract's": (
+        f"{OPEN} ALTER TABLE works ALTER writer TYPE bigint;"
+        "UPDATE works SET title = 'title 2', writer = 77 WHERE id = 1",
+        [2, 3, 4, 5],
+    ),
     "all are orphans": (f"{OPEN} UPDATE works SET title = 'title 2', writer = 77 WHERE id < 3", [3, 4, 5]),
     "the first and the third are orphans": (
         f"{OPEN} UPDATE works SET title = 'x' WHERE id < 5; UPDATE works SET writer = 77 WHERE id IN (1, 3)",

@@ -12,6 +12,7 @@ from fixer.repair.quarantine.repeats import Fault, of_key, repeats
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.following import orphaned, reason_under, with_descendants
+from fixer.sql.types import fits
 
 _ROOM = 12_000  # characters: each step repeats these conditions, and PostgreSQL needs some 4 kB to plan each character
 _HIGH = 2  # tables above each other that are asked whether their rows go: what they say grows with each
@@ -128,7 +129,8 @@ def _is_final(mover: Mover, table: QName, column: str) -> bool:
     found, wanted = mover.actual.tables[table].columns.get(column), mover.contract.tables[table].columns.get(column)
     if not (found and wanted):
         return False
-    return found.full_type == wanted.full_type and not (found.mapped or found.numbered)
+    wide = not (found.home or wanted.home) and fits(found.type, wanted.type)  # the plan leaves it as wide as it is
+    return (found.full_type == wanted.full_type or wide) and not (found.mapped or found.numbered)
 
 
 def _is_proved(mover: Mover, key: ForeignKey) -> bool:
