@@ -121,7 +121,7 @@ def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Re
     table, column, found, end = finding.table, finding.about.column, finding.about.found, finding.about.end
     utmost = finding.sample[0][0] if finding.sample else None
     wider = "give it a wider type, here and in the contract" if abs(end) < MAXIMA["bigint"] else "give it other ids"
-    if utmost is not None and abs(int(utmost) + found.increment) > abs(end) and int(utmost) * found.increment > 0:
+    if utmost is not None and is_spent(replace(found, last_value=int(utmost)), end):
         return refuse(f"{table.name}.{column} holds {utmost}, and {found.name.name} has no number beyond: {wider}")
     if is_spent(found, end):
         return refuse(
@@ -191,6 +191,22 @@ SPECIMENS = (
     Specimen(
         "no number is left below",
         "SELECT setval(pg_get_serial_sequence('events', 'id'), -2147483648)",
+        contract=downwards,
+        setup=ODD_NUMBERS,
+        manual=True,
+    ),
+    Specimen(
+        "a row has the last number below, far from that of its type",
+        "ALTER SEQUENCE events_id_seq MINVALUE -8; INSERT INTO events (id) VALUES (-8)",
+        rows=1,
+        contract=downwards,
+        setup=ODD_NUMBERS,
+        manual=True,
+    ),
+    Specimen(
+        "a row has the last number below, which is above zero",
+        "ALTER SEQUENCE events_id_seq MINVALUE 3 MAXVALUE 9 START 9 RESTART; INSERT INTO events (id) VALUES (3)",
+        rows=6,
         contract=downwards,
         setup=ODD_NUMBERS,
         manual=True,

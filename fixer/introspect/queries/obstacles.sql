@@ -75,7 +75,10 @@ SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
             SELECT u.conparentid FROM above a JOIN pg_catalog.pg_constraint u ON u.oid = a.oid WHERE u.conparentid <> 0)
        SELECT oid FROM above) k
  WHERE g.tgisinternal AND g.tgconstraint <> 0 AND g.tgenabled NOT IN ('O', 'A')
-   AND c.relkind <> 'p' -- whose own triggers never fire, and no new partition takes their state
+   -- Those of the whole never fire, and no new partition takes their state; but for what they do, since PostgreSQL 15,
+   -- where an UPDATE moves a row that others reference to another partition.
+   AND (c.relkind <> 'p' OR (g.tgfoid::regproc::text ~ 'RI_FKey_(noaction|restrict|cascade|setnull|setdefault)_upd'
+                             AND current_setting('server_version_num')::int >= 150000))
  UNION ALL
 SELECT 'rule', c.oid, r.rulename::text,
        ARRAY[CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' ELSE 'DELETE' END

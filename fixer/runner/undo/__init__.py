@@ -139,6 +139,7 @@ def _returned(session: Session, past: Past) -> Returned:
     retype(session, past)
     identities = {**identify_by_all(session, past), **identities}
     returned += take_back(session, past, early)
+    retype(session, past, shorten=True)
     name_not_nulls(session, past)
     anew = bring_back(session, past, awake, returned, wholes)
     bring_below_back(session, past)
