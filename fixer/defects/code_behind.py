@@ -20,6 +20,7 @@ from sqlalchemy import Table as SATable
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import parts_of_name
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
@@ -76,14 +77,8 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
         keys = (*table.indexes, *wanted.indexes)
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
-            called = (each for each in actual.sequences.values() if q.quoted(each.name) == _quoted(rest[0]))
+            called = (each for each in actual.sequences.values() if each.name == parts_of_name(rest[0]))
             yield from (Coded(table.name, column.name, each, (before, rest[1])) for each in called if each.readable)
-
-
-def _quoted(name: str) -> str:
-    """Return the name of a relation with quotation marks around each part."""
-    parts = re.findall(r'"(?:[^"]|"")*"|[^."]+', name.replace("''", "'"))
-    return ".".join(part if part.startswith('"') else f'"{part}"' for part in parts)
 
 
 def _is_plain(default: str) -> bool:
@@ -94,6 +89,8 @@ def _is_plain(default: str) -> bool:
 
 def _next(sequence: Sequence) -> Composed:
     """Return the first number that the sequence has not given."""
+    if sequence.created:
+        return SQL("SELECT {}::bigint").format(Literal(sequence.start))
     return SQL("SELECT s.last_value + s.is_called::integer * {}::bigint FROM {} AS s").format(
         Literal(sequence.increment), q.name(sequence.name)
     )

@@ -184,7 +184,16 @@ def own(name: QName, table: QName, column: str) -> Step:
 
 def let_count(table: QName, column: str) -> Step:
     """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
-    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
+    return _count(table, q.generator_of(table, column))
+
+
+def let_count_by(name: QName, table: QName) -> Step:
+    """Return the step that grants USAGE on a sequence that no column owns to roles that may insert into a table."""
+    return _count(table, Literal(q.quoted(name)))
+
+
+def _count(table: QName, generator: Composable) -> Step:
+    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=generator)
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
 
