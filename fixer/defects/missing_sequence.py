@@ -119,13 +119,15 @@ def _labels() -> MetaData:
     SASequence('La.b"el', start=1000, increment=10, metadata=metadata)
     made = text("""lpad(nextval('"La.b""el"')::text, 6, '0')""")
     SATable("labels", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("of", Text, server_default=made))
-    at, code = SAColumn("at", Integer, primary_key=True), SAColumn("code", Text, server_default=made)
+    at = SAColumn("at", Integer, primary_key=True, autoincrement=False)
+    code = SAColumn("code", Text, server_default=made)
     SATable("tags", metadata, at, code, postgresql_partition_by="RANGE (at)")
     return metadata
 
 
 _LABELLED = (
     "CREATE TABLE tags_1 PARTITION OF tags FOR VALUES FROM (0) TO (100); INSERT INTO tags VALUES (1), (2);"
+    "ALTER TABLE tags_1 ALTER code DROP DEFAULT;"
     "INSERT INTO labels SELECT FROM generate_series(1, 3)"
 )
 _GONE = 'DROP SEQUENCE "La.b""el" CASCADE'

@@ -27,7 +27,7 @@ from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as WantedTable
 from fixer.repair.numbers import advance, held
 from fixer.repair.probe import rows_where
-from fixer.repair.sequences import ask_for, is_spent
+from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
@@ -61,7 +61,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             message = f"{should}, {spelt} gave its last number, {sequence.last_value}"
         if not known:
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
-            message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
+            message, repair = f"{should}, this role may not read where {spelt} stands", unknown(sequence, actual)
         yield Finding(
             SLUG,
             POINT,
@@ -77,13 +77,6 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
 
 def _is_known(sequence: Sequence) -> bool:
     return sequence.readable or sequence.last_value is not None
-
-
-def _unknown(sequence: Sequence, actual: Schema) -> Repair:
-    """Return the refusal that asks for the right to read a sequence."""
-    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
-    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
-    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
 def _end(sequence: Sequence, model: Sequence | None, top: int) -> int:

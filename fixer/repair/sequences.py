@@ -12,7 +12,7 @@ from functools import cached_property
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Step
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
@@ -90,6 +90,13 @@ def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
             f"{sequence.name}, which numbers {table.name}, is owned by the role {sequence.owner},"
             f" and {session.role} may not move it past the rows: let {sequence.owner} say {give}"
         )
+
+
+def unknown(sequence: Sequence, actual: Schema) -> Repair:
+    """Return the refusal that asks for the right to read a sequence."""
+    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
+    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
+    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
 def _own_number(table: QName, found: Column, taken: Held) -> Composable:
