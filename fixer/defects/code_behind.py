@@ -27,7 +27,7 @@ from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.repair.numbers import OF_SEQUENCE
-from fixer.repair.probe import rows_where
+from fixer.repair.probe import rows_where, shown
 from fixer.repair.sequences import ask_for, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -53,8 +53,8 @@ class Coded(OfSequence):
         """Return the value that the default makes of a number."""
         return SQL("{}({}){}").format(SQL(self.around[0]), number, SQL(self.around[1]))
 
-    def last(self, next_: Composable) -> Composed:
-        """Return the last number from `next_` on whose code the row `t` has, in the direction of the sequence."""
+    def numbered(self, rows: Composable, next_: Composable) -> Composed:
+        """Return a FROM item `t`: the rows, each with the number from `next_` on of which its code may be made."""
         lowest, highest = self.bounds
         digits = len(str(self._end)) - 1
         ones, twos = (SQL("({} * repeat('{}', s.w)::bigint)").format(Literal(self.way), SQL(each)) for each in "12")
@@ -69,12 +69,16 @@ class Coded(OfSequence):
             width=Literal(digits),
             way=Literal(self.way),
             next=next_,
-            pace=Literal(abs(self.found.increment)),
+            rows=rows,
             lowest=Literal(lowest),
             highest=Literal(highest),
             column=q.column(self.column),
-            code=self.code(SQL("w.n")),
         )
+
+    def behind(self, next_: Composable) -> Composed:
+        """Return the condition that the code of such a row is made of its number."""
+        pace, code = Literal(abs(self.found.increment)), self.code(SQL("t.pgmend_number"))
+        return SQL("mod(t.pgmend_number - {}, {}) = 0 AND {} = ({})").format(next_, pace, q.column(self.column), code)
 
     @property
     def way(self) -> int:
@@ -158,7 +162,9 @@ def _taken(about: Coded, actual: Schema) -> Probe:
     soon = SQL("{} IN (SELECT {} FROM generate_series(0, least({}, ({} - {}) / {})) AS k (n))").format(
         column, about.code(SQL("{} + k.n * {}").format(next_, pace)), Literal(SOON), end, next_, pace
     )
-    return rows_where(actual, about.table, SQL("({} OR {} IS NOT NULL)").format(soon, about.last(next_)), own=True)
+    table = actual.tables[about.table]
+    rows = about.numbered(q.rows_of(table, own=True), next_)
+    return Probe(rows, SQL("({} OR {})").format(soon, about.behind(next_)), shown(table))
 
 
 def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repair:
@@ -175,7 +181,8 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
         code=about.code(SQL("next + k.n * pace")),
         most=Literal(about.bounds[about.way > 0]),
         way=Literal(about.way),
-        behind=about.last(SQL("next")),
+        numbered=about.numbered(SQL("{} AS t").format(q.name(about.table)), SQL("next")),
+        behind=about.behind(SQL("next")),
     )
     title = f"bring the numbers of {about.table.name}.{about.column} ahead of the data"
     return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])

@@ -15,7 +15,7 @@ BEGIN
       FROM (SELECT least(2 * count(*) + 1000, ({most} - next) / pace) AS most FROM {table} AS t) AS c
      CROSS JOIN LATERAL generate_series(0, c.most) AS k (n)
      WHERE EXISTS (SELECT FROM {table} AS t WHERE {column} = ({code}));
-    SELECT {way} * greatest({way} * last, max({behind})) INTO last FROM {table} AS t;
+    SELECT {way} * greatest({way} * last, max({way} * t.pgmend_number)) INTO last FROM {numbered} WHERE {behind};
     IF last IS NOT NULL THEN
         EXECUTE 'ALTER SEQUENCE ' || generator || ' RESTART WITH ' || last;
         PERFORM nextval(generator);
