@@ -23,12 +23,12 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import parts_of_name
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, Step
+from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.repair.numbers import OF_SEQUENCE
 from fixer.repair.probe import rows_where, shown
-from fixer.repair.sequences import ask_for, unknown
+from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.types import MAXIMA
@@ -106,6 +106,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
         for about in _coded(wanted, table, actual):
             here, found = f"{table.name.name}.{about.column}", about.found
             message = f"{here} should get a value that no row has, {found.name.name} makes one that stands there"
+            end = about.bounds[about.way > 0]
+            if is_spent(found, end) and not found.cycle:
+                message = f"{here} should get a value that no row has, {found.name.name} gave its last number"
+                why = refuse(f"let {found.name.name} count further, here and in the contract")
+                yield Finding(SLUG, POINT, about, message, repair=why)
+                continue
             if found.readable or found.last_value is not None:
                 asks = partial(_taken, about, actual)
                 yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)

@@ -35,8 +35,8 @@ class Numbers:
     room: Callable[[int], Part]  # the step that finds numbers for so many rows
 
 
-def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract: Contract) -> Numbers:
-    """Return what gives rows new numbers of a key, other than those that references hold.
+def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, contract: Contract) -> Numbers:
+    """Return what gives rows new numbers of a key, or of a column under none, other than those that references hold.
 
     Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
     from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
@@ -47,7 +47,7 @@ def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract:
     counted = generator or SQL("NULL")
     number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
     value = _BY_ITSELF if by_itself else number
-    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
+    kept_apart = tuple(apart(actual.tables[table], key, column, given=given)) if key else ()
 
     def room(rows: int) -> Part:
         aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
