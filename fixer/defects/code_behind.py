@@ -27,7 +27,7 @@ from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.repair.numbers import OF_SEQUENCE
-from fixer.repair.probe import rows_where, shown
+from fixer.repair.probe import counted_by, rows_where, shown
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -169,7 +169,7 @@ def _taken(about: Coded, actual: Schema) -> Probe:
         column, about.code(SQL("{} + k.n * {}").format(next_, pace)), Literal(SOON), end, next_, pace
     )
     table = actual.tables[about.table]
-    rows = about.numbered(q.rows_of(table, own=True), next_)
+    rows = about.numbered(counted_by(table, about.found), next_)
     return Probe(rows, SQL("({} OR {})").format(soon, about.behind(next_)), shown(table))
 
 

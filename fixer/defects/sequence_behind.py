@@ -9,7 +9,7 @@ read is reported too, for a person; so is one with no number left: a row has the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Column, Identity, Integer, MetaData, Table
@@ -26,7 +26,7 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as WantedTable
 from fixer.repair.numbers import advance, held
-from fixer.repair.probe import rows_where
+from fixer.repair.probe import counted_by, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -92,7 +92,8 @@ def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: i
     condition = SQL("{} >= {}" if sequence.increment > 0 else "{} <= {}").format(value, next_)
     if abs(sequence.increment) > 1:  # it steps over the numbers in between, which other sequences may give
         condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(abs(sequence.increment)))
-    return replace(rows_where(actual, table, condition, own=True), show=(value,), downwards=sequence.increment > 0)
+    rows = counted_by(actual.tables[table], sequence)
+    return Probe(rows, condition, (value,), downwards=sequence.increment > 0)
 
 
 def _position(sequence: Sequence, end: int) -> Composable:
