@@ -133,7 +133,9 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
     for column in (table.columns[name] for name in wanted.columns if name in table.columns):
         if not walk.takes(column, wanted.columns[column.name]):
             continue  # its type is a finding of its own
-        default = next((d for d in (wanted.columns[column.name].default, column.default) if d and "nextval" in d), None)
+        meant = wanted.columns[column.name]  # missing-generator moves what only numbers a column
+        said = (None if meant.generates else meant.default, column.default)
+        default = next((each for each in said if each and "nextval" in each), None)
         if default is None or column.sequence or column.added:
             continue
         before, *rest = _DRAW.split(default)

@@ -63,11 +63,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingSequen
 
 
 def _callers(sequence: Sequence, contract: Contract) -> Iterator[tuple[QName, str]]:
-    """Yield the columns whose default calls a sequence; one that just counts by it is missing-generator's."""
-    for name, table in contract.tables.items():
-        for column in table.columns.values():
-            if not column.generates and sequence.name in calls(name, column, contract):
-                yield name, column.name
+    """Yield the columns whose default calls a sequence; one alone that counts by it is missing-generator's."""
+    columns = [(name, column) for name, table in contract.tables.items() for column in table.columns.values()]
+    shared = sum(column.sequence == sequence.name for _, column in columns) > 1
+    for name, column in columns:
+        if (shared or not column.generates) and sequence.name in calls(name, column, contract):
+            yield name, column.name
 
 
 def repair(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Repair:

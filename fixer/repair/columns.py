@@ -6,7 +6,7 @@ from fixer.model.contract import Contract
 from fixer.model.expression import sequences_in
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
-from fixer.model.table import Column, QName
+from fixer.model.table import Column, QName, Sequence
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element
@@ -37,7 +37,14 @@ def calls(table: QName, column: Column, contract: Contract) -> list[QName]:
     said = [column.default, contract.hints[table].of(column.name).backfill]
     texts = (each.string if isinstance(each, SQL) else each for each in said)
     named = {parts for text in texts if isinstance(text, str) for parts in sequences_in(text)}
-    return [name for name in contract.schema.sequences if name in named or (name.name,) in named]
+    there = contract.schema.sequences.values()
+    return [each.name for each in there if _stands_apart(each, contract) and {each.name, (each.name.name,)} & named]
+
+
+def _stands_apart(sequence: Sequence, contract: Contract) -> bool:
+    """Return whether a sequence is created by itself, and not along with the column that counts by it and owns it."""
+    table, column = sequence.owned_by or (None, "")
+    return table is None or contract.tables[table].columns[column].sequence != sequence.name
 
 
 def unmade(table: QName, column: Column, actual: Schema, contract: Contract) -> str:

@@ -138,8 +138,11 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
-    yield own(name, table, column.name)
-    yield let_count(table, column.name)
+    if exists and actual.sequences[name].created:  # missing-sequence creates it, and the contract lets no column own it
+        yield let_count_by(name, table)
+    else:
+        yield own(name, table, column.name)
+        yield let_count(table, column.name)
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
 
