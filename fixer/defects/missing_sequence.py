@@ -25,7 +25,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
 from fixer.model.subject import OfColumn
 from fixer.model.table import QName, Sequence
-from fixer.repair.columns import calls
+from fixer.repair.columns import calls, stands_apart
 from fixer.repair.sequences import let_count_by, own
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -51,8 +51,8 @@ class MissingSequence(OfColumn):
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingSequence]]:
     """Yield the sequences of the contract that do not exist, and that a computed default calls."""
-    missing = {name: each for name, each in contract.schema.sequences.items() if name not in actual.sequences}
-    for sequence in missing.values():
+    missing = (each for name, each in contract.schema.sequences.items() if name not in actual.sequences)
+    for sequence in (each for each in missing if stands_apart(each, contract)):
         called = list(_callers(sequence, contract))
         if called:
             table, column = called[0]

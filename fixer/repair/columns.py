@@ -36,12 +36,12 @@ def calls(table: QName, column: Column, contract: Contract) -> list[QName]:
     """Return the sequences of the contract that the default or the backfill of a column calls."""
     said = [column.default, contract.hints[table].of(column.name).backfill]
     texts = (each.string if isinstance(each, SQL) else each for each in said)
-    named = {parts for text in texts if isinstance(text, str) for parts in sequences_in(text)}
-    there = contract.schema.sequences.values()
-    return [each.name for each in there if _stands_apart(each, contract) and {each.name, (each.name.name,)} & named]
+    named = {parts for text in texts if isinstance(text, str) and "nextval" in text for parts in sequences_in(text)}
+    there = contract.schema.sequences.values() if named else ()
+    return [each.name for each in there if stands_apart(each, contract) and {each.name, (each.name.name,)} & named]
 
 
-def _stands_apart(sequence: Sequence, contract: Contract) -> bool:
+def stands_apart(sequence: Sequence, contract: Contract) -> bool:
     """Return whether a sequence is created by itself, and not along with the column that counts by it and owns it."""
     table, column = sequence.owned_by or (None, "")
     return table is None or contract.tables[table].columns[column].sequence != sequence.name
