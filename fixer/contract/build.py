@@ -15,7 +15,7 @@ from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
-from fixer.contract.statements import SCRATCH, counters_of, in_scratch, logged, schemas_of, spelt
+from fixer.contract.statements import SCRATCH, counters_of, in_scratch, logged, out_of_scratch, schemas_of, spelt
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
@@ -69,7 +69,11 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
     found = scratch.read(";\n".join(texts), connection, name, places)
     unlogged = {each.unlogged for each in statements}
-    return Read(settled(found.schema, places, types, counters, unlogged), found.hints)
+    hints = {
+        table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}
+        for table, each in found.hints.items()
+    }
+    return Read(settled(found.schema, places, types, counters, unlogged), hints)
 
 
 def _refuse_unlogged_parents(schema: Schema, name: str) -> None:

@@ -107,6 +107,19 @@ _UNLOGGED = re.compile(r"CREATE\s+UNLOGGED\s+TABLE\b", re.IGNORECASE)
 _CAST = re.compile(
     r"""'(?:[^']|'')*'|(?P<cast>::\s*|\b[Aa][Ss]\s+)(?P<schema>"(?:[^"]|"")+"|\w+)\.(?P<type>"(?:[^"]|"")+"|\w+)"""
 )
+
+
+def out_of_scratch(text: str, counters: Mapping[str, str]) -> str:
+    """Return an expression in which sequences of the models that it names without a schema are named in full."""
+
+    def counted(found: re.Match[str]) -> str:
+        name = parts_of_name(found["name"])
+        home = counters.get(name[0]) if len(name) == 1 else None
+        return f"{found['call']}{literal(f'{quoted(home)}.{quoted(name[0])}')}" if home else found[0]
+
+    return _DRAW.sub(counted, text)
+
+
 _DRAW = re.compile(r"(?P<call>\bnextval\(\s*)'(?P<name>(?:[^']|'')+)'", re.IGNORECASE)
 
 
