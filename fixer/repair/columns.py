@@ -20,7 +20,10 @@ def untyped(column: Column, actual: Schema) -> str:
     if not column.base or element(column.type):
         return f"{column.name} is of the type {type_}, which does not exist: create it, then plan again"
     domain = " ".join([f"CREATE DOMAIN {type_} AS {column.base}", *column.guards])
-    return f"{column.name} is of the domain {type_}, which does not exist: {domain}; then plan again"
+    given = (
+        ", with the DEFAULT of the contract, and before it the sequence that this may call" if column.supplied else ""
+    )
+    return f"{column.name} is of the domain {type_}, which does not exist: {domain}{given}; then plan again"
 
 
 def set_default(table: QName, column: Column, actual: Schema, contract: Contract) -> Step:
