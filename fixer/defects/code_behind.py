@@ -27,7 +27,7 @@ from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.repair.numbers import OF_SEQUENCE
-from fixer.repair.probe import counted_by, rows_where, shown
+from fixer.repair.probe import counted_by, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -38,6 +38,7 @@ POINT = 1
 STAGE = Stage.PARTS
 _DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
+_FURTHER = "let it count further, here and in the contract"
 SOON = 999  # so many codes after the next are asked for one by one, whatever the default makes of a number
 # Calls of PostgreSQL's own that change nothing; a name with a schema, or in quotation marks, may be anybody's.
 _PLAIN = {"lpad", "rpad", "to_char", "concat", "upper", "lower", "now", "date_part", "extract", "varying", "numeric"}
@@ -109,7 +110,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
             end = about.bounds[about.way > 0]
             if is_spent(found, end) and not found.cycle:
                 message = f"{here} should get a value that no row has, {found.name.name} gave its last number"
-                why = refuse(f"let {found.name.name} count further, here and in the contract")
+                why = refuse(f"{found.name.name} has no number left: {_FURTHER}")
                 yield Finding(SLUG, POINT, about, message, repair=why)
                 continue
             if found.readable or found.last_value is not None:
@@ -172,12 +173,17 @@ def _taken(about: Coded, actual: Schema) -> Probe:
     )
     table = actual.tables[about.table]
     rows = about.numbered(counted_by(table, about.found), next_)
-    return Probe(rows, SQL("({} OR {})").format(soon, about.behind(next_)), shown(table))
+    shown = (SQL("t.pgmend_number"), column)
+    return Probe(rows, SQL("({} OR {})").format(soon, about.behind(next_)), shown, downwards=about.way > 0)
 
 
 def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repair:
     """Move the sequence past the last number of whose value a row is there."""
-    about = finding.about
+    about, bounds = finding.about, finding.about.bounds
+    numbers = [int(cells[0]) for cells in finding.sample if cells[0]]
+    utmost = max(numbers, key=lambda number: number * about.way, default=None)
+    if utmost is not None and not bounds[0] <= utmost + about.found.increment <= bounds[1] and not about.found.cycle:
+        return refuse(f"a row has the code of {utmost}, and {about.found.name.name} has no number beyond: {_FURTHER}")
     if not about.found.created:
         ask_for(about.found, about.table, actual)
     block = q.block(
@@ -187,7 +193,7 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
         table=q.name(about.table),
         column=q.column(about.column),
         code=about.code(SQL("next + k.n * pace")),
-        most=Literal(about.bounds[about.way > 0]),
+        most=Literal(bounds[about.way > 0]),
         way=Literal(about.way),
         numbered=about.numbered(SQL("{} AS t").format(q.name(about.table)), SQL("next")),
         behind=about.behind(SQL("next")),

@@ -3,9 +3,8 @@
 -- of numbers that differ in each digit agree in nothing else.
 (SELECT n.*, CASE WHEN n.pgmend_digits BETWEEN {lowest} AND {highest} AND {way} * n.pgmend_digits >= {way} * ({next})
                   THEN n.pgmend_digits::bigint END AS pgmend_number
-   FROM (SELECT t.*, trunc({way} * (11 + (substring(translate(
-                    substr({column}::text, f.before + 1, greatest(0, length({column}::text) - f.before - f.after)),
-                    ',. ', '') FROM '-?[0-9]+')::numeric - f.eleventh) / f.slope)) AS pgmend_digits
+   FROM (SELECT t.*, CASE WHEN {sums} THEN trunc({way} * (11 + (d.digits - f.eleventh) / f.slope))
+                          ELSE {way} * d.digits END AS pgmend_digits
            FROM {rows}
            LEFT JOIN (
                   WITH made AS MATERIALIZED (
@@ -33,4 +32,7 @@
                                   ',. ', '') FROM '[0-9]+')::numeric ELSE 22 END) AS u (few, more)
                 OFFSET 0) AS f
              ON left({column}::text, f.before) = f.opening AND right({column}::text, f.after) = f.ending
+          CROSS JOIN LATERAL (SELECT substring(translate(
+                    substr({column}::text, f.before + 1, greatest(0, length({column}::text) - f.before - f.after)),
+                    ',. ', '') FROM '-?[0-9]+')::numeric) AS d (digits)
          OFFSET 0) AS n) AS t
