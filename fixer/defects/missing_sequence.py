@@ -19,17 +19,17 @@ from sqlalchemy import Table as SATable
 from fixer.defects.code_behind import ROWS, invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, sequences_in
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
 from fixer.model.subject import OfColumn
-from fixer.model.table import QName, Sequence
+from fixer.model.table import QName, Sequence, Table
 from fixer.repair.columns import calls, stands_apart
 from fixer.repair.sequences import let_count_by, own
 from fixer.sql import compose as q
 from fixer.sql import ddl
-from fixer.sql.compose import SQL, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier
 
 SLUG = "missing-sequence"
 POINT = 4
@@ -179,3 +179,10 @@ NEAR_MISSES = (
         setup=ROWS,
     ),
 )
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a sequence of which a default makes something, with that."""
+    for column in table.columns.values():
+        called = sequences_in(column.default or "") if not column.generates else []
+        yield from (SQL("DROP SEQUENCE IF EXISTS {} CASCADE").format(Identifier(*name)) for name in called)
