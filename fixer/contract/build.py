@@ -15,7 +15,7 @@ from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
-from fixer.contract.statements import SCRATCH, in_scratch, logged, schemas_of, spelt
+from fixer.contract.statements import SCRATCH, counters_of, in_scratch, logged, out_of_scratch, schemas_of, spelt
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
@@ -59,14 +59,21 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     tables = [*metadata.tables.values()]
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
     types = {each.made[0]: each.made[1] or places.schema for each in statements if each.made}
+    counters = counters_of(statements, places.schema)
     if any(each.listener for each in statements):
         in_place = spelt(metadata, name, [tables], {None: places.schema})
         apart = scratch.read_apart(in_place, connection.server_version // 10000, name, places)
         if apart is not None:
-            return Read(settled(apart, places, types))
-    ddl = ";\n".join(logged(in_scratch(each.text, types)) for each in statements if not each.listener)
-    found = scratch.read(ddl, connection, name, places)
-    return Read(settled(found.schema, places, types, {each.unlogged for each in statements}), found.hints)
+            return Read(settled(apart, places, types, counters))
+    first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
+    texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
+    found = scratch.read(";\n".join(texts), connection, name, places)
+    unlogged = {each.unlogged for each in statements}
+    hints = {
+        table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}
+        for table, each in found.hints.items()
+    }
+    return Read(settled(found.schema, places, types, counters, unlogged), hints)
 
 
 def _refuse_unlogged_parents(schema: Schema, name: str) -> None:

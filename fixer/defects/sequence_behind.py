@@ -9,7 +9,7 @@ read is reported too, for a person; so is one with no number left: a row has the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Column, Identity, Integer, MetaData, Table
@@ -26,8 +26,8 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as WantedTable
 from fixer.repair.numbers import advance, held
-from fixer.repair.probe import rows_where
-from fixer.repair.sequences import ask_for, is_spent
+from fixer.repair.probe import counted_by, rows_where
+from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
@@ -61,7 +61,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             message = f"{should}, {spelt} gave its last number, {sequence.last_value}"
         if not known:
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
-            message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
+            message, repair = f"{should}, this role may not read where {spelt} stands", unknown(sequence, actual)
         yield Finding(
             SLUG,
             POINT,
@@ -79,13 +79,6 @@ def _is_known(sequence: Sequence) -> bool:
     return sequence.readable or sequence.last_value is not None
 
 
-def _unknown(sequence: Sequence, actual: Schema) -> Repair:
-    """Return the refusal that asks for the right to read a sequence."""
-    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
-    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
-    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
-
-
 def _end(sequence: Sequence, model: Sequence | None, top: int) -> int:
     """Return the last number that a sequence gives and its column takes, once they are as wide as in the contract."""
     if sequence.increment > 0:
@@ -99,7 +92,8 @@ def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: i
     condition = SQL("{} >= {}" if sequence.increment > 0 else "{} <= {}").format(value, next_)
     if abs(sequence.increment) > 1:  # it steps over the numbers in between, which other sequences may give
         condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(abs(sequence.increment)))
-    return replace(rows_where(actual, table, condition, own=True), show=(value,), downwards=sequence.increment > 0)
+    rows = counted_by(actual.tables[table], sequence)
+    return Probe(rows, condition, (value,), downwards=sequence.increment > 0)
 
 
 def _position(sequence: Sequence, end: int) -> Composable:

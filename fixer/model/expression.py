@@ -55,6 +55,20 @@ def unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
+def parts_of_name(text: str) -> tuple[str, ...]:
+    """Return the parts of a relation's name, as the literal of a regclass spells it."""
+    parts = re.findall(r'"(?:[^"]|"")*"|[^".]+', text.replace("''", "'"))
+    return tuple(unquoted(part) if part.startswith('"') else part.lower() for part in parts)
+
+
+def sequences_in(expression: str) -> list[tuple[str, ...]]:
+    """Return the parts of each name of a sequence that an expression calls; it may be found only as it runs."""
+    return [parts_of_name(found) for found in _CALLED.findall(expression)]
+
+
+_CALLED = re.compile(r"\bnextval\(\(*'((?:[^']|'')+)'(?:::text)?\)*(?:::regclass)?\)", re.IGNORECASE)
+
+
 def as_needed(name: str, words: Collection[str] = RESERVED) -> str:
     """Return a name, quoted unless it is plain lower case; reserved `words` are quoted too."""
     return name if _PLAIN_NAME.fullmatch(name) and name not in words else quoted(name)

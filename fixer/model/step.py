@@ -23,6 +23,7 @@ STEP_NUMBER = SQL("current_setting('pgmend.step')::integer")
 class Phase(IntEnum):
     """The order of work: when a phase begins, all earlier phases are done in every table."""
 
+    SEQUENCES = 1  # create sequences that defaults call
     TABLES = 2  # create and rename tables; all later phases use the new names
     UNLINK = 5  # drop foreign keys that are in the way
     RELEASE = 10  # drop everything else that is in the way

@@ -12,7 +12,7 @@ from functools import cached_property
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Step
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
@@ -35,8 +35,8 @@ class Numbers:
     room: Callable[[int], Part]  # the step that finds numbers for so many rows
 
 
-def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract: Contract) -> Numbers:
-    """Return what gives rows new numbers of a key, other than those that references hold.
+def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, contract: Contract) -> Numbers:
+    """Return what gives rows new numbers of a key, or of a column under none, other than those that references hold.
 
     Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
     from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
@@ -47,7 +47,7 @@ def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract:
     counted = generator or SQL("NULL")
     number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
     value = _BY_ITSELF if by_itself else number
-    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
+    kept_apart = tuple(apart(actual.tables[table], key, column, given=given)) if key else ()
 
     def room(rows: int) -> Part:
         aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
@@ -92,6 +92,13 @@ def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
         )
 
 
+def unknown(sequence: Sequence, actual: Schema) -> Repair:
+    """Return the refusal that asks for the right to read a sequence."""
+    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
+    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
+    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
+
+
 def _own_number(table: QName, found: Column, taken: Held) -> Composable:
     """Return what gives a row its number by the default of its column, a function.
 
@@ -131,8 +138,11 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
-    yield own(name, table, column.name)
-    yield let_count(table, column.name)
+    if exists and actual.sequences[name].created:  # missing-sequence creates it, and the contract lets no column own it
+        yield let_count_by(name, table)
+    else:
+        yield own(name, table, column.name)
+        yield let_count(table, column.name)
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
 
@@ -184,7 +194,16 @@ def own(name: QName, table: QName, column: str) -> Step:
 
 def let_count(table: QName, column: str) -> Step:
     """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
-    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
+    return _count(table, q.generator_of(table, column))
+
+
+def let_count_by(name: QName, table: QName) -> Step:
+    """Return the step that grants USAGE on a sequence that no column owns to roles that may insert into a table."""
+    return _count(table, Literal(q.quoted(name)))
+
+
+def _count(table: QName, generator: Composable) -> Step:
+    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=generator)
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    text,
 )
 
 import fixer
@@ -183,3 +184,44 @@ def test_no_row_gets_a_number_from_a_function_that_another_has(empty: Database, 
         fixer.apply(engine(empty.dsn), wanted, mode=mode, allow_hazards="all")
 
     assert before == empty.run("SELECT * FROM t ORDER BY n")
+
+
+# ---- sequences that only defaults call
+
+
+def called() -> MetaData:
+    """Return a contract that calls one sequence of another schema, and one by its text that two tables count by too."""
+    wanted = MetaData()
+    Sequence('N.o"', schema="a.B", start=5, metadata=wanted)
+    ids = Sequence("ids", metadata=wanted)
+    code = text('lpad(nextval(\'"a.B"."N.o"""\')::text, 6, \'0\')')
+    late = text("'L' || nextval(('public.ids'::text)::regclass)")
+    Table("codes", wanted, Column("id", Integer, primary_key=True), Column("code", String, server_default=code))
+    for name in "ab":
+        number = Column("id", Integer, ids, server_default=ids.next_value(), primary_key=True)
+        Table(name, wanted, number, Column("late", String, server_default=late, unique=True))
+    return wanted
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_only_defaults_call_is_created_before_them_and_undone(empty: Database, mode: str) -> None:
+    empty.run('CREATE SCHEMA "a.B"')
+    called().create_all(engine(empty.dsn))
+    gone = 'DROP TABLE codes; DROP SEQUENCE "a.B"."N.o""" CASCADE; DROP SEQUENCE ids CASCADE'
+    empty.run(f"INSERT INTO codes (id) VALUES (1); INSERT INTO a DEFAULT VALUES; INSERT INTO b VALUES (7); {gone}")
+    there = "SELECT schemaname, sequencename FROM pg_sequences ORDER BY 1, 2"
+    before, broken = empty.run(there), slugs(empty.dsn, called())
+
+    fixer.apply(engine(empty.dsn), called(), mode=mode)
+    made = empty.run(there)
+    sound = slugs(empty.dsn, called())
+    fixer.undo(engine(empty.dsn), 1)
+
+    assert [each for each in broken if each == "missing-sequence"] == ["missing-sequence"] * 2
+    new = [("a.B", 'N.o"'), ("public", "codes_id_seq"), ("public", "ids")]
+    assert [each for each in made if each not in before] == new
+    assert (sound, empty.run(there), slugs(empty.dsn, called())) == ([], before, broken)
+    fixer.apply(engine(empty.dsn), called(), mode=mode)
+    assert empty.ask("INSERT INTO codes DEFAULT VALUES RETURNING code") == "000005"
+    assert empty.ask("INSERT INTO a DEFAULT VALUES RETURNING id") > 7
+    assert empty.ask("SELECT count(*) FROM pg_depend WHERE objid = 'ids'::regclass AND deptype = 'a'") == 0
