@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.compare.bounds import bounded
+from fixer.compare.named import Namer
 from fixer.compare.sessions import ROOM, Session, together
 from fixer.connect.failures import told
 from fixer.model.finding import Finding
@@ -23,10 +24,9 @@ from fixer.repair.default_rows import described
 from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.compose import SQL, Composable, Gone, Literal
 from fixer.sql.following import Before
 
-_Today = Mapping[bool, Mapping[str, Composable]]  # by whether it is for an early step; by the name of a table
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
 _CIRCLE = (
@@ -55,7 +55,7 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
         return comparison
     session = Session(cursor)
     try:
-        today = _today(comparison.future)
+        today = _Today(comparison.future)
         rows = _rows(session, ordered, today)
         barred = {**_circles(session, ordered, today), **_needed(session, ordered, comparison, today)}
     except psycopg2.Error as error:
@@ -82,10 +82,11 @@ def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Sam
     if not asked:
         return {}
     each = [
-        SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), today, early=_is_early(step)))
+        SQL("SELECT {}, ({})").format(Literal(number), today.read(step.closed or SQL("false"), early=_is_early(step)))
         for number, step in enumerate(asked)
     ]
-    closed = [asked[number] for number, closed in session.ask_in_parts(each) if closed]
+    namer = Namer(session)
+    closed = [asked[number] for number, closed in namer.ask([*map(namer.read, each)]) if closed]
     return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
 
 
@@ -101,9 +102,10 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
         same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
-        rows = _with(those, today, early=_is_early(step))
+        rows = today.read(those, early=_is_early(step))
         each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
-    going = [asked[number] for number, goes in session.ask_in_parts(each) if goes]
+    namer = Namer(session)
+    going = [asked[number] for number, goes in namer.ask([*map(namer.read, each)]) if goes]
     return {
         _same(step): _NEEDED.format(row=described(step.table, row, comparison.contract), table=step.table)
         for step, row, _ in going
@@ -148,11 +150,15 @@ def _same(step: Step) -> _Same:
 
 def _rows(session: Session, steps: list[Step], today: _Today) -> Mapping[int, int]:
     """Return the rows of each step, by its place; a row that several steps would move counts for the first."""
-    each = [session.spelt(_found(number, step, today)) for number, step in enumerate(steps)]
-    if sum(len(question.string) for question in each) <= ROOM:
+    each = [_found(number, step, today) for number, step in enumerate(steps)]
+    namer = Namer(session)
+    named = [*map(namer.read, each)]
+    if sum(question.size for question in named) <= ROOM and sum(question.weight for question in named) <= 4 * ROOM:
         return dict(session.ask(_FIRST.format(together(each))))
+    if namer.size(named) <= ROOM:
+        return dict(session.ask(namer.together(named, around=_FIRST)))
     first = dict[tuple[int, int, str], int]()  # by kind and place: one statement for all would be too large
-    for number, kind, part, place in session.ask_in_parts(each):
+    for number, kind, part, place in namer.ask(named):
         first.setdefault((kind, part, place), number)
     return Counter(first.values())
 
@@ -168,8 +174,8 @@ def _found(number: int, step: Step, today: _Today) -> Composable:
     return SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
         Literal(number),
         Literal(-1 if step.effect.moves else number),
-        _with(q.name(step.table), today, early=_is_early(step)),
-        _with(step.expects or SQL("false"), today, early=_is_early(step)),
+        today.read(q.name(step.table), early=_is_early(step)),
+        today.read(step.expects or SQL("false"), early=_is_early(step)),
     )
 
 
@@ -178,12 +184,26 @@ def _is_early(step: Step) -> bool:
     return step.phase < Phase.CONVERT
 
 
-def _today(future: Schema) -> _Today:
-    """Return the rows of today in place of each table that the plan renames or changes, for early and later steps.
+class _Today:
+    """Reads the rows of today in place of each table that the plan renames or changes, for early and later steps.
 
     An early step sees the new names, but neither new columns nor new types.
     """
-    return {early: _rows_of(future, early=early) for early in (False, True)}
+
+    def __init__(self, future: Schema) -> None:
+        self._rows = {early: _rows_of(future, early=early) for early in (False, True)}
+        self._known: dict[tuple[int, bool], tuple[Composable, Composable]] = {}  # what is read as what, by identity
+
+    def read(self, statement: Composable, *, early: bool) -> Composable:
+        """Return a statement that reads the rows of today; what conditions share, they go on to share."""
+        early = early or isinstance(statement, Before)
+        if not isinstance(statement, q.Composed):
+            return self._rows[early].get(repr(statement), statement)
+        place = id(statement), early
+        if place not in self._known:
+            parts = [self.read(part, early=early) for part in statement]
+            self._known[place] = statement, (Gone if isinstance(statement, Gone) else q.Composed)(parts)
+        return self._known[place][1]
 
 
 def _rows_of(future: Schema, *, early: bool) -> Mapping[str, Composable]:
@@ -200,14 +220,6 @@ def _shown(table: Table) -> Composable:
 def _early(table: Table) -> Table:
     columns = {c.name: replace(c, now=None) for c in table.columns.values() if not c.added}
     return replace(table, leaving=(), columns=columns)
-
-
-def _with(statement: Composable, today: _Today, *, early: bool) -> Composable:
-    """Return a statement that reads the rows of today."""
-    early = early or isinstance(statement, Before)
-    if isinstance(statement, q.Composed):
-        return q.Composed([_with(part, today, early=early) for part in statement])
-    return today[early].get(repr(statement), statement)
 
 
 def _announced(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fixer.model.expression import canonical
 from fixer.model.table import Index, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Gone, Literal
 
 Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
 
@@ -47,8 +47,9 @@ def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Compo
 
     Those that fulfil one of the first of the `tiers` come after all others, then those of the second.
     """
-    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
-    return [there.format(rows, q.any_of(SQL("({})").format(each) for each in tier)) for tier in tiers if tier]
+    late = [q.any_of(SQL("({})").format(each) for each in tier) for tier in tiers if tier]
+    found = (Gone(SQL("SELECT t.tableoid, t.ctid FROM {} WHERE {}").format(rows, each)) for each in late)
+    return [SQL("(t.pgmend_part, t.pgmend_place) IN ({})").format(each) for each in found]
 
 
 def _identity(table: Table, wanted: Table) -> tuple[str, ...]:
