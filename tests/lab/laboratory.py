@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,6 +66,21 @@ class Sound:
         return self.look()
 
 
+class Kept(Server):
+    """A server whose maintenance session stays from one database to the next: a new one takes as long as a check."""
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        yield _session(self.dsn)
+
+
+@cache
+def _session(dsn: str) -> Connection:
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    return connection
+
+
 class Laboratory:
     """Servers by version, and on each one a sound database for each contract: made when first asked for, by one worker.
 
@@ -89,8 +104,9 @@ class Laboratory:
 
     def server(self, version: int) -> Server:
         if version not in self._servers:
-            self._servers[version] = servers.shared(self._directory, version, self._keeper)
-            with closing(psycopg2.connect(self._servers[version].dsn)) as connection, connection:
+            shared = servers.shared(self._directory, version, self._keeper)
+            self._servers[version] = Kept(shared.dsn, shared.version, shared.bindir)
+            with self._servers[version].session() as connection:
                 connection.cursor().execute(PEOPLE)
         return self._servers[version]
 
