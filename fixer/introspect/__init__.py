@@ -115,7 +115,7 @@ def standing(
 
     Their names lack the `short` schemas.
     """
-    cursor.execute(_ANYTHING_STANDS)
+    cursor.execute(UNQUOTED + _ANYTHING_STANDS)
     if not cursor.fetchall():
         return {}
     wanted = json.dumps([{**name._asdict(), "column": column} for name, column in columns])
