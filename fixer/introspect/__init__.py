@@ -27,6 +27,15 @@ from fixer.model.obstacle import Standing
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
 
+# Whether anything stands over any column that users made: to plan the question of what does takes far longer.
+_ANYTHING_STANDS = """
+SELECT FROM pg_catalog.pg_depend d
+ WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid >= 16384 AND d.refobjsubid > 0
+   AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_trigger'::regclass,
+                     'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
+                     'pg_catalog.pg_publication_rel'::regclass)
+ LIMIT 1
+"""
 _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = [
@@ -106,6 +115,9 @@ def standing(
 
     Their names lack the `short` schemas.
     """
+    cursor.execute(UNQUOTED + _ANYTHING_STANDS)
+    if not cursor.fetchall():
+        return {}
     wanted = json.dumps([{**name._asdict(), "column": column} for name, column in columns])
     choose = f"{UNQUOTED}SELECT set_config('pgmend.standing', %s, true);\n"
     cursor.execute(choose + _beside(query("standing")), (wanted,))

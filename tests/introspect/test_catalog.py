@@ -19,7 +19,8 @@ from fixer import introspect
 from fixer.connect import servers
 from fixer.connect.memory import undisturbed
 from fixer.connect.servers import Server
-from fixer.introspect.questions import Answer, Ask, asking
+from fixer.connect.settings import OUR_PATH
+from fixer.introspect.questions import Answer, Ask, asking, query
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 from lab.database import HEALTHY, Database, lent, role
@@ -305,3 +306,50 @@ def test_values_that_stay_are_old_at_once() -> None:
     assert gc.isenabled()
     assert len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1)) < len(made)
     assert not gc.get_freeze_count()
+
+
+HINDRANCES = {
+    "a trigger": "CREATE TRIGGER note BEFORE UPDATE ON books FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "a foreign key that sleeps": "ALTER TABLE reviews DISABLE TRIGGER ALL",
+    "a rule": "CREATE RULE mute AS ON DELETE TO books DO INSTEAD NOTHING",
+    "a policy": "CREATE POLICY own ON books USING (true)",
+    "a view": "CREATE VIEW list AS SELECT title FROM books",
+    "a view that needs a key": "CREATE VIEW list AS SELECT title FROM books GROUP BY id",
+    "statistics": "CREATE STATISTICS pair ON id, title FROM books",
+    "a function": "CREATE FUNCTION first() RETURNS text BEGIN ATOMIC SELECT min(title) FROM books; END",
+    "a partitioned table": "CREATE TABLE parted (id integer) PARTITION BY LIST (id)",
+    "a publication that cannot tell rows": "CREATE PUBLICATION pub FOR TABLE loose",
+    "a publication that lacks the key": "CREATE PUBLICATION pub FOR TABLE books (title)",
+    "a row as a value": "CREATE TABLE shelf (content books)",
+    "rows as a value": "CREATE TABLE shelf (content books[])",
+    "a comment on a key": "COMMENT ON CONSTRAINT books_pkey ON books IS 'kept'",
+    "a comment on an index": "COMMENT ON INDEX books_title IS 'kept'",
+    "an index that tells rows": "ALTER TABLE books REPLICA IDENTITY USING INDEX books_pkey",
+    "an index in whose order rows lie": "ALTER TABLE books CLUSTER ON books_title",
+}
+
+
+def test_whatever_may_be_an_obstacle_is_asked_for(server: Server) -> None:
+    with lent(server, None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "CREATE TABLE loose (id integer); CREATE TABLE books (id integer PRIMARY KEY, title text);"
+            "CREATE INDEX books_title ON books (title); CREATE TABLE reviews (book integer REFERENCES books);"
+            + OUR_PATH
+            + "SELECT set_config('pgmend.schemas', '{public}', true)"
+        )
+
+        assert _hindered(cursor) == (False, False)
+        for hindrance, statement in HINDRANCES.items():
+            cursor.execute(f"SAVEPOINT before; SET LOCAL search_path = public; {statement}; {OUR_PATH}")
+            assert _hindered(cursor) == (True, True), hindrance
+            cursor.execute("ROLLBACK TO SAVEPOINT before")
+
+
+def _hindered(cursor: Cursor) -> tuple[bool, bool]:
+    """Tell whether there are obstacles, and whether they are asked for."""
+    cursor.execute(query("obstacles"))
+    found = bool(cursor.fetchall())
+    cursor.execute(query("relations"))
+    return found, {row[-1] for row in cursor.fetchall()} == {True}

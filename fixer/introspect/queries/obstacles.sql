@@ -1,7 +1,8 @@
 -- What acts on the rows of a table, or hinders its change: triggers of users, rules, policies, dependent views; what
 -- is bound to a column so that its type cannot change, or depends on it and has to follow; and the triggers of foreign
 -- keys that do not fire, whose foreign key is `key`; a partition's also with each key that its own comes from.
--- ../further/heirs.sql asks what partitions and heirs add to it.
+-- ../further/heirs.sql asks what partitions and heirs add to it. Asked only where relations.sql says that it may find
+-- something: what is added here may have to be added there.
   WITH wanted AS MATERIALIZED (
        SELECT c.oid, c.relkind
          FROM pg_catalog.pg_class c

@@ -42,7 +42,7 @@ class Undoable:
             item for each in (self.before, self.left) for kind in ("type", "sequence") for item in each.of_kind(kind)
         )
         homes = sorted(schemas.union(item.detail["schema"] for item in loose))
-        now, called = definitions.read(cursor, self.relations, homes), self.only_called
+        now, called = definitions.read(cursor, self.relations, homes, prepared=True), self.only_called
         return Definitions({key: item for key, item in now.items.items() if key not in called}, now.positions)
 
     @property
@@ -62,7 +62,7 @@ class Undoable:
 
     def read_below(self, cursor: Cursor) -> Definitions:
         """Read what partitions and heirs have of their own at this moment."""
-        return definitions.read(cursor, self.relations, [], below=True).below
+        return definitions.read_below(cursor, self.relations)
 
 
 def _is_of_others(sequence: Item, homes: Collection[str], relations: Collection[int]) -> bool:
