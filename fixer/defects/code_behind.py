@@ -25,6 +25,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.repair.defaults.drawing import DRAW, quoted_in_full
 from fixer.repair.numbers import OF_SEQUENCE
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
@@ -33,7 +34,6 @@ from fixer.sql.compose import SQL, Composable, Composed, Literal
 SLUG = "code-behind"
 POINT = 1
 STAGE = Stage.PARTS
-_DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 # Calls of PostgreSQL's own that change nothing; a name with a schema, or in quotation marks, may be anybody's.
 _PLAIN = {"lpad", "rpad", "to_char", "concat", "upper", "lower", "now", "date_part", "extract", "varying", "numeric"}
@@ -72,18 +72,12 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
         default = next((d for d in (wanted.columns[column.name].default, column.default) if d and "nextval" in d), None)
         if default is None or column.sequence or column.added:
             continue
-        before, *rest = _DRAW.split(default)
+        before, *rest = DRAW.split(default)
         keys = (*table.indexes, *wanted.indexes)
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
-            called = (each for each in actual.sequences.values() if q.quoted(each.name) == _quoted(rest[0]))
+            called = (each for each in actual.sequences.values() if q.quoted(each.name) == quoted_in_full(rest[0]))
             yield from (Coded(table.name, column.name, each, (before, rest[1])) for each in called if each.readable)
-
-
-def _quoted(name: str) -> str:
-    """Return the name of a relation with quotation marks around each part."""
-    parts = re.findall(r'"(?:[^"]|"")*"|[^."]+', name.replace("''", "'"))
-    return ".".join(part if part.startswith('"') else f'"{part}"' for part in parts)
 
 
 def _is_plain(default: str) -> bool:
@@ -175,5 +169,5 @@ NEAR_MISSES = (
 def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set the sequence of a default that makes codes back to its start."""
     for column in table.columns.values():
-        drawn = _DRAW.findall(column.default or "") if not column.sequence else []
+        drawn = DRAW.findall(column.default or "") if not column.sequence else []
         yield from (SQL("SELECT setval({}, 1, false)").format(Literal(name.replace("''", "'"))) for name in drawn)

@@ -31,6 +31,7 @@ _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = [
     "audience",
+    "calls",
     "collated",
     "equalities",
     "labels",
@@ -82,6 +83,16 @@ def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
     choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
     cursor.execute(choose + query("mute"), (list(relations),))
     return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def calls(cursor: Cursor, tables: Iterable[QName]) -> dict[tuple[str, QName, str], s.Calls]:
+    """Return what the expressions of tables call, by their kind, table and name."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute(f"SELECT set_config('pgmend.tables', %s, true);\n{_beside(query('calls'))}", (wanted,))
+    return {
+        (kind, QName(schema, table), name): s.Calls(settled, tuple(s.Function(*facts) for facts in own), default)
+        for kind, schema, table, name, settled, own, default in cursor.fetchall()
+    }
 
 
 def equalities(cursor: Cursor, relation: int) -> dict[str, str]:

@@ -1,0 +1,182 @@
+"""What a row that follows the contract holds in the columns that the contract does not know.
+
+PostgreSQL computes it, where nothing but its own functions takes part, which change nothing and ask no setting of a
+session: then it is the same in every such row, or differs with the clock alone. No row is read for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from fixer.model.expression import as_needed, names_column
+from fixer.model.finding import Probe
+from fixer.model.obstacle import Trigger
+from fixer.model.schema import Schema
+from fixer.model.table import TABLES, Check, Column, ForeignKey, Table
+from fixer.repair.own_values import too_long
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
+from fixer.sql.types import element, family, shape
+
+_TEXT = re.compile(r"'(?:[^']|'')*'")
+_OTHERS = re.compile(r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\(", re.IGNORECASE)
+# What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
+_CONSTANT = re.compile(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
+_FIRING = ("O", "A")
+Asks = Callable[[], Probe]
+
+
+def matter(wanted: Table, table: Table) -> bool:
+    """Return whether it matters what the expressions of a table call: they act on rows that the contract describes.
+
+    So do those of columns that it does not know, of indexes that it lacks, and of keys that no sequence numbers.
+    """
+    if table.kind not in TABLES:
+        return False
+    if table.columns.keys() - wanted.columns.keys() or any(not check.columns for check in table.checks):
+        return True
+    if len(table.indexes) > len(wanted.indexes) and any(i.partial or "" in i.columns for i in table.indexes):
+        return True
+    found = ((c, table.columns.get(c.name)) for c in wanted.columns.values() if c.generates)
+    return any(f and not f.generates and "(" in (f.default or "") for _, f in found)
+
+
+def is_refilled(table: Table) -> bool:
+    """Return whether a trigger may give a new row other values before it is written."""
+    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in _FIRING)
+    return any("on INSERT" in each.does for each in acting)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A table as found and as wanted, with the values of columns that only the found one has."""
+
+    table: Table
+    wanted: Table
+    actual: Schema
+
+    @property
+    def columns(self) -> Iterator[Column]:
+        """The columns that the contract does not know."""
+        return (column for column in self.table.columns.values() if column.name not in self.wanted.columns)
+
+    def is_settled(self, kind: str, name: str, text: str) -> bool:
+        """Return whether PostgreSQL may compute an expression of the table: a default, check, index or domain."""
+        calls = self.actual.calls.get((kind, self.table.stored_as or self.table.name, name))
+        return bool(calls and calls.settled) and not _OTHERS.search(self._enums.sub("", _TEXT.sub("''", text)))
+
+    @property
+    def _enums(self) -> re.Pattern[str]:
+        """The casts to the enums of its columns: to read their values calls nobody's function."""
+        spelt = {f"{as_needed(c.home)}.{c.type.removesuffix('[]')}" for c in self.table.columns.values() if c.enum}
+        return re.compile(rf"::(?:{'|'.join(map(re.escape, spelt)) or '(?!)'})(?![\w.])")
+
+    def value(self, column: Column) -> Composable | None:
+        """Return what such a row holds in a column; None if that cannot be computed."""
+        type_ = _type(column)
+        if type_ is None or column.generates or column.name in self.wanted.columns:
+            return None
+        if column.generated:
+            return self._made(column, type_)
+        default = self.default(column)
+        if default is None:
+            return None if column.supplied and column.default is None else SQL("NULL::{}").format(SQL(type_))
+        kind = "default" if column.default is not None else "domain"
+        given = SQL("(({})::{})").format(SQL(default), SQL(type_))
+        return given if self.is_settled(kind, column.stored_as or column.name, default) else None
+
+    def default(self, column: Column) -> str | None:
+        """Return the default of a column, or that of its domain."""
+        name = self.table.stored_as or self.table.name
+        calls = self.actual.calls.get(("domain", name, column.stored_as or column.name))
+        return column.default if column.default is not None else calls.default if calls else None
+
+    def _made(self, column: Column, type_: str) -> Composable | None:
+        """Return the value of a generated column, if it is made of such columns alone."""
+        text = column.default or "NULL"
+        used = [each for each in self.table.columns if names_column(text, each)]
+        row = self.row(used)
+        if row is None or not self.is_settled("default", column.stored_as or column.name, text):
+            return None
+        return SQL("(SELECT ({})::{} FROM {})").format(SQL(text), SQL(type_), row)
+
+    def row(self, names: Iterable[str]) -> Composable | None:
+        """Return the FROM item `t` of one such row with these columns; None if one cannot be computed."""
+        found = {name: self.table.columns.get(name) for name in names}
+        cells = {name: self.value(column) if column else None for name, column in found.items()}
+        known = [SQL("{} AS {}").format(v, Identifier(n)) for n, v in cells.items() if v is not None]
+        return SQL("(SELECT {}) AS t").format(SQL(", ").join(known)) if len(known) == len(cells) else None
+
+    def unfit(self, column: Column) -> Asks | None:
+        """Return the probe with one row, or an error, if a column does not take what it gets; None if it must."""
+        value, type_ = self.value(column), _type(column)
+        text = self.default(column) or ""
+        if value is None or type_ is None or (column.generated == "v" and not column.not_null):
+            return None
+        cell = SQL("t.given")
+        misfits = [*_misfits(cell, replace(column, type=column.base or column.type)), *self._guarded(column, cell)]
+        if column.not_null or "NOT NULL" in column.guards:
+            misfits.append(SQL("{} IS NULL").format(cell))
+        bounded = shape((column.base or column.type).rstrip("[]")).modifiers
+        if not (misfits or bounded) and (_CONSTANT.fullmatch(text) or not text):
+            return None
+        misfits.append(SQL("char_length({}::text) < 0").format(cell))  # to be computed at all
+        return partial(Probe, SQL("(SELECT {} AS given) AS t").format(value), any_of(misfits), shared=False)
+
+    def _guarded(self, column: Column, cell: Composable) -> Iterator[Composable]:
+        """Yield the conditions that a value breaks a check of the domain of its column."""
+        for guard in () if element(column.type) else column.guards:
+            if guard != "NOT NULL" and self.is_settled("domain", column.stored_as or column.name, guard):
+                held = re.sub(r"\bVALUE\b", lambda _: "t.given", guard.removeprefix("CHECK "))
+                yield SQL("NOT {}").format(SQL(held))
+
+    def broken(self, check: Check) -> Asks | None:
+        """Return the probe with one row, or an error, if such a row breaks a check; None if that cannot be computed."""
+        row = self.row(check.columns) if self.is_settled("check", check.name, check.expression) else None
+        return None if row is None else partial(Probe, row, SQL("NOT ({})").format(SQL(check.expression)), shared=False)
+
+    def fatherless(self, key: ForeignKey) -> Asks | None:
+        """Return the probe with one row if such a row has no parent; None if that cannot be computed."""
+        row, target = self.row(key.columns), self.actual.tables.get(key.target)
+        if row is None or target is None or key.period or key.equalities:
+            return None
+        if not target.readable or (target.row_security and not target.owned):
+            return None
+        filled = [SQL("t.{} IS NOT NULL").format(Identifier(name)) for name in key.columns]
+        pairs = zip(key.target_columns, key.columns, strict=True)
+        same = all_of(SQL("p.{} = t.{}").format(Identifier(there), Identifier(here)) for there, here in pairs)
+        lost = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(all_of(filled), q.name(key.target), same)
+        if key.match == "f":
+            lost = any_of([lost, SQL("({}) AND NOT ({})").format(any_of(filled), all_of(filled))])
+        return partial(Probe, row, lost, shared=False)
+
+
+def _type(column: Column) -> str | None:
+    """Return the type in which a value is computed, without the length beyond which a text is refused.
+
+    None for a type that others made, unless it is an enum: to read its values may call their functions.
+    """
+    spelt = column.base or column.full_type
+    if not column.enum and "." in spelt:
+        return None
+    many = spelt[len(spelt.rstrip("[]")) :]
+    known = shape(spelt.removesuffix(many) if many else spelt)
+    if known.family in ("text", "bit") and known.size is not None:
+        return {"character": "bpchar", "bit": "bit varying"}.get(known.name, known.name) + many
+    return spelt
+
+
+def _misfits(cell: Composable, column: Column) -> Iterator[Composable]:
+    """Yield the condition that a value, or an element of an array, is longer than a column takes."""
+    if item := element(column.type):
+        for longer in _misfits(SQL("item"), replace(column, type=item)):
+            yield SQL("EXISTS (SELECT FROM unnest({}) AS item WHERE {})").format(cell, longer)
+    if long := too_long(cell, column):
+        yield long
+    known = shape(column.type)
+    if family(column.type) == "bit" and known.size is not None:
+        sign = SQL("<>" if known.name == "bit" else ">")
+        yield SQL("length({}) {} {}").format(cell, sign, Literal(known.size))
