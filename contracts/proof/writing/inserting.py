@@ -12,6 +12,7 @@ from contracts.proof.advice.facts import facts_of
 from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, Shut
 from contracts.proof.writing.evidence import said, shown
+from contracts.proof.writing.forbidden import why_swallowed
 from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
 from contracts.proof.writing.reading import is_written
 from contracts.proof.writing.refusals import excuse_family
@@ -41,6 +42,8 @@ def insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> li
     try:
         return insert(cursor, family, place, returned)
     except Swallowed as error:
+        if reason := why_swallowed(place, facts_of(place).name(error.table)):
+            raise Shut(reason) from None
         raise Broken(f"{error}: {shown(family)}") from None
     except psycopg2.Error as error:
         excuse_family(cursor, error, facts_of(place), family, returned)
