@@ -211,6 +211,13 @@ SPECIMENS = (
         "ALTER TABLE reviews ALTER COLUMN x DROP DEFAULT",
         manual=True,
     ),
+    Specimen(
+        "a default that it does not take, in a column that the contract does not know",
+        "CREATE DOMAIN g AS varchar(3) DEFAULT 'a' CHECK (VALUE <> ''); CREATE DOMAIN h AS g;"
+        "ALTER TABLE reviews ADD COLUMN x h DEFAULT 'ab'; ALTER TABLE reviews ALTER COLUMN x DROP DEFAULT;"
+        "ALTER DOMAIN g ADD CHECK (length(VALUE) > 1)",
+        manual=True,
+    ),
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),
 )
 NEAR_MISSES = (

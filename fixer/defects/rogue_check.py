@@ -168,6 +168,11 @@ SPECIMENS = (
         "ALTER TABLE reviews ADD CHECK (n IS NOT NULL)",
         hazards=HAZARD,
     ),
+    Specimen(
+        "a default breaks it",
+        "ALTER TABLE books ADD COLUMN n integer DEFAULT 1, ADD CHECK (n > 5 OR coalesce(n, 0) < 0) NOT VALID",
+        manual=True,
+    ),
     Specimen("over a column that the contract leaves free", "ALTER TABLE books ADD CHECK (pages > 0)", manual=True),
     Specimen("without proof", "ALTER TABLE books ADD CHECK (pages > 0) NOT VALID", manual=True),
     Specimen("another side of a limit", "ALTER TABLE books ADD CHECK (price < 1000)", manual=True),
@@ -183,6 +188,11 @@ NEAR_MISSES = (
         "what the type says", "ALTER TABLE books ADD CHECK (length(title) <= 40), ADD CHECK (pages > -2147483649)"
     ),
     Specimen("over an unknown column", "ALTER TABLE books ADD COLUMN n integer CHECK (n > 0), ADD CHECK (n < price)"),
+    Specimen(
+        "a default fulfils it",
+        "ALTER TABLE books ADD COLUMN n integer NOT NULL DEFAULT 6, ADD COLUMN m integer, ADD CHECK (n > 5),"
+        " ADD CHECK (coalesce(m, n) > 5)",
+    ),
     Specimen(
         "a longer list",
         "ALTER TABLE bookings ADD CHECK (status IN ('gone', 'lost', 'new', 'paid')), ADD CHECK (seat < 501)",

@@ -78,6 +78,13 @@ def repair(finding: Finding[StrayForeignKey], actual: Schema, contract: Contract
 
 SPECIMENS = (
     Specimen(
+        "a default that has no parent",
+        'CREATE TABLE "odd %" ("a.b" bigint PRIMARY KEY); ALTER TABLE reviews ADD COLUMN n integer,'
+        ' ADD CONSTRAINT odd FOREIGN KEY (n) REFERENCES "odd %"; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 1',
+        rows=1,
+        manual=True,
+    ),
+    Specimen(
         "to a table that the contract does not know",
         "CREATE TABLE sizes (pages integer PRIMARY KEY); INSERT INTO sizes SELECT DISTINCT pages FROM books"
         " WHERE pages IS NOT NULL; ALTER TABLE books ADD FOREIGN KEY (pages) REFERENCES sizes",
@@ -117,6 +124,11 @@ NEAR_MISSES = (
         "on an unknown column with one of the contract",
         "ALTER TABLE books ADD UNIQUE (author_id, id); ALTER TABLE reviews ADD COLUMN n integer;"
         "ALTER TABLE reviews ADD FOREIGN KEY (n, book_id) REFERENCES books (author_id, id)",
+    ),
+    Specimen(
+        "a default that has its parent",
+        "CREATE TABLE odd (id bigint PRIMARY KEY); INSERT INTO odd VALUES (1);"
+        "ALTER TABLE reviews ADD COLUMN n integer NOT NULL DEFAULT 1 REFERENCES odd (id)",
     ),
     Specimen(
         "from an unknown table",

@@ -71,6 +71,14 @@ def _failing(row: LeftOut) -> Iterator[Finding[OfColumn]]:
             drop = "DROP IDENTITY" if column.identity else "DROP DEFAULT"
             left = refuse(f"give {spent[0]} more numbers, or run: {_without(table, column, drop)}")
             yield Finding(SLUG, POINT, about, f"{here}, {spent[1]}", repair=left)
+        elif does := row.by_body(column):
+            severity = "warning" if is_refilled(table) and column.not_null else "error"
+            message = f"{here}, its default {column.default} {does}"
+            yield Finding(SLUG, POINT, about, message, severity, repair=refuse(_ways(table, column)))
+        elif found := row.of_contract(column):
+            message = f"{here}, its expression {column.default} fails for a row that the contract allows"
+            severity, left = "error" if found[1] else "warning", refuse(_ways(table, column))
+            yield Finding(SLUG, POINT, about, message, severity, asks=found[0], of_values=True, repair=left)
         elif column.fills and not column.guards and (asks := row.unfit(column)):
             what = "its expression" if column.generated else "its default"
             message = f"{here}, {what} {column.default} gives none that it takes"
@@ -204,6 +212,30 @@ SPECIMENS = (
         minimum_version=18,
     ),
     Specimen(
+        "a default that it does not take",
+        "ALTER TABLE authors ADD COLUMN n integer NOT NULL DEFAULT 1, ADD COLUMN m integer;"
+        "ALTER TABLE authors ALTER COLUMN n SET DEFAULT nullif(1, 1), ALTER COLUMN m SET DEFAULT 1 / 0",
+        manual=True,
+    ),
+    Specimen(
+        "its sequence gave its last number",
+        "ALTER TABLE authors ADD COLUMN n smallserial; ALTER SEQUENCE authors_n_seq MAXVALUE 100;"
+        "SELECT setval('authors_n_seq', 100)",
+        manual=True,
+    ),
+    Specimen(
+        "a function raises",
+        "ALTER TABLE authors ADD COLUMN n integer; CREATE FUNCTION odd() RETURNS integer LANGUAGE plpgsql AS"
+        " $$ DECLARE n integer; BEGIN n := 1; RAISE 'no'; END $$; ALTER TABLE authors ALTER COLUMN n SET DEFAULT odd()",
+        manual=True,
+    ),
+    Specimen(
+        "generated from what may be NULL",
+        "UPDATE reviews SET body = '' WHERE body IS NULL;"
+        "ALTER TABLE reviews ADD COLUMN n integer NOT NULL GENERATED ALWAYS AS (length(body)) STORED",
+        manual=True,
+    ),
+    Specimen(
         "a default fills it",
         "ALTER TABLE books ALTER COLUMN pages SET NOT NULL, ALTER COLUMN pages SET DEFAULT 1",
         manual=True,
@@ -217,6 +249,18 @@ NEAR_MISSES = (
         "ALTER TABLE authors ADD COLUMN big text NOT NULL GENERATED ALWAYS AS (upper(name)) STORED",
     ),
     Specimen("nullable", "ALTER TABLE authors ADD COLUMN note text"),
+    Specimen(
+        "defaults that it takes",
+        "CREATE SEQUENCE odd MAXVALUE 3 CYCLE; SELECT setval('odd', 3);"
+        "CREATE FUNCTION odd() RETURNS integer LANGUAGE sql AS 'SELECT nextval(''odd'')::integer';"
+        "ALTER TABLE authors ADD a numeric(3, 1) NOT NULL DEFAULT 12.34, ADD b varchar(2) NOT NULL DEFAULT 'ab   ',"
+        " ADD c bit(2) NOT NULL DEFAULT B'10', ADD d varchar(2)[] DEFAULT '{ab}', ADD e jsonb DEFAULT '{}' NOT NULL,"
+        " ADD f timestamptz NOT NULL DEFAULT now(), ADD g uuid NOT NULL DEFAULT gen_random_uuid(),"
+        " ADD h smallint NOT NULL DEFAULT nextval('odd'), ADD i integer NOT NULL DEFAULT odd(),"
+        " ADD j text DEFAULT current_setting('app.tenant', true), ADD k char(3) DEFAULT '%s',"
+        " ADD l date DEFAULT 'today', ADD m inet DEFAULT inet_client_addr(),"
+        " ADD o integer GENERATED ALWAYS AS (coalesce(length(name), 0)) STORED",
+    ),
 )
 
 

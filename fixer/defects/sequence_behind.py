@@ -179,6 +179,11 @@ ODD_NUMBERS = "INSERT INTO events SELECT FROM generate_series(1, 5)"
 SPECIMENS = (
     Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
     Specimen(
+        "behind, of a key that the contract does not know",
+        "ALTER TABLE reviews ADD COLUMN n serial UNIQUE; SELECT setval('reviews_n_seq', 40)",
+        rows=8,
+    ),
+    Specimen(
         "never called",
         "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)",
         rows=48,

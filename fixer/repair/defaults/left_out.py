@@ -11,21 +11,38 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fixer.model.expression import as_needed, names_column
+from fixer.model.expression import as_needed, names_column, tail_of
 from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
-from fixer.model.table import TABLES, Check, Column, ForeignKey, Table
+from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, Table
 from fixer.repair.own_values import too_long
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
 from fixer.sql.types import element, family, shape
+from fixer.sql.uniques import compared
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 _OTHERS = re.compile(r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\(", re.IGNORECASE)
 # What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
 _CONSTANT = re.compile(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
 _FIRING = ("O", "A")
+_CALL = re.compile(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
+_RAISES = re.compile(
+    r"^(?:(?!\b(?:if|case|loop|exit|return)\b).)*\braise\b(?!\s+(?:notice|warning|info|log|debug)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CATCHES = re.compile(r"\bexception\s+when\b", re.IGNORECASE)
+_NULL = re.compile(r"\s*(?:select\s+null(?:::[\w ]+)?|begin\s+return\s+null\s*;\s*end)\s*;?\s*", re.IGNORECASE)
+# Values that a column of each family takes, for the first columns of a row.
+_NUMBERS, _MOMENTS = ("3", "7", "5", "2", "8"), tuple(f"'2001-02-0{day}'" for day in (3, 7, 5, 2, 8))
+_PLAIN = {
+    **dict.fromkeys(("integer", "numeric", "float"), _NUMBERS),
+    **dict.fromkeys(("date", "timestamp", "timestamptz"), _MOMENTS),
+    "text": tuple("'a'" for _ in _NUMBERS),
+    "boolean": tuple("true" for _ in _NUMBERS),
+}
+_GENERIC = ("integer", "numeric", "float", "date", "timestamp", "timestamptz")
 Asks = Callable[[], Probe]
 
 
@@ -36,12 +53,16 @@ def matter(wanted: Table, table: Table) -> bool:
     """
     if table.kind not in TABLES:
         return False
-    if table.columns.keys() - wanted.columns.keys() or any(not check.columns for check in table.checks):
+    if table.columns.keys() - wanted.columns.keys() or () in [check.columns for check in table.checks]:
         return True
     if len(table.indexes) > len(wanted.indexes) and any(i.partial or "" in i.columns for i in table.indexes):
         return True
-    found = ((c, table.columns.get(c.name)) for c in wanted.columns.values() if c.generates)
-    return any(f and not f.generates and "(" in (f.default or "") for _, f in found)
+    for name, column in wanted.columns.items():  # short, because every check goes through all columns
+        if (column.sequence or column.identity) and name in table.columns:
+            found = table.columns[name]
+            if not (found.sequence or found.identity) and "(" in (found.default or ""):
+                return True
+    return False
 
 
 def is_refilled(table: Table) -> bool:
@@ -109,6 +130,84 @@ class LeftOut:
         cells = {name: self.value(column) if column else None for name, column in found.items()}
         known = [SQL("{} AS {}").format(v, Identifier(n)) for n, v in cells.items() if v is not None]
         return SQL("(SELECT {}) AS t").format(SQL(", ").join(known)) if len(known) == len(cells) else None
+
+    def of_contract(self, column: Column) -> tuple[Asks, bool] | None:
+        """Return the probe with one row, or an error, if a generated column does not take what the contract allows.
+
+        It asks for a row of plain values, and for one without those that may be missing; after it, whether the answer
+        is the same for all other rows.
+        """
+        text, type_ = column.default or "NULL", _type(column)
+        if type_ is None or not column.generated or (column.generated == "v" and not column.not_null):
+            return None
+        if not self.is_settled("default", column.stored_as or column.name, text):
+            return None
+        used = [name for name in self.table.columns if names_column(text, name)]
+        cast = SQL("(SELECT ({})::{} FROM {})")
+        empty = self._sample(used, filled=False) if column.not_null else None
+        plain = self._sample(used, filled=True)
+        value = [cast.format(SQL(text), SQL(type_), row) for row in (plain, empty) if row is not None]
+        if not value:
+            return None
+        given = SQL(", ").join(SQL("({}, {})").format(v, Literal(n)) for n, v in enumerate(value))
+        wrong = [*_misfits(SQL("t.given"), column), SQL("char_length(t.given::text) < 0")]
+        if empty is not None:
+            wrong.append(SQL("(t.given IS NULL AND t.n = {})").format(Literal(len(value) - 1)))
+        source = SQL("(VALUES {}) AS t (given, n)").format(given)
+        return partial(Probe, source, any_of(wrong), shared=False), empty is not None or self._is_generic(used)
+
+    def failing(self, index: Index) -> tuple[Asks, bool] | None:
+        """Return the probe with an error if an index fails for plain values; whether it does so for all others."""
+        tail = tail_of(index.tail)
+        used = [name for name in self.table.columns if names_column(index.tail, name)]
+        row = self._sample(used, filled=True) if self.is_settled("index", index.name, index.tail) else None
+        if row is None or not index.valid or not (index.partial or "" in index.columns):
+            return None
+        cells = any_of(SQL("char_length(({})::text) < 0").format(each) for each in compared(index))
+        asked = SQL("CASE WHEN {} THEN {} END").format(SQL(tail.condition or "true"), cells)
+        return partial(Probe, row, asked, shared=False), self._is_generic(used)
+
+    def _sample(self, names: Iterable[str], *, filled: bool) -> Composable | None:
+        """Return the FROM item `t` of one row that the contract allows; None if it is not known to allow it.
+
+        It has a plain value in each column of the contract, or nothing in those that may be empty.
+        """
+        cells = []
+        for place, name in enumerate(names):
+            column, meant = self.table.columns[name], self.wanted.columns.get(name)
+            value = self.value(column) if meant is None else self._plain(column, place, filled=filled)
+            if value is None or (meant and not filled and (meant.not_null or column.not_null)):
+                return None
+            cells.append(SQL("{} AS {}").format(value, Identifier(name)))
+        return SQL("(SELECT {}) AS t").format(SQL(", ").join(cells))
+
+    def _plain(self, column: Column, place: int, *, filled: bool) -> Composable | None:
+        kind = shape(column.type)
+        plain = _PLAIN.get(kind.family, ())
+        checked = [c for side in (self.table, self.wanted) for c in side.checks_over(column.name)]
+        narrow = kind.family == "numeric" and kind.size is not None and kind.size == kind.scale
+        if place >= len(plain) or checked or column.guards or column.generated or column.home or narrow:
+            return None
+        return SQL("{}::{}").format(SQL(plain[place] if filled else "NULL"), SQL(_type(column) or column.type))
+
+    def _is_generic(self, names: Iterable[str]) -> bool:
+        """Return whether plain values stand for all others: an expression seldom fails for one number alone."""
+        drawn = (self.table.columns[name] for name in names if name in self.wanted.columns)
+        return all(family(column.type) in _GENERIC for column in drawn)
+
+    def by_body(self, column: Column) -> str:
+        """Return what a default does that is one function of the database's own, as far as its body says; or nothing.
+
+        It is not called: it may do anything.
+        """
+        name = column.stored_as or column.name
+        calls = self.actual.calls.get(("default", self.table.stored_as or self.table.name, name))
+        if calls is None or len(calls.own) != 1 or not _CALL.fullmatch(column.default or ""):
+            return ""
+        body = calls.own[0].body or ""
+        if _RAISES.search(body) and not _CATCHES.search(body):
+            return "raises an exception"
+        return "gives NULL" if column.not_null and _NULL.fullmatch(body) else ""
 
     def unfit(self, column: Column) -> Asks | None:
         """Return the probe with one row, or an error, if a column does not take what it gets; None if it must."""
