@@ -31,6 +31,8 @@ def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: 
         if is_written(cursor, facts_of(place).name(error.table)):
             reason = f"{error.table.name} takes a row and returns none: a trigger diverts it"
             raise Shut(reason) from None
+        if kept_out := why_swallowed(place, facts_of(place).name(error.table)):
+            raise Shut(kept_out) from None
         raise
     asking(cursor)
     return found
@@ -42,8 +44,6 @@ def insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> li
     try:
         return insert(cursor, family, place, returned)
     except Swallowed as error:
-        if reason := why_swallowed(place, facts_of(place).name(error.table)):
-            raise Shut(reason) from None
         raise Broken(f"{error}: {shown(family)}") from None
     except psycopg2.Error as error:
         excuse_family(cursor, error, facts_of(place), family, returned)
