@@ -59,13 +59,16 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
 
 
 def _failing(row: LeftOut) -> Iterator[Finding[OfColumn]]:
-    """Yield the columns that the contract does not know and whose values fail, with the probe that computes these.
+    """Yield the columns that code leaves out and whose values fail, with the probe that computes these.
 
     A trigger may put another value in place of one that the column does not take. Domains are a class of their own.
     """
     table = row.table
     for column in row.columns:
-        here = f"{table.name.name}.{column.name} is unknown to the contract and should not demand a value"
+        whose = "should not demand a value"
+        if column.name not in row.wanted.columns:
+            whose = f"is unknown to the contract and {whose}"
+        here = f"{table.name.name}.{column.name} {whose}"
         about = OfColumn(table.name, column.name)
         if spent := _spent(column, row.actual):
             drop = "DROP IDENTITY" if column.identity else "DROP DEFAULT"

@@ -1,4 +1,4 @@
-"""What a row that follows the contract holds in the columns that the contract does not know.
+"""What a row that follows the contract holds in the columns that it leaves out.
 
 PostgreSQL computes it, where nothing but its own functions takes part, which change nothing and ask no setting of a
 session: then it is the same in every such row, or differs with the clock alone. No row is read for it.
@@ -49,7 +49,8 @@ Asks = Callable[[], Probe]
 def matter(wanted: Table, table: Table) -> bool:
     """Return whether it matters what the expressions of a table call: they act on rows that the contract describes.
 
-    So do those of columns that it does not know, of indexes that it lacks, and of keys that no sequence numbers.
+    So do those of columns that it does not know or gives no default, of indexes that it lacks, and of keys that no
+    sequence numbers.
     """
     if table.kind not in TABLES:
         return False
@@ -57,11 +58,12 @@ def matter(wanted: Table, table: Table) -> bool:
         return True
     if len(table.indexes) > len(wanted.indexes) and any(i.partial or "" in i.columns for i in table.indexes):
         return True
-    for name, column in wanted.columns.items():  # short, because every check goes through all columns
-        if (column.sequence or column.identity) and name in table.columns:
-            found = table.columns[name]
-            if not (found.sequence or found.identity) and "(" in (found.default or ""):
-                return True
+    found = table.columns
+    for name, column in wanted.columns.items():  # without calls, because every check goes through all columns
+        if name not in found or not found[name].default or found[name].sequence:
+            continue
+        if column.sequence or column.identity or column.default is None:
+            return True
     return False
 
 
@@ -81,8 +83,11 @@ class LeftOut:
 
     @property
     def columns(self) -> Iterator[Column]:
-        """The columns that the contract does not know."""
-        return (column for column in self.table.columns.values() if column.name not in self.wanted.columns)
+        """The columns that the contract does not know, and those that it lets be left out, without a default."""
+        for column in self.table.columns.values():
+            meant = self.wanted.columns.get(column.name)
+            if meant is None or not (meant.fills or meant.not_null or meant.guards or column.generated):
+                yield column
 
     def is_settled(self, kind: str, name: str, text: str) -> bool:
         """Return whether PostgreSQL may compute an expression of the table: a default, check, index or domain."""
@@ -96,9 +101,12 @@ class LeftOut:
         return re.compile(rf"::(?:{'|'.join(map(re.escape, spelt)) or '(?!)'})(?![\w.])")
 
     def value(self, column: Column) -> Composable | None:
-        """Return what such a row holds in a column; None if that cannot be computed."""
+        """Return what each such row holds in a column; None if that cannot be computed."""
+        return None if column.name in self.wanted.columns else self._given(column)
+
+    def _given(self, column: Column) -> Composable | None:
         type_ = _type(column)
-        if type_ is None or column.generates or column.name in self.wanted.columns:
+        if type_ is None or column.generates:
             return None
         if column.generated:
             return self._made(column, type_)
@@ -211,7 +219,7 @@ class LeftOut:
 
     def unfit(self, column: Column) -> Asks | None:
         """Return the probe with one row, or an error, if a column does not take what it gets; None if it must."""
-        value, type_ = self.value(column), _type(column)
+        value, type_ = self._given(column), _type(column)
         text = self.default(column) or ""
         if value is None or type_ is None or (column.generated == "v" and not column.not_null):
             return None
