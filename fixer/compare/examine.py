@@ -27,7 +27,7 @@ from fixer.errors import TargetError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
-from fixer.model.schema import COUNTED, Schema
+from fixer.model.schema import COUNTED, QName, Schema
 from fixer.repair.defaults.left_out import matter
 from fixer.repair.twins import by_table
 
@@ -117,8 +117,14 @@ def _with_calls(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
 
     They do in columns that the contract does not know, in keys that no sequence numbers, and in indexes of others.
     """
-    there = ((wanted, actual.tables[name]) for name, wanted in contract.tables.items() if name in actual.tables)
-    asked = [table.name for wanted, table in there if matter(wanted, table)]
+    asked = list[QName]()
+    for name, wanted in contract.tables.items():
+        if name in actual.tables:
+            there = [name]
+        else:
+            called = (QName(name.schema, each) for each in contract.hints[name].legacy_names)
+            there = [each for each in called if each in actual.tables]
+        asked += [each for each in there if matter(wanted, actual.tables[each])]
     return replace(actual, calls=introspect.calls(cursor, asked)) if asked else actual
 
 

@@ -91,8 +91,8 @@ def _may_refuse(atom: Atom, known: list[Atom], wanted: Table, table: Table) -> b
 
 
 def _fills(column: str, table: Table) -> bool:
-    """Return whether a column that a row leaves out gets a value."""
-    return column in table.columns and table.columns[column].fills
+    """Return whether a column that a row leaves out gets a value; PostgreSQL fills its own, such as tableoid."""
+    return column not in table.columns or table.columns[column].fills
 
 
 def _computed(row: LeftOut, check: Check, asks: Asks) -> Finding[StrayCheck]:
@@ -187,6 +187,7 @@ NEAR_MISSES = (
     Specimen(
         "what the type says", "ALTER TABLE books ADD CHECK (length(title) <= 40), ADD CHECK (pages > -2147483649)"
     ),
+    Specimen("over a column of PostgreSQL's own", "ALTER TABLE books ADD CHECK (tableoid IS NOT NULL)"),
     Specimen("over an unknown column", "ALTER TABLE books ADD COLUMN n integer CHECK (n > 0), ADD CHECK (n < price)"),
     Specimen(
         "a default fulfils it",

@@ -49,7 +49,7 @@ def _finding(key: ForeignKey, row: LeftOut) -> Finding[StrayForeignKey]:
     if not asks:
         return Finding(SLUG, POINT, about, message, severity="warning")
     severity = "warning" if is_refilled(row.table) else "error"
-    return Finding(SLUG, POINT, about, message, severity, asks=asks, only_with_rows=True)
+    return Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True)
 
 
 def _covers(meant: ForeignKey, key: ForeignKey, wanted: Table) -> bool:
@@ -81,7 +81,6 @@ SPECIMENS = (
         "a default that has no parent",
         'CREATE TABLE "odd %" ("a.b" bigint PRIMARY KEY); ALTER TABLE reviews ADD COLUMN n integer,'
         ' ADD CONSTRAINT odd FOREIGN KEY (n) REFERENCES "odd %"; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 1',
-        rows=1,
         manual=True,
     ),
     Specimen(

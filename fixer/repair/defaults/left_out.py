@@ -23,7 +23,12 @@ from fixer.sql.types import element, family, shape
 from fixer.sql.uniques import compared
 
 _TEXT = re.compile(r"'(?:[^']|'')*'")
-_OTHERS = re.compile(r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\(", re.IGNORECASE)
+# Names of others, and what asks who is connected.
+_OTHERS = re.compile(
+    r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\("
+    r"|\b(?:(?:current|session|system)_(?:user|role|catalog|schema)|user)\b(?!\")",
+    re.IGNORECASE,
+)
 # What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
 _CONSTANT = re.compile(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
 _FIRING = ("O", "A")
@@ -248,14 +253,16 @@ class LeftOut:
     def fatherless(self, key: ForeignKey) -> Asks | None:
         """Return the probe with one row if such a row has no parent; None if that cannot be computed."""
         row, target = self.row(key.columns), self.actual.tables.get(key.target)
-        if row is None or target is None or key.period or key.equalities:
+        if row is None or target is None or key.period or key.equalities or target.created:
             return None
-        if not target.readable or (target.row_security and not target.owned):
+        if not target.readable or (target.row_security and (target.forced_row_security or not target.owned)):
             return None
         filled = [SQL("t.{} IS NOT NULL").format(Identifier(name)) for name in key.columns]
-        pairs = zip(key.target_columns, key.columns, strict=True)
+        today = (target.columns[name].stored_as or name for name in key.target_columns)
+        pairs = zip(today, key.columns, strict=True)
         same = all_of(SQL("p.{} = t.{}").format(Identifier(there), Identifier(here)) for there, here in pairs)
-        lost = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(all_of(filled), q.name(key.target), same)
+        parents = q.name(target.stored_as or target.name)
+        lost = SQL("{} AND NOT EXISTS (SELECT FROM {} AS p WHERE {})").format(all_of(filled), parents, same)
         if key.match == "f":
             lost = any_of([lost, SQL("({}) AND NOT ({})").format(any_of(filled), all_of(filled))])
         return partial(Probe, row, lost, shared=False)
