@@ -1,10 +1,10 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``; what expressions call, in ``expressions/``. Each reads the schemas named by the setting ``pgmend.schemas``, under
-a search_path with PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full.
-Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions
-where numbers do not say them; ``questions`` asks ahead of them.
+found something, or by undo, lies in ``further/``; what expressions call, in ``expressions/``. Each reads the schemas
+named by the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means what
+others made, and every other name is spelt in full. Tables, columns and types come as numbers and are put together in
+``assembly``; ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
