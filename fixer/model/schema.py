@@ -234,7 +234,7 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
     columns = {
         new if name == old else name: replace(column, name=new, stored_as=column.stored_as or old)
         if name == old
-        else column
+        else _respelt_in(column, old, new)
         for name, column in each.columns.items()
     }
     names = {old: new}
@@ -254,6 +254,13 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
         for c in each.checks
     )
     return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys)
+
+
+def _respelt_in(column: Column, old: str, new: str) -> Column:
+    """Return a column that another one's new name stands in, if it is generated from that."""
+    if not column.generated or column.default is None:
+        return column
+    return replace(column, default=respelt(column.default, old, new))
 
 
 def _renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey:

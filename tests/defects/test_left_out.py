@@ -13,7 +13,13 @@ from lab.database import Database
 
 SCHEMA, NAME = 's."x%', "T t.é%"
 METADATA = MetaData(schema=SCHEMA)
-Table(NAME, METADATA, Column("id", Integer, primary_key=True), Column("a b", Text), Column("n", Integer))
+Table(
+    NAME,
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("a b", Text, info={"legacy_names": ["old name"]}),
+    Column("n", Integer),
+)
 HOME = '"s.""x%"'
 TABLE = f'{HOME}."T t.é%"'
 MADE = f'CREATE SCHEMA {HOME}; CREATE TABLE {TABLE} (id serial PRIMARY KEY, "a b" text, n integer);'
@@ -68,6 +74,13 @@ def test_a_default_that_its_column_does_not_take_is_an_error(made: Database) -> 
     made.run(f"ALTER TABLE {TABLE} ALTER n SET DEFAULT 2147483647 + 1")  # which the contract lets be left out
 
     assert found(made) == {name: "error" for name, (*_, taken) in DEFAULTS.items() if not taken} | {"n": "error"}
+
+
+def test_what_is_made_of_a_renamed_column_is_no_finding(made: Database) -> None:
+    made.run(f'ALTER TABLE {TABLE} RENAME "a b" TO "old name"; ALTER TABLE {TABLE} ADD size integer'
+             f' GENERATED ALWAYS AS (length("old name")) STORED; CREATE INDEX ON {TABLE} (lower("old name"))')  # fmt: skip
+
+    assert found(made) == {"a b": "error"}  # its name
 
 
 # What others made, in each place where an insert would run it; each leaves a lock that no rollback takes back.

@@ -41,9 +41,9 @@
         GROUP BY d.relation, d.name)
 SELECT e.kind, w.schema, w.name, e.name,
        -- Among what promises to change nothing, some ask the session, read tables, or call the casts of others.
-       coalesce(bool_and(f.pronamespace = 'pg_catalog'::regnamespace AND (f.provolatile = 'i' OR (f.provolatile = 's'
-                         AND f.proname !~ 'xml|setting|priv|user|role|schema|database|json|regconfig|^(pg|inet|has|ts|to_ts|txid)_'))),
-                true) AS settled,
+       coalesce(bool_and(f.pronamespace = 'pg_catalog'::regnamespace AND (f.provolatile = 'i' OR (
+                f.provolatile = 's' AND f.proname !~ 'xml|setting|priv|user|role|schema|database|json|regconfig'
+                AND f.proname !~ '^(pg|inet|has|ts|to_ts|txid)_'))), true) AS settled,
        coalesce(jsonb_agg(jsonb_build_array(f.proname, f.provolatile = 'v', b.body))
                 FILTER (WHERE f.pronamespace <> 'pg_catalog'::regnamespace), '[]') AS own,
        CASE e.kind WHEN 'domain'

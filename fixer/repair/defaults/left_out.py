@@ -201,6 +201,8 @@ class LeftOut:
         narrow = kind.family == "numeric" and kind.size is not None and kind.size == kind.scale
         if place >= len(plain) or checked or column.guards or column.generated or column.home or narrow:
             return None
+        if column.now is not None or column.added or column.mapped or column.rekeyed or column.retyped_in:
+            return None  # the expression is over its values of today
         return SQL("{}::{}").format(SQL(plain[place] if filled else "NULL"), SQL(_type(column) or column.type))
 
     def _is_generic(self, names: Iterable[str]) -> bool:
