@@ -27,8 +27,8 @@ from fixer.errors import TargetError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
-from fixer.model.schema import COUNTED, QName, Schema
-from fixer.repair.defaults.left_out import matter
+from fixer.model.schema import COUNTED, QName, Schema, Table
+from fixer.repair.defaults.left_out import mattering
 from fixer.repair.twins import by_table
 
 TWINS = 100  # at most so many twins have their rows counted: all, unless one schema exists hundreds of times
@@ -117,15 +117,19 @@ def _with_calls(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
 
     They do in columns that the contract does not know, in keys that no sequence numbers, and in indexes of others.
     """
-    asked = list[QName]()
+    asked = [*mattering(_named_alike(actual, contract))]
+    return replace(actual, calls=introspect.calls(cursor, asked)) if asked else actual
+
+
+def _named_alike(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table]]:
+    """Yield each table, as wanted and as found; those that are missing as they stand under their legacy names."""
+    tables = actual.tables
     for name, wanted in contract.tables.items():
-        if name in actual.tables:
-            there = [name]
+        if name in tables:
+            yield wanted, tables[name]
         else:
             called = (QName(name.schema, each) for each in contract.hints[name].legacy_names)
-            there = [each for each in called if each in actual.tables]
-        asked += [each for each in there if matter(wanted, actual.tables[each])]
-    return replace(actual, calls=introspect.calls(cursor, asked)) if asked else actual
+            yield from ((wanted, tables[each]) for each in called if each in tables)
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
