@@ -28,7 +28,7 @@ from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, QName, Schema, Table
-from fixer.repair.defaults.left_out import mattering
+from fixer.repair.defaults.mattering import mattering
 from fixer.repair.twins import by_table
 
 TWINS = 100  # at most so many twins have their rows counted: all, unless one schema exists hundreds of times

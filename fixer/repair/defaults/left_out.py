@@ -10,13 +10,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import attrgetter
 
 from fixer.model.expression import as_needed, names_column, tail_of
 from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
-from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, QName, Table
+from fixer.model.table import Check, Column, ForeignKey, Index, Table
 from fixer.repair.own_values import too_long
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
@@ -33,7 +32,6 @@ _OTHERS = re.compile(
 # What every type takes that may have it as a default: a literal was read by the type, a short number fits into each.
 _CONSTANT = re.compile(r"'(?:[^']|'')*'(?:::[\w ]+(?:\[\])?)?|-?\d{1,4}|true|false")
 _FIRING = ("O", "A")
-_COLUMNS = attrgetter("columns")
 _CALL = re.compile(r"(?:(?:\w+|\"(?:[^\"]|\"\")*\")\.)+(?:\w+|\"(?:[^\"]|\"\")*\")\([^()]*\)")
 _RAISES = re.compile(
     r"^(?:(?!\b(?:if|case|loop|exit|return)\b).)*\braise\b(?!\s+(?:notice|warning|info|log|debug)\b)",
@@ -51,32 +49,6 @@ _PLAIN = {
 }
 _GENERIC = ("integer", "numeric", "float", "date", "timestamp", "timestamptz")
 Asks = Callable[[], Probe]
-
-
-def mattering(pairs: Iterable[tuple[Table, Table]]) -> Iterator[QName]:
-    """Yield the tables whose expressions matter, given as wanted and as found: they act on rows of the contract.
-
-    So do those of columns that it does not know or gives no default, of indexes that it lacks, and of keys that no
-    sequence numbers. Every check goes through all columns here, so the common ones cost no call.
-    """
-    for wanted, table in pairs:
-        if table.kind in TABLES and _differs(wanted, table):
-            yield table.name
-
-
-def _differs(wanted: Table, table: Table) -> bool:
-    meant = wanted.columns
-    for name, found in table.columns.items():
-        if name not in meant:
-            return True
-        if found.default and not found.sequence:
-            column = meant[name]
-            if column.sequence or column.identity or column.default is None:
-                return True
-    for index in table.indexes:
-        if (index.partial or "" in index.columns) and index not in wanted.indexes:
-            return True
-    return () in [*map(_COLUMNS, table.checks)]
 
 
 def is_refilled(table: Table) -> bool:
