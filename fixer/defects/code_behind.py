@@ -26,6 +26,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE
 from fixer.repair.probe import counted_by, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
@@ -36,7 +37,6 @@ from fixer.sql.types import MAXIMA
 SLUG = "code-behind"
 POINT = 1
 STAGE = Stage.PARTS
-_DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _FURTHER = "let it count further, here and in the contract"
 SOON = 999  # so many codes after the next are asked for one by one, whatever the default makes of a number
@@ -139,7 +139,7 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
         default = next((each for each in said if each and "nextval" in each), None)
         if default is None or column.sequence or column.added:
             continue
-        before, *rest = _DRAW.split(default)
+        before, *rest = DRAW.split(default)
         keys = (*table.indexes, *wanted.indexes)
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
@@ -285,5 +285,5 @@ NEAR_MISSES = (
 def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set the sequence of a default that makes codes back to its start."""
     for column in table.columns.values():
-        drawn = _DRAW.findall(column.default or "") if not column.sequence else []
+        drawn = DRAW.findall(column.default or "") if not column.sequence else []
         yield from (SQL("SELECT setval({}, 1, false)").format(Literal(name.replace("''", "'"))) for name in drawn)

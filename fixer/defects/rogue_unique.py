@@ -1,6 +1,9 @@
 """A unique or an exclusion constraint that the contract lacks refuses rows that the contract allows.
 
-Costs: inserts and updates by code that follows the contract fail with 23505 duplicate key, or 23P01 for an exclusion.
+So does an index over an expression that fails.
+
+Costs: inserts and updates by code that follows the contract fail with 23505 duplicate key, with 23P01 for an exclusion,
+or with the error of the expression.
 Cure: where the contract has a weaker form of it (partial, over more columns, deferrable, with NULLs distinct), that one
 takes its place. Else a person decides, because somebody may have meant it.
 """
@@ -16,7 +19,7 @@ from fixer.defects._databases import BOOKING_ROWS, bookings, tenancy
 from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, canonical
 from fixer.model.finding import Finding
 from fixer.model.obstacle import REPLICA_IDENTITY
 from fixer.model.schema import Schema
@@ -25,6 +28,7 @@ from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
 from fixer.repair.constraints.exclusions import is_replaced
 from fixer.repair.constraints.online import BESIDE, unique
+from fixer.repair.defaults.left_out import LeftOut
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL, Composable
@@ -49,6 +53,22 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
             found = None if index.name.startswith(BESIDE) else demand(index, wanted, table)
             if found and not is_meant(found, wanted) and not is_replaced(index, table, wanted):
                 yield _finding(index, found, table, weaker_form(found, wanted))
+        meant = {canonical(index.tail) for index in wanted.indexes}
+        others = [index for index in table.indexes if canonical(index.tail) not in meant]
+        yield from _failing(LeftOut(table, wanted, actual), others)
+
+
+def _failing(row: LeftOut, others: Iterable[Index]) -> Iterator[Finding[RogueIndex]]:
+    """Yield the indexes over expressions that fail for plain values, with the probe that computes them."""
+    name = row.table.name
+    for index in others:
+        if found := row.failing(index):
+            message = f"{name.name} should take all that the contract allows, {index.name} fails for some of it"
+            severity, asks = "error" if found[1] else "warning", found[0]
+            why = refuse(f"if nothing needs it, run: {removal(index, name)}")
+            about = RogueIndex(name, index)
+            message = f"{message}: {index.what}"
+            yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=why)
 
 
 def _finding(index: Index, found: Claim, table: Table, weaker: Index | None) -> Finding[RogueIndex]:
@@ -103,6 +123,11 @@ def _kept(weaker: Index | None, table: Table, actual: Schema, contract: Contract
 
 HAZARD = frozenset({"replaces-constraint"})
 SPECIMENS = (
+    Specimen(
+        "an index over an expression that fails",
+        "CREATE TABLE kept AS TABLE reviews; TRUNCATE reviews; CREATE INDEX odd ON reviews ((1 / (id - id)))",
+        manual=True,
+    ),
     Specimen("over fewer columns", "ALTER TABLE books ADD CONSTRAINT odd UNIQUE (title)", hazards=HAZARD),
     Specimen("an index over fewer columns", "CREATE UNIQUE INDEX odd ON books (title)", hazards=HAZARD),
     Specimen(
@@ -166,11 +191,16 @@ SPECIMENS = (
     ),
     Specimen(
         "over an unknown column whose default repeats",
-        "ALTER TABLE reviews ADD COLUMN n integer UNIQUE; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 0",
+        "ALTER TABLE reviews ADD COLUMN n integer UNIQUE; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT abs(-1)",
         manual=True,
     ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "indexes over expressions",
+        "CREATE INDEX odd ON reviews ((id % 7), upper(body)) WHERE id % 2 = 1 AND body IS NOT NULL;"
+        "CREATE INDEX even ON books ((price / 2), (title || 'x') DESC) INCLUDE (author_id)",
+    ),
     Specimen("an exclusion that says the same", "ALTER TABLE authors ADD EXCLUDE USING btree (name WITH =)"),
     Specimen(
         "a unique that says the same as an exclusion",

@@ -9,7 +9,7 @@ read is reported too, for a person; so is one with no number left: a row has the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import Column, Identity, Integer, MetaData, Table
@@ -23,8 +23,9 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
+from fixer.model.table import Column as Key
 from fixer.model.table import QName, Sequence
-from fixer.model.table import Table as WantedTable
+from fixer.model.table import Table as FoundTable
 from fixer.repair.numbers import advance, held
 from fixer.repair.probe import counted_by, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
@@ -46,7 +47,8 @@ class Numbered(OfSequence):
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
     """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
-    for table, column, sequence, model in walk.sequences(actual, contract, alike=True):
+    declared = walk.sequences(actual, contract, alike=True)
+    for table, column, sequence, model in (*declared, *_unknown_keys(actual, contract)):
         if model and model.cycle:
             continue  # it starts over on purpose
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
@@ -73,6 +75,18 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             of_rows=not spent,
             repair=repair,
         )
+
+
+def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, None]]:
+    """Yield the unique columns that the contract does not know, and that a sequence of their own numbers."""
+    for wanted, table in walk.tables(actual, contract):
+        for index in table.indexes:
+            column = table.columns.get(index.columns[0]) if len(index.columns) == 1 else None
+            sequence = actual.sequences.get(column.sequence) if column and column.sequence else None
+            if column is None or sequence is None or column.name in wanted.columns or not index.is_plain_key:
+                continue
+            if not (sequence.cycle or is_spent(sequence, _end(sequence, None, MAXIMA["bigint"]))):
+                yield table, column, sequence, None
 
 
 def _is_known(sequence: Sequence) -> bool:
@@ -158,6 +172,11 @@ TURNED = "INSERT INTO slots DEFAULT VALUES; DELETE FROM slots WHERE id < 3"
 ODD_NUMBERS = "INSERT INTO events SELECT FROM generate_series(1, 5)"
 SPECIMENS = (
     Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
+    Specimen(
+        "behind, of a key that the contract does not know",
+        "ALTER TABLE reviews ADD COLUMN n serial UNIQUE; SELECT setval('reviews_n_seq', 40)",
+        rows=8,
+    ),
     Specimen(
         "never called",
         "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)",
@@ -260,7 +279,7 @@ NEAR_MISSES = (
 )
 
 
-def mutate(table: WantedTable) -> Iterator[Composable]:
+def mutate(table: FoundTable) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set a sequence back."""
     for column in plant.writable(table):
         if column.generates:

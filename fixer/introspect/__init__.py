@@ -1,10 +1,10 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``. Each reads the schemas named by the setting ``pgmend.schemas``, under
-a search_path with PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full.
-Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions
-where numbers do not say them; ``questions`` asks ahead of them.
+found something, or by undo, lies in ``further/``; what expressions call, in ``expressions/``. Each reads the schemas
+named by the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means what
+others made, and every other name is spelt in full. Tables, columns and types come as numbers and are put together in
+``assembly``; ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = [
     "audience",
+    "calls",
     "collated",
     "equalities",
     "labels",
@@ -91,6 +92,16 @@ def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
     choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
     cursor.execute(choose + query("mute"), (list(relations),))
     return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def calls(cursor: Cursor, tables: Iterable[QName]) -> dict[tuple[str, QName, str], s.Calls]:
+    """Return what the expressions of tables call, by their kind, table and name."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute(f"SELECT set_config('pgmend.tables', %s, true);\n{_beside(query('calls'))}", (wanted,))
+    return {
+        (kind, QName(schema, table), name): s.Calls(settled, tuple(s.Function(*facts) for facts in own), default)
+        for kind, schema, table, name, settled, own, default in cursor.fetchall()
+    }
 
 
 def equalities(cursor: Cursor, relation: int) -> dict[str, str]:

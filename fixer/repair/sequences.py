@@ -15,6 +15,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
+from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
@@ -65,7 +66,7 @@ def generator_then(table: QName, column: str, actual: Schema, contract: Contract
     found = actual.tables[table].columns.get(column) if table in actual.tables else None
     sequence = actual.sequences.get(found.sequence) if found and found.sequence else None
     if found is None or sequence is None:
-        numbered = found is None or found.identity or found.default is None or "(" not in found.default
+        numbered = found is None or found.identity or draws(table, found, actual) is Draws.NEVER
         return q.generator_of(table, column) if numbered else None
     if sequence.owned_by == (table, column) or is_borrowed(table, column, actual, contract):
         return q.generator_of(table, column)

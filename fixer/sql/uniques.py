@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from fixer.model.constant import is_computable
 from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
@@ -12,6 +13,7 @@ from fixer.sql import ddl
 from fixer.sql.alter import dropping
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.conditions import conjuncts
+from fixer.sql.types import family
 
 # What follows an element of an index and leaves its equality as it is.
 _IDLE = re.compile(
@@ -133,7 +135,8 @@ def demand(index: Index, wanted: Table, table: Table) -> Claim | None:
         if not using or (meant and not meant.generates) or (not meant and column.generated):
             continue
         empty = column.default is None and not column.generates
-        if meant or column.generates or (empty and not index.nulls_not_distinct) or "(" in (column.default or ""):
+        computed = "(" in (column.default or "") and not is_computable(column.default or "", family(column.type))
+        if meant or column.generates or (empty and not index.nulls_not_distinct) or computed:
             return None  # a number, NULL or a computed value in each row: none is like another
         found = replace(found, elements=found.elements - using)
     return found

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
@@ -30,6 +33,20 @@ _HEIRS = """
         UNION
        SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN heir h ON i.inhparent = h.inhrelid)
 SELECT c.relname FROM heir h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
+"""
+# The names of functions in the context of an error, which are spelt as SQL spells them.
+_FUNCTION = re.compile(r"^PL/pgSQL function (.+)\(\) line", re.MULTILINE)
+_TRIGGERS = """
+SELECT coalesce(bool_or(p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype), false)
+  FROM unnest(%s::text[]) AS u (name)
+  JOIN pg_catalog.pg_proc p ON p.pronargs = 0
+   AND p.proname = (pg_catalog.parse_ident(u.name))[pg_catalog.cardinality(pg_catalog.parse_ident(u.name))]
+"""
+_OF_SETTING = """
+SELECT FROM pg_catalog.pg_attrdef d
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+ WHERE d.adrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s)) AND a.attname = %s
+   AND pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'current_setting(') > 0
 """
 
 
@@ -116,6 +133,24 @@ class Facts:
 
     # --- what a refusal means
 
+    def is_refused_by_trigger(self, error: psycopg2.Error) -> bool:
+        """Return whether a trigger, or a function that it calls, raised an error itself."""
+        names = _FUNCTION.findall(error.diag.context or "") if is_raised(error) else []
+        with self.cursor() as cursor:
+            cursor.execute(_TRIGGERS, (names,))
+            return bool((cursor.fetchone() or (False,))[0])
+
+    def needs_setting(self, name: QName, error: psycopg2.Error) -> bool:
+        """Return whether a row is refused because the session lacks a setting, of which the database makes a value."""
+        if isinstance(error, pg.UndefinedObject) and not error.diag.context:
+            return (error.diag.source_file or "").endswith("guc.c")
+        column = error.diag.column_name if isinstance(error, pg.NotNullViolation) else None
+        if column is None or column in self.place.contract.tables[name].columns:
+            return False
+        with self.cursor() as cursor:
+            cursor.execute(_OF_SETTING, (*name, column))
+            return cursor.rowcount > 0
+
     def is_unfit(self, table: Table, row: Row) -> bool:
         """Return whether the known values of a row break a law of the contract."""
         return not self._obeys(table, row, (*laws_of(table), *self.laws(table)))
@@ -148,6 +183,11 @@ class Facts:
             return any(
                 law.hard and not (judge.knows(row, law) and judge.understands(cursor, law)) for law in laws_of(table)
             )
+
+
+def is_raised(error: psycopg2.Error) -> bool:
+    """Return whether a function of the database raised an error itself, by RAISE."""
+    return (error.diag.context or "").partition("\n")[0].endswith(" RAISE")
 
 
 @functools.cache

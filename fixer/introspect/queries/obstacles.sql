@@ -28,15 +28,16 @@
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
 -- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
 -- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
--- fire for an INSERT: whether it raises an exception before anything else. Of those that fire after it, and always: what
--- the function does where it deletes and nothing in it is conditional, the transition table, and its own search_path.
+-- fire for an INSERT: whether it raises an exception on the one way that it takes. Of those that fire after it, and
+-- always: what the function does where it deletes and nothing in it is conditional, the transition table, and its own
+-- search_path.
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
                 UNION ALL
                SELECT 'refuses'
                 WHERE g.tgqual IS NULL AND g.tgtype & 68 = 4 AND b.body !~* '\mexception\s+when\M' AND b.body ~*
-                      '^\s*(declare\M((?!\mbegin\M).)*)?\mbegin\s+raise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                      '^((?!\m(if|case|loop|exit|return)\M).)*\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'when' WHERE g.tgqual IS NOT NULL
                 UNION ALL
