@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fixer.model.expression import names_column
 from fixer.model.obstacle import BROUGHT_BACK, Bound, PartitionKey, Standing, View
 from fixer.model.step import Repair, refuse
-from fixer.model.table import Column, Table
+from fixer.model.table import Column, Index, Table
 from fixer.sql.by_hand import around, recomputed
 
 _AGAIN = "drop it, and create it again afterwards"
@@ -31,6 +31,15 @@ def bound(table: Table, column: str, version: int) -> Repair | None:
             old, new = renamed
             return refuse(f"the {each.name} depends on {here}, and names {old}, which is renamed to {new}: {again}")
     return None
+
+
+def unfit(each: Standing | Index, table: Table, column: str, why: str) -> Repair:
+    """Return the refusal of another type, with which something that depends on the column does not go."""
+    here = f"{table.name.name}.{column}"
+    name, pasted = (
+        (f"index {each.name}", "") if isinstance(each, Index) else (each.name, _pasted(stands(table, column)))
+    )
+    return refuse(f"the {name} depends on {here}, and does not go with its new type: {why}: {_AGAIN}{pasted}")
 
 
 def _pasted(standing: tuple[Standing, ...]) -> str:

@@ -1,0 +1,72 @@
+"""Tries what depends on columns that a plan converts against their new types, before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import psycopg2
+from psycopg2 import errors as pg
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.failures import told
+from fixer.model.finding import Finding
+from fixer.model.report import Comparison
+from fixer.repair.conversion.standing import unfit
+from fixer.repair.conversion.trial import Place, Trial, Trials, places_of
+from fixer.sql.compose import Composable
+
+_Unfit = Mapping[Place, tuple[Trial, str]]  # what does not go with the new type of a column, and why
+# What another type of a column causes; a type that the plan creates does not exist today.
+_OF_TYPES = (pg.UndefinedFunction, pg.DatatypeMismatch, pg.AmbiguousFunction, pg.CannotCoerce, pg.IndeterminateDatatype)
+
+
+def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
+    """Return the comparison; conversions are refused with which something that depends on the column does not go.
+
+    Asks nothing if the repairs convert no column that something depends on.
+    """
+    trials = Trials.of(comparison.every, comparison.actual, comparison.future)
+    unfit_ = dict[Place, tuple[Trial, str]]()
+    for trial in trials.every():
+        for place, why in _asked(cursor, trials, trial).items():
+            unfit_.setdefault(place, (trial, trials.told(why)))
+    if not unfit_:
+        return comparison
+    findings, consequences = (
+        tuple(_refused(finding, unfit_, comparison) for finding in some)
+        for some in (comparison.findings, comparison.consequences)
+    )
+    return replace(comparison, findings=findings, consequences=consequences)
+
+
+def _asked(cursor: Cursor, trials: Trials, trial: Trial) -> Mapping[Place, str]:
+    """Return the columns with whose new types it does not go, and why; all of them if none alone is to blame."""
+    why = _failure(cursor, trials.question(trial, trials.converted))
+    if not why or _failure(cursor, trials.question(trial)) is not None:
+        return {}
+    alone = {place: _failure(cursor, trials.question(trial, frozenset({place}))) for place in trial.places}
+    return {place: each for place, each in alone.items() if each == why} or dict.fromkeys(trial.places, why)
+
+
+def _failure(cursor: Cursor, question: Composable) -> str | None:
+    """Return why a question fails: an empty text if types are not the cause; None if it does not fail."""
+    cursor.execute("SAVEPOINT pgmend_trial")
+    try:
+        cursor.execute(question)
+    except psycopg2.OperationalError:
+        raise
+    except psycopg2.Error as error:
+        cursor.execute("ROLLBACK TO SAVEPOINT pgmend_trial; RELEASE SAVEPOINT pgmend_trial")
+        return told(error) if isinstance(error, _OF_TYPES) else ""
+    cursor.execute("RELEASE SAVEPOINT pgmend_trial")
+    return None
+
+
+def _refused(finding: Finding, unfit_: _Unfit, comparison: Comparison) -> Finding:
+    for place in places_of(finding, comparison.future):
+        if place in unfit_:
+            trial, why = unfit_[place]
+            table, column = comparison.future.tables[place[0]], finding.column or place[1]
+            return replace(finding, repair=unfit(trial.it, table, column, why))
+    return finding

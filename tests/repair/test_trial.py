@@ -1,0 +1,100 @@
+"""What depends on a column is tried against its new type before anything is changed, and the plan says what fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.commands import APPLY
+from lab.database import Database, lent
+from lab.laboratory import Laboratory
+from lab.process import fixer
+
+THINGS = """
+from sqlalchemy import Column, Enum, ForeignKey, Integer, MetaData, Numeric, Table
+metadata = MetaData()
+Table("Th.ings%", metadata, Column("id", Integer, primary_key=True, autoincrement=False),
+      Column("st%ate", Enum("open", "shut", name="St ate")), Column("n", Integer), Column("m", Integer),
+      Column("amount", Numeric), Column("part", Integer, primary_key=True, autoincrement=False),
+      postgresql_partition_by="LIST (part)")
+"""
+BROKEN = """
+CREATE TABLE "Th.ings%" (id integer NOT NULL, "st%ate" text, n text, m text, amount integer, part integer NOT NULL,
+    PRIMARY KEY (id, part)) PARTITION BY LIST (part);
+CREATE TABLE p0 PARTITION OF "Th.ings%" FOR VALUES IN (0); CREATE TABLE p1 PARTITION OF "Th.ings%" DEFAULT;
+CREATE TABLE others (id integer PRIMARY KEY); CREATE FUNCTION f("Th.ings%") RETURNS text LANGUAGE sql AS 'SELECT 1';
+INSERT INTO "Th.ings%" SELECT n, CASE n WHEN 1 THEN 'odd' ELSE 'open' END, n, n, n, 0 FROM generate_series(1, 9) AS n;
+"""
+TABLE = '"Th.ings%"'
+AWAY = """
+DROP VIEW IF EXISTS w; DROP VIEW IF EXISTS v; DROP INDEX IF EXISTS i; DROP POLICY IF EXISTS p ON others;
+DROP POLICY IF EXISTS p ON p0; DROP POLICY IF EXISTS p ON "Th.ings%"
+"""
+STATE = 'operator does not exist: "St ate" = text (42883)'
+UNFIT = {
+    "CREATE POLICY p ON {} USING (\"st%ate\" = 'open') WITH CHECK (\"st%ate\" <> 'x CHECK ')": ("policy p", STATE),
+    "CREATE POLICY p ON {} AS RESTRICTIVE FOR INSERT WITH CHECK (\"st%ate\" IN ('{{}}', 'open'))": ("policy p", STATE),
+    "CREATE POLICY p ON others USING (EXISTS (SELECT FROM {} t WHERE t.id = others.id AND t.\"st%ate\" = 'x'))": (
+        "policy p",
+        STATE,
+    ),
+    "CREATE POLICY p ON {} USING (EXISTS (SELECT FROM {} AS o WHERE o.n > {}.n AND o.\"st%ate\" = 'a'))": (
+        "policy p",
+        STATE,
+    ),
+    "CREATE POLICY p ON p0 USING (n LIKE '1%')": ("policy p", "operator does not exist: integer ~~ text (42883)"),
+    "CREATE VIEW v AS SELECT 'FROM {}' AS t, n FROM {}; CREATE VIEW w AS SELECT FROM v JOIN {} ON v.n < v.t": (
+        "view w",
+        "operator does not exist: integer < text (42883)",
+    ),
+    "CREATE VIEW v AS WITH x AS (SELECT n || 'y' AS c FROM {}) SELECT upper(a.n) FROM {} a, {} b, x WHERE c = b.n": (
+        "view v",
+        "function upper(integer) does not exist (42883)",
+    ),
+    "CREATE INDEX i ON {} (id, (amount & 1))": ("index i", "operator does not exist: numeric & integer (42883)"),
+    "CREATE INDEX i ON {} (id) WHERE (amount % 2) = 0 AND (amount # 1) > 0": (
+        "index i",
+        "operator does not exist: numeric # integer (42883)",
+    ),
+}
+FIT = (
+    'CREATE POLICY p ON {} USING ("st%ate" IS NOT NULL AND n = m AND m <> n); CREATE POLICY q ON p1 USING (n > m);'
+    'CREATE VIEW v AS SELECT max("st%ate") AS "St ate", n || \'x\' AS x FROM {} WHERE n < m GROUP BY 2;'
+    'CREATE VIEW w AS SELECT v.*, a.n FROM v, {} a WHERE a."st%ate" = a."st%ate" AND a.n IN (SELECT m FROM p0);'
+    "CREATE VIEW g AS SELECT id, f(t) FROM {} t WHERE n IS NULL; CREATE INDEX i ON {} (id, (amount % 2) DESC)"
+)
+
+
+@pytest.fixture
+def broken(laboratory: Laboratory) -> Iterator[Database]:
+    with lent(laboratory.server(18), None) as database:
+        database.run(BROKEN)
+        yield database
+
+
+def test_the_plan_says_what_does_not_go_with_a_new_type(broken: Database, tmp_path: Path) -> None:
+    (tmp_path / "things.py").write_text(THINGS)
+    words = ("--mode", "online", "--format", "json", "--contract", "things:metadata", "--dsn", broken.dsn)
+    told = {}
+    for statement in UNFIT:
+        broken.run(f"BEGIN; {statement.format(*[TABLE] * 4)}; COMMIT")
+        ended = fixer("plan", *words, cwd=tmp_path)
+        told[statement] = " ".join(json.loads(ended.stdout)["refusals"])
+        broken.run(AWAY)
+
+    assert {
+        s: (n, w) for s, (n, w) in UNFIT.items() if not (f"the {n} " in told[s] and f"type: {w}: " in told[s])
+    } == {}
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_what_goes_with_the_new_types_is_not_refused(broken: Database, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "things.py").write_text(THINGS)
+    broken.run(FIT.format(*[TABLE] * 5))
+    words = ("-q", "--mode", mode, "--contract", "things:metadata", "--dsn", broken.dsn)
+    ended = fixer(*APPLY, *words, cwd=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
