@@ -28,7 +28,7 @@ CREATE TABLE p0 PARTITION OF "Th.ings%" FOR VALUES IN (0); CREATE TABLE p1 PARTI
 CREATE TABLE others (id integer PRIMARY KEY); CREATE FUNCTION f("Th.ings%") RETURNS text LANGUAGE sql AS 'SELECT 1';
 INSERT INTO "Th.ings%" SELECT n, CASE n WHEN 1 THEN 'odd' ELSE 'open' END, n, n, n, 0 FROM generate_series(1, 9) AS n;
 """
-TABLE = '"Th.ings%"'
+TABLE, LEFT = '"Th.ings%"', "Nothing was changed."
 AWAY = """
 DROP VIEW IF EXISTS w; DROP VIEW IF EXISTS v; DROP INDEX IF EXISTS i; DROP POLICY IF EXISTS p ON others;
 DROP POLICY IF EXISTS p ON p0; DROP POLICY IF EXISTS p ON "Th.ings%"
@@ -98,3 +98,54 @@ def test_what_goes_with_the_new_types_is_not_refused(broken: Database, tmp_path:
     ended = fixer(*APPLY, *words, cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+ONLY_TRIED = {
+    "CREATE VIEW v AS SELECT h(n) FROM {}; CREATE VIEW w AS SELECT h FROM v": (
+        "DROP VIEW w; DROP VIEW v",
+        "The view v would call the function public.h(integer) over the new type, which it did not call before",
+    ),
+    "CREATE VIEW v AS SELECT id, part, n FROM {} GROUP BY id, part; CREATE VIEW w AS SELECT upper(n) FROM v": (
+        "DROP VIEW w; DROP VIEW v",
+        "The view w does not go with new types of its columns: function upper(integer) does not exist (42883). Drop it",
+    ),
+    "CREATE STATISTICS s ON (lower(n)), id FROM {}": (
+        "DROP STATISTICS s",
+        "columns of public.Th.ings% does not go with their new types: function lower(integer) does not exist (42883)",
+    ),
+    "ALTER TABLE p0 ADD CONSTRAINT odd CHECK (n <> '')": (
+        "ALTER TABLE p0 DROP CONSTRAINT odd",
+        "columns of public.p0 does not go with their new types: operator does not exist: integer <> text (42883)",
+    ),
+    "CREATE INDEX i ON p1 (upper(n))": (
+        "DROP INDEX i",
+        "columns of public.p1 does not go with their new types: function upper(integer) does not exist (42883)",
+    ),
+}
+KEYS = """
+CREATE FUNCTION h(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION h(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';
+CREATE UNIQUE INDEX u ON {} (n, part);
+CREATE TABLE children (n text, part integer, FOREIGN KEY (n, part) REFERENCES {} (n, part));
+"""
+
+
+def test_online_what_only_a_rehearsal_shows_ends_the_run_before_it_begins(broken: Database, tmp_path: Path) -> None:
+    (tmp_path / "things.py").write_text(
+        f"{THINGS}from sqlalchemy import ForeignKeyConstraint, UniqueConstraint\n"
+        'metadata.tables["Th.ings%"].append_constraint(UniqueConstraint("n", "part", name="u"))\n'
+        'Table("children", metadata, Column("n", Integer), Column("part", Integer),'
+        ' ForeignKeyConstraint(["n", "part"], ["Th.ings%.n", "Th.ings%.part"]))'
+    )
+    broken.run(KEYS.format(TABLE, TABLE))
+    words = ("-q", "--mode", "online", "--contract", "things:metadata", "--dsn", broken.dsn)
+    wrong = {}
+    for statement, (away, why) in ONLY_TRIED.items():
+        broken.run(statement.format(TABLE))
+        before = broken.dump()
+        ended = fixer(*APPLY, *words, cwd=tmp_path)
+        if (ended.returncode, broken.dump()) != (2, before) or not (why in ended.stderr and LEFT in ended.stderr):
+            wrong[statement] = ended.stderr
+        broken.run(away)
+    assert wrong == {}
+    assert fixer(*APPLY, *words, cwd=tmp_path).stderr == ""
