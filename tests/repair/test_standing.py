@@ -320,12 +320,21 @@ def test_others_views_that_would_not_mean_the_same_keep_the_run_from_being_undon
 
 def test_a_plan_knows_of_what_changed_since(broken: Database, tmp_path: Path) -> None:
     broken.run("CREATE VIEW v AS SELECT pages FROM books; CREATE VIEW w AS SELECT pages FROM v")
-    fixer("plan", *LIBRARY, "-q", "-o", tmp_path / "plan.json", "--dsn", broken.dsn)
+    whole = ("-o", tmp_path / "plan.json", "--sql", tmp_path / "plan.sql")
+    fixer("plan", *LIBRARY, "-q", *whole, "--dsn", broken.dsn)
     broken.run("COMMENT ON VIEW w IS 'new'")
     ended = fixer("apply", tmp_path / "plan.json", *APPLY[1:], *LIBRARY, "--dsn", broken.dsn)
+    script = psql(broken, tmp_path / "plan.sql")
 
     assert (ended.returncode, broken.ask("SELECT obj_description('w'::regclass)")) == (2, "new")
     assert "The view w has changed since the plan was made: plan again." in ended.stderr
+    assert (script.returncode, "The view public.w has changed since the plan was made" in script.stderr) == (3, True)
+
+    broken.run("COMMENT ON VIEW w IS NULL; CREATE POLICY p ON books USING (pages IS NOT NULL)")
+    script = psql(broken, tmp_path / "plan.sql")
+    assert (script.returncode, "The policy p on table public.books has changed" in script.stderr) == (3, True)
+    broken.run("DROP POLICY p ON books")
+    assert psql(broken, tmp_path / "plan.sql").returncode == 0
 
 
 @pytest.mark.parametrize("mode", ["atomic", "online"])
