@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import psycopg2
 from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer import introspect
 from fixer.connect.failures import told
 from fixer.model.finding import Finding
 from fixer.model.report import Comparison
@@ -28,7 +29,7 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
     """
     trials = Trials.of(comparison.every, comparison.actual, comparison.future)
     unfit_ = dict[Place, tuple[Trial, str]]()
-    for trial in trials.every():
+    for trial in (*trials.every(), *_of_statistics(cursor, trials)):
         for place, why in _asked(cursor, trials, trial).items():
             unfit_.setdefault(place, (trial, trials.told(why)))
     if not unfit_:
@@ -38,6 +39,12 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
         for some in (comparison.findings, comparison.consequences)
     )
     return replace(comparison, findings=findings, consequences=consequences)
+
+
+def _of_statistics(cursor: Cursor, trials: Trials) -> Iterator[Trial]:
+    tables = trials.with_statistics
+    for each in introspect.statistics(cursor, tables) if tables else ():
+        yield from trials.of_statistics(*each)
 
 
 def _asked(cursor: Cursor, trials: Trials, trial: Trial) -> Mapping[Place, str]:
@@ -68,5 +75,5 @@ def _refused(finding: Finding, unfit_: _Unfit, comparison: Comparison) -> Findin
         if place in unfit_:
             trial, why = unfit_[place]
             table, column = comparison.future.tables[place[0]], finding.column or place[1]
-            return replace(finding, repair=unfit(trial.it, table, column, why))
+            return replace(finding, repair=unfit(trial.name, table, column, why, trial.again))
     return finding

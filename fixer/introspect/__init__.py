@@ -41,6 +41,7 @@ __all__ = [
     "read_model",
     "sizes",
     "standing",
+    "statistics",
 ]
 
 
@@ -116,6 +117,13 @@ def standing(
         each = Standing(level, kind, id_, told, drop, head, definition, tuple(rest), hindrance, tuple(calls))
         found[place] = (*found.get(place, ()), each)
     return found
+
+
+def statistics(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, str, str]]:
+    """Return the extended statistics of these tables, each after its table, with its name in SQL and its definition."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + query("statistics"), (wanted,))
+    return [(QName(schema, table), *facts) for schema, table, *facts in cursor.fetchall()]
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:

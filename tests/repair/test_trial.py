@@ -30,8 +30,8 @@ INSERT INTO "Th.ings%" SELECT n, CASE n WHEN 1 THEN 'odd' ELSE 'open' END, n, n,
 """
 TABLE, LEFT = '"Th.ings%"', "Nothing was changed."
 AWAY = """
-DROP VIEW IF EXISTS w; DROP VIEW IF EXISTS v; DROP INDEX IF EXISTS i; DROP POLICY IF EXISTS p ON others;
-DROP POLICY IF EXISTS p ON p0; DROP POLICY IF EXISTS p ON "Th.ings%"
+DROP STATISTICS IF EXISTS s; DROP VIEW IF EXISTS w; DROP VIEW IF EXISTS v; DROP INDEX IF EXISTS i;
+DROP POLICY IF EXISTS p ON others; DROP POLICY IF EXISTS p ON p0; DROP POLICY IF EXISTS p ON "Th.ings%"
 """
 STATE = 'operator does not exist: "St ate" = text (42883)'
 UNFIT = {
@@ -55,6 +55,10 @@ UNFIT = {
         "function upper(integer) does not exist (42883)",
     ),
     "CREATE INDEX i ON {} (id, (amount & 1))": ("index i", "operator does not exist: numeric & integer (42883)"),
+    "CREATE STATISTICS s ON (lower(n)), id FROM {}": (
+        "statistics public.s",
+        "function lower(integer) does not exist (42883)",
+    ),
     "CREATE INDEX i ON {} (id) WHERE (amount % 2) = 0 AND (amount # 1) > 0": (
         "index i",
         "operator does not exist: numeric # integer (42883)",
@@ -109,13 +113,13 @@ ONLY_TRIED = {
         "DROP VIEW w; DROP VIEW v",
         "The view w does not go with new types of its columns: function upper(integer) does not exist (42883). Drop it",
     ),
-    "CREATE STATISTICS s ON (lower(n)), id FROM {}": (
-        "DROP STATISTICS s",
-        "columns of public.Th.ings% does not go with their new types: function lower(integer) does not exist (42883)",
-    ),
     "ALTER TABLE p0 ADD CONSTRAINT odd CHECK (n <> '')": (
         "ALTER TABLE p0 DROP CONSTRAINT odd",
         "columns of public.p0 does not go with their new types: operator does not exist: integer <> text (42883)",
+    ),
+    "CREATE STATISTICS s ON (lower(n)), id FROM p1": (
+        "DROP STATISTICS s",
+        "columns of public.p1 does not go with their new types: function lower(integer) does not exist (42883)",
     ),
     "CREATE INDEX i ON p1 (upper(n))": (
         "DROP INDEX i",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fixer.model.expression import names_column
 from fixer.model.obstacle import BROUGHT_BACK, Bound, PartitionKey, Standing, View
 from fixer.model.step import Repair, refuse
-from fixer.model.table import Column, Index, Table
+from fixer.model.table import Column, Table
 from fixer.sql.by_hand import around, recomputed
 
 _AGAIN = "drop it, and create it again afterwards"
@@ -33,12 +33,15 @@ def bound(table: Table, column: str, version: int) -> Repair | None:
     return None
 
 
-def unfit(each: Standing | Index, table: Table, column: str, why: str) -> Repair:
-    """Return the refusal of another type, with which something that depends on the column does not go."""
+def unfit(name: str, table: Table, column: str, why: str, again: str = "") -> Repair:
+    """Return the refusal of another type, with which something that depends on the column does not go.
+
+    `again` are the statements that bring it back, if it does not stand over the column.
+    """
+    pasted = f": {again}" if again else ""
+    if any(each.name == name for each in stands(table, column)):
+        pasted = _pasted(stands(table, column))
     here = f"{table.name.name}.{column}"
-    name, pasted = (
-        (f"index {each.name}", "") if isinstance(each, Index) else (each.name, _pasted(stands(table, column)))
-    )
     return refuse(f"the {name} depends on {here}, and does not go with its new type: {why}: {_AGAIN}{pasted}")
 
 

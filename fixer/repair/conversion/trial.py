@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fixer.model.expression import names_in, quoted, split, tail_of, with_relations
+from fixer.model.expression import names_column, names_in, quoted, split, tail_of, with_relations
 from fixer.model.finding import Finding
-from fixer.model.obstacle import BROUGHT_BACK, Standing
+from fixer.model.obstacle import BROUGHT_BACK, Dependent, Standing
 from fixer.model.schema import Schema
 from fixer.model.table import Column, Index, QName, Table
 from fixer.repair.conversion.indexes import bare
@@ -28,9 +28,10 @@ _NO_ROW = "NULL AS pgmend_no_row"  # keeps it from being taken for a row of the 
 class Trial:
     """Something that depends on columns that get another type, and the query that uses it."""
 
-    it: Standing | Index
+    name: str  # as a person says it
     places: frozenset[Place]
     query: str
+    again: str = ""  # how a person brings it back; empty for what stands over a column, or an index
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,31 @@ class Trials:
         """Yield what can be asked of views, policies and indexes."""
         for each, those in sorted(self._standing().items(), key=lambda item: (item[0].level, item[0].name)):
             if each.kind in BROUGHT_BACK and not each.hindrance:
-                yield Trial(each, frozenset(those), _used(each))
-        for name in sorted({table for table, _ in self.converted} & self.actual.tables.keys()):
+                yield Trial(each.name, frozenset(those), _used(each))
+        for name in self._tables:
             for index in self.actual.tables[name].indexes:
                 tail = tail_of(index.tail)
                 places = frozenset((table, c) for table, c in self.converted if table == name and tail.names(c))
                 if places and index.valid:
-                    yield Trial(index, places, _searched(name, index))
+                    yield Trial(f"index {index.name}", places, _searched(name, index))
+
+    @property
+    def with_statistics(self) -> list[QName]:
+        """The tables that may have extended statistics of their columns."""
+        obstacles = ((name, self.actual.tables[name].obstacles) for name in self._tables)
+        return [name for name, each in obstacles if any(isinstance(obstacle, Dependent) for obstacle in each)]
+
+    def of_statistics(self, table: QName, name: str, definition: str) -> Iterator[Trial]:
+        """Yield what can be asked of extended statistics, which need an order of what they are about."""
+        elements = split(split(definition, "ON")[1], "FROM")[0]
+        places = frozenset((of, c) for of, c in self.converted if of == table and names_column(elements, c))
+        again = f"DROP STATISTICS {name}; Afterwards: {definition}"
+        if places:
+            yield Trial(f"statistics {name}", places, f"SELECT FROM {_spelt(table)} ORDER BY {elements}", again)
+
+    @property
+    def _tables(self) -> list[QName]:
+        return sorted({table for table, _ in self.converted} & self.actual.tables.keys())
 
     def question(self, trial: Trial, new: frozenset[Place] = frozenset()) -> Composable:
         """Return the query of a trial, in which these columns have their new types, and all others those of today."""
@@ -120,9 +139,13 @@ def _named(drop: str) -> tuple[str, str]:
     return schema, name
 
 
+def _spelt(name: tuple[str, str]) -> str:
+    return ".".join(map(quoted, name))
+
+
 def _used(each: Standing) -> str:
     """Return the query that uses a view, or a policy's conditions."""
-    table = ".".join(map(quoted, _named(each.drop)))
+    table = _spelt(_named(each.drop))
     if each.kind == "view":
         return f"SELECT FROM {table}"
     conditions = (part.removesuffix("WITH").removeprefix("USING").strip() for part in split(each.definition, "CHECK"))
@@ -133,7 +156,7 @@ def _searched(table: QName, index: Index) -> str:
     """Return the query that uses the elements of an index, and its condition."""
     tail = tail_of(index.tail)
     elements = ", ".join(f"({bare(element)})" for element in tail.elements)
-    query = ["SELECT", elements, "FROM", ".".join(map(quoted, table))]
+    query = ["SELECT", elements, "FROM", _spelt(table)]
     query += ["WHERE", tail.condition] if tail.condition else []
     query += ["ORDER BY", elements] if tail.method == "USING btree" else []
     return " ".join(query)
