@@ -28,10 +28,10 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
     Asks nothing if the repairs convert no column that something depends on.
     """
     trials = Trials.of(comparison.every, comparison.actual, comparison.future)
-    unfit_ = dict[Place, tuple[Trial, str]]()
+    unfit_ = _without_order(cursor, trials)
     for trial in (*trials.every(), *_of_statistics(cursor, trials)):
         for place, why in _asked(cursor, trials, trial).items():
-            unfit_.setdefault(place, (trial, trials.told(why)))
+            unfit_.setdefault(place, (trial, trials.told(why, [place])))
     if not unfit_:
         return comparison
     findings, consequences = (
@@ -39,6 +39,20 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
         for some in (comparison.findings, comparison.consequences)
     )
     return replace(comparison, findings=findings, consequences=consequences)
+
+
+def _without_order(cursor: Cursor, trials: Trials) -> dict[Place, tuple[Trial, str]]:
+    """Return the columns whose new types an index over them could not be built for, with that index."""
+    methods = list(trials.methods())
+    lacking = introspect.unordered(cursor, {(m, type_) for _, _, m, type_ in methods}) if methods else ()
+    return {
+        place: (
+            Trial(f"index {index}", frozenset({place}), ""),
+            trials.told(f"{method} has no operators for {type_}", [place]),
+        )
+        for index, place, method, type_ in methods
+        if (method, type_) in lacking
+    }
 
 
 def _of_statistics(cursor: Cursor, trials: Trials) -> Iterator[Trial]:

@@ -59,6 +59,7 @@ UNFIT = {
         "statistics public.s",
         "function lower(integer) does not exist (42883)",
     ),
+    "CREATE INDEX i ON {} USING spgist (n)": ("index i", "spgist has no operators for integer"),
     "CREATE INDEX i ON {} (id) WHERE (amount % 2) = 0 AND (amount # 1) > 0": (
         "index i",
         "operator does not exist: numeric # integer (42883)",
@@ -68,7 +69,8 @@ FIT = (
     'CREATE POLICY p ON {} USING ("st%ate" IS NOT NULL AND n = m AND m <> n); CREATE POLICY q ON p1 USING (n > m);'
     'CREATE VIEW v AS SELECT max("st%ate") AS "St ate", n || \'x\' AS x FROM {} WHERE n < m GROUP BY 2;'
     'CREATE VIEW w AS SELECT v.*, a.n FROM v, {} a WHERE a."st%ate" = a."st%ate" AND a.n IN (SELECT m FROM p0);'
-    "CREATE VIEW g AS SELECT id, f(t) FROM {} t WHERE n IS NULL; CREATE INDEX i ON {} (id, (amount % 2) DESC)"
+    "CREATE VIEW g AS SELECT id, f(t) FROM {} t WHERE n IS NULL; CREATE INDEX i ON {} (id, (amount % 2) DESC);"
+    'CREATE INDEX j ON {} USING brin (n, amount); CREATE INDEX k ON {} USING hash ("st%ate")'
 )
 
 
@@ -97,7 +99,7 @@ def test_the_plan_says_what_does_not_go_with_a_new_type(broken: Database, tmp_pa
 @pytest.mark.parametrize("mode", ["atomic", "online"])
 def test_what_goes_with_the_new_types_is_not_refused(broken: Database, tmp_path: Path, mode: str) -> None:
     (tmp_path / "things.py").write_text(THINGS)
-    broken.run(FIT.format(*[TABLE] * 5))
+    broken.run(FIT.format(*[TABLE] * 9))
     words = ("-q", "--mode", mode, "--contract", "things:metadata", "--dsn", broken.dsn)
     ended = fixer(*APPLY, *words, cwd=tmp_path)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fixer.model.expression import names_column, names_in, quoted, split, tail_of, with_relations
+from fixer.model.expression import column_of, names_column, names_in, quoted, split, tail_of, with_relations
 from fixer.model.finding import Finding
 from fixer.model.obstacle import BROUGHT_BACK, Dependent, Standing
 from fixer.model.schema import Schema
@@ -58,6 +58,16 @@ class Trials:
                 places = frozenset((table, c) for table, c in self.converted if table == name and tail.names(c))
                 if places and index.valid:
                     yield Trial(f"index {index.name}", places, _searched(name, index))
+
+    def methods(self) -> Iterator[tuple[str, Place, str, str]]:
+        """Yield indexes other than B-trees over bare columns: their names, columns, access methods and new types."""
+        for name, column in sorted(self.converted):
+            table = self.actual.tables.get(name)
+            for index in table.indexes if table else ():
+                tail = tail_of(index.tail)
+                method = tail.method.removeprefix("USING ")
+                if index.valid and method != "btree" and (column, "") in map(column_of, tail.elements):
+                    yield index.name, (name, column), method, self._type(self._future(name)[column])
 
     @property
     def with_statistics(self) -> list[QName]:
@@ -107,9 +117,9 @@ class Trials:
         cells = (f"NULL::{type_} AS {quoted(name)}" for name, type_ in zip(table.columns, types, strict=True))
         return f"SELECT {', '.join((*cells, _NO_ROW))}"
 
-    def told(self, why: str) -> str:
-        """Return why something fails, with the name of an enum that does not exist yet."""
-        columns = (self._future(table)[column] for table, column in sorted(self.converted))
+    def told(self, why: str, places: Iterable[Place]) -> str:
+        """Return why something fails over these columns, with the name of an enum that does not exist yet."""
+        columns = (self._future(table)[column] for table, column in sorted(places))
         enums = [column.enum for column in columns if self._is_to_come(column)]
         return why.replace(_LIKE_AN_ENUM.partition(".")[2], enums[0]) if enums else why
 
