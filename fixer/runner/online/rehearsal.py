@@ -75,9 +75,8 @@ def rehearse(work: Work, contract: Contract, plan: Plan) -> None:
 
 
 def _columns(step: PlannedStep) -> list[str]:
-    """Return the columns that a step converts, in place or by second columns."""
-    beside = (added.column for added in step.shape.added if added.aside)
-    return [*(reverted.column for reverted in step.shape.reverts), *beside]
+    """Return the columns that a step converts in place; only plain indexes lie on those that second ones replace."""
+    return [reverted.column for reverted in step.shape.reverts]
 
 
 def _rehearsed(cursor: Cursor, contract: Contract, plan: Plan, steps: Sequence[PlannedStep]) -> None:
