@@ -138,9 +138,10 @@ class Trials:
 def places_of(finding: Finding, future: Schema) -> Iterator[Place]:
     """Yield the columns that the repair of a finding converts in place."""
     for step in () if finding.left_out or finding.repair.refusal else finding.repair.steps:
-        for reverted in step.shape.reverts:
-            column = future.tables[step.table].columns[reverted.column]
-            yield step.table, column.stored_as or column.name
+        table = future.tables.get(step.table)
+        for reverted in step.shape.reverts if table else ():
+            if table and (column := table.columns.get(reverted.column)):
+                yield step.table, column.stored_as or column.name
 
 
 def _named(drop: str) -> tuple[str, str]:
