@@ -28,6 +28,8 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
     Asks nothing if the repairs convert no column that something depends on.
     """
     trials = Trials.of(comparison.every, comparison.actual, comparison.future)
+    if trials.tables:
+        trials = replace(trials, parts=tuple(introspect.parts(cursor, trials.tables)))
     unfit_ = _without_order(cursor, trials)
     for trial in (*trials.every(), *_of_statistics(cursor, trials)):
         for place, why in _asked(cursor, trials, trial).items():

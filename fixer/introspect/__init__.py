@@ -35,6 +35,7 @@ __all__ = [
     "equalities",
     "labels",
     "mute",
+    "parts",
     "queries",
     "query",
     "read",
@@ -125,6 +126,13 @@ def statistics(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, str
     wanted = json.dumps([name._asdict() for name in tables])
     cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("statistics")), (wanted,))
     return [(QName(schema, table), *facts) for schema, table, *facts in cursor.fetchall()]
+
+
+def parts(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, QName, dict[str, str]]]:
+    """Return the partitions and heirs of these tables, each after the table, with the types of its columns."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("parts")), (wanted,))
+    return [(QName(*row[:2]), QName(*row[2:4]), row[4] or {}) for row in cursor.fetchall()]
 
 
 def unordered(cursor: Cursor, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -7,14 +7,14 @@ primary key to group by.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fixer.model.expression import column_of, names_column, names_in, quoted, split, tail_of, with_relations
 from fixer.model.finding import Finding
 from fixer.model.obstacle import BROUGHT_BACK, Dependent, Standing
 from fixer.model.schema import Schema
-from fixer.model.table import Column, Index, QName, Table
+from fixer.model.table import Column, Index, QName
 from fixer.repair.conversion.indexes import bare
 from fixer.sql.compose import SQL, Composable
 
@@ -41,6 +41,7 @@ class Trials:
     actual: Schema
     future: Schema
     converted: frozenset[Place]
+    parts: tuple[tuple[QName, QName, Mapping[str, str]], ...] = ()  # partitions and heirs, with the types of columns
 
     @classmethod
     def of(cls, findings: Iterable[Finding], actual: Schema, future: Schema) -> Trials:
@@ -52,7 +53,7 @@ class Trials:
         for each, those in sorted(self._standing().items(), key=lambda item: (item[0].level, item[0].name)):
             if each.kind in BROUGHT_BACK and not each.hindrance:
                 yield Trial(each.name, frozenset(those), _used(each))
-        for name in self._tables:
+        for name in self.tables:
             for index in self.actual.tables[name].indexes:
                 tail = tail_of(index.tail)
                 places = frozenset((table, c) for table, c in self.converted if table == name and tail.names(c))
@@ -72,7 +73,7 @@ class Trials:
     @property
     def with_statistics(self) -> list[QName]:
         """The tables that may have extended statistics of their columns."""
-        obstacles = ((name, self.actual.tables[name].obstacles) for name in self._tables)
+        obstacles = ((name, self.actual.tables[name].obstacles) for name in self.tables)
         return [name for name, each in obstacles if any(isinstance(obstacle, Dependent) for obstacle in each)]
 
     def of_statistics(self, table: QName, name: str, definition: str) -> Iterator[Trial]:
@@ -84,15 +85,18 @@ class Trials:
             yield Trial(f"statistics {name}", places, f"SELECT FROM {_spelt(table)} ORDER BY {elements}", again)
 
     @property
-    def _tables(self) -> list[QName]:
+    def tables(self) -> list[QName]:
+        """The tables whose columns get another type."""
         return sorted({table for table, _ in self.converted} & self.actual.tables.keys())
 
     def question(self, trial: Trial, new: frozenset[Place] = frozenset()) -> Composable:
         """Return the query of a trial, in which these columns have their new types, and all others those of today."""
-        relations, changing = dict[tuple[str, str], str](), {table for table, _ in self.converted}
-        for name, table in self.actual.tables.items():
-            if whole := next((each for each in self.actual.wholes(name) if each in changing), None):
-                relations[name] = self._row(table, whole, new)  # partitions get the types too
+        relations = dict[tuple[str, str], str]()
+        for name in self.tables:
+            types = {column.name: column.full_type for column in self.actual.tables[name].columns.values()}
+            relations[name] = self._row(types, name, new)
+        for whole, part, columns in self.parts:  # they get the types too
+            relations[part] = self._row(columns, whole, new)
         for each in sorted(self._standing(), key=lambda each: each.level):
             if each.kind == "view":
                 relations[_named(each.drop)] = with_relations(each.definition, relations)
@@ -108,13 +112,12 @@ class Trials:
                 places.setdefault(known.setdefault(each.drop, each), set[Place]()).add((name, column))
         return places
 
-    def _row(self, table: Table, whole: QName, new: frozenset[Place]) -> str:
+    def _row(self, types: Mapping[str, str], whole: QName, new: frozenset[Place]) -> str:
         future = self._future(whole)
-        types = (
-            self._type(future[name]) if (whole, name) in new else column.full_type
-            for name, column in table.columns.items()
+        cells = (
+            f"NULL::{self._type(future[name]) if (whole, name) in new else type_} AS {quoted(name)}"
+            for name, type_ in types.items()
         )
-        cells = (f"NULL::{type_} AS {quoted(name)}" for name, type_ in zip(table.columns, types, strict=True))
         return f"SELECT {', '.join((*cells, _NO_ROW))}"
 
     def told(self, why: str, places: Iterable[Place]) -> str:
