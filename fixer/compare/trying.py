@@ -28,7 +28,7 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
     Asks nothing if the repairs convert no column that something depends on.
     """
     trials = Trials.of(comparison.every, comparison.actual, comparison.future)
-    if trials.tables:
+    if next(trials.every(), None):
         trials = replace(trials, parts=tuple(introspect.parts(cursor, trials.tables)))
     unfit_ = _without_order(cursor, trials)
     for trial in (*trials.every(), *_of_statistics(cursor, trials)):
