@@ -20,6 +20,7 @@ from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
 from fixer.compare.sessions import Session
 from fixer.compare.standing import stood
+from fixer.compare.trying import tried
 from fixer.connect.failures import told
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
@@ -77,7 +78,7 @@ def look(
         stands = partial(stood, cursor, contract.schemas)
         asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands)
         found = asked(actual, contract, count, sizes)
-        return counted(cursor, found)
+        return counted(cursor, tried(cursor, found))
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

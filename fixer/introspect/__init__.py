@@ -1,10 +1,11 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``; what expressions call, in ``expressions/``. Each reads the schemas
-named by the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means what
-others made, and every other name is spelt in full. Tables, columns and types come as numbers and are put together in
-``assembly``; ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
+found something, or by undo, lies in ``further/``; about what depends on columns in ``dependents/``, about what
+expressions call in ``expressions/``. Each reads the schemas named by the setting ``pgmend.schemas``, under a
+search_path with PostgreSQL's own schema alone: no name means what others made, and every other name is spelt in full.
+Tables, columns and types come as numbers and are put together in ``assembly``; ``spelling`` asks for definitions where
+numbers do not say them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
@@ -45,12 +46,15 @@ __all__ = [
     "equalities",
     "labels",
     "mute",
+    "parts",
     "queries",
     "query",
     "read",
     "read_model",
     "sizes",
     "standing",
+    "statistics",
+    "unordered",
 ]
 
 
@@ -139,6 +143,27 @@ def standing(
         each = Standing(level, kind, id_, told, drop, head, definition, tuple(rest), hindrance, tuple(calls))
         found[place] = (*found.get(place, ()), each)
     return found
+
+
+def statistics(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, str, str]]:
+    """Return the extended statistics of these tables, each after its table, with its name in SQL and its definition."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("statistics")), (wanted,))
+    return [(QName(schema, table), *facts) for schema, table, *facts in cursor.fetchall()]
+
+
+def parts(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, QName, dict[str, str]]]:
+    """Return the partitions and heirs of these tables, each after the table, with the types of its columns."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("parts")), (wanted,))
+    return [(QName(*row[:2]), QName(*row[2:4]), row[4] or {}) for row in cursor.fetchall()]
+
+
+def unordered(cursor: Cursor, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these access methods and types of which the type has no operator class for the method."""
+    wanted = json.dumps([{"method": method, "type": type_} for method, type_ in pairs])
+    cursor.execute("SELECT set_config('pgmend.pairs', %s, true);\n" + _beside(query("unordered")), (wanted,))
+    return {(method, type_) for method, type_ in cursor.fetchall()}
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,9 +84,44 @@ def mentioned(text: str, column: str) -> int:
     return sum(_means(found["name"], column) for found in _REFERENCE.finditer(text))
 
 
+def names_in(text: str) -> list[str]:
+    """Return the words and quoted names of a statement."""
+    return [unquoted(token) for token in _TOKEN.findall(text) if re.match(r'"|\w', token)]
+
+
 def respelt(text: str, old: str, new: str) -> str:
     """Return an expression with the column `old` renamed to `new`."""
     return _REFERENCE.sub(lambda found: as_needed(new) if _means(found["name"], old) else found[0], text)
+
+
+def with_relations(text: str, relations: Mapping[tuple[str, str], str]) -> str:
+    """Return a query as PostgreSQL spells it, with these queries in place of relations, by schema and name.
+
+    It has to spell all names in full; functions and types of the same names stay as they are.
+    """
+    tokens, done, place = _TOKEN.findall(text), list[str](), 0
+    while place < len(tokens):
+        name = _relation_at(tokens, place)
+        if name in relations:
+            place += 3
+            done.append(f"({relations[name]})" + ("" if _has_alias(tokens, place) else f" AS {quoted(name[1])}"))
+        else:
+            done.append(tokens[place])
+            place += 1
+    return "".join(done)
+
+
+def _relation_at(tokens: Sequence[str], place: int) -> tuple[str, str]:
+    """Return the schema and name of the relation that is named from this place on; two empty texts without one."""
+    before, after = tokens[place - 1] if place else "", tokens[place + 3] if place + 3 < len(tokens) else ""
+    one, dot, other = tokens[place : place + 3] if len(tokens) > place + 2 else ("", "", "")
+    return (unquoted(one), unquoted(other)) if dot == "." and before not in (".", ":") and after != "(" else ("", "")
+
+
+def _has_alias(tokens: Sequence[str], place: int) -> bool:
+    """Return whether another name follows a relation: PostgreSQL spells words of its own in capitals."""
+    rest = next((token for token in tokens[place:] if not token.isspace()), "")
+    return re.match('["a-z_]', rest) is not None
 
 
 def _means(token: str | None, name: str) -> bool:
@@ -178,7 +213,7 @@ def parts_of(condition: str, word: str) -> list[str]:
     bare = condition.strip()
     while _is_one_pair(bare):
         bare = bare[1:-1].strip()
-    parts = _split(bare, word)
+    parts = split(bare, word)
     return [each for part in parts for each in parts_of(part, word)] if len(parts) > 1 else [bare]
 
 
@@ -251,13 +286,13 @@ class Tail:
 @lru_cache(maxsize=4096)
 def tail_of(tail: str) -> Tail:
     """Return the parts of an index definition, given what follows the table's name."""
-    whole, *condition = _split(tail, "WHERE")
+    whole, *condition = split(tail, "WHERE")
     method, _, rest = whole.partition(" (")
-    keys, *options = _split(rest, ")")
-    return Tail(method, tuple(_split(keys, ",")), "".join(options), "".join(condition))
+    keys, *options = split(rest, ")")
+    return Tail(method, tuple(split(keys, ",")), "".join(options), "".join(condition))
 
 
-def _split(text: str, mark: str) -> list[str]:
+def split(text: str, mark: str) -> list[str]:
     """Return the parts of a text between marks, ignoring marks in parentheses, literals and quoted names."""
     parts, depth = [""], 0
     for token in _TOKEN.findall(text):
@@ -280,5 +315,5 @@ _COLUMN = re.compile(r'("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)((?: .*)?)', re.DOTALL)
 
 def compared(element: str) -> tuple[str, str]:
     """Return the value that an element of an exclusion constraint compares, with its collation, and the operator."""
-    value, *rest = _split(element, " ")
+    value, *rest = split(element, " ")
     return (f"{value} COLLATE {rest[1]}" if rest[0] == "COLLATE" else value), rest[-1]
