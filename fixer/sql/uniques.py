@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from fixer.model.expression import Tail, canonical, names_column, tail_of
@@ -56,6 +57,10 @@ class Claim:
         named = {column for column in table.columns for element in self.elements if names_column(element, column)}
         words = {word for element in self.elements for word in _WORDS.findall(element)}
         return words <= _TOTAL and named - words <= other.elements
+
+    def with_elements(self, more: frozenset[str]) -> Claim:
+        """Return this claim over more elements."""
+        return replace(self, elements=self.elements | more)
 
     def is_stronger_than(self, other: Claim, table: Table) -> bool:
         """Return whether it refuses all that the other refuses, and more."""
@@ -134,6 +139,12 @@ def demand(index: Index, wanted: Table, table: Table) -> Claim | None:
 def is_meant(found: Claim, wanted: Table) -> bool:
     """Return whether a key of the contract demands the same, or more."""
     return any(claim(key).implies(found, wanted) for key in _keys(wanted))
+
+
+def keys_if(found: Claim, wanted: Table, alone: Collection[str]) -> list[frozenset[str]]:
+    """Return the elements that, if each had one value in all rows, would let a key of the contract demand the same."""
+    missing = ((claim(key), claim(key).elements - found.elements) for key in _keys(wanted))
+    return [more for its, more in missing if more <= set(alone) and its.implies(found.with_elements(more), wanted)]
 
 
 def weaker_form(found: Claim, wanted: Table) -> Index | None:
