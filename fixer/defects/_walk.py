@@ -12,7 +12,8 @@ from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.constraints.foreign_keys import pairs
-from fixer.repair.sequences import Users, declared
+from fixer.repair.counting.users import Users
+from fixer.repair.sequences import declared
 from fixer.sql.types import family, fits
 
 
