@@ -124,7 +124,8 @@ def _kept(weaker: Index | None, table: Table, actual: Schema, contract: Contract
     if weaker is None or weaker.primary or weaker.exclusion or not is_proved(weaker, table):
         return
     wanted = contract.tables[table.name]
-    others = tuple(i for i in table.indexes if not (i.unique and claim(i).is_stronger_than(claim(weaker), wanted)))
+    kept = claim(weaker, wanted)
+    others = tuple(i for i in table.indexes if not (i.unique and claim(i, table).is_stronger_than(kept, wanted)))
     if not is_proved(weaker, replace(table, indexes=others)):
         yield unique(weaker, table.name, actual)
 
