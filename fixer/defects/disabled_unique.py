@@ -21,7 +21,6 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import FoundIndex
 from fixer.model.table import Index
-from fixer.model.table import Table as Found
 from fixer.model.table import Table as WantedTable
 from fixer.repair.constraints import exclusions
 from fixer.sql import compose as q
@@ -46,7 +45,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundIndex]]:
                 yield Finding(SLUG, POINT, FoundIndex(table.name, key, found), message)
 
 
-def _is_it(found: Index, wanted: Index, table: Found) -> bool:
+def _is_it(found: Index, wanted: Index, table: WantedTable) -> bool:
     """Return whether a valid index of the table is the wanted one."""
     if not found.valid or found.unique != wanted.unique or found.primary != wanted.primary:
         return False
