@@ -60,7 +60,8 @@ def _unknown(found: Column, table: Table) -> Iterator[Finding[OfColumn]]:
     demands = [guard for guard in found.guards if guard == "NOT NULL" or _fills(guard, found)]
     if demands and not found.fills:
         here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
-        alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])}"
+        where, today = table.stored_as or table.name, found.stored_as or found.name  # as a person finds it
+        alter = f"ALTER TABLE {q.quoted(where)} ALTER COLUMN {q.quoted([today])}"
         left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
         about = OfColumn(table.name, found.name)
         yield Finding(SLUG, POINT, about, f"{here}, its domain {found.type} demands {demands[0]}", repair=left)
