@@ -190,7 +190,7 @@ def retyped(found: str, wanted: str) -> str:
     f, w = shape(found), shape(f"character varying({NAME_BYTES})" if wanted == "name" else wanted)
     if w.size is None or (f.size is not None and f.size <= w.size):
         return wanted if wanted != "name" else f"{w.name}({w.size})"
-    return f"{w.name}({f.size})" if f.size is not None else "bpchar" if w.name == "character" else w.name
+    return f"{w.name}({f.size})" if f.size is not None else wanted if wanted != "name" else "text"
 
 
 def rewrites(found: str, wanted: str) -> bool:
