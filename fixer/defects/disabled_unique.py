@@ -38,19 +38,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundIndex]]:
     """Yield the wanted constraints of which the table has one whose trigger does not fire."""
     for wanted, table in walk.tables(actual, contract):
         for key in wanted.indexes:
-            found = next((each for each in table.indexes if _is_it(each, key)), None)
+            found = next((each for each in table.indexes if _is_it(each, key, table)), None)
             if found and found.disabled_triggers:
                 what = key.exclusion or f"{'PRIMARY KEY' if key.primary else 'UNIQUE'} ({', '.join(key.columns)})"
                 message = f"{table.name.name} should have {what}, {found.name} is not enforced: its trigger is disabled"
                 yield Finding(SLUG, POINT, FoundIndex(table.name, key, found), message)
 
 
-def _is_it(found: Index, wanted: Index) -> bool:
+def _is_it(found: Index, wanted: Index, table: WantedTable) -> bool:
     """Return whether a valid index of the table is the wanted one."""
     if not found.valid or found.unique != wanted.unique or found.primary != wanted.primary:
         return False
     if wanted.exclusion or found.exclusion:
-        return bool(wanted.exclusion and found.exclusion) and claim(found) == claim(wanted)
+        return bool(wanted.exclusion and found.exclusion) and claim(found, table) == claim(wanted, table)
     return found.deferrable == wanted.deferrable and set(found.columns) == set(wanted.columns) and not found.partial
 
 

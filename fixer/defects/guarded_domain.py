@@ -21,7 +21,7 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, canonical
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -32,7 +32,7 @@ from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.conditions import Atom, atoms, follows
+from fixer.sql.conditions import Atom, atoms, follows, meaning
 from fixer.sql.types import element
 
 SLUG = "guarded-domain"
@@ -64,7 +64,8 @@ def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
     table = row.table
     demands = [guard for guard in found.guards if guard == "NOT NULL" or _fills(guard, found)]
     here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
-    alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])}"
+    where, today = table.stored_as or table.name, found.stored_as or found.name  # as a person finds it
+    alter = f"ALTER TABLE {q.quoted(where)} ALTER COLUMN {q.quoted([today])}"
     left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
     about = OfColumn(table.name, found.name)
     if demands and not found.fills:
@@ -106,6 +107,11 @@ def _condition(guard: str, value: str) -> str:
     return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
 
 
+def _said(guard: str) -> str:
+    """Return what a domain demands, in a form that is equal for demands that say the same."""
+    return meaning(_condition(guard, "value"))
+
+
 def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding[OfColumn]:
     here = f"{table.name.name}.{wanted.name}"
     domain = element(found.type)
@@ -119,9 +125,9 @@ def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding
 def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
     """Yield what the domain of a column demands beyond the contract."""
     known = _known(wanted, table.checks)
-    same = {canonical(guard) for guard in wanted.guards}
+    same = {_said(guard) for guard in wanted.guards}
     for guard in found.guards:
-        if canonical(guard) in same:
+        if _said(guard) in same:
             continue
         if element(found.type):  # the contract's checks are about the whole array
             yield guard
@@ -135,10 +141,10 @@ def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
 def _less(found: Column, wanted: Column, table: Table) -> Iterable[str]:
     """Yield what the contract's domain demands, and the one that stands does not, nor the table."""
     known = _known(found, [check for check in table.checks if check.validated])
-    same = {canonical(guard) for guard in found.guards}
+    same = {_said(guard) for guard in found.guards}
     for guard in wanted.guards:
         by_table = found.not_null if guard == "NOT NULL" else _follows(guard, found, known, table)
-        if canonical(guard) not in same and (element(found.type) or not by_table):
+        if _said(guard) not in same and (element(found.type) or not by_table):
             yield guard
 
 

@@ -41,7 +41,7 @@ _LOOKS_AT_NULL = re.compile(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnull
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
     """Yield the checks that do not follow from the contract."""
     for wanted, table in walk.tables(actual, contract):
-        known = [atom for check in wanted.checks for atom in atoms(check.expression)]
+        known = [atom for check in wanted.checks for atom in atoms(check.expression, wanted)]
         names = {check.name for check in wanted.checks}
         for check in table.checks:
             ours = check.name.startswith(BESIDE) or is_guard(check.name)
@@ -56,7 +56,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
             if not set(check.columns) & wanted.columns.keys() and (asks := row.broken(check)):
                 yield _computed(row, check, asks)
                 continue
-            odd = [atom for atom in atoms(check.expression) if _may_refuse(atom, known, wanted, table)]
+            odd = [atom for atom in atoms(check.expression, table) if _may_refuse(atom, known, wanted, table)]
             if odd:
                 yield _finding(StrayCheck(table.name, check), odd, known, table)
     for wanted, root, part in walk.parts(actual, contract):
@@ -67,13 +67,13 @@ def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[
     """Yield the checks that a partition has alone, unless they may prove its bounds: a person decides."""
     wholes = [actual.tables[name] for name in actual.wholes(part.name) if name in actual.tables]
     bounds = {c for each in wholes for o in each.obstacles if isinstance(o, PartitionKey) for c in o.columns}
-    known = [atom for check in wanted.checks for atom in atoms(check.expression)]
+    known = [atom for check in wanted.checks for atom in atoms(check.expression, wanted)]
     names = {check.name for each in (wanted, *wholes[1:]) for check in each.checks}
     for check in part.checks:
         inherited, bound = check.name in names, "" in bounds or set(check.columns) <= bounds
         if inherited or bound or not check.enforced or check.name.startswith(BESIDE) or is_guard(check.name):
             continue
-        odd = [atom for atom in atoms(check.expression) if _may_refuse(atom, known, wanted, root)]
+        odd = [atom for atom in atoms(check.expression, root) if _may_refuse(atom, known, wanted, root)]
         if odd:
             found = _finding(StrayCheck(part.name, check), odd, known, part)
             yield replace(found, severity="warning", repair=_decided(part, check))

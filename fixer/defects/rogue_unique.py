@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -26,6 +27,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
+from fixer.repair.constraints.apart import choices, elsewhere, is_apart, probe
 from fixer.repair.constraints.exclusions import is_replaced
 from fixer.repair.constraints.online import BESIDE, unique
 from fixer.repair.defaults.left_out import LeftOut
@@ -52,10 +54,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
         for index in table.indexes:
             found = None if index.name.startswith(BESIDE) else demand(index, wanted, table)
             if found and not is_meant(found, wanted) and not is_replaced(index, table, wanted):
-                yield _finding(index, found, table, weaker_form(found, wanted))
+                yield _finding(index, found, table.name, weaker_form(found, wanted))
         meant = {canonical(index.tail) for index in wanted.indexes}
         others = [index for index in table.indexes if canonical(index.tail) not in meant]
         yield from _failing(LeftOut(table, wanted, actual), others)
+    for wanted, root, part in walk.parts(actual, contract):
+        for index in part.indexes:
+            found = None if index.name.startswith(BESIDE) else _below(index, wanted, root)
+            if found and is_apart(index, part.name, root):
+                yield _alone(index, found, part.name, wanted, root)
+    for wanted, root in walk.tables(actual, contract, alike=True):
+        for name, index in elsewhere(root, actual.tables.keys()) if root.kind == "p" else ():
+            if found := _below(index, wanted, root):
+                left = refuse(f"if it is meant, add it to the contract; if not, run: {removal(index, name)}")
+                yield replace(_alone(index, found, name, wanted, root), repair=left)
 
 
 def _failing(row: LeftOut, others: Iterable[Index]) -> Iterator[Finding[RogueIndex]]:
@@ -71,8 +83,20 @@ def _failing(row: LeftOut, others: Iterable[Index]) -> Iterator[Finding[RogueInd
             yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=why)
 
 
-def _finding(index: Index, found: Claim, table: Table, weaker: Index | None) -> Finding[RogueIndex]:
-    name, about = table.name, RogueIndex(table.name, index, weaker)
+def _below(index: Index, wanted: Table, root: Table) -> Claim | None:
+    """Return what an index of a partition refuses unlike the contract; what goes in by the root has its defaults."""
+    found = demand(replace(index, primary=False), wanted, root)
+    return found if found and not is_meant(found, wanted) else None
+
+
+def _alone(index: Index, found: Claim, part: QName, wanted: Table, root: Table) -> Finding[RogueIndex]:
+    """Return the finding of an index that a partition has alone."""
+    finding, single = _finding(index, found, part, weaker_form(found, wanted)), choices(found, root, wanted)
+    return replace(finding, asks=partial(probe, part, root, single), of_values=True) if single else finding
+
+
+def _finding(index: Index, found: Claim, name: QName, weaker: Index | None) -> Finding[RogueIndex]:
+    about = RogueIndex(name, index, weaker)
     if weaker:
         message = f"{name.name} should demand {spelt(weaker)} only, {index.name} refuses more: {spelt(index)}"
         return Finding(SLUG, POINT, about, message)
@@ -93,19 +117,23 @@ def repair(finding: Finding[RogueIndex], actual: Schema, contract: Contract) -> 
             return refuse(f"the foreign key {key.name} of {key.table} needs it: drop that first")
     if any(each.name == f"{REPLICA_IDENTITY}{as_needed(index.name)}" for each in table.obstacles):
         return refuse(f"{name.name} has it as REPLICA IDENTITY: let it have another first")
-    return Repair.of([*_dropped(index, name), *_kept(weaker, table, actual, contract)])
+    kept = _kept(weaker, table, actual, contract) if name in contract.tables else ()  # else it is its root's
+    return Repair.of([*_dropped(index, table), *kept])
 
 
-def _dropped(index: Index, table: QName) -> Iterator[Part]:
+def _dropped(index: Index, table: Table) -> Iterator[Part]:
     """Yield the step that drops the index; online, that is the last one."""
-    title = f"drop {index.name}, which refuses more than the contract"
+    title, name = f"drop {index.name}, which refuses more than the contract", table.name
     if index.constraint or index.exclusion:
-        step = drop_constraint(table, index.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
+        step = drop_constraint(name, index.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
         yield step.online_as((replace(step, phase=Phase.REPLACED),))
         return
-    index_name = q.name(QName(table.schema, index.name))
+    index_name = q.name(QName(name.schema, index.name))
     drop = SQL("DROP INDEX {}").format(index_name)
-    step = Step(Phase.RELEASE, table, title, drop, hazard=Hazard.REPLACES_CONSTRAINT)
+    step = Step(Phase.RELEASE, name, title, drop, hazard=Hazard.REPLACES_CONSTRAINT)
+    if table.kind == "p":  # which knows no CONCURRENTLY
+        yield step.online_as((replace(step, phase=Phase.REPLACED),))
+        return
     lightly = SQL("DROP INDEX CONCURRENTLY {}").format(index_name)
     lock = Lock.SHARE_UPDATE_EXCLUSIVE
     yield step.online_as((replace(step, phase=Phase.REPLACED, sql=lightly, lock=lock, concurrent=True),))
@@ -116,7 +144,8 @@ def _kept(weaker: Index | None, table: Table, actual: Schema, contract: Contract
     if weaker is None or weaker.primary or weaker.exclusion or not is_proved(weaker, table):
         return
     wanted = contract.tables[table.name]
-    others = tuple(i for i in table.indexes if not (i.unique and claim(i).is_stronger_than(claim(weaker), wanted)))
+    kept = claim(weaker, wanted)
+    others = tuple(i for i in table.indexes if not (i.unique and claim(i, table).is_stronger_than(kept, wanted)))
     if not is_proved(weaker, replace(table, indexes=others)):
         yield unique(weaker, table.name, actual)
 

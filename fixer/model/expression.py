@@ -166,16 +166,47 @@ _NAMES = re.compile(
 
 @lru_cache(maxsize=65536)  # the same few are compared again and again
 def canonical(expression: str) -> str:
-    """Return an expression without casts and redundant parentheses, so that two spellings compare as equal.
+    """Return an expression without redundant casts and parentheses, so that two spellings compare as equal.
 
-    PostgreSQL spells the same check differently over varchar, over text, and after a dump and restore. A difference
-    in types alone shows in the column's own type.
+    PostgreSQL spells the same check differently over varchar, over text, and after a dump and restore. A cast counts
+    where it may change a value, such as one to whole numbers or to so many characters: none that PostgreSQL adds.
     """
-    return _apart(expression, _without_spelling, plainly=True)
+    return _apart(expression, _without_idle_casts, plainly=True)
+
+
+@lru_cache(maxsize=65536)  # as `canonical`
+def without_casts(expression: str) -> str:
+    """Return an expression as `canonical` does, without any cast: for values of a column, whose type casts them."""
+    return _apart(expression, lambda text: _without_spelling(_CAST.sub("", text)), plainly=True)
+
+
+def _without_idle_casts(text: str) -> str:
+    return _without_spelling(_CAST.sub(_unless_idle, text) if "::" in text else text)
+
+
+def _unless_idle(found: re.Match[str]) -> str:
+    """Return a cast as one word, CAST and its type, if it may change the value before it; else nothing."""
+    name, zone, size = found["name"], found["zone"] or "", found["size"] or ""
+    if name not in _CHANGING and not size and "(" not in zone:
+        return ""
+    literal = _VALUE_BEFORE.search(found.string[: found.start()])
+    if literal and not _cuts(literal, name, size):
+        return ""
+    type_ = re.sub(r"\W+", "_", f"{name}{zone}{size}").strip("_")
+    return f"{CAST}{type_}{'_each' if found['many'] else ''}"
+
+
+def _cuts(literal: re.Match[str], type_: str, size: str) -> bool:
+    """Return whether a cast to a type of this size makes another value of a literal."""
+    if literal["text"] is not None and type_ in _TEXTS:
+        return bool(size) and len(literal["text"]) > int(size[1:-1])
+    scale = int(size.strip("()").partition(",")[2] or 0)
+    rounds = type_ in _WHOLE or type_ == "numeric"
+    return rounds and len((literal["number"] or "").partition(".")[2].rstrip("0")) > scale
 
 
 def _without_spelling(text: str) -> str:
-    bare = _NOW.sub("now()", _CAST.sub("", text))
+    bare = _NOW.sub("now()", text)
     before = ""
     while bare != before:
         before = bare
@@ -255,12 +286,22 @@ def _is_a_word(literal: str) -> bool:
     return literal.replace("_", "").isalnum() and not literal.upper().endswith("TIMESTAMP")
 
 
+CAST = "::as_"  # how a cast begins that counts; its type follows in letters, digits and underscores
 _CAST = re.compile(
-    r"::(?:(?:\"[^\"]+\"|\w+)\.)?(?:\"[^\"]+\"|character varying|double precision|timestamp with(?:out)? time zone|"
-    r"time with(?:out)? time zone|bit varying|[\w.]+)(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*"
+    r"::(?!as_)(?:(?:\"[^\"]+\"|\w+)\.)?(?P<name>\"[^\"]+\"|character varying|double precision|bit varying|"
+    r"(?:timestamp|time)(?=(?:\(\d\))? with(?:out)? time zone)|[\w.]+)"
+    r"(?P<zone>(?:\(\d\))? with(?:out)? time zone)?(?P<size>\(\d+(?:,\s*-?\d+)?\))?(?P<many>\[\])*"
+)
+_WHOLE, _TEXTS = ("smallint", "integer", "bigint"), ("character varying", "character", "bpchar", "bit", "bit varying")
+# Types to which PostgreSQL casts nothing but what is cast by whoever wrote it, or, for domains, holds that already.
+_CHANGING = frozenset(
+    {*_WHOLE, "real", "boolean", "date", "time", "interval", "uuid", "bytea", "json", "jsonb", "character", "bit"}
+)
+_VALUE_BEFORE = re.compile(
+    r"(?:'(?P<text>(?:[^']|'')*)'|\((?P<number>-?\d+(?:\.\d+)?)\)|(?P<list>ARRAY\[[^\[\]]*\]\)*|'\w*'(?:::[\w ]+)?\)))$"
 )
 _NOW = re.compile(r"(?i)\b(CURRENT_TIMESTAMP\b|transaction_timestamp\(\)|LOCALTIMESTAMP\b)")
-_ATOM = r"'\w+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|\"\d+\")+(?:\([^()]*\))?"
+_ATOM = r"'\w+'|ARRAY\[[^\[\]]*\]|-?(?:[\w.]|::as_|\"\d+\")+(?:\([^()]*\))?"
 _IDLE = re.compile(rf"(?<!\w)\(\s*({_ATOM})\s*\)")
 _DOUBLE = re.compile(r"\(\(([^()]*)\)\)")
 _OUTER = re.compile(r"\([^()]*\)")

@@ -5,9 +5,8 @@ And where rows get their new numbers: from the sequence by which their column co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
@@ -15,6 +14,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
+from fixer.repair.counting.users import Users, counting_with
 from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
 from fixer.repair.rows import IN_BATCH, places
@@ -146,6 +146,14 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield let_count(table, column.name)
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
+    for part in counting_with(table, column.name, actual):
+        yield from count_by(name, table, part, column.name)
+
+
+def count_by(name: QName, table: QName, part: QName, column: str) -> Iterator[Step]:
+    """Yield the steps that let a partition count by a sequence of its table, which has only one for all."""
+    yield let_count(table, column, part=part)
+    yield wire(name, part, column, only=True)
 
 
 def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
@@ -193,9 +201,12 @@ def own(name: QName, table: QName, column: str) -> Step:
     return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
 
 
-def let_count(table: QName, column: str) -> Step:
-    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
-    return _count(table, q.generator_of(table, column))
+def let_count(table: QName, column: str, *, part: QName | None = None) -> Step:
+    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table.
+
+    Or into a `part` of the table.
+    """
+    return _count(part or table, q.generator_of(table, column))
 
 
 def let_count_by(name: QName, table: QName) -> Step:
@@ -238,7 +249,11 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) 
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
-        free = sequence and sequence.owned_by in (None, (table, column)) and not Users(actual).of(sequence)
+        free = (
+            sequence
+            and sequence.owned_by in (None, (table, column))
+            and not Users(actual).others(sequence, table, column)
+        )
         fits = sequence and sequence.increment > 0 and sequence.name.schema == table.schema
         if sequence and free and fits and not is_spent(sequence, end):
             return name, True
@@ -253,36 +268,3 @@ def declared(sequence: QName, table: QName, column: Column, contract: Contract) 
     if spelt in {f"{home}{name}" for home in ("", *homes) for name in names}:
         return True
     return column.sequence == sequence and sequence not in contract.schema.sequences
-
-
-class Users:
-    """The columns that use each sequence of a schema; all are collected once, at the first question."""
-
-    def __init__(self, actual: Schema) -> None:
-        self._actual = actual
-
-    def of(self, sequence: Sequence) -> list[tuple[QName, str]]:
-        """Return the columns that use a sequence."""
-        return self._by_sequence.get(sequence.name, [])
-
-    def share(self, table: QName, column: Column) -> bool:
-        """Return whether a column uses a sequence that others use or own."""
-        sequence = self._actual.sequences.get(column.sequence) if column.sequence else None
-        if sequence is None or column.identity:
-            return False
-        if sequence.owned_by:
-            owner, of = sequence.owned_by
-            family = owner in self._actual.tables and self._actual.tables[owner].inherits
-            if family and self._actual.tables[table].inherits and of == column.name:
-                return False  # a partition or heir uses the sequence of its root
-            return sequence.owned_by != (table, column.name)
-        return len(self.of(sequence)) > 1
-
-    @cached_property
-    def _by_sequence(self) -> Mapping[QName, list[tuple[QName, str]]]:
-        users: dict[QName, list[tuple[QName, str]]] = {}
-        for table in self._actual.tables.values():
-            for column in table.columns.values():
-                if column.sequence:
-                    users.setdefault(column.sequence, []).append((table.name, column.name))
-        return users

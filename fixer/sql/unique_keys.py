@@ -17,10 +17,10 @@ _ORDER = re.compile(r"(?: \w+_pattern_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAS
 
 def claimed(table: Table, wanted: Table) -> Iterator[Index]:
     """Yield the valid unique indexes of a table that do what a unique of the contract says."""
-    claims = {(its.elements, its.conditions) for its in (claim(key) for key in wanted.indexes if key.unique)}
+    claims = {(its.elements, its.conditions) for its in (claim(key, wanted) for key in wanted.indexes if key.unique)}
     for index in table.indexes:
         if index.unique and index.valid and index.tail.startswith("USING btree "):
-            its = claim(index)
+            its = claim(index, table)
             if (its.elements, its.conditions) in claims and not any("_ops" in each for each in its.elements):
                 yield index
 
