@@ -20,7 +20,7 @@ from contracts.rows.laws.groups import Group, Hopeless, groups_of
 from contracts.rows.laws.law import Law, laws_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.laws.unique import ROOMY, room
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import columns_of, takes_null
 from fixer.model.table import QName
 
 _HEIRS = """
@@ -167,6 +167,6 @@ def _scarce(table: Table) -> tuple[Apart, ...]:
             continue
         roomy = any(generated(columns[n]) or n in foreign(table) or room(columns[n]) >= ROOMY for n in each.columns)
         alike = any(operator != "=" for _, operator in each.elements)
-        if not roomy or (alike and any(columns[n].nullable for n in each.columns)):
+        if not roomy or (alike and any(takes_null(columns[n]) for n in each.columns)):
             found.append(each)
     return tuple(found)
