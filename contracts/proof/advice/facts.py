@@ -23,7 +23,7 @@ from contracts.rows.laws.groups import Group, Hopeless, groups_of
 from contracts.rows.laws.law import Law, laws_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.laws.unique import ROOMY, room
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import columns_of, takes_null
 from fixer.model.table import QName
 
 _HEIRS = """
@@ -47,6 +47,12 @@ SELECT FROM pg_catalog.pg_attrdef d
   JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
  WHERE d.adrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s)) AND a.attname = %s
    AND pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'current_setting(') > 0
+"""
+# Of a table that is missing, it finds nothing; one that takes a name would raise.
+_POLICIES = """
+SELECT pg_catalog.row_security_active(c.oid)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %s AND c.relname = %s
 """
 
 
@@ -100,7 +106,7 @@ class Facts:
         """Return whether policies bind this role on a table."""
         if name not in self._filtered:
             with self.cursor() as cursor:
-                cursor.execute("SELECT row_security_active(pg_catalog.format('%%I.%%I', %s, %s))", name)
+                cursor.execute(_POLICIES, name)
                 self._filtered[name] = cursor.fetchone() == (True,)
         return self._filtered[name]
 
@@ -201,6 +207,6 @@ def _scarce(table: Table) -> tuple[Apart, ...]:
             continue
         roomy = any(generated(columns[n]) or n in foreign(table) or room(columns[n]) >= ROOMY for n in each.columns)
         alike = any(operator != "=" for _, operator in each.elements)
-        if not roomy or (alike and any(columns[n].nullable for n in each.columns)):
+        if not roomy or (alike and any(takes_null(columns[n]) for n in each.columns)):
             found.append(each)
     return tuple(found)
