@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, Float, Numeric, Table
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.schema import Constraint
 from sqlalchemy.types import TypeEngine
 
@@ -22,6 +23,14 @@ AnyNumeric = Numeric[Any]
 def columns_of(table: Table) -> Mapping[str, AnyColumn]:
     """Return the columns of a table by name."""
     return {column.name: column for column in table.columns}
+
+
+def takes_null(column: AnyColumn) -> bool:
+    """Return whether a column takes NULL: a primary key takes none, nor does a domain that forbids it."""
+    domain = column.type
+    while isinstance(domain, DOMAIN) and not domain.not_null:
+        domain = domain.data_type
+    return bool(column.nullable) and not column.primary_key and not isinstance(domain, DOMAIN)
 
 
 def places(table: Table, names: Iterable[str]) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from fixer.compare.probes import counter, how_many
 from fixer.compare.reading import Doubts
 from fixer.compare.sessions import Session
 from fixer.compare.standing import stood
+from fixer.compare.trying import tried
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
@@ -28,7 +29,8 @@ from fixer.errors import TargetError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
-from fixer.model.schema import COUNTED, Schema
+from fixer.model.schema import COUNTED, QName, Schema, Table
+from fixer.repair.defaults.mattering import mattering
 from fixer.repair.twins import by_table
 
 TWINS = 100  # at most so many twins have their rows counted: all, unless one schema exists hundreds of times
@@ -67,7 +69,7 @@ def look(
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
-    actual = _with_types(cursor, look_elsewhere(cursor, actual, contract), contract)
+    actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)
         session = Session(cursor)
@@ -77,7 +79,7 @@ def look(
         stands = partial(stood, cursor, contract.schemas)
         asked = partial(compare, deep=deep, doubts=doubts, choice=choice, prove=prove, stood=stands)
         found = asked(actual, contract, count, sizes)
-        return counted(cursor, found)
+        return counted(cursor, tried(cursor, found))
 
 
 def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
@@ -110,6 +112,26 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     lacking = frozenset(type_ for type_, labels in found.items() if labels is None and not coming[type_])
     labels = {type_: labels for type_, labels in found.items() if labels is not None}
     return replace(actual, labels=labels, lacking=lacking) if coming else actual
+
+
+def _with_calls(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with what the expressions of tables call; ask nothing where none of them matters.
+
+    They do in columns that the contract does not know, in keys that no sequence numbers, and in indexes of others.
+    """
+    asked = [*mattering(_named_alike(actual, contract))]
+    return replace(actual, calls=introspect.calls(cursor, asked)) if asked else actual
+
+
+def _named_alike(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table]]:
+    """Yield each table, as wanted and as found; those that are missing as they stand under their legacy names."""
+    tables = actual.tables
+    for name, wanted in contract.tables.items():
+        if name in tables:
+            yield wanted, tables[name]
+        else:
+            called = (QName(name.schema, each) for each in contract.hints[name].legacy_names)
+            yield from ((wanted, tables[each]) for each in called if each in tables)
 
 
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:

@@ -87,7 +87,7 @@ class Proofs:
 
     def _counted(self, probes: Sequence[Probe], keys: Sequence[unique_keys.Keys]) -> Sequence[Count]:
         """Answer the probes, and remember how many rows the index of each of these keys should show."""
-        answers = self._count([*probes, *(Probe(each.rows, each.stands()) for each in keys)])
+        answers = self._count([*probes, *(Probe(each.rows, each.bound(), around=True) for each in keys)])
         for each, answer in zip(keys, answers[len(probes) :], strict=True):
             self._rows[_place(each)] = None if answer.error else answer.rows
         return answers[: len(probes)]

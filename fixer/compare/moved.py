@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.compare.bounds import bounded
+from fixer.compare.named import Namer
 from fixer.compare.sessions import ROOM, Session, together
 from fixer.connect.failures import told
 from fixer.model.finding import Finding
+from fixer.model.plan import ATOMIC, MODES, ONLINE
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Step, refuse
@@ -23,10 +25,10 @@ from fixer.repair.default_rows import described
 from fixer.repair.quarantine import identity_of
 from fixer.repair.rows import announcing
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Literal
+from fixer.sql.compose import SQL, Composable, Gone, Literal
 from fixer.sql.following import Before
 
-_Today = Mapping[bool, Mapping[str, Composable]]  # by whether it is for an early step; by the name of a table
+_EARLY, _UNMAPPED, _LATE = "early", "unmapped", "late"  # how a step sees its tables
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
 _CIRCLE = (
@@ -48,29 +50,73 @@ def counted(cursor: Cursor, comparison: Comparison) -> Comparison:
     Asks nothing if the findings have told all rows, each of another table. If the database cannot answer, the
     comparison says why.
     """
-    steps = {_same(step): step for step in _expecting(comparison)}
-    ordered = [steps[same] for same in sorted(steps, key=lambda same: same[0])]
-    untold = any(step.follows or not step.effect.rows for step in ordered) or _overlap(ordered)
-    if not (untold or any(_needs(ordered, comparison))):
+    atomic, online = (_once(_expecting(comparison, mode)) for mode in MODES)
+    other = online if set(map(_same, online)) - set(map(_same, atomic)) else []  # counted as they are online
+    untold = any(step.follows or not step.effect.rows for step in atomic) or _overlap(atomic)
+    if not (untold or other or any(_needs(atomic, comparison))):
         return comparison
-    session = Session(cursor)
+    session, today = Session(cursor), _Today(comparison.future)
     try:
-        today = _today(comparison.future)
-        rows = _rows(session, ordered, today)
-        barred = {**_circles(session, ordered, today), **_needed(session, ordered, comparison, today)}
+        found = _rows(session, atomic, today)
+        lightly = _rows(session, other, today) if other else found
+        barred = {**_circles(session, atomic, today), **_needed(session, atomic, comparison, today)}
     except psycopg2.Error as error:
         session.recover(error)
         log.info("the rows that follow others cannot be counted: %s", told(error))
         return replace(comparison, uncounted=told(error))
-    found = {_same(step): rows.get(number, 0) for number, step in enumerate(ordered)}
-    known = {number: rows.get(number, 0) for number in range(len(ordered))}
-    others = [step for step in _steps(comparison) if step.repeats and step.expects is None]
-    bounds = {_same(ordered[place]) for place in bounded([*ordered, *others], known) if place < len(ordered)}
+    tell = _Telling(
+        _Told.of(atomic, found, comparison, ATOMIC), _Told.of(other or atomic, lightly, comparison, ONLINE), barred
+    )
     return replace(
         comparison,
-        findings=tuple(_announced(finding, found, barred, bounds) for finding in comparison.findings),
-        consequences=tuple(_announced(finding, found, barred, bounds) for finding in comparison.consequences),
+        findings=tuple(map(tell.announced, comparison.findings)),
+        consequences=tuple(map(tell.announced, comparison.consequences)),
     )
+
+
+def _once(steps: Iterable[Step]) -> list[Step]:
+    """Return the steps by phase, the last of those that expect the same rows."""
+    last = {_same(step): step for step in steps}
+    return [last[same] for same in sorted(last, key=lambda same: same[0])]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The rows of the steps of one mode, and which of them have a bound instead of a number."""
+
+    rows: Mapping[_Same, int]
+    bounds: Collection[_Same]
+
+    @classmethod
+    def of(cls, steps: list[Step], found: Mapping[int, int], comparison: Comparison, mode: str) -> _Told:
+        known = {number: found.get(number, 0) for number in range(len(steps))}
+        others = [step for step in _steps(comparison, mode) if step.repeats and step.expects is None]
+        bounds = {_same(steps[place]) for place in bounded([*steps, *others], known) if place < len(steps)}
+        return cls({_same(step): known[number] for number, step in enumerate(steps)}, bounds)
+
+    def announced(self, step: Step) -> Step:
+        """Return the step with its number of rows, if they were counted."""
+        same = _same(step)
+        return announcing(step, self.rows[same], at_most=same in self.bounds) if same in self.rows else step
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """What was counted for the steps of each mode, and the steps that are barred, each with the reason."""
+
+    atomic: _Told
+    online: _Told
+    barred: Mapping[_Same, str]
+
+    def announced(self, finding: Finding) -> Finding:
+        """Return the finding whose steps announce the rows that they themselves will write; or refused."""
+        repair = finding.repair
+        if why := next((self.barred[same] for same in map(_same, repair.steps) if same in self.barred), ""):
+            return finding if finding.left_out else replace(finding, repair=refuse(why))
+        steps = tuple(map(self.atomic.announced, repair.steps))
+        return replace(
+            finding, repair=replace(repair, steps=steps, online=tuple(map(self.online.announced, repair.online)))
+        )
 
 
 def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Same, str]:
@@ -82,10 +128,11 @@ def _circles(session: Session, steps: list[Step], today: _Today) -> Mapping[_Sam
     if not asked:
         return {}
     each = [
-        SQL("SELECT {}, ({})").format(Literal(number), _with(step.closed or SQL("false"), today, early=_is_early(step)))
+        SQL("SELECT {}, ({})").format(Literal(number), today.read(step.closed or SQL("false"), seen=_seen(step)))
         for number, step in enumerate(asked)
     ]
-    closed = [asked[number] for number, closed in session.ask_in_parts(each) if closed]
+    namer = Namer(session)
+    closed = [asked[number] for number, closed in namer.ask([*map(namer.read, each)]) if closed]
     return {_same(step): _CIRCLE.format(tables=_names((step.table, *step.touches))) for step in closed}
 
 
@@ -101,9 +148,10 @@ def _needed(session: Session, steps: list[Step], comparison: Comparison, today: 
         same = q.all_of(q.is_value(table, column, row[column]) for column in identity)
         goes = SQL("{} AND ({})").format(same, step.expects or SQL("false"))
         those = SQL("SELECT FROM {} AS t WHERE {}").format(q.name(step.table), goes)
-        rows = _with(those, today, early=_is_early(step))
+        rows = today.read(those, seen=_seen(step))
         each.append(SQL("SELECT {}, EXISTS ({})").format(Literal(number), rows))
-    going = [asked[number] for number, goes in session.ask_in_parts(each) if goes]
+    namer = Namer(session)
+    going = [asked[number] for number, goes in namer.ask([*map(namer.read, each)]) if goes]
     return {
         _same(step): _NEEDED.format(row=described(step.table, row, comparison.contract), table=step.table)
         for step, row, _ in going
@@ -127,13 +175,14 @@ def _is_settled(table: Table, wanted: Table, column: str) -> bool:
     return bool(found and not found.added and found.now is None and found.full_type == wanted.columns[column].full_type)
 
 
-def _expecting(comparison: Comparison) -> Iterator[Step]:
-    return (step for step in _steps(comparison) if step.expects is not None)
+def _expecting(comparison: Comparison, mode: str) -> Iterator[Step]:
+    return (step for step in _steps(comparison, mode) if step.expects is not None)
 
 
-def _steps(comparison: Comparison) -> Iterator[Step]:
+def _steps(comparison: Comparison, mode: str) -> Iterator[Step]:
     for finding in comparison.every:
-        yield from () if finding.left_out else finding.repair.steps
+        repair = finding.repair
+        yield from () if finding.left_out else repair.online if mode == ONLINE else repair.steps
 
 
 def _overlap(steps: Iterable[Step]) -> bool:
@@ -148,11 +197,15 @@ def _same(step: Step) -> _Same:
 
 def _rows(session: Session, steps: list[Step], today: _Today) -> Mapping[int, int]:
     """Return the rows of each step, by its place; a row that several steps would move counts for the first."""
-    each = [session.spelt(_found(number, step, today)) for number, step in enumerate(steps)]
-    if sum(len(question.string) for question in each) <= ROOM:
+    each = [_found(number, step, today) for number, step in enumerate(steps)]
+    namer = Namer(session)
+    named = [*map(namer.read, each)]
+    if sum(question.size for question in named) <= ROOM and sum(question.weight for question in named) <= 4 * ROOM:
         return dict(session.ask(_FIRST.format(together(each))))
+    if namer.size(named) <= ROOM:
+        return dict(session.ask(namer.together(named, around=_FIRST)))
     first = dict[tuple[int, int, str], int]()  # by kind and place: one statement for all would be too large
-    for number, kind, part, place in session.ask_in_parts(each):
+    for number, kind, part, place in namer.ask(named):
         first.setdefault((kind, part, place), number)
     return Counter(first.values())
 
@@ -168,26 +221,41 @@ def _found(number: int, step: Step, today: _Today) -> Composable:
     return SQL("SELECT {} AS step, {} AS kind, t.tableoid AS part, t.ctid AS place FROM {} AS t WHERE {}").format(
         Literal(number),
         Literal(-1 if step.effect.moves else number),
-        _with(q.name(step.table), today, early=_is_early(step)),
-        _with(step.expects or SQL("false"), today, early=_is_early(step)),
+        today.read(q.name(step.table), seen=_seen(step)),
+        today.read(step.expects or SQL("false"), seen=_seen(step)),
     )
 
 
-def _is_early(step: Step) -> bool:
-    """Return whether a step sees its tables as they are before the plan converts or adds a column."""
-    return step.phase < Phase.CONVERT
+def _seen(step: Step) -> str:
+    """Return how a step sees its tables: before the plan converts or adds a column, before it maps one, or later."""
+    return _EARLY if step.phase < Phase.CONVERT else _UNMAPPED if step.unmapped else _LATE
 
 
-def _today(future: Schema) -> _Today:
-    """Return the rows of today in place of each table that the plan renames or changes, for early and later steps.
+class _Today:
+    """Reads the rows of today in place of each table that the plan renames or changes, for early and later steps.
 
-    An early step sees the new names, but neither new columns nor new types.
+    An early step sees the new names, but neither new columns nor new types; one before a mapping sees the new types.
     """
-    return {early: _rows_of(future, early=early) for early in (False, True)}
+
+    def __init__(self, future: Schema) -> None:
+        self._rows = {seen: _rows_of(future, seen) for seen in (_EARLY, _UNMAPPED, _LATE)}
+        self._known: dict[tuple[int, str], tuple[Composable, Composable]] = {}  # what is read as what, by identity
+
+    def read(self, statement: Composable, *, seen: str) -> Composable:
+        """Return a statement that reads the rows of today; what conditions share, they go on to share."""
+        seen = _EARLY if isinstance(statement, Before) else seen
+        if not isinstance(statement, q.Composed):
+            return self._rows[seen].get(repr(statement), statement)
+        place = id(statement), seen
+        if place not in self._known:
+            parts = [self.read(part, seen=seen) for part in statement]
+            self._known[place] = statement, (Gone if isinstance(statement, Gone) else q.Composed)(parts)
+        return self._known[place][1]
 
 
-def _rows_of(future: Schema, *, early: bool) -> Mapping[str, Composable]:
-    seen = (_early(table) if early else replace(table, leaving=()) for table in future.tables.values())
+def _rows_of(future: Schema, how: str) -> Mapping[str, Composable]:
+    ways = {_EARLY: _early, _UNMAPPED: _unmapped, _LATE: lambda table: replace(table, leaving=())}
+    seen = map(ways[how], future.tables.values())
     changed = (table for table in seen if not q.is_stored(table))
     return {repr(q.name(table.name)): _shown(table) for table in changed}
 
@@ -202,28 +270,9 @@ def _early(table: Table) -> Table:
     return replace(table, leaving=(), columns=columns)
 
 
-def _with(statement: Composable, today: _Today, *, early: bool) -> Composable:
-    """Return a statement that reads the rows of today."""
-    early = early or isinstance(statement, Before)
-    if isinstance(statement, q.Composed):
-        return q.Composed([_with(part, today, early=early) for part in statement])
-    return today[early].get(repr(statement), statement)
-
-
-def _announced(
-    finding: Finding, found: Mapping[_Same, int], barred: Mapping[_Same, str], bounds: Collection[_Same]
-) -> Finding:
-    if why := next((barred[_same(step)] for step in finding.repair.steps if _same(step) in barred), ""):
-        return finding if finding.left_out else replace(finding, repair=refuse(why))
-
-    twins = {(step.table, step.title): _same(step) for step in finding.repair.steps}  # online, in another phase
-
-    def told_of(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-        known = ((step, _same(step)) for step in steps)
-        known = ((step, same if same in found else twins.get((step.table, step.title), same)) for step, same in known)
-        return tuple(
-            announcing(step, found[same], at_most=same in bounds) if same in found else step for step, same in known
-        )
-
-    repair = finding.repair
-    return replace(finding, repair=replace(repair, steps=told_of(repair.steps), online=told_of(repair.online)))
+def _unmapped(table: Table) -> Table:
+    """Return a table whose columns have the names of today where the plan gives these to others."""
+    there = [column for column in table.columns.values() if not (column.added or column.mapped)]
+    taken = table.columns.keys() - {column.name for column in there}
+    columns = [replace(c, name=c.stored_as) if c.stored_as in taken else c for c in there]
+    return replace(table, leaving=(), columns={column.name: column for column in columns})

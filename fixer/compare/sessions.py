@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -68,23 +68,6 @@ class Session:
         self.cursor.execute(self._unmarked() + SQL("SAVEPOINT pgmend_rows;\n") + question)
         self._marked = True
         return self.cursor.fetchall()
-
-    def ask_in_parts(self, questions: Sequence[Composable]) -> Iterator[Row]:
-        """Yield the rows of all questions, asked in no more statements than PostgreSQL has room to plan."""
-        part, room = list[Composable](), ROOM
-        for question in map(self.spelt, questions):
-            size = len(question.string)
-            if part and size > room:
-                yield from self.ask(together(part))
-                part, room = [], ROOM
-            part.append(question)
-            room -= size
-        if part:
-            yield from self.ask(together(part))
-
-    def spelt(self, question: Composable) -> SQL:
-        """Return a question as text, whose length is known."""
-        return question if isinstance(question, SQL) else SQL(question.as_string(self.cursor))
 
     def recover(self, error: psycopg2.Error) -> None:
         """Roll back a question that failed; raise an operational error, such as a lost connection or a timeout."""

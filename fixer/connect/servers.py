@@ -67,10 +67,16 @@ class Server:
         """Drop a database whoever is in it; one that is absent is fine."""
         self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)), name)
 
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """Lend a session of the superuser's on the maintenance database."""
+        with closing(_connect(self.dsn)) as connection:
+            yield connection
+
     def _execute(self, statement: sql.Composed, database: str, patience: float = 0.0) -> None:
         """Run a statement on a database that nobody may be in, and again while somebody is."""
         end = time.monotonic() + patience
-        with closing(_connect(self.dsn)) as connection, connection.cursor() as cursor:
+        with self.session() as connection, connection.cursor() as cursor:
             _let_go(cursor, database)
             while True:
                 try:

@@ -17,7 +17,16 @@ from fixer.contract.cache import Read
 from fixer.contract.hints import expressions, hints_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.settled import settled
-from fixer.contract.statements import SCRATCH, Unspelt, in_scratch, logged, schemas_of, spelt
+from fixer.contract.statements import (
+    SCRATCH,
+    Unspelt,
+    counters_of,
+    in_scratch,
+    logged,
+    out_of_scratch,
+    schemas_of,
+    spelt,
+)
 from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
@@ -69,6 +78,7 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     tables = [*metadata.tables.values()]
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
     types = {each.made[0]: each.made[1] or places.schema for each in statements if each.made}
+    counters = counters_of(statements, places.schema)
     if any(each.listener for each in statements) or places.ambiguous:
         try:
             return apart.read(metadata, connection, name, places)
@@ -76,9 +86,15 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
             if places.ambiguous:
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
-    ddl = ";\n".join(logged(in_scratch(each.text, types)) for each in statements if not each.listener)
-    found = scratch.read(ddl, connection, name, places)
-    return Read(settled(found.schema, places, types, {each.unlogged for each in statements}), found.hints)
+    first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
+    texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
+    found = scratch.read(";\n".join(texts), connection, name, places)
+    unlogged = {each.unlogged for each in statements}
+    hints = {
+        table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}
+        for table, each in found.hints.items()
+    }
+    return Read(settled(found.schema, places, types, counters, unlogged), hints)
 
 
 def _refuse_unlogged_parents(schema: Schema, name: str) -> None:

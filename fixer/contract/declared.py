@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
-from fixer import introspect
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
 from fixer.errors import ContractError
+from fixer.introspect.declared import read_declared
 from fixer.model.contract import Contract, Hints
 
 _BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{UNQUOTED}"
@@ -20,7 +20,7 @@ def prepare(connection: Connection, name: str) -> Contract:
     """
     with rolled_back(connection) as cursor:
         cursor.execute(_BEGIN)
-        schema = introspect.read_declared(cursor)
+        schema = read_declared(cursor)
     if not schema.tables:
         raise ContractError(f"The contract {name} has no tables: is it the right database?")
     return Contract(name, schema, Hints())

@@ -24,6 +24,7 @@ from fixer.contract.place import throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
 from fixer.errors import ContractError, ServerError, TargetError
+from fixer.introspect.declared import read_model
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 _UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
@@ -101,7 +102,7 @@ def _created(cursor: Cursor, ddl: str, name: str, places: Places) -> Read:
         cursor.execute(f"{path}{ddl};\n{OUR_PATH}{_CHOOSE}")
     except _UNKNOWN as error:
         raise _overshadowed(name, error, shadow) if shadow else error from None
-    return Read(introspect.read_model(cursor, places.all), respelt(cursor, places, schemas))
+    return Read(read_model(cursor, places.all), respelt(cursor, places, schemas))
 
 
 def _overshadowed(name: str, error: psycopg2.Error, shadow: tuple[str, str, str]) -> ContractError:

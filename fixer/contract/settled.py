@@ -12,28 +12,35 @@ from fixer.model.table import PERMANENT, UNLOGGED, Column, QName, Sequence, Tabl
 
 
 def settled(
-    wanted: Schema, places: Places, types: Mapping[str, str], unlogged: Collection[str] = frozenset()
+    wanted: Schema,
+    places: Places,
+    types: Mapping[str, str],
+    counters: Mapping[str, str],
+    unlogged: Collection[str] = frozenset(),
 ) -> Schema:
     """Return the schema as it will stand in the target.
 
-    `types` has the schema of each type that is made with it; `unlogged` names tables that a scratch place made logged.
+    `types` and `counters` have the schema of each type and sequence that is made with it; `unlogged` names tables that
+    a scratch place made logged.
     """
     owned = [s for s in wanted.sequences.values() if not s.owned_by or s.owned_by[0].name in places.named]
-    sequences = {s.name: s for s in (_sequence(each, places) for each in owned)}
-    homes = {s.name.name: _home(s, places) for s in wanted.sequences.values()}
+    sequences = {s.name: s for s in (_sequence(each, places, counters) for each in owned)}
+    homes = {s.name.name: _home(s, places, counters) for s in wanted.sequences.values()}
     move = _Move(places, types, homes, unlogged)
     tables = (move.table(table) for table in wanted.tables.values() if table.name.name in places.named)
     return Schema(tables={t.name: t for t in tables}, sequences=sequences, spellings=wanted.spellings)
 
 
-def _home(sequence: Sequence, places: Places) -> str:
-    """Return the schema where a sequence will stand: that of the table that owns it."""
-    return places.of(sequence.owned_by[0].name).schema if sequence.owned_by else places.schema
+def _home(sequence: Sequence, places: Places, counters: Mapping[str, str]) -> str:
+    """Return the schema where a sequence will stand: that of the table that owns it, else that of the models."""
+    if sequence.owned_by:
+        return places.of(sequence.owned_by[0].name).schema
+    return counters.get(sequence.name.name, places.schema)
 
 
-def _sequence(sequence: Sequence, places: Places) -> Sequence:
+def _sequence(sequence: Sequence, places: Places, counters: Mapping[str, str]) -> Sequence:
     owned_by = sequence.owned_by and (places.of(sequence.owned_by[0].name), sequence.owned_by[1])
-    name = QName(_home(sequence, places), sequence.name.name)
+    name = QName(_home(sequence, places, counters), sequence.name.name)
     return replace(sequence, name=name, owned_by=owned_by, persistence=PERMANENT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
 from fixer.errors import ContractError
-from fixer.model.expression import unquoted
+from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 
 _DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
 SCRATCH = "pg_temp"
@@ -31,6 +32,7 @@ class Statement:
     listener: bool = False
     made: tuple[str, str | None] | None = None  # the type that it creates, and the schema where the models want it
     unlogged: str = ""  # the table that it creates UNLOGGED
+    counter: tuple[str, str | None] | None = None  # the sequence that it creates, and its schema in the models
 
 
 class Unspelt(ContractError):
@@ -80,10 +82,20 @@ def types_of(tables: Iterable[SATable]) -> Iterator[tuple[str | None, str]]:
                 yield made.schema, made.name
 
 
-def in_scratch(text: str, types: Mapping[str, str]) -> str:
-    """Return a statement in which casts to types of the models mean those of the scratch place.
+def counters_of(statements: Iterable[Statement], schema: str) -> dict[str, str]:
+    """Return the schema of each sequence that statements create; one name in two schemas is left out.
 
-    `types` has the schema of each; a cast names it, as reflection writes defaults.
+    `schema` is that of sequences without one.
+    """
+    made = {(each.counter[0], each.counter[1] or schema) for each in statements if each.counter}
+    once = Counter(name for name, _ in made)
+    return {name: home for name, home in made if once[name] == 1}
+
+
+def in_scratch(text: str, types: Mapping[str, str], counters: Mapping[str, str]) -> str:
+    """Return a statement in which types and sequences of the models mean those of the scratch place.
+
+    `types` and `counters` have the schema of each; a cast names it, as reflection writes defaults.
     """
 
     def moved(found: re.Match[str]) -> str:
@@ -91,7 +103,12 @@ def in_scratch(text: str, types: Mapping[str, str]) -> str:
             return found[0]
         return f"{found['cast']}pg_temp.{found['type']}"
 
-    return _CAST.sub(moved, text)
+    def counted(found: re.Match[str]) -> str:
+        home, *name = parts_of_name(found["name"])
+        here = len(name) == 1 and counters.get(name[0]) == home
+        return f"{found['call']}{literal(f'{SCRATCH}.{quoted(name[0])}')}" if here else found[0]
+
+    return _DRAW.sub(counted, _CAST.sub(moved, text))
 
 
 def logged(text: str) -> str:
@@ -103,6 +120,20 @@ _UNLOGGED = re.compile(r"CREATE\s+UNLOGGED\s+TABLE\b", re.IGNORECASE)
 _CAST = re.compile(
     r"""'(?:[^']|'')*'|(?P<cast>::\s*|\b[Aa][Ss]\s+)(?P<schema>"(?:[^"]|"")+"|\w+)\.(?P<type>"(?:[^"]|"")+"|\w+)"""
 )
+
+
+def out_of_scratch(text: str, counters: Mapping[str, str]) -> str:
+    """Return an expression in which sequences of the models that it names without a schema are named in full."""
+
+    def counted(found: re.Match[str]) -> str:
+        name = parts_of_name(found["name"])
+        home = counters.get(name[0]) if len(name) == 1 else None
+        return f"{found['call']}{literal(f'{quoted(home)}.{quoted(name[0])}')}" if home else found[0]
+
+    return _DRAW.sub(counted, text)
+
+
+_DRAW = re.compile(r"(?P<call>\bnextval\(\s*)'(?P<name>(?:[^']|'')+)'", re.IGNORECASE)
 
 
 def sql_of(value: ClauseElement) -> str:
@@ -120,7 +151,8 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
             homes = {**homes, element.element.schema: SCRATCH}
         text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True)).strip()
     unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text) else ""
-    return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged)
+    counter = (element.element.name, element.element.schema) if isinstance(element, CreateSequence) else None
+    return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged, counter)
 
 
 def _culprit(error: BaseException) -> str:

@@ -12,7 +12,8 @@ from fixer.model.schema import Schema
 from fixer.model.subject import DefaultRow
 from fixer.model.table import TABLES, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.repair.constraints.foreign_keys import pairs
-from fixer.repair.sequences import Users, declared
+from fixer.repair.counting.users import Users
+from fixer.repair.sequences import declared
 from fixer.sql.types import family, fits
 
 
@@ -25,9 +26,11 @@ def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> list[t
 
 def parts(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Table]]:
     """Yield each partition that the contract does not know: its root as wanted and as found, and the partition."""
+    renamed = {table.stored_as: table.name for table in actual.tables.values() if table.stored_as}
     for part in actual.tables.values():
         if part.part_of and part.name not in contract.tables:
             root = actual.wholes(part.name)[-1]
+            root = renamed.get(root, root)
             if root in contract.tables and root in actual.tables:
                 yield contract.tables[root], actual.tables[root], part
 

@@ -1,8 +1,8 @@
-"""A default makes a value of a sequence, such as 'INV-' || nextval(…), which a row already has.
+"""A default will make a value of a sequence, such as 'INV-' || nextval(…), which a row already has.
 
 Costs: inserts fail with 23505 duplicate key value violates unique constraint, once per existing value that it reaches.
 Cure: move the sequence past the last number of whose value a row is there, never back. The check draws no number: it
-computes the next value from the position of the sequence.
+reads the position of the sequence, tries the numbers in the digits of each value, and asks for the next 1000 values.
 """
 
 from __future__ import annotations
@@ -12,29 +12,34 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy import BigInteger, Integer, MetaData, Text, text
 from sqlalchemy import Column as SAColumn
-from sqlalchemy import Integer, MetaData, Text, text
 from sqlalchemy import Sequence as SASequence
 from sqlalchemy import Table as SATable
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import parts_of_name
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, Step
+from fixer.model.step import Phase, Repair, Step, refuse
 from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
+from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE
-from fixer.repair.probe import rows_where
+from fixer.repair.probe import counted_by, rows_where
+from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.types import MAXIMA
 
 SLUG = "code-behind"
 POINT = 1
 STAGE = Stage.PARTS
-_DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
+_FURTHER = "let it count further, here and in the contract"
+SOON = 999  # so many codes after the next are asked for one by one, whatever the default makes of a number
 # Calls of PostgreSQL's own that change nothing; a name with a schema, or in quotation marks, may be anybody's.
 _PLAIN = {"lpad", "rpad", "to_char", "concat", "upper", "lower", "now", "date_part", "extract", "varying", "numeric"}
 
@@ -49,16 +54,76 @@ class Coded(OfSequence):
         """Return the value that the default makes of a number."""
         return SQL("{}({}){}").format(SQL(self.around[0]), number, SQL(self.around[1]))
 
+    def numbered(self, rows: Composable, next_: Composable) -> Composed:
+        """Return a FROM item `t`: the rows, each with the number from `next_` on of which its code may be made."""
+        lowest, highest = self.bounds
+        digits = len(str(self._end)) - 1
+        ones, twos = (SQL("({} * repeat('{}', s.w)::bigint)").format(Literal(self.way), SQL(each)) for each in "12")
+        bare = _LITERAL.sub("''", "".join(self.around))
+        return q.written(
+            "numbers/behind_code",
+            one=self.code(ones),
+            two=self.code(twos),
+            few=self.code(Literal(11 * self.way)),
+            more=self.code(Literal(22 * self.way)),
+            sums=Literal(bool(set("+-*") & set(bare))),
+            width=Literal(digits),
+            way=Literal(self.way),
+            next=next_,
+            rows=rows,
+            lowest=Literal(lowest),
+            highest=Literal(highest),
+            column=q.column(self.column),
+        )
+
+    def behind(self, next_: Composable) -> Composed:
+        """Return the condition that the code of such a row is made of its number."""
+        pace, code = Literal(abs(self.found.increment)), self.code(SQL("t.pgmend_number"))
+        return SQL("mod(t.pgmend_number - {}, {}) = 0 AND {} = ({})").format(next_, pace, q.column(self.column), code)
+
+    @property
+    def way(self) -> int:
+        """The direction of the sequence."""
+        return 1 if self.found.increment > 0 else -1
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The lowest and the highest number that the sequence gives and the default takes."""
+        return max(self.found.minimum, -self._end), min(self.found.maximum, self._end)
+
+    @property
+    def _end(self) -> int:
+        """The highest number that the default takes; what is beyond 10^15 is no code."""
+        narrow = [limit for type_, limit in MAXIMA.items() if f"::{type_}" in "".join(self.around)]
+        return min([10**15, *narrow])
+
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
-    """Yield the unique columns whose default makes values of a sequence, with the probe for a row that has the next."""
+    """Yield the unique columns whose default makes values of a sequence, with the probe for rows that have one to come.
+
+    Where the role may not read the sequence, a person has to look.
+    """
     for wanted, table in walk.tables(actual, contract, alike=True):
         for about in _coded(wanted, table, actual):
-            here, name = f"{table.name.name}.{about.column}", about.found.name
-            message = f"{here} should get a value that no row has, {name.name} makes one that stands there"
-            filled = wanted.columns[about.column].not_null and not table.columns[about.column].not_null
-            asks = partial(_taken, about, filled, actual)
-            yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
+            here, found = f"{table.name.name}.{about.column}", about.found
+            message = f"{here} should get a value that no row has, {found.name.name} makes one that stands there"
+            end = about.bounds[about.way > 0]
+            if is_spent(found, end) and not found.cycle:
+                message = f"{here} should get a value that no row has, {found.name.name} gave its last number"
+                why = refuse(f"{found.name.name} has no number left: {_FURTHER}")
+                yield Finding(SLUG, POINT, about, message, repair=why)
+                continue
+            if found.readable or found.last_value is not None:
+                asks = partial(_taken, about, actual)
+                yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
+                continue
+            spelt = found.name.name if found.name.schema == table.name.schema else str(found.name)
+            message = f"{here} should get a value that no row has, this role may not read where {spelt} stands"
+            asks = partial(rows_where, actual, table.name, q.not_null([about.column]), own=True)
+            why = unknown(found, actual)
+            yield Finding(
+                SLUG, POINT, about, message, "warning", asks=asks, only_with_rows=True, of_rows=True, repair=why
+            )
 
 
 def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
@@ -69,21 +134,17 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
     for column in (table.columns[name] for name in wanted.columns if name in table.columns):
         if not walk.takes(column, wanted.columns[column.name]):
             continue  # its type is a finding of its own
-        default = next((d for d in (wanted.columns[column.name].default, column.default) if d and "nextval" in d), None)
+        meant = wanted.columns[column.name]  # missing-generator moves what only numbers a column
+        said = (None if meant.generates else meant.default, column.default)
+        default = next((each for each in said if each and "nextval" in each), None)
         if default is None or column.sequence or column.added:
             continue
-        before, *rest = _DRAW.split(default)
+        before, *rest = DRAW.split(default)
         keys = (*table.indexes, *wanted.indexes)
         unique = any(index.is_plain_key and index.columns == (column.name,) for index in keys)
         if unique and len(rest) == 2 and _is_plain(f"{before}1{rest[1]}"):
-            called = (each for each in actual.sequences.values() if q.quoted(each.name) == _quoted(rest[0]))
-            yield from (Coded(table.name, column.name, each, (before, rest[1])) for each in called if each.readable)
-
-
-def _quoted(name: str) -> str:
-    """Return the name of a relation with quotation marks around each part."""
-    parts = re.findall(r'"(?:[^"]|"")*"|[^."]+', name.replace("''", "'"))
-    return ".".join(part if part.startswith('"') else f'"{part}"' for part in parts)
+            called = (each for each in actual.sequences.values() if each.name == parts_of_name(rest[0]))
+            yield from (Coded(table.name, column.name, each, (before, rest[1])) for each in called)
 
 
 def _is_plain(default: str) -> bool:
@@ -94,26 +155,37 @@ def _is_plain(default: str) -> bool:
 
 def _next(sequence: Sequence) -> Composed:
     """Return the first number that the sequence has not given."""
+    if sequence.created:
+        return SQL("SELECT {}::bigint").format(Literal(sequence.start))
+    if not sequence.readable and sequence.last_value is not None:
+        return SQL("SELECT {}::bigint").format(Literal(sequence.last_value + sequence.increment))
     return SQL("SELECT s.last_value + s.is_called::integer * {}::bigint FROM {} AS s").format(
         Literal(sequence.increment), q.name(sequence.name)
     )
 
 
-def _taken(about: Coded, filled: bool, actual: Schema) -> Probe:
-    """Return the probe for rows with the next code, or with one of those next codes that rows without any will get."""
-    column = q.column(about.column)
-    number: Composable = SQL("({})").format(_next(about.found))
-    if not filled:
-        return rows_where(actual, about.table, SQL("{} = ({})").format(column, about.code(number)), own=True)
-    within = SQL("{} IN (SELECT {} FROM generate_series(0, (SELECT count(*) FROM {} WHERE {} IS NULL)) AS k (n))")
-    code = about.code(SQL("{} + k.n * {}").format(number, Literal(about.found.increment)))
-    rows = q.rows_of(actual.tables[about.table])
-    return rows_where(actual, about.table, within.format(column, code, rows, column), own=True)
+def _taken(about: Coded, actual: Schema) -> Probe:
+    """Return the probe for rows with a code to come: of a number that their digits show, or of one of the next."""
+    next_, pace = SQL("({})").format(_next(about.found)), Literal(about.found.increment)
+    column, end = q.column(about.column), Literal(about.bounds[about.way > 0])
+    soon = SQL("{} IN (SELECT {} FROM generate_series(0, least({}, ({} - {}) / {})) AS k (n))").format(
+        column, about.code(SQL("{} + k.n * {}").format(next_, pace)), Literal(SOON), end, next_, pace
+    )
+    table = actual.tables[about.table]
+    rows = about.numbered(counted_by(table, about.found), next_)
+    shown = (SQL("t.pgmend_number"), column)
+    return Probe(rows, SQL("({} OR {})").format(soon, about.behind(next_)), shown, downwards=about.way > 0)
 
 
 def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repair:
     """Move the sequence past the last number of whose value a row is there."""
-    about = finding.about
+    about, bounds = finding.about, finding.about.bounds
+    numbers = [int(cells[0]) for cells in finding.sample if cells[0]]
+    utmost = max(numbers, key=lambda number: number * about.way, default=None)
+    if utmost is not None and not bounds[0] <= utmost + about.found.increment <= bounds[1] and not about.found.cycle:
+        return refuse(f"a row has the code of {utmost}, and {about.found.name.name} has no number beyond: {_FURTHER}")
+    if not about.found.created:
+        ask_for(about.found, about.table, actual)
     block = q.block(
         "numbers/past_codes",
         generator=SQL("{}::regclass").format(Literal(q.quoted(about.found.name))),
@@ -121,6 +193,10 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
         table=q.name(about.table),
         column=q.column(about.column),
         code=about.code(SQL("next + k.n * pace")),
+        most=Literal(bounds[about.way > 0]),
+        way=Literal(about.way),
+        numbered=about.numbered(SQL("{} AS t").format(q.name(about.table)), SQL("next")),
+        behind=about.behind(SQL("next")),
     )
     title = f"bring the numbers of {about.table.name}.{about.column} ahead of the data"
     return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])
@@ -136,13 +212,32 @@ def invoices() -> MetaData:
     return metadata
 
 
+def _stamps() -> MetaData:
+    """Return a contract with uniques whose defaults hide their numbers among other digits, or count in other ways."""
+    metadata = MetaData()
+    SASequence("plain", metadata=metadata)
+    SASequence("down", start=-1, increment=-1, metadata=metadata)
+    SASequence("odd", increment=2, metadata=metadata)
+    made = {
+        "plain": "'A10' || nextval('plain')",
+        "padded": "'2611' || lpad(nextval('plain')::text, 7, '0')",
+        "lined": "'L-' || to_char(nextval('plain'), 'FM999,999')",
+        "down": "'D' || nextval('down')",
+        "odd": "'O' || nextval('odd')",
+    }
+    texts = [SAColumn(name, Text, server_default=text(default), unique=True) for name, default in made.items()]
+    total = SAColumn("sum", BigInteger, server_default=text("nextval('plain') * 10 + 2000"), unique=True)
+    SATable("stamps", metadata, SAColumn("id", Integer, primary_key=True, autoincrement=False), *texts, total)
+    return metadata
+
+
 ROWS = "INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 6)"
 SPECIMENS = (
-    Specimen("behind", "SELECT setval('invoice_numbers', 1, false)", rows=1, contract=invoices, setup=ROWS),
+    Specimen("behind", "SELECT setval('invoice_numbers', 1, false)", rows=6, contract=invoices, setup=ROWS),
     Specimen(
         "behind, with gaps",
-        "DELETE FROM invoices WHERE id IN (2, 4); SELECT setval('invoice_numbers', 2)",
-        rows=1,
+        "DELETE FROM invoices WHERE id IN (2, 3, 5); SELECT setval('invoice_numbers', 2)",
+        rows=2,
         contract=invoices,
         setup=ROWS,
     ),
@@ -150,7 +245,7 @@ SPECIMENS = (
         "behind, where neither the default nor the unique is there",
         "ALTER TABLE invoices ALTER code DROP DEFAULT, DROP CONSTRAINT invoices_code_key;"
         "SELECT setval('invoice_numbers', 3)",
-        rows=1,
+        rows=3,
         also=frozenset({"missing-default", "missing-unique"}),
         contract=invoices,
         setup=ROWS,
@@ -165,9 +260,24 @@ SPECIMENS = (
         contract=invoices,
         setup=ROWS,
     ),
+    Specimen(
+        "behind by far, in values of many kinds",
+        "UPDATE stamps SET plain = 'A107000', padded = '26110090000', lined = 'L-1,500', sum = 52000, "
+        "down = 'D-90000', odd = 'O9001'",
+        rows=6,
+        contract=_stamps,
+        setup="INSERT INTO stamps VALUES (1)",
+    ),
 )
 NEAR_MISSES = (
     Specimen("at the last value", "SELECT setval('invoice_numbers', 6)", contract=invoices, setup=ROWS),
+    Specimen(
+        "digits that are no number of its own",
+        "UPDATE stamps SET plain = 'B1099', padded = '26120000099', lined = 'M-99', sum = 3001, down = 'D99',"
+        "odd = 'O8'",
+        contract=_stamps,
+        setup="INSERT INTO stamps VALUES (1)",
+    ),
     Specimen("set, not called", "SELECT setval('invoice_numbers', 7, false)", contract=invoices, setup=ROWS),
 )
 
@@ -175,5 +285,5 @@ NEAR_MISSES = (
 def mutate(table: Table) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set the sequence of a default that makes codes back to its start."""
     for column in table.columns.values():
-        drawn = _DRAW.findall(column.default or "") if not column.sequence else []
+        drawn = DRAW.findall(column.default or "") if not column.sequence else []
         yield from (SQL("SELECT setval({}, 1, false)").format(Literal(name.replace("''", "'"))) for name in drawn)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -23,12 +24,13 @@ from fixer.model.table import Column, Table
 from fixer.repair.conversion.indexes import clinging, merging, refused
 from fixer.repair.conversion.standing import bound
 from fixer.repair.conversion.values import keep_spelling, recast, reversal, ways_under
+from fixer.repair.probe import rows_where
 from fixer.repair.shadow import without_beside
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
-from fixer.sql.compose import SQL, Composable, Identifier
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.further_conversions import Conversion
-from fixer.sql.types import compares_alike, comparison, element, family, fits, retyped
+from fixer.sql.types import compares_alike, comparison, element, family, fits, retyped, shape
 
 SLUG = "different-comparison"
 POINT = 4
@@ -46,10 +48,26 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
         message = f"{table.name.name}.{wanted.name} should be {wanted.type}, which compares {comparison(wanted.type)}"
         finding = Finding(SLUG, POINT, OfColumn(table.name, wanted.name), f"{message}, is {found.type}")
         yield finding
+        yield from _too_long(table, wanted, found, actual)
         for index in table.indexes if not element(found.type) else ():
             ways = ways_under(index, finding, actual, contract)
             if next(iter(ways), None) == wanted.name:
                 yield merging(finding, table, index, ways)
+
+
+def _too_long(table: Table, wanted: Column, found: Column, actual: Schema) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding that texts of a column without a limit are longer than the wanted type takes."""
+    size, limit = (shape(element(column.type) or column.type).size for column in (wanted, found))
+    if size is None or limit is not None:
+        return
+    many, name = element(found.type), table.name
+    longer = SQL("char_length(rtrim({}::text)) > {}").format(SQL("e") if many else q.column(found.name), Literal(size))
+    if many:
+        longer = SQL("EXISTS (SELECT FROM unnest({}) AS e WHERE {})").format(q.column(found.name), longer)
+    left = refuse("shorten them, or let the contract take longer ones")
+    message = f"{name.name}.{found.name} should hold what {wanted.type} takes, holds longer texts"
+    asks = partial(rows_where, actual, name, longer)
+    yield Finding(SLUG, POINT, OfColumn(name, found.name), message, only_with_rows=True, asks=asks, repair=left)
 
 
 def _collated(table: Table, wanted: Column, found: Column) -> Iterator[Finding[OfColumn]]:
@@ -130,6 +148,14 @@ SPECIMENS = (
         "texts with blanks at their end, in no key",
         "ALTER TABLE parts ALTER COLUMN colour TYPE text; UPDATE parts SET colour = 'red ' WHERE id = 2",
         hazards=REWRITE,
+        contract=parts,
+        setup=PART_ROWS,
+    ),
+    Specimen(
+        "texts that are too long for it",
+        "ALTER TABLE parts ALTER COLUMN colour TYPE text; UPDATE parts SET colour = 'ultramarine' WHERE id = 2",
+        rows=1,
+        manual=True,
         contract=parts,
         setup=PART_ROWS,
     ),

@@ -67,7 +67,7 @@ def _differ(found: str, wanted: str, type_: str) -> Probe:
 
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Set the default."""
-    return Repair.of([set_default(finding.table, finding.about.wanted, actual)])
+    return Repair.of([set_default(finding.table, finding.about.wanted, actual, contract)])
 
 
 SPECIMENS = (

@@ -38,19 +38,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundIndex]]:
     """Yield the wanted constraints of which the table has one whose trigger does not fire."""
     for wanted, table in walk.tables(actual, contract):
         for key in wanted.indexes:
-            found = next((each for each in table.indexes if _is_it(each, key)), None)
+            found = next((each for each in table.indexes if _is_it(each, key, table)), None)
             if found and found.disabled_triggers:
                 what = key.exclusion or f"{'PRIMARY KEY' if key.primary else 'UNIQUE'} ({', '.join(key.columns)})"
                 message = f"{table.name.name} should have {what}, {found.name} is not enforced: its trigger is disabled"
                 yield Finding(SLUG, POINT, FoundIndex(table.name, key, found), message)
 
 
-def _is_it(found: Index, wanted: Index) -> bool:
+def _is_it(found: Index, wanted: Index, table: WantedTable) -> bool:
     """Return whether a valid index of the table is the wanted one."""
     if not found.valid or found.unique != wanted.unique or found.primary != wanted.primary:
         return False
     if wanted.exclusion or found.exclusion:
-        return bool(wanted.exclusion and found.exclusion) and claim(found) == claim(wanted)
+        return bool(wanted.exclusion and found.exclusion) and claim(found, table) == claim(wanted, table)
     return found.deferrable == wanted.deferrable and set(found.columns) == set(wanted.columns) and not found.partial
 
 
@@ -58,7 +58,7 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     """Enable its trigger, or drop the constraint and add it again."""
     name, key = finding.table, finding.about.found
     columns = actual.tables[name].columns
-    retyped = any(columns[c].retyped_in or columns[c].now for c in key.columns if c in columns)
+    retyped = any(each.retyped_in or each.now for each in columns.values())
     if actual.session and actual.session.superuser and not retyped:
         return Repair.of(enable_triggers(Phase.INDEXES, name, f"constraint {key.name}", key.disabled_triggers))
     if actual.tables[name].kind != "r" or actual.tables[name].inherits:
@@ -67,7 +67,7 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     if key.exclusion:
         again = exclusions.added(key.name, key, actual.tables[name], actual.version, instead_of=key)
         return Repair.of([again])
-    reason = "the type of its column changes" if retyped else "only a superuser may enable its trigger"
+    reason = "the type of a column changes" if retyped else "only a superuser may enable its trigger"
     why = f"drop the constraint {key.name} ({reason})"
     clause = SQL("ADD {}").format(ddl.key_clause(key.name, key))
     return Repair.of(
@@ -86,6 +86,7 @@ def _members() -> MetaData:
         metadata,
         Column("id", Integer, primary_key=True),
         Column("email", String(100), nullable=False),
+        Column("name", String(100)),
         UniqueConstraint("email", deferrable=True, initially="DEFERRED"),
     )
     return metadata
@@ -104,6 +105,29 @@ SPECIMENS = (
         setup=SETUP,
         superuser=True,
         deep=True,
+    ),
+    *(
+        Specimen(
+            f"disabled, and rows repeat; {what}",
+            f"ALTER TABLE members {change}; ALTER TABLE members DISABLE TRIGGER ALL;"
+            "INSERT INTO members (email) VALUES ('a@example.invalid')",
+            hazards=frozenset({"moves-rows", *hazards}),
+            quarantined=1,
+            also=also,
+            contract=_members,
+            setup=SETUP,
+            superuser=True,
+            deep=True,
+        )
+        for what, change, hazards, also in (
+            ("unlogged", "SET UNLOGGED", {"rewrites-table"}, frozenset({"duplicate-values", "unlogged-table"})),
+            (
+                "another column is converted",
+                "ALTER name TYPE integer USING 7",
+                {"rewrites-values", "replaces-constraint"},
+                frozenset({"duplicate-values", "wrong-type"}),
+            ),
+        )
     ),
     Specimen("an exclusion", ASLEEP, contract=rooms, setup=ROOM_ROWS, superuser=True),
     Specimen(

@@ -43,7 +43,7 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
         move_copies(each, finding.about.wanted.columns, finding.rows, guards)
         for each in (table, table.before_mapping())
     )
-    return Repair.of([at_once.atomic.online_as(beside.online)])
+    return Repair.of([at_once.atomic.online_as(step.before_mapping() for step in beside.online)])
 
 
 SPECIMENS = (

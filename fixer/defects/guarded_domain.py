@@ -21,17 +21,18 @@ from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed, canonical
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Check, Column, Table
+from fixer.repair.defaults.left_out import LeftOut, is_refilled
 from fixer.repair.probe import rows_where
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.conditions import Atom, atoms, follows
+from fixer.sql.conditions import Atom, atoms, follows, meaning
 from fixer.sql.types import element
 
 SLUG = "guarded-domain"
@@ -49,21 +50,31 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
                 yield _finding(guard, found, wanted, table)
         for found in table.columns.values():
             if found.name not in wanted_table.columns and found.guards and not element(found.type):
-                yield from _unknown(found, table)
+                yield from _unknown(found, LeftOut(table, wanted_table, actual))
             meant = wanted_table.columns.get(found.name)
             if meant and meant.guards and meant.full_type == found.full_type:
                 yield from (_lax(guard, found, table, actual) for guard in _less(found, meant, table))
 
 
-def _unknown(found: Column, table: Table) -> Iterator[Finding[OfColumn]]:
-    """Yield the finding that a column which the contract does not know demands a value of every insert."""
+def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
+    """Yield the finding that a column which the contract does not know demands a value of every insert.
+
+    Where it gets one, or none has to be given, the probe computes whether the domain takes it.
+    """
+    table = row.table
     demands = [guard for guard in found.guards if guard == "NOT NULL" or _fills(guard, found)]
+    here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
+    where, today = table.stored_as or table.name, found.stored_as or found.name  # as a person finds it
+    alter = f"ALTER TABLE {q.quoted(where)} ALTER COLUMN {q.quoted([today])}"
+    left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
+    about = OfColumn(table.name, found.name)
     if demands and not found.fills:
-        here = f"{table.name.name}.{found.name} is unknown to the contract and should not demand a value"
-        alter = f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([found.name])}"
-        left = refuse(f"give it a default: {alter} SET DEFAULT …; or another type: {alter} TYPE {found.base}")
-        about = OfColumn(table.name, found.name)
         yield Finding(SLUG, POINT, about, f"{here}, its domain {found.type} demands {demands[0]}", repair=left)
+    elif asks := row.unfit(found):
+        given = row.default(found) or "NULL"
+        message = f"{here}, its domain {found.type} does not take what it gets, {given}"
+        severity = "warning" if is_refilled(table) and not found.generated else "error"
+        yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=left)
 
 
 def _fills(guard: str, found: Column) -> bool:
@@ -96,6 +107,11 @@ def _condition(guard: str, value: str) -> str:
     return re.sub(r"\bVALUE\b", lambda _: value, guard.removeprefix("CHECK "))
 
 
+def _said(guard: str) -> str:
+    """Return what a domain demands, in a form that is equal for demands that say the same."""
+    return meaning(_condition(guard, "value"))
+
+
 def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding[OfColumn]:
     here = f"{table.name.name}.{wanted.name}"
     domain = element(found.type)
@@ -109,9 +125,9 @@ def _finding(guard: str, found: Column, wanted: Column, table: Table) -> Finding
 def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
     """Yield what the domain of a column demands beyond the contract."""
     known = _known(wanted, table.checks)
-    same = {canonical(guard) for guard in wanted.guards}
+    same = {_said(guard) for guard in wanted.guards}
     for guard in found.guards:
-        if canonical(guard) in same:
+        if _said(guard) in same:
             continue
         if element(found.type):  # the contract's checks are about the whole array
             yield guard
@@ -125,10 +141,10 @@ def _more(found: Column, wanted: Column, table: Table) -> Iterable[str]:
 def _less(found: Column, wanted: Column, table: Table) -> Iterable[str]:
     """Yield what the contract's domain demands, and the one that stands does not, nor the table."""
     known = _known(found, [check for check in table.checks if check.validated])
-    same = {canonical(guard) for guard in found.guards}
+    same = {_said(guard) for guard in found.guards}
     for guard in wanted.guards:
         by_table = found.not_null if guard == "NOT NULL" else _follows(guard, found, known, table)
-        if canonical(guard) not in same and (element(found.type) or not by_table):
+        if _said(guard) not in same and (element(found.type) or not by_table):
             yield guard
 
 
@@ -199,6 +215,13 @@ SPECIMENS = (
         "a check for NOT NULL, in a column that the contract does not know",
         "CREATE DOMAIN g AS text CHECK (VALUE IS NOT NULL); ALTER TABLE reviews ADD COLUMN x g DEFAULT 'x';"
         "ALTER TABLE reviews ALTER COLUMN x DROP DEFAULT",
+        manual=True,
+    ),
+    Specimen(
+        "a default that it does not take, in a column that the contract does not know",
+        "CREATE DOMAIN g AS varchar(3) DEFAULT 'a' CHECK (VALUE <> ''); CREATE DOMAIN h AS g;"
+        "ALTER TABLE reviews ADD COLUMN x h DEFAULT 'ab'; ALTER TABLE reviews ALTER COLUMN x DROP DEFAULT;"
+        "ALTER DOMAIN g ADD CHECK (length(VALUE) > 1)",
         manual=True,
     ),
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),

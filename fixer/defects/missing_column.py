@@ -24,7 +24,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Table
-from fixer.repair.columns import untyped
+from fixer.repair.columns import unmade, untyped
 from fixer.repair.own_values import (
     added,
     can_be_foreseen,
@@ -112,7 +112,7 @@ def _needs_value(column: Column) -> bool:
 def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) -> Repair:
     """Add the column; refuse if rows need a value that the contract lacks, or hold one in the twin."""
     column, twin = finding.about.wanted, finding.about.twin
-    if why := untyped(column, actual):
+    if why := untyped(column, actual) or unmade(finding.table, column, actual, contract):
         return refuse(why)
     if finding.rows and twin:
         hints = contract.hints[finding.table].of(column.name)

@@ -35,7 +35,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
 
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Set the default."""
-    return Repair.of([set_default(finding.table, finding.about.wanted, actual)])
+    return Repair.of([set_default(finding.table, finding.about.wanted, actual, contract)])
 
 
 SPECIMENS = (Specimen("dropped", "ALTER TABLE authors ALTER COLUMN country DROP DEFAULT"),)

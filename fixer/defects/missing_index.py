@@ -12,7 +12,6 @@ from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Effect, Lock, Phase, Repair, Step
@@ -21,6 +20,7 @@ from fixer.model.table import Table
 from fixer.repair.constraints import online
 from fixer.sql import ddl
 from fixer.sql.compose import Composable
+from fixer.sql.conditions import tail_meaning
 
 SLUG = "missing-index"
 POINT = 4
@@ -30,9 +30,9 @@ STAGE = Stage.PARTS
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
     """Yield the wanted indexes, uniques and exclusions aside, that no valid index equals."""
     for wanted, table in walk.tables(actual, contract):
-        there = {canonical(index.tail) for index in table.indexes if index.valid}
+        there = {tail_meaning(index.tail, table) for index in table.indexes if index.valid}
         for index in wanted.indexes:
-            if not (index.unique or index.exclusion) and canonical(index.tail) not in there:
+            if not (index.unique or index.exclusion) and tail_meaning(index.tail, table) not in there:
                 message = f"{table.name.name} should have an index {index.tail.removeprefix('USING ')}, has none"
                 yield Finding(SLUG, POINT, OfIndex(table.name, index), message)
 

@@ -2,8 +2,8 @@
 
 Costs: no row can be identified or referenced.
 Cure: add it. If an integer key exists under another name, copy its numbers, so that references stay valid; else number
-the rows in the order in which they are stored. A person decides if rows elsewhere hold numbers of the lost key, because
-nobody else knows which rows they mean, or if a column whose name differs only in capitals holds values.
+the rows in the order in which they are stored. A person decides if rows elsewhere hold values of a lost key, numbers or
+others, because nobody else knows which rows they mean, or if a column whose name differs only in capitals holds values.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import TENANCY_ROWS, tenancy
+from fixer.defects.duplicate_key import badges
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
@@ -25,6 +26,7 @@ from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.numbers import Held, held
+from fixer.repair.own_values import may_differ
 from fixer.repair.probe import rows_where
 from fixer.repair.sequences import give_generator, let_count, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
@@ -52,7 +54,7 @@ class MissingKeyColumn(WantedColumn):
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKeyColumn | StrandedColumn]]:
-    """Yield the missing key columns that should be numbered, and columns elsewhere that hold numbers of a lost key."""
+    """Yield the missing key columns that should be numbered, and columns elsewhere that hold values of a lost key."""
     for wanted, table, key in walk.primary_keys(actual, contract):
         for column in (wanted.columns[each] for each in key.columns):
             if column.name not in table.columns and column.generates:
@@ -65,6 +67,18 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKeyCol
                 yield Finding(SLUG, POINT, MissingKeyColumn(name, column, old, twin), message, asks=asks)
                 if old is None:
                     yield from stranded(SLUG, POINT, name, column.name, actual, contract)
+    for _, table, column in walk.missing_columns(actual, contract):
+        if not column.generates and _is_new_everywhere(table.name, column, contract):
+            yield from stranded(SLUG, POINT, table.name, column.name, actual, contract)
+
+
+def _is_new_everywhere(table: QName, column: Column, contract: Contract) -> bool:
+    """Return whether all rows get NULL or a value that was never there, so that no reference can find its row."""
+    if column.generated:
+        return False
+    if contract.value_for(table, column) is None:
+        return not column.not_null  # else missing-column asks for a value
+    return may_differ(column, table, contract)
 
 
 def _old_numbers(name: QName, column: str, actual: Schema, contract: Contract) -> str | None:
@@ -206,6 +220,14 @@ SPECIMENS = (
         also=frozenset({"missing-primary-key", "missing-foreign-key"}),
         contract=tenancy,
         setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "of uuids, dropped under references that still hold them",
+        "ALTER TABLE badges DROP COLUMN id CASCADE",
+        manual=True,
+        also=frozenset({"missing-column", "missing-primary-key", "missing-foreign-key", "orphan-rows"}),
+        contract=badges,
+        setup="INSERT INTO badges (name) VALUES ('a'), ('b'); INSERT INTO worn (badge_id) SELECT id FROM badges",
     ),
     Specimen(
         "its numbers stand in other letters, under no key",

@@ -19,7 +19,7 @@ from fixer.model.schema import COUNTED, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import TABLES, QName, Table
-from fixer.repair.columns import untyped
+from fixer.repair.columns import unmade, untyped
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -60,7 +60,8 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     if finding.table in actual.names:
         return refuse(f"an index, a sequence or a type is called {finding.table.name}: rename that")
     wanted = contract.tables[finding.table]
-    if why := next((why for column in wanted.columns.values() if (why := untyped(column, actual))), ""):
+    lacks = (untyped(c, actual) or unmade(wanted.name, c, actual, contract) for c in wanted.columns.values())
+    if why := next(filter(None, lacks), ""):
         return refuse(why)
     types = [
         Step(Phase.TABLES, finding.table, f"create the type {c.enum}", ddl.create_type(c), Lock.NONE)

@@ -141,7 +141,8 @@ SPECIMENS = (
     ),
     Specimen(
         "a function numbers what others reference",
-        "CREATE FUNCTION next_book() RETURNS integer LANGUAGE sql AS 'SELECT 25';"
+        "CREATE SEQUENCE next_books START 25;"
+        "CREATE FUNCTION next_book() RETURNS integer LANGUAGE sql AS 'SELECT nextval(''next_books'')::integer';"
         "ALTER TABLE reviews DROP CONSTRAINT reviews_book_id_fkey; ALTER TABLE books DROP CONSTRAINT books_pkey;"
         "ALTER TABLE books ALTER COLUMN id DROP NOT NULL, ALTER COLUMN id SET DEFAULT next_book();"
         "INSERT INTO books SELECT NULL, author_id, editor_id, NULL, 'another', price, pages FROM books WHERE id = 2;"

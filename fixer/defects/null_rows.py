@@ -1,14 +1,20 @@
 """Rows hold NULL in a column that the contract wants NOT NULL.
 
 Costs: NOT NULL cannot be set.
-Cure: fill them with the contract's value: its backfill, else its default. If it has none, move them to quarantine.
-A person decides if a unique, a check or a foreign key would refuse the value.
+Cure: fill them with the contract's value: its backfill, else its default; where a sequence numbers the column, with its
+next numbers. If the contract has none, move them to quarantine. A person decides if a unique, a check or a foreign key
+would refuse the value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+
+from sqlalchemy import BigInteger, Identity, Integer, MetaData, Text, text
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Sequence as SASequence
+from sqlalchemy import Table as SATable
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -18,7 +24,7 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Repair, refuse
+from fixer.model.step import Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
@@ -26,6 +32,7 @@ from fixer.repair.own_values import may_differ, read_by, too_long
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
 from fixer.repair.rows import counted, identity, rewrite, untaken
+from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 
@@ -123,6 +130,8 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     value = contract.value_for(name, contract.tables[name].columns[column])
     empty = _empty(actual.tables[name], column)
     mover = Mover(actual, contract)
+    if value is None and contract.tables[name].columns[column].generates:
+        return Repair.of(_numbered(finding, empty, actual, contract))
     if value is None:
         reason = f"its {column} is NULL, and the contract declares no value for it"
         return Repair.of(mover.quarantine(Phase.VALUES, name, empty, reason, rows=finding.rows))
@@ -137,6 +146,26 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     return Repair.of([step])
 
 
+def _numbered(finding: Finding[OfColumn], empty: Composable, actual: Schema, contract: Contract) -> Iterator[Part]:
+    """Yield the steps that give the rows the next numbers of their sequence, as new rows get them."""
+    name, column = finding.table, finding.about.column
+    table, wanted = actual.tables[name], contract.tables[name]
+    keys = (
+        index
+        for index in (*wanted.indexes, *table.indexes)
+        if index.unique and not index.partial and index.columns == (column,)
+    )
+    numbers = new_numbers(name, column, key := next(keys, None), actual, contract)
+    known_by = (column,) if key else identity(table, wanted, Phase.KEYS)
+    title = f"number {counted(finding.rows)} of {name.name} whose {column} is NULL"
+    filled, beside = (
+        rewrite(Phase.KEYS, table, title, {column: value}, empty, rows=finding.rows, known_by=known_by)
+        for value in (numbers.value, numbers.beside)
+    )
+    yield numbers.room(finding.rows)
+    yield filled.online_as((beside,))
+
+
 def _may_be_taken(value: Composable, column: Column, table: Table, contract: Contract) -> bool:
     """Return whether a row may have the value that a default gives another one, although it gives each its own."""
     indexes = (*table.indexes, *contract.tables[table.name].indexes)
@@ -146,6 +175,18 @@ def _may_be_taken(value: Composable, column: Column, table: Table, contract: Con
 
 OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NULL WHERE id IN (3, 4)"
 ALSO = frozenset({"missing-not-null"})
+
+
+def _queue() -> MetaData:
+    """Return a contract with numbers that are no keys, of a sequence that no column owns, and of one of their own."""
+    metadata = MetaData()
+    SASequence("places", metadata=metadata)
+    place = SAColumn("place", Integer, server_default=text("nextval('places')"), nullable=False)
+    turn = SAColumn("turn", BigInteger, Identity(), nullable=False, unique=True)
+    SATable("queue", metadata, SAColumn("name", Text, primary_key=True), place, turn)
+    return metadata
+
+
 SPECIMENS = (
     Specimen(
         "filled with the backfill",
@@ -171,6 +212,16 @@ SPECIMENS = (
         also=ALSO | {"code-behind"},
         contract=invoices,
         setup="INSERT INTO invoices (id) SELECT nextval('invoices_id_seq') FROM generate_series(1, 4)",
+    ),
+    Specimen(
+        "numbered by their sequences, one of which is gone",
+        "ALTER TABLE queue ALTER place DROP NOT NULL, ALTER turn DROP IDENTITY, ALTER turn DROP NOT NULL;"
+        "UPDATE queue SET place = NULL, turn = NULL WHERE name > 'b'",
+        hazards=frozenset({"rewrites-values"}),
+        rows=4,
+        also=ALSO | {"missing-generator"},
+        contract=_queue,
+        setup="INSERT INTO queue (name) VALUES ('a'), ('b'), ('c'), ('d')",
     ),
 )
 NEAR_MISSES = (Specimen("NULL where it may be", "UPDATE books SET pages = NULL"),)

@@ -13,7 +13,6 @@ from fixer.defects import _walk as walk
 from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import canonical
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -21,6 +20,7 @@ from fixer.model.subject import OfTable
 from fixer.model.table import Index, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+from fixer.sql.conditions import tail_meaning
 from fixer.sql.uniques import removal
 
 SLUG = "repeated-index"
@@ -32,18 +32,18 @@ NAMED = 3  # so many of them a message names
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield what several valid indexes of a table say alike, more often than the contract does."""
     for wanted, table in walk.tables(actual, contract):
-        meant = Counter(_says(index) for index in wanted.indexes)
+        meant = Counter(_says(index, table) for index in wanted.indexes)
         alike = defaultdict[object, list[Index]](list)
         for index in table.indexes:
-            alike[_says(index)] += [index] if index.valid else []
+            alike[_says(index, table)] += [index] if index.valid else []
         for said, indexes in alike.items():
             if len(indexes) > max(1, meant[said]):
                 yield _finding(table, sorted(indexes, key=lambda index: (not index.primary, index.name)))
 
 
-def _says(index: Index) -> object:
+def _says(index: Index, table: Table) -> object:
     late = (index.deferrable, index.deferred)
-    return index.unique, canonical(index.exclusion or index.tail), late
+    return index.unique, tail_meaning(index.exclusion or index.tail, table), late
 
 
 def _finding(table: Table, indexes: list[Index]) -> Finding[OfTable]:

@@ -25,6 +25,7 @@ from fixer.model.subject import StrayCheck
 from fixer.model.table import Check, Table
 from fixer.repair.constraints.checks import spelt, stands
 from fixer.repair.constraints.online import BESIDE
+from fixer.repair.defaults.left_out import Asks, LeftOut, is_refilled
 from fixer.repair.shadow import is_guard
 from fixer.sql.alter import drop_constraint, dropping
 from fixer.sql.compose import Composable
@@ -40,7 +41,7 @@ _LOOKS_AT_NULL = re.compile(r"\b(IS|CASE|COALESCE|coalesce|num_nulls|num_nonnull
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
     """Yield the checks that do not follow from the contract."""
     for wanted, table in walk.tables(actual, contract):
-        known = [atom for check in wanted.checks for atom in atoms(check.expression)]
+        known = [atom for check in wanted.checks for atom in atoms(check.expression, wanted)]
         names = {check.name for check in wanted.checks}
         for check in table.checks:
             ours = check.name.startswith(BESIDE) or is_guard(check.name)
@@ -51,7 +52,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
                 or any(stands(c, replace(table, checks=(check,))) for c in wanted.checks)
             ):
                 continue
-            odd = [atom for atom in atoms(check.expression) if _may_refuse(atom, known, wanted, table)]
+            row = LeftOut(table, wanted, actual)
+            if not set(check.columns) & wanted.columns.keys() and (asks := row.broken(check)):
+                yield _computed(row, check, asks)
+                continue
+            odd = [atom for atom in atoms(check.expression, table) if _may_refuse(atom, known, wanted, table)]
             if odd:
                 yield _finding(StrayCheck(table.name, check), odd, known, table)
     for wanted, root, part in walk.parts(actual, contract):
@@ -62,13 +67,13 @@ def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[
     """Yield the checks that a partition has alone, unless they may prove its bounds: a person decides."""
     wholes = [actual.tables[name] for name in actual.wholes(part.name) if name in actual.tables]
     bounds = {c for each in wholes for o in each.obstacles if isinstance(o, PartitionKey) for c in o.columns}
-    known = [atom for check in wanted.checks for atom in atoms(check.expression)]
+    known = [atom for check in wanted.checks for atom in atoms(check.expression, wanted)]
     names = {check.name for each in (wanted, *wholes[1:]) for check in each.checks}
     for check in part.checks:
         inherited, bound = check.name in names, "" in bounds or set(check.columns) <= bounds
         if inherited or bound or not check.enforced or check.name.startswith(BESIDE) or is_guard(check.name):
             continue
-        odd = [atom for atom in atoms(check.expression) if _may_refuse(atom, known, wanted, root)]
+        odd = [atom for atom in atoms(check.expression, root) if _may_refuse(atom, known, wanted, root)]
         if odd:
             found = _finding(StrayCheck(part.name, check), odd, known, part)
             yield replace(found, severity="warning", repair=_decided(part, check))
@@ -86,8 +91,22 @@ def _may_refuse(atom: Atom, known: list[Atom], wanted: Table, table: Table) -> b
 
 
 def _fills(column: str, table: Table) -> bool:
-    """Return whether a column that a row leaves out gets a value."""
-    return column in table.columns and table.columns[column].fills
+    """Return whether a column that a row leaves out gets a value; PostgreSQL fills its own, such as tableoid."""
+    return column not in table.columns or table.columns[column].fills
+
+
+def _computed(row: LeftOut, check: Check, asks: Asks) -> Finding[StrayCheck]:
+    """Return the finding that a check refuses what columns unknown to the contract get, with the probe for that.
+
+    A trigger may give them something else.
+    """
+    name, filled = row.table.name, [atom.filled for atom in atoms(check.expression)]
+    what = f"{check.name} refuses each row: CHECK {spelt(check)}"
+    message = f"{name.name} should take all that the contract allows, {what}"
+    severity = "warning" if is_refilled(row.table) else "error"
+    repair = Repair() if all(each and not _fills(each, row.table) for each in filled) else _decided(row.table, check)
+    about = StrayCheck(name, check)
+    return Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=repair)
 
 
 def _finding(about: StrayCheck, odd: list[Atom], known: list[Atom], table: Table) -> Finding[StrayCheck]:
@@ -149,6 +168,11 @@ SPECIMENS = (
         "ALTER TABLE reviews ADD CHECK (n IS NOT NULL)",
         hazards=HAZARD,
     ),
+    Specimen(
+        "a default breaks it",
+        "ALTER TABLE books ADD COLUMN n integer DEFAULT 1, ADD CHECK (n > 5 OR coalesce(n, 0) < 0) NOT VALID",
+        manual=True,
+    ),
     Specimen("over a column that the contract leaves free", "ALTER TABLE books ADD CHECK (pages > 0)", manual=True),
     Specimen("without proof", "ALTER TABLE books ADD CHECK (pages > 0) NOT VALID", manual=True),
     Specimen("another side of a limit", "ALTER TABLE books ADD CHECK (price < 1000)", manual=True),
@@ -163,7 +187,13 @@ NEAR_MISSES = (
     Specimen(
         "what the type says", "ALTER TABLE books ADD CHECK (length(title) <= 40), ADD CHECK (pages > -2147483649)"
     ),
+    Specimen("over a column of PostgreSQL's own", "ALTER TABLE books ADD CHECK (tableoid IS NOT NULL)"),
     Specimen("over an unknown column", "ALTER TABLE books ADD COLUMN n integer CHECK (n > 0), ADD CHECK (n < price)"),
+    Specimen(
+        "a default fulfils it",
+        "ALTER TABLE books ADD COLUMN n integer NOT NULL DEFAULT 6, ADD COLUMN m integer, ADD CHECK (n > 5),"
+        " ADD CHECK (coalesce(m, n) > 5)",
+    ),
     Specimen(
         "a longer list",
         "ALTER TABLE bookings ADD CHECK (status IN ('gone', 'lost', 'new', 'paid')), ADD CHECK (seat < 501)",

@@ -19,6 +19,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import StrayForeignKey
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.constraints.foreign_keys import ends_at
+from fixer.repair.defaults.left_out import LeftOut, is_refilled
 from fixer.sql import compose as q
 from fixer.sql.alter import dropping
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -36,12 +37,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayForeignK
             if not any(_covers(meant, key, wanted) for meant in wanted.foreign_keys) and _may_refuse(
                 key, wanted, table
             ):
-                what = f"{', '.join(key.columns)} references {ends_at(key)}"
-                message = (
-                    f"{part.name.name} should take all that the contract allows,"
-                    f" {key.name} may refuse some of it: {what}"
-                )
-                yield Finding(SLUG, POINT, StrayForeignKey(part.name, key), message, severity="warning")
+                yield _finding(key, LeftOut(part, wanted, actual))
+
+
+def _finding(key: ForeignKey, row: LeftOut) -> Finding[StrayForeignKey]:
+    """Return the finding; with a probe, if what its columns get is known: then each row has a parent, or none has."""
+    name, about = row.table.name, StrayForeignKey(row.table.name, key)
+    what, asks = f"{', '.join(key.columns)} references {ends_at(key)}", row.fatherless(key)
+    how = "refuses each row" if asks else "may refuse some of it"
+    message = f"{name.name} should take all that the contract allows, {key.name} {how}: {what}"
+    if not asks:
+        return Finding(SLUG, POINT, about, message, severity="warning")
+    severity = "warning" if is_refilled(row.table) else "error"
+    return Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True)
 
 
 def _covers(meant: ForeignKey, key: ForeignKey, wanted: Table) -> bool:
@@ -69,6 +77,12 @@ def repair(finding: Finding[StrayForeignKey], actual: Schema, contract: Contract
 
 
 SPECIMENS = (
+    Specimen(
+        "a default that has no parent",
+        'CREATE TABLE "odd %" ("a.b" bigint PRIMARY KEY); ALTER TABLE reviews ADD COLUMN n integer,'
+        ' ADD CONSTRAINT odd FOREIGN KEY (n) REFERENCES "odd %"; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 1',
+        manual=True,
+    ),
     Specimen(
         "to a table that the contract does not know",
         "CREATE TABLE sizes (pages integer PRIMARY KEY); INSERT INTO sizes SELECT DISTINCT pages FROM books"
@@ -109,6 +123,11 @@ NEAR_MISSES = (
         "on an unknown column with one of the contract",
         "ALTER TABLE books ADD UNIQUE (author_id, id); ALTER TABLE reviews ADD COLUMN n integer;"
         "ALTER TABLE reviews ADD FOREIGN KEY (n, book_id) REFERENCES books (author_id, id)",
+    ),
+    Specimen(
+        "a default that has its parent",
+        "CREATE TABLE odd (id bigint PRIMARY KEY); INSERT INTO odd VALUES (1);"
+        "ALTER TABLE reviews ADD COLUMN n integer NOT NULL DEFAULT 1 REFERENCES odd (id)",
     ),
     Specimen(
         "from an unknown table",

@@ -1,9 +1,14 @@
 """A column is NOT NULL and has no default, although the contract does not know it, or lets it be NULL.
 
+Or the column is unknown to the contract, and what fills it fails in every row: a default, a generating expression, a
+sequence that gave its last number.
+
 Costs: every insert by code that follows the contract fails with 23502 null value in column violates not-null
-constraint; so does the delete of a parent whose children ON DELETE SET NULL should empty.
+constraint, or with the error of the default; so does the delete of a parent whose children ON DELETE SET NULL should
+empty.
 Cure: DROP NOT NULL. The column and its values stay. Where a default fills the column, and no foreign key empties it, a
-person decides whether NULL is meant to be refused.
+person decides whether NULL is meant to be refused; so where a default fails. The check computes a default only if
+nothing but PostgreSQL's own functions takes part.
 """
 
 from __future__ import annotations
@@ -22,10 +27,13 @@ from fixer.model.step import Phase, Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.repair.constraints.online import BESIDE
+from fixer.repair.defaults.drawing import drawn
+from fixer.repair.defaults.left_out import LeftOut, is_refilled
+from fixer.repair.sequences import is_spent
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
-from fixer.sql.types import element
+from fixer.sql.types import MAXIMA, element
 
 SLUG = "rogue-not-null"
 POINT = 5
@@ -45,8 +53,68 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
                     yield Finding(SLUG, POINT, about, f"{message}, is NOT NULL without default")
             elif _may_be_null(wanted, column.name):
                 yield from _against(contract, about, here, column)
+        yield from _failing(LeftOut(table, wanted, actual))
     for wanted, root, part in walk.parts(actual, contract):
         yield from _below(wanted, root, part, actual)
+
+
+def _failing(row: LeftOut) -> Iterator[Finding[OfColumn]]:
+    """Yield the columns that code leaves out and whose values fail, with the probe that computes these.
+
+    A trigger may put another value in place of one that the column does not take. Domains are a class of their own.
+    """
+    table = row.table
+    for column in row.columns:
+        whose = "should not demand a value"
+        if column.name not in row.wanted.columns:
+            whose = f"is unknown to the contract and {whose}"
+        here = f"{table.name.name}.{column.name} {whose}"
+        about = OfColumn(table.name, column.name)
+        if spent := _spent(column, row.actual):
+            drop = "DROP IDENTITY" if column.identity else "DROP DEFAULT"
+            left = refuse(f"give {spent[0]} more numbers, or run: {_without(table, column, drop)}")
+            yield Finding(SLUG, POINT, about, f"{here}, {spent[1]}", repair=left)
+        elif does := row.by_body(column):
+            severity = "warning" if is_refilled(table) and column.not_null else "error"
+            message = f"{here}, its default {column.default} {does}"
+            yield Finding(SLUG, POINT, about, message, severity, repair=refuse(_ways(table, column)))
+        elif found := row.of_contract(column):
+            message = f"{here}, its expression {column.default} fails for a row that the contract allows"
+            severity, left = "error" if found[1] else "warning", refuse(_ways(table, column))
+            yield Finding(SLUG, POINT, about, message, severity, asks=found[0], of_values=True, repair=left)
+        elif column.fills and not column.guards and (asks := row.unfit(column)):
+            what = "its expression" if column.generated else "its default"
+            message = f"{here}, {what} {column.default} gives none that it takes"
+            severity = "warning" if is_refilled(table) and not column.generated else "error"
+            left = refuse(_ways(table, column))
+            yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=left)
+
+
+def _spent(column: Column, actual: Schema) -> tuple[str, str] | None:
+    """Return the name of the sequence that has no number left for a column, and what it gave last."""
+    for sequence in drawn(column, actual):
+        end = MAXIMA.get(column.base or column.type, MAXIMA["bigint"]) if column.sequence else MAXIMA["bigint"]
+        up, last = sequence.increment > 0, sequence.last_value
+        end = min(sequence.maximum, end) if up else max(sequence.minimum, -end - 1)
+        if last is None and (sequence.start > end if up else sequence.start < end):
+            return str(sequence.name), f"{sequence.name.name} begins beyond what its type holds, at {sequence.start}"
+        if is_spent(sequence, end) and not sequence.cycle:
+            return str(sequence.name), f"{sequence.name.name} gave its last number, {last}"
+    return None
+
+
+def _without(table: Table, column: Column, deed: str) -> str:
+    return f"ALTER TABLE {q.quoted(table.name)} ALTER COLUMN {q.quoted([column.name])} {deed}"
+
+
+def _ways(table: Table, column: Column) -> str:
+    """Return what a person does about a value that a column does not take."""
+    if column.generated:
+        drop = "DROP NOT NULL" if column.not_null else "DROP EXPRESSION"
+        return f"if nothing needs it, run: {_without(table, column, drop)}"
+    another, none = (_without(table, column, deed) for deed in ("SET DEFAULT …", "DROP DEFAULT"))
+    let = f"; {_without(table, column, 'DROP NOT NULL')}" if column.not_null else ""
+    return f"give it another: {another}; or none: {none}{let}"
 
 
 def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[Finding[OfColumn]]:
@@ -147,6 +215,30 @@ SPECIMENS = (
         minimum_version=18,
     ),
     Specimen(
+        "a default that it does not take",
+        "ALTER TABLE authors ADD COLUMN n integer NOT NULL DEFAULT 1, ADD COLUMN m integer;"
+        "ALTER TABLE authors ALTER COLUMN n SET DEFAULT nullif(1, 1), ALTER COLUMN m SET DEFAULT 1 / 0",
+        manual=True,
+    ),
+    Specimen(
+        "its sequence gave its last number",
+        "ALTER TABLE authors ADD COLUMN n smallserial; ALTER SEQUENCE authors_n_seq MAXVALUE 100;"
+        "SELECT setval('authors_n_seq', 100)",
+        manual=True,
+    ),
+    Specimen(
+        "a function raises",
+        "ALTER TABLE authors ADD COLUMN n integer; CREATE FUNCTION odd() RETURNS integer LANGUAGE plpgsql AS"
+        " $$ DECLARE n integer; BEGIN n := 1; RAISE 'no'; END $$; ALTER TABLE authors ALTER COLUMN n SET DEFAULT odd()",
+        manual=True,
+    ),
+    Specimen(
+        "generated from what may be NULL",
+        "UPDATE reviews SET body = '' WHERE body IS NULL;"
+        "ALTER TABLE reviews ADD COLUMN n integer NOT NULL GENERATED ALWAYS AS (length(body)) STORED",
+        manual=True,
+    ),
+    Specimen(
         "a default fills it",
         "ALTER TABLE books ALTER COLUMN pages SET NOT NULL, ALTER COLUMN pages SET DEFAULT 1",
         manual=True,
@@ -160,6 +252,18 @@ NEAR_MISSES = (
         "ALTER TABLE authors ADD COLUMN big text NOT NULL GENERATED ALWAYS AS (upper(name)) STORED",
     ),
     Specimen("nullable", "ALTER TABLE authors ADD COLUMN note text"),
+    Specimen(
+        "defaults that it takes",
+        "CREATE SEQUENCE odd MAXVALUE 3 CYCLE; SELECT setval('odd', 3);"
+        "CREATE FUNCTION odd() RETURNS integer LANGUAGE sql AS 'SELECT nextval(''odd'')::integer';"
+        "ALTER TABLE authors ADD a numeric(3, 1) NOT NULL DEFAULT 12.34, ADD b varchar(2) NOT NULL DEFAULT 'ab   ',"
+        " ADD c bit(2) NOT NULL DEFAULT B'10', ADD d varchar(2)[] DEFAULT '{ab}', ADD e jsonb DEFAULT '{}' NOT NULL,"
+        " ADD f timestamptz NOT NULL DEFAULT now(), ADD g uuid NOT NULL DEFAULT gen_random_uuid(),"
+        " ADD h smallint NOT NULL DEFAULT nextval('odd'), ADD i integer NOT NULL DEFAULT odd(),"
+        " ADD j text DEFAULT current_setting('app.tenant', true), ADD k char(3) DEFAULT '%s',"
+        " ADD l date DEFAULT 'today', ADD m inet DEFAULT inet_client_addr(),"
+        " ADD o integer GENERATED ALWAYS AS (coalesce(length(name), 0)) STORED",
+    ),
 )
 
 

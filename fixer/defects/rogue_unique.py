@@ -1,6 +1,9 @@
 """A unique or an exclusion constraint that the contract lacks refuses rows that the contract allows.
 
-Costs: inserts and updates by code that follows the contract fail with 23505 duplicate key, or 23P01 for an exclusion.
+So does an index over an expression that fails.
+
+Costs: inserts and updates by code that follows the contract fail with 23505 duplicate key, with 23P01 for an exclusion,
+or with the error of the expression.
 Cure: where the contract has a weaker form of it (partial, over more columns, deferrable, with NULLs distinct), that one
 takes its place. Else a person decides, because somebody may have meant it.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -16,15 +20,17 @@ from fixer.defects._databases import BOOKING_ROWS, bookings, tenancy
 from fixer.defects._rooms import ROOM_ROWS, rooms
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, canonical
 from fixer.model.finding import Finding
 from fixer.model.obstacle import REPLICA_IDENTITY
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Lock, Part, Phase, Repair, Step, refuse
 from fixer.model.subject import StrayIndex
 from fixer.model.table import Index, QName, Table
+from fixer.repair.constraints.apart import choices, elsewhere, is_apart, probe
 from fixer.repair.constraints.exclusions import is_replaced
 from fixer.repair.constraints.online import BESIDE, unique
+from fixer.repair.defaults.left_out import LeftOut
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint
 from fixer.sql.compose import SQL, Composable
@@ -48,11 +54,49 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
         for index in table.indexes:
             found = None if index.name.startswith(BESIDE) else demand(index, wanted, table)
             if found and not is_meant(found, wanted) and not is_replaced(index, table, wanted):
-                yield _finding(index, found, table, weaker_form(found, wanted))
+                yield _finding(index, found, table.name, weaker_form(found, wanted))
+        meant = {canonical(index.tail) for index in wanted.indexes}
+        others = [index for index in table.indexes if canonical(index.tail) not in meant]
+        yield from _failing(LeftOut(table, wanted, actual), others)
+    for wanted, root, part in walk.parts(actual, contract):
+        for index in part.indexes:
+            found = None if index.name.startswith(BESIDE) else _below(index, wanted, root)
+            if found and is_apart(index, part.name, root):
+                yield _alone(index, found, part.name, wanted, root)
+    for wanted, root in walk.tables(actual, contract, alike=True):
+        for name, index in elsewhere(root, actual.tables.keys()) if root.kind == "p" else ():
+            if found := _below(index, wanted, root):
+                left = refuse(f"if it is meant, add it to the contract; if not, run: {removal(index, name)}")
+                yield replace(_alone(index, found, name, wanted, root), repair=left)
 
 
-def _finding(index: Index, found: Claim, table: Table, weaker: Index | None) -> Finding[RogueIndex]:
-    name, about = table.name, RogueIndex(table.name, index, weaker)
+def _failing(row: LeftOut, others: Iterable[Index]) -> Iterator[Finding[RogueIndex]]:
+    """Yield the indexes over expressions that fail for plain values, with the probe that computes them."""
+    name = row.table.name
+    for index in others:
+        if found := row.failing(index):
+            message = f"{name.name} should take all that the contract allows, {index.name} fails for some of it"
+            severity, asks = "error" if found[1] else "warning", found[0]
+            why = refuse(f"if nothing needs it, run: {removal(index, name)}")
+            about = RogueIndex(name, index)
+            message = f"{message}: {index.what}"
+            yield Finding(SLUG, POINT, about, message, severity, asks=asks, of_values=True, repair=why)
+
+
+def _below(index: Index, wanted: Table, root: Table) -> Claim | None:
+    """Return what an index of a partition refuses unlike the contract; what goes in by the root has its defaults."""
+    found = demand(replace(index, primary=False), wanted, root)
+    return found if found and not is_meant(found, wanted) else None
+
+
+def _alone(index: Index, found: Claim, part: QName, wanted: Table, root: Table) -> Finding[RogueIndex]:
+    """Return the finding of an index that a partition has alone."""
+    finding, single = _finding(index, found, part, weaker_form(found, wanted)), choices(found, root, wanted)
+    return replace(finding, asks=partial(probe, part, root, single), of_values=True) if single else finding
+
+
+def _finding(index: Index, found: Claim, name: QName, weaker: Index | None) -> Finding[RogueIndex]:
+    about = RogueIndex(name, index, weaker)
     if weaker:
         message = f"{name.name} should demand {spelt(weaker)} only, {index.name} refuses more: {spelt(index)}"
         return Finding(SLUG, POINT, about, message)
@@ -73,19 +117,23 @@ def repair(finding: Finding[RogueIndex], actual: Schema, contract: Contract) -> 
             return refuse(f"the foreign key {key.name} of {key.table} needs it: drop that first")
     if any(each.name == f"{REPLICA_IDENTITY}{as_needed(index.name)}" for each in table.obstacles):
         return refuse(f"{name.name} has it as REPLICA IDENTITY: let it have another first")
-    return Repair.of([*_dropped(index, name), *_kept(weaker, table, actual, contract)])
+    kept = _kept(weaker, table, actual, contract) if name in contract.tables else ()  # else it is its root's
+    return Repair.of([*_dropped(index, table), *kept])
 
 
-def _dropped(index: Index, table: QName) -> Iterator[Part]:
+def _dropped(index: Index, table: Table) -> Iterator[Part]:
     """Yield the step that drops the index; online, that is the last one."""
-    title = f"drop {index.name}, which refuses more than the contract"
+    title, name = f"drop {index.name}, which refuses more than the contract", table.name
     if index.constraint or index.exclusion:
-        step = drop_constraint(table, index.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
+        step = drop_constraint(name, index.name, title, hazard=Hazard.REPLACES_CONSTRAINT)
         yield step.online_as((replace(step, phase=Phase.REPLACED),))
         return
-    index_name = q.name(QName(table.schema, index.name))
+    index_name = q.name(QName(name.schema, index.name))
     drop = SQL("DROP INDEX {}").format(index_name)
-    step = Step(Phase.RELEASE, table, title, drop, hazard=Hazard.REPLACES_CONSTRAINT)
+    step = Step(Phase.RELEASE, name, title, drop, hazard=Hazard.REPLACES_CONSTRAINT)
+    if table.kind == "p":  # which knows no CONCURRENTLY
+        yield step.online_as((replace(step, phase=Phase.REPLACED),))
+        return
     lightly = SQL("DROP INDEX CONCURRENTLY {}").format(index_name)
     lock = Lock.SHARE_UPDATE_EXCLUSIVE
     yield step.online_as((replace(step, phase=Phase.REPLACED, sql=lightly, lock=lock, concurrent=True),))
@@ -96,13 +144,19 @@ def _kept(weaker: Index | None, table: Table, actual: Schema, contract: Contract
     if weaker is None or weaker.primary or weaker.exclusion or not is_proved(weaker, table):
         return
     wanted = contract.tables[table.name]
-    others = tuple(i for i in table.indexes if not (i.unique and claim(i).is_stronger_than(claim(weaker), wanted)))
+    kept = claim(weaker, wanted)
+    others = tuple(i for i in table.indexes if not (i.unique and claim(i, table).is_stronger_than(kept, wanted)))
     if not is_proved(weaker, replace(table, indexes=others)):
         yield unique(weaker, table.name, actual)
 
 
 HAZARD = frozenset({"replaces-constraint"})
 SPECIMENS = (
+    Specimen(
+        "an index over an expression that fails",
+        "CREATE TABLE kept AS TABLE reviews; TRUNCATE reviews; CREATE INDEX odd ON reviews ((1 / (id - id)))",
+        manual=True,
+    ),
     Specimen("over fewer columns", "ALTER TABLE books ADD CONSTRAINT odd UNIQUE (title)", hazards=HAZARD),
     Specimen("an index over fewer columns", "CREATE UNIQUE INDEX odd ON books (title)", hazards=HAZARD),
     Specimen(
@@ -166,11 +220,16 @@ SPECIMENS = (
     ),
     Specimen(
         "over an unknown column whose default repeats",
-        "ALTER TABLE reviews ADD COLUMN n integer UNIQUE; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT 0",
+        "ALTER TABLE reviews ADD COLUMN n integer UNIQUE; ALTER TABLE reviews ALTER COLUMN n SET DEFAULT abs(-1)",
         manual=True,
     ),
 )
 NEAR_MISSES = (
+    Specimen(
+        "indexes over expressions",
+        "CREATE INDEX odd ON reviews ((id % 7), upper(body)) WHERE id % 2 = 1 AND body IS NOT NULL;"
+        "CREATE INDEX even ON books ((price / 2), (title || 'x') DESC) INCLUDE (author_id)",
+    ),
     Specimen("an exclusion that says the same", "ALTER TABLE authors ADD EXCLUDE USING btree (name WITH =)"),
     Specimen(
         "a unique that says the same as an exclusion",

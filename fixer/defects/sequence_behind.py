@@ -23,11 +23,12 @@ from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfSequence
+from fixer.model.table import Column as Key
 from fixer.model.table import QName, Sequence
-from fixer.model.table import Table as WantedTable
+from fixer.model.table import Table as FoundTable
 from fixer.repair.numbers import advance, held
-from fixer.repair.probe import rows_where
-from fixer.repair.sequences import ask_for, is_spent
+from fixer.repair.probe import counted_by, rows_where
+from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
@@ -46,7 +47,8 @@ class Numbered(OfSequence):
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
     """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
-    for table, column, sequence, model in walk.sequences(actual, contract, alike=True):
+    declared = walk.sequences(actual, contract, alike=True)
+    for table, column, sequence, model in (*declared, *_unknown_keys(actual, contract)):
         if model and model.cycle:
             continue  # it starts over on purpose
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
@@ -61,7 +63,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             message = f"{should}, {spelt} gave its last number, {sequence.last_value}"
         if not known:
             asks = partial(rows_where, actual, table.name, q.not_null([column.name]), own=True)
-            message, repair = f"{should}, this role may not read where {spelt} stands", _unknown(sequence, actual)
+            message, repair = f"{should}, this role may not read where {spelt} stands", unknown(sequence, actual)
         yield Finding(
             SLUG,
             POINT,
@@ -75,15 +77,20 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
         )
 
 
+def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, None]]:
+    """Yield the unique columns that the contract does not know, and that a sequence of their own numbers."""
+    for wanted, table in walk.tables(actual, contract):
+        for index in table.indexes:
+            column = table.columns.get(index.columns[0]) if len(index.columns) == 1 else None
+            sequence = actual.sequences.get(column.sequence) if column and column.sequence else None
+            if column is None or sequence is None or column.name in wanted.columns or not index.is_plain_key:
+                continue
+            if not (sequence.cycle or is_spent(sequence, _end(sequence, None, MAXIMA["bigint"]))):
+                yield table, column, sequence, None
+
+
 def _is_known(sequence: Sequence) -> bool:
     return sequence.readable or sequence.last_value is not None
-
-
-def _unknown(sequence: Sequence, actual: Schema) -> Repair:
-    """Return the refusal that asks for the right to read a sequence."""
-    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
-    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
-    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
 def _end(sequence: Sequence, model: Sequence | None, top: int) -> int:
@@ -99,7 +106,8 @@ def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: i
     condition = SQL("{} >= {}" if sequence.increment > 0 else "{} <= {}").format(value, next_)
     if abs(sequence.increment) > 1:  # it steps over the numbers in between, which other sequences may give
         condition += SQL(" AND mod({}::numeric - {}, {}) = 0").format(value, next_, Literal(abs(sequence.increment)))
-    return replace(rows_where(actual, table, condition, own=True), show=(value,), downwards=sequence.increment > 0)
+    rows = counted_by(actual.tables[table], sequence)
+    return Probe(rows, condition, (value,), downwards=sequence.increment > 0)
 
 
 def _position(sequence: Sequence, end: int) -> Composable:
@@ -121,7 +129,7 @@ def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Re
     table, column, found, end = finding.table, finding.about.column, finding.about.found, finding.about.end
     utmost = finding.sample[0][0] if finding.sample else None
     wider = "give it a wider type, here and in the contract" if abs(end) < MAXIMA["bigint"] else "give it other ids"
-    if utmost is not None and abs(int(utmost) + found.increment) > abs(end) and int(utmost) * found.increment > 0:
+    if utmost is not None and is_spent(replace(found, last_value=int(utmost)), end):
         return refuse(f"{table.name}.{column} holds {utmost}, and {found.name.name} has no number beyond: {wider}")
     if is_spent(found, end):
         return refuse(
@@ -165,6 +173,11 @@ ODD_NUMBERS = "INSERT INTO events SELECT FROM generate_series(1, 5)"
 SPECIMENS = (
     Specimen("behind", "SELECT setval('reviews_id_seq', 40)", rows=8),
     Specimen(
+        "behind, of a key that the contract does not know",
+        "ALTER TABLE reviews ADD COLUMN n serial UNIQUE; SELECT setval('reviews_n_seq', 40)",
+        rows=8,
+    ),
+    Specimen(
         "never called",
         "ALTER SEQUENCE reviews_id_seq RESTART; SELECT setval('reviews_id_seq', 1, false)",
         rows=48,
@@ -191,6 +204,22 @@ SPECIMENS = (
     Specimen(
         "no number is left below",
         "SELECT setval(pg_get_serial_sequence('events', 'id'), -2147483648)",
+        contract=downwards,
+        setup=ODD_NUMBERS,
+        manual=True,
+    ),
+    Specimen(
+        "a row has the last number below, far from that of its type",
+        "ALTER SEQUENCE events_id_seq MINVALUE -8; INSERT INTO events (id) VALUES (-8)",
+        rows=1,
+        contract=downwards,
+        setup=ODD_NUMBERS,
+        manual=True,
+    ),
+    Specimen(
+        "a row has the last number below, which is above zero",
+        "ALTER SEQUENCE events_id_seq MINVALUE 3 MAXVALUE 9 START 9 RESTART; INSERT INTO events (id) VALUES (3)",
+        rows=6,
         contract=downwards,
         setup=ODD_NUMBERS,
         manual=True,
@@ -250,7 +279,7 @@ NEAR_MISSES = (
 )
 
 
-def mutate(table: WantedTable) -> Iterator[Composable]:
+def mutate(table: FoundTable) -> Iterator[Composable]:
     """Yield statements that plant it in a table: set a sequence back."""
     for column in plant.writable(table):
         if column.generates:

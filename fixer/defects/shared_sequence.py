@@ -18,9 +18,10 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Part, Repair, Step
 from fixer.model.subject import WantedColumn
-from fixer.model.table import QName, Table
+from fixer.model.table import Column, QName, Sequence, Table
+from fixer.repair.counting.users import Users
 from fixer.repair.numbers import held
-from fixer.repair.sequences import Users, declared, give_generator
+from fixer.repair.sequences import count_by, declared, give_generator
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
@@ -38,12 +39,35 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
             sequence = actual.sequences[found.sequence]
             if declared(sequence.name, name, wanted, contract):
                 continue
-            others = sequence.owned_by or next(user for user in users.of(sequence) if user != (name, wanted.name))
             message = (
-                f"{name.name}.{wanted.name} should have a sequence of its own,"
-                f" counts by {_spelt(sequence.name, name)} of {_spelt(others[0], name)}.{others[1]}"
+                f"{name.name}.{wanted.name} should have a sequence of its own, {_told(sequence, name, wanted, users)}"
             )
             yield Finding(SLUG, POINT, WantedColumn(name, wanted), message)
+    for table_wanted, root, part in walk.parts(actual, contract):
+        for wanted in table_wanted.columns.values():
+            if wanted.generates and (own := _roots_own(wanted, root, users)):
+                yield from _below(wanted, root, part, actual, own)
+
+
+def _roots_own(wanted: Column, root: Table, users: Users) -> QName | None:
+    """Return the sequence that a partitioned table alone has for a column; None if it has to get one first."""
+    found = root.columns.get(wanted.name)
+    return found.sequence if found and not found.identity and not users.share(root.name, found) else None
+
+
+def _below(wanted: Column, root: Table, part: Table, actual: Schema, own: QName) -> Iterator[Finding[WantedColumn]]:
+    """Yield the finding that a partition alone counts by a sequence of others: for rows that go straight into it."""
+    found, users = part.columns[wanted.name], Users(actual)
+    sequence = actual.sequences.get(found.sequence) if found.sequence and found.sequence != own else None
+    if sequence and users.share(part.name, found):
+        here, name = f"{part.name.name}.{wanted.name}", part.name
+        message = f"{here} should count by {_spelt(own, name)} like {root.name.name}"
+        yield Finding(SLUG, POINT, WantedColumn(name, wanted), f"{message}, {_told(sequence, name, wanted, users)}")
+
+
+def _told(sequence: Sequence, table: QName, column: Column, users: Users) -> str:
+    other, theirs = users.others(sequence, table, column.name)[0]
+    return f"counts by {_spelt(sequence.name, table)} of {_spelt(other, table)}.{theirs}"
 
 
 def _spelt(name: QName, beside: QName) -> str:
@@ -53,8 +77,19 @@ def _spelt(name: QName, beside: QName) -> str:
 def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -> Repair:
     """Give the column a sequence of its own."""
     table, column = finding.table, finding.about.wanted
+    if table not in contract.tables:
+        return _as_root(table, column, actual)
     parts = give_generator(table, column, actual, held(table, column.name, actual, contract.schema))
     return Repair.of(_asking(part) for part in parts)
+
+
+def _as_root(part: QName, column: Column, actual: Schema) -> Repair:
+    """Let a partition count by the sequence of its root."""
+    root = actual.wholes(part)[-1]
+    root = next((table.name for table in actual.tables.values() if table.stored_as == root), root)
+    own = actual.tables[root].columns[column.name].sequence
+    steps = count_by(own, root, part, column.name) if own else ()
+    return Repair.of(_asking(step) for step in steps)
 
 
 def _asking(part: Part) -> Part:

@@ -100,7 +100,8 @@ def _permanent(found: Found, actual: Schema, contract: Contract) -> Iterator[Ste
     for name in _parts(found, contract) if found.kind == "p" else [found.name]:
         rows = actual.tables[name].estimated_rows if name in actual.tables else 0
         title = f"make {name.name} permanent, which rewrites it"
-        yield alter(Phase.RELEASE, name, title, SQL("SET LOGGED"), rows=rows, hazard=Hazard.REWRITES_TABLE)
+        # Not before rows that repeat have moved: to write it anew builds each index, also one that nobody keeps.
+        yield alter(Phase.INDEXES, name, title, SQL("SET LOGGED"), rows=rows, hazard=Hazard.REWRITES_TABLE)
 
 
 def _unlogged_parents(name: QName, actual: Schema) -> Iterator[Key]:

@@ -1,10 +1,11 @@
 """The only reader of ``pg_catalog``: one snapshot of a database, as a :class:`~fixer.model.schema.Schema`.
 
 Ten queries, however many tables: they lie in ``queries/`` and can be pasted into psql. What is asked only where these
-found something, or by undo, lies in ``further/``; what only a contract is asked, in ``contracts/``. Each reads the
-schemas named by the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means
-what others made, and every other name is spelt in full. Tables, columns and types come as numbers and are put together
-in ``assembly``; ``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
+found something, or by undo, lies in ``further/``; about what depends on columns in ``dependents/``, about what
+expressions call in ``expressions/``; what only a contract is asked, in ``contracts/``. Each reads the schemas named by
+the setting ``pgmend.schemas``, under a search_path with PostgreSQL's own schema alone: no name means what others made,
+and every other name is spelt in full. Tables, columns and types come as numbers and are put together in ``assembly``;
+``spelling`` asks for definitions where numbers do not say them; ``questions`` asks ahead of them.
 """
 
 from __future__ import annotations
@@ -28,22 +29,33 @@ from fixer.model.obstacle import Standing
 from fixer.model.schema import Spellings
 from fixer.model.table import QName
 
-_LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
+# Whether anything stands over any column that users made: to plan the question of what does takes far longer.
+_ANYTHING_STANDS = """
+SELECT FROM pg_catalog.pg_depend d
+ WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid >= 16384 AND d.refobjsubid > 0
+   AND d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_trigger'::regclass,
+                     'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_proc'::regclass,
+                     'pg_catalog.pg_publication_rel'::regclass)
+ LIMIT 1
+"""
 _LACKS = ("schema", "table", "sequence", "function")  # kinds of rights
 
 __all__ = [
     "audience",
+    "calls",
     "collated",
     "equalities",
     "labels",
     "mute",
+    "parts",
     "queries",
     "query",
     "read",
-    "read_declared",
-    "read_model",
+    "read_parts",
     "sizes",
     "standing",
+    "statistics",
+    "unordered",
 ]
 
 
@@ -56,30 +68,8 @@ def read(cursor: Cursor, schemas: Sequence[str], begin: str = "", known: Spellin
     choose = f"{_beside(begin)}{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true);"
     session = _session(cursor, choose, list(schemas))
     application = _application(cursor, session.application) if session.application else None
-    found, _ = _read(cursor, [*schemas, "public"], known or {}, session.version >= 18)
+    found, _ = read_parts(cursor, [*schemas, "public"], known or {}, session.version >= 18)
     return replace(found, session=session, application=application)
-
-
-def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
-    """Read what the setting `pgmend.schemas` names as a model: its shape alone. Types of `schemas` bear short names."""
-    found, definitions = _read(cursor, [*schemas, "public"], {}, False, model=True)
-    tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
-    return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
-
-
-def read_declared(cursor: Cursor) -> s.Schema:
-    """Read what users declared, as if it had just been added: every constraint valid, enforced and awake.
-
-    Partitions are parts of their tables. No table is an extension's, or pgmend's own.
-    """
-    cursor.execute(query("declared"))
-    names = sorted(QName(*row) for row in cursor.fetchall())
-    schemas = sorted({name.schema for name in names})
-    cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
-    found, definitions = _read(cursor, [*schemas, "public"], {}, False, model=True)
-    tables = {name: _added(_shape(found.tables[name])) for name in names}
-    sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
-    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings())
 
 
 def sizes(cursor: Cursor, tables: Iterable[QName]) -> dict[QName, int]:
@@ -100,6 +90,16 @@ def mute(cursor: Cursor, relations: Iterable[int]) -> list[s.Mute]:
     choose = "SELECT set_config('pgmend.relations', %s::oid[]::text, true);\n"
     cursor.execute(choose + query("mute"), (list(relations),))
     return [s.Mute(oid, QName(schema, name), *facts) for oid, schema, name, *facts in cursor.fetchall()]
+
+
+def calls(cursor: Cursor, tables: Iterable[QName]) -> dict[tuple[str, QName, str], s.Calls]:
+    """Return what the expressions of tables call, by their kind, table and name."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute(f"SELECT set_config('pgmend.tables', %s, true);\n{_beside(query('calls'))}", (wanted,))
+    return {
+        (kind, QName(schema, table), name): s.Calls(settled, tuple(s.Function(*facts) for facts in own), default)
+        for kind, schema, table, name, settled, own, default in cursor.fetchall()
+    }
 
 
 def equalities(cursor: Cursor, relation: int) -> dict[str, str]:
@@ -124,6 +124,9 @@ def standing(
 
     Their names lack the `short` schemas.
     """
+    cursor.execute(UNQUOTED + _ANYTHING_STANDS)
+    if not cursor.fetchall():
+        return {}
     wanted = json.dumps([{**name._asdict(), "column": column} for name, column in columns])
     choose = f"{UNQUOTED}SELECT set_config('pgmend.standing', %s, true);\n"
     cursor.execute(choose + _beside(query("standing")), (wanted,))
@@ -134,6 +137,27 @@ def standing(
         each = Standing(level, kind, id_, told, drop, head, definition, tuple(rest), hindrance, tuple(calls))
         found[place] = (*found.get(place, ()), each)
     return found
+
+
+def statistics(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, str, str]]:
+    """Return the extended statistics of these tables, each after its table, with its name in SQL and its definition."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("statistics")), (wanted,))
+    return [(QName(schema, table), *facts) for schema, table, *facts in cursor.fetchall()]
+
+
+def parts(cursor: Cursor, tables: Iterable[QName]) -> list[tuple[QName, QName, dict[str, str]]]:
+    """Return the partitions and heirs of these tables, each after the table, with the types of its columns."""
+    wanted = json.dumps([name._asdict() for name in tables])
+    cursor.execute("SELECT set_config('pgmend.tables', %s, true);\n" + _beside(query("parts")), (wanted,))
+    return [(QName(*row[:2]), QName(*row[2:4]), row[4] or {}) for row in cursor.fetchall()]
+
+
+def unordered(cursor: Cursor, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these access methods and types of which the type has no operator class for the method."""
+    wanted = json.dumps([{"method": method, "type": type_} for method, type_ in pairs])
+    cursor.execute("SELECT set_config('pgmend.pairs', %s, true);\n" + _beside(query("unordered")), (wanted,))
+    return {(method, type_) for method, type_ in cursor.fetchall()}
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
@@ -164,9 +188,14 @@ def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...] | 
     return {type_: None if each is None else tuple(each) for type_, each in cursor.fetchall()}
 
 
-def _read(
+def read_parts(
     cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
 ) -> tuple[s.Schema, Definitions]:
+    """Read the schemas that the setting `pgmend.schemas` names, and how their indexes and checks are spelt.
+
+    Types of `short` schemas bear short names; `known` spellings are not asked for. A `doubtful` server may have NOT
+    NULLs that are not proved; a `model` has no rows.
+    """
     with undisturbed():
         return _put_together(cursor, short, known, doubtful, model)
 
@@ -241,26 +270,3 @@ def _lack(
     kind: str, schema: str, name: str, column: str, deed: str, columns: list[str], spelt: list[str] | None
 ) -> s.Lack:
     return s.Lack(kind, QName(schema, name), column, deed, tuple(columns), tuple(spelt or ()))
-
-
-def _added(table: s.Table) -> s.Table:
-    """Return a table whose constraints are as they are when they are added; what a repair left over is none."""
-    indexes = (i for i in table.indexes if i.valid or not _LEFT_OVER.search(i.name))
-    return replace(
-        table,
-        indexes=tuple(replace(i, valid=True, disabled_triggers=()) for i in indexes),
-        checks=tuple(replace(c, validated=True, enforced=True) for c in table.checks),
-        foreign_keys=tuple(replace(k, validated=True, enforced=True, disabled_triggers=()) for k in table.foreign_keys),
-    )
-
-
-def _shape(table: s.Table) -> s.Table:
-    return s.Table(
-        table.name,
-        table.kind,
-        persistence=table.persistence,
-        columns=table.columns,
-        indexes=table.indexes,
-        checks=table.checks,
-        foreign_keys=table.foreign_keys,
-    )

@@ -28,6 +28,7 @@ Part = TypeVar("Part", s.Index, s.Check, s.ForeignKey)
 _NUMBERS = re.compile(r"\(?nextval\('(?:[^']|'')*'::regclass\)\)?(?:::[\w ]+)?")
 HOLDING = "rpvmf"  # the kinds of relations that hold rows, or stand where one should
 _INHERITS = 8  # where a relation says whether it has partitions or heirs, or is one
+_HINDERED = -1  # where it says whether the database has anything that may be an obstacle
 _LACKING = ("unlogged", "open")  # what partitions and heirs lack is no obstacle
 _IDENTITY = 5  # where it stands among the facts of a column
 _SYSTEM = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
@@ -47,7 +48,8 @@ class Assembly:
         spelt = spelling.ask_types(ask, {(row[2], -1, 0) for row in self._counters} | {row[3:6] for row in rows})
         # What takes the server long is asked when there is most to be done here meanwhile.
         indexes, self._defaults, volatile = ask("indexes"), ask("defaults"), ask("volatile") if model else list
-        constraints, obstacles = ask("constraints"), ask("obstacles")
+        constraints = ask("constraints")
+        obstacles = ask("obstacles") if any(row[_HINDERED] for row in self._relations) and not model else list
         heirs = ask("heirs") if any(row[_INHERITS] for row in self._relations) else list
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
@@ -70,7 +72,7 @@ class Assembly:
         self.definitions.read()
         groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
         tables, below = {}, self._read_below()
-        for oid, _, _, kind, *facts, part_of in self._relations:
+        for oid, _, _, kind, *facts, part_of, _ in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.get(oid, ())) for group in groups]

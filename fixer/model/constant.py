@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable
 from decimal import Decimal
 
-from fixer.model.expression import canonical
+from fixer.model.expression import without_casts
 
 _NUMERIC = frozenset({"integer", "numeric", "float"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
@@ -83,7 +83,7 @@ def is_computable(text: str, family: str) -> bool:
 
 def same_value(one: str, other: str, family: str) -> bool:
     """Return whether two defaults of a column of this family of types always give the same value."""
-    mine, theirs = canonical(one), canonical(other)
+    mine, theirs = without_casts(one), without_casts(other)
     if mine == theirs:
         return True
     value = _value(mine, family)

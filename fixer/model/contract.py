@@ -68,12 +68,12 @@ class Contract:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables, sorted."""
-        return tuple(sorted({name.schema for name in self.tables}))
+        """The schemas of the wanted tables and sequences, sorted."""
+        return tuple(sorted({name.schema for name in (*self.tables, *self.schema.sequences)}))
 
     @property
     def homes(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables and of the enums that they need, sorted."""
+        """The schemas of the wanted tables and sequences, and of the enums that they need, sorted."""
         types = (column.full_type for table in self.tables.values() for column in table.columns.values() if column.enum)
         told = (_SCHEMA.match(type_) for type_ in types)
         return tuple(sorted({*self.schemas, *(unquoted(each.group(1)) for each in told if each)}))

@@ -41,6 +41,7 @@ class Probe:
     show: tuple[Composable, ...] = ()  # what identifies such a row to a person
     downwards: bool = False  # whether a sample begins with the last rows in order of that
     shared: bool = True  # whether one scan may answer it together with other probes of the same source
+    around: bool = False  # whether the table itself is read, for it alone or with others, and never an index
     costly: bool = False  # materialize the result: the search is expensive
     table: QName | None = None  # set if the repair can reuse this probe's search
     places: tuple[Composable, ...] = ()  # what that search returns for each row

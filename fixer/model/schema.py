@@ -15,9 +15,11 @@ from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence,
 __all__ = [
     "COUNTED",
     "Application",
+    "Calls",
     "Check",
     "Column",
     "ForeignKey",
+    "Function",
     "Index",
     "Lack",
     "Mute",
@@ -114,6 +116,24 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the database's own."""
+
+    name: str
+    volatile: bool  # whether it may give each row another value
+    body: str | None = None  # without texts and comments, if it is written in SQL or PL/pgSQL
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What an expression calls."""
+
+    settled: bool = False  # whether that is PostgreSQL's own alone, changes nothing, and asks no setting of a session
+    own: tuple[Function, ...] = ()
+    default: str | None = None  # of a domain
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """All that the fixer knows about one side, contract or actual."""
 
@@ -127,6 +147,9 @@ class Schema:
     twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # by missing table
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of enums that columns to come will have
     lacking: frozenset[str] = frozenset()  # types that columns to come need, and that only a person can create
+    # What expressions call, by their kind (default, check, index, domain), table and name; asked for only where it
+    # matters.
+    calls: Mapping[tuple[str, QName, str], Calls] = field(default_factory=dict)
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:
@@ -211,7 +234,7 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
     columns = {
         new if name == old else name: replace(column, name=new, stored_as=column.stored_as or old)
         if name == old
-        else column
+        else _respelt_in(column, old, new)
         for name, column in each.columns.items()
     }
     names = {old: new}
@@ -231,6 +254,13 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
         for c in each.checks
     )
     return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys)
+
+
+def _respelt_in(column: Column, old: str, new: str) -> Column:
+    """Return a column that another one's new name stands in, if it is generated from that."""
+    if not column.generated or column.default is None:
+        return column
+    return replace(column, default=respelt(column.default, old, new))
 
 
 def _renamed_key(key: ForeignKey, table: QName, old: str, new: str) -> ForeignKey:

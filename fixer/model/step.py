@@ -23,6 +23,7 @@ STEP_NUMBER = SQL("current_setting('pgmend.step')::integer")
 class Phase(IntEnum):
     """The order of work: when a phase begins, all earlier phases are done in every table."""
 
+    SEQUENCES = 1  # create sequences that defaults call
     TABLES = 2  # create and rename tables; all later phases use the new names
     UNLINK = 5  # drop foreign keys that are in the way
     RELEASE = 10  # drop everything else that is in the way
@@ -197,6 +198,7 @@ class Step:
     at_places: Composable | None = None  # the batch of atomic mode, in which nobody else writes
     room: Room | None = None
     expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
+    unmapped: bool = False  # online: whether it comes before columns whose names others keep until then
     follows: bool = False  # whether that includes rows that go after others
     repeats: bool = False  # whether it settles rows that share values, of which one stays as it is
     after: tuple[QName, ...] = ()  # the tables whose rows its own go after
@@ -212,6 +214,10 @@ class Step:
     def online(self) -> tuple[Step, ...]:
         """The steps of online mode: itself alone."""
         return (self,)
+
+    def before_mapping(self) -> Step:
+        """Return the step, marked as one for which columns that others will replace have their names of today."""
+        return replace(self, unmapped=True)
 
     def online_as(self, steps: Iterable[Step] | None) -> Part:
         """Return the step as a part of a repair that these steps replace online; with None, it runs online too."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fixer.model.contract import Contract
+from fixer.model.expression import sequences_in
 from fixer.model.schema import Schema
-from fixer.model.step import Phase, Step
-from fixer.model.table import Column, QName
+from fixer.model.step import Phase, RefusalError, Step
+from fixer.model.table import Column, QName, Sequence
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element
@@ -18,11 +20,39 @@ def untyped(column: Column, actual: Schema) -> str:
     if not column.base or element(column.type):
         return f"{column.name} is of the type {type_}, which does not exist: create it, then plan again"
     domain = " ".join([f"CREATE DOMAIN {type_} AS {column.base}", *column.guards])
-    return f"{column.name} is of the domain {type_}, which does not exist: {domain}; then plan again"
+    given = (
+        ", with the DEFAULT of the contract, and before it the sequence that this may call" if column.supplied else ""
+    )
+    return f"{column.name} is of the domain {type_}, which does not exist: {domain}{given}; then plan again"
 
 
-def set_default(table: QName, column: Column, actual: Schema) -> Step:
-    """Return the step that gives a column the contract's default."""
+def set_default(table: QName, column: Column, actual: Schema, contract: Contract) -> Step:
+    """Return the step that gives a column the contract's default; raise RefusalError if a sequence lacks for it."""
+    if why := unmade(table, column, actual, contract):
+        raise RefusalError(why)
     action = SQL("ALTER COLUMN {} SET DEFAULT {}").format(Identifier(column.name), SQL(column.default or "NULL"))
     title = f"let {table.name}.{column.name} default to {column.default}"
     return alter(Phase.DEFAULTS, table, title, action, only=actual.tables[table].inherits)
+
+
+def calls(table: QName, column: Column, contract: Contract) -> list[QName]:
+    """Return the sequences of the contract that the default or the backfill of a column calls."""
+    said = [column.default, contract.hints[table].of(column.name).backfill]
+    texts = (each.string if isinstance(each, SQL) else each for each in said)
+    named = {parts for text in texts if isinstance(text, str) and "nextval" in text for parts in sequences_in(text)}
+    there = contract.schema.sequences.values() if named else ()
+    return [each.name for each in there if stands_apart(each, contract) and {each.name, (each.name.name,)} & named]
+
+
+def stands_apart(sequence: Sequence, contract: Contract) -> bool:
+    """Return whether a sequence is created by itself, and not along with the column that counts by it and owns it."""
+    table, column = sequence.owned_by or (None, "")
+    return table is None or contract.tables[table].columns[column].sequence != sequence.name
+
+
+def unmade(table: QName, column: Column, actual: Schema, contract: Contract) -> str:
+    """Return what a person does about the sequence that a column's default calls, if it is missing and stays so."""
+    for name in calls(table, column, contract):
+        if name not in actual.sequences and name != column.sequence:
+            return f"{column.name} is made of numbers of {name}, which is missing: let that sequence be created as well"
+    return ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fixer.model.finding import Probe
 from fixer.model.schema import Schema
-from fixer.model.table import QName, Table
+from fixer.model.table import QName, Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 
@@ -15,6 +15,27 @@ def rows_where(actual: Schema, table: QName, condition: Composable, *, own: bool
     """Return the probe for the rows of a table, as the plan so far leaves them, that fulfil a condition."""
     future = actual.tables[table]
     return Probe(q.rows_of(future, own=own), condition, shown(future))
+
+
+def counted_by(table: Table, sequence: Sequence) -> Composed:
+    """Return a FROM item `t`: the rows of a table, and those of heirs that take their numbers from its sequence.
+
+    Its keys do not bind those, but whoever reads it finds them beside its own. Where the sequence is still to be
+    created, all heirs count.
+    """
+    if not table.heirs:
+        return q.rows_of(table, own=True)
+    if sequence.created:
+        return q.rows_of(table)
+    sharing = SQL(
+        "SELECT d.adrelid FROM pg_catalog.pg_attrdef AS d JOIN pg_catalog.pg_depend AS p ON p.objid = d.oid"
+        " AND p.classid = 'pg_catalog.pg_attrdef'::regclass JOIN pg_catalog.pg_class AS c ON c.oid = p.refobjid"
+        " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE (n.nspname, c.relname) = ({}, {})"
+    ).format(*map(Literal, sequence.name))
+    mine = Literal(q.quoted(table.stored_as or table.name))
+    counted = SQL("t.tableoid = {}::regclass OR t.tableoid IN ({})").format(mine, sharing)
+    cells = q.columns(table.columns)
+    return SQL("(SELECT t.tableoid, t.ctid, {} FROM {} WHERE {}) AS t").format(cells, q.rows_of(table), counted)
 
 
 def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:

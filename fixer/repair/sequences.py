@@ -5,16 +5,17 @@ And where rows get their new numbers: from the sequence by which their column co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from fixer.model.contract import Contract
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Step
+from fixer.model.step import Added, Batches, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.table import Column, Index, QName, Sequence
 from fixer.repair.constraints.online import apart
+from fixer.repair.counting.users import Users, counting_with
+from fixer.repair.defaults.drawing import Draws, draws
 from fixer.repair.numbers import SET_ASIDE, Held, advance, anchor, held, set_aside
 from fixer.repair.rows import IN_BATCH, places
 from fixer.sql import compose as q
@@ -35,8 +36,8 @@ class Numbers:
     room: Callable[[int], Part]  # the step that finds numbers for so many rows
 
 
-def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract: Contract) -> Numbers:
-    """Return what gives rows new numbers of a key, other than those that references hold.
+def new_numbers(table: QName, column: str, key: Index | None, actual: Schema, contract: Contract) -> Numbers:
+    """Return what gives rows new numbers of a key, or of a column under none, other than those that references hold.
 
     Online, they are reserved beyond those that sessions without the sequence take meanwhile, and an index keeps each
     from being taken twice until the key itself does. Raises RefusalError if nothing can give such numbers.
@@ -47,7 +48,7 @@ def new_numbers(table: QName, column: str, key: Index, actual: Schema, contract:
     counted = generator or SQL("NULL")
     number = SQL("nextval({})").format(counted) if given else _own_number(table, found, taken)
     value = _BY_ITSELF if by_itself else number
-    kept_apart = tuple(apart(actual.tables[table], key, column, given=given))
+    kept_apart = tuple(apart(actual.tables[table], key, column, given=given)) if key else ()
 
     def room(rows: int) -> Part:
         aside = set_aside(table, column, counted, taken, rows, by_itself=by_itself) if given else ()
@@ -65,7 +66,7 @@ def generator_then(table: QName, column: str, actual: Schema, contract: Contract
     found = actual.tables[table].columns.get(column) if table in actual.tables else None
     sequence = actual.sequences.get(found.sequence) if found and found.sequence else None
     if found is None or sequence is None:
-        numbered = found is None or found.identity or found.default is None or "(" not in found.default
+        numbered = found is None or found.identity or draws(table, found, actual) is Draws.NEVER
         return q.generator_of(table, column) if numbered else None
     if sequence.owned_by == (table, column) or is_borrowed(table, column, actual, contract):
         return q.generator_of(table, column)
@@ -90,6 +91,13 @@ def ask_for(sequence: Sequence, table: QName, actual: Schema) -> None:
             f"{sequence.name}, which numbers {table.name}, is owned by the role {sequence.owner},"
             f" and {session.role} may not move it past the rows: let {sequence.owner} say {give}"
         )
+
+
+def unknown(sequence: Sequence, actual: Schema) -> Repair:
+    """Return the refusal that asks for the right to read a sequence."""
+    schema, role = as_needed(sequence.name.schema), as_needed(actual.session.role if actual.session else "")
+    grant = f"GRANT SELECT ON SEQUENCE {schema}.{as_needed(sequence.name.name)} TO {role}"
+    return refuse(f"{grant}; GRANT USAGE ON SCHEMA {schema} TO {role}; then check again")
 
 
 def _own_number(table: QName, found: Column, taken: Held) -> Composable:
@@ -131,10 +139,21 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
-    yield own(name, table, column.name)
-    yield let_count(table, column.name)
+    if exists and actual.sequences[name].created:  # missing-sequence creates it, and the contract lets no column own it
+        yield let_count_by(name, table)
+    else:
+        yield own(name, table, column.name)
+        yield let_count(table, column.name)
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
+    for part in counting_with(table, column.name, actual):
+        yield from count_by(name, table, part, column.name)
+
+
+def count_by(name: QName, table: QName, part: QName, column: str) -> Iterator[Step]:
+    """Yield the steps that let a partition count by a sequence of its table, which has only one for all."""
+    yield let_count(table, column, part=part)
+    yield wire(name, part, column, only=True)
 
 
 def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: str | None = None) -> tuple[Step, ...]:
@@ -182,9 +201,21 @@ def own(name: QName, table: QName, column: str) -> Step:
     return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
 
 
-def let_count(table: QName, column: str) -> Step:
-    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
-    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=q.generator_of(table, column))
+def let_count(table: QName, column: str, *, part: QName | None = None) -> Step:
+    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table.
+
+    Or into a `part` of the table.
+    """
+    return _count(part or table, q.generator_of(table, column))
+
+
+def let_count_by(name: QName, table: QName) -> Step:
+    """Return the step that grants USAGE on a sequence that no column owns to roles that may insert into a table."""
+    return _count(table, Literal(q.quoted(name)))
+
+
+def _count(table: QName, generator: Composable) -> Step:
+    grant = q.block("rights/count", table=Literal(q.quoted(table)), generator=generator)
     title = f"let every role that may insert into {table.name} count"
     return Step(Phase.GENERATORS, table, title, grant, Lock.NONE)
 
@@ -218,7 +249,11 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) 
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
-        free = sequence and sequence.owned_by in (None, (table, column)) and not Users(actual).of(sequence)
+        free = (
+            sequence
+            and sequence.owned_by in (None, (table, column))
+            and not Users(actual).others(sequence, table, column)
+        )
         fits = sequence and sequence.increment > 0 and sequence.name.schema == table.schema
         if sequence and free and fits and not is_spent(sequence, end):
             return name, True
@@ -233,36 +268,3 @@ def declared(sequence: QName, table: QName, column: Column, contract: Contract) 
     if spelt in {f"{home}{name}" for home in ("", *homes) for name in names}:
         return True
     return column.sequence == sequence and sequence not in contract.schema.sequences
-
-
-class Users:
-    """The columns that use each sequence of a schema; all are collected once, at the first question."""
-
-    def __init__(self, actual: Schema) -> None:
-        self._actual = actual
-
-    def of(self, sequence: Sequence) -> list[tuple[QName, str]]:
-        """Return the columns that use a sequence."""
-        return self._by_sequence.get(sequence.name, [])
-
-    def share(self, table: QName, column: Column) -> bool:
-        """Return whether a column uses a sequence that others use or own."""
-        sequence = self._actual.sequences.get(column.sequence) if column.sequence else None
-        if sequence is None or column.identity:
-            return False
-        if sequence.owned_by:
-            owner, of = sequence.owned_by
-            family = owner in self._actual.tables and self._actual.tables[owner].inherits
-            if family and self._actual.tables[table].inherits and of == column.name:
-                return False  # a partition or heir uses the sequence of its root
-            return sequence.owned_by != (table, column.name)
-        return len(self.of(sequence)) > 1
-
-    @cached_property
-    def _by_sequence(self) -> Mapping[QName, list[tuple[QName, str]]]:
-        users: dict[QName, list[tuple[QName, str]]] = {}
-        for table in self._actual.tables.values():
-            for column in table.columns.values():
-                if column.sequence:
-                    users.setdefault(column.sequence, []).append((table.name, column.name))
-        return users

@@ -65,7 +65,8 @@ def run(
     """
 
     def work(cursor: Cursor) -> Run:
-        done = _transaction(cursor, contract, plan, progress)
+        with definitions.prepared(cursor):
+            done = _transaction(cursor, contract, plan, progress)
         moved = Counter({entry.table: entry.quarantined for entry in done.ledger})
         bound(moved, limits, {entry.table: entry.before for entry in done.ledger})
         see_that_it_was_announced(plan, done.ledger)
@@ -85,7 +86,7 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
     relations = definitions.oids(cursor, watched | plan.tables)
-    was = definitions.read(cursor, relations, contract.homes, below=True)
+    was = definitions.read(cursor, relations, contract.homes, prepared=True, below=True)
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, was, progress, stood.values())
@@ -94,9 +95,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
-    left = definitions.read(cursor, relations, contract.homes, below=True)
+    left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True)
     if marks.kept(cursor, was, left, exclusive=True):
-        left = definitions.read(cursor, relations, contract.homes, below=True)
+        left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True)
     writing.close_run(cursor, number, ledger_to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 

@@ -14,6 +14,7 @@ from fixer.repair.rows import quarantine_table
 from fixer.runner.atomic import lock_modes
 from fixer.runner.journal import tables, writing
 from fixer.runner.locking.transaction import ADVISORY_LOCK
+from fixer.runner.standing import guarded
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
 
 _TIMEOUTS = ("lock_timeout", "statement_timeout")
@@ -76,6 +77,8 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     )
     for table, mode in sorted(modes.items()):
         yield from _statement(render, SQL("LOCK TABLE {} IN {} MODE").format(name(table), SQL(mode)))
+    if guard := guarded(plan.steps):
+        yield from _statement(render, guard)
     yield "SET CONSTRAINTS ALL IMMEDIATE;"
     for statement in tables.statements(tables.moving_tables(plan.steps)):
         yield from _statement(render, statement)

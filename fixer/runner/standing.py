@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import psycopg2
@@ -10,16 +11,25 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import introspect
 from fixer.model.obstacle import Standing
 from fixer.model.plan import PlannedStep
+from fixer.model.step import Phase
+from fixer.model.table import QName
+from fixer.sql import compose as q
 from fixer.sql.by_hand import around
+from fixer.sql.compose import SQL, Composable, Literal
 
 Stands = Mapping[str, Standing]  # by the statement that takes it down
 
 
 def standing(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str]) -> Stands:
     """Return what stands over the columns that steps convert; ask nothing if they convert none."""
-    columns = {(step.table, reverted.column) for step in steps for reverted in step.shape.reverts}
-    found = introspect.standing(cursor, sorted(columns), [*schemas, "public"]) if columns else {}
+    columns = _columns(steps)
+    found = introspect.standing(cursor, columns, [*schemas, "public"]) if columns else {}
     return {each.drop: each for stands in found.values() for each in stands}
+
+
+def _columns(steps: Iterable[PlannedStep]) -> list[tuple[QName, str]]:
+    """Return the columns that steps convert in place."""
+    return sorted({(step.table, reverted.column) for step in steps for reverted in step.shape.reverts})
 
 
 def changed(stood: Stands, steps: Iterable[PlannedStep]) -> str:
@@ -27,6 +37,19 @@ def changed(stood: Stands, steps: Iterable[PlannedStep]) -> str:
     known = "\n".join(step.sql for step in steps)
     others = (each.name for each in stood.values() if not (each.drop in known and joined(each) in known))
     return next(others, "")
+
+
+def guarded(steps: Sequence[PlannedStep]) -> Composable | None:
+    """Return the block that fails where `changed` would name something; None if the steps convert no column."""
+    columns = _columns(steps)
+    if not columns:
+        return None
+    return q.block(
+        "columns/as_it_stood",
+        columns=Literal(json.dumps([{**table._asdict(), "column": column} for table, column in columns])),
+        standing=SQL(introspect.query("standing")),
+        known=Literal([step.sql for step in steps if step.phase in (Phase.RELEASE, Phase.FINISH)]),
+    )
 
 
 def lost(cursor: Cursor, steps: Iterable[PlannedStep], schemas: Sequence[str], before: Stands) -> str:

@@ -31,6 +31,10 @@ def _body(file: str) -> SQL:
     return SQL("\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")))
 
 
+class Gone(Composed):
+    """A SELECT for some rows that refers to nothing around it, so that it may be asked once for all that contain it."""
+
+
 class Quoted(Composable):
     """A body as a dollar-quoted text, under a tag that the body does not contain."""
 

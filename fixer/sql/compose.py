@@ -13,7 +13,7 @@ from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
 from fixer.model import expression
 from fixer.model.table import Column, ForeignKey, QName, Table
-from fixer.sql.block import Block, Drawn, Own, Quoted, block, written
+from fixer.sql.block import Block, Drawn, Gone, Own, Quoted, block, written
 
 # Identifies this session, even after another session has got its pid.
 THIS_SESSION = SQL(
@@ -231,9 +231,8 @@ def among(source: Composable, condition: Composable) -> Composed:
 
     It compares table and place, because the same place is another row in each partition.
     """
-    return SQL("(t.tableoid, t.ctid) IN (SELECT t.pgmend_part, t.pgmend_place FROM {} WHERE {})").format(
-        source, condition
-    )
+    found = SQL("SELECT t.pgmend_part, t.pgmend_place FROM {} WHERE {}").format(source, condition)
+    return SQL("(t.tableoid, t.ctid) IN ({})").format(Gone(found))
 
 
 def rivals(rows: Composable, table: Table, keys: Sequence[str], order: Iterable[Composable] = ()) -> Composed:
@@ -290,6 +289,7 @@ __all__ = [
     "Composable",
     "Composed",
     "Drawn",
+    "Gone",
     "Identifier",
     "Literal",
     "Own",

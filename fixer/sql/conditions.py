@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from operator import ge, gt
 
-from fixer.model.expression import canonical, parts_of, tail_of, unquoted
+from fixer.model.expression import CAST, canonical, parts_of, tail_of, unquoted
 from fixer.model.table import Table
-from fixer.sql.types import shape
+from fixer.sql.types import fits, shape
 
 _NUMBERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _LIST = re.compile(r"(.+?) = ANY \(*ARRAY\[(.*)\]\)*", re.DOTALL)
@@ -26,8 +26,11 @@ _LENGTH = re.compile(r'(?:char_|character_)?length\(("(?:[^"]|"")+"|\w+)\)')
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w\"])-?\d+(?:\.\d+)?")
 _VALUE = re.compile(r"'(?:[^']|'')*'|-?\d+(?:\.\d+)?|true|false", re.DOTALL)
 # A column, or what functions of PostgreSQL's own make of one that give the same for the same.
-_SUBJECT = re.compile(r'(?:(?:lower|upper|btrim|length|char_length|abs)\()*(?:"(?:[^"]|"")+"|[a-z_]\w*)\)*', re.DOTALL)
+_SUBJECT = re.compile(
+    rf'(?:(?:lower|upper|btrim|length|char_length|abs)\()*(?:"(?:[^"]|"")+"|[a-z_]\w*)(?:{CAST}\w+)?\)*', re.DOTALL
+)
 _TURNABLE = re.compile(rf"({_VALUE.pattern}) (<=|>=|<>|<|>|=) ({_SUBJECT.pattern})", re.DOTALL)
+_CAST_COLUMN = re.compile(rf'(?<![\w".:])(?P<column>"(?:[^"]|"")+"|[A-Za-z_]\w*){CAST}(?P<type>[a-z]+)\b')
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -59,14 +62,44 @@ class Atom:
         return bool(gt(one, other) if self.strict else ge(one, other))
 
 
-def conjuncts(condition: str) -> list[str]:
-    """Return the conditions that AND connects, in a spelling that can be compared."""
-    return [canonical(part) for part in parts_of(condition, "AND") if part]
+def conjuncts(condition: str, table: Table) -> list[str]:
+    """Return the conditions of a table that AND connects, in a form that is equal for those that say the same."""
+    return [each for part in parts_of(condition, "AND") if part for each in _apart(meaning_in(table, part))]
 
 
-def atoms(condition: str) -> list[Atom]:
-    """Return the conditions that AND connects, each taken apart."""
-    return [_atom(part) for part in parts_of(condition, "AND")]
+def _apart(said: str) -> Iterator[str]:
+    """Yield the conditions of a value that is none of a list: one for each element."""
+    subject, sign, values = said.partition(" <> {")
+    if sign and values.endswith("}") and _SUBJECT.fullmatch(subject):
+        yield from (f"{subject}{sign}{value}}}" for value in tail_of(f"list ({values[:-1]})").elements)
+    else:
+        yield said
+
+
+def tail_meaning(tail: str, table: Table) -> str:
+    """Return what follows the table's name in the definition of an index, in a form that compares as `meaning`."""
+    condition = tail_of(tail).condition
+    whole = held(canonical(tail.removesuffix(condition) if condition else tail), table)
+    return f"{whole} {meaning_in(table, condition)}" if condition else whole
+
+
+def atoms(condition: str, table: Table | None = None) -> list[Atom]:
+    """Return the conditions that AND connects, each taken apart; `table` is the one whose columns they name."""
+    return [_atom(held(canonical(part), table) if table else part) for part in parts_of(condition, "AND")]
+
+
+def held(text: str, table: Table) -> str:
+    """Return a canonical condition without the casts of columns to types that hold all their values.
+
+    PostgreSQL casts the values of a domain to what this is made of, in conditions and expressions.
+    """
+
+    def unless_idle(found: re.Match[str]) -> str:
+        column = table.columns.get(unquoted(found["column"]))
+        held = column and fits(found["type"], column.base or column.type)
+        return found["column"] if held else found[0]
+
+    return _CAST_COLUMN.sub(unless_idle, text) if CAST in text else text
 
 
 def _atom(condition: str) -> Atom:
@@ -173,6 +206,11 @@ def meaning(condition: str) -> str:
     as one. All else counts to the letter, as in `canonical`.
     """
     return _said(canonical(condition))
+
+
+def meaning_in(table: Table, condition: str) -> str:
+    """Return the meaning of a condition of a table, whose columns may be of domains."""
+    return _said(held(canonical(condition), table)) if "::" in condition else meaning(condition)
 
 
 def _said(text: str) -> str:

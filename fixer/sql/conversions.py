@@ -150,9 +150,8 @@ def _to_text(cell: Composable, wanted: Column) -> Conversion:
     size = shape(wanted.type).size
     fits: Composable = SQL("true")
     if size is not None:
-        fits = SQL("char_length({}::text) <= {}").format(cell, Literal(size))
-    elif wanted.type == "name":
-        fits = SQL("octet_length({}::text) <= 63").format(cell)
+        measure = SQL("octet_length" if wanted.type == "name" else "char_length")
+        fits = SQL("{}({}::text) <= {}").format(measure, cell, Literal(size))
     return _plain(wanted.type, fits, SQL("{}::text::{}").format(cell, SQL(wanted.full_type)), True)
 
 

@@ -162,6 +162,16 @@ def whole(table: Table, columns: Iterable[str]) -> None:
             raise RefusalError(f"it is partitioned by {by}, which a key over all partitions has to have")
 
 
+def create_sequence(sequence: Sequence) -> Composed:
+    """Return the statement that creates a sequence, with its options but its owner."""
+    return SQL("CREATE SEQUENCE {} AS {} START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {}{}").format(
+        q.name(sequence.name),
+        SQL(sequence.type),
+        *map(Literal, (sequence.start, sequence.increment, sequence.minimum, sequence.maximum)),
+        SQL(" CYCLE" if sequence.cycle else ""),
+    )
+
+
 def create_index(name: str, table: QName, index: Index) -> Composed:
     """Return the statement that creates an index."""
     return SQL("CREATE {}INDEX {} ON {} {}").format(

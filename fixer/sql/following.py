@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fixer.model.table import ForeignKey, QName, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Gone, Identifier, Literal
 
 
 class Before(Composed):
@@ -17,7 +17,7 @@ class Before(Composed):
 def before(table: QName, condition: Composable) -> Before:
     """Return the condition that the row, whatever it has become, fulfilled another one then."""
     then = SQL("SELECT t.tableoid, t.ctid FROM {} AS t WHERE {}").format(q.name(table), condition)
-    return Before([SQL("(t.tableoid, t.ctid) IN ("), then, SQL(")")])
+    return Before([SQL("(t.tableoid, t.ctid) IN ("), Gone(then), SQL(")")])
 
 
 def orphaned(key: ForeignKey, parents: Composable | None = None) -> Composed:
@@ -48,7 +48,7 @@ def references(key: ForeignKey) -> Composed:
 def under(key: ForeignKey, condition: Composable, *, itself_stays: bool = False) -> Composed:
     """Return the condition that the row references one that fulfils `condition`, and with `itself_stays` is not one."""
     gone = SQL("SELECT {} FROM {} AS t WHERE {}").format(q.columns(key.target_columns), q.name(key.target), condition)
-    among = q.among_values(key.columns, gone, key.equalities, "gone")
+    among = q.among_values(key.columns, Gone(gone), key.equalities, "gone")
     return SQL("{} AND ({}) IS NOT TRUE").format(among, condition) if itself_stays else among
 
 
@@ -60,17 +60,18 @@ def with_descendants(keys: Sequence[ForeignKey], condition: Composable) -> Compo
     if not keys:
         return condition
     targets = dict.fromkeys(column for key in keys for column in key.target_columns)
-    return SQL(
-        "(t.tableoid, t.ctid) IN (WITH RECURSIVE gone AS"
+    gone = SQL(
+        "WITH RECURSIVE gone AS"
         " (SELECT t.tableoid AS part, t.ctid AS place, {columns} FROM {table} AS t WHERE {condition}"
         " UNION SELECT t.tableoid, t.ctid, {columns} FROM {table} AS t JOIN gone ON {link})"
-        " SELECT part, place FROM gone)"
+        " SELECT part, place FROM gone"
     ).format(
         columns=q.columns(targets),
         table=q.name(keys[0].table),
         condition=condition,
         link=q.any_of(q.referencing(key, "t", "gone") for key in keys),
     )
+    return SQL("(t.tableoid, t.ctid) IN ({})").format(Gone(gone))
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ class Turns:
 
     def rows(self, condition: Composable) -> Composable:
         """Return the condition that `t`, a row of any of the tables, is one of them; `condition` is for the first."""
-        return SQL("(t.tableoid, t.ctid) IN ({} SELECT part, place FROM gone)").format(self._gone(condition))
+        gone = SQL("{} SELECT part, place FROM gone").format(self._gone(condition))
+        return SQL("(t.tableoid, t.ctid) IN ({})").format(Gone(gone))
 
     def circle(self, condition: Composable) -> Composable:
         """Return the SELECT whether two of them, in different tables, follow each other."""

@@ -13,6 +13,7 @@ _INTEGERS = {"smallint": 2, "integer": 4, "bigint": 8}
 MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _TEXTS = ("character varying", "character", "text", "citext", "bpchar", "name")
 _PADDED = ("character", "bpchar")
+NAME_BYTES = 63  # of a name; a cast to it cuts off what is longer, where one to varchar(63) fails
 _MOMENTS = {
     "timestamp with time zone": "timestamptz",
     "timestamp without time zone": "timestamp",
@@ -52,7 +53,7 @@ def shape(spelt: str) -> Shape:
     if name in _INTEGERS:
         family_, size = "integer", _INTEGERS[name]
     elif name in _TEXTS:
-        family_, size = "text", 1 if spelt == "character" else size
+        family_, size = "text", {"character": 1, "name": NAME_BYTES}.get(spelt, size)
     elif name == "numeric":
         scale = scale or (0 if size else None)
     elif family_ == "float":
@@ -167,6 +168,8 @@ def widened(found: str, wanted: str) -> str | None:
     if mine is not None and theirs is not None:
         wide = widened(mine, theirs)
         return f"{wide}[]" if wide else None
+    if wanted == "name":
+        return widened(found, f"character varying({NAME_BYTES})")
     f, w = shape(found), shape(wanted)
     if f.family != w.family or not compares_alike(found, wanted):
         return None
@@ -184,10 +187,10 @@ def retyped(found: str, wanted: str) -> str:
     mine, theirs = element(found), element(wanted)
     if mine is not None and theirs is not None:
         return f"{retyped(mine, theirs)}[]"
-    f, w = shape(found), shape(wanted)
+    f, w = shape(found), shape(f"character varying({NAME_BYTES})" if wanted == "name" else wanted)
     if w.size is None or (f.size is not None and f.size <= w.size):
-        return wanted
-    return f"{w.name}({f.size})" if f.size is not None else wanted
+        return wanted if wanted != "name" else f"{w.name}({w.size})"
+    return f"{w.name}({f.size})" if f.size is not None else wanted if wanted != "name" else "text"
 
 
 def rewrites(found: str, wanted: str) -> bool:

@@ -17,10 +17,10 @@ _ORDER = re.compile(r"(?: \w+_pattern_ops)?(?: DESC| ASC)?(?: NULLS (?:FIRST|LAS
 
 def claimed(table: Table, wanted: Table) -> Iterator[Index]:
     """Yield the valid unique indexes of a table that do what a unique of the contract says."""
-    claims = {(its.elements, its.conditions) for its in (claim(key) for key in wanted.indexes if key.unique)}
+    claims = {(its.elements, its.conditions) for its in (claim(key, wanted) for key in wanted.indexes if key.unique)}
     for index in table.indexes:
         if index.unique and index.valid and index.tail.startswith("USING btree "):
-            its = claim(index)
+            its = claim(index, table)
             if (its.elements, its.conditions) in claims and not any("_ops" in each for each in its.elements):
                 yield index
 
@@ -47,7 +47,7 @@ class Keys:
         condition = tail_of(self.index.tail).condition
         return q.all_of([SQL("({})").format(_sql(condition)), *self._filled()] if condition else self._filled())
 
-    def stands(self) -> Composable:
+    def _stands(self) -> Composable:
         """Return the condition that the index binds a row, which PostgreSQL can look up in no index: it is a CASE."""
         return SQL("CASE WHEN {} THEN {} END").format(self.bound(), q.STANDS)
 
@@ -77,7 +77,7 @@ class Keys:
         From version 16 on, an index gives a single element in order to count(DISTINCT): faster than a subquery.
         """
         keys, names = self._named()
-        rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self.stands() if around else self.bound())
+        rows = SQL("SELECT {} FROM {} WHERE {}").format(keys, self.rows, self._stands() if around else self.bound())
         rows += SQL(" OFFSET 0") if around else SQL("")  # keeps the order of the outer query out
         if len(self.index.columns) == 1 and not self.index.nulls_not_distinct:
             return SQL("SELECT ARRAY[count(DISTINCT {})] FROM ({}) AS t").format(names, rows)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from fixer.model.constant import is_computable
 from fixer.model.expression import Tail, canonical, names_column, tail_of
 from fixer.model.table import Index, QName, Table
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import dropping
 from fixer.sql.compose import SQL, Composable
-from fixer.sql.conditions import conjuncts
+from fixer.sql.conditions import conjuncts, held, tail_meaning
+from fixer.sql.types import family
 
 # What follows an element of an index and leaves its equality as it is.
 _IDLE = re.compile(
@@ -57,21 +60,25 @@ class Claim:
         words = {word for element in self.elements for word in _WORDS.findall(element)}
         return words <= _TOTAL and named - words <= other.elements
 
+    def with_elements(self, more: frozenset[str]) -> Claim:
+        """Return this claim over more elements."""
+        return replace(self, elements=self.elements | more)
+
     def is_stronger_than(self, other: Claim, table: Table) -> bool:
         """Return whether it refuses all that the other refuses, and more."""
         covers = self.excludes == other.excludes and self.elements <= other.elements
         return covers and self.conditions <= other.conditions and not other.implies(self, table)
 
 
-def claim(index: Index) -> Claim:
-    """Return what a unique index or an exclusion constraint demands."""
+def claim(index: Index, table: Table) -> Claim:
+    """Return what a unique index or an exclusion constraint of a table demands."""
     tail = excluding(index) if index.exclusion else tail_of(index.tail)
-    elements = frozenset(canonical(_IDLE.sub("", element)) for element in tail.elements)
+    elements = frozenset(held(canonical(_IDLE.sub("", element)), table) for element in tail.elements)
     patience = index.deferrable + index.deferred
     excludes, nulls_alike = bool(index.exclusion), index.nulls_not_distinct
     if excludes and all(element.endswith(_EQUAL) for element in elements):  # a unique by another name
         excludes, elements = False, frozenset(element.removesuffix(_EQUAL) for element in elements)
-    return Claim(elements, frozenset(conjuncts(tail.condition)), patience, nulls_alike, excludes)
+    return Claim(elements, frozenset(conjuncts(tail.condition, table)), patience, nulls_alike, excludes)
 
 
 def excluding(index: Index) -> Tail:
@@ -112,7 +119,10 @@ def is_proved(key: Index, table: Table) -> bool:
     if key.is_plain_key:
         return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.has_key_on(key.columns)
     return any(
-        i.unique and i.valid and canonical(i.tail) == canonical(key.tail) and (i.deferrable <= key.deferrable)
+        i.unique
+        and i.valid
+        and tail_meaning(i.tail, table) == tail_meaning(key.tail, table)
+        and (i.deferrable <= key.deferrable)
         for i in table.indexes
     )
 
@@ -126,14 +136,15 @@ def demand(index: Index, wanted: Table, table: Table) -> Claim | None:
         return None
     if index.primary and wanted.primary_key:
         return None
-    found = claim(index)
+    found = claim(index, table)
     for column in table.columns.values():
         using = frozenset(element for element in found.elements if names_column(element, column.name))
         meant = wanted.columns.get(column.name)
         if not using or (meant and not meant.generates) or (not meant and column.generated):
             continue
         empty = column.default is None and not column.generates
-        if meant or column.generates or (empty and not index.nulls_not_distinct) or "(" in (column.default or ""):
+        computed = "(" in (column.default or "") and not is_computable(column.default or "", family(column.type))
+        if meant or column.generates or (empty and not index.nulls_not_distinct) or computed:
             return None  # a number, NULL or a computed value in each row: none is like another
         found = replace(found, elements=found.elements - using)
     return found
@@ -141,12 +152,18 @@ def demand(index: Index, wanted: Table, table: Table) -> Claim | None:
 
 def is_meant(found: Claim, wanted: Table) -> bool:
     """Return whether a key of the contract demands the same, or more."""
-    return any(claim(key).implies(found, wanted) for key in _keys(wanted))
+    return any(claim(key, wanted).implies(found, wanted) for key in _keys(wanted))
+
+
+def keys_if(found: Claim, wanted: Table, alone: Collection[str]) -> list[frozenset[str]]:
+    """Return the elements that, if each had one value in all rows, would let a key of the contract demand the same."""
+    missing = ((its, its.elements - found.elements) for its in (claim(key, wanted) for key in _keys(wanted)))
+    return [more for its, more in missing if more <= set(alone) and its.implies(found.with_elements(more), wanted)]
 
 
 def weaker_form(found: Claim, wanted: Table) -> Index | None:
     """Return the key of the contract that demands the same of fewer rows, or later; None if there is none."""
-    weaker = (key for key in _keys(wanted) if found.elements and found.is_stronger_than(claim(key), wanted))
+    weaker = (key for key in _keys(wanted) if found.elements and found.is_stronger_than(claim(key, wanted), wanted))
     return next(weaker, None)
 
 

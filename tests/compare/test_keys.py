@@ -43,6 +43,11 @@ UNSEEN_BESIDE_OTHERS = (
     .replace("goods_pkey", "stock_once")
     .replace("goods (name) VALUES ('other')", "stock VALUES (1, true), (70, false)")
 )
+UNSEEN_BY_ALL_THAT_IS_ASKED = (
+    UNSEEN.split("SET LOCAL")[0]
+    .replace("goods_pkey", "prices_amount_key")
+    .replace("goods (name) VALUES ('other')", "prices VALUES (27)")
+)
 # The index is built in one order, and read in another, as after an update of the system's libraries.
 RESORTED = """
 ALTER TABLE goods DROP CONSTRAINT goods_name_key;
@@ -96,6 +101,16 @@ def test_the_rows_that_a_partial_index_should_show_are_counted_in_the_table(stor
 
     assert told(store.check(deep=True)) == [
         "failing-unique: stock should have each (place) WHERE (NOT gone) once, stock_once does not show one row"
+    ]
+
+
+def test_rows_are_counted_in_the_table_where_one_index_could_answer_all(store: Case) -> None:
+    store.break_(UNSEEN_BY_ALL_THAT_IS_ASKED)
+    with store.connection as along_indexes:
+        along_indexes.cursor().execute("SET enable_seqscan = off")
+
+    assert told(store.check(deep=True)) == [
+        "failing-unique: prices should have each (amount) once, prices_amount_key does not show one row"
     ]
 
 

@@ -17,13 +17,14 @@ from lab.examples.models import contract, integer, key
 from lab.hook import ask
 from lab.laboratory import VERSIONS, Case, Laboratory
 
-# Rows that no key of the table forbids: of a key that stands already, of no parent, beyond the sequence.
+# Rows that no key of the table forbids: of a key that stands already, of no parent.
 HEIRS = """
 CREATE TABLE old_books (shelf text) INHERITS (books);
 INSERT INTO old_books (id, author_id, editor_id, title, price, shelf)
 VALUES (1, 1, 1, 'title 24', 1, 'a'), (700, 1, 1, 'old', 1, 'b'), (701, 88, 88, 'older', 1, 'c');
 CREATE TABLE old_authors (born integer) INHERITS (authors);
 INSERT INTO old_authors (id, name, born) VALUES (1, 'author 2', 1901), (99, 'nobody', 1902);
+SELECT setval('books_id_seq', 701), setval('authors_id_seq', 99);
 """
 BESIDE = {
     ("unbound-heirs", "warning", f"public.{name}")
@@ -80,6 +81,23 @@ def test_what_moves_no_rows_is_mended_and_taken_back(laboratory: Laboratory, wha
         assert everything(case.server, case.name) == before
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_number_to_come_that_an_heir_has_is_found_where_both_count_alike(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18) as case:
+        case.break_(HEIRS, "SELECT setval('books_id_seq', 600)")
+        alike = [(each.slug, each.rows) for each in case.check().findings if each.severity == "error"]
+        case.apply(mode=mode)
+        ((beyond,),) = ask(case, "SELECT last_value FROM books_id_seq")
+        case.break_(
+            "CREATE SEQUENCE ids",
+            "ALTER TABLE old_books ALTER id SET DEFAULT nextval('ids'); SELECT setval('books_id_seq', 600)",
+        )
+
+        assert alike == [("sequence-behind", 2)]
+        assert beyond >= 701
+        assert [each.slug for each in case.check().findings if each.severity == "error"] == []
+
+
 REFUSED = {
     "a key that rows share": f"{NO_KEY} INSERT INTO books SELECT 1, 2, 2, NULL, 'another', 1",
     "a row that stands twice": f"{NO_KEY} ALTER TABLE books DROP CONSTRAINT books_author_id_title_key;"
@@ -119,7 +137,7 @@ def test_a_null_of_an_heir_without_not_null_is_found(laboratory: Laboratory) -> 
     with lent(laboratory.server(min(VERSIONS)), None) as database:
         database.run(
             "CREATE TABLE p(id serial PRIMARY KEY, n integer NOT NULL); CREATE TABLE h() INHERITS (p);"
-            "ALTER TABLE h ALTER n DROP NOT NULL; INSERT INTO h VALUES (1, 1)"
+            "ALTER TABLE h ALTER n DROP NOT NULL; INSERT INTO h VALUES (1, 1); SELECT setval('p_id_seq', 9)"
         )
         with closing(psycopg2.connect(database.dsn)) as connection:
             sound = fixer.check(connection, wanted, deep=True).findings

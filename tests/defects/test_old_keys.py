@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import psycopg2
 import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, Table, Text
 
+import fixer
 from fixer.model.plan import MODES
+from lab.database import Database
 from lab.examples.models import integer, key
 from lab.laboratory import Laboratory
 from lab.outcomes import outcome
@@ -47,3 +52,20 @@ def test_texts_of_a_domain_are_mapped_like_texts(laboratory: Laboratory, mode: s
     made = f"CREATE DOMAIN code AS varchar(9); {MADE.replace('user_id varchar', 'user_id code')}"
 
     assert outcome(laboratory, wanted("null"), made, mode) == "mended"
+
+
+def test_what_a_refusal_says_of_keys_under_a_strict_domain_can_be_said_today(empty: Database) -> None:
+    wanted = MetaData()
+    Table("p", wanted, key())
+    Table("c", wanted, key(), integer("p", ForeignKey("p.id")))
+    empty.run(
+        "CREATE DOMAIN d AS text NOT NULL; CREATE TABLE p (id d PRIMARY KEY); INSERT INTO p VALUES ('a');"
+        "CREATE TABLE c (id serial PRIMARY KEY, p d REFERENCES p); INSERT INTO c (p) VALUES ('a')"
+    )
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        left = [str(each.repair.refusal) for each in fixer.check(connection, wanted).findings if each.repair.refusal]
+        empty.run("; ".join(reason.partition("or another type: ")[2] for reason in left))
+        run = fixer.apply(connection, wanted, allow_hazards="all")
+
+    assert (len(left), run.report.ok) == (2, True)
+    assert empty.run("SELECT c.p, p.legacy_id FROM c JOIN p ON p.id = c.p") == [(1, "a")]

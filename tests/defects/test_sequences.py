@@ -15,12 +15,13 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    text,
 )
 
 import fixer
 from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
-from lab.database import Database, role
+from lab.database import Database, all_of, differences, role
 from lab.examples.models import contract, key
 
 APART = "CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers;"
@@ -165,7 +166,8 @@ def test_a_role_that_may_not_move_the_sequence_is_told_who_may(empty: Database) 
     assert all(f"let postgres say ALTER SEQUENCE public.ids OWNER TO {owner}" in why for why in plan.refusals)
 
 
-GIVEN = {"behind": "SELECT nextval('public.hidden')::integer", "always one": "SELECT 77"}
+DRAWN = "nextval('public.hidden')::integer"
+GIVEN = {"behind": f"SELECT {DRAWN}", "always one": f"SELECT 77 + 0 * {DRAWN}"}
 FUNCTION = """CREATE SEQUENCE hidden; CREATE FUNCTION given() RETURNS integer LANGUAGE sql AS $$ {} $$;
     CREATE TABLE t (id integer NOT NULL DEFAULT given(), a integer, n text);
     INSERT INTO t SELECT n, 1, 'a' || n FROM generate_series(1, 5) AS n;
@@ -183,3 +185,86 @@ def test_no_row_gets_a_number_from_a_function_that_another_has(empty: Database, 
         fixer.apply(engine(empty.dsn), wanted, mode=mode, allow_hazards="all")
 
     assert before == empty.run("SELECT * FROM t ORDER BY n")
+
+
+# ---- sequences that only defaults call
+
+
+def called() -> MetaData:
+    """Return a contract that calls one sequence of another schema, and one by its text that two tables count by too."""
+    wanted = MetaData()
+    Sequence('N.o"', schema="a.B", start=5, metadata=wanted)
+    ids = Sequence("ids", metadata=wanted)
+    code = text('lpad(nextval(\'"a.B"."N.o"""\')::text, 6, \'0\')')
+    late = text("'L' || nextval(('public.ids'::text)::regclass)")
+    Table("codes", wanted, Column("id", Integer, primary_key=True), Column("code", String, server_default=code))
+    for name in "ab":
+        number = Column("id", Integer, ids, server_default=ids.next_value(), primary_key=True)
+        Table(name, wanted, number, Column("late", String, server_default=late, unique=True))
+    return wanted
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_only_defaults_call_is_created_before_them_and_undone(empty: Database, mode: str) -> None:
+    empty.run('CREATE SCHEMA "a.B"')
+    called().create_all(engine(empty.dsn))
+    gone = 'DROP TABLE codes; DROP SEQUENCE "a.B"."N.o""" CASCADE; DROP SEQUENCE ids CASCADE'
+    empty.run(f"INSERT INTO codes (id) VALUES (1); INSERT INTO a DEFAULT VALUES; INSERT INTO b VALUES (7); {gone}")
+    there = "SELECT schemaname, sequencename FROM pg_sequences ORDER BY 1, 2"
+    before, broken = empty.run(there), slugs(empty.dsn, called())
+
+    fixer.apply(engine(empty.dsn), called(), mode=mode)
+    made = empty.run(there)
+    sound = slugs(empty.dsn, called())
+    fixer.undo(engine(empty.dsn), 1)
+
+    assert [each for each in broken if each == "missing-sequence"] == ["missing-sequence"] * 2
+    new = [("a.B", 'N.o"'), ("public", "codes_id_seq"), ("public", "ids")]
+    assert [each for each in made if each not in before] == new
+    assert (sound, empty.run(there), slugs(empty.dsn, called())) == ([], before, broken)
+    fixer.apply(engine(empty.dsn), called(), mode=mode)
+    assert empty.ask("INSERT INTO codes DEFAULT VALUES RETURNING code") == "000005"
+    assert empty.ask("INSERT INTO a DEFAULT VALUES RETURNING id") > 7
+    assert empty.ask("SELECT count(*) FROM pg_depend WHERE objid = 'ids'::regclass AND deptype = 'a'") == 0
+
+
+# ---- partitions count with their root
+
+PARTS = """CREATE TABLE q (id serial PRIMARY KEY); CREATE SEQUENCE ids;
+CREATE TABLE p (id integer PRIMARY KEY DEFAULT nextval('q_id_seq')) PARTITION BY RANGE (id);
+CREATE TABLE p0 PARTITION OF p FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+CREATE TABLE "p %s""0" PARTITION OF p0 DEFAULT; CREATE TABLE p1 (id integer NOT NULL DEFAULT nextval('ids'));
+ALTER TABLE p ATTACH PARTITION p1 DEFAULT; CREATE TABLE s (id serial PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE s0 PARTITION OF s DEFAULT; ALTER TABLE s0 ALTER id SET DEFAULT nextval('q_id_seq');
+CREATE TABLE u (id integer PRIMARY KEY DEFAULT nextval('ids')) PARTITION BY RANGE (id);
+CREATE TABLE u0 PARTITION OF u DEFAULT; INSERT INTO p VALUES (3), (12)"""
+COUNTED_BY = """SELECT relname::text, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_class c ON c.oid = adrelid
+WHERE relnamespace = 'public'::regnamespace AND relname <> 'q' """
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_partitions_count_by_the_sequence_of_their_root(empty: Database, mode: str) -> None:
+    empty.run(PARTS)
+    wanted, before = contract(p=(key(),), q=(key(),), s=(key(),), u=(key(),)), all_of(empty)
+    found = {each.message for each in fixer.check(engine(empty.dsn), wanted).findings}
+    run = fixer.apply(engine(empty.dsn), wanted, mode=mode, allow_hazards=["replaces-constraint"])
+    counted = {name: default.split("'")[1] for name, default in empty.run(COUNTED_BY)}
+    fixer.undo(engine(empty.dsn), 1)
+
+    assert found == {
+        "p.id should have a sequence of its own, counts by q_id_seq of q.id",
+        "s0.id should count by s_id_seq like s, counts by q_id_seq of q.id",
+        "u.id should have a sequence of its own, counts by ids of p1.id",
+    }
+    assert (run.report.ok, differences(before, empty)) == (True, [])
+    roots = dict.fromkeys(('p %s"0', "p", "p0", "p1"), "p_id_seq")
+    assert counted == {**roots, "s": "s_id_seq", "s0": "s_id_seq", "u": "u_id_seq", "u0": "u_id_seq"}
+
+
+def test_a_sequence_of_a_table_and_its_partitions_is_theirs_alone(empty: Database) -> None:
+    empty.run(
+        "CREATE SEQUENCE ids; CREATE TABLE p (id integer PRIMARY KEY DEFAULT nextval('ids')) PARTITION BY RANGE (id);"
+        "CREATE TABLE p0 PARTITION OF p DEFAULT"
+    )
+
+    assert slugs(empty.dsn, contract(p=(key(),))) == ["unowned-sequence"]

@@ -19,7 +19,9 @@ from fixer import introspect
 from fixer.connect import servers
 from fixer.connect.memory import undisturbed
 from fixer.connect.servers import Server
-from fixer.introspect.questions import Answer, Ask, asking
+from fixer.connect.settings import OUR_PATH
+from fixer.introspect.declared import read_model
+from fixer.introspect.questions import Answer, Ask, asking, query
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 from lab.database import HEALTHY, Database, lent, role
@@ -194,7 +196,7 @@ def test_what_is_known_of_another_database_misleads_no_reading(server: Server) -
         first.run(make.format("t (a int", "(a > 0)") + "; CREATE TABLE u (a int CHECK (f(a)), CHECK (u IS NOT NULL))")
         with closing(psycopg2.connect(first.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
-            known = introspect.read_model(cursor, ["public"]).spellings
+            known = read_model(cursor, ["public"]).spellings
         second.run(make.format("x (b int", "(b > 0)") + "; CREATE TABLE y (a int CHECK (a > 0), CHECK (y IS NOT NULL))")
         with closing(psycopg2.connect(second.dsn)) as connection, connection.cursor() as cursor:
             seen = introspect.read(cursor, ["public"], "", known)
@@ -207,7 +209,7 @@ def test_a_known_spelling_is_not_asked_for_again(server: Server) -> None:
         database.run("CREATE TABLE t (a int CHECK (a > 0))")
         with closing(psycopg2.connect(database.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT set_config('pgmend.schemas', '{public}', false)")
-            known = dict.fromkeys(introspect.read_model(cursor, ["public"]).spellings, "as it is known")
+            known = dict.fromkeys(read_model(cursor, ["public"]).spellings, "as it is known")
             (check,) = introspect.read(cursor, ["public"], "", known).tables[QName("public", "t")].checks
 
     assert check.expression == "as it is known"
@@ -305,3 +307,50 @@ def test_values_that_stay_are_old_at_once() -> None:
     assert gc.isenabled()
     assert len(gc.get_objects(generation=0)) + len(gc.get_objects(generation=1)) < len(made)
     assert not gc.get_freeze_count()
+
+
+HINDRANCES = {
+    "a trigger": "CREATE TRIGGER note BEFORE UPDATE ON books FOR EACH ROW"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "a foreign key that sleeps": "ALTER TABLE reviews DISABLE TRIGGER ALL",
+    "a rule": "CREATE RULE mute AS ON DELETE TO books DO INSTEAD NOTHING",
+    "a policy": "CREATE POLICY own ON books USING (true)",
+    "a view": "CREATE VIEW list AS SELECT title FROM books",
+    "a view that needs a key": "CREATE VIEW list AS SELECT title FROM books GROUP BY id",
+    "statistics": "CREATE STATISTICS pair ON id, title FROM books",
+    "a function": "CREATE FUNCTION first() RETURNS text BEGIN ATOMIC SELECT min(title) FROM books; END",
+    "a partitioned table": "CREATE TABLE parted (id integer) PARTITION BY LIST (id)",
+    "a publication that cannot tell rows": "CREATE PUBLICATION pub FOR TABLE loose",
+    "a publication that lacks the key": "CREATE PUBLICATION pub FOR TABLE books (title)",
+    "a row as a value": "CREATE TABLE shelf (content books)",
+    "rows as a value": "CREATE TABLE shelf (content books[])",
+    "a comment on a key": "COMMENT ON CONSTRAINT books_pkey ON books IS 'kept'",
+    "a comment on an index": "COMMENT ON INDEX books_title IS 'kept'",
+    "an index that tells rows": "ALTER TABLE books REPLICA IDENTITY USING INDEX books_pkey",
+    "an index in whose order rows lie": "ALTER TABLE books CLUSTER ON books_title",
+}
+
+
+def test_whatever_may_be_an_obstacle_is_asked_for(server: Server) -> None:
+    with lent(server, None) as database, closing(psycopg2.connect(database.dsn)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "CREATE TABLE loose (id integer); CREATE TABLE books (id integer PRIMARY KEY, title text);"
+            "CREATE INDEX books_title ON books (title); CREATE TABLE reviews (book integer REFERENCES books);"
+            + OUR_PATH
+            + "SELECT set_config('pgmend.schemas', '{public}', true)"
+        )
+
+        assert _hindered(cursor) == (False, False)
+        for hindrance, statement in HINDRANCES.items():
+            cursor.execute(f"SAVEPOINT before; SET LOCAL search_path = public; {statement}; {OUR_PATH}")
+            assert _hindered(cursor) == (True, True), hindrance
+            cursor.execute("ROLLBACK TO SAVEPOINT before")
+
+
+def _hindered(cursor: Cursor) -> tuple[bool, bool]:
+    """Tell whether there are obstacles, and whether they are asked for."""
+    cursor.execute(query("obstacles"))
+    found = bool(cursor.fetchall())
+    cursor.execute(query("relations"))
+    return found, {row[-1] for row in cursor.fetchall()} == {True}

@@ -8,10 +8,10 @@ import json
 import os
 import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,9 +29,10 @@ from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen
 from fixer.model.plan import Plan
+from lab.evidence.catalogue import catalogued
 from lab.evidence.copies import State, stamps
-from lab.evidence.dumps import SCHEMA, dump
-from lab.evidence.facts import TableFacts, facts
+from lab.evidence.dumps import dump
+from lab.evidence.facts import TableFacts
 
 OWNER = "pgmend_owner"  # owns its tables, and may create in its database and in public: nothing else
 BREAKER = "pgmend_breaker"  # a superuser, so that all it made can be given to the owner at once
@@ -61,8 +62,23 @@ class Sound:
 
     @cached_property
     def facts(self) -> Mapping[str, TableFacts]:
-        """What a dump of it shows."""
+        """What its catalogue says."""
         return self.look()
+
+
+class Kept(Server):
+    """A server whose maintenance session stays from one database to the next: a new one takes as long as a check."""
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        yield _session(self.dsn)
+
+
+@cache
+def _session(dsn: str) -> Connection:
+    connection = psycopg2.connect(dsn)
+    connection.autocommit = True
+    return connection
 
 
 class Laboratory:
@@ -88,8 +104,9 @@ class Laboratory:
 
     def server(self, version: int) -> Server:
         if version not in self._servers:
-            self._servers[version] = servers.shared(self._directory, version, self._keeper)
-            with closing(psycopg2.connect(self._servers[version].dsn)) as connection, connection:
+            shared = servers.shared(self._directory, version, self._keeper)
+            self._servers[version] = Kept(shared.dsn, shared.version, shared.bindir)
+            with self._servers[version].session() as connection:
                 connection.cursor().execute(PEOPLE)
         return self._servers[version]
 
@@ -107,7 +124,7 @@ class Laboratory:
         said = "\0".join([*_spelt(metadata), rows or ""])
         key = f"{server.version}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
         template = self.once(f"sound-{key}", partial(_create, server, metadata, rows))
-        return Sound(template, contract, partial(self.once, f"facts-{key}", lambda: facts(dump(server, template))))
+        return Sound(template, contract, partial(self.once, f"facts-{key}", partial(_facts_of, server, template)))
 
     @contextmanager
     def built(self, version: int, metadata: MetaData, rows: str, schemas: str, role: str) -> Iterator[Case]:
@@ -162,9 +179,11 @@ def _spelt_names(connection: Connection, contract: Contract) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def _facts_of(server: Server, database: str, tables: list[str]) -> Mapping[str, TableFacts]:
-    found = facts(dump(server, database))
-    return {name: found[name] for name in tables}
+def _facts_of(server: Server, database: str, tables: Iterable[str] | None = None) -> Mapping[str, TableFacts]:
+    """Return the facts of these tables of a database, or of all."""
+    with closing(_connect(server, database, BREAKER)) as connection:
+        found = catalogued(connection)
+    return found if tables is None else {name: found[name] for name in tables}
 
 
 def _create(server: Server, metadata: MetaData, rows: str | None, before: str = "") -> str:
@@ -223,7 +242,7 @@ class Case:
         return dump(self.server, self.name, *options)
 
     def facts(self) -> Mapping[str, TableFacts]:
-        return facts(self.dump(*SCHEMA))
+        return catalogued(self.observer)
 
     def state(self, *, dumped: bool) -> State:
         return State(stamps(self.observer), self.dump() if dumped else "")

@@ -41,7 +41,7 @@ def silence(report: fixer.Report | Plan) -> list[str]:
 
 
 def cure(case: Case, again: Again, *, owners: bool = True) -> list[str]:
-    """Law 3: the contract holds for a deep look, and a dump shows what one of a fresh database shows."""
+    """Law 3: the contract holds for a deep look, and the catalogue says what that of a fresh database says."""
     return silence(again.run.plan) + losses(case.sound.facts, case.facts(), owners=owners)
 
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from fixer.model.contract import ColumnHints
 from fixer.sql.compose import SQL
 from fixer.sql.conversions import Conversion, conversion
-from fixer.sql.types import fits, holds, rewrites, widened
+from fixer.sql.types import compares_alike, family, fits, holds, retyped, rewrites, shape, widened
 from lab.conversions import column, converted, text
 from lab.laboratory import Laboratory
 
@@ -31,11 +31,12 @@ VALUES = {
     "double precision": ["0.1", "1.7976931348623157e308", "9007199254740993"],
     "character varying": ["", " a ", "ä" * 300],
     "character varying(5)": ["12345", "    5"],
-    "character varying(50)": ["x" * 50],
+    "character varying(50)": ["x" * 50, "ä" * 50],
+    "character varying(80)": ["x" * 80],
     "text": ["", "x" * 300, "a "],
     "character(5)": ["12345", "1"],
     "bpchar": ["1  "],
-    "name": ["x"],
+    "name": ["x", "n" * 63],
     "boolean": ["t", "f"],
     "timestamp with time zone": ["2024-02-29 23:59:59.999999+05:30", "infinity"],
     "timestamp without time zone": ["2024-02-29 23:59:59.999999", "-infinity"],
@@ -115,6 +116,20 @@ def test_what_is_widened_takes_every_value_of_both_as_it_is(cursor: Cursor) -> N
         for kind in (found, wanted)
         for value in VALUES[kind]
         if stored(cursor, value, kind, wide) != text(cursor, value, kind)
+    ]
+
+    assert lost == []
+
+
+def test_what_compares_texts_otherwise_takes_every_value_of_what_it_replaces(cursor: Cursor) -> None:
+    lost = [
+        (found, wanted, value, wide)
+        for found, wanted in PAIRS
+        if family(found) == family(wanted) and family(found) in ("text", "text[]") and not compares_alike(found, wanted)
+        if shape(found.removesuffix("[]")).size or not shape(wanted.removesuffix("[]")).size  # else rows are asked
+        for value in VALUES[found]
+        if (stored(cursor, value, found, wide := retyped(found, wanted)) or "").strip(' {"}') != value.strip(' {"}')
+        or not fits(wide, wanted)
     ]
 
     assert lost == []
@@ -210,6 +225,8 @@ def test_what_is_narrower_or_other_does_not_fit(found: str, wanted: str) -> None
         ("text", "integer", None),
         ("double precision", "numeric", None),
         ("uuid", "text", None),
+        ("name", "character varying(5)", "character varying(63)"),
+        ("character varying(20)", "name", "character varying(63)"),
         ("integer[]", "bigint[]", "bigint[]"),
         ("numeric(10,4)[]", "numeric(15,2)[]", "numeric(17,4)[]"),
         ("integer[]", "bigint", None),

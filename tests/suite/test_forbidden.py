@@ -42,7 +42,7 @@ def found(database: Database) -> dict[str, str]:
 
 
 def test_the_check_says_what_the_catalogue_says(made: Database) -> None:
-    assert found(made) == {"deleted": "error", "softly": "warning", "diverted": "warning"}
+    assert found(made) == {"deleted": "error", "softly": "warning", "diverted": "warning", "lossy": "info"}
 
 
 def test_only_rows_that_are_gone_and_faults_are_red(made: Database, tmp_path: Path) -> None:
@@ -60,6 +60,11 @@ def test_only_rows_that_are_gone_and_faults_are_red(made: Database, tmp_path: Pa
         f"{GOOD}[softly]": "DELETE of softly: warning: softly should keep what is written, the trigger act keeps every"
         " row out ON DELETE: it returns NULL [swallowing-trigger]",
         f"{GOOD}[held]": "DELETE of held is forbidden: kept (23514)",
+        f"{GOOD}[picky]": "a trigger refuses rows of picky: closed (P0001)",
+        f"{GOOD}[lossy]": "not each row of lossy is kept: info: lossy should keep what is written, the trigger act may"
+        " keep a row out ON INSERT: it returns NULL [swallowing-trigger]",
+        f"{GOOD}[tenanted]": 'rows of tenanted need a setting of the session: null value in column "tenant" of relation'
+        ' "tenanted" violates not-null constraint (23502)',
         f"{GOOD}[diverted]": "diverted takes a row and returns none: a trigger diverts it",
     }
 

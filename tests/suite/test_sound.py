@@ -167,6 +167,8 @@ def test_what_other_triggers_change_is_red(make: Make, tmp_path: Path, deed: str
         ("CREATE UNIQUE INDEX ON comments (lower(body))", f"{ALIKE}[comments]"),
         ("ALTER TABLE measurements_2025_01 ALTER quality SET NOT NULL", f"{GOOD}[measurements]"),
         (SQL_NULL, f"{GOOD}[events]"),
+        ("DROP TABLE limits", f"{GOOD}[limits]"),
+        ("DROP TABLE limits; CREATE VIEW limits AS SELECT 1 AS id", f"{ALIKE}[limits]"),
     ],
 )
 def test_a_wound_is_red(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wound: str, item: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
@@ -20,7 +23,7 @@ from contracts.rows.laws.groups import Group, Hopeless, groups_of
 from contracts.rows.laws.law import Law, laws_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.laws.unique import ROOMY, room
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import columns_of, takes_null
 from fixer.model.table import QName
 
 _HEIRS = """
@@ -30,6 +33,26 @@ _HEIRS = """
         UNION
        SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN heir h ON i.inhparent = h.inhrelid)
 SELECT c.relname FROM heir h JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
+"""
+# The names of functions in the context of an error, which are spelt as SQL spells them.
+_FUNCTION = re.compile(r"^PL/pgSQL function (.+)\(\) line", re.MULTILINE)
+_TRIGGERS = """
+SELECT coalesce(bool_or(p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype), false)
+  FROM unnest(%s::text[]) AS u (name)
+  JOIN pg_catalog.pg_proc p ON p.pronargs = 0
+   AND p.proname = (pg_catalog.parse_ident(u.name))[pg_catalog.cardinality(pg_catalog.parse_ident(u.name))]
+"""
+_OF_SETTING = """
+SELECT FROM pg_catalog.pg_attrdef d
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+ WHERE d.adrelid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s, %s)) AND a.attname = %s
+   AND pg_catalog.strpos(pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'current_setting(') > 0
+"""
+# Of a table that is missing, it finds nothing; one that takes a name would raise.
+_POLICIES = """
+SELECT pg_catalog.row_security_active(c.oid)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %s AND c.relname = %s
 """
 
 
@@ -83,7 +106,7 @@ class Facts:
         """Return whether policies bind this role on a table."""
         if name not in self._filtered:
             with self.cursor() as cursor:
-                cursor.execute("SELECT row_security_active(pg_catalog.format('%%I.%%I', %s, %s))", name)
+                cursor.execute(_POLICIES, name)
                 self._filtered[name] = cursor.fetchone() == (True,)
         return self._filtered[name]
 
@@ -115,6 +138,24 @@ class Facts:
         return self._groups[table]
 
     # --- what a refusal means
+
+    def is_refused_by_trigger(self, error: psycopg2.Error) -> bool:
+        """Return whether a trigger, or a function that it calls, raised an error itself."""
+        names = _FUNCTION.findall(error.diag.context or "") if is_raised(error) else []
+        with self.cursor() as cursor:
+            cursor.execute(_TRIGGERS, (names,))
+            return bool((cursor.fetchone() or (False,))[0])
+
+    def needs_setting(self, name: QName, error: psycopg2.Error) -> bool:
+        """Return whether a row is refused because the session lacks a setting, of which the database makes a value."""
+        if isinstance(error, pg.UndefinedObject) and not error.diag.context:
+            return (error.diag.source_file or "").endswith("guc.c")
+        column = error.diag.column_name if isinstance(error, pg.NotNullViolation) else None
+        if column is None or column in self.place.contract.tables[name].columns:
+            return False
+        with self.cursor() as cursor:
+            cursor.execute(_OF_SETTING, (*name, column))
+            return cursor.rowcount > 0
 
     def is_unfit(self, table: Table, row: Row) -> bool:
         """Return whether the known values of a row break a law of the contract."""
@@ -150,6 +191,11 @@ class Facts:
             )
 
 
+def is_raised(error: psycopg2.Error) -> bool:
+    """Return whether a function of the database raised an error itself, by RAISE."""
+    return (error.diag.context or "").partition("\n")[0].endswith(" RAISE")
+
+
 @functools.cache
 def _scarce(table: Table) -> tuple[Apart, ...]:
     """Return the keys that have few values, or that allow one NULL only."""
@@ -161,6 +207,6 @@ def _scarce(table: Table) -> tuple[Apart, ...]:
             continue
         roomy = any(generated(columns[n]) or n in foreign(table) or room(columns[n]) >= ROOMY for n in each.columns)
         alike = any(operator != "=" for _, operator in each.elements)
-        if not roomy or (alike and any(columns[n].nullable for n in each.columns)):
+        if not roomy or (alike and any(takes_null(columns[n]) for n in each.columns)):
             found.append(each)
     return tuple(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import psycopg2
 from psycopg2 import errors as pg
 
-from contracts.proof.advice.facts import facts_of
+from contracts.proof.advice.facts import facts_of, is_raised
 from contracts.proof.databases.place import Place
 from contracts.proof.writing.evidence import said
 from fixer.model.table import QName
@@ -22,10 +22,22 @@ _OF_POLICIES = ("42", "22")
 
 def why_shut(place: Place, name: QName, error: psycopg2.Error) -> str | None:
     """Return why this role may not write such a row; None where the error has another reason."""
+    if _is_faulty(place, name):
+        return None
     filtered = (error.pgcode or "")[:2] in _OF_POLICIES and facts_of(place).is_filtered(name)
-    if (_is_closed(error) or filtered) and not _is_faulty(place, name):
+    if _is_closed(error) or filtered:
         return f"this role may not write each row of {name.name}: {said(error)}"
+    if facts_of(place).is_refused_by_trigger(error):
+        return f"a trigger refuses rows of {name.name}: {said(error)}"
+    if facts_of(place).needs_setting(name, error):
+        return f"rows of {name.name} need a setting of the session: {said(error)}"
     return None
+
+
+def why_swallowed(place: Place, name: QName) -> str | None:
+    """Return why a row is not kept that an INSERT wrote; None where nothing says that some rows are kept out."""
+    notes = [note for note in _notes(place, name) if "INSERT" in note and note.endswith(_SWALLOWING)]
+    return f"not each row of {name.name} is kept: {notes[0]}" if notes and not _is_faulty(place, name) else None
 
 
 def _is_closed(error: psycopg2.Error) -> bool:
@@ -43,18 +55,13 @@ def why_forbidden(place: Place, name: QName, deed: str, error: psycopg2.Error | 
     warnings = [note for note in _notes(place, name) if deed in note and note.endswith(_SWALLOWING)]
     if warnings and (error is None or isinstance(error, pg.FeatureNotSupported)):
         return f"{deed} of {name.name}: {warnings[0]}"
-    if error is not None and (_is_raised(error) or _is_closed(error)):
+    if error is not None and (is_raised(error) or _is_closed(error)):
         return f"{deed} of {name.name} is forbidden: {said(error)}"
     if error is not None:
         return why_shut(place, name, error)
     if facts_of(place).is_filtered(name):
         return f"{deed} of {name.name}: a policy keeps the row from this role"
     return None
-
-
-def _is_raised(error: psycopg2.Error) -> bool:
-    """Return whether a function of the database raised an error itself, by RAISE."""
-    return (error.diag.context or "").partition("\n")[0].endswith(" RAISE")
 
 
 def _is_faulty(place: Place, name: QName) -> bool:

@@ -12,6 +12,7 @@ from contracts.proof.advice.facts import facts_of
 from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, Shut
 from contracts.proof.writing.evidence import said, shown
+from contracts.proof.writing.forbidden import why_swallowed
 from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
 from contracts.proof.writing.reading import is_written
 from contracts.proof.writing.refusals import excuse_family
@@ -30,6 +31,8 @@ def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: 
         if is_written(cursor, facts_of(place).name(error.table)):
             reason = f"{error.table.name} takes a row and returns none: a trigger diverts it"
             raise Shut(reason) from None
+        if kept_out := why_swallowed(place, facts_of(place).name(error.table)):
+            raise Shut(kept_out) from None
         raise
     asking(cursor)
     return found

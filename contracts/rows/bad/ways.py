@@ -22,7 +22,7 @@ from contracts.rows.laws.keys import keys_of
 from contracts.rows.laws.references import foreign, local_of, references
 from contracts.rows.laws.relations import relations_of
 from contracts.rows.laws.unique import ROOMY, room
-from contracts.rows.tables import AnyColumn, columns_of, name_of, places
+from contracts.rows.tables import AnyColumn, columns_of, name_of, places, takes_null
 
 
 @functools.cache
@@ -33,7 +33,7 @@ def bad_ways(table: Table) -> tuple[Bad, ...]:
 
 def _nulls(table: Table) -> Iterator[Bad]:
     for column in table.columns:
-        if not column.nullable and not fixed(column):
+        if not takes_null(column) and not fixed(column):
             yield Bad(table, "null", (column.name,), f"{table.name}_{column.name}_not_null", "23502")
 
 
@@ -83,7 +83,7 @@ def breaking(column: AnyColumn, condition: Condition) -> SearchStrategy[Cell]:
     """Give values that break this condition, and if possible no other one."""
     negated = condition.negated()
     if negated.op == "null":
-        return st.none() if column.nullable else st.nothing()
+        return st.none() if takes_null(column) else st.nothing()
     others = tuple(c for c in conditions_of(column) if c != condition)
     found = kind_of(column).good((*others, negated))
     return kind_of(column).good((negated,)) if found.is_empty else found

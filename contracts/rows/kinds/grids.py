@@ -16,6 +16,7 @@ from contracts.rows.tables import AnyFloat
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(2000, 1, 1)
 _DAY = 86_400_000_000
+_FIELDS = {"MINUTE": timedelta(minutes=1), "HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}  # of intervals
 _ZONES = [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))]
 
 
@@ -78,9 +79,13 @@ def time_grid(zoned: bool, precision: int | None) -> Grid:
     return Grid(0, _DAY // unit - 1, units, value, time.fromisoformat, family, stride=_DAY // 24 // unit)
 
 
-def interval_grid(precision: int | None) -> Grid:
-    """Return the intervals of up to a hundred years."""
-    unit = _MICROSECOND * 10 ** (6 - (6 if precision is None else min(precision, 6)))
+def interval_grid(precision: int | None, finest: str = "SECOND") -> Grid:
+    """Return the intervals of up to a hundred years, whole ones of the finest field that the type keeps.
+
+    Python's intervals have no months, so that of a type which keeps nothing finer there is the empty one alone.
+    """
+    second = _MICROSECOND * 10 ** (6 - (6 if precision is None else min(precision, 6)))
+    unit = {"SECOND": second, **_FIELDS}.get(finest, timedelta.max)
     size = timedelta(days=36_500) // unit
 
     def read(literal: str) -> timedelta:
@@ -91,4 +96,4 @@ def interval_grid(precision: int | None) -> Grid:
     def units(span: timedelta) -> Fraction:
         return Fraction(span // _MICROSECOND, unit // _MICROSECOND)
 
-    return Grid(-size, size, units, lambda n: unit * n, read, "", stride=hour)
+    return Grid(-size, size, units, lambda n: unit * n, read, "", stride=max(hour, 1))

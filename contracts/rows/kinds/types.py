@@ -92,7 +92,8 @@ def _moment(kind: sa.DateTime | sa.Date | sa.Time | sa.Interval | pg.INTERVAL) -
             return Grid(low, high, _ordinal, date.fromordinal, date.fromisoformat, "date", now=date.today)
         case sa.Time():
             return time_grid(bool(kind.timezone), precision)
-    return interval_grid(precision)
+    fields = (isinstance(kind, pg.INTERVAL) and kind.fields) or "SECOND"
+    return interval_grid(precision, fields.split()[-1].upper())
 
 
 def _ordinal(day: date) -> Fraction:

@@ -14,7 +14,7 @@ from contracts.rows.insertions import Row
 from contracts.rows.laws.generated import fixed, generated
 from contracts.rows.laws.law import Law, laws_of
 from contracts.rows.laws.references import foreign
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import columns_of, takes_null
 from fixer.errors import ContractError
 
 
@@ -95,4 +95,4 @@ def _known(table: Table, law: Law, name: str) -> bool:
 def _has_choice(group: Group) -> bool:
     """Return whether a value of the group can be chosen; parents give the values of mandatory foreign keys."""
     columns = columns_of(group.table)
-    return any(name not in group.shadows or columns[name].nullable for name in group.columns)
+    return any(name not in group.shadows or takes_null(columns[name]) for name in group.columns)

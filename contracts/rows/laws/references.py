@@ -7,7 +7,7 @@ import functools
 from sqlalchemy import ForeignKeyConstraint, Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from contracts.rows.tables import columns_of, places
+from contracts.rows.tables import columns_of, places, takes_null
 from fixer.errors import ContractError
 
 
@@ -49,7 +49,7 @@ def is_full(key: ForeignKeyConstraint) -> bool:
 
 
 def _mandatory(table: Table, key: ForeignKeyConstraint) -> bool:
-    nullable = [columns_of(table)[name].nullable for name in local_of(key)]
+    nullable = [takes_null(columns_of(table)[name]) for name in local_of(key)]
     return not (all(nullable) if is_full(key) else any(nullable))
 
 

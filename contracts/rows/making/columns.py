@@ -18,7 +18,7 @@ from contracts.rows.laws.keys import keys_of
 from contracts.rows.laws.references import foreign
 from contracts.rows.laws.relations import related
 from contracts.rows.laws.unique import tokens
-from contracts.rows.tables import AnyColumn
+from contracts.rows.tables import AnyColumn, takes_null
 from fixer.errors import ContractError
 
 
@@ -54,7 +54,7 @@ def fresh_number(column: AnyColumn, number: int) -> Cell:
 
 def nullable(column: AnyColumn) -> bool:
     """Return whether the column and its checks allow NULL."""
-    return bool(column.nullable) and not any(c.op == NOT_NULL for c in conditions_of(column))
+    return takes_null(column) and not any(c.op == NOT_NULL for c in conditions_of(column))
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from contracts.rows.laws.references import foreign
 from contracts.rows.making.columns import simple, values
 from contracts.rows.making.drafts import Clash, Drafter
 from contracts.rows.making.family import Family
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import columns_of, takes_null
 from fixer.errors import ContractError
 
 
@@ -50,7 +50,7 @@ def rows(table: Table, *, parents: Mapping[str, Cell] | None = None) -> SearchSt
     """Give single good rows; `parents` has the values of foreign key columns; columns that it lacks are NULL."""
     known = {name: value for name, value in (parents or {}).items() if name in foreign(table)}
     for name in foreign(table) - set(known):
-        if not columns_of(table)[name].nullable:
+        if not takes_null(columns_of(table)[name]):
             raise ContractError(f"{table.name}.{name} needs a value in parents.")
         known[name] = None
     return _single(table, known)

@@ -19,7 +19,7 @@ from contracts.rows.laws.relations import inherited
 from contracts.rows.laws.unique import exclusive
 from contracts.rows.making.drafts import Drafter
 from contracts.rows.making.earlier import Earlier
-from contracts.rows.tables import columns_of
+from contracts.rows.tables import columns_of, takes_null
 from fixer.errors import ContractError
 
 
@@ -49,7 +49,7 @@ class _Need:
 def _need(row: Row, table: Table, key: ForeignKeyConstraint) -> _Need:
     pairs, columns = list(zip(local_of(key), remote_of(key), strict=True)), columns_of(table)
     settled = {remote: row[local] for local, remote in pairs if local in row}
-    empty = {name: None for name in local_of(key) if name not in row and columns[name].nullable}
+    empty = {name: None for name in local_of(key) if name not in row and takes_null(columns[name])}
     if is_full(key) and any(name not in empty and row.get(name, "") is not None for name in local_of(key)):
         empty = {}  # it has no value, or all
     more = tuple(each for local, remote in pairs for each in inherited(columns[local], remote))

@@ -1,10 +1,18 @@
 -- What undo has to bring back: everything that a repair may change of these relations, each by a name that outlives
 -- its change, with its definition. Paste into psql after:  SET search_path = pg_catalog;
 -- SET pgmend.relations = '{16384}';  SET pgmend.schemas = '{public}';
-WITH wanted AS (
+WITH RECURSIVE wanted AS (
      SELECT c.oid, c.relname, c.relkind, c.relnamespace, c.relowner, c.relpersistence
        FROM pg_catalog.pg_class c
-      WHERE c.oid = ANY (current_setting('pgmend.relations')::oid[]))
+      WHERE c.oid = ANY (current_setting('pgmend.relations')::oid[])),
+     asleep AS ( -- triggers of constraints; those of a partition are also the root's, from which it has them
+     SELECT g.tgconstraint AS oid, g.tgrelid, g.tgtype, g.tgenabled
+       FROM pg_catalog.pg_trigger g
+      WHERE g.tgenabled <> 'O' AND g.tgconstraint <> 0
+      UNION ALL
+     SELECT k.conparentid, s.tgrelid, s.tgtype, s.tgenabled
+       FROM asleep s
+       JOIN pg_catalog.pg_constraint k ON k.oid = s.oid AND k.conparentid <> 0)
 SELECT 'table' AS kind, c.oid::text AS id, c.oid::bigint AS of, c.relname::text AS name,
        jsonb_build_object('schema', n.nspname, 'name', c.relname, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
                           'persistence', c.relpersistence) AS detail, '' AS by
@@ -38,15 +46,10 @@ SELECT 'constraint', k.conrelid || '.' || k.conname, k.conrelid::bigint, k.conna
                             FROM unnest(k.conpfeqop) WITH ORDINALITY u (num, pos)
                             JOIN pg_catalog.pg_operator o ON o.oid = u.num
                             JOIN pg_catalog.pg_namespace s ON s.oid = o.oprnamespace),
-           'asleep', (SELECT jsonb_agg(jsonb_build_array(g.tgrelid::bigint, g.tgtype, g.tgenabled)
-                                       ORDER BY g.tgrelid, g.tgtype)
-                        FROM pg_catalog.pg_trigger g
-                       WHERE g.tgenabled <> 'O' AND g.tgconstraint IN (
-                             WITH RECURSIVE below AS ( -- its own, and those that partitions have from it
-                                  SELECT k.oid
-                                   UNION ALL
-                                  SELECT u.oid FROM below b JOIN pg_catalog.pg_constraint u ON u.conparentid = b.oid)
-                             SELECT oid FROM below)),
+           'asleep', (SELECT jsonb_agg(jsonb_build_array(s.tgrelid::bigint, s.tgtype, s.tgenabled)
+                                       ORDER BY s.tgrelid, s.tgtype)
+                        FROM asleep s
+                       WHERE s.oid = k.oid),
            'index', (SELECT jsonb_build_object('comment', pg_catalog.obj_description(x.oid, 'pg_class'),
                                                'options', x.reloptions, 'clustered', i.indisclustered,
                                                'identity', i.indisreplident)

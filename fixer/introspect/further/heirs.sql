@@ -25,7 +25,7 @@ SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname,
                 UNION ALL
                SELECT 'refuses'
                 WHERE g.tgqual IS NULL AND g.tgtype & 68 = 4 AND b.body !~* '\mexception\s+when\M' AND b.body ~*
-                      '^\s*(declare\M((?!\mbegin\M).)*)?\mbegin\s+raise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                      '^((?!\m(if|case|loop|exit|return)\M).)*\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'when' WHERE g.tgqual IS NOT NULL
                 UNION ALL

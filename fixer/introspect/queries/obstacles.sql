@@ -1,7 +1,8 @@
 -- What acts on the rows of a table, or hinders its change: triggers of users, rules, policies, dependent views; what
 -- is bound to a column so that its type cannot change, or depends on it and has to follow; and the triggers of foreign
 -- keys that do not fire, whose foreign key is `key`; a partition's also with each key that its own comes from.
--- ../further/heirs.sql asks what partitions and heirs add to it.
+-- ../further/heirs.sql asks what partitions and heirs add to it. Asked only where relations.sql says that it may find
+-- something: what is added here may have to be added there.
   WITH wanted AS MATERIALIZED (
        SELECT c.oid, c.relkind
          FROM pg_catalog.pg_class c
@@ -27,15 +28,16 @@
           AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
 -- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
 -- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
--- fire for an INSERT: whether it raises an exception before anything else. Of those that fire after it, and always: what
--- the function does where it deletes and nothing in it is conditional, the transition table, and its own search_path.
+-- fire for an INSERT: whether it raises an exception on the one way that it takes. Of those that fire after it, and
+-- always: what the function does where it deletes and nothing in it is conditional, the transition table, and its own
+-- search_path.
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
                 UNION ALL
                SELECT 'refuses'
                 WHERE g.tgqual IS NULL AND g.tgtype & 68 = 4 AND b.body !~* '\mexception\s+when\M' AND b.body ~*
-                      '^\s*(declare\M((?!\mbegin\M).)*)?\mbegin\s+raise\M(?!\s+(notice|warning|info|log|debug)\M)'
+                      '^((?!\m(if|case|loop|exit|return)\M).)*\mraise\M(?!\s+(notice|warning|info|log|debug)\M)'
                 UNION ALL
                SELECT 'when' WHERE g.tgqual IS NOT NULL
                 UNION ALL
@@ -75,7 +77,10 @@ SELECT 'disabled', c.oid, g.tgname::text, ARRAY[]::text[],
             SELECT u.conparentid FROM above a JOIN pg_catalog.pg_constraint u ON u.oid = a.oid WHERE u.conparentid <> 0)
        SELECT oid FROM above) k
  WHERE g.tgisinternal AND g.tgconstraint <> 0 AND g.tgenabled NOT IN ('O', 'A')
-   AND c.relkind <> 'p' -- whose own triggers never fire, and no new partition takes their state
+   -- Those of the whole never fire, and no new partition takes their state; but for what they do, since PostgreSQL 15,
+   -- where an UPDATE moves a row that others reference to another partition.
+   AND (c.relkind <> 'p' OR (g.tgfoid::regproc::text ~ 'RI_FKey_(noaction|restrict|cascade|setnull|setdefault)_upd'
+                             AND current_setting('server_version_num')::int >= 150000))
  UNION ALL
 SELECT 'rule', c.oid, r.rulename::text,
        ARRAY[CASE r.ev_type WHEN '2' THEN 'UPDATE' WHEN '3' THEN 'INSERT' ELSE 'DELETE' END

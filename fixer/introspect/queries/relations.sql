@@ -16,7 +16,20 @@ SELECT c.oid,
        CASE WHEN c.relkind = 'r'
             THEN c.relpages::bigint * current_setting('block_size')::integer ELSE 0 END AS bytes,
        greatest(c.reltuples, 0)::bigint AS estimated_rows,
-       p.inhparent AS part_of
+       p.inhparent AS part_of,
+       -- Whether obstacles.sql may find anything: numbers from 16384 on are of objects that users made.
+       (SELECT EXISTS (SELECT FROM pg_catalog.pg_proc f WHERE f.oid >= 16384)
+            OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384)
+            OR EXISTS (SELECT FROM pg_catalog.pg_description d WHERE d.objoid >= 16384)
+            OR EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE NOT g.tgisinternal OR g.tgenabled NOT IN ('O', 'A'))
+            OR EXISTS (SELECT FROM pg_catalog.pg_policy)
+            OR EXISTS (SELECT FROM pg_catalog.pg_publication)
+            OR EXISTS (SELECT FROM pg_catalog.pg_partitioned_table)
+            OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext)
+            OR EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indisreplident OR i.indisclustered)
+            OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid >= 16384 AND d.objsubid > 0
+                          AND d.refclassid = 'pg_catalog.pg_type'::regclass)) AS hindered
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_inherits p ON p.inhrelid = c.oid AND c.relispartition

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fixer.model.expression import plain
 from fixer.model.table import Check, Table
-from fixer.sql.conditions import meaning
+from fixer.sql.conditions import meaning_in
 
 
 def stands(check: Check, table: Table) -> Check | None:
     """Return the check of the table that means the same, under any name; a validated one is preferred."""
-    wanted = meaning(check.expression)
-    same = [found for found in table.checks if meaning(found.expression) == wanted]
+    wanted = meaning_in(table, check.expression)
+    same = [found for found in table.checks if meaning_in(table, found.expression) == wanted]
     return max(same, key=lambda found: found.validated, default=None)
 
 

@@ -54,8 +54,8 @@ def _element(value: str, operator: str, table: Table) -> Element:
 
 def stands(wanted: Index, table: Table) -> Index | None:
     """Return the valid exclusion of the table that demands the same, under any name; an enforced one is preferred."""
-    demand = claim(wanted)
-    same = [each for each in table.indexes if each.exclusion and each.valid and claim(each) == demand]
+    demand = claim(wanted, table)
+    same = [each for each in table.indexes if each.exclusion and each.valid and claim(each, table) == demand]
     return min(same, key=lambda each: bool(each.disabled_triggers), default=None)
 
 
@@ -63,7 +63,7 @@ def namesake(wanted: Index, table: Table, meant: Table) -> Index | None:
     """Return the exclusion of the table that has the wanted one's name, unless it is another one of the contract."""
     found = next((each for each in table.indexes if each.exclusion and each.name == wanted.name), None)
     others = [each for each in meant.indexes if each.exclusion]
-    return found if found and not any(claim(each) == claim(found) for each in others) else None
+    return found if found and not any(claim(each, meant) == claim(found, table) for each in others) else None
 
 
 def is_replaced(found: Index, table: Table, meant: Table) -> bool:
@@ -85,14 +85,15 @@ def added(name: str, wanted: Index, table: Table, version: int, *, instead_of: I
     title, hazard = f"add {wanted.exclusion} to {table.name.name}", None
     if instead_of:
         action = SQL("DROP CONSTRAINT {},\n    {}").format(Identifier(instead_of.name), action)
-        title, hazard = f"{title}, in place of {_told(instead_of, wanted)}", Hazard.REPLACES_CONSTRAINT
+        title, hazard = f"{title}, in place of {_told(instead_of, wanted, table)}", Hazard.REPLACES_CONSTRAINT
     step = alter(Phase.INDEXES, table.name, title, action, hazard=hazard, rows=table.estimated_rows)
     return step.online_as((replace(step, title=f"{title} (all others wait until it is built)"),))
 
 
-def _told(found: Index, wanted: Index) -> str:
+def _told(found: Index, wanted: Index, table: Table) -> str:
     """Return in words what is replaced."""
-    return f"{found.name}, whose trigger is disabled" if claim(found) == claim(wanted) else found.exclusion
+    alike = claim(found, table) == claim(wanted, table)
+    return f"{found.name}, whose trigger is disabled" if alike else found.exclusion
 
 
 def refuse_partitions(wanted: Index, table: Table, version: int) -> None:

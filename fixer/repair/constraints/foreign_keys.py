@@ -23,7 +23,7 @@ from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import can_compare, family
 
 Fits = Callable[[ForeignKey, ForeignKey], bool]
-STRANDED = "nobody but a person can tell which rows these numbers mean"
+STRANDED = "nobody but a person can tell which rows these values mean"
 
 
 def arrow(key: ForeignKey) -> str:
@@ -194,7 +194,7 @@ def stranded(
     contract: Contract,
     texts: Composable | None = None,
 ) -> Iterator[Finding[StrandedColumn]]:
-    """Yield a finding of a defect class for each column that holds numbers of a key that is gone.
+    """Yield a finding of a defect class for each column that holds values of a key that is gone.
 
     A column of texts is one too, unless its texts name rows by an old key. `texts` is the condition that the key holds
     texts that are no numbers: only then is it replaced, and its numbers are gone.
@@ -208,7 +208,7 @@ def stranded(
         if here is None or (names_rows and (texts or old_text_key(key, here.name, actual, contract))):
             continue
         held = q.all_of([SQL("{} IS NOT NULL").format(q.column(here.name)), *([texts] if texts else [])])
-        message = f"{key.table.name}.{here.name} holds numbers of {target.name}.{column}, which is gone"
+        message = f"{key.table.name}.{here.name} holds values of {target.name}.{column}, which is gone"
         yield Finding(
             slug,
             point,

@@ -48,6 +48,11 @@ def _clings(index: Index, column: str, found: str, wanted: str) -> bool:
     return not len(bare) == mentions == index.columns.count(column)
 
 
+def bare(element: str) -> str:
+    """Return what an element of an index holds, without its operator class and order."""
+    return re.sub(f"(?:{_CLASS})?{_ORDER}$", "", element)
+
+
 def merging(
     finding: Finding[OfColumn], table: Table, index: Index, ways: Mapping[str, Conversion]
 ) -> Finding[OfColumn]:
@@ -75,7 +80,7 @@ def _alike(table: Table, index: Index, ways: Mapping[str, Conversion]) -> Probe:
     cells = [
         SQL("CASE WHEN {} THEN {} END").format(ways[column].fits, ways[column].value)
         if column in ways
-        else SQL("({})").format(SQL(re.sub(f"(?:{_CLASS})?{_ORDER}$", "", element)))
+        else SQL("({})").format(SQL(bare(element)))
         for column, element in zip(index.columns, tail.elements, strict=True)
     ]
     # A row whose value does not convert leaves the table, and so collides with none.

@@ -33,6 +33,18 @@ def bound(table: Table, column: str, version: int) -> Repair | None:
     return None
 
 
+def unfit(name: str, table: Table, column: str, why: str, again: str = "") -> Repair:
+    """Return the refusal of another type, with which something that depends on the column does not go.
+
+    `again` are the statements that bring it back, if it does not stand over the column.
+    """
+    pasted = f": {again}" if again else ""
+    if any(each.name == name for each in stands(table, column)):
+        pasted = _pasted(stands(table, column))
+    here = f"{table.name.name}.{column}"
+    return refuse(f"the {name} depends on {here}, and does not go with its new type: {why}: {_AGAIN}{pasted}")
+
+
 def _pasted(standing: tuple[Standing, ...]) -> str:
     statements = around(standing)
     return f": {statements}" if statements else ""

@@ -137,7 +137,7 @@ def keep_spelling(table: Table, found: Column, way: Conversion) -> Step:
     if column in known_by:
         known_by = ()
     # The cell as undo will find it, unless somebody writes it in between.
-    reverted = q.over(back_again(way, column, found), column, left(way, found))
+    reverted = q.over(_in_full(way, column, found), column, left(way, found))
     mark = SQL("{} || jsonb_build_object({}, {}::text)").format(
         cells(known_by) if known_by else likeness(), Literal(column), reverted
     )
@@ -176,7 +176,18 @@ def back_again(way: Conversion, column: str, found: Column) -> Composable:
     return way.back if way.back is not None else text
 
 
+def _in_full(way: Conversion, column: str, found: Column) -> Composable:
+    """Return the old value over the new cell, not cut to the length of the old type: 'yes' comes back as 'true'.
+
+    Undo gives it that length once the cells have their old spelling.
+    """
+    bounded = family(found.type) == "text" and not found.base and shape(found.type).size is not None
+    if bounded and way.back is None:
+        return SQL("{}::text").format(q.column(column))
+    return back_again(way, column, found)
+
+
 def reversal(way: Conversion, found: Column, forth: Composable | None = None) -> Reversal[Composable]:
     """Return how undo restores the column's type."""
-    back = back_again(way, found.name, found)
+    back = _in_full(way, found.name, found)
     return Reversal(found.name, back, forth or q.over(way.value, found.name, back))

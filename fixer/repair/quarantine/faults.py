@@ -64,7 +64,8 @@ def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
     for column in wanted.columns.values():
         open_ = column.not_null and column.name in found.columns and not found.columns[column.name].not_null
         in_key = wanted.primary_key and column.name in wanted.primary_key.columns  # null-key numbers these
-        if open_ and not in_key and mover.contract.value_for(table, column) is None:
+        numbered = in_key or column.generates  # as null-rows does those
+        if open_ and not numbered and mover.contract.value_for(table, column) is None:
             why = f"its {column.name} is NULL, and the contract declares no value for it"
             yield q.is_null(column.name), Literal(why)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fixer.model.expression import canonical
 from fixer.model.table import Index, Table
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Gone, Literal
+from fixer.sql.conditions import tail_meaning
 
 Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
 
@@ -20,7 +20,9 @@ def is_special(key: Index) -> bool:
 def is_proved(key: Index, table: Table) -> bool:
     """Return whether an index proves that no two rows agree in these columns, or in what a special unique says."""
     if is_special(key):
-        return any(i.unique and i.valid and canonical(i.tail) == canonical(key.tail) for i in table.indexes)
+        return any(
+            i.unique and i.valid and tail_meaning(i.tail, table) == tail_meaning(key.tail, table) for i in table.indexes
+        )
     return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
 
 
@@ -47,8 +49,9 @@ def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Compo
 
     Those that fulfil one of the first of the `tiers` come after all others, then those of the second.
     """
-    there = SQL("(t.pgmend_part, t.pgmend_place) IN (SELECT t.tableoid, t.ctid FROM {} WHERE {})")
-    return [there.format(rows, q.any_of(SQL("({})").format(each) for each in tier)) for tier in tiers if tier]
+    late = [q.any_of(SQL("({})").format(each) for each in tier) for tier in tiers if tier]
+    found = (Gone(SQL("SELECT t.tableoid, t.ctid FROM {} WHERE {}").format(rows, each)) for each in late)
+    return [SQL("(t.pgmend_part, t.pgmend_place) IN ({})").format(each) for each in found]
 
 
 def _identity(table: Table, wanted: Table) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def rekeyed(texts: Texts, rows: int, actual: Schema, contract: Contract, mapped:
         elif step.phase is Phase.REFERENCES:
             moves = _orphans(texts, rows, texts.column, actual, contract, Phase.REFERENCES)
             before = [each for part in moves for each in part.online]
-            lost = (each for each in before if each.phase is not Phase.ORPHANS)
+            lost = (each.before_mapping() for each in before if each.phase is not Phase.ORPHANS)
             yield step.online_as((*lost, *_in_batches(texts, step, actual, contract)))
         else:
             yield step.online_as(())

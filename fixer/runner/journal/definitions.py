@@ -7,9 +7,11 @@ number. So undo only needs to know what was there and what is there now, and not
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
+from zlib import crc32
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -160,12 +162,25 @@ def is_unproved(key: Item) -> bool:
 
 def prepare(cursor: Cursor) -> None:
     """Prepare the query for definitions once a session, because to plan it takes longer than to run it."""
-    cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s)", (_PREPARED,))
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = %s)", (_prepared(),))
     if not (cursor.fetchone() or (False,))[0]:
-        cursor.execute(f"PREPARE {_PREPARED} AS\n{introspect.query('definitions')}")
+        cursor.execute(f"PREPARE {_prepared()} AS\n{introspect.query('definitions')}")
 
 
-_PREPARED = "pgmend_definitions"
+@contextmanager
+def prepared(cursor: Cursor) -> Iterator[None]:
+    """Prepare the query for definitions for as long as one transaction works: so it may go through a pooler as well."""
+    prepare(cursor)
+    yield
+    cursor.execute(f"DEALLOCATE {_prepared()}")
+
+
+@cache
+def _prepared() -> str:
+    """Return the name of the prepared query, which that of no other version bears."""
+    return f"pgmend_definitions_{crc32(introspect.query('definitions').encode()):08x}"
+
+
 _CHOOSE = (
     "SELECT set_config('pgmend.relations', %s::oid[]::text, true),"
     " set_config('pgmend.schemas', %s::text[]::text, true);\n"
@@ -185,13 +200,40 @@ def read(
     Enum types and unowned sequences of the `schemas` are read as well; with `below`, also what partitions and heirs
     have of their own. `prepared` uses what `prepare` has prepared.
     """
-    query = f"EXECUTE {_PREPARED}" if prepared else introspect.query("definitions")
+    query = f"EXECUTE {_prepared()}" if prepared else introspect.query("definitions")
     cursor.execute(_CHOOSE + query, (list(relations), list(schemas)))
     items = [Item(*row) for row in cursor.fetchall()]
-    if below:
-        cursor.execute(introspect.query("below"))
-        items += [Item(*row) for row in cursor.fetchall()]
+    items += _below(cursor) if below else []
     return Definitions({item.key: item for item in items}, _positions(cursor, items))
+
+
+def read_below(cursor: Cursor, relations: Collection[int]) -> Definitions:
+    """Read what partitions and heirs of these tables have of their own."""
+    cursor.execute(_CHOOSE, (list(relations), []))
+    return Definitions({item.key: item for item in _below(cursor)}).below
+
+
+def _below(cursor: Cursor) -> list[Item]:
+    """Return what partitions and heirs of the chosen tables have of their own; most tables have none of them."""
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits"
+        " WHERE inhparent = ANY (current_setting('pgmend.relations')::oid[]))"
+    )
+    if not (cursor.fetchone() or (False,))[0]:
+        return []
+    cursor.execute(introspect.query("below"))
+    return [Item(*row) for row in cursor.fetchall()]
+
+
+def read_columns(cursor: Cursor, oid: int) -> dict[str, Item]:
+    """Return the columns of a table, by name: of their details, only what values in them are like."""
+    cursor.execute(
+        "SELECT 'column', attrelid || '.' || attnum, attrelid::bigint, attname::text, jsonb_build_object("
+        "'type', pg_catalog.format_type(atttypid, atttypmod), 'generated', attgenerated)"
+        " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (oid,),
+    )
+    return {item.name: item for item in (Item(*row) for row in cursor.fetchall())}
 
 
 def _positions(cursor: Cursor, items: Iterable[Item]) -> dict[str, tuple[int, bool]]:

@@ -33,6 +33,7 @@ from fixer.runner.online.batches import in_batches
 from fixer.runner.online.builds import concurrently
 from fixer.runner.online.overtaken import OvertakenError
 from fixer.runner.online.pace import Pace, Pacer
+from fixer.runner.online.rehearsal import rehearse
 from fixer.runner.online.steps import Standing, Work, at_once
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.online.verify import begin, finish, prove_again, widen
@@ -71,6 +72,7 @@ def run(
         work = Work(transactions, Pacer(transactions, held, pace, progress, sleep), progress, sleep)
         before, connection.autocommit = connection.autocommit, False
         try:
+            rehearse(work, contract, plan)
             standing = begin(transactions, contract, plan, pace)
             return _carry_out(work, standing, contract, plan, replan, allowed)
         except psycopg2.Error as error:

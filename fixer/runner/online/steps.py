@@ -88,7 +88,7 @@ def at_once(work: Work, standing: Standing, steps: Sequence[PlannedStep]) -> int
                 left = left_aside(cursor, steps[-1])
         except TRANSIENT as error:
             waits(work, step, error, since=begun)
-            work.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
+            pause(work, attempt)
         except psycopg2.Error as error:
             raise failed(step, error, work.transactions.stands(), is_aside=step.table in standing.aside) from None
         else:
@@ -203,6 +203,11 @@ def waits(work: Work, step: PlannedStep, error: psycopg2.Error, *, since: float)
         raise ApplyFailed(f"{why}. {work.transactions.stands()}") from None
     if waited > 1.0:
         work.progress.waits(_blockers(work, step) or f"for a lock: {told(error)}")
+
+
+def pause(work: Work, attempt: int) -> None:
+    """Wait before the next attempt to get a lock: longer each time, up to about a second."""
+    work.sleep(min(0.02 * 1.5**attempt, 1.0) * (0.5 + random.random()))
 
 
 def _blockers(work: Work, step: PlannedStep) -> str:

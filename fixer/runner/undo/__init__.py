@@ -17,7 +17,7 @@ from fixer.model.plan import PlannedStep
 from fixer.model.run import Entry, Undone, ledger_to_json
 from fixer.model.step import Lock, Phase
 from fixer.model.table import QName
-from fixer.runner.journal import ledger, reading, tables, writing
+from fixer.runner.journal import definitions, ledger, reading, tables, writing
 from fixer.runner.journal.reading import Account, DoneStep
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
@@ -66,7 +66,8 @@ def undo(
     def work(cursor: Cursor) -> Undone:
         account = _account(cursor, number)
         ran = _undoable(cursor, account)
-        entries, run = _undone(Session(cursor, number, progress), account, ran)
+        with definitions.prepared(cursor):
+            entries, run = _undone(Session(cursor, number, progress), account, ran)
         return Undone(target, number, run, entries)
 
     return all_or_nothing(connection, work, settings=settings)
@@ -139,6 +140,7 @@ def _returned(session: Session, past: Past) -> Returned:
     retype(session, past)
     identities = {**identify_by_all(session, past), **identities}
     returned += take_back(session, past, early)
+    retype(session, past, shorten=True)
     name_not_nulls(session, past)
     anew = bring_back(session, past, awake, returned, wholes)
     bring_below_back(session, past)

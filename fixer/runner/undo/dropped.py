@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -133,6 +134,12 @@ def type_of(column: Item) -> str:
     """Return the type of a column, with its collation where that is not the type's own."""
     type_, collation = column.detail["type"], column.detail["collation"]
     return f"{type_} COLLATE {collation}" if collation else str(type_)
+
+
+def type_at_first(old: Item, back: Composable) -> str:
+    """Return the type that a column gets before its old one: `text` if the text of a new value may be too long."""
+    bounded = re.fullmatch(r"character( varying)?\(\d+\)", old.detail["type"])
+    return "text" if bounded and isinstance(back, SQL) and back.string.endswith("::text") else type_of(old)
 
 
 def _ends(key: Item) -> set[tuple[int, int]]:

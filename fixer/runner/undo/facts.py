@@ -75,7 +75,8 @@ def same_statistics(item: Item, is_: Item | None) -> Iterator[Titled]:
     if is_ is None:
         yield f"create the statistics {item.name}", SQL(old["definition"])
     if old["owner"] != new["owner"]:
-        yield "", SQL("ALTER STATISTICS {} OWNER TO {}").format(name, Identifier(old["owner"]))
+        title = f"give the statistics {item.name} back to {old['owner']}"
+        yield title, SQL("ALTER STATISTICS {} OWNER TO {}").format(name, Identifier(old["owner"]))
     if old["target"] != new["target"]:
         target = Literal(-1 if old["target"] is None else old["target"])
         yield "", SQL("ALTER STATISTICS {} SET STATISTICS {}").format(name, target)

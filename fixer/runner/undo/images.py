@@ -11,8 +11,7 @@ from fixer import introspect
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
 from fixer.model.table import QName
-from fixer.runner.journal import definitions
-from fixer.runner.journal.definitions import Item
+from fixer.runner.journal.definitions import read_columns
 from fixer.runner.journal.reading import DoneStep
 from fixer.runner.journal.tables import BEFORE_IMAGE
 from fixer.runner.undo.names import now_called
@@ -59,20 +58,15 @@ class Found:
     condition: Composable
 
 
-def columns_now(cursor: Cursor, oid: int) -> dict[str, Item]:
-    """Return the columns of a table as they are at this moment."""
-    return definitions.read(cursor, [oid], []).columns(oid)
-
-
 def types_now(cursor: Cursor, oid: int) -> dict[str, str]:
     """Return the types that the columns of a table have at this moment, except generated columns."""
-    there = columns_now(cursor, oid)
+    there = read_columns(cursor, oid)
     return {name: column.detail["type"] for name, column in there.items() if not column.detail["generated"]}
 
 
 def kept_cells(cursor: Cursor, past: Past, done: DoneStep, oid: int, names: Iterable[str]) -> list[Cell]:
     """Return these columns of a step's images, under their present names; raise UndoRefused if one is gone."""
-    names, there = list(names), columns_now(cursor, oid)
+    names, there = list(names), read_columns(cursor, oid)
     found = now_called(past, done, oid, names, there)
     for name in names:
         if name not in found or found[name].detail["generated"]:

@@ -9,6 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.errors import UndoRefused
 from fixer.model.plan import PlannedStep
+from fixer.model.step import Phase
 from fixer.model.table import QName
 from fixer.repair.constraints.online import BESIDE, is_syncing
 from fixer.runner.journal import definitions
@@ -41,7 +42,7 @@ class Undoable:
             item for each in (self.before, self.left) for kind in ("type", "sequence") for item in each.of_kind(kind)
         )
         homes = sorted(schemas.union(item.detail["schema"] for item in loose))
-        now, called = definitions.read(cursor, self.relations, homes), self.only_called
+        now, called = definitions.read(cursor, self.relations, homes, prepared=True), self.only_called
         return Definitions({key: item for key, item in now.items.items() if key not in called}, now.positions)
 
     @property
@@ -50,11 +51,18 @@ class Undoable:
         homes = {self.left.table(oid).schema for oid in self.left.relations}
         found, left = ({item.key: item for item in each.of_kind("sequence")} for each in (self.before, self.left))
         once = [item for key, item in {**found, **left}.items() if (key in found) != (key in left)]
-        return frozenset(item.key for item in once if _is_of_others(item, homes, self.relations))
+        others = (item for item in once if _is_of_others(item, homes, self.relations))
+        return frozenset(item.key for item in others if not self._makes(item))
+
+    def _makes(self, sequence: Item) -> bool:
+        """Return whether a step of the run created a sequence."""
+        made = f"CREATE SEQUENCE {q.quoted((sequence.detail['schema'], sequence.name))} "
+        steps = (done.step for done in self.steps)
+        return any(step.phase is Phase.SEQUENCES and step.sql.startswith(made) for step in steps)
 
     def read_below(self, cursor: Cursor) -> Definitions:
         """Read what partitions and heirs have of their own at this moment."""
-        return definitions.read(cursor, self.relations, [], below=True).below
+        return definitions.read_below(cursor, self.relations)
 
 
 def _is_of_others(sequence: Item, homes: Collection[str], relations: Collection[int]) -> bool:

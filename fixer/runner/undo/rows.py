@@ -14,6 +14,7 @@ from fixer.repair.constraints.online import BESIDE
 from fixer.repair.rows import quarantine_table
 from fixer.runner.audience import stopped_by
 from fixer.runner.journal import tables
+from fixer.runner.journal.definitions import read_columns
 from fixer.runner.journal.reading import DoneStep
 from fixer.runner.undo import images
 from fixer.runner.undo.images import kept_cells, key_of, mine, types_now
@@ -122,7 +123,7 @@ def _way_back(session: Session, past: Past, done: DoneStep, oid: int, number: in
     kept = dict(session.cursor.fetchall())
     if not kept:
         return None
-    now = now_called(past, done, oid, kept, images.columns_now(session.cursor, oid))
+    now = now_called(past, done, oid, kept, read_columns(session.cursor, oid))
     into = {name: column for name, column in now.items() if not column.detail["generated"]}
     for name, values in kept.items():
         if name not in into and values and not _may_go(past, oid, name):

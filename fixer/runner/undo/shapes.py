@@ -16,7 +16,7 @@ from fixer.model.step import Phase
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Item, Key, is_unproved
 from fixer.runner.standing import around_it, other_call
-from fixer.runner.undo.dropped import differs, dropped, is_retyped, type_of
+from fixer.runner.undo.dropped import differs, dropped, is_retyped, type_at_first, type_of
 from fixer.runner.undo.facts import constraint
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.reasons import unproved
@@ -255,10 +255,13 @@ def _put_on(session: Session, column: Item) -> str:
     return str((session.cursor.fetchone() or ("",))[0])
 
 
-def retype(session: Session, past: Past) -> None:
-    """Restore types and drop added columns, in one statement for each table, so that it is rewritten only once."""
+def retype(session: Session, past: Past, *, shorten: bool = False) -> None:
+    """Restore types and drop added columns, in one statement for each table, so that it is rewritten only once.
+
+    Texts that may be too long for their old type get its length once they are spelt as before: then `shorten`.
+    """
     for oid in sorted(past.before.relations):
-        if actions := list(_retyping(session, past, oid)):
+        if actions := list((_shortening if shorten else _retyping)(session, past, oid)):
             table = past.after.table(oid)
             session.progress(f"bring the columns of {table} back")
             alter = SQL("ALTER TABLE {} {}").format(q.name(table), SQL(", ").join(actions))
@@ -272,11 +275,18 @@ def _retyping(session: Session, past: Past, oid: int) -> Iterator[Composable]:
         if not past.was_there(item):
             yield SQL("DROP COLUMN {}").format(Identifier(name))
         elif is_retyped(item, past.then):
-            old = SQL(type_of(past.then.items[item.key]))
-            back = SQL("ALTER COLUMN {} TYPE {}").format(Identifier(name), old)
-            if not item.detail["generated"]:  # else it is computed again
-                back += SQL(" USING {}").format(_reversal(session, past, oid, name))
-            yield back
+            value, old = _reversal(session, past, oid, name), past.then.items[item.key]
+            back = SQL("ALTER COLUMN {} TYPE {}").format(Identifier(name), SQL(type_at_first(old, value)))
+            # A generated column is computed again.
+            yield back if item.detail["generated"] else back + SQL(" USING {}").format(value)
+
+
+def _shortening(session: Session, past: Past, oid: int) -> Iterator[Composable]:
+    for name, item in past.after.columns(oid).items():
+        if past.was_there(item) and is_retyped(item, past.then):
+            old = past.then.items[item.key]
+            if type_at_first(old, _reversal(session, past, oid, name)) != type_of(old):
+                yield SQL("ALTER COLUMN {} TYPE {}").format(Identifier(name), SQL(type_of(old)))
 
 
 def _reversal(session: Session, past: Past, oid: int, column: str) -> Composable:

@@ -11,9 +11,6 @@ from pathlib import Path
 from fixer.connect.binaries import binaries
 from fixer.connect.servers import Server
 
-# What the facts of a schema are read from: all but what no fact is about, which takes a fifth of the time.
-SCHEMA = ("--schema-only", "--no-comments", "--no-privileges", "--no-publications", "--no-subscriptions")
-
 
 def dump(server: Server, database: str, *options: str) -> str:
     """Return pg_dump's text of a database: schema, rows, sequence positions and its own settings.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 
@@ -44,8 +44,13 @@ _QNAME = rf"({_NAME}\.{_NAME})"
 
 def facts(text: str) -> dict[str, TableFacts]:
     """Return the facts of each table of a dump, by its qualified name as pg_dump quotes it."""
+    return read(statements(text))
+
+
+def read(found: Iterable[str]) -> dict[str, TableFacts]:
+    """Return the facts of each table that these statements make."""
     reader = _Reader()
-    for statement in statements(text):
+    for statement in found:
         reader.read(statement)
     return reader.finish()
 
@@ -186,6 +191,8 @@ def _column(item: str) -> tuple[str, ColumnFacts]:
     assert match, item
     name, rest = match[1], match[2]
     rest = re.sub(rf"\s+CONSTRAINT {_NAME} NOT NULL", " NOT NULL", rest)
+    collation = re.search(rf" COLLATE {_NAME}\.{_NAME}(?= NOT NULL$|$)", rest)  # a dump has it last
+    rest = rest.replace(collation[0], "") if collation else rest
     bare = rest.removesuffix(" NOT NULL")
     generated = re.search(r"\sGENERATED ALWAYS AS (.*)$", bare, re.DOTALL)
     if generated:
@@ -194,7 +201,7 @@ def _column(item: str) -> tuple[str, ColumnFacts]:
     if default:
         bare = bare[: default.start()]
     return name, ColumnFacts(
-        type=bare.strip(),
+        type=bare.strip() + (collation[0] if collation else ""),
         default=expression(default[1]) if default else None,
         not_null=rest != rest.removesuffix(" NOT NULL"),
         generated=generated and expression(generated[1]),

@@ -15,6 +15,9 @@ NAMES = (
     "held",
     "faulty",
     "diverted",
+    "picky",
+    "lossy",
+    "tenanted",
     "read",
     "own",
     "Their %s",
@@ -49,6 +52,9 @@ TRIGGERS = (
     + _trigger("softly", "BEFORE DELETE", "UPDATE softly SET n = 1 WHERE id = OLD.id; RETURN NULL")
     + _trigger("held", "AFTER DELETE", "PERFORM 1; RAISE check_violation USING MESSAGE = 'kept'")
     + _trigger("faulty", "BEFORE UPDATE", "NEW.gone := 1; RETURN NEW")
+    + _trigger("picky", "BEFORE INSERT", "IF NEW.id IS NOT NULL THEN RAISE 'closed'; END IF; RETURN NEW")
+    + _trigger("lossy", "BEFORE INSERT", "IF NEW.id IS NOT NULL THEN RETURN NULL; END IF; RETURN NEW")
+    + "ALTER TABLE tenanted ADD COLUMN tenant text NOT NULL DEFAULT current_setting('app.tenant', true);"
     + _trigger("diverted", "BEFORE INSERT", "INSERT INTO heir VALUES (NEW.*); RETURN NULL")
 )
 RIGHTS = """

@@ -1,0 +1,188 @@
+"""A sequence of the contract is missing, and a default that makes something of its numbers calls it.
+
+Costs: the default cannot be set, nor its table or column be created; where it names the sequence only as it runs,
+inserts fail with 42P01 undefined_table.
+Cure: create it as the contract declares it, before what calls it; code-behind moves it past the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Integer, MetaData, Text, text
+from sqlalchemy import Sequence as SASequence
+from sqlalchemy import Table as SATable
+
+from fixer.defects.code_behind import ROWS, invoices
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed, sequences_in
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
+from fixer.model.subject import OfColumn
+from fixer.model.table import QName, Sequence, Table
+from fixer.repair.columns import calls, stands_apart
+from fixer.repair.sequences import let_count_by, own
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.compose import SQL, Composable, Identifier
+
+SLUG = "missing-sequence"
+POINT = 4
+STAGE = Stage.SEQUENCES
+
+
+@dataclass(frozen=True)
+class MissingSequence(OfColumn):
+    """A missing sequence, with the first column whose default calls it, and the tables of all that do."""
+
+    wanted: Sequence
+    callers: tuple[QName, ...]
+
+    @property
+    def object(self) -> str:
+        """Its name."""
+        return str(self.wanted.name)
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingSequence]]:
+    """Yield the sequences of the contract that do not exist, and that a computed default calls."""
+    missing = (each for name, each in contract.schema.sequences.items() if name not in actual.sequences)
+    for sequence in (each for each in missing if stands_apart(each, contract)):
+        called = list(_callers(sequence, contract))
+        if called:
+            table, column = called[0]
+            spelt = sequence.name.name if sequence.name.schema == table.schema else str(sequence.name)
+            message = f"{spelt}, which the default of {table.name}.{column} calls, should be a sequence, is missing"
+            about = MissingSequence(table, column, sequence, tuple(dict.fromkeys(name for name, _ in called)))
+            yield Finding(SLUG, POINT, about, message)
+
+
+def _callers(sequence: Sequence, contract: Contract) -> Iterator[tuple[QName, str]]:
+    """Yield the columns whose default calls a sequence; one alone that counts by it is missing-generator's."""
+    columns = [(name, column) for name, table in contract.tables.items() for column in table.columns.values()]
+    shared = sum(column.sequence == sequence.name for _, column in columns) > 1
+    for name, column in columns:
+        if (shared or not column.generates) and sequence.name in calls(name, column, contract):
+            yield name, column.name
+
+
+def repair(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Repair:
+    """Create the sequence, and let those use it that may insert into the tables whose defaults call it."""
+    about, session = finding.about, actual.session
+    name = about.wanted.name
+    if name in actual.names:
+        raise RefusalError(f"a table, a view or an index is called {name}: rename that")
+    if session and name.schema not in session.creatable:
+        home, role = as_needed(name.schema), as_needed(session.role)
+        raise RefusalError(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {name}; then plan again")
+    return Repair.of(_steps(about, actual, contract))
+
+
+def _steps(about: MissingSequence, actual: Schema, contract: Contract) -> Iterator[Step]:
+    name = about.wanted.name
+    create = ddl.create_sequence(about.wanted)
+    yield Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}", create, Lock.NONE)
+    owner, session = _owner(about, actual, contract), actual.session
+    if session and owner and owner != session.role:
+        action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
+        yield Step(Phase.SEQUENCES, about.table, f"give the sequence {name.name} to {owner}", action, Lock.NONE)
+    for caller in about.callers:
+        olds = (caller._replace(name=old) for old in contract.hints[caller].legacy_names)
+        if any(each in actual.tables for each in (caller, *olds)):
+            yield replace(let_count_by(name, caller), phase=Phase.NAMES)  # the table has its name by then
+    if about.wanted.owned_by:
+        yield own(name, *about.wanted.owned_by)
+
+
+def _owner(about: MissingSequence, actual: Schema, contract: Contract) -> str:
+    """Return the owner of most tables whose defaults call a sequence; if none exists, of most others."""
+    for tables in (about.callers, contract.tables):
+        owners = Counter(actual.tables[name].owner for name in tables if name in actual.tables)
+        if owners:
+            return owners.most_common(1)[0][0]
+    return ""
+
+
+def foresee(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the sequence."""
+    made = replace(finding.about.wanted, created=True)
+    return replace(actual, sequences={**actual.sequences, made.name: made}, names=actual.names | {made.name})
+
+
+def _labels() -> MetaData:
+    """Return a contract with a sequence of its own options that two tables call, one of which is partitioned."""
+    metadata = MetaData()
+    SASequence('La.b"el', start=1000, increment=10, metadata=metadata)
+    made = text("""lpad(nextval('"La.b""el"')::text, 6, '0')""")
+    SATable("labels", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("of", Text, server_default=made))
+    at = SAColumn("at", Integer, primary_key=True, autoincrement=False)
+    code = SAColumn("code", Text, server_default=made)
+    SATable("tags", metadata, at, code, postgresql_partition_by="RANGE (at)")
+    return metadata
+
+
+_LABELLED = (
+    "CREATE TABLE tags_1 PARTITION OF tags FOR VALUES FROM (0) TO (100); INSERT INTO tags VALUES (1), (2);"
+    "ALTER TABLE tags_1 ALTER code DROP DEFAULT;"
+    "INSERT INTO labels SELECT FROM generate_series(1, 3)"
+)
+_GONE = 'DROP SEQUENCE "La.b""el" CASCADE'
+SPECIMENS = (
+    Specimen(
+        "with the default that called it",
+        "DROP SEQUENCE invoice_numbers CASCADE",
+        also=frozenset({"missing-default", "code-behind"}),
+        contract=invoices,
+        setup=ROWS,
+    ),
+    Specimen(
+        "with the table whose default called it",
+        "DROP TABLE invoices; DROP SEQUENCE invoice_numbers",
+        also=frozenset({"missing-table"}),
+        contract=invoices,
+        setup=ROWS,
+    ),
+    Specimen(
+        "with the column whose default called it",
+        "ALTER TABLE invoices DROP COLUMN code; DROP SEQUENCE invoice_numbers",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-column", "missing-unique"}),
+        contract=invoices,
+        setup=ROWS,
+    ),
+    Specimen(
+        "with the defaults of two tables, one of them partitioned",
+        _GONE,
+        also=frozenset({"missing-default"}),
+        contract=_labels,
+        setup=_LABELLED,
+    ),
+    Specimen(
+        "a table has its name",
+        "DROP SEQUENCE invoice_numbers CASCADE; CREATE TABLE invoice_numbers (last integer)",
+        also=frozenset({"missing-default"}),
+        contract=invoices,
+        setup=ROWS,
+        manual=True,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "another default calls one that the contract does not declare",
+        "CREATE SEQUENCE spare; ALTER TABLE invoices ADD COLUMN n bigint DEFAULT nextval('spare') * 2",
+        contract=invoices,
+        setup=ROWS,
+    ),
+)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: drop a sequence of which a default makes something, with that."""
+    for column in table.columns.values():
+        called = sequences_in(column.default or "") if not column.generates else []
+        yield from (SQL("DROP SEQUENCE IF EXISTS {} CASCADE").format(Identifier(*name)) for name in called)

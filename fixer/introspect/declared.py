@@ -1,0 +1,61 @@
+"""What a contract declares, read from where it was made: shapes, without rows, rights and owners."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.introspect import read_parts
+from fixer.introspect.questions import query
+from fixer.model import schema as s
+from fixer.model.table import QName
+
+_LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
+
+
+def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
+    """Read what the setting `pgmend.schemas` names as a model: its shape alone. Types of `schemas` bear short names."""
+    found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
+    tables = {name: _shape(found.tables[name]) for name in sorted(found.tables) if found.tables[name].columns}
+    return replace(found, tables=tables, names=frozenset(), spellings=definitions.spellings())
+
+
+def read_declared(cursor: Cursor) -> s.Schema:
+    """Read what users declared, as if it had just been added: every constraint valid, enforced and awake.
+
+    Partitions are parts of their tables. No table is an extension's, or pgmend's own.
+    """
+    cursor.execute(query("declared"))
+    names = sorted(QName(*row) for row in cursor.fetchall())
+    schemas = sorted({name.schema for name in names})
+    cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
+    found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
+    tables = {name: _added(_shape(found.tables[name])) for name in names}
+    sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
+    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings())
+
+
+def _added(table: s.Table) -> s.Table:
+    """Return a table whose constraints are as they are when they are added; what a repair left over is none."""
+    indexes = (i for i in table.indexes if i.valid or not _LEFT_OVER.search(i.name))
+    return replace(
+        table,
+        indexes=tuple(replace(i, valid=True, disabled_triggers=()) for i in indexes),
+        checks=tuple(replace(c, validated=True, enforced=True) for c in table.checks),
+        foreign_keys=tuple(replace(k, validated=True, enforced=True, disabled_triggers=()) for k in table.foreign_keys),
+    )
+
+
+def _shape(table: s.Table) -> s.Table:
+    return s.Table(
+        table.name,
+        table.kind,
+        persistence=table.persistence,
+        columns=table.columns,
+        indexes=table.indexes,
+        checks=table.checks,
+        foreign_keys=table.foreign_keys,
+    )

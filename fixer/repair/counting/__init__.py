@@ -1,0 +1,1 @@
+"""Which columns count by which sequence."""

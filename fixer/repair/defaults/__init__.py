@@ -1,0 +1,1 @@
+"""What defaults give: numbers to keys, and values to the columns that an insert leaves out."""
