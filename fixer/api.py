@@ -54,8 +54,7 @@ def check(
     that returns one, or a text: ``"module:attribute"``, ``"schema.sql"``, a directory of such files, the URL of another
     database, or ``"self"``: what the catalogue of the target declares. None takes PGMEND_CONTRACT, else [tool.pgmend]
     contract of the nearest pyproject.toml, else ``"self"``. `schema` is that of tables that name none. `deep` also
-    reads rows that a valid constraint already guarantees. `role` is that of the application: the rights that it lacks
-    are findings too.
+    reads rows that a valid constraint guarantees. `role` is the application's, whose lacking rights are findings too.
 
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """

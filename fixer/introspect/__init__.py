@@ -11,7 +11,6 @@ and every other name is spelt in full. Tables, columns and types come as numbers
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
