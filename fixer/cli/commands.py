@@ -70,7 +70,8 @@ def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | 
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
     known.findings = report.findings
     if not (unreadable and known.json):  # or else it is one document with the error
-        settings.show(as_text.of_report(report), lambda: as_json.of_report(report))
+        command = settings.command("plan --deep" if deep else "plan", dsn_argument)
+        settings.show(as_text.of_report(report, next_command=command), lambda: as_json.of_report(report))
     if unreadable:
         raise TargetError("Not all rows could be read: each such finding says why, and what lets this role read them.")
     return 0 if report.ok else 1

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial, wraps
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from rich.console import Console, RenderableType
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
+from fixer.connect.redact import redact
 from fixer.connect.target import Target, resolve
 from fixer.errors import UsageError, refuse_empty
 from fixer.model.plan import ATOMIC, MODES
@@ -54,6 +56,13 @@ class Settings:
             argument or self.dsn, lock_timeout=self.lock_timeout, statement_timeout=self.statement_timeout
         )
         return known.target
+
+    def command(self, name: str, argument: str | None) -> str:
+        """Return another command on the same database and contract as they were typed, but without passwords."""
+        schema = self.schema if self.schema != "public" else None
+        said = (("", argument), ("--dsn ", self.dsn), ("--contract ", self.contract), ("--schema ", schema))
+        words = (f"{option}{quote(redact(value, known.target))}" for option, value in said if value)
+        return " ".join(["fixer", name, *words])
 
     def console(self) -> Console:
         """Return where results go."""

@@ -39,11 +39,12 @@ class Reading:
 
     def _cheap(self, vouched: Sequence[Finding], future: Schema) -> set[int]:
         # The catalogue's sizes may be old: they choose which tables to measure, and the measured sizes decide.
-        chosen = sorted(vouched, key=lambda finding: future.tables[finding.table].bytes)[:CHEAP_PROBES]
+        # What nothing but a damaged catalogue brings about, and a person decides, comes last.
+        chosen = sorted(vouched, key=lambda f: (bool(f.repair.refusal), future.tables[f.table].bytes))[:CHEAP_PROBES]
         today = {finding.table: future.tables[finding.table].stored_as or finding.table for finding in chosen}
         sizes = self.measure(sorted(set(today.values())))
         cheap, budget = set[int](), CHEAP_BYTES
-        for finding in sorted(chosen, key=lambda finding: sizes.get(today[finding.table], 0)):
+        for finding in sorted(chosen, key=lambda f: (bool(f.repair.refusal), sizes.get(today[f.table], 0))):
             budget -= sizes.get(today[finding.table], 0)
             if budget >= 0:
                 cheap.add(id(finding))

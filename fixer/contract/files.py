@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -98,6 +98,17 @@ def run(place: Place, texts: dict[str, str], schema: str) -> None:
                 raise ContractError(f"{name}, {error}.") from None
             for each in found:
                 _run(place, cursor, name, each)
+            _end(cursor, name)
+
+
+def _end(cursor: Cursor, name: str) -> None:
+    """Commit what a script began and left open, as with psql -1 around it."""
+    if cursor.connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+        return
+    try:
+        cursor.execute("COMMIT")
+    except psycopg2.Error as error:  # a constraint that was deferred
+        raise ContractError(f"{name}: {told(error)}.") from None
 
 
 def _run(place: Place, cursor: Cursor, name: str, statement: Statement) -> None:

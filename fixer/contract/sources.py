@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -16,6 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
 from fixer.connect import target
+from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import build, declared, files
 from fixer.contract.project import SELF, contract_named
@@ -23,6 +25,8 @@ from fixer.errors import ContractError, refuse_empty
 from fixer.model.contract import Contract
 
 _URLS = ("postgresql:", "postgres:", "postgresql+", "postgres+")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_LATER = ("alembic:",)  # is a source to come, and is no module of ours
 
 
 @runtime_checkable
@@ -57,7 +61,7 @@ class Itself:
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the catalogue of the target declares."""
-        return declared.prepare(connection, self.name)
+        return declared.prepare(connection, self.name, itself=True)
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,23 @@ def load(contract: Source | MetaData | type | Callable[[], object] | str | None 
         return Itself()
     if contract.startswith(_URLS) or ("=" in contract and ":" not in contract.partition("=")[0]):
         return Database(target.resolve(contract, origin="--contract", allow_unsafe_production=True))
+    _refuse_foreign(contract)
     if contract.endswith(".sql") or "/" in contract or Path(contract).is_dir():
         return Script(contract)
     return Models(contract, _imported(contract))
+
+
+def _refuse_foreign(contract: str) -> None:
+    """Raise ContractError for what looks like a source, and is none."""
+    if _URL.match(contract):
+        raise ContractError(
+            f"The contract {redact(contract)!r} is no URL of PostgreSQL, as in postgresql://user@host/db."
+        )
+    if contract.startswith(_LATER):
+        raise ContractError(
+            f"The contract {contract!r} cannot be read: migrations of Alembic are no source yet. Run `alembic upgrade"
+            " head` on an empty database, and name that database."
+        )
 
 
 def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:

@@ -25,7 +25,12 @@ def tables(actual: Schema, contract: Contract, *, alike: bool = False) -> list[t
 
 
 def parts(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Table]]:
-    """Yield each partition that the contract does not know: its root as wanted and as found, and the partition."""
+    """Yield each partition that the contract does not know: its root as wanted and as found, and the partition.
+
+    None where the contract is what the target itself declares: then what a partition has alone is meant.
+    """
+    if contract.itself:
+        return
     renamed = {table.stored_as: table.name for table in actual.tables.values() if table.stored_as}
     for part in actual.tables.values():
         if part.part_of and part.name not in contract.tables:

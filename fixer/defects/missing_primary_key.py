@@ -1,7 +1,7 @@
-"""A table has no primary key.
+"""A table has no primary key, although the contract wants one; or the target, which is its own contract, declares none.
 
 Costs: nothing can reference it (42830 there is no unique constraint matching given keys), and rows may repeat.
-Cure: ADD PRIMARY KEY, on an existing unique index if one fits.
+Cure: ADD PRIMARY KEY, on an existing unique index if one fits. Where none is declared, a person decides: a note tells.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, refuse
-from fixer.model.subject import OfPrimaryKey
+from fixer.model.subject import OfPrimaryKey, OfTable
 from fixer.model.table import Index, Table
 from fixer.repair.constraints import online
+from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable
@@ -36,14 +37,29 @@ class MissingKey(OfPrimaryKey):
     partial: Index | None
 
 
-def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingKey]]:
-    """Yield the tables that lack the wanted primary key, in all or in some partitions."""
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding]:
+    """Yield the tables that lack the wanted primary key, in all or in some partitions, and those that declare none."""
     for _, table, key in walk.primary_keys(actual, contract):
         there = table.primary_key
         if there is None or (table.inherits and not there.valid):
             lack = f"some partitions lack {there.name}" if there else "has none"
             message = f"{table.name.name} should have PRIMARY KEY ({', '.join(key.columns)}), {lack}"
             yield Finding(SLUG, POINT, MissingKey(table.name, key, there), message)
+    if contract.itself:
+        yield from map(_keyless, (each for each, _ in walk.tables(actual, contract, alike=True) if not _is_known(each)))
+
+
+def _is_known(table: Table) -> bool:
+    """Return whether a primary key, or a unique of values that are never NULL, tells the rows of a table apart."""
+    filled = {column.name for column in table.columns.values() if column.not_null}
+    return any(i.primary or (i.unique and not i.partial and set(i.columns) <= filled) for i in table.indexes)
+
+
+def _keyless(table: Table) -> Finding[OfTable]:
+    """Return a note that nothing tells the rows of a table apart."""
+    message = f"{table.name.name} has no key: nothing tells its rows apart"
+    why = refuse(f"add one, as by ALTER TABLE {q.quoted(table.name)} ADD PRIMARY KEY (…)")
+    return Finding(SLUG, POINT, OfTable(table.name), message, severity="info", repair=why)
 
 
 def repair(finding: Finding[MissingKey], actual: Schema, contract: Contract) -> Repair:

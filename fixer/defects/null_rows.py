@@ -3,7 +3,7 @@
 Costs: NOT NULL cannot be set.
 Cure: fill them with the contract's value: its backfill, else its default; where a sequence numbers the column, with its
 next numbers. If the contract has none, move them to quarantine. A person decides if a unique, a check or a foreign key
-would refuse the value.
+would refuse the value, or if the column is NOT NULL already: only a deep check of a catalogue by itself finds that.
 """
 
 from __future__ import annotations
@@ -56,6 +56,30 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             further=partial(_refused, table, column, actual, contract),
             vouched=_is_checked(table, column.name),
         )
+    if contract.itself:
+        yield from _against_the_catalogue(actual, contract)
+
+
+def _against_the_catalogue(actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:
+    """Yield the columns that are NOT NULL by the catalogue, with the probe for NULLs that stand in them all the same.
+
+    Newer PostgreSQL takes IS NULL for false there, so that the rows are asked otherwise.
+    """
+    for _, table in walk.tables(actual, contract, alike=True):
+        for column in table.columns.values():
+            if column.not_null and column.name not in table.unproved_below:
+                name, empty = quoted(column.name), SQL("pg_catalog.num_nulls({}) > 0").format(q.column(column.name))
+                write = f"UPDATE {q.quoted(table.name)} SET {name} = … WHERE num_nulls({name}) > 0"
+                yield Finding(
+                    SLUG,
+                    POINT,
+                    OfColumn(table.name, column.name),
+                    f"{table.name.name}.{column.name} is NOT NULL by the catalogue, and is NULL",
+                    asks=partial(rows_where, actual, table.name, empty),
+                    only_with_rows=True,
+                    vouched=True,
+                    repair=refuse(f"write values, as by {write}"),
+                )
 
 
 def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:

@@ -59,6 +59,7 @@ class Contract:
     schema: Schema
     hints: Mapping[QName, TableHints]
     metadata: MetaData | None = field(default=None, repr=False)  # where it comes from models
+    itself: bool = False  # whether it is what the target itself declares, so that nothing is there against it
     alike: frozenset[QName] = frozenset()  # tables whose shape is already as wanted, and which no repair changes
 
     @property

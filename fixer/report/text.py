@@ -26,14 +26,14 @@ _CURES = {
 _CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
 
 
-def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
-    """Return what `check` found, by point, with the summary last."""
+def of_report(report: Report, *, next_command: str = "fixer plan") -> RenderableType:
+    """Return what `check` found, by point, with the summary and the next command last."""
     parts: list[RenderableType] = [_heading(report.target, report.contract)]
     for number, title, ok in report.points:
         findings = [finding for finding in report.findings if finding.point == number]
         parts.append(_point(number, title, ok))
         parts += [Padding(_finding(finding), (0, 0, 0, 4)) for finding in findings]
-    return Group(*parts, *_uncounted(report.comparison.uncounted), Text(), _verdict(report.findings))
+    return Group(*parts, *_uncounted(report.comparison.uncounted), Text(), _verdict(report.findings, next_command))
 
 
 def _uncounted(why: str) -> list[Text]:
@@ -71,7 +71,7 @@ def evidence(finding: Finding) -> str:
     return f"{finding.rows} {noun} ({shown}{more})"
 
 
-def _verdict(findings: Sequence[Finding]) -> Text:
+def _verdict(findings: Sequence[Finding], next_command: str) -> Text:
     broken = [finding for finding in findings if finding.breaks]
     if not broken:
         return Text("The contract holds.", style="bold green")
@@ -80,7 +80,7 @@ def _verdict(findings: Sequence[Finding]) -> Text:
     noun = "finding breaks" if len(broken) == 1 else "findings break"
     verdict = Text(f"{len(broken)} {noun} the contract: {shares}.", style="bold red")
     if by_label["automatic"] or by_label["needs-hazard"]:
-        verdict.append("\nSee the repair with: fixer plan", style="not bold default")
+        verdict.append(f"\nSee the repair with: {next_command}", style="not bold default")
     return verdict
 
 

@@ -62,7 +62,7 @@ def slugs(database: Database, contract: str, *words: object, cwd: Path | None = 
     ended = fixer("check", "--format", "json", "--contract", contract, *words, "--dsn", database.dsn, **options)
     answer = json.loads(ended.stdout)
     assert ended.returncode == (0 if answer["ok"] else 1), ended.stderr
-    return {finding["slug"]: finding["object"] for finding in answer["findings"]}
+    return {finding["slug"]: finding["object"] for finding in answer["findings"] if finding["severity"] != "info"}
 
 
 # ---- the target's own catalogue
@@ -95,6 +95,52 @@ def test_a_catalogue_that_does_not_keep_its_word_is_found_and_mended(made: Datab
     assert slugs(made, "self", "--deep") == {}
 
 
+def test_what_a_catalogue_lacks_is_noted_and_what_a_partition_has_alone_is_meant(made: Database) -> None:
+    made.run(
+        "DELETE FROM app.visits WHERE id = 3; ALTER TABLE app.visits_1 ADD CHECK (id < 100), ADD UNIQUE (id),"
+        "ADD FOREIGN KEY (id) REFERENCES app.users, ALTER user_id SET NOT NULL;"
+        "CREATE TABLE known (a integer NOT NULL UNIQUE)"
+    )
+    ended = fixer("check", "--format", "json", "--deep", "--contract", "self", "--dsn", made.dsn)
+    answer = json.loads(ended.stdout)
+
+    assert (ended.returncode, answer["ok"]) == (0, True)
+    assert [(f["slug"], f["object"], f["severity"]) for f in answer["findings"]] == [
+        ("missing-primary-key", "public.heir", "info"),
+        ("missing-primary-key", "public.plain", "info"),
+    ]
+
+
+def test_nulls_under_a_not_null_are_found_deep(made: Database) -> None:
+    """A person decides: undo could not bring back such a row."""
+    made.run(
+        "INSERT INTO plain VALUES (2, NULL); INSERT INTO app.visits VALUES (9, '2026-01-16', NULL);"
+        "UPDATE pg_attribute SET attnotnull = true WHERE (attrelid::regclass::text, attname)"
+        " IN (('plain', 'b'), ('app.visits', 'user_id'), ('app.visits_1', 'user_id'))"
+    )
+    ended = fixer("check", "--format", "json", "--deep", "--contract", "self", "--dsn", made.dsn)
+
+    assert {
+        (f["slug"], f["object"], f["rows"], f["repair"])
+        for f in json.loads(ended.stdout)["findings"]
+        if f["slug"] == "null-rows"
+    } == {
+        ("null-rows", "public.plain.b", 1, "manual"),
+        ("null-rows", "app.visits.user_id", 1, "manual"),
+    }
+
+
+def test_the_next_command_names_what_was_named_without_the_password(made: Database, tmp_path: Path) -> None:
+    made.run("ALTER TABLE public.rooms ADD CONSTRAINT small CHECK (a < 100) NOT VALID")
+    named = made.dsn.replace("://postgres@", "://postgres:top%20secret@")
+    said = fixer("check", named, "--contract", "self", "--deep", cwd=tmp_path).stdout
+
+    assert named != made.dsn
+    shown = named.replace("top%20secret", "***")
+    assert said.splitlines()[-1] == f"See the repair with: fixer plan --deep '{shown}' --contract self"
+    assert "secret" not in said
+
+
 def test_what_only_rows_tell_is_found_deep(made: Database) -> None:
     made.run("SET session_replication_role = replica; INSERT INTO notes VALUES (9, 77)")
 
@@ -105,7 +151,7 @@ def test_an_empty_database_declares_nothing(empty: Database) -> None:
     ended = fixer("check", empty.dsn, "--contract", "self")
 
     assert (ended.returncode, ended.stderr) == (
-        2, "fixer: The contract self has no tables: is it the right database?\n"
+        2, "fixer: The target has no tables of its own: is it the right database?\n"
     )  # fmt: skip
 
 
@@ -207,6 +253,30 @@ def test_sql_that_cannot_be_a_contract_is_refused_with_its_line(
     ended = fixer("check", "--contract", "schema.sql", "--dsn", empty.dsn, cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (2, f"fixer: {said}\n")
+
+
+def test_what_a_script_begins_and_leaves_open_counts(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "1.sql").write_text("BEGIN; CREATE TABLE a (id integer PRIMARY KEY);")
+    (tmp_path / "2.sql").write_text("CREATE TABLE b (id integer PRIMARY KEY);")
+    ended = fixer("check", "--format", "json", "--contract", ".", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert [f["object"] for f in json.loads(ended.stdout)["findings"]] == ["public.a", "public.b"]
+
+
+@pytest.mark.parametrize(
+    ("contract", "said"),
+    [
+        ("mysql://me:secret@db/x", "The contract 'mysql://me:***@db/x' is no URL of PostgreSQL"),
+        ("https://me:secret@db/schema.sql", "The contract 'https://me:***@db/schema.sql' is no URL of PostgreSQL"),
+        ("alembic:migrations@head", "name that database"),
+    ],
+)
+def test_what_is_no_source_is_said_without_passwords(empty: Database, contract: str, said: str) -> None:
+    ended = fixer("check", empty.dsn, "--contract", contract)
+
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert said in ended.stderr
+    assert "secret" not in ended.stderr
 
 
 def test_files_that_are_not_there_are_said(empty: Database, tmp_path: Path) -> None:
