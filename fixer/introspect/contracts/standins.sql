@@ -51,6 +51,9 @@ SELECT rank, statement
                          CASE WHEN proisstrict THEN 'STRICT' ELSE '' END,
                          CASE WHEN low THEN 'textin' ELSE 'BEGIN RETURN NULL; END' END) FROM routine
          UNION ALL
+        -- What stands for a function in C would read what is no text: nobody calls it.
+        SELECT 6, format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure) FROM routine WHERE low
+         UNION ALL
         SELECT 6, format('CREATE CAST (%s AS %s) %s%s', c.castsource::regtype, c.casttarget::regtype,
                          CASE c.castmethod WHEN 'f' THEN 'WITH FUNCTION ' || c.castfunc::regprocedure
                                            WHEN 'i' THEN 'WITH INOUT' ELSE 'WITHOUT FUNCTION' END,
