@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Date, Integer, MetaData, Table
+from sqlalchemy import Column, Integer, MetaData, String, Table
 
 import fixer as library
 from fixer.connect.target import resolve
@@ -61,7 +61,10 @@ def test_missing_partitions_are_made_and_go_again_at_undo(made: Database, tmp_pa
     schema.write_text(SCHEMA)
     owned = [f"ALTER TABLE {name} OWNER TO {{}}" for name in (VISITS, "app.users", "app.notes", "app.spread")]
     wanted = made.dump()
-    made.run(f"ALTER TABLE {VISITS} DETACH PARTITION app.v2; DROP TABLE app.v2, app.spread_1, app.hours; SET TimeZone = 'Asia/Tokyo'")
+    made.run(
+        f"ALTER TABLE {VISITS} DETACH PARTITION app.v2; DROP TABLE app.v2, app.spread_1, app.hours;"
+        "SET TimeZone = 'Asia/Tokyo'"
+    )
     rights = ["GRANT CREATE ON DATABASE {} TO {{}}".format(made.ask("SELECT current_database()"))]
     rights += ['GRANT ALL ON SCHEMA app, "par.ts" TO {}']
     with role(made, *owned, *rights) as owner:
@@ -72,7 +75,7 @@ def test_missing_partitions_are_made_and_go_again_at_undo(made: Database, tmp_pa
         after = found(made, schema)
         mended = made.ask("SELECT count(*) FROM pg_class WHERE relispartition")
         made.run(f"BEGIN; INSERT INTO {VISITS} VALUES (7, '2026-02-07', NULL); ROLLBACK")
-        undone = fixer("undo", "--yes", "--dsn", made.seen_by(owner), cwd=tmp_path)
+        undone = fixer("undo", "1", "--dsn", made.seen_by(owner), cwd=tmp_path)
 
         assert before == {
             ("missing-table", "app.v2"): "automatic",
@@ -83,3 +86,126 @@ def test_missing_partitions_are_made_and_go_again_at_undo(made: Database, tmp_pa
         assert mended == wanted.count("ATTACH PARTITION")
         assert (undone.returncode, undone.stderr) == (0, "")
         assert made.dump() == broken
+
+
+PARTED = """
+CREATE TABLE app.a (n integer, m text) PARTITION BY RANGE (n);
+CREATE TABLE app.a_1 PARTITION OF app.a FOR VALUES FROM (MINVALUE) TO (10);
+CREATE TABLE app.a_2 PARTITION OF app.a FOR VALUES FROM (10) TO (20);
+CREATE TABLE app.b (n integer, m text) PARTITION BY LIST (m);
+CREATE TABLE app.b_1 PARTITION OF app.b FOR VALUES IN ('x', 'it''s', NULL);
+CREATE TABLE app.b_2 PARTITION OF app.b FOR VALUES IN ('y');
+CREATE TABLE app.c (n integer, m text);
+"""
+DROPPED = "DROP TABLE app.a_2; CREATE TABLE app.a_rest PARTITION OF app.a DEFAULT;"
+TOLD = {
+    "the DEFAULT partition is empty": (DROPPED, {("missing-table", "app.a_2"): "automatic"}),
+    "the DEFAULT partition holds others": (
+        f"{DROPPED} INSERT INTO app.a VALUES (20, 'x'), (NULL, 'x')",
+        {("missing-table", "app.a_2"): "automatic"},
+    ),
+    "the DEFAULT partition holds rows for it": (
+        f"{DROPPED} INSERT INTO app.a VALUES (19, 'x')",
+        {("missing-table", "app.a_2"): "the DEFAULT partition app.a_rest holds rows for it: BEGIN;"},
+    ),
+    "the DEFAULT partition holds rows of a list": (
+        "DROP TABLE app.b_1; CREATE TABLE app.b_rest PARTITION OF app.b DEFAULT; INSERT INTO app.b VALUES (1, 'it''s')",
+        {("missing-table", "app.b_1"): "the DEFAULT partition app.b_rest holds rows for it: BEGIN;"},
+    ),
+    "it is detached": (
+        "ALTER TABLE app.a DETACH PARTITION app.a_2; INSERT INTO app.a_2 VALUES (11)",
+        {("missing-table", "app.a_2"): "a table of its own has its name, perhaps detached: ALTER TABLE"},
+    ),
+    "others take its rows": (
+        "DROP TABLE app.a_2; CREATE TABLE app.p PARTITION OF app.a FOR VALUES FROM (10) TO (15);"
+        "CREATE TABLE app.q PARTITION OF app.a FOR VALUES FROM (15) TO (MAXVALUE);"
+        "DROP TABLE app.b_1, app.b_2; CREATE TABLE app.r PARTITION OF app.b FOR VALUES IN ('y', NULL, 'z');"
+        "CREATE TABLE app.s PARTITION OF app.b FOR VALUES IN ('x', 'it''s')",
+        {},
+    ),
+    "another takes some of its rows": (
+        "DROP TABLE app.a_2; CREATE TABLE app.p PARTITION OF app.a FOR VALUES FROM (10) TO (15)",
+        {("missing-table", "app.a_2"): "the partition p FOR VALUES FROM (10) TO (15) takes some of its rows"},
+    ),
+    "it is plain": (
+        "DROP TABLE app.a; CREATE TABLE app.a (n integer, m text)",
+        {("different-partitioning", "app.a"): "all its rows would have to be written anew: ALTER TABLE"},
+    ),
+    "it should be plain": (
+        "DROP TABLE app.c; CREATE TABLE app.c (n integer, m text) PARTITION BY LIST (n)",
+        {("different-partitioning", "app.c"): "a row that no partition takes is refused: if that may not be, run"},
+    ),
+    "it should be plain, and takes every row": (
+        "DROP TABLE app.c; CREATE TABLE app.c (n integer, m text) PARTITION BY LIST (n);"
+        "CREATE TABLE app.c_1 PARTITION OF app.c DEFAULT",
+        {},
+    ),
+}
+
+
+def test_what_a_person_decides_is_told_and_what_is_sound_is_met_with_silence(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    (tmp_path / "schema.sql").write_text(f"CREATE SCHEMA app; {PARTED}")
+    with lent(laboratory.server(18)) as database:
+        for case, (deed, told) in TOLD.items():
+            database.run(f"DROP SCHEMA IF EXISTS app CASCADE; CREATE SCHEMA app; {PARTED} {deed}")
+
+            answer = found(database, tmp_path / "schema.sql")
+
+            assert {key: why[: len(told.get(key, ""))] for key, why in answer.items()} == told, case
+
+
+def test_what_is_said_for_rows_of_the_default_partition_can_be_pasted(laboratory: Laboratory, tmp_path: Path) -> None:
+    """So can what is said of one that is detached."""
+    (tmp_path / "schema.sql").write_text(f"CREATE SCHEMA app; {PARTED}")
+    with lent(laboratory.server(18)) as database:
+        for deed in (TOLD["the DEFAULT partition holds rows for it"][0], TOLD["it is detached"][0]):
+            database.run(f"DROP SCHEMA IF EXISTS app CASCADE; CREATE SCHEMA app; {PARTED} {deed}")
+            (why,) = found(database, tmp_path / "schema.sql").values()
+            database.run(why.partition(": ")[2])
+
+            assert found(database, tmp_path / "schema.sql") == {}
+            assert database.ask("SELECT count(*) FROM app.a_2") == 1
+
+
+def test_another_database_wants_its_partitions_and_models_want_none(laboratory: Laboratory) -> None:
+    models = MetaData()
+    Table("a", models, Column("n", Integer), Column("m", String), schema="app", postgresql_partition_by="RANGE (n)")
+    Table("b", models, Column("n", Integer), Column("m", String), schema="app")
+    with lent(laboratory.server(16)) as wanted, lent(laboratory.server(18)) as database:
+        for each in (wanted, database):
+            each.run(f"CREATE SCHEMA app; {PARTED}")
+        database.run(
+            "DROP TABLE app.a_2, app.b_1;CREATE TABLE app.a_3 PARTITION OF app.a FOR VALUES FROM (20) TO (9999)"
+        )
+
+        by_another = library.check(resolve(database.dsn), wanted.dsn).findings
+        by_models = library.check(resolve(database.dsn), models).findings
+        by_itself = library.check(resolve(database.dsn), "self", deep=True).findings
+
+    assert [each.object for each in by_another] == ["app.a_2", "app.b_1"]
+    assert (by_models, by_itself) == ((), ())
+
+
+BOUNDS = {
+    "FOR VALUES FROM ('2026-01-01 09:00:00+09') TO ('2026-01-02 09:00:00+09')": (
+        "FOR VALUES FROM ('2025-12-31 19:00:00-05') TO ('2026-01-02 00:00:00+00')",
+    ),
+    "FOR VALUES WITH (modulus 2, remainder 1)": (
+        "FOR VALUES WITH (modulus 4, remainder 1)",
+        "FOR VALUES WITH (modulus 4, remainder 3)",
+    ),
+    "FOR VALUES FROM ('-1', MINVALUE) TO (10, 'b')": (
+        "FOR VALUES FROM (MINVALUE, MINVALUE) TO (10, 'a')",
+        "FOR VALUES FROM (10, 'a') TO (10, 'b')",
+    ),
+}
+
+
+@pytest.mark.parametrize("wanted", BOUNDS)
+def test_bounds_are_known_by_what_they_take(wanted: str) -> None:
+    there = [bound_of(each) for each in BOUNDS[wanted]]
+
+    assert taken(bound_of(wanted), there)
+    assert all(not taken(bound_of(wanted), there[:place]) for place in range(len(there)))

@@ -123,12 +123,17 @@ def _joined(wanted: Bound, others: Iterable[Bound]) -> bool:
     """Return whether ranges follow each other without a gap from the first end of a wanted one to its last."""
     place, left = wanted.first, [*others]
     while before(place, wanted.last) is not False:
-        step = next((o for o in left if before(place, o.first) is False and before(place, o.last)), None)
+        step = next((o for o in left if _goes_on(place, o)), None)
         if step is None:
             return False
         left.remove(step)
         place = step.last
     return True
+
+
+def _goes_on(place: tuple[str, ...], other: Bound) -> bool:
+    """Return whether a range holds what follows a place; its last end is never before its first."""
+    return place == other.first or (before(place, other.first) is False and before(place, other.last) is True)
 
 
 def fitting(bound: Bound, parted_by: str) -> str:
