@@ -12,6 +12,7 @@ import fixer as library
 from fixer.connect.target import resolve
 from fixer.model.expression.bounds import bound_of, taken
 from lab.database import Database, lent, lent_copy, role
+from lab.evidence.facts import facts
 from lab.laboratory import Laboratory
 from lab.process import fixer
 
@@ -54,6 +55,13 @@ def found(database: Database, contract: Path) -> dict[tuple[str, str], str]:
     return {(each.slug, each.object): each.repair.refusal or each.repair.label for each in report.findings}
 
 
+def shape(database: Database) -> object:
+    """Give what a dump says of each table, and how tables are divided, but for the schemas of pgmend."""
+    divided = "SELECT array_agg(oid::regclass || pg_get_expr(relpartbound, oid) ORDER BY oid) FROM pg_class"
+    tables = {name: each for name, each in facts(database.dump()).items() if not name.startswith("fixer_")}
+    return tables, database.ask(f"{divided} WHERE relispartition AND relkind <> 'i'")
+
+
 @pytest.mark.parametrize("mode", ["atomic", "online"])
 def test_missing_partitions_are_made_and_go_again_at_undo(made: Database, tmp_path: Path, mode: str) -> None:
     """Those of a hash, those below one that is missing as well, and those of a table that is missing."""
@@ -68,7 +76,7 @@ def test_missing_partitions_are_made_and_go_again_at_undo(made: Database, tmp_pa
     rights = ["GRANT CREATE ON DATABASE {} TO {{}}".format(made.ask("SELECT current_database()"))]
     rights += ['GRANT ALL ON SCHEMA app, "par.ts" TO {}']
     with role(made, *owned, *rights) as owner:
-        broken = made.dump()
+        broken = shape(made)
         words = ("--contract", "schema.sql", "--dsn", made.seen_by(owner))
         before = found(made, schema)
         ended = fixer("apply", "--mode", mode, "--yes", "-q", *words, cwd=tmp_path)
@@ -85,7 +93,7 @@ def test_missing_partitions_are_made_and_go_again_at_undo(made: Database, tmp_pa
         assert (ended.returncode, ended.stderr, after) == (0, "", {})
         assert mended == wanted.count("ATTACH PARTITION")
         assert undone.returncode == 0, undone.stderr
-        assert made.dump() == broken
+        assert shape(made) == broken
 
 
 PARTED = """
