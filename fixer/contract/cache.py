@@ -19,12 +19,12 @@ from fixer.contract.places import Places
 from fixer.contract.respelt import Spelt
 from fixer.contract.statements import spelt
 from fixer.model.codec import decode, encode, form
-from fixer.model.schema import Schema
+from fixer.model.schema import Partition, Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 
 _FORMAT = 8  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
-_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence)
+_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition)
 
 log = logging.getLogger("pgmend.contract")
 

@@ -69,6 +69,7 @@ class _Move:
                 for k in table.foreign_keys
             ),
             persistence=UNLOGGED if table.persistence == UNLOGGED or table.name.name in self.unlogged else PERMANENT,
+            parted_by=self._in_full(table.parted_by),
             bytes=0,
         )
 

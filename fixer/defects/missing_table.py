@@ -1,9 +1,12 @@
-"""A table of the contract is missing.
+"""A table of the contract is missing, or a partition that SQL or a database declares.
 
-Costs: every statement that names it fails with 42P01 undefined_table.
-Cure: create it; keys, indexes and foreign keys follow as for any other table. A person decides if a table with rows has
-its name in another schema, or a name that differs only in capitals, blanks or underscores. If the database has other
-tables but none of the contract, it may be the wrong one: the repair then needs the hazard creates-schema.
+Costs: every statement that names it fails with 42P01 undefined_table. A row for a partition that is missing is refused
+with 23514 check_violation.
+Cure: create it, partitioned and with its partitions as the contract says; keys, indexes and foreign keys follow as for
+any other table. A person decides if a table with rows has its name in another schema, or a name that differs only in
+capitals, blanks or underscores. A person decides about a partition if a table has its name, if others take some of its
+rows, or if the DEFAULT partition holds some. If the database has other tables but none of the contract, it may be the
+wrong one: the repair then needs the hazard creates-schema.
 """
 
 from __future__ import annotations
@@ -11,15 +14,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+
+from sqlalchemy import Column, Date, Index, Integer, MetaData
+from sqlalchemy import Table as SATable
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.finding import Finding
-from fixer.model.schema import COUNTED, Schema
+from fixer.model.expression.bounds import bound_of, fitting
+from fixer.model.finding import Finding, Probe
+from fixer.model.schema import COUNTED, Partition, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import TABLES, QName, Table
 from fixer.repair.columns import unmade, untyped
+from fixer.repair.constraints import partitions
+from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -49,10 +59,23 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
         elif name in actual.tables and actual.tables[name].kind not in TABLES:
             message = f"{name.name} should be a table, is {KINDS[actual.tables[name].kind]}"
             yield Finding(SLUG, POINT, OtherTable(name, actual.tables[name]), message)
+    for part in partitions.missing(actual, contract):
+        yield _lacking(part, actual)
+
+
+def _lacking(part: Partition, actual: Schema) -> Finding[OfTable]:
+    """Return the finding of a missing partition, which counts the rows for it in the DEFAULT partition."""
+    message = f"{part.of.name} should have the partition {part.name.name} {part.bound}, has none for these rows"
+    rest, above = actual.tables[part.of].rest, actual.tables[part.of]
+    condition = fitting(bound_of(part.bound), above.parted_by) if rest else ""
+    asks = partial(Probe, q.rows_of(Table(rest)), SQL(f"({condition})")) if rest and condition else None
+    return Finding(SLUG, POINT, OfPartition(part.name, part), message, asks=asks)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
     """Create the table; refuse if a twin may hold its rows, or something else has its name."""
+    if isinstance(finding.about, OfPartition):
+        return _parted(finding.about.wanted, finding.rows, actual, contract)
     if isinstance(finding.about, OtherTable):
         return refuse(f"{finding.message}; pgmend does not replace what stands there")
     if twins := filled(twins_of(finding.table, actual, contract)):
@@ -76,13 +99,46 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
-    return Repair.of((*types, create, *_handed_over(finding.table, actual, contract)))
+    parts = partitions.creating(partitions.below(wanted.name, contract), actual, _owner(actual, contract))
+    return Repair.of((*types, create, *_handed_over(finding.table, actual, contract), *parts))
+
+
+def _parted(part: Partition, rows: int, actual: Schema, contract: Contract) -> Repair:
+    """Create a partition, with those below it; refuse where rows for it are, or may be, in others."""
+    above, there = actual.tables[part.of], actual.tables.get(part.name)
+    if there and there.is_table and not there.part_of and there.parted_by != part.parted_by:
+        return refuse("a table has its name that is partitioned otherwise: rename it, then plan again")
+    if there and there.is_table and not there.part_of:
+        return refuse(f"a table of its own has its name, perhaps detached: {partitions.attaching(part)}")
+    if there and there.is_table:
+        return refuse(f"{there.name} is a partition of {there.part_of} {there.bound}: detach it, or rename it")
+    if there or part.name in actual.names:
+        return refuse(f"something else is called {part.name}: rename that")
+    siblings = [t for t in actual.tables.values() if t.part_of == part.of]
+    other = next((t for t in siblings if bound_of(t.bound).meets(bound_of(part.bound))), None)
+    if other:
+        return refuse(f"the partition {other.name.name} {other.bound} takes some of its rows: divide that by hand")
+    if above.rest:
+        condition = fitting(bound_of(part.bound), above.parted_by)
+        moving = partitions.moving(part, above.rest, condition or "…")
+        if not condition:
+            return refuse(f"the DEFAULT partition {above.rest} may hold rows for it: {moving}")
+        if rows:
+            return refuse(f"the DEFAULT partition {above.rest} holds rows for it: {moving}")
+    touches = (part.of, *(name for name in actual.wholes(part.of)[1:]), *((above.rest,) if above.rest else ()))
+    parts = [part, *partitions.below(part.name, contract)]
+    return Repair.of(partitions.creating(parts, actual, above.owner, touches))
+
+
+def _owner(actual: Schema, contract: Contract) -> str:
+    """Return the role that owns most of the tables of the contract; empty without any."""
+    owners = Counter(actual.tables[other].owner for other in contract.tables if other in actual.tables)
+    return owners.most_common(1)[0][0] if owners else ""
 
 
 def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the step that gives the new table to the role that owns most of the others."""
-    owners = Counter(actual.tables[other].owner for other in contract.tables if other in actual.tables)
-    owner = owners.most_common(1)[0][0] if owners else ""
+    owner = _owner(actual, contract)
     if actual.session and owner and owner != actual.session.role:
         action = SQL("OWNER TO {}").format(Identifier(owner))
         yield alter(Phase.TABLES, name, f"give the table {name.name} to {owner}", action)
@@ -90,9 +146,27 @@ def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[St
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the table, without its indexes, keys and foreign keys, which later stages add."""
+    if isinstance(finding.about, OfPartition):
+        return actual
     wanted = contract.tables[finding.table]
-    bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True)
+    parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
+    bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted)
     return actual.with_table(bare)
+
+
+def _visits() -> MetaData:
+    """Return a contract of a partitioned table with a key."""
+    made = MetaData()
+    day = Column("Day", Date, primary_key=True, autoincrement=False)
+    SATable(
+        "visits",
+        made,
+        Column("id", Integer, primary_key=True, autoincrement=False),
+        day,
+        postgresql_partition_by='RANGE ("Day")',
+    )
+    Index("visits_day", day)
+    return made
 
 
 SPECIMENS = (
@@ -131,6 +205,7 @@ SPECIMENS = (
         manual=True,
         also=frozenset({"missing-foreign-key", "wrong-foreign-key-target"}),
     ),
+    Specimen("a partitioned one is missing", "DROP TABLE visits", contract=_visits, setup=""),
     Specimen(
         "another of its name is empty",
         "CREATE SCHEMA shop; CREATE TABLE shop.reviews (LIKE reviews); DROP TABLE reviews",

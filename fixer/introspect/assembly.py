@@ -72,13 +72,16 @@ class Assembly:
         self.definitions.read()
         groups = (self._read_indexes(), self._read_checks(), keys, obstacles)
         tables, below = {}, self._read_below()
-        for oid, _, _, kind, *facts, part_of, _ in self._relations:
+        for oid, _, _, kind, *facts, part_of, parted_by, bound, rest, _ in self._relations:
             if kind in HOLDING:
                 name = self._names[oid]
                 parts = [tuple(group.get(oid, ())) for group in groups]
                 whole: list[Any] = [name, kind, *facts, self._cells.get(oid, {}), *parts]
                 table = s.Table(*whole)
-                tables[name] = self._with_below(table, oid, part_of, below) if table.inherits else table
+                if table.inherits:
+                    table = self._with_below(table, oid, part_of, below)
+                    table = replace(table, parted_by=parted_by, bound=bound, rest=QName(*rest) if rest else None)
+                tables[name] = table
         elsewhere = (key for oid, mine in keys.items() if oid not in self._names for key in mine)
         outside = sorted(elsewhere, key=lambda key: (key.table, key.name))
         return s.Schema(tables, self._sequences, tuple(outside), names)

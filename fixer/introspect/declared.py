@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -26,16 +26,28 @@ def read_model(cursor: Cursor, schemas: Sequence[str]) -> s.Schema:
 def read_declared(cursor: Cursor) -> s.Schema:
     """Read what users declared, as if it had just been added: every constraint valid, enforced and awake.
 
-    Partitions are parts of their tables. No table is an extension's, or pgmend's own.
+    Partitions are parts of their tables: only their names and bounds are declared. No table is an extension's, or
+    pgmend's own.
     """
     cursor.execute(query("declared"))
-    names = sorted(QName(*row) for row in cursor.fetchall())
-    schemas = sorted({name.schema for name in names})
+    found_there = {QName(*row[:2]): row[2] for row in cursor.fetchall()}
+    names = sorted(name for name, is_part in found_there.items() if not is_part)
+    schemas = sorted({name.schema for name in found_there})
     cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
     found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name])) for name in names}
     sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
-    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings())
+    parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
+    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings(), partitions=parts)
+
+
+def _parts(found: s.Schema, names: Sequence[QName]) -> Iterator[s.Partition]:
+    """Yield partitions, those above others first; one of a table that is not declared is left out."""
+    deep = {name: len(found.wholes(name)) for name in names}
+    for name in sorted(names, key=lambda each: (deep[each], each)):
+        part = found.tables[name]
+        if part.part_of:
+            yield s.Partition(name, part.part_of, part.bound, part.parted_by, part.persistence)
 
 
 def _added(table: s.Table) -> s.Table:
@@ -58,4 +70,5 @@ def _shape(table: s.Table) -> s.Table:
         indexes=table.indexes,
         checks=table.checks,
         foreign_keys=table.foreign_keys,
+        parted_by=table.parted_by,
     )

@@ -69,8 +69,9 @@ class Contract:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables and sequences, sorted."""
-        return tuple(sorted({name.schema for name in (*self.tables, *self.schema.sequences)}))
+        """The schemas of the wanted tables, partitions and sequences, sorted."""
+        parts = (part.name for part in self.schema.partitions)
+        return tuple(sorted({name.schema for name in (*self.tables, *parts, *self.schema.sequences)}))
 
     @property
     def homes(self) -> tuple[str, ...]:

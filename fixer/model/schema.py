@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fixer.model.expression import respelt
-from fixer.model.table import Check, Column, ForeignKey, Index, QName, Sequence, Table
+from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
     "COUNTED",
@@ -23,6 +23,7 @@ __all__ = [
     "Index",
     "Lack",
     "Mute",
+    "Partition",
     "QName",
     "Schema",
     "Sequence",
@@ -46,6 +47,17 @@ class Twin:
     kind: str  # as Table.kind
     readable: bool = True
     rows: int | None = None  # None if not counted; COUNTED + 1 if there are more than COUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A partition that a contract declares."""
+
+    name: QName
+    of: QName  # the table that it is a part of, which may be a partition too
+    bound: str  # as pg_get_expr spells it: FOR VALUES …, or DEFAULT
+    parted_by: str = ""  # its own partition key
+    persistence: str = PERMANENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,7 @@ class Schema:
     # What expressions call, by their kind (default, check, index, domain), table and name; asked for only where it
     # matters.
     calls: Mapping[tuple[str, QName, str], Calls] = field(default_factory=dict)
+    partitions: tuple[Partition, ...] = ()  # that a contract declares, those above others first
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:
@@ -253,7 +266,8 @@ def _renamed_in(each: Table, table: QName, old: str, new: str) -> Table:
         else c
         for c in each.checks
     )
-    return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys)
+    parted = respelt(each.parted_by, old, new)
+    return replace(each, columns=columns, indexes=indexes, checks=checks, foreign_keys=keys, parted_by=parted)
 
 
 def _respelt_in(column: Column, old: str, new: str) -> Column:

@@ -234,6 +234,9 @@ class Table:
     part_of: QName | None = None  # the partitioned table, in one of the schemas, of which it is a partition
     uninherited: Mapping[str, str] = field(default_factory=dict)  # NOT NULL constraints that are NO INHERIT, by column
     leaving: tuple[Composable, ...] = ()  # conditions over the future row: rows that the plan moves away
+    parted_by: str = ""  # its partition key, as pg_get_partkeydef spells it: RANGE (at)
+    bound: str = ""  # of a partition: FOR VALUES …, or DEFAULT
+    rest: QName | None = None  # its DEFAULT partition, in whatever schema
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
     # What stands over columns that findings are about, the lowest first; asked for only where something does.

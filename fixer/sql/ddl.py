@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from fixer.model.expression import canonical
 from fixer.model.obstacle import ApartCheck, ApartIndex, PartitionKey
-from fixer.model.schema import Schema
+from fixer.model.schema import Partition, Schema
 from fixer.model.step import RefusalError
 from fixer.model.table import UNLOGGED, Check, Column, ForeignKey, Index, QName, Sequence, Table
 from fixer.sql import compose as q
@@ -71,7 +71,17 @@ def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
         *(check_clause(check.name, check) for check in table.checks),
     ]
     kind = SQL("UNLOGGED TABLE" if table.persistence == UNLOGGED else "TABLE")
-    return SQL("CREATE {} {} (\n    {}\n)").format(kind, q.name(table.name), SQL(",\n    ").join(lines))
+    parted = SQL(f" PARTITION BY {table.parted_by}" if table.parted_by else "")
+    made = SQL("CREATE {} {} (\n    {}\n)").format(kind, q.name(table.name), SQL(",\n    ").join(lines))
+    return made + parted
+
+
+def create_partition(part: Partition) -> Composed:
+    """Return the statement that creates a partition, which may be partitioned in turn."""
+    kind = SQL("UNLOGGED TABLE" if part.persistence == UNLOGGED and not part.parted_by else "TABLE")
+    parted = SQL(f" PARTITION BY {part.parted_by}" if part.parted_by else "")
+    made = SQL("CREATE {} {} PARTITION OF {} {}{}")
+    return made.format(kind, q.name(part.name), q.name(part.of), SQL(part.bound), parted)
 
 
 def check_clause(name: str, check: Check) -> Composed:

@@ -17,6 +17,14 @@ SELECT c.oid,
             THEN c.relpages::bigint * current_setting('block_size')::integer ELSE 0 END AS bytes,
        greatest(c.reltuples, 0)::bigint AS estimated_rows,
        p.inhparent AS part_of,
+       CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) ELSE '' END AS parted_by,
+       coalesce(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '') AS bound,
+       CASE WHEN c.relkind = 'p'
+            THEN (SELECT ARRAY[m.nspname::text, r.relname::text]
+                    FROM pg_catalog.pg_partitioned_table t
+                    JOIN pg_catalog.pg_class r ON r.oid = t.partdefid
+                    JOIN pg_catalog.pg_namespace m ON m.oid = r.relnamespace
+                   WHERE t.partrelid = c.oid) END AS rest,
        -- Whether obstacles.sql may find anything: numbers from 16384 on are of objects that users made.
        (SELECT EXISTS (SELECT FROM pg_catalog.pg_proc f WHERE f.oid >= 16384)
             OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384)

@@ -21,7 +21,7 @@ from fixer.runner.journal import definitions, ledger, reading, tables, writing
 from fixer.runner.journal.reading import Account, DoneStep
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
-from fixer.runner.undo.below import bring_below_back, name_not_nulls
+from fixer.runner.undo.below import bring_below_back, detach, name_not_nulls
 from fixer.runner.undo.coming_back import bring_back, prove
 from fixer.runner.undo.past import Past, Undoable, look_back
 from fixer.runner.undo.publications import identify_as_before, identify_by_all
@@ -130,6 +130,7 @@ def _returned(session: Session, past: Past) -> Returned:
     """Restore rows and definitions; return how many rows came back and how many left."""
     late, early = _by_conversion(past)
     stood = take_down(session, past)
+    detach(session, past)
     wholes = let_go(session, past)
     awake = put_to_sleep(session, past)
     identities = identify_by_all(session, past)

@@ -9,12 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.undo.facts import STORED, Titled, alter, comment, constraint, index, marks, same_statistics, stored
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.session import Session
 from fixer.runner.undo.spellings import as_read
+from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
+
+# Partitions among these tables, those below others first.
+_PARTS = """
+SELECT n.nspname, c.relname, m.nspname, p.relname
+  FROM pg_catalog.pg_inherits i
+  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid AND c.relispartition
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+  JOIN pg_catalog.pg_namespace m ON m.oid = p.relnamespace
+ WHERE i.inhrelid = ANY (%s::oid[])
+ ORDER BY (SELECT count(*) FROM pg_catalog.pg_partition_ancestors(c.oid)) DESC, c.oid
+"""
+
+
+def detach(session: Session, past: Past) -> None:
+    """Detach the partitions that the run made: none can be dropped while a foreign key references its root."""
+    made = sorted(past.after.relations - past.then.relations)
+    if not made:
+        return
+    session.cursor.execute(_PARTS, (made,))
+    for schema, name, *above in session.cursor.fetchall():
+        part, whole = q.name(QName(schema, name)), q.name(QName(*above))
+        session.do(SQL("ALTER TABLE {} DETACH PARTITION {}").format(whole, part), f"detach the partition {name}")
 
 
 def name_not_nulls(session: Session, past: Past) -> None:

@@ -1,0 +1,80 @@
+"""Partitions that a contract declares: which are missing, and how they are created."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from fixer.model.contract import Contract
+from fixer.model.expression.bounds import bound_of, taken
+from fixer.model.schema import Partition, Schema
+from fixer.model.step import Lock, Phase, Step
+from fixer.model.subject import OfTable
+from fixer.model.table import QName
+from fixer.sql import compose as q
+from fixer.sql import ddl
+from fixer.sql.alter import alter
+from fixer.sql.compose import SQL, Identifier
+
+
+@dataclass(frozen=True)
+class OfPartition(OfTable):
+    """A partition that a contract wants."""
+
+    wanted: Partition
+
+
+def missing(actual: Schema, contract: Contract) -> Iterator[Partition]:
+    """Yield the partitions whose rows no partition takes, of tables that stand and are partitioned as wanted."""
+    for part in contract.schema.partitions:
+        above, there = actual.tables.get(part.of), actual.tables.get(part.name)
+        wanted = _key(part.of, contract)
+        if not above or not above.parted_by or above.parted_by != wanted:
+            continue
+        if there and there.part_of == part.of and there.bound == part.bound:
+            continue
+        others = (bound_of(t.bound) for t in actual.tables.values() if t.part_of == part.of)
+        is_rest = bound_of(part.bound).is_default and above.rest is not None
+        if not is_rest and not taken(bound_of(part.bound), others):
+            yield part
+
+
+def _key(table: QName, contract: Contract) -> str:
+    if table in contract.tables:
+        return contract.tables[table].parted_by
+    return next((part.parted_by for part in contract.schema.partitions if part.name == table), "")
+
+
+def below(table: QName, contract: Contract) -> Iterator[Partition]:
+    """Yield the partitions of a table and those below them, so that each comes after the one above it."""
+    roots = {table}
+    for part in contract.schema.partitions:
+        if part.of in roots:
+            roots.add(part.name)
+            yield part
+
+
+def creating(parts: Iterable[Partition], actual: Schema, owner: str, touches: tuple[QName, ...] = ()) -> Iterator[Step]:
+    """Yield the steps that create partitions, and give them to the owner of what they are parts of."""
+    for part in parts:
+        title = f"create {part.name.name} as a partition of {part.of.name}"
+        yield Step(Phase.TABLES, part.name, title, ddl.create_partition(part), Lock.ACCESS_EXCLUSIVE, touches=touches)
+        if actual.session and owner and owner != actual.session.role:
+            action = SQL("OWNER TO {}").format(Identifier(owner))
+            yield alter(Phase.TABLES, part.name, f"give the table {part.name.name} to {owner}", action)
+
+
+def attaching(part: Partition) -> str:
+    """Return the statement by which a person attaches a table as a partition."""
+    return f"ALTER TABLE {q.quoted(part.of)} ATTACH PARTITION {q.quoted(part.name)} {part.bound};"
+
+
+def moving(part: Partition, rest: QName, condition: str) -> str:
+    """Return the statements by which a person moves rows of the DEFAULT partition to a new one."""
+    new, old = q.quoted(part.name), q.quoted(rest)
+    parted = f" PARTITION BY {part.parted_by}" if part.parted_by else ""
+    return (
+        f"BEGIN; CREATE TABLE {new} (LIKE {q.quoted(part.of)} INCLUDING ALL){parted};"  # noqa: S608 - to be read
+        f" WITH t AS (DELETE FROM {old} AS t WHERE {condition} RETURNING t.*) INSERT INTO {new} SELECT * FROM t;"
+        f" {attaching(part)} COMMIT;"
+    )
