@@ -16,6 +16,7 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
+from fixer.repair.constraints.online import SYNC
 from fixer.repair.own_values import too_long
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
@@ -55,6 +56,14 @@ def is_refilled(table: Table) -> bool:
     """Return whether a trigger may give a new row other values before it is written."""
     acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in _FIRING)
     return any("on INSERT" in each.does for each in acting)
+
+
+def filled_by(table: Table, column: Column) -> str:
+    """Return the name of a trigger that may give a new row a value in a column that it lacks; empty without one."""
+    words = {f"sets {column.stored_as or column.name}", "sets *"}
+    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in _FIRING)
+    others = (each for each in acting if not each.name.startswith(SYNC))
+    return next((each.name for each in others if words & set(each.does)), "")
 
 
 @dataclass(frozen=True)
