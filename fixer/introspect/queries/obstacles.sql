@@ -53,6 +53,8 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
                 UNION ALL
                SELECT 'new rows ' || quote_ident(g.tgnewtable) WHERE g.tgnewtable IS NOT NULL
                 UNION ALL
+               SELECT c FROM unnest(b.proconfig) AS s (c) WHERE c LIKE 'search\_path=%'
+                UNION ALL
                SELECT 'sets ' || coalesce(replace(substring(m.found[3] FROM '^"(.*)"$'), '""', '"'), lower(m.found[3]), '*')
                  FROM regexp_matches(b.body, '(\minto\s+(?:strict\s+)?|(^|;|\m(?:begin|then|else|loop)\M)\s*)?\mnew\M'
                                      || '(?:\s*\.\s*("(?:[^"]|"")*"|\w+))?(?:\s*(:?=))?', 'gi') AS m (found)
@@ -64,9 +66,7 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                 WHERE g.tgtype & 71 = 7 AND b.body IS NULL AND f.oid = g.tgfoid
                   AND (a.attname = ANY (string_to_array(encode(g.tgargs, 'escape'), '\000'))
-                       OR f.prolang::oid NOT IN (12, 13) AND position(a.attname IN f.prosrc) > 0)  -- not internal, C
-                UNION ALL
-               SELECT c FROM unnest(b.proconfig) AS s (c) WHERE c LIKE 'search\_path=%') AS columns,
+                       OR f.prolang::oid NOT IN (12, 13) AND position(a.attname IN f.prosrc) > 0)) AS columns,  -- 12 and 13: internal, C
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid
