@@ -127,19 +127,21 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield alter(Phase.GENERATORS, table, f"let {table.name}.{column.name} number itself", action)
         yield advance(table, column.name, None, held)
         return
-    wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
+    wanted = column.sequence or QName(table.schema, f"{table.name}_{column.name}_seq")
     counted = _widest(column.type, there.type)
-    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual, MAXIMA[counted])
+    name, exists = _choose(wanted, table, column.name, actual, MAXIMA[counted])
     counted = _widest(counted, actual.sequences[name].type) if exists else counted
     type_ = SQL(counted)
     if exists:
+        ask_for(actual.sequences[name], table, actual)
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
     else:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
-    if exists and actual.sequences[name].created:  # missing-sequence creates it, and the contract lets no column own it
+    # missing-sequence creates it, and the contract lets no column own it; or none of another schema may
+    if exists and (actual.sequences[name].created or name.schema != table.schema):
         yield let_count_by(name, table)
     else:
         yield own(name, table, column.name)
@@ -254,10 +256,10 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) 
             and sequence.owned_by in (None, (table, column))
             and not Users(actual).others(sequence, table, column)
         )
-        fits = sequence and sequence.increment > 0 and sequence.name.schema == table.schema
+        fits = sequence and sequence.increment > 0 and (name == wanted or name.schema == table.schema)
         if sequence and free and fits and not is_spent(sequence, end):
             return name, True
-    return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
+    return QName(table.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 
 
 def declared(sequence: QName, table: QName, column: Column, contract: Contract) -> bool:

@@ -31,7 +31,7 @@
 -- fire for an INSERT: whether it raises an exception on the one way that it takes. Of those that fire after it, and
 -- always: what the function does where it deletes and nothing in it is conditional, the transition table, and its own
 -- search_path. Of those that fire before each new row: the columns that it sets, * for all at once; in a language other
--- than PL/pgSQL, those that its source or its arguments name.
+-- than PL/pgSQL, those that its source or its arguments name (12, 13: internal, C).
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
@@ -66,7 +66,7 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                 WHERE g.tgtype & 71 = 7 AND b.body IS NULL AND f.oid = g.tgfoid
                   AND (a.attname = ANY (string_to_array(encode(g.tgargs, 'escape'), '\000'))
-                       OR f.prolang::oid NOT IN (12, 13) AND position(a.attname IN f.prosrc) > 0)) AS columns,  -- 12 and 13: internal, C
+                       OR f.prolang::oid NOT IN (12, 13) AND position(a.attname IN f.prosrc) > 0)) AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid
