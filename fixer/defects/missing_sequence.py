@@ -189,6 +189,15 @@ SPECIMENS = (
         setup=_SOLD,
     ),
     Specimen(
+        "with the default, under rows that repeat",
+        'ALTER TABLE tickets DROP CONSTRAINT tickets_pkey; DROP SEQUENCE "Ids%" CASCADE;'
+        "INSERT INTO tickets SELECT id, place + 1 FROM tickets WHERE id < 3",
+        hazards=frozenset({"rewrites-values"}),
+        also=frozenset({"missing-generator", "missing-primary-key", "duplicate-key"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
         "with the column that counts by it",
         "ALTER TABLE tickets DROP place; DROP SEQUENCE places",
         hazards=frozenset({"rewrites-table"}),

@@ -151,7 +151,7 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
     for part in counting_with(table, column.name, actual):
-        yield from count_by(name, table, part, column.name)
+        yield from count_by(name, part, column.name)
 
 
 def _stays_apart(name: QName, table: QName, actual: Schema) -> bool:
@@ -166,7 +166,7 @@ def _given(table: QName, column: Column, actual: Schema) -> Composable:
     return Literal(q.quoted(name)) if name and apart else q.generator_of(table, column.name)
 
 
-def count_by(name: QName, table: QName, part: QName, column: str) -> Iterator[Step]:
+def count_by(name: QName, part: QName, column: str) -> Iterator[Step]:
     """Yield the steps that let a partition count by a sequence of its table, which has only one for all."""
     yield let_count_by(name, part)
     yield wire(name, part, column, only=True)
@@ -217,12 +217,9 @@ def own(name: QName, table: QName, column: str) -> Step:
     return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
 
 
-def let_count(table: QName, column: str, *, part: QName | None = None) -> Step:
-    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table.
-
-    Or into a `part` of the table.
-    """
-    return _count(part or table, q.generator_of(table, column))
+def let_count(table: QName, column: str) -> Step:
+    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
+    return _count(table, q.generator_of(table, column))
 
 
 def let_count_by(name: QName, table: QName) -> Step:
