@@ -198,6 +198,14 @@ SPECIMENS = (
         setup=_SOLD,
     ),
     Specimen(
+        "with the key that counts by it",
+        'ALTER TABLE tickets DROP id; DROP SEQUENCE "Ids%"',
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-key-column", "missing-primary-key"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
         "with the column that counts by it",
         "ALTER TABLE tickets DROP place; DROP SEQUENCE places",
         hazards=frozenset({"rewrites-table"}),
