@@ -21,7 +21,7 @@ from sqlalchemy import Table as SATable
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import parts_of_name
+from fixer.model.expression import TEXT, parts_of_name
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step, refuse
@@ -38,7 +38,6 @@ from fixer.sql.types import MAXIMA
 SLUG = "code-behind"
 POINT = 1
 STAGE = Stage.PARTS
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
 _FURTHER = "let it count further, here and in the contract"
 SOON = 999  # so many codes after the next are asked for one by one, whatever the default makes of a number
 # Calls of PostgreSQL's own that change nothing; a name with a schema, or in quotation marks, may be anybody's.
@@ -60,7 +59,7 @@ class Coded(OfSequence):
         lowest, highest = self.bounds
         digits = len(str(self._end)) - 1
         ones, twos = (SQL("({} * repeat('{}', s.w)::bigint)").format(Literal(self.way), SQL(each)) for each in "12")
-        bare = _LITERAL.sub("''", "".join(self.around))
+        bare = TEXT.sub("''", "".join(self.around))
         return q.written(
             "numbers/behind_code",
             one=self.code(ones),
@@ -151,7 +150,7 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
 
 def _is_plain(default: str) -> bool:
     """Return whether an expression calls nothing but what is known to change nothing."""
-    bare = _LITERAL.sub("''", default)
+    bare = TEXT.sub("''", default)
     return not set('."') & set(bare) and set(re.findall(r"(\w+)\s*\(", bare)) <= _PLAIN
 
 

@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from fixer.model.expression import parts_of_name
+from fixer.model.expression import TEXT, parts_of_name
 from fixer.model.schema import Function, Schema
 from fixer.model.table import Column, QName, Sequence
 from fixer.sql.types import family
 
 DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
-_TEXT = re.compile(r"'(?:[^']|'')*'")
 _CALL = re.compile(r"((?:\w|\"(?:[^\"]|\"\")*\"|\.)+)\s*\(")
 _CHANCE = re.compile(r"\b(?:random\w*|gen_random\w*|uuid\w*|clock_timestamp|timeofday)\b", re.IGNORECASE)
 # What a body may say without drawing a number: PostgreSQL's own functions, and words before a parenthesis.
@@ -52,7 +51,7 @@ def drawn(column: Column, actual: Schema) -> Iterator[Sequence]:
 def draws(table: QName, column: Column, actual: Schema) -> Draws:
     """Return what a column without a sequence or an identity gives to rows, by its default."""
     default = column.default or ""
-    bare = _TEXT.sub("''", default)
+    bare = TEXT.sub("''", default)
     today = actual.tables[table].stored_as if table in actual.tables else None
     calls = actual.calls.get(("default", today or table, column.stored_as or column.name))
     if "(" not in bare and not _CHANCE.search(bare):

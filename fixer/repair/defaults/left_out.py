@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fixer.model.expression import as_needed, names_column, tail_of
+from fixer.model.expression import TEXT, as_needed, names_column, tail_of
 from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
@@ -23,7 +23,6 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_
 from fixer.sql.types import element, family, shape
 from fixer.sql.uniques import compared
 
-_TEXT = re.compile(r"'(?:[^']|'')*'")
 # Names of others, and what asks who is connected.
 _OTHERS = re.compile(
     r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\("
@@ -85,7 +84,7 @@ class LeftOut:
     def is_settled(self, kind: str, name: str, text: str) -> bool:
         """Return whether PostgreSQL may compute an expression of the table: a default, check, index or domain."""
         calls = self.actual.calls.get((kind, self.table.stored_as or self.table.name, name))
-        return bool(calls and calls.settled) and not _OTHERS.search(self._enums.sub("", _TEXT.sub("''", text)))
+        return bool(calls and calls.settled) and not _OTHERS.search(self._enums.sub("", TEXT.sub("''", text)))
 
     @property
     def _enums(self) -> re.Pattern[str]:
