@@ -103,7 +103,15 @@ def _candidates(
     empty = reading.empty([finding for _, finding in found if finding.of_rows], future)
     found = [(defect, finding) for defect, finding in found if not (finding.of_rows and finding.table in empty)]
     worth = reading.worth([finding for _, finding in found], future)
-    return [(defect, finding) for defect, finding in found if not finding.vouched or id(finding) in worth]
+    return [(defect, each) for defect, finding in found for each in _asked(finding, read=id(finding) in worth)]
+
+
+def _asked(finding: Finding, *, read: bool) -> Iterator[Finding]:
+    """Yield a finding with the probe to ask, if any: where its vouched rows are not `read`, the brief one."""
+    if read or not finding.vouched:
+        yield finding
+    elif finding.briefly:
+        yield replace(finding, asks=finding.briefly, vouched=False)
 
 
 def _counted(

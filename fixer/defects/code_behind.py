@@ -2,14 +2,15 @@
 
 Costs: inserts fail with 23505 duplicate key value violates unique constraint, once per existing value that it reaches.
 Cure: move the sequence past the last number of whose value a row is there, never back. The check draws no number: it
-reads the position of the sequence, tries the numbers in the digits of each value, and asks for the next 1000 values.
+reads the position of the sequence, asks for the next 1000 values, and tries the numbers in the digits of each value;
+the last only with --deep where the table is large and has the unique.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import BigInteger, Integer, MetaData, Text, text
@@ -20,7 +21,7 @@ from sqlalchemy import Table as SATable
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
-from fixer.model.expression import parts_of_name
+from fixer.model.expression import TEXT, parts_of_name
 from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step, refuse
@@ -28,7 +29,7 @@ from fixer.model.subject import OfSequence
 from fixer.model.table import Sequence, Table
 from fixer.repair.defaults.drawing import DRAW
 from fixer.repair.numbers import OF_SEQUENCE
-from fixer.repair.probe import counted_by, rows_where
+from fixer.repair.probe import counted_by, next_number, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
@@ -37,7 +38,6 @@ from fixer.sql.types import MAXIMA
 SLUG = "code-behind"
 POINT = 1
 STAGE = Stage.PARTS
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
 _FURTHER = "let it count further, here and in the contract"
 SOON = 999  # so many codes after the next are asked for one by one, whatever the default makes of a number
 # Calls of PostgreSQL's own that change nothing; a name with a schema, or in quotation marks, may be anybody's.
@@ -59,7 +59,7 @@ class Coded(OfSequence):
         lowest, highest = self.bounds
         digits = len(str(self._end)) - 1
         ones, twos = (SQL("({} * repeat('{}', s.w)::bigint)").format(Literal(self.way), SQL(each)) for each in "12")
-        bare = _LITERAL.sub("''", "".join(self.around))
+        bare = TEXT.sub("''", "".join(self.around))
         return q.written(
             "numbers/behind_code",
             one=self.code(ones),
@@ -114,8 +114,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Coded]]:
                 yield Finding(SLUG, POINT, about, message, repair=why)
                 continue
             if found.readable or found.last_value is not None:
-                asks = partial(_taken, about, actual)
-                yield Finding(SLUG, POINT, about, message, asks=asks, only_with_rows=True, of_rows=True)
+                asks, briefly = partial(_taken, about, actual), partial(_soon, about, actual)
+                finding = Finding(SLUG, POINT, about, message, only_with_rows=True, of_rows=True, asks=asks)
+                yield replace(finding, briefly=briefly, vouched=table.has_key_on((about.column,)))
                 continue
             spelt = found.name.name if found.name.schema == table.name.schema else str(found.name)
             message = f"{here} should get a value that no row has, this role may not read where {spelt} stands"
@@ -149,32 +150,39 @@ def _coded(wanted: Table, table: Table, actual: Schema) -> Iterator[Coded]:
 
 def _is_plain(default: str) -> bool:
     """Return whether an expression calls nothing but what is known to change nothing."""
-    bare = _LITERAL.sub("''", default)
+    bare = TEXT.sub("''", default)
     return not set('."') & set(bare) and set(re.findall(r"(\w+)\s*\(", bare)) <= _PLAIN
-
-
-def _next(sequence: Sequence) -> Composed:
-    """Return the first number that the sequence has not given."""
-    if sequence.created:
-        return SQL("SELECT {}::bigint").format(Literal(sequence.start))
-    if not sequence.readable and sequence.last_value is not None:
-        return SQL("SELECT {}::bigint").format(Literal(sequence.last_value + sequence.increment))
-    return SQL("SELECT s.last_value + s.is_called::integer * {}::bigint FROM {} AS s").format(
-        Literal(sequence.increment), q.name(sequence.name)
-    )
 
 
 def _taken(about: Coded, actual: Schema) -> Probe:
     """Return the probe for rows with a code to come: of a number that their digits show, or of one of the next."""
-    next_, pace = SQL("({})").format(_next(about.found)), Literal(about.found.increment)
-    column, end = q.column(about.column), Literal(about.bounds[about.way > 0])
-    soon = SQL("{} IN (SELECT {} FROM generate_series(0, least({}, ({} - {}) / {})) AS k (n))").format(
-        column, about.code(SQL("{} + k.n * {}").format(next_, pace)), Literal(SOON), end, next_, pace
-    )
-    table = actual.tables[about.table]
-    rows = about.numbered(counted_by(table, about.found), next_)
+    next_, column = _next(about.found), q.column(about.column)
+    soon = SQL("{} IN (SELECT {} FROM {})").format(column, about.code(SQL("c.number")), _to_come(about))
+    rows = about.numbered(counted_by(actual.tables[about.table], about.found), next_)
     shown = (SQL("t.pgmend_number"), column)
     return Probe(rows, SQL("({} OR {})").format(soon, about.behind(next_)), shown, downwards=about.way > 0)
+
+
+def _soon(about: Coded, actual: Schema) -> Probe:
+    """Return the probe for rows with one of the next codes, each of which an index looks up."""
+    column, rows = q.column(about.column), counted_by(actual.tables[about.table], about.found)
+    of_next = SQL("(SELECT c.number AS pgmend_number, {0} FROM {1} JOIN {2} ON {0} = ({3})) AS t").format(
+        column, _to_come(about), rows, about.code(SQL("c.number"))
+    )
+    shown = (SQL("t.pgmend_number"), column)
+    return Probe(of_next, SQL("true"), shown, downwards=about.way > 0, shared=False)
+
+
+def _to_come(about: Coded) -> Composed:
+    """Return a FROM item `c`: the next numbers of a sequence, none of which it has given."""
+    pace, end = Literal(about.found.increment), Literal(about.bounds[about.way > 0])
+    series = SQL("generate_series(0, least({}, ({} - s.next) / {})) AS k (n)").format(Literal(SOON), end, pace)
+    next_ = _next(about.found)
+    return SQL("(SELECT s.next + k.n * {} FROM (SELECT {}) AS s (next), {}) AS c (number)").format(pace, next_, series)
+
+
+def _next(sequence: Sequence) -> Composed:
+    return SQL("({})::bigint").format(next_number(sequence))
 
 
 def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repair:

@@ -3,7 +3,8 @@
 Costs: every insert without an id fails with 23502 null value in column "id" violates not-null constraint; or with
 23505, where the default is the same for each row of a transaction.
 Cure: give it an identity, or a sequence of its own as default, set past the highest id. Where the default may give two
-rows one number, such as max(id) + 1 or chance, a person decides; a function that draws numbers stays.
+rows one number, such as max(id) + 1 or chance, or a trigger may number new rows, a person decides; a function that
+draws numbers stays.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import QName, Table
 from fixer.repair.defaults.drawing import Draws, draws
+from fixer.repair.defaults.left_out import filled_by
 from fixer.repair.numbers import held
 from fixer.repair.sequences import give_generator
 from fixer.sql import compose as q
@@ -42,7 +44,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[WantedColumn]
             has = f"{has}, which gives {given.value}"
         message = f"{table.name.name}.{wanted.name} should be numbered by a sequence, has {has}"
         about = WantedColumn(table.name, wanted)
-        if given is Draws.NEVER:
+        if trigger := filled_by(table, found):
+            drop = f"DROP TRIGGER {q.quoted([trigger])} ON {q.quoted(table.name)}"
+            why = refuse(f"if a sequence should number it instead, run: {drop}; then plan again")
+            message = f"{message}, and the trigger {trigger} may number it"
+            yield Finding(SLUG, POINT, about, message, severity="warning", repair=why)
+        elif given is Draws.NEVER:
             yield Finding(SLUG, POINT, about, message)
         else:
             yield Finding(SLUG, POINT, about, message, severity="warning", repair=_decided(table.name, found.name))
@@ -61,6 +68,11 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
 
 _DEFAULT = "ALTER TABLE reviews ALTER COLUMN id SET DEFAULT {}"
 _FUNCTION = "CREATE FUNCTION numbers() RETURNS integer LANGUAGE {} AS $$ {} $$;" + _DEFAULT.format("numbers()")
+_TRIGGER = (
+    "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;"
+    "CREATE TRIGGER fill BEFORE INSERT ON reviews FOR EACH ROW EXECUTE FUNCTION fill();"
+    "ALTER TABLE reviews ALTER id DROP DEFAULT"
+)
 SPECIMENS = (
     Specimen("the default is gone", "ALTER TABLE reviews ALTER COLUMN id DROP DEFAULT"),
     Specimen("the sequence is gone", "DROP SEQUENCE reviews_id_seq CASCADE"),
@@ -95,6 +107,12 @@ SPECIMENS = (
     Specimen("a function gives one number", _FUNCTION.format("sql", "SELECT 1000 /* nextval() */")),
     Specimen("a function counts rows", _FUNCTION.format("sql", "SELECT max(id) + 1 FROM reviews"), manual=True),
     Specimen("the clock", _DEFAULT.format("extract(epoch FROM now())::integer")),
+    Specimen(
+        "a trigger numbers",
+        _TRIGGER.format("IF NEW.id IS NULL THEN NEW.id := nextval('reviews_id_seq'); END IF;"),
+        manual=True,
+    ),
+    Specimen("a trigger does other things", _TRIGGER.format("IF NEW.id = 1 THEN NEW.body = 'id := 1'; END IF;")),
     Specimen("chance", _DEFAULT.format("(random() * 1000000)::integer"), manual=True),
 )
 NEAR_MISSES = (

@@ -20,15 +20,16 @@ from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, Repair, Step, refuse
+from fixer.model.step import Added, Effect, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import StrandedColumn, WantedColumn
 from fixer.model.table import Column, QName, Table
+from fixer.repair.columns import unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
 from fixer.repair.numbers import Held, held
 from fixer.repair.own_values import may_differ
 from fixer.repair.probe import rows_where
-from fixer.repair.sequences import give_generator, let_count, numbered_in_batches
+from fixer.repair.sequences import give_generator, let_count, let_count_by, numbered_in_batches
 from fixer.repair.shadow import Shadow, filled, named
 from fixer.repair.twins import column_twin, taken_for
 from fixer.sql import compose as q
@@ -113,7 +114,10 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
     column, name = about.wanted, about.table
     title = f"add {column.name} to {name.name} and number its rows"
     added = Added(column.name, counts=True)
-    action = SQL("ADD COLUMN {}").format(ddl.column_definition(column, sequences=contract.schema.sequences))
+    if why := unmade(name, column, actual, contract):
+        raise RefusalError(why)
+    called = ddl.by_default(column, contract.schema.sequences)
+    action = SQL("ADD COLUMN {}").format(ddl.column_definition(called, sequences=contract.schema.sequences))
     step = alter(
         Phase.CONVERT,
         name,
@@ -126,7 +130,8 @@ def _numbered(about: MissingKeyColumn, actual: Schema, contract: Contract) -> It
     )
     lightly = None if column.identity else (*_numbered_beside(name, column, actual),)
     yield step.online_as(lightly)
-    count = let_count(name, column.name)
+    apart = column.sequence if called is not column else None
+    count = let_count_by(apart, name) if apart else let_count(name, column.name)
     yield count.online_as(None if lightly is None else ())
 
 

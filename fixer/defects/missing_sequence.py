@@ -1,4 +1,4 @@
-"""A sequence of the contract is missing, and a default that makes something of its numbers calls it.
+"""A sequence of the contract is missing, and a default calls it.
 
 Costs: the default cannot be set, nor its table or column be created; where it names the sequence only as it runs,
 inserts fail with 42P01 undefined_table.
@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from sqlalchemy import BigInteger, Integer, MetaData, Text, text
 from sqlalchemy import Column as SAColumn
-from sqlalchemy import Integer, MetaData, Text, text
 from sqlalchemy import Sequence as SASequence
 from sqlalchemy import Table as SATable
 
@@ -63,12 +63,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingSequen
 
 
 def _callers(sequence: Sequence, contract: Contract) -> Iterator[tuple[QName, str]]:
-    """Yield the columns whose default calls a sequence; one alone that counts by it is missing-generator's."""
-    columns = [(name, column) for name, table in contract.tables.items() for column in table.columns.values()]
-    shared = sum(column.sequence == sequence.name for _, column in columns) > 1
-    for name, column in columns:
-        if (shared or not column.generates) and sequence.name in calls(name, column, contract):
-            yield name, column.name
+    """Yield the columns whose default calls a sequence."""
+    for name, table in contract.tables.items():
+        for column in table.columns.values():
+            if sequence.name in calls(name, column, contract):
+                yield name, column.name
 
 
 def repair(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Repair:
@@ -126,11 +125,24 @@ def _labels() -> MetaData:
     return metadata
 
 
+def _tickets() -> MetaData:
+    """Return a contract with two columns that count by sequences of their own, which none owns."""
+    metadata = MetaData()
+    ids, places = (
+        SASequence("Ids%", metadata=metadata),
+        SASequence("places", start=1000, increment=10, metadata=metadata),
+    )
+    place = SAColumn("place", BigInteger, places, server_default=places.next_value(), nullable=False)
+    SATable("tickets", metadata, SAColumn("id", Integer, ids, server_default=ids.next_value(), primary_key=True), place)
+    return metadata
+
+
 _LABELLED = (
     "CREATE TABLE tags_1 PARTITION OF tags FOR VALUES FROM (0) TO (100); INSERT INTO tags VALUES (1), (2);"
     "ALTER TABLE tags_1 ALTER code DROP DEFAULT;"
     "INSERT INTO labels SELECT FROM generate_series(1, 3)"
 )
+_SOLD = "INSERT INTO tickets SELECT FROM generate_series(1, 4)"
 _GONE = 'DROP SEQUENCE "La.b""el" CASCADE'
 SPECIMENS = (
     Specimen(
@@ -161,6 +173,45 @@ SPECIMENS = (
         also=frozenset({"missing-default"}),
         contract=_labels,
         setup=_LABELLED,
+    ),
+    Specimen(
+        "with a table that counts by it",
+        'DROP TABLE tickets; DROP SEQUENCE "Ids%"',
+        also=frozenset({"missing-table"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
+        "with the default that counts by it",
+        'DROP SEQUENCE "Ids%" CASCADE',
+        also=frozenset({"missing-generator"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
+        "with the default, under rows that repeat",
+        'ALTER TABLE tickets DROP CONSTRAINT tickets_pkey; DROP SEQUENCE "Ids%" CASCADE;'
+        "INSERT INTO tickets SELECT id, place + 1 FROM tickets WHERE id < 3",
+        hazards=frozenset({"rewrites-values"}),
+        also=frozenset({"missing-generator", "missing-primary-key", "duplicate-key"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
+        "with the key that counts by it",
+        'ALTER TABLE tickets DROP id; DROP SEQUENCE "Ids%"',
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-key-column", "missing-primary-key"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
+        "with the column that counts by it",
+        "ALTER TABLE tickets DROP place; DROP SEQUENCE places",
+        hazards=frozenset({"rewrites-table"}),
+        also=frozenset({"missing-column"}),
+        contract=_tickets,
+        setup=_SOLD,
     ),
     Specimen(
         "a table has its name",

@@ -7,8 +7,8 @@ Costs: every insert by code that follows the contract fails with 23502 null valu
 constraint, or with the error of the default; so does the delete of a parent whose children ON DELETE SET NULL should
 empty.
 Cure: DROP NOT NULL. The column and its values stay. Where a default fills the column, and no foreign key empties it, a
-person decides whether NULL is meant to be refused; so where a default fails. The check computes a default only if
-nothing but PostgreSQL's own functions takes part.
+person decides whether NULL is meant to be refused; so where a default fails, or a trigger may fill the
+column. The check computes a default only if nothing but PostgreSQL's own functions takes part.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fixer.model.subject import OfColumn
 from fixer.model.table import Column, Table
 from fixer.repair.constraints.online import BESIDE
 from fixer.repair.defaults.drawing import drawn
-from fixer.repair.defaults.left_out import LeftOut, is_refilled
+from fixer.repair.defaults.left_out import LeftOut, filled_by, is_refilled
 from fixer.repair.sequences import is_spent
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
@@ -50,9 +50,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             if column.name not in wanted.columns:
                 if not column.fills:
                     message = f"{here} is unknown to the contract and should not demand a value"
-                    yield Finding(SLUG, POINT, about, f"{message}, is NOT NULL without default")
+                    yield _empty(table, about, f"{message}, is NOT NULL without default")
             elif _may_be_null(wanted, column.name):
-                yield from _against(contract, about, here, column)
+                yield from _against(contract, table, column)
         yield from _failing(LeftOut(table, wanted, actual))
     for wanted, root, part in walk.parts(actual, contract):
         yield from _below(wanted, root, part, actual)
@@ -125,7 +125,8 @@ def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[
         taken = column.name in above.columns and not _refuses_null(above.columns[column.name], above)
         meant = column.name not in wanted.columns or _may_be_null(wanted, column.name)
         refuses = column.name not in in_key and _refuses_null(column, part)
-        if taken and meant and refuses and not root.columns[column.name].fills:
+        given = root.columns[column.name].fills or filled_by(root, root.columns[column.name])
+        if taken and meant and refuses and not given:
             message = f"{part.name.name}.{column.name} should take NULL like {root.name.name}, is NOT NULL"
             yield Finding(SLUG, POINT, OfColumn(part.name, column.name), message)
 
@@ -143,17 +144,29 @@ def _may_be_null(wanted: Table, column: str) -> bool:
     return not (meant.not_null or meant.generates or meant.generated or demanded)
 
 
-def _against(contract: Contract, about: OfColumn, here: str, found: Column) -> Iterator[Finding[OfColumn]]:
+def _empty(table: Table, about: OfColumn, message: str) -> Finding[OfColumn]:
+    """Return the finding that a column without a default refuses NULL; a warning where a trigger may fill it."""
+    trigger = filled_by(table, table.columns[about.name])
+    if not trigger:
+        return Finding(SLUG, POINT, about, message)
+    why = f"if it leaves NULL there, run: {_without(table, table.columns[about.name], 'DROP NOT NULL')}"
+    message = f"{message}, and the trigger {trigger} may fill it"
+    return Finding(SLUG, POINT, about, message, severity="warning", repair=refuse(why))
+
+
+def _against(contract: Contract, table: Table, found: Column) -> Iterator[Finding[OfColumn]]:
     """Yield the finding that a column refuses the NULL that the contract allows."""
-    message = f"{here} should take NULL, is NOT NULL"
+    about = OfColumn(table.name, found.name)
+    message = f"{table.name.name}.{found.name} should take NULL, is NOT NULL"
     emptied = _emptied_by(contract, about)
-    if not found.fills:
-        yield Finding(SLUG, POINT, about, f"{message} without default")
+    if not (found.fills or emptied):
+        yield _empty(table, about, f"{message} without default")
     elif emptied:
+        message = message if found.fills else f"{message} without default"
         yield Finding(SLUG, POINT, about, f"{message}, and {emptied}")
     else:
-        statement = f"ALTER TABLE {q.quoted(about.table)} ALTER COLUMN {q.quoted([found.name])} DROP NOT NULL"
-        why = f"a row without it gets {found.default}; if the code writes NULL, run: {statement}"
+        drop = _without(table, found, "DROP NOT NULL")
+        why = f"a row without it gets {found.default}; if the code writes NULL, run: {drop}"
         yield Finding(SLUG, POINT, about, message, severity="warning", repair=refuse(why))
 
 
@@ -236,6 +249,13 @@ SPECIMENS = (
         "generated from what may be NULL",
         "UPDATE reviews SET body = '' WHERE body IS NULL;"
         "ALTER TABLE reviews ADD COLUMN n integer NOT NULL GENERATED ALWAYS AS (length(body)) STORED",
+        manual=True,
+    ),
+    Specimen(
+        "a trigger fills it",
+        'ALTER TABLE authors ADD "N %.""" integer NOT NULL DEFAULT 1; ALTER TABLE authors ALTER "N %.""" DROP DEFAULT;'
+        'CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW . "N %.""" = 7; RETURN NEW; END $$;'
+        "CREATE TRIGGER fill BEFORE INSERT ON authors FOR EACH ROW EXECUTE FUNCTION fill()",
         manual=True,
     ),
     Specimen(

@@ -27,7 +27,7 @@ from fixer.model.table import Column as Key
 from fixer.model.table import QName, Sequence
 from fixer.model.table import Table as FoundTable
 from fixer.repair.numbers import advance, held
-from fixer.repair.probe import counted_by, rows_where
+from fixer.repair.probe import counted_by, next_number, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -111,17 +111,9 @@ def _ahead(actual: Schema, table: QName, column: str, sequence: Sequence, end: i
 
 
 def _position(sequence: Sequence, end: int) -> Composable:
-    """Return the first number that the sequence has not given, or the last one if all were given.
-
-    It is read from the sequence itself if the role may do so.
-    """
+    """Return the first number that the sequence has not given, or the last one if all were given."""
     nearest = SQL("least" if sequence.increment > 0 else "greatest")
-    if sequence.readable or sequence.last_value is None:
-        next_ = SQL("s.last_value::numeric + s.is_called::integer * {}").format(Literal(sequence.increment))
-        return SQL("(SELECT {}({}, {})::bigint FROM {} AS s)").format(
-            nearest, next_, Literal(end), q.name(sequence.name)
-        )
-    return SQL("{}({}, {})").format(nearest, Literal(sequence.last_value + sequence.increment), Literal(end))
+    return SQL("{}({}, {})::bigint").format(nearest, next_number(sequence), Literal(end))
 
 
 def repair(finding: Finding[Numbered], actual: Schema, contract: Contract) -> Repair:

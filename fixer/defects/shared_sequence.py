@@ -88,7 +88,7 @@ def _as_root(part: QName, column: Column, actual: Schema) -> Repair:
     root = actual.wholes(part)[-1]
     root = next((table.name for table in actual.tables.values() if table.stored_as == root), root)
     own = actual.tables[root].columns[column.name].sequence
-    steps = count_by(own, root, part, column.name) if own else ()
+    steps = count_by(own, part, column.name) if own else ()
     return Repair.of(_asking(step) for step in steps)
 
 

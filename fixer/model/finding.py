@@ -82,10 +82,11 @@ class Finding(Generic[About]):
     """One occurrence of a defect class.
 
     `about` is what it concerns. `rows` and `sample` come from its probe, which `asks` composes when it is needed.
-    With `only_with_rows`, it is a finding only if the probe finds rows. If it is `vouched`, a valid constraint already
-    guarantees its rows, so the probe runs only if that is cheap or asked for. If it is `of_rows`, a table of size zero
-    cannot have it. If it is `of_values`, its probe compares two values: rows mean that they differ. Its `further`
-    findings, which are about some of its rows, are asked for only if it has rows.
+    With `only_with_rows`, it is a finding only if the probe finds rows. If it is `vouched`, a valid constraint
+    already guarantees its rows, so the probe runs only if that is cheap or asked for; else what it asks `briefly`,
+    if that is given. If it is `of_rows`, a table of size zero cannot have it. If it is `of_values`, its probe
+    compares two values: rows mean that they differ. Its `further` findings, which are about some of its rows, are
+    asked for only if it has rows.
     """
 
     slug: str
@@ -97,6 +98,7 @@ class Finding(Generic[About]):
     further: Callable[[], Iterable[Finding]] | None = field(default=None, compare=False, repr=False)
     only_with_rows: bool = False
     vouched: bool = False
+    briefly: Callable[[], Probe] | None = field(default=None, compare=False, repr=False)
     of_rows: bool = False
     of_values: bool = False
     rows: int = 0

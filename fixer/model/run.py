@@ -58,12 +58,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Undone:
-    """What `undo` did."""
+    """What `undo` did; `without` says what it did not bring back, because PostgreSQL makes no such thing."""
 
     target: str
     undone: int
     run: int
     ledger: tuple[Entry, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,6 @@ def stands_apart(sequence: Sequence, contract: Contract) -> bool:
 def unmade(table: QName, column: Column, actual: Schema, contract: Contract) -> str:
     """Return what a person does about the sequence that a column's default calls, if it is missing and stays so."""
     for name in calls(table, column, contract):
-        if name not in actual.sequences and name != column.sequence:
+        if name not in actual.sequences:
             return f"{column.name} is made of numbers of {name}, which is missing: let that sequence be created as well"
     return ""

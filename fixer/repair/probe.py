@@ -38,6 +38,17 @@ def counted_by(table: Table, sequence: Sequence) -> Composed:
     return SQL("(SELECT t.tableoid, t.ctid, {} FROM {} WHERE {}) AS t").format(cells, q.rows_of(table), counted)
 
 
+def next_number(sequence: Sequence) -> Composable:
+    """Return the first number that a sequence has not given, beyond its end if none is left; what the role may read."""
+    if sequence.created:
+        return Literal(sequence.start)
+    if sequence.readable or sequence.last_value is None:
+        return SQL("(SELECT s.last_value::numeric + s.is_called::integer * {} FROM {} AS s)").format(
+            Literal(sequence.increment), q.name(sequence.name)
+        )
+    return Literal(sequence.last_value + sequence.increment)
+
+
 def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
     """Return the probe for rows that share a key with others; probes over the same keys share one search."""
     probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)

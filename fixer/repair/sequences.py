@@ -66,10 +66,14 @@ def generator_then(table: QName, column: str, actual: Schema, contract: Contract
     found = actual.tables[table].columns.get(column) if table in actual.tables else None
     sequence = actual.sequences.get(found.sequence) if found and found.sequence else None
     if found is None or sequence is None:
-        numbered = found is None or found.identity or draws(table, found, actual) is Draws.NEVER
-        return q.generator_of(table, column) if numbered else None
-    if sequence.owned_by == (table, column) or is_borrowed(table, column, actual, contract):
+        if found and not found.identity and draws(table, found, actual) is not Draws.NEVER:
+            return None
+        wanted = contract.tables[table].columns[column]
+        return _given(table, wanted, actual) if found and wanted.sequence else q.generator_of(table, column)
+    if sequence.owned_by == (table, column):
         return q.generator_of(table, column)
+    if is_borrowed(table, column, actual, contract):
+        return _given(table, contract.tables[table].columns[column], actual)
     ask_for(sequence, table, actual)
     return Literal(q.quoted(sequence.name))
 
@@ -127,19 +131,19 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
         yield alter(Phase.GENERATORS, table, f"let {table.name}.{column.name} number itself", action)
         yield advance(table, column.name, None, held)
         return
-    wanted = column.sequence.name if column.sequence else f"{table.name}_{column.name}_seq"
     counted = _widest(column.type, there.type)
-    name, exists = _choose(QName(table.schema, wanted), table, column.name, actual, MAXIMA[counted])
+    name, exists = _choose(table, column, actual)
     counted = _widest(counted, actual.sequences[name].type) if exists else counted
     type_ = SQL(counted)
     if exists:
+        ask_for(actual.sequences[name], table, actual)
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
     else:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
-    if exists and actual.sequences[name].created:  # missing-sequence creates it, and the contract lets no column own it
+    if exists and _stays_apart(name, table, actual):
         yield let_count_by(name, table)
     else:
         yield own(name, table, column.name)
@@ -147,12 +151,24 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
     yield advance(table, column.name, name, held)
     yield wire(name, table, column.name, only=actual.tables[table].inherits)
     for part in counting_with(table, column.name, actual):
-        yield from count_by(name, table, part, column.name)
+        yield from count_by(name, part, column.name)
 
 
-def count_by(name: QName, table: QName, part: QName, column: str) -> Iterator[Step]:
+def _stays_apart(name: QName, table: QName, actual: Schema) -> bool:
+    """Return whether no column is to own a sequence: the contract lets none own it, or none of another schema may."""
+    return actual.sequences[name].created or name.schema != table.schema  # missing-sequence creates it
+
+
+def _given(table: QName, column: Column, actual: Schema) -> Composable:
+    """Return what names the sequence that a column gets, once it has it."""
+    name, exists = (None, False) if column.identity else _choose(table, column, actual)
+    apart = name is not None and exists and _stays_apart(name, table, actual)
+    return Literal(q.quoted(name)) if name and apart else q.generator_of(table, column.name)
+
+
+def count_by(name: QName, part: QName, column: str) -> Iterator[Step]:
     """Yield the steps that let a partition count by a sequence of its table, which has only one for all."""
-    yield let_count(table, column, part=part)
+    yield let_count_by(name, part)
     yield wire(name, part, column, only=True)
 
 
@@ -164,6 +180,7 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
     name = under or column.name
     bare = replace(column, name=name, default=None, sequence=None, identity="", not_null=False)
     there = actual.with_table(actual.tables[table].with_column(bare))
+    counting = replace(bare, sequence=column.sequence)
     add = SQL("ADD COLUMN IF NOT EXISTS {} {}").format(Identifier(name), SQL(column.full_type))
     added = Added(column.name, counts=True)
     first = alter(Phase.CONVERT, table, f"add {name} to {table.name}", add, added=(added,))
@@ -173,8 +190,8 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         title=f"number the rows of {table.name}",
         sql=SQL(""),
         batches=Batches(
-            batch=SQL("UPDATE {} AS t SET {} = {} WHERE {} AND {}").format(
-                q.name(table), Identifier(name), q.next_value(table, name), IN_BATCH, q.is_null(name)
+            batch=SQL("UPDATE {} AS t SET {} = nextval({}) WHERE {} AND {}").format(
+                q.name(table), Identifier(name), _given(table, counting, there), IN_BATCH, q.is_null(name)
             ),
             find=places(table, q.is_null(name)),
             pages=True,
@@ -183,8 +200,7 @@ def numbered_in_batches(table: QName, column: Column, actual: Schema, *, under: 
         hazard=Hazard.REWRITES_TABLE,
         effect=Effect(rows=actual.tables[table].estimated_rows, changes=(column.name,)),
     )
-    counting = give_generator(table, replace(bare, sequence=column.sequence), there)
-    return (first, *(part.atomic for part in counting), fill)
+    return (first, *(part.atomic for part in give_generator(table, counting, there)), fill)
 
 
 def _handed_over(name: QName, table: QName, actual: Schema) -> Iterator[Step]:
@@ -201,12 +217,9 @@ def own(name: QName, table: QName, column: str) -> Step:
     return Step(Phase.GENERATORS, table, f"let {table.name}.{column} own the sequence {name.name}", action)
 
 
-def let_count(table: QName, column: str, *, part: QName | None = None) -> Step:
-    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table.
-
-    Or into a `part` of the table.
-    """
-    return _count(part or table, q.generator_of(table, column))
+def let_count(table: QName, column: str) -> Step:
+    """Return the step that grants USAGE on the sequence of a column to roles that may insert into its table."""
+    return _count(table, q.generator_of(table, column))
 
 
 def let_count_by(name: QName, table: QName) -> Step:
@@ -241,11 +254,14 @@ def is_spent(sequence: Sequence, end: int) -> bool:
     return following > end if sequence.increment > 0 else following < end
 
 
-def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) -> tuple[QName, bool]:
+def _choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName, bool]:
     """Return the sequence to use, and whether it exists: the column's own, or a free one under the wanted name.
 
-    It is one that has numbers left before `end`.
+    It is one that has numbers left for the column.
     """
+    column, there = wanted_column.name, actual.tables[table].columns[wanted_column.name]
+    end = MAXIMA[_widest(wanted_column.type, there.type)]
+    wanted = wanted_column.sequence or QName(table.schema, f"{table.name}_{column}_seq")
     own = [s.name for s in actual.sequences.values() if s.owned_by == (table, column)]
     for name in (*own, wanted):
         sequence = actual.sequences.get(name)
@@ -254,10 +270,10 @@ def _choose(wanted: QName, table: QName, column: str, actual: Schema, end: int) 
             and sequence.owned_by in (None, (table, column))
             and not Users(actual).others(sequence, table, column)
         )
-        fits = sequence and sequence.increment > 0 and sequence.name.schema == table.schema
+        fits = sequence and sequence.increment > 0 and (name == wanted or name.schema == table.schema)
         if sequence and free and fits and not is_spent(sequence, end):
             return name, True
-    return QName(wanted.schema, ddl.free_relation_name(actual, table, wanted.name)), False
+    return QName(table.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 
 
 def declared(sequence: QName, table: QName, column: Column, contract: Contract) -> bool:

@@ -224,7 +224,8 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
 
 def of_undone(done: Undone) -> RenderableType:
     """Return what `undo` did: the ledger, and what comes next."""
-    words = f"Run {done.undone} was undone (as run {done.run}): definitions are as before."
+    but = f", but {', '.join(done.without)} stays away: a build that failed had left it" if done.without else ""
+    words = f"Run {done.undone} was undone (as run {done.run}): definitions are as before{but}."
     return Group(of_ledger(done.ledger), Text(), Text(words, style="bold green"))
 
 

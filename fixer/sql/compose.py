@@ -170,11 +170,6 @@ def is_stored(table: Table) -> bool:
     return rows_of(table) == SQL("{} AS t").format(name(table.name))
 
 
-def next_value(table: QName, of: str) -> Composed:
-    """Return the call for the next number of the sequence that a column owns."""
-    return SQL("nextval({})").format(generator_of(table, of))
-
-
 def generator_of(table: QName, column: str) -> Composed:
     """Return the call for the name of the sequence that a column owns."""
     return SQL("pg_get_serial_sequence({}, {})").format(Literal(quoted(table)), Literal(column))

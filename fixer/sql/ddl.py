@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from fixer.model.expression import canonical
 from fixer.model.obstacle import ApartCheck, ApartIndex, PartitionKey
@@ -51,6 +52,12 @@ def column_definition(
     return SQL(" ").join(parts)
 
 
+def by_default(column: Column, sequences: Mapping[QName, Sequence]) -> Column:
+    """Return a column that counts by a sequence which none owns as one whose default calls it; others as they are."""
+    sequence = sequences.get(column.sequence) if column.sequence and not column.identity else None
+    return replace(column, sequence=None) if sequence and sequence.owned_by is None else column
+
+
 def identity_clause(column: Column, sequences: Mapping[QName, Sequence]) -> Composed:
     """Return the identity clause of a column, with the options of its sequence if it is known."""
     kind = SQL("ALWAYS" if column.identity == "a" else "BY DEFAULT")
@@ -67,7 +74,7 @@ def identity_clause(column: Column, sequences: Mapping[QName, Sequence]) -> Comp
 def create_table(table: Table, sequences: Mapping[QName, Sequence]) -> Composed:
     """Return the statement that creates a table with its columns and checks; keys and indexes come later."""
     lines: Iterable[Composable] = [
-        *(column_definition(column, sequences=sequences) for column in table.columns.values()),
+        *(column_definition(by_default(column, sequences), sequences=sequences) for column in table.columns.values()),
         *(check_clause(check.name, check) for check in table.checks),
     ]
     kind = SQL("UNLOGGED TABLE" if table.persistence == UNLOGGED else "TABLE")

@@ -19,11 +19,13 @@ from sqlalchemy import (
 )
 
 import fixer
+from fixer.compare import reading
 from fixer.errors import ApplyFailed
 from fixer.model.plan import MODES
 from lab.database import Database, all_of, differences, role
 from lab.examples.models import contract, key
 
+SCANS = "SELECT seq_scan FROM pg_sleep(0.3), pg_stat_user_tables WHERE relname = 't'"
 APART = "CREATE SCHEMA apart; CREATE SEQUENCE apart.numbers;"
 ELSEWHERE = f"{APART} CREATE TABLE t (id integer PRIMARY KEY DEFAULT nextval('apart.numbers'));"
 SHARED = """CREATE SEQUENCE ids; CREATE TABLE a (id integer PRIMARY KEY DEFAULT nextval('ids'));
@@ -268,3 +270,29 @@ def test_a_sequence_of_a_table_and_its_partitions_is_theirs_alone(empty: Databas
     )
 
     assert slugs(empty.dsn, contract(p=(key(),))) == ["unowned-sequence"]
+
+
+def test_codes_of_a_large_table_are_looked_up_and_read_only_if_deep(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "CHEAP_BYTES", 0)
+    empty.run(
+        "CREATE SEQUENCE n; CREATE TABLE t (id integer PRIMARY KEY, c text UNIQUE DEFAULT 'A-' || nextval('n'));"
+        "INSERT INTO t SELECT id FROM generate_series(1, 3000) AS id"
+    )
+    for join in ("hashjoin", "mergejoin"):  # the table is large
+        empty.run(f"ALTER DATABASE {empty.name} SET enable_{join} = off")
+    made = Column("c", String, server_default=text("'A-' || nextval('n')"), unique=True)
+    wanted = contract(t=(key(autoincrement=False), made))
+    Sequence("n", metadata=wanted)
+    found = []
+    for last in (3000, 2990, 500):
+        empty.run(f"SELECT setval('n', {last})")
+        before = empty.ask(SCANS)
+        found.append([each.rows for each in fixer.check(engine(empty.dsn), wanted).findings])
+        found.append(empty.ask(SCANS) - before)
+
+    assert found == [[], 0, [10], 0, [1000], 0]
+    assert [each.rows for each in fixer.check(engine(empty.dsn), wanted, deep=True).findings] == [2500]
+    assert fixer.apply(engine(empty.dsn), wanted).report.ok
+    assert empty.ask("INSERT INTO t VALUES (3001) RETURNING c") == "A-3001"

@@ -30,7 +30,8 @@
 -- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
 -- fire for an INSERT: whether it raises an exception on the one way that it takes. Of those that fire after it, and
 -- always: what the function does where it deletes and nothing in it is conditional, the transition table, and its own
--- search_path.
+-- search_path. Of those that fire before each new row: the columns that it sets, * for all at once; in a language other
+-- than PL/pgSQL, those that its source or its arguments name (12, 13: internal, C).
 SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
        ARRAY (SELECT 'on ' || e.deed FROM (VALUES (4, 'INSERT'), (8, 'DELETE'), (16, 'UPDATE')) AS e (bit, deed)
                 WHERE g.tgtype & 67 = 3 AND g.tgtype & e.bit > 0
@@ -52,7 +53,20 @@ SELECT 'trigger' AS kind, c.oid AS relation, g.tgname::text AS name,
                 UNION ALL
                SELECT 'new rows ' || quote_ident(g.tgnewtable) WHERE g.tgnewtable IS NOT NULL
                 UNION ALL
-               SELECT c FROM unnest(b.proconfig) AS s (c) WHERE c LIKE 'search\_path=%') AS columns,
+               SELECT c FROM unnest(b.proconfig) AS s (c) WHERE c LIKE 'search\_path=%'
+                UNION ALL
+               SELECT 'sets ' || coalesce(replace(substring(m.found[3] FROM '^"(.*)"$'), '""', '"'), lower(m.found[3]), '*')
+                 FROM regexp_matches(b.body, '(\minto\s+(?:strict\s+)?|(^|;|\m(?:begin|then|else|loop)\M)\s*)?\mnew\M'
+                                     || '(?:\s*\.\s*("(?:[^"]|"")*"|\w+))?(?:\s*(:?=))?', 'gi') AS m (found)
+                WHERE g.tgtype & 71 = 7
+                  AND (m.found[1] ILIKE 'into%' OR m.found[4] = ':=' OR m.found[4] = '=' AND m.found[2] IS NOT NULL)
+                UNION ALL
+               SELECT 'sets ' || a.attname
+                 FROM pg_catalog.pg_proc f
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                WHERE g.tgtype & 71 = 7 AND b.body IS NULL AND f.oid = g.tgfoid
+                  AND (a.attname = ANY (string_to_array(encode(g.tgargs, 'escape'), '\000'))
+                       OR f.prolang::oid NOT IN (12, 13) AND position(a.attname IN f.prosrc) > 0)) AS columns,
        g.tgenabled::text AS enabled, 0::oid AS key, NULL::text[] AS table
   FROM pg_catalog.pg_trigger g
   JOIN wanted c ON c.oid = g.tgrelid

@@ -2,6 +2,7 @@
 
 from fixer.model.expression.alike import CAST, canonical, parts_of, plain, without_casts
 from fixer.model.expression.names import (
+    TEXT,
     as_needed,
     bare_type,
     in_full,
@@ -20,6 +21,7 @@ from fixer.model.expression.tails import Tail, column_of, compared, split, tail_
 
 __all__ = [
     "CAST",
+    "TEXT",
     "Tail",
     "as_needed",
     "bare_type",

@@ -22,6 +22,7 @@ RESERVED = frozenset(
     )
 )
 _PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+TEXT = re.compile(r"'(?:[^']|'')*'")  # a literal
 TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\w+|.""", re.DOTALL)
 # A name that a cast, a bracket or a dot makes that of a type, a function or a schema is no column's.
 _REFERENCE = re.compile(

@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
+from fixer.model.expression import TEXT, parts_of_name
 from fixer.model.schema import Function, Schema
 from fixer.model.table import Column, QName, Sequence
-from fixer.sql import compose as q
 from fixer.sql.types import family
 
 DRAW = re.compile(r"(?:pg_catalog\.)?nextval\('((?:[^']|'')*)'::regclass\)")
-_TEXT = re.compile(r"'(?:[^']|'')*'")
 _CALL = re.compile(r"((?:\w|\"(?:[^\"]|\"\")*\"|\.)+)\s*\(")
 _CHANCE = re.compile(r"\b(?:random\w*|gen_random\w*|uuid\w*|clock_timestamp|timeofday)\b", re.IGNORECASE)
 # What a body may say without drawing a number: PostgreSQL's own functions, and words before a parenthesis.
@@ -45,20 +44,14 @@ def drawn(column: Column, actual: Schema) -> Iterator[Sequence]:
     if column.sequence:
         yield from (each for name, each in actual.sequences.items() if name == column.sequence)
     elif column.default and "nextval(" in column.default:
-        named = {quoted_in_full(name) for name in DRAW.findall(column.default)}
-        yield from (each for name, each in actual.sequences.items() if q.quoted(name) in named)
-
-
-def quoted_in_full(name: str) -> str:
-    """Return the name of a relation, as it stands in a literal, with quotation marks around each part."""
-    parts = re.findall(r'"(?:[^"]|"")*"|[^."]+', name.replace("''", "'"))
-    return ".".join(part if part.startswith('"') else f'"{part}"' for part in parts)
+        named = {parts_of_name(name) for name in DRAW.findall(column.default)}
+        yield from (each for name, each in actual.sequences.items() if name in named)
 
 
 def draws(table: QName, column: Column, actual: Schema) -> Draws:
     """Return what a column without a sequence or an identity gives to rows, by its default."""
     default = column.default or ""
-    bare = _TEXT.sub("''", default)
+    bare = TEXT.sub("''", default)
     today = actual.tables[table].stored_as if table in actual.tables else None
     calls = actual.calls.get(("default", today or table, column.stored_as or column.name))
     if "(" not in bare and not _CHANCE.search(bare):

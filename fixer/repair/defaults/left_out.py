@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from fixer.model.expression import as_needed, names_column, tail_of
+from fixer.model.expression import TEXT, as_needed, names_column, tail_of
 from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
+from fixer.repair.constraints.online import SYNC
 from fixer.repair.own_values import too_long
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal, all_of, any_of
 from fixer.sql.types import element, family, shape
 from fixer.sql.uniques import compared
 
-_TEXT = re.compile(r"'(?:[^']|'')*'")
 # Names of others, and what asks who is connected.
 _OTHERS = re.compile(
     r"(?:[A-Za-z_]\w*|\"(?:[^\"]|\"\")*\")\s*\.|OPERATOR\("
@@ -57,6 +57,14 @@ def is_refilled(table: Table) -> bool:
     return any("on INSERT" in each.does for each in acting)
 
 
+def filled_by(table: Table, column: Column) -> str:
+    """Return the name of a trigger that may give a new row a value in a column that it lacks; empty without one."""
+    words = {f"sets {column.stored_as or column.name}", "sets *"}
+    acting = (each for each in table.obstacles if isinstance(each, Trigger) and each.enabled in _FIRING)
+    others = (each for each in acting if not each.name.startswith(SYNC))
+    return next((each.name for each in others if words & set(each.does)), "")
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A table as found and as wanted, with the values of columns that only the found one has."""
@@ -76,7 +84,7 @@ class LeftOut:
     def is_settled(self, kind: str, name: str, text: str) -> bool:
         """Return whether PostgreSQL may compute an expression of the table: a default, check, index or domain."""
         calls = self.actual.calls.get((kind, self.table.stored_as or self.table.name, name))
-        return bool(calls and calls.settled) and not _OTHERS.search(self._enums.sub("", _TEXT.sub("''", text)))
+        return bool(calls and calls.settled) and not _OTHERS.search(self._enums.sub("", TEXT.sub("''", text)))
 
     @property
     def _enums(self) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ the end the definitions are read again, and must equal those before the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -68,9 +68,16 @@ def undo(
         ran = _undoable(cursor, account)
         with definitions.prepared(cursor):
             entries, run = _undone(Session(cursor, number, progress), account, ran)
-        return Undone(target, number, run, entries)
+        return Undone(target, number, run, entries, tuple(_without(ran)))
 
     return all_or_nothing(connection, work, settings=settings)
+
+
+def _without(ran: Undoable) -> Iterator[str]:
+    """Yield the invalid indexes that the run dropped, each with its table: no definitions list them."""
+    for done in ran.steps:
+        if done.step.slug == "invalid-index" and done.step.sql.startswith("DROP INDEX"):
+            yield f"{done.step.title.removeprefix('drop ')} of {done.step.table}"
 
 
 def _account(cursor: Cursor, number: int) -> Account:
