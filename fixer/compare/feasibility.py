@@ -14,6 +14,8 @@ def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract
     """Return the reason why a repair cannot run; empty if it can."""
     if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
         return f"{declared} would break it"
+    if out := next((t for step in repair.steps for t in (step.table, *step.touches) if contract.excludes(t)), None):
+        return f"it would change {out}, which exclude in pyproject.toml leaves alone"
     return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
 
 
