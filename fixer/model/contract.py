@@ -80,8 +80,9 @@ class Contract:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables and sequences, sorted."""
-        return tuple(sorted({name.schema for name in (*self.tables, *self.schema.sequences)}))
+        """The schemas of the wanted tables and sequences, and of what the tables reference, sorted."""
+        targets = (key.target for key in self.foreign_keys())
+        return tuple(sorted({name.schema for name in (*self.tables, *self.schema.sequences, *targets)}))
 
     @property
     def homes(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ _Place = tuple[QName, str | None]  # a table, or a column of it
 log = logging.getLogger("pgmend.contract")
 _Spelt = Mapping[str, Spelt]
 _Value = TypeVar("_Value")
-_BEGIN = f"BEGIN;\n{SAFELY}{UNQUOTED}"
+_BEGIN = f"BEGIN;\n{SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);\n"
 
 
 def hinted(kept: Contract, made: Contract, project: Project, connection: Connection, schema: str) -> Contract:
