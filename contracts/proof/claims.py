@@ -43,11 +43,18 @@ def assert_behaves(prove: Callable[[Place, Case], None], place: Place, case: Cas
 
 
 def _accepted(place: Place, case: Case) -> str:
-    """Return what the project lives with that a case may show: on its columns; if it has none, on all its rows need."""
+    """Return what the project lives with that a case may show: on its columns; if it has none, on all its rows need.
+
+    What lets in more rows than it should refuses no good one.
+    """
     tables = {case.table} if case.columns else _ancestry(place, case)
     near = [each for each in place.cases if each.table in tables]
     near = [each for each in near if not (case.columns and each.columns) or {*case.columns} & {*each.columns}]
-    return next((said for each in near for said in place.verdict(each).accepted), "")
+    found = (each for case_ in near for each in place.verdict(case_).accepted)
+    return next((words for slug, words in found if case.columns or slug not in _LAX), "")
+
+
+_LAX = tuple(f"missing-{kind}" for kind in ("check", "exclusion", "foreign-key", "index", "not-null", "unique"))
 
 
 def _with_repair(reason: str, place: Place, case: Case) -> str:

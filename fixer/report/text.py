@@ -33,13 +33,8 @@ def of_report(report: Report, *, verbose: bool = False) -> RenderableType:
         findings = [finding for finding in report.findings if finding.point == number]
         parts.append(_point(number, title, ok))
         parts += [Padding(_finding(finding), (0, 0, 0, 4)) for finding in findings]
-    return Group(
-        *parts,
-        *_uncounted(report.comparison.uncounted),
-        *map(_stale, report.comparison.stale),
-        Text(),
-        _verdict(report.findings),
-    )
+    parts += [*_uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
+    return Group(*parts, Text(), _verdict(report.findings))
 
 
 def _uncounted(why: str) -> list[Text]:
@@ -68,8 +63,7 @@ def _finding(finding: Finding) -> Text:
     if finding.sample:
         line.append(f": {evidence(finding)}")
     if finding.accepted:
-        line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
-        return line
+        return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
     line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
     if finding.repair.refusal:
         line.append(f"\n  {finding.repair.refusal}", style="yellow")
@@ -87,8 +81,8 @@ def evidence(finding: Finding) -> str:
 def _verdict(findings: Sequence[Finding]) -> Text:
     broken = [finding for finding in findings if finding.breaks]
     if not broken:
-        accepted = sum(finding.accepted is not None for finding in findings)
-        return Text(f"The contract holds{f', but for {accepted} accepted' if accepted else ''}.", style="bold green")
+        but = ", but for what is accepted" if any(finding.accepted for finding in findings) else ""
+        return Text(f"The contract holds{but}.", style="bold green")
     by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
     shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     noun = "finding breaks" if len(broken) == 1 else "findings break"

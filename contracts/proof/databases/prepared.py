@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from contracts.proof.cases import Case, cases_of
+from contracts.rows.laws.references import APART
 from contracts.rows.models import models_of
 from fixer import api
 from fixer.connect.target import Target
 from fixer.contract import in_project as nearest
 from fixer.contract import load
 from fixer.model.contract import Contract
+from fixer.model.table import QName
 
 
 @dataclass(frozen=True)
@@ -45,5 +47,8 @@ class Library:
                 contract = api.prepare(nearest(source) if in_project else source, connection, schema)
             if contract.metadata is None:
                 contract = replace(contract, metadata=models_of(contract))
+            for table in contract.metadata.tables.values() if contract.metadata is not None else ():
+                if contract.excludes(QName(table.schema or schema, table.name)):
+                    table.info[APART] = True
             self._read[known] = Prepared(contract)
         return self._read[known]
