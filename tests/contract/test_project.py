@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +19,7 @@ from fixer.contract.project import of
 from fixer.errors import ContractError
 from lab.database import Database, lent_copy
 from lab.laboratory import Laboratory
-from lab.process import fixer
+from lab.process import CLEAN, HOUSE, fixer
 
 SCHEMA = """
 CREATE SCHEMA audit;
@@ -98,6 +100,24 @@ def test_an_excluded_table_is_neither_checked_nor_touched_and_keys_to_it_are_jud
     assert (mended.returncode, mended.stderr) == (0, note)
     assert made.run('SELECT *, xmin FROM audit."log.s" ORDER BY id') == audit
     assert found(said(fixer(*check, cwd=tmp_path))) == {}
+
+
+def test_a_repair_that_would_change_an_excluded_table_takes_a_person_and_a_key_to_one_is_made(
+    made: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "schema.sql").write_text(SCHEMA)
+    made.run("ALTER TABLE posts DROP CONSTRAINT posts_seen_id_fkey")
+    made.run("SET session_replication_role = replica; INSERT INTO posts VALUES (4, 88, 1, 1, 'w')")
+    made.run("CREATE TABLE kept (id integer REFERENCES posts ON DELETE CASCADE); INSERT INTO kept VALUES (1), (4)")
+    project(tmp_path, "[tool.pgmend]\nexclude = ['audit.*', 'kept']\n")
+    words = ("apply", "--yes", "-q", "--allow-hazards", "all", "--contract", "schema.sql", "--dsn", made.dsn)
+    refused = fixer(*words, cwd=tmp_path)
+    done = fixer(*words, "--skip", "orphan-rows", cwd=tmp_path)
+
+    assert "it would change public.kept, which exclude in pyproject.toml leaves alone" in refused.stderr
+    assert (refused.returncode, done.returncode, done.stderr) == (1, 1, "")
+    assert made.run("SELECT id FROM kept ORDER BY id") == [(1,), (4,)]
+    assert made.run("SELECT count(*) FROM pg_constraint WHERE conname = 'posts_seen_id_fkey'") == [(1,)]
 
 
 # ---- accept
@@ -185,6 +205,27 @@ def test_hints_say_of_a_contract_in_sql_what_info_says_of_models(made: Database,
         (1, "a@b", "unknown", "c1"), (2, "c@d", "unknown", "c2"), (100, "root@here", "m", "c7"),
     ]  # fmt: skip
     assert made.run("SELECT id, author_id FROM posts ORDER BY id") == [(1, 1), (2, 2), (4, None)]
+
+
+def test_the_suite_leaves_out_what_is_excluded_and_is_not_red_for_what_is_accepted(
+    made: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "schema.sql").write_text(
+        SCHEMA.replace("title text NOT NULL", "title text NOT NULL CHECK (title <> '')")
+    )
+    hints = '[tool.pgmend.hints.users]\ndefault_rows = [{email = "root@here"}]\n'
+    accepted = '[[tool.pgmend.accept]]\nfinding = "missing-check:posts.*"\nreason = "OPS-1"\n'
+    project(tmp_path, f"[tool.pgmend]\nexclude = ['audit.*']\n{accepted}{hints}")
+    words = ("--contract", "schema.sql", f"--dsn={made.dsn}", "-k", "check or default or good")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "--pyargs", "contracts", "-v", "-p", "no:cacheprovider", *words],
+        cwd=tmp_path, env={**CLEAN, "PYTHONPATH": str(HOUSE)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    red = {line.split("::")[1].split()[0] for line in ended.stdout.splitlines() if "::" in line and " FAILED" in line}
+
+    assert red == {"test_default_row_exists[users-root@here]"}, ended.stdout
+    assert "log.s" not in ended.stdout
+    assert "accepted (OPS-1): posts should have CHECK" in ended.stdout
 
 
 MODELS = """
