@@ -102,7 +102,8 @@ ContractSource = Contract | Source | MetaData | type | Callable[[], object] | st
 def load(contract: Source | MetaData | type | Callable[[], object] | str | None = None) -> Source:
     """Return the source that a text names, or that models are; models that are named are imported.
 
-    None is what the environment or the nearest project names, or else the target itself. A text is ``self``; the URL
+    None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
+    project says counts, too. A text is ``self``; the URL
     or the keywords of a database; a file that ends in .sql, or a directory; or ``package.module:attribute``. Raises
     ContractError with the reason.
     """

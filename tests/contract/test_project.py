@@ -241,11 +241,11 @@ Table("log.s", metadata, Column("id", Integer, primary_key=True), Column("n", In
     [
         (
             'hints."public.users.emial".orphans = "null"',
-            "not in the contract, public.users.emial: is it public.users.email?",
+            'public.users.emial"] is for no table or column of the contract: is it public.users.email?',
         ),
         ('hints."users.email".backfill = "\'y\'"', 'backfill in [tool.pgmend.hints."users.email"] contradicts info'),
         ('hints.users.orphans = "null"', 'orphans in [tool.pgmend.hints."users"] is no hint for a table'),
-        ("hints.users.default_rows = [{nme = 1}]", "does not have, nme: is it"),
+        ("hints.users.default_rows = [{nme = 1}]", "names nme, which is no column of it: is it email?"),
         ('hints."users.id".backfill = "1 +"', "1 + in the hints of [tool.pgmend] is no SQL expression"),
         ("exclude = ['*']", "exclude in [tool.pgmend] leaves no table of models:metadata"),
         ('accept = [{finding = "mising-index:x", reason = "y"}]', "names no class mising-index: is it missing-index?"),

@@ -78,9 +78,8 @@ def _found(name: str, places: Mapping[str, list[_Place]], project: Project) -> _
     """Return the table or column that a hint is for; one of the schema public may be named without it."""
     found = list(dict.fromkeys(places.get(name) or places.get(f"public.{name}") or ()))
     if not found:
-        raise project.nearest(
-            "hints in [tool.pgmend] are for a table or column that is not in the contract,", name, [*places]
-        )
+        what = f'[tool.pgmend.hints."{name}"] is for no table or column of the contract'
+        raise project.nearest(what, name, [*places])
     if len(found) > 1:
         raise project.wrong(f'[tool.pgmend.hints."{name}"] fits a table and a column: write names in quotation marks')
     return found[0]
@@ -231,7 +230,7 @@ class _Adding:
         """Return a default row in SQL."""
         for column in row:
             if column not in table.columns:
-                what = f"default_rows in {self.where} names a column that the table does not have,"
+                what = f"default_rows in {self.where} names {column}, which is no column of it"
                 raise self.project.nearest(what, column, [*table.columns])
         return {column: self._value(value) for column, value in row.items()}
 

@@ -39,7 +39,7 @@ class Project:
     def nearest(self, what: str, name: str, known: Sequence[str]) -> ContractError:
         """Return the error that a name is unknown, with the nearest that is known."""
         near = get_close_matches(name, known, 1, 0)
-        return self.wrong(f"{what} {name}" + (f": is it {near[0]}?" if near else "")) if near else self.wrong(what)
+        return ContractError(f"{self.file}: {what}: is it {near[0]}?") if near else self.wrong(what)
 
 
 def read(file: Path) -> Project:
