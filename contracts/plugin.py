@@ -150,7 +150,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Name the targets, without their passwords."""
     if _SESSION not in config.stash:
         return []
-    return [f"pgmend: {place.title}" for place in config.stash[_SESSION].targets]
+    targets = config.stash[_SESSION].targets
+    notes = dict.fromkeys(note for place in targets for note in place.contract.notes)
+    return [*(f"pgmend: {place.title}" for place in targets), *(f"pgmend: {note}" for note in notes)]
 
 
 @pytest.hookimpl(trylast=True)

@@ -35,6 +35,7 @@ class Verdict:
     broken: str = ""
     notes: tuple[str, ...] = ()
     of_sequence: bool = False  # whether a sequence breaks it
+    accepted: tuple[tuple[str, str], ...] = ()  # what the project lives with: slug, and words
     acting: tuple[str, ...] = ()  # triggers and rules of the table, on the case about what it demands
 
 
@@ -62,15 +63,19 @@ def _acting(report: Report, name: QName) -> tuple[str, ...]:
 
 def _verdict(findings: Sequence[Finding], command: str) -> Verdict:
     broken = [finding for finding in findings if finding.breaks]
-    notes = tuple(f"{f.severity}: {described(f)}" for f in findings if not f.breaks)
+    notes = tuple(f"{f.severity}: {described(f)}" for f in findings if not (f.breaks or f.accepted))
+    accepted = tuple(
+        (f.slug, f"{f.accepted.term} ({f.accepted.reason}): {described(f)}") for f in findings if f.accepted
+    )
+    notes += tuple(words for _, words in accepted)
     if not broken:
-        return Verdict("", notes)
+        return Verdict("", notes, accepted=accepted)
     lines = [described(finding) for finding in broken]
     reasons = [f.repair.refusal or "no repair is known" for f in broken if f.repair.label == "manual"]
     lines += [f"a person has to decide: {reason}" for reason in dict.fromkeys(reasons)]
     if len(reasons) < len(broken):
         lines.append(f"repair: {command}")
-    return Verdict("\n".join(lines), notes, any("sequence" in finding.slug for finding in broken))
+    return Verdict("\n".join(lines), notes, any("sequence" in finding.slug for finding in broken), accepted)
 
 
 def described(finding: Finding) -> str:

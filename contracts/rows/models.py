@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import NullType
 
+from contracts.rows.laws.references import APART
 from contracts.rows.tables import AnyColumn, AnyType
 from fixer.model.contract import Contract
 from fixer.model.expression import column_of, compared, tail_of
@@ -26,11 +27,24 @@ def models_of(contract: Contract) -> sa.MetaData:
     """Return models of the tables of a contract: columns, keys, checks, indexes and foreign keys."""
     metadata = sa.MetaData()
     for name, table in contract.tables.items():
-        sa.Table(name.name, metadata, *_parts(table, contract), schema=name.schema)
+        sa.Table(name.name, metadata, *_parts(table), schema=name.schema)
+    for target, columns in _apart(contract).items():
+        sa.Table(target.name, metadata, *columns.values(), schema=target.schema, info={APART: True})
     return metadata
 
 
-def _parts(table: Table, contract: Contract) -> Iterator[SchemaItem]:
+def _apart(contract: Contract) -> dict[QName, dict[str, AnyColumn]]:
+    """Return the tables that others reference and the contract leaves out, with the columns that are known of them."""
+    found = dict[QName, dict[str, AnyColumn]]()
+    for key in contract.foreign_keys():
+        for column, local in zip(key.target_columns, key.columns, strict=True):
+            if key.target not in contract.tables:
+                type_ = _type(contract.tables[key.table].columns[local])
+                found.setdefault(key.target, {})[column] = sa.Column(column, type_, nullable=False)
+    return found
+
+
+def _parts(table: Table) -> Iterator[SchemaItem]:
     columns = {name: _column(column) for name, column in table.columns.items()}
     yield from columns.values()
     for check in table.checks:
@@ -38,8 +52,7 @@ def _parts(table: Table, contract: Contract) -> Iterator[SchemaItem]:
     for index in table.indexes:
         yield from _index(index, columns)
     for key in table.foreign_keys:
-        if key.target in contract.tables:
-            yield _foreign_key(key)
+        yield _foreign_key(key)
 
 
 def _column(column: Column) -> AnyColumn:

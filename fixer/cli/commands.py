@@ -46,6 +46,7 @@ def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
     """Lend a session on the target; a contract that does not load is reported before anything else."""
     contract = _named(settings.contract)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
+        outcome.note(session.contract.notes)
         yield session
 
 
@@ -53,7 +54,7 @@ def _named(name: str | None) -> Source:
     """Return the contract that was named, or else the default; errors speak of it."""
     spec = name if name is not None else contract_named()
     known.contract = redact(spec)
-    found = contracts.load(spec)
+    found = contracts.in_project(contracts.load(spec))
     known.contract = found.name
     return found
 
@@ -147,6 +148,7 @@ def apply(
     contract = _named(settings.contract if settings.contract or not given else given.contract)
     plans.see_that_it_is_for(contract.name, given)
     with api.session(settings.target(), contract, schema=settings.schema) as session:
+        outcome.note(session.contract.notes)
         bounds = session.bounds(max_moved)
         report, chosen = (
             (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)

@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NoReturn
@@ -94,6 +94,12 @@ def complain(message: str) -> None:
     """Write one sentence about what went wrong."""
     sys.stderr.write(f"fixer: {redact(message, known.target)}\n")
     sys.stderr.flush()
+
+
+def note(sentences: Iterable[str]) -> None:
+    """Write sentences about what is said in vain, which hold up nothing."""
+    for each in sentences:
+        complain(each)
 
 
 def _wants_json(words: list[str]) -> bool:

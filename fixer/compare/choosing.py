@@ -7,13 +7,16 @@ a foreign key holds the key that it references.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from fixer.compare.feasibility import columns_of
+from fixer.errors import ContractError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.expression import names_column
-from fixer.model.finding import Finding
+from fixer.model.finding import Accepted, Finding
 from fixer.model.subject import FoundPrimaryKey, Misdirected, WantedColumn
 from fixer.model.table import ForeignKey, Index, QName
 
@@ -26,17 +29,34 @@ _ASIDE = ("swallowing-trigger",)  # what no repair depends on: while one writes 
 _Held = Mapping[QName, Mapping[str | None, Finding]]
 
 
-def left_out(found: Sequence[Finding], before: Sequence[Finding], choice: Choice) -> list[Finding]:
+def left_out(
+    found: Sequence[Finding], before: Sequence[Finding], choice: Choice, accepted: Sequence[Accepted] = ()
+) -> list[Finding]:
     """Return the findings, those of `found` with the reason that are left out; `before` were found earlier."""
-    if choice == EVERYTHING:
+    if choice == EVERYTHING and not accepted:
         return list(found)
     chosen = [replace(f, left_out="it is left out by choice") if choice.leaves_out(f) else f for f in found]
+    chosen = [_accepted(finding, accepted) for finding in chosen]
     grown = True
     while grown:
-        held = _held(finding for finding in (*before, *chosen) if finding.left_out and finding.breaks)
+        held = _held(finding for finding in (*before, *chosen) if finding.left_out and finding.severity == "error")
         now = [_left_with(finding, held) for finding in chosen]
         grown, chosen = now != chosen, now
     return chosen
+
+
+def _accepted(finding: Finding, accepted: Sequence[Accepted]) -> Finding:
+    """Return the finding, left out if the project lives with it."""
+    fitting = next((each for each in accepted if each.holds and each.fits(finding)), None)
+    return replace(finding, accepted=fitting, left_out=f"it is accepted: {fitting.reason}") if fitting else finding
+
+
+def see_that_they_exist(accepted: Iterable[Accepted], slugs: Collection[str]) -> None:
+    """Raise ContractError if what a project accepts names no class of defects."""
+    for each in accepted:
+        if not any(fnmatchcase(slug, each.slug) for slug in slugs):
+            near = get_close_matches(each.slug, slugs, 1, 0)
+            raise ContractError(f"{each.said_in}: accept in [tool.pgmend] names no class {each.slug}: is it {near[0]}?")
 
 
 def _held(findings: Iterable[Finding]) -> _Held:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 
 from fixer import defects
-from fixer.compare.choosing import left_out
+from fixer.compare.choosing import left_out, see_that_they_exist
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.reading import Doubts, Measure, Reading, remembered
 from fixer.compare.standing import Stood, unasked
@@ -58,6 +58,7 @@ def compare(
     `prove` looks for unique indexes that fail: in all tables if `deep`, else where rows seem to lack their parents.
     `stood` looks for what stands over the columns of findings.
     """
+    see_that_they_exist(contract.accepted, defects.by_slug())
     compared = partial(_compared, contract=contract, count=count, stood=stood, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
     found = compared(actual, reading=reading)
@@ -83,7 +84,7 @@ def _compared(
             (defect, replace(finding, repair=_repair(defect, finding, future, known))) for defect, finding in counted
         ]
         classes = [defect for defect, _ in found]
-        chosen = left_out([finding for _, finding in found], findings, choice)
+        chosen = left_out([finding for _, finding in found], findings, choice, contract.accepted)
         findings += chosen
         for defect, finding in zip(classes, chosen, strict=True):
             if isinstance(defect, Foreseeing) and not (finding.repair.refusal or finding.left_out):
@@ -142,7 +143,9 @@ def _counted(
 
 def _decided(findings: Sequence[Finding]) -> Set[tuple[QName, str]]:
     """Return the columns with a finding that needs a human decision."""
-    return {(f.table, f.column) for f in findings if (f.repair.refusal or f.left_out) and f.breaks and f.column}
+    return {
+        (f.table, f.column) for f in findings if (f.repair.refusal or f.left_out) and f.severity == "error" and f.column
+    }
 
 
 def _measured(actual: Schema, tables: set[QName], measure: Measure) -> Schema:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fixer.model.contract import Contract
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, MutePublication, Needing
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair, Step
-from fixer.model.table import Check, ForeignKey, Index, Table
+from fixer.model.table import Check, ForeignKey, Index, QName, Table
 
 
 def why_not(repair: Repair, finding: Finding, future: Schema, contract: Contract) -> str:
     """Return the reason why a repair cannot run; empty if it can."""
     if any(step.effect.moves for step in repair.steps) and (declared := _declared(finding, future, contract)):
         return f"{declared} would break it"
+    if contract.excluded and (out := next(_excluded(repair, future, contract), None)):
+        return f"it would change {out}, which exclude in pyproject.toml leaves alone"
     return next((why for step in repair.steps if (why := _forbidden(step, future))), "")
+
+
+def _excluded(repair: Repair, future: Schema, contract: Contract) -> Iterator[QName]:
+    """Yield the excluded tables that a repair changes; to be referenced changes none."""
+    for step in repair.steps:
+        sides = (each.tables.get(step.table) for each in (future, contract.schema))
+        targets = {key.target for table in sides if table for key in table.foreign_keys}
+        yield from (each for each in (step.table, *step.touches) if contract.excludes(each) and each not in targets)
 
 
 def columns_of(finding: Finding) -> set[str]:

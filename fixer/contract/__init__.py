@@ -6,6 +6,6 @@ written, or where listeners of the models say statements of their own), SQL in a
 same reader as the target, so that both sides are spelt alike; what no database can satisfy is refused here.
 """
 
-from fixer.contract.sources import ContractSource, load, prepare
+from fixer.contract.sources import ContractSource, in_project, load, prepare
 
-__all__ = ["ContractSource", "load", "prepare"]
+__all__ = ["ContractSource", "in_project", "load", "prepare"]

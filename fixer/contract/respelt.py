@@ -69,8 +69,9 @@ def _views(cursor: Cursor, said: list[Said], schemas: tuple[str, ...], home: str
         for view, (at, text) in zip(views, said, strict=True)
     )
     spelt = None
+    cursor.execute("SAVEPOINT pgmend_hints")  # alone: of what is no SQL, PostgreSQL runs no statement
     try:
-        cursor.execute(sql.SQL("SAVEPOINT pgmend_hints;\n") + path_of(["pg_catalog", *schemas, "pg_temp"]) + create)
+        cursor.execute(path_of(["pg_catalog", *schemas, "pg_temp"]) + create)
         cursor.execute(OUR_PATH + _SPELT, ([f"pg_temp.{view}" for view in views],))
         spelt = [(_value_of(definition), volatile) for definition, volatile in cursor.fetchall()]
     except psycopg2.Error as error:

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -19,8 +19,9 @@ from sqlalchemy import MetaData
 from fixer.connect import target
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
-from fixer.contract import build, declared, files
+from fixer.contract import build, declared, files, project
 from fixer.contract.project import SELF, contract_named
+from fixer.contract.project.applied import Under
 from fixer.errors import ContractError, refuse_empty
 from fixer.model.contract import Contract
 
@@ -105,14 +106,15 @@ ContractSource = Contract | Source | MetaData | type | Callable[[], object] | st
 def load(contract: Source | MetaData | type | Callable[[], object] | str | None = None) -> Source:
     """Return the source that a text names, or that models are; models that are named are imported.
 
-    None is what the environment or the nearest project names, or else the target itself. A text is ``self``; the URL
+    None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
+    project says counts, too. A text is ``self``; the URL
     or the keywords of a database; a file that ends in .sql, or a directory; or ``package.module:attribute``. Raises
     ContractError with the reason.
     """
     if isinstance(contract, Source):
         return contract
     if contract is None:
-        contract = contract_named()
+        return in_project(load(contract_named()))
     if not isinstance(contract, str):
         name = contract.__name__ if isinstance(contract, _Named) else "contract"
         return Models(name, metadata_of(contract))
@@ -145,7 +147,13 @@ def prepare(contract: ContractSource, connection: Connection, schema: str = "pub
     if isinstance(contract, Contract):
         return contract
     refuse_empty("The schema", schema)
-    return load(contract).prepare(connection, schema)
+    found = load(contract).prepare(connection, schema)
+    return replace(found, in_project=found.metadata is None)
+
+
+def in_project(source: Source) -> Source:
+    """Return a source under what the nearest project says: exclude, accept and hints."""
+    return Under(source, project.of())
 
 
 def _imported(spec: str) -> MetaData:

@@ -39,7 +39,7 @@ from fixer.repair.own_values import (
 )
 from fixer.repair.rows import counted
 from fixer.repair.shadow import cleared, holds_offenders
-from fixer.repair.twins import column_twin, taken_for
+from fixer.repair.twins import column_twin, hint, taken_for
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -115,15 +115,13 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     if why := untyped(column, actual) or unmade(finding.table, column, actual, contract):
         return refuse(why)
     if finding.rows and twin:
-        hints = contract.hints[finding.table].of(column.name)
-        return refuse(taken_for(column.name, twin, finding.rows, hints))
+        return refuse(taken_for(finding.table, column.name, twin, finding.rows, contract))
     if finding.rows and contract.value_for(finding.table, column) is not None:
         return refuse(untold(finding.table, column, counted(finding.rows)))
     if finding.rows:
-        return refuse(
-            f"{counted(finding.rows)} of {finding.table.name} would need a value:"
-            f' declare a default or info={{"backfill": …}} for {column.name}'
-        )
+        way = hint(finding.table, column.name, "backfill", "…", contract)
+        told = f"{counted(finding.rows)} of {finding.table.name} would need a value: declare a default or {way}"
+        return refuse(f"{told} for {column.name}")
     return Repair.of(_steps(finding, actual, contract))
 
 

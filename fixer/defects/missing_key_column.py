@@ -104,8 +104,7 @@ def repair(finding: Finding[MissingKeyColumn | StrandedColumn], actual: Schema, 
     if isinstance(about, StrandedColumn):
         return refuse(STRANDED)
     if finding.rows and about.twin:
-        hints = contract.hints[finding.table].of(about.column)
-        return refuse(taken_for(about.column, about.twin, finding.rows, hints))
+        return refuse(taken_for(finding.table, about.column, about.twin, finding.rows, contract))
     steps = _taken_over(about, about.old, actual, contract) if about.old else _numbered(about, actual, contract)
     return Repair.of(steps)
 

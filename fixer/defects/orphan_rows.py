@@ -34,6 +34,7 @@ from fixer.repair.constraints.foreign_keys import best, is_comparable, is_indexe
 from fixer.repair.constraints.rewriting import Rewriting, new_cell
 from fixer.repair.probe import parents, shown
 from fixer.repair.quarantine import Mover
+from fixer.repair.twins import hint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.following import truly_orphaned
@@ -90,7 +91,8 @@ def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bo
     deed = "the default row instead" if adopted else "NULL instead"
     for what, asks in rewriting.refused(actual, contract):
         message = f"{key.table.name}.{columns} points at no row of {key.target.name}; {what} would refuse {deed}"
-        why = refuse(f'change these rows, or declare info={{"orphans": "quarantine"}} for {columns}')
+        way = hint(key.table, key.columns[0], "orphans", '"quarantine"', contract)
+        why = refuse(f"change these rows, or declare {way} for {columns}")
         yield Finding(
             SLUG, POINT, OfForeignKey(key), message, asks=asks, only_with_rows=True, vouched=vouched, repair=why
         )

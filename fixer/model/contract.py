@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from psycopg2.sql import SQL, Composable
 from sqlalchemy import MetaData
 
-from fixer.model.expression import unquoted
+from fixer.model.expression import as_needed, unquoted
+from fixer.model.finding import Accepted
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, QName, Table
 
 _SCHEMA = re.compile(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
+
+
+def covers(pattern: str, table: QName) -> bool:
+    """Return whether a glob over SCHEMA.TABLE covers a table; one of the schema public may go without it."""
+    called = {str(table), ".".join(map(as_needed, table))} | ({table.name} if table.schema == "public" else set())
+    return any(each == pattern or fnmatchcase(each, pattern) for each in called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,10 @@ class Contract:
     metadata: MetaData | None = field(default=None, repr=False)  # where it comes from models
     itself: bool = False  # whether it is what the target itself declares, so that nothing is there against it
     alike: frozenset[QName] = frozenset()  # tables whose shape is already as wanted, and which no repair changes
+    in_project: bool = False  # whether hints stand in the project's file, because there are no models
+    excluded: tuple[str, ...] = ()  # globs of tables that are neither checked nor touched
+    accepted: tuple[Accepted, ...] = ()  # findings that the project lives with
+    notes: tuple[str, ...] = ()  # sentences about what the project says in vain
 
     @property
     def tables(self) -> Mapping[QName, Table]:
@@ -69,9 +81,10 @@ class Contract:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables, partitions and sequences, sorted."""
+        """The schemas of the wanted tables, partitions and sequences, and of what the tables reference, sorted."""
         parts = (part.name for part in self.schema.partitions)
-        return tuple(sorted({name.schema for name in (*self.tables, *parts, *self.schema.sequences)}))
+        targets = (key.target for key in self.foreign_keys())
+        return tuple(sorted({name.schema for name in (*self.tables, *parts, *self.schema.sequences, *targets)}))
 
     @property
     def homes(self) -> tuple[str, ...]:
@@ -79,6 +92,10 @@ class Contract:
         types = (column.full_type for table in self.tables.values() for column in table.columns.values() if column.enum)
         told = (_SCHEMA.match(type_) for type_ in types)
         return tuple(sorted({*self.schemas, *(unquoted(each.group(1)) for each in told if each)}))
+
+    def excludes(self, table: QName) -> bool:
+        """Return whether a table is neither checked nor touched."""
+        return any(covers(pattern, table) for pattern in self.excluded)
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Yield every wanted foreign key."""

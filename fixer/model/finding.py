@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Generic
 
 from psycopg2.sql import Composable
@@ -30,6 +32,38 @@ POINTS = {
     4: "structure",
     5: "operation",
 }
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Findings that a project lives with: SLUG or SLUG:OBJECT, with globs; why, and until which day."""
+
+    finding: str
+    reason: str
+    until: date | None = None
+    said_in: str = ""  # the file
+
+    @property
+    def slug(self) -> str:
+        """The class of the findings."""
+        return self.finding.partition(":")[0]
+
+    @property
+    def term(self) -> str:
+        """How long it is accepted, in words."""
+        return f"accepted until {self.until}" if self.until else "accepted"
+
+    @property
+    def holds(self) -> bool:
+        """Whether its last day is not over, in UTC."""
+        return self.until is None or datetime.now(UTC).date() <= self.until
+
+    def fits(self, finding: Finding) -> bool:
+        """Return whether it names a finding; an object of the schema public may go without it."""
+        object_ = self.finding.partition(":")[2] or "*"
+        called = (finding.object, finding.object.removeprefix("public."))
+        same = finding.slug != UNREADABLE and fnmatchcase(finding.slug, self.slug)
+        return same and any(each == object_ or fnmatchcase(each, object_) for each in called)
 
 
 @dataclass(frozen=True)
@@ -106,6 +140,7 @@ class Finding(Generic[About]):
     places: Places | None = field(default=None, compare=False, repr=False)
     repair: Repair = field(default_factory=Repair)
     left_out: str = ""  # why it is not repaired, if a person chose so
+    accepted: Accepted | None = None  # if the project lives with it
 
     @property
     def table(self) -> QName:
@@ -134,8 +169,8 @@ class Finding(Generic[About]):
 
     @property
     def breaks(self) -> bool:
-        """Whether it breaks the contract; a warning does not."""
-        return self.severity == "error"
+        """Whether it breaks the contract; a warning does not, and nor does what the project accepts."""
+        return self.severity == "error" and self.accepted is None
 
 
 Counter = Callable[[Sequence[Probe]], Sequence[Count]]

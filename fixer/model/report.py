@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fixer.model.choice import EVERYTHING, Choice, Left
 from fixer.model.contract import Contract
-from fixer.model.finding import POINTS, Finding
+from fixer.model.finding import POINTS, Accepted, Finding
 from fixer.model.schema import Schema
 
 
@@ -48,6 +48,13 @@ class Comparison:
         """
         known = {(each.slug, each.object) for each in left}
         return [f for f in self.findings if f.breaks and (f.slug, f.object) not in known]
+
+    @property
+    def stale(self) -> tuple[Accepted, ...]:
+        """What the project accepts although it is not found; what only a role shows counts only for one."""
+        alone = self.actual.session is None or not self.actual.session.application
+        asked = [each for each in self.contract.accepted if not (alone and each.slug == "lost-grants")]
+        return tuple(each for each in asked if not any(map(each.fits, self.every)))
 
     @property
     def ok(self) -> bool:

@@ -29,7 +29,7 @@ def by_table(twins: Iterable[Twin], contract: Contract) -> Mapping[QName, tuple[
     grouped: dict[QName, tuple[Twin, ...]] = {}
     known = contract.tables.keys() | set(_earlier(contract))
     for twin in twins:
-        if twin.name not in known:
+        if twin.name not in known and not contract.excludes(twin.name):
             grouped[twin.missing] = (*grouped.get(twin.missing, ()), twin)
     return grouped
 
@@ -72,7 +72,7 @@ def _size(twin: Twin) -> str:
 def way_out(name: QName, twins: Sequence[Twin], contract: Contract) -> str:
     """Return in words how to declare a twin as the table, and how to have the table created instead."""
     taken = list(dict.fromkeys(_taken(twin, contract) for twin in twins if twin.kind in "rp"))[:SHOWN]
-    anew = f'declare Table({_literal(name.name)}, ..., info={{"legacy_names": []}}), and it is created'
+    anew = f"declare {_table_with(name, (), contract)}, and it is created"
     if not taken:
         return f"what is no table cannot be taken for it; if it is something else, {anew}"
     if len(twins) == 1:
@@ -86,6 +86,9 @@ def _taken(twin: Twin, contract: Contract) -> str:
     parts = []
     if twin.name.schema != name.schema and (bare := _is_bare(name, contract)):
         parts.append(f"say --schema {shlex.quote(twin.name.schema)}")
+    if contract.in_project:  # which no hint brings from another schema
+        here = twin.name.schema == name.schema
+        return f"declare {_table_with(name, (*legacy, twin.name.name), contract)}" if here else _moved(twin)
     words = [_literal(name.name), "..."]
     if twin.name.schema != name.schema and not bare:
         words.append(f"schema={_literal(twin.name.schema)}")
@@ -94,6 +97,31 @@ def _taken(twin: Twin, contract: Contract) -> str:
         words.append(f'info={{"legacy_names": [{listed}]}}')
     parts += [f"declare Table({', '.join(words)})"] if words[2:] else []
     return " and ".join(parts)
+
+
+def _moved(twin: Twin) -> str:
+    """Return in words how to bring a twin to the schema of the missing table."""
+    there, home = ".".join(map(as_needed, twin.name)), as_needed(twin.missing.schema)
+    return f"run: ALTER TABLE {there} SET SCHEMA {home};"
+
+
+def _table_with(name: QName, legacy: Sequence[str], contract: Contract) -> str:
+    """Return how to declare the legacy names of a table."""
+    listed = ", ".join(map(_literal, legacy))
+    if contract.in_project:
+        return in_project(name, "", f"legacy_names = [{listed}]")
+    return f'Table({_literal(name.name)}, ..., info={{"legacy_names": [{listed}]}})'
+
+
+def in_project(table: QName, column: str, words: str) -> str:
+    """Return how the project's file declares a hint of a table, or of a column."""
+    name = ".".join(map(as_needed, (*table, column) if column else table))
+    return f"in pyproject.toml [tool.pgmend.hints.{_literal(name)}] {words}"
+
+
+def hint(table: QName, column: str, key: str, value: str, contract: Contract) -> str:
+    """Return how to declare a hint of a column where the contract has its hints."""
+    return in_project(table, column, f"{key} = {value}") if contract.in_project else f'info={{"{key}": {value}}}'
 
 
 def _is_bare(name: QName, contract: Contract) -> bool:
@@ -123,14 +151,20 @@ def column_twin(table: Table, wanted: Table, column: str, hints: ColumnHints) ->
     return next((c for c in table.columns if c.lower() in called and c not in wanted.columns), None)
 
 
-def taken_for(column: str, twin: str, rows: int, hints: ColumnHints) -> str:
+def taken_for(table: QName, column: str, twin: str, rows: int, contract: Contract) -> str:
     """Return in words why a column is not added beside a twin with values, and what to declare in either case."""
-    wanted, listed = _literal(column), ", ".join(map(_literal, (*hints.legacy_names, twin)))
+    known = contract.hints[table].of(column).legacy_names
+    taken, anew = (_column_with(table, column, names, contract) for names in ((*known, twin), ()))
     return (
-        f"{_literal(twin)} may hold what is meant, for {counted(rows)}: if so, declare"
-        f' Column({wanted}, ..., info={{"legacy_names": [{listed}]}}); if not,'
-        f' declare Column({wanted}, ..., info={{"legacy_names": []}}), and it is added'
+        f"{_literal(twin)} may hold what is meant, for {counted(rows)}: if so, declare {taken}; if not,"
+        f" declare {anew}, and it is added"
     )
+
+
+def _column_with(table: QName, column: str, legacy: Sequence[str], contract: Contract) -> str:
+    """Return how to declare the legacy names of a column."""
+    listed = hint(table, column, "legacy_names", f"[{', '.join(map(_literal, legacy))}]", contract)
+    return listed if contract.in_project else f"Column({_literal(column)}, ..., {listed})"
 
 
 def _literal(name: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from fixer.model.finding import POINTS, Finding
+from fixer.model.finding import POINTS, Accepted, Finding
 from fixer.model.plan import VERSION, Plan, step_to_json
 from fixer.model.report import Report
 from fixer.model.run import PastRun, Run, Undone, ledger_to_json
@@ -17,7 +17,8 @@ Document = dict[str, object]
 def of_report(report: Report) -> str:
     """Return what `check` found."""
     known = head(report.target, report.contract, report.findings)
-    return _text({**known, **_uncounted(report.comparison.uncounted)})
+    stale = {"stale": [_said(each) for each in report.comparison.stale]} if report.comparison.stale else {}
+    return _text({**known, **_uncounted(report.comparison.uncounted), **stale})
 
 
 def _uncounted(why: str) -> Document:
@@ -113,7 +114,17 @@ def _finding(finding: Finding) -> Document:
         "rows": finding.rows,
         "sample": [list(row) for row in finding.sample],
         "repair": finding.repair.label,
+        **({"accepted": _why(finding.accepted)} if finding.accepted else {}),
     }
+
+
+def _why(accepted: Accepted) -> Document:
+    """Return why the project lives with a finding, and until when."""
+    return {"reason": accepted.reason, "until": accepted.until and accepted.until.isoformat()}
+
+
+def _said(accepted: Accepted) -> Document:
+    return {"finding": accepted.finding, **_why(accepted)}
 
 
 def _text(value: Document) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fixer.model.choice import Left
-from fixer.model.finding import Finding
+from fixer.model.finding import Accepted, Finding
 from fixer.model.plan import ATOMIC, Plan, Published
 from fixer.model.report import Report
 from fixer.model.run import Entry, PastRun, Run, Undone
@@ -33,7 +33,8 @@ def of_report(report: Report, *, next_command: str = "fixer plan") -> Renderable
         findings = [finding for finding in report.findings if finding.point == number]
         parts.append(_point(number, title, ok))
         parts += [Padding(_finding(finding), (0, 0, 0, 4)) for finding in findings]
-    return Group(*parts, *_uncounted(report.comparison.uncounted), Text(), _verdict(report.findings, next_command))
+    parts += [*_uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
+    return Group(*parts, Text(), _verdict(report.findings, next_command))
 
 
 def _uncounted(why: str) -> list[Text]:
@@ -41,6 +42,10 @@ def _uncounted(why: str) -> list[Text]:
     return (
         [Text.assemble(("! ", "yellow"), f"The rows that go after others could not be counted: {why}")] if why else []
     )
+
+
+def _stale(accepted: Accepted) -> Text:
+    return Text.assemble(("! ", "yellow"), f"stale: {accepted.finding} is accepted, and this check does not find it")
 
 
 def _heading(target: str, contract: str) -> Text:
@@ -53,10 +58,12 @@ def _point(number: int, title: str, ok: bool) -> Text:
 
 
 def _finding(finding: Finding) -> Text:
-    mark, colour = _MARKS[finding.severity]
+    mark, colour = _MARKS["info" if finding.accepted else finding.severity]
     line = Text.assemble((f"{mark} ", colour), finding.message)
     if finding.sample:
         line.append(f": {evidence(finding)}")
+    if finding.accepted:
+        return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
     line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
     if finding.repair.refusal:
         line.append(f"\n  {finding.repair.refusal}", style="yellow")
@@ -74,7 +81,8 @@ def evidence(finding: Finding) -> str:
 def _verdict(findings: Sequence[Finding], next_command: str) -> Text:
     broken = [finding for finding in findings if finding.breaks]
     if not broken:
-        return Text("The contract holds.", style="bold green")
+        but = ", but for what is accepted" if any(finding.accepted for finding in findings) else ""
+        return Text(f"The contract holds{but}.", style="bold green")
     by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
     shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
     noun = "finding breaks" if len(broken) == 1 else "findings break"
@@ -95,6 +103,7 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
         parts.append(_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
+    parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
     parts += [*map(_left, plan.left), *_uncounted(plan.uncounted)]
     if plan.published:
         parts.append(_published(plan.published))

@@ -320,7 +320,7 @@ def test_the_nearest_project_counts(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[tool.pgmend", "is not TOML"),
-        ("[tool.pgmend]\ncontarct = 'a:b'", r"\[tool.pgmend\] knows no contarct; it knows contract"),
+        ("[tool.pgmend]\ncontarct = 'a:b'", r"\[tool.pgmend\] knows no contarct; it knows accept, contract"),
         ("[tool.pgmend]\ncontract = 3", "should be a text"),
         ("[tool.pgmend]\ncontract = ' '", "should be a text"),
         ("[tool]\npgmend = 3", "should be a table"),

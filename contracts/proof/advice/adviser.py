@@ -20,7 +20,7 @@ from contracts.rows.conditions import Conditions
 from contracts.rows.insertions import Ref, Row
 from contracts.rows.laws.apart import apart_of
 from contracts.rows.laws.groups import Group, Hopeless
-from contracts.rows.laws.references import attainable, references
+from contracts.rows.laws.references import attainable, is_apart, references
 from contracts.rows.making.guesses import guesses
 from contracts.rows.making.variations import variations
 from contracts.rows.tables import columns_of
@@ -60,6 +60,8 @@ class Advice:
 
     def is_needed(self, table: Table) -> bool:
         """Return whether a law of the table is hard, or its first row needs an existing row."""
+        if is_apart(table):
+            return False
         return self.facts.partitions(table) is not None or bool(self.facts.groups(table)) or not attainable(table, ())
 
     def groups(self, table: Table) -> tuple[Group, ...]:

@@ -100,3 +100,8 @@ class Given(Place):
     def target(self) -> Target:
         """Return the database."""
         return self._target
+
+    @property
+    def prepared(self) -> Prepared:
+        """The contract under what the nearest project says, and its cases."""
+        return self.shared.library.prepared(self.target(), self.spec, self.schema, in_project=True)

@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from contracts.proof.cases import Case, cases_of
+from contracts.rows.laws.references import APART
 from contracts.rows.models import models_of
 from fixer import api
 from fixer.connect.target import Target
+from fixer.contract import in_project as nearest
+from fixer.contract import load
 from fixer.model.contract import Contract
+from fixer.model.table import QName
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,20 @@ class Library:
     def __init__(self) -> None:
         self._read: dict[tuple[str, str, str], Prepared] = {}
 
-    def prepared(self, target: Target, spec: str, schema: str) -> Prepared:
-        """Return the contract `spec` (module:attribute) as the server of a target spells it."""
+    def prepared(self, target: Target, spec: str, schema: str, *, in_project: bool = False) -> Prepared:
+        """Return the contract `spec` (module:attribute) as the server of a target spells it.
+
+        Where the nearest project counts, it may exclude tables, accept findings and add hints.
+        """
         known = target.redacted, spec, schema
         if known not in self._read:
             with closing(target.connect()) as connection:
-                contract = api.prepare(spec, connection, schema)
+                source = load(spec)
+                contract = api.prepare(nearest(source) if in_project else source, connection, schema)
             if contract.metadata is None:
                 contract = replace(contract, metadata=models_of(contract))
+            for table in contract.metadata.tables.values() if contract.metadata is not None else ():
+                if contract.excludes(QName(table.schema or schema, table.name)):
+                    table.info[APART] = True
             self._read[known] = Prepared(contract)
         return self._read[known]

@@ -10,6 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from contracts.rows.tables import columns_of, places, takes_null
 from fixer.errors import ContractError
 
+APART = "pgmend_apart"  # in the info of a table that is no part of the contract, and takes no row of ours
+
+
+def is_apart(table: Table) -> bool:
+    """Return whether rows may only refer to the rows that a table has: the contract leaves it out."""
+    return bool(table.info.get(APART))
+
 
 @functools.cache
 def references(table: Table) -> tuple[ForeignKeyConstraint, ...]:
@@ -55,5 +62,7 @@ def _mandatory(table: Table, key: ForeignKeyConstraint) -> bool:
 
 def attainable(table: Table, path: tuple[Table, ...]) -> bool:
     """Return whether a table's parents can be made without the tables that are being made."""
+    if is_apart(table):
+        return False
     wanted = {key.referred_table for key in references(table) if _mandatory(table, key)} - {table}
     return all(parent not in path and attainable(parent, (*path, table)) for parent in wanted)

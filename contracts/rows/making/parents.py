@@ -14,7 +14,7 @@ from contracts.rows.conditions import Conditions
 from contracts.rows.insertions import Row
 from contracts.rows.kinds.types import kind_of
 from contracts.rows.laws.generated import fixed
-from contracts.rows.laws.references import attainable, is_full, local_of, remote_of
+from contracts.rows.laws.references import attainable, is_apart, is_full, local_of, remote_of
 from contracts.rows.laws.relations import inherited
 from contracts.rows.laws.unique import exclusive
 from contracts.rows.making.drafts import Drafter
@@ -139,6 +139,8 @@ class Parents:
             row |= self._taken(known, need)
         else:
             names = ", ".join(local_of(need.key))
+            if is_apart(need.target):
+                raise ContractError(f"{need.table.name}({names}) references {need.target.name}, which has no row here.")
             raise ContractError(
                 f"{need.table.name}({names}) should reference {need.target.name}, "
                 f"whose rows need one of {need.table.name} first: no first row can be inserted."
@@ -168,6 +170,6 @@ def _ways(need: _Need, matching: Sequence[int], wanted: set[str], path: tuple[Ta
         ways.append("match")
     needed = top or not matching or alone
     above = target not in path or (target is need.table and top and bool(need.empty))  # its own parent may have none
-    if above and needed and (not optional or (top and attainable(target, path))):
+    if above and needed and not is_apart(target) and (not optional or (top and attainable(target, path))):
         ways.append("parent")
     return ways

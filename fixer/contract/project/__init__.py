@@ -1,0 +1,35 @@
+"""What a project says of its contract: the table [tool.pgmend] of its pyproject.toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from fixer.contract.project.reading import Project, read
+from fixer.errors import refuse_empty
+
+__all__ = ["SELF", "Project", "contract_named", "of"]
+
+VARIABLE = "PGMEND_CONTRACT"
+SELF = "self"
+
+
+def of(directory: Path | None = None) -> Project:
+    """Return what the pyproject.toml of a directory says, or else that of the nearest above; nothing without one.
+
+    Raises ContractError with the file where it cannot be read, or says what it should not.
+    """
+    here = directory or Path.cwd()
+    file = next((f for d in (here, *here.parents) if (f := d / "pyproject.toml").is_file()), None)
+    return read(file) if file else Project()
+
+
+def contract_named(environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> str:
+    """Return the contract that the environment names, or else the nearest project; or else the target's own catalogue.
+
+    Raises what `of` raises, and UsageError if the variable is empty.
+    """
+    named = environ.get(VARIABLE)
+    refuse_empty(VARIABLE, named)
+    return named or of(directory).contract or SELF
