@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -28,7 +29,7 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Gone, Literal
 from fixer.sql.following import Before
 
-_EARLY, _UNMAPPED, _LATE = "early", "unmapped", "late"  # how a step sees its tables
+_EARLY, _UNNUMBERED, _UNMAPPED, _LATE = "early", "unnumbered", "unmapped", "late"  # how a step sees its tables
 _Same = tuple[Phase, str]  # steps of several repairs that expect the same rows
 
 _CIRCLE = (
@@ -227,8 +228,10 @@ def _found(number: int, step: Step, today: _Today) -> Composable:
 
 
 def _seen(step: Step) -> str:
-    """Return how a step sees its tables: before the plan converts or adds a column, before it maps one, or later."""
-    return _EARLY if step.phase < Phase.CONVERT else _UNMAPPED if step.unmapped else _LATE
+    """Return how a step sees its tables: before the plan converts or adds a column, or maps one, or later."""
+    if step.phase < Phase.CONVERT:
+        return _EARLY
+    return _UNNUMBERED if step.unnumbered else _UNMAPPED if step.unmapped else _LATE
 
 
 class _Today:
@@ -238,7 +241,7 @@ class _Today:
     """
 
     def __init__(self, future: Schema) -> None:
-        self._rows = {seen: _rows_of(future, seen) for seen in (_EARLY, _UNMAPPED, _LATE)}
+        self._rows = {seen: _rows_of(future, seen) for seen in _SEEN}
         self._known: dict[tuple[int, str], tuple[Composable, Composable]] = {}  # what is read as what, by identity
 
     def read(self, statement: Composable, *, seen: str) -> Composable:
@@ -254,8 +257,7 @@ class _Today:
 
 
 def _rows_of(future: Schema, how: str) -> Mapping[str, Composable]:
-    ways = {_EARLY: _early, _UNMAPPED: _unmapped, _LATE: lambda table: replace(table, leaving=())}
-    seen = map(ways[how], future.tables.values())
+    seen = map(_SEEN[how], future.tables.values())
     changed = (table for table in seen if not q.is_stored(table))
     return {repr(q.name(table.name)): _shown(table) for table in changed}
 
@@ -270,9 +272,17 @@ def _early(table: Table) -> Table:
     return replace(table, leaving=(), columns=columns)
 
 
-def _unmapped(table: Table) -> Table:
-    """Return a table whose columns have the names of today where the plan gives these to others."""
+def _unmapped(table: Table, *, numbered: bool = True) -> Table:
+    """Return a table whose references have the names of today where the plan gives these to others; its keys, too."""
+    late = {column.name for column in table.columns.values() if column.mapped or (column.added and not numbered)}
     there = [column for column in table.columns.values() if not (column.added or column.mapped)]
-    taken = table.columns.keys() - {column.name for column in there}
-    columns = [replace(c, name=c.stored_as) if c.stored_as in taken else c for c in there]
+    columns = [replace(c, name=c.stored_as) if c.stored_as in late else c for c in there]
     return replace(table, leaving=(), columns={column.name: column for column in columns})
+
+
+_SEEN: Mapping[str, Callable[[Table], Table]] = {
+    _EARLY: _early,
+    _UNNUMBERED: partial(_unmapped, numbered=False),
+    _UNMAPPED: _unmapped,
+    _LATE: lambda table: replace(table, leaving=()),
+}

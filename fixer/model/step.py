@@ -198,7 +198,8 @@ class Step:
     at_places: Composable | None = None  # the batch of atomic mode, in which nobody else writes
     room: Room | None = None
     expects: Composable | None = None  # the condition for the rows `t` that it will write, as they stand today
-    unmapped: bool = False  # online: whether it comes before columns whose names others keep until then
+    unmapped: bool = False  # online: whether it comes before references are mapped, whose names others keep until then
+    unnumbered: bool = False  # online: whether it comes before new keys as well, which have the names of old ones
     follows: bool = False  # whether that includes rows that go after others
     repeats: bool = False  # whether it settles rows that share values, of which one stays as it is
     after: tuple[QName, ...] = ()  # the tables whose rows its own go after
@@ -216,8 +217,12 @@ class Step:
         return (self,)
 
     def before_mapping(self) -> Step:
-        """Return the step, marked as one for which columns that others will replace have their names of today."""
+        """Return the step, marked as one for which references that will be mapped have their names of today."""
         return replace(self, unmapped=True)
+
+    def before_numbering(self) -> Step:
+        """Return the step, marked as one for which old keys have their names of today too."""
+        return replace(self, unmapped=True, unnumbered=True)
 
     def online_as(self, steps: Iterable[Step] | None) -> Part:
         """Return the step as a part of a repair that these steps replace online; with None, it runs online too."""

@@ -65,9 +65,7 @@ def _finding(finding: Finding) -> Text:
     if finding.accepted:
         return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
     line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
-    if finding.repair.refusal:
-        line.append(f"\n  {finding.repair.refusal}", style="yellow")
-    return line
+    return line.append(f"\n  {finding.repair.refusal}", style="yellow") if finding.repair.refusal else line
 
 
 def evidence(finding: Finding) -> str:

@@ -65,7 +65,7 @@ def without_copies(texts: Texts, rows: int, actual: Schema) -> Iterator[Part]:
     guards, kept, today = actual.incoming(parent.name), _kept(parent), _of_today(parent)
     step = move_copies(kept, (texts.legacy,), rows, guards)
     legacy = parent.columns[texts.legacy].stored_as or texts.legacy
-    yield step.atomic.online_as(each.before_mapping() for each in move_copies(today, (legacy,), rows, guards).online)
+    yield step.atomic.online_as(each.before_numbering() for each in move_copies(today, (legacy,), rows, guards).online)
 
 
 def _of_today(table: Table) -> Table:
