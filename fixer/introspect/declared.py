@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
-from fixer.model.table import QName
+from fixer.model.table import Index, QName
 
 _LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
@@ -35,7 +35,19 @@ def read_declared(cursor: Cursor) -> s.Schema:
     found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name])) for name in names}
     sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
-    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings())
+    alone = dict(_alone(found))
+    return s.Schema(tables=tables, sequences=sequences, spellings=definitions.spellings(), alone=alone)
+
+
+def _alone(found: s.Schema) -> Iterator[tuple[QName, tuple[Index, ...]]]:
+    """Yield the uniques that partitions have and the tables above them have not, by partition."""
+    for part in found.tables.values():
+        if part.part_of:
+            root = found.tables[found.wholes(part.name)[-1]]
+            shared = {index.tail for index in root.indexes if index.unique}
+            own = tuple(index for index in part.indexes if index.unique and index.tail not in shared)
+            if own:
+                yield part.name, own
 
 
 def _added(table: s.Table) -> s.Table:

@@ -150,6 +150,7 @@ class Schema:
     # What expressions call, by their kind (default, check, index, domain), table and name; asked for only where it
     # matters.
     calls: Mapping[tuple[str, QName, str], Calls] = field(default_factory=dict)
+    alone: Mapping[QName, tuple[Index, ...]] = field(default_factory=dict)  # uniques that a partition shall have alone
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:

@@ -31,6 +31,7 @@ CREATE TABLE app.visits (
 CREATE TABLE app.visits_1 PARTITION OF app.visits FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE app.visits_2 PARTITION OF app.visits FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 CREATE INDEX ON app.visits (user_id);
+CREATE UNIQUE INDEX alone ON app.visits_1 (user_id, id);
 CREATE VIEW app.everybody AS SELECT id FROM app.users;
 CREATE TABLE public.plain (a integer, b text);
 CREATE TABLE public.root (a integer PRIMARY KEY, b text);
@@ -161,7 +162,7 @@ def test_the_files_of_a_directory_run_in_order_without_the_way_back(empty: Datab
     (place / "1.up.sql").write_text("CREATE TABLE t (id integer PRIMARY KEY);")
     (place / "1.down.sql").write_text("DROP TABLE t;")
     (place / "2_more.sql").write_text(
-        "-- migrate:up\nALTER TABLE t ADD v text;\n-- migrate:down\nALTER TABLE t DROP v;"
+        "-- migrate:up\nLOCK TABLE t;\nALTER TABLE t ADD v text;\n-- migrate:down\nALTER TABLE t DROP v;"
     )
     empty.run("CREATE TABLE t (id integer PRIMARY KEY)")
 
