@@ -131,6 +131,31 @@ def test_sql_is_a_contract(made: Database, tmp_path: Path) -> None:
     assert slugs(made, "schema.sql", cwd=tmp_path) == {}
 
 
+def test_what_is_declared_not_valid_is_wanted_of_new_rows_alone(laboratory: Laboratory, tmp_path: Path) -> None:
+    made = """
+        CREATE TABLE "Odd.%" (id integer PRIMARY KEY, up integer, n integer);
+        INSERT INTO "Odd.%" VALUES (1, 77, -1);
+        ALTER TABLE "Odd.%" ADD CONSTRAINT up FOREIGN KEY (up) REFERENCES "Odd.%" NOT VALID;
+        ALTER TABLE "Odd.%" ADD CONSTRAINT n CHECK (n > 0) NOT VALID;
+    """
+    (tmp_path / "schema.sql").write_text(made)
+    with lent(laboratory.server(18), None) as database:
+        database.run(made)
+        of_the_file = slugs(database, "schema.sql", "--deep", cwd=tmp_path)
+        of_a_database = slugs(database, database.dsn, "--deep")
+        of_itself = slugs(database, "self")
+        (tmp_path / "strict.sql").write_text(made.replace(" NOT VALID", ""))
+        strict = slugs(database, "strict.sql", cwd=tmp_path)
+        database.run('ALTER TABLE "Odd.%" DROP CONSTRAINT up, ADD FOREIGN KEY (up) REFERENCES "Odd.%" ON DELETE CASCADE'
+                     ' NOT VALID; ALTER TABLE "Odd.%" DROP CONSTRAINT n; UPDATE "Odd.%" SET n = 1')  # fmt: skip
+        other = slugs(database, "schema.sql", cwd=tmp_path)
+
+    assert (of_the_file, of_a_database) == ({}, {})
+    assert set(of_itself) == {"unvalidated-foreign-key", "unvalidated-check", "orphan-rows", "broken-check"}
+    assert strict == of_itself
+    assert set(other) == {"wrong-foreign-key-actions", "orphan-rows", "missing-check"}
+
+
 def test_what_pg_dump_writes_is_a_contract_by_which_the_database_is_mended(made: Database, tmp_path: Path) -> None:
     with role(made, "ALTER TABLE app.users OWNER TO {}", "GRANT SELECT ON public.plain TO {}"):
         (tmp_path / "schema.sql").write_text(made.dump())
