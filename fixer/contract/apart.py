@@ -79,4 +79,4 @@ def _only(schema: Schema, places: Places) -> Schema:
     wanted = set(places.tables.values())
     tables = {name: table for name, table in schema.tables.items() if name in wanted}
     sequences = {n: each for n, each in schema.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
-    return Schema(tables=tables, sequences=sequences, spellings=schema.spellings)
+    return Schema(tables=tables, sequences=sequences, spellings=schema.spellings, alone=schema.alone)

@@ -16,11 +16,12 @@ _BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{UNQUOTED}"
 def prepare(connection: Connection, name: str, *, itself: bool = False) -> Contract:
     """Return what the database behind a connection declares, as if each constraint had just been added.
 
-    `itself` says that this database is the target. Raises ContractError if it has no tables.
+    `itself` says that this database is the target: what is NOT VALID there is wanted of all rows. Raises
+    ContractError if it has no tables.
     """
     with rolled_back(connection) as cursor:
         cursor.execute(_BEGIN)
-        schema = read_declared(cursor)
+        schema = read_declared(cursor, proved=itself)
     if not schema.tables:
         where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"
         raise ContractError(f"{where}: is it the right database?")

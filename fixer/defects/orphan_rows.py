@@ -9,6 +9,7 @@ A person decides if a unique or a check would refuse the default row, or the NUL
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from fixer.defects import _planting as plant
@@ -64,6 +65,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         if parent.covers_by_period(key.target_columns) or any(k.period and k.points_as(key) for k in found):
             continue  # several rows may cover the period together: no comparison of rows can tell
         right = best(key, found)
+        if right and not key.validated and right.behaviour == key.behaviour and replace(right, validated=True).holds:
+            continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(right and right.holds and not retyped_in(right, actual))
         yield Finding(
             SLUG,

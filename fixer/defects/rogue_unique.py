@@ -61,11 +61,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[RogueIndex]]:
     for wanted, root, part in walk.parts(actual, contract):
         for index in part.indexes:
             found = None if index.name.startswith(BESIDE) else _below(index, wanted, root)
-            if found and is_apart(index, part.name, root):
+            if found and is_apart(index, part.name, root) and not _is_declared(index, part.name, contract):
                 yield _alone(index, found, part.name, wanted, root)
     for wanted, root in walk.tables(actual, contract, alike=True):
         for name, index in elsewhere(root, actual.tables.keys()) if root.kind == "p" else ():
-            if found := _below(index, wanted, root):
+            if (found := _below(index, wanted, root)) and not _is_declared(index, name, contract):
                 left = refuse(f"if it is meant, add it to the contract; if not, run: {removal(index, name)}")
                 yield replace(_alone(index, found, name, wanted, root), repair=left)
 
@@ -87,6 +87,11 @@ def _below(index: Index, wanted: Table, root: Table) -> Claim | None:
     """Return what an index of a partition refuses unlike the contract; what goes in by the root has its defaults."""
     found = demand(replace(index, primary=False), wanted, root)
     return found if found and not is_meant(found, wanted) else None
+
+
+def _is_declared(index: Index, part: QName, contract: Contract) -> bool:
+    """Return whether the contract lets a partition have a unique that its table has not."""
+    return canonical(index.tail) in {canonical(each.tail) for each in contract.schema.alone.get(part, ())}
 
 
 def _alone(index: Index, found: Claim, part: QName, wanted: Table, root: Table) -> Finding[RogueIndex]:

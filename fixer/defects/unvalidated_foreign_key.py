@@ -32,7 +32,9 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundForeignK
     """Yield the foreign keys that are as wanted, except that they are NOT VALID."""
     for key, found in walk.foreign_keys(actual, contract):
         right = best(key, found)
-        if right and right.behaviour == key.behaviour and right.enforced and not right.validated:
+        if not (right and right.behaviour == key.behaviour and right.enforced):
+            continue
+        if key.validated and not right.validated:
             message = f"{arrow(key)} for every row, {right.name} is NOT VALID"
             yield Finding(SLUG, POINT, FoundForeignKey(key, right), message)
 

@@ -163,6 +163,7 @@ class Schema:
     # matters.
     calls: Mapping[tuple[str, QName, str], Calls] = field(default_factory=dict)
     partitions: tuple[Partition, ...] = ()  # that a contract declares, those above others first
+    alone: Mapping[QName, tuple[Index, ...]] = field(default_factory=dict)  # uniques that a partition shall have alone
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
 
     def with_table(self, table: Table) -> Schema:

@@ -31,6 +31,7 @@ CREATE TABLE app.visits (
 CREATE TABLE app.visits_1 PARTITION OF app.visits FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE app.visits_2 PARTITION OF app.visits FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 CREATE INDEX ON app.visits (user_id);
+CREATE UNIQUE INDEX alone ON app.visits_1 (user_id, id);
 CREATE VIEW app.everybody AS SELECT id FROM app.users;
 CREATE TABLE public.plain (a integer, b text);
 CREATE TABLE public.root (a integer PRIMARY KEY, b text);
@@ -176,6 +177,44 @@ def test_sql_is_a_contract(made: Database, tmp_path: Path) -> None:
     assert slugs(made, "schema.sql", cwd=tmp_path) == {}
 
 
+def test_what_is_declared_not_valid_is_wanted_of_new_rows_alone(laboratory: Laboratory, tmp_path: Path) -> None:
+    made = """
+        CREATE TABLE "Odd.%" (id integer PRIMARY KEY, up integer, n integer);
+        INSERT INTO "Odd.%" VALUES (1, 77, -1);
+        ALTER TABLE "Odd.%" ADD CONSTRAINT up FOREIGN KEY (up) REFERENCES "Odd.%" NOT VALID;
+        ALTER TABLE "Odd.%" ADD CONSTRAINT n CHECK (n > 0) NOT VALID;
+    """
+    (tmp_path / "schema.sql").write_text(made)
+    with lent(laboratory.server(18), None) as database:
+        database.run(made)
+        of_the_file = slugs(database, "schema.sql", "--deep", cwd=tmp_path)
+        of_a_database = slugs(database, database.dsn, "--deep")
+        of_itself = slugs(database, "self")
+        (tmp_path / "strict.sql").write_text(made.replace(" NOT VALID", ""))
+        strict = slugs(database, "strict.sql", cwd=tmp_path)
+        database.run('ALTER TABLE "Odd.%" DROP CONSTRAINT up, ADD FOREIGN KEY (up) REFERENCES "Odd.%" ON DELETE CASCADE'
+                     ' NOT VALID; ALTER TABLE "Odd.%" DROP CONSTRAINT n; UPDATE "Odd.%" SET n = 1')  # fmt: skip
+        other = slugs(database, "schema.sql", cwd=tmp_path)
+
+    assert (of_the_file, of_a_database) == ({}, {})
+    assert set(of_itself) == {"unvalidated-foreign-key", "unvalidated-check", "orphan-rows", "broken-check"}
+    assert strict == of_itself
+    assert set(other) == {"wrong-foreign-key-actions", "orphan-rows", "missing-check"}
+
+
+def test_an_extension_that_is_not_to_be_had_lends_the_shapes_of_its_types(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text("CREATE TABLE t (a public.small, b public.mood, c public.pair);")
+    empty.run(
+        "CREATE DOMAIN public.small AS integer CHECK (VALUE < 9); CREATE TYPE public.mood AS ENUM ('it''s', 'no');"
+        "CREATE TYPE public.pair AS (a integer, b varchar(3)); CREATE TABLE t (a small, b mood, c pair);"
+        "SET allow_system_table_mods = on; INSERT INTO pg_extension VALUES (99999, 'ghost', 10, 2200, false, '1');"
+        "INSERT INTO pg_depend SELECT 'pg_type'::regclass, t::regtype, 0, 'pg_extension'::regclass, 99999, 0, 'e'"
+        " FROM unnest(ARRAY['small', 'mood', 'pair']) t"
+    )
+
+    assert slugs(empty, "schema.sql", cwd=tmp_path) == {}
+
+
 def test_what_pg_dump_writes_is_a_contract_by_which_the_database_is_mended(made: Database, tmp_path: Path) -> None:
     with role(made, "ALTER TABLE app.users OWNER TO {}", "GRANT SELECT ON public.plain TO {}"):
         (tmp_path / "schema.sql").write_text(made.dump())
@@ -207,7 +246,7 @@ def test_the_files_of_a_directory_run_in_order_without_the_way_back(empty: Datab
     (place / "1.up.sql").write_text("CREATE TABLE t (id integer PRIMARY KEY);")
     (place / "1.down.sql").write_text("DROP TABLE t;")
     (place / "2_more.sql").write_text(
-        "-- migrate:up\nALTER TABLE t ADD v text;\n-- migrate:down\nALTER TABLE t DROP v;"
+        "-- migrate:up\nLOCK TABLE t;\nALTER TABLE t ADD v text;\n-- migrate:down\nALTER TABLE t DROP v;"
     )
     empty.run("CREATE TABLE t (id integer PRIMARY KEY)")
 

@@ -43,6 +43,21 @@ SELECT rank, statement
                          CASE WHEN typmodin <> 0 THEN ', TYPMOD_IN = pg_catalog.varchartypmodin,'
                               ' TYPMOD_OUT = pg_catalog.varchartypmodout' ELSE '' END) FROM base
          UNION ALL
+        SELECT 4, CASE t.typtype
+                  WHEN 'd' THEN format('CREATE DOMAIN %s AS %s', t.oid::regtype, format_type(t.typbasetype, t.typtypmod))
+                  WHEN 'e' THEN format('CREATE TYPE %s AS ENUM (%s)', t.oid::regtype, (
+                       SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
+                         FROM pg_catalog.pg_enum e
+                        WHERE e.enumtypid = t.oid))
+                  ELSE format('CREATE TYPE %s AS (%s)', t.oid::regtype, (
+                       SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+                         FROM pg_catalog.pg_attribute a
+                        WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)) END
+          FROM member m
+          JOIN pg_catalog.pg_type t ON t.oid = m.objid AND m.classid = 'pg_type'::regclass
+          LEFT JOIN pg_catalog.pg_class r ON r.oid = t.typrelid
+         WHERE t.typtype IN ('d', 'e') OR r.relkind = 'c'
+         UNION ALL
         SELECT 5, format('CREATE FUNCTION %I.%I(%s) RETURNS %s LANGUAGE %s %s %s AS %L',
                          nspname, proname, pg_catalog.pg_get_function_arguments(oid),
                          pg_catalog.pg_get_function_result(oid),
@@ -53,6 +68,20 @@ SELECT rank, statement
          UNION ALL
         -- What stands for a function in C would read what is no text: nobody calls it.
         SELECT 6, format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure) FROM routine WHERE low
+         UNION ALL
+        SELECT 6, format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', c.contypid::regtype, c.conname, pg_get_constraintdef(c.oid))
+          FROM member m
+          JOIN pg_catalog.pg_constraint c ON c.contypid = m.objid AND m.classid = 'pg_type'::regclass AND c.contype = 'c'
+         UNION ALL
+        SELECT 6, format('CREATE TEXT SEARCH DICTIONARY %I.%I (TEMPLATE = pg_catalog.simple)', n.nspname, d.dictname)
+          FROM member m
+          JOIN pg_catalog.pg_ts_dict d ON d.oid = m.objid AND m.classid = 'pg_ts_dict'::regclass
+          JOIN pg_catalog.pg_namespace n ON n.oid = d.dictnamespace
+         UNION ALL
+        SELECT 6, format('CREATE TEXT SEARCH CONFIGURATION %I.%I (COPY = pg_catalog.simple)', n.nspname, c.cfgname)
+          FROM member m
+          JOIN pg_catalog.pg_ts_config c ON c.oid = m.objid AND m.classid = 'pg_ts_config'::regclass
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.cfgnamespace
          UNION ALL
         SELECT 6, format('CREATE CAST (%s AS %s) %s%s', c.castsource::regtype, c.casttarget::regtype,
                          CASE c.castmethod WHEN 'f' THEN 'WITH FUNCTION ' || c.castfunc::regprocedure
