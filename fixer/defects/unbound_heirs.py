@@ -101,23 +101,24 @@ def repair(finding: Finding[OfPart], actual: Schema, contract: Contract) -> Repa
 
 
 HEIR = "CREATE TABLE old_reviews (shelf text) INHERITS (reviews);"
+LATE = "SELECT setval('reviews_id_seq', 1000)"  # heirs count by the sequence of their parent
 SPECIMENS = (
     Specimen(
         "a row repeats a key",
-        f"{HEIR} INSERT INTO old_reviews (id, book_id) VALUES (1, 1), (900, 1)",
+        f"{HEIR} INSERT INTO old_reviews (id, book_id) VALUES (1, 1), (900, 1); {LATE}",
         rows=1,
         manual=True,
     ),
     Specimen(
         "rows of two heirs share a key",
         f"{HEIR} CREATE TABLE older_reviews () INHERITS (old_reviews); INSERT INTO old_reviews (id, book_id)"
-        " VALUES (900, 1); INSERT INTO older_reviews (id, book_id) VALUES (900, 2)",
+        f" VALUES (900, 1); INSERT INTO older_reviews (id, book_id) VALUES (900, 2); {LATE}",
         rows=2,
         manual=True,
     ),
     Specimen(
         "a row points at nothing",
-        f"{HEIR} INSERT INTO old_reviews (id, book_id) VALUES (900, 77)",
+        f"{HEIR} INSERT INTO old_reviews (id, book_id) VALUES (900, 77); {LATE}",
         rows=1,
         manual=True,
     ),
@@ -135,7 +136,7 @@ NEAR_MISSES = (
         "a row that points at one of an heir",
         f"CREATE TABLE old_books () INHERITS (books); {HEIR}"
         "INSERT INTO old_books (id, author_id, editor_id, title, price) VALUES (900, 1, 1, 'old', 1);"
-        "INSERT INTO old_reviews (id, book_id) VALUES (901, 900)",
+        f"INSERT INTO old_reviews (id, book_id) VALUES (901, 900); {LATE}; SELECT setval('books_id_seq', 1000)",
     ),
 )
 
