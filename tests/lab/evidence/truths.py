@@ -68,7 +68,8 @@ def _behind(table: Table, column: str) -> sql.Composable:
         sql.Literal(column),
     )
     return sql.SQL(
-        "SELECT FROM ({}) AS s WHERE its IS NULL OR (SELECT max({}) FROM {}) > coalesce(pg_sequence_last_value(its), 0)"
+        "SELECT FROM ({}) AS s LEFT JOIN pg_sequence AS q ON q.seqrelid = its"
+        " WHERE its IS NULL OR (SELECT max({}) FROM {}) > coalesce(pg_sequence_last_value(its), q.seqstart - 1)"
     ).format(plain, sql.Identifier(column), _name(table))
 
 
