@@ -125,7 +125,8 @@ def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[
         taken = column.name in above.columns and not _refuses_null(above.columns[column.name], above)
         meant = column.name not in wanted.columns or _may_be_null(wanted, column.name)
         refuses = column.name not in in_key and _refuses_null(column, part)
-        given = root.columns[column.name].fills or filled_by(root, root.columns[column.name])
+        filling = root.columns.get(column.name)  # None where the plan renames it there
+        given = filling is None or filling.fills or filled_by(root, filling)
         if taken and meant and refuses and not given:
             message = f"{part.name.name}.{column.name} should take NULL like {root.name.name}, is NOT NULL"
             yield Finding(SLUG, POINT, OfColumn(part.name, column.name), message)

@@ -31,6 +31,16 @@ SELECT n.nspname, c.relname, m.nspname, p.relname
 """
 
 
+def inherited(session: Session, tables: list[int]) -> set[tuple[int, str]]:
+    """Return the columns that tables have from those above them, where alone their types can be changed."""
+    session.cursor.execute(
+        "SELECT a.attrelid::bigint, a.attname::text FROM pg_catalog.pg_attribute a"
+        " WHERE a.attrelid = ANY (%s::oid[]) AND a.attinhcount > 0 AND NOT a.attisdropped",
+        (tables,),
+    )
+    return set(session.cursor.fetchall())
+
+
 def detach(session: Session, past: Past) -> None:
     """Detach the partitions that the run made: none can be dropped while a foreign key references its root."""
     made = sorted(past.after.relations - past.then.relations)

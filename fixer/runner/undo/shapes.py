@@ -16,6 +16,7 @@ from fixer.model.step import Phase
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Item, Key, is_unproved
 from fixer.runner.standing import around_it, other_call
+from fixer.runner.undo.below import inherited
 from fixer.runner.undo.dropped import differs, dropped, is_retyped, type_at_first, type_of
 from fixer.runner.undo.facts import constraint
 from fixer.runner.undo.past import Past
@@ -260,29 +261,28 @@ def retype(session: Session, past: Past, *, shorten: bool = False) -> None:
 
     Texts that may be too long for their old type get its length once they are spelt as before: then `shorten`.
     """
+    theirs = inherited(session, sorted(past.before.relations))  # which come back with those of the table above
     for oid in sorted(past.before.relations):
-        if actions := list((_shortening if shorten else _retyping)(session, past, oid)):
-            table = past.after.table(oid)
-            session.progress(f"bring the columns of {table} back")
-            alter = SQL("ALTER TABLE {} {}").format(q.name(table), SQL(", ").join(actions))
-            session.do(alter, f"bring the columns of {table} back")
+        columns = {name: each for name, each in past.after.columns(oid).items() if (oid, name) not in theirs}
+        if actions := list((_shortening if shorten else _retyping)(session, past, oid, columns)):
+            alter, table = SQL("ALTER TABLE {} {}"), past.after.table(oid)
+            session.progress(title := f"bring the columns of {table} back")
+            session.do(alter.format(q.name(table), SQL(", ").join(actions)), title)
 
 
-def _retyping(session: Session, past: Past, oid: int) -> Iterator[Composable]:
+def _retyping(session: Session, past: Past, oid: int, columns: Mapping[str, Item]) -> Iterator[Composable]:
     # Generated columns come before the columns that they depend on.
-    columns = past.after.columns(oid)
     for name, item in sorted(columns.items(), key=lambda pair: not pair[1].detail["generated"]):
         if not past.was_there(item):
             yield SQL("DROP COLUMN {}").format(Identifier(name))
         elif is_retyped(item, past.then):
             value, old = _reversal(session, past, oid, name), past.then.items[item.key]
             back = SQL("ALTER COLUMN {} TYPE {}").format(Identifier(name), SQL(type_at_first(old, value)))
-            # A generated column is computed again.
-            yield back if item.detail["generated"] else back + SQL(" USING {}").format(value)
+            yield back if item.detail["generated"] else back + SQL(" USING {}").format(value)  # or computed again
 
 
-def _shortening(session: Session, past: Past, oid: int) -> Iterator[Composable]:
-    for name, item in past.after.columns(oid).items():
+def _shortening(session: Session, past: Past, oid: int, columns: Mapping[str, Item]) -> Iterator[Composable]:
+    for name, item in columns.items():
         if past.was_there(item) and is_retyped(item, past.then):
             old = past.then.items[item.key]
             if type_at_first(old, _reversal(session, past, oid, name)) != type_of(old):
