@@ -22,16 +22,17 @@ from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 
 _CHECK = re.compile(rf"CHECK \((.*)\)(?: NO INHERIT)? {UNPROVED}", re.DOTALL)
-# Grants that the run took over from the table are no reason, nor any where default privileges give new views some.
+# Grants that the run took over from the table are no reason, also on a column that was renamed since; nor any where
+# default privileges give new views some.
 _ON_A_VIEW = """
 SELECT CASE WHEN obj_description(c.oid, 'pg_class') IS NOT NULL THEN 'comment'
             WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid) THEN 'trigger'
             WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_default_acl) AND EXISTS (
-                 SELECT g.cells, a.grantee, a.privilege_type, a.is_grantable
+                 SELECT g.cells <> '', a.grantee, a.privilege_type, a.is_grantable
                    FROM granted g, pg_catalog.aclexplode(g.acl) a
                   WHERE g.oid = c.oid AND a.grantee <> c.relowner
                  EXCEPT
-                 SELECT g.cells, a.grantee, a.privilege_type, a.is_grantable
+                 SELECT g.cells <> '', a.grantee, a.privilege_type, a.is_grantable
                    FROM pg_catalog.pg_rewrite r
                    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid
                    JOIN granted g ON g.oid = d.refobjid, pg_catalog.aclexplode(g.acl) a
