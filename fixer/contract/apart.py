@@ -20,7 +20,7 @@ from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
-from fixer.contract.statements import types_of
+from fixer.contract.statements import culprit, types_of
 from fixer.errors import ContractError
 from fixer.model.schema import Schema
 from fixer.model.table import QName
@@ -70,7 +70,7 @@ def _make(metadata: MetaData, place: Place, name: str, places: Places, path: lis
         raise ContractError(f"The contract {name} cannot be made: {said}.") from None
     except (Exception, SystemExit) as error:  # listeners of the user's may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-        raise ContractError(f"The contract {name} cannot be made: {said}.") from None
+        raise ContractError(f"The contract {name} cannot be made, for {culprit(error)} fails: {said}.") from None
     place.owner.autocommit = True
 
 

@@ -59,7 +59,7 @@ def spelt(
         raise ContractError(f"The contract {name} cannot be satisfied: {said}.") from None
     except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-        raise Unspelt(f"The contract {name} cannot be spelt, for {_culprit(error)} fails: {said}.") from None
+        raise Unspelt(f"The contract {name} cannot be spelt, for {culprit(error)} fails: {said}.") from None
     return statements
 
 
@@ -155,7 +155,7 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
     return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged, counter)
 
 
-def _culprit(error: BaseException) -> str:
+def culprit(error: BaseException) -> str:
     """Return words for the function or listener of the models that raised an error."""
     found, listens, trace = "its metadata", False, error.__traceback__
     while trace:

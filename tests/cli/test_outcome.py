@@ -151,11 +151,13 @@ def test_what_a_listener_says_never_reaches_the_connection_to_the_target(healthy
 
 # ---- models that do more than declare
 
-ODD = {
-    "prepared": "@event.listens_for(metadata, 'before_create')\n"
-    "def prepared(target, connection, **_): connection.scalar(text('select 1'))",
-    "<lambda>": "event.listen(metadata, 'after_create', DDL('SELECT 1').execute_if(callable_="
+ASKING = [
+    "@event.listens_for(metadata, 'before_create')\n"
+    "def prepared(target, connection, **_): assert connection.scalar(text('select 1')) == 1",
+    "event.listen(metadata, 'after_create', DDL('SELECT 1').execute_if(callable_="
     "lambda ddl, target, bind, **_: bind.dialect.server_version_info >= (9,)))",
+]
+ODD = {
     "leaves": "@event.listens_for(metadata, 'before_create')\ndef leaves(*_, **__): raise SystemExit(0)",
     "get_col_spec": "class Odd(types.UserDefinedType):\n    def get_col_spec(self): raise KeyError('v')\n"
     "Table('odd', metadata, Column('id', Odd, primary_key=True))",
@@ -177,6 +179,14 @@ def test_what_the_models_do_beside_is_named(healthy: Database, tmp_path: Path, n
     assert words in ended.stderr
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr.startswith("fixer: The contract models:metadata ")
+
+
+@pytest.mark.parametrize("listener", ASKING)
+def test_listeners_that_ask_are_answered(healthy: Database, tmp_path: Path, listener: str) -> None:
+    models(tmp_path, f"from sqlalchemy import *\n{listener}")
+    ended = fixer("check", *CONTRACT, "--dsn", healthy.dsn, cwd=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_view_that_a_listener_makes_is_none_of_the_tables(healthy: Database, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_another_database_wants_its_partitions_and_models_want_none(laboratory: 
 
     assert [each.object for each in by_another] == ["app.a_2", "app.b_1"]
     assert by_models == ()
-    assert [(each.severity, each.object) for each in by_itself] == [("info", "app.a"), ("info", "app.b")]  # no keys
+    assert [(each.severity, each.object) for each in by_itself] == [("info", f"app.{name}") for name in "abc"]
 
 
 BOUNDS = {
