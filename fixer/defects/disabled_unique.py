@@ -121,12 +121,6 @@ SPECIMENS = (
         )
         for what, change, hazards, also in (
             ("unlogged", "SET UNLOGGED", {"rewrites-table"}, frozenset({"duplicate-values", "unlogged-table"})),
-            (
-                "another column is converted",
-                "ALTER name TYPE integer USING 7",
-                {"rewrites-values", "replaces-constraint"},
-                frozenset({"duplicate-values", "wrong-type"}),
-            ),
         )
     ),
     Specimen("an exclusion", ASLEEP, contract=rooms, setup=ROOM_ROWS, superuser=True),

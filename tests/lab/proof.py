@@ -72,7 +72,7 @@ class _One(Library):
         super().__init__()
         self._one = Prepared(broken.sound.contract)
 
-    def prepared(self, target: Target, spec: str, schema: str) -> Prepared:
+    def prepared(self, target: Target, spec: str, schema: str, *, in_project: bool = False) -> Prepared:
         return self._one
 
 

@@ -459,7 +459,8 @@ def test_a_foreign_suite_is_left_alone(installed: dict[str, str], tmp_path: Path
 def test_installed_it_proves_a_target_from_anywhere(
     installed: dict[str, str], database: Database, tmp_path: Path
 ) -> None:
-    shown = run_elsewhere(tmp_path, installed, "--pyargs", "contracts", f"--dsn={database(BROKEN)}", "-m", "point2")
+    shown = run_elsewhere(tmp_path, installed, "--pyargs", "contracts", f"--dsn={database(BROKEN)}", "-m", "point2",
+                          "--contract=contracts.trading:metadata")  # fmt: skip
 
     assert shown.outcome("test_foreign_key_holds[paper_trades.user_id]") == "FAILED"
     assert "2  foreign keys   BROKEN   1 failed" in shown.text
