@@ -113,12 +113,6 @@ NEAR_MISSES = (
         contract=_members,
         setup=SETUP,
     ),
-    Specimen(
-        "another account changed its seat and its address",
-        "UPDATE members SET seat = 3, email = 'b@example.invalid' WHERE name = 'a'",
-        contract=_lately,
-        setup=LATELY,
-    ),
 )
 
 
