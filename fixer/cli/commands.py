@@ -18,7 +18,7 @@ from fixer.cli.outcome import known
 from fixer.connect.link import Link, opened
 from fixer.connect.redact import redact
 from fixer.contract.project import contract_named
-from fixer.contract.sources import Source
+from fixer.contract.source import Source
 from fixer.errors import TargetError, UsageError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import UNREADABLE

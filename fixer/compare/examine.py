@@ -24,7 +24,7 @@ from fixer.compare.trying import tried
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
-from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
+from fixer.connect.settings import EXACTLY, PLAINLY, READING, setting, unhurried
 from fixer.errors import TargetError
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
@@ -137,7 +137,7 @@ def _named_alike(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Ta
 def beginning(connection: Connection, settings: Mapping[str, str] | None) -> str:
     """Return the SQL that opens the read-only transaction, in which row security fails instead of hiding rows."""
     chosen = {**PLAINLY, **EXACTLY, **unhurried(connection), **(settings or {})}
-    return f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{setting(chosen).as_string(connection)};\n"
+    return f"{READING}{setting(chosen).as_string(connection)};\n"
 
 
 @contextmanager

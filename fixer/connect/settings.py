@@ -25,6 +25,8 @@ SAFELY = (
     "SELECT pg_catalog.set_config('pgmend.own_path', pg_catalog.current_schemas(false)::pg_catalog.text, true);\n"
     + OUR_PATH
 )
+# What begins one that sees one moment of the database, and changes nothing.
+READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}"
 
 # --- what is read, and how values are spelt
 

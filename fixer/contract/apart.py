@@ -20,7 +20,7 @@ from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
-from fixer.contract.statements import culprit, types_of
+from fixer.contract.statements import culprit, types_of, without_link, words_of
 from fixer.errors import ContractError
 from fixer.model.schema import Schema
 from fixer.model.table import QName
@@ -31,8 +31,8 @@ _PATH = f"BEGIN READ ONLY;\n{SAFELY}SELECT pg_catalog.current_setting('pgmend.ow
 def read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
     """Make models in a throw-away place with a real connection, and return what they look like there.
 
-    Raises ContractError where PostgreSQL refuses a statement, or a
-    listener raises; ServerError if there is no server of our own.
+    Raises ContractError where PostgreSQL refuses a statement or a listener raises, ServerError without a server of our
+    own.
     """
     path = _path_of_target(connection, places)
     made = {QName(home or places.schema, type_) for home, type_ in types_of(metadata.tables.values())}
@@ -66,11 +66,11 @@ def _make(metadata: MetaData, place: Place, name: str, places: Places, path: lis
             moved.commit()
     except SQLAlchemyError as error:
         reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None
-        said = told(reason) if reason else " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
+        said = told(reason) if reason else without_link(error)
         raise ContractError(f"The contract {name} cannot be made: {said}.") from None
     except (Exception, SystemExit) as error:  # listeners of the user's may raise anything
-        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-        raise ContractError(f"The contract {name} cannot be made, for {culprit(error)} fails: {said}.") from None
+        why = f"{culprit(error)} fails: {words_of(error)}"
+        raise ContractError(f"The contract {name} cannot be made, for {why}.") from None
     place.owner.autocommit = True
 
 

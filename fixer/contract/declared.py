@@ -5,12 +5,10 @@ from __future__ import annotations
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import SAFELY, UNQUOTED
+from fixer.connect.settings import READING, UNQUOTED
 from fixer.errors import ContractError
 from fixer.introspect.declared import read_declared
 from fixer.model.contract import Contract, Hints
-
-_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{UNQUOTED}"
 
 
 def prepare(connection: Connection, name: str, *, itself: bool = False) -> Contract:
@@ -20,7 +18,7 @@ def prepare(connection: Connection, name: str, *, itself: bool = False) -> Contr
     ContractError if it has no tables.
     """
     with rolled_back(connection) as cursor:
-        cursor.execute(_BEGIN)
+        cursor.execute(READING + UNQUOTED)
         schema = read_declared(cursor, proved=itself)
     if not schema.tables:
         where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"

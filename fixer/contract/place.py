@@ -18,13 +18,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import SAFE_PATH, SAFELY, UNQUOTED, setting
+from fixer.connect.settings import READING, SAFE_PATH, UNQUOTED, setting
 from fixer.introspect import borrowing
 from fixer.model.expression import quoted
 from fixer.model.table import QName
 
 ROLE = "pgmend_contract"  # which runs what the contract says
-_READING = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n{SAFELY}{UNQUOTED}"
 _OPENING = f"CREATE ROLE {ROLE} LOGIN; ALTER DATABASE {{}} OWNER TO {ROLE}; ALTER SCHEMA public OWNER TO {ROLE}"
 
 log = logging.getLogger("pgmend.contract")
@@ -77,7 +76,7 @@ def bring_over(target: Connection, place: Place, *, made: Collection[QName] | No
     leaves out all that is no extension's.
     """
     with rolled_back(target) as cursor, place.admin.cursor() as there:
-        cursor.execute(_READING)
+        cursor.execute(READING + UNQUOTED)
         installed, could = borrowing.extensions(cursor), borrowing.available(there)
         needs = borrowing.needed(cursor) if made is not None else []
         lacking = sorted(installed.keys() - could)

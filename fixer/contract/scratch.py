@@ -28,7 +28,7 @@ from fixer.introspect.declared import read_model
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 _UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
-_OPEN = f"""
+OPEN = f"""
 BEGIN;
 {SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);
 """
@@ -94,7 +94,7 @@ def _read_temporary(ddl: str, connection: Connection, name: str, places: Places)
 
 def _created(cursor: Cursor, ddl: str, name: str, places: Places) -> Read:
     """Open a transaction, create the contract in it, and return what it looks like."""
-    cursor.execute(_OPEN + introspect.query("shadows"), ([places.schema, "public"],))
+    cursor.execute(OPEN + introspect.query("shadows"), ([places.schema, "public"],))
     shadow = cursor.fetchone()
     schemas = () if shadow else (places.schema, "public")
     path = path_of(["pg_catalog", "pg_temp", *schemas]).as_string(cursor)

@@ -22,24 +22,14 @@ from fixer.connect.target import Target
 from fixer.contract import build, declared, files, project
 from fixer.contract.project import SELF, contract_named
 from fixer.contract.project.applied import Under
+from fixer.contract.source import Source
+from fixer.contract.statements import words_of
 from fixer.errors import ContractError, refuse_empty
 from fixer.model.contract import Contract
 
 _URLS = ("postgresql:", "postgres:", "postgresql+", "postgres+")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LATER = ("alembic:",)  # is a source to come, and is no module of ours
-
-
-@runtime_checkable
-class Source(Protocol):
-    """What a contract is made of."""
-
-    @property
-    def name(self) -> str:
-        """What it is called, without passwords."""
-
-    def prepare(self, connection: Connection, schema: str) -> Contract:
-        """Return the contract as the server behind the connection spells it; `schema` is for what names none."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +97,8 @@ def load(contract: Source | MetaData | type | Callable[[], object] | str | None 
     """Return the source that a text names, or that models are; models that are named are imported.
 
     None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
-    project says counts, too. A text is ``self``; the URL
-    or the keywords of a database; a file that ends in .sql, or a directory; or ``package.module:attribute``. Raises
-    ContractError with the reason.
+    project says counts, too. A text is ``self``; the URL or the keywords of a database; a file that ends in .sql, or a
+    directory; or ``package.module:attribute``. Raises ContractError with the reason.
     """
     if isinstance(contract, Source):
         return contract
@@ -180,8 +169,7 @@ def _imported(spec: str) -> MetaData:
     except AttributeError as error:
         raise ContractError(f"The contract {spec!r} cannot be loaded: {error}.") from None
     except (Exception, SystemExit) as error:  # the user's module may raise anything while it is imported
-        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-        raise ContractError(f"The contract {spec!r} cannot be imported: {said}.") from None
+        raise ContractError(f"The contract {spec!r} cannot be imported: {words_of(error)}.") from None
 
 
 def metadata_of(found: object) -> MetaData:

@@ -55,11 +55,9 @@ def spelt(
         for tables in groups:
             metadata.create_all(engine, tables, checkfirst=False)
     except SQLAlchemyError as error:
-        said = " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
-        raise ContractError(f"The contract {name} cannot be satisfied: {said}.") from None
+        raise ContractError(f"The contract {name} cannot be satisfied: {without_link(error)}.") from None
     except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
-        said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
-        raise Unspelt(f"The contract {name} cannot be spelt, for {culprit(error)} fails: {said}.") from None
+        raise Unspelt(f"The contract {name} cannot be spelt, for {culprit(error)} fails: {words_of(error)}.") from None
     return statements
 
 
@@ -153,6 +151,16 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
     unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text) else ""
     counter = (element.element.name, element.element.schema) if isinstance(element, CreateSequence) else None
     return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged, counter)
+
+
+def words_of(error: BaseException) -> str:
+    """Return the kind of an error and what it says, in one line without a full stop."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+
+
+def without_link(error: SQLAlchemyError) -> str:
+    """Return what SQLAlchemy says, in one line without the link to its pages."""
+    return " ".join(str(error).partition("(Background on")[0].split()).rstrip(".")
 
 
 def culprit(error: BaseException) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
@@ -13,6 +12,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY
 from fixer.contract.project.hinted import hinted
 from fixer.contract.project.reading import Project
+from fixer.contract.source import Source
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints, covers
 from fixer.model.table import QName
@@ -26,22 +26,11 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_nam
 log = logging.getLogger("pgmend.contract")
 
 
-class Made(Protocol):
-    """What a contract is made of."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-
-    def prepare(self, connection: Connection, schema: str) -> Contract:
-        """Return the contract as the server behind the connection spells it."""
-
-
 @dataclass(frozen=True)
 class Under:
     """A source of contracts, under what a project says."""
 
-    source: Made
+    source: Source
     project: Project
 
     @property

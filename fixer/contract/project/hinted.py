@@ -17,22 +17,21 @@ from psycopg2.extras import Json
 from fixer import introspect
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import OUR_PATH, SAFELY, UNQUOTED
+from fixer.connect.settings import OUR_PATH
 from fixer.contract.places import Places
-from fixer.contract.project.reading import Project, Said
+from fixer.contract.project.reading import OF_TABLE, Project, Said
 from fixer.contract.respelt import Spelt, respelt
+from fixer.contract.scratch import OPEN
 from fixer.errors import ContractError
 from fixer.model.contract import ColumnHints, Contract, Hints, TableHints
 from fixer.model.expression import as_needed
 from fixer.model.table import QName, Table
 
-_OF_TABLE = ("default_rows", "legacy_names")
 _Place = tuple[QName, str | None]  # a table, or a column of it
 
 log = logging.getLogger("pgmend.contract")
 _Spelt = Mapping[str, Spelt]
 _Value = TypeVar("_Value")
-_BEGIN = f"BEGIN;\n{SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);\n"
 
 
 def hinted(kept: Contract, made: Contract, project: Project, connection: Connection, schema: str) -> Contract:
@@ -114,7 +113,7 @@ def _in_full(
         return {}
     found = dict[str, dict[str, Spelt]]()
     with rolled_back(connection) as cursor:
-        cursor.execute(_BEGIN + introspect.query("shadows"), ([schema, "public"],))
+        cursor.execute(OPEN + introspect.query("shadows"), ([schema, "public"],))
         schemas = () if cursor.fetchone() else (schema, "public")
         for table, texts in said.items():
             cursor.execute("SAVEPOINT pgmend_table")
@@ -195,7 +194,7 @@ class _Adding:
     def _fit(self, said: Said, what: str, *, of_table: bool) -> None:
         """Raise ContractError if a hint is for a table and stands for a column, or the other way round."""
         for key in said:
-            if key != "legacy_names" and (key in _OF_TABLE) != of_table:
+            if key != "legacy_names" and (key in OF_TABLE) != of_table:
                 raise self.project.wrong(f"{key} in {self.where} is no hint for {what}")
 
     def _names(self, key: str, said: Said, known: tuple[str, ...], *, alone: bool = False) -> tuple[str, ...]:

@@ -9,15 +9,15 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
+from fixer.contract.hints import ORPHAN_POLICIES
 from fixer.errors import ContractError
 from fixer.model.finding import Accepted
 
 _KEYS = ("accept", "contract", "exclude", "hints")
 _OF_ACCEPT = ("finding", "reason", "until")
-_OF_TABLE = ("default_rows", "legacy_names")
+OF_TABLE = ("default_rows", "legacy_names")
 _OF_COLUMN = ("backfill", "legacy_keys", "legacy_names", "orphans", "timezone")
 _LISTS = ("legacy_keys", "legacy_names")
-POLICIES = ("quarantine", "adopt", "null")
 
 Said = Mapping[str, object]  # what a table of TOML says, by its keys
 
@@ -103,7 +103,7 @@ class _Reader:
             where = f'[tool.pgmend.hints."{name}"]'
             if not isinstance(each, dict):
                 raise self._wrong(f"{where} should be a table")
-            self._known(each, where, sorted({*_OF_TABLE, *_OF_COLUMN}))
+            self._known(each, where, sorted({*OF_TABLE, *_OF_COLUMN}))
             for key, value in each.items():
                 self._hint(key, value, f"{key} in {where}")
             yield name, each
@@ -115,8 +115,8 @@ class _Reader:
         elif key == "default_rows":
             if not isinstance(value, list) or not all(isinstance(row, dict) and row for row in value):
                 raise self._wrong(f"{where} should be a list of rows, each as {{name = 'root'}}")
-        elif self._text(value, where) not in POLICIES and key == "orphans":
-            raise self._wrong(f"{where} should be one of {', '.join(POLICIES)}, not {value}")
+        elif self._text(value, where) not in ORPHAN_POLICIES and key == "orphans":
+            raise self._wrong(f"{where} should be one of {', '.join(ORPHAN_POLICIES)}, not {value}")
 
     def _texts(self, said: object, where: str) -> tuple[str, ...]:
         if not isinstance(said, list):
