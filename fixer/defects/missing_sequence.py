@@ -7,7 +7,6 @@ Cure: create it as the contract declares it, before what calls it; code-behind m
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -86,7 +85,7 @@ def _steps(about: MissingSequence, actual: Schema, contract: Contract) -> Iterat
     name = about.wanted.name
     create = ddl.create_sequence(about.wanted)
     yield Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}", create, Lock.NONE)
-    owner, session = _owner(about, actual, contract), actual.session
+    owner, session = actual.owner_of_most(about.callers) or actual.owner_of_most(contract.tables), actual.session
     if session and owner and owner != session.role:
         action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
         yield Step(Phase.SEQUENCES, about.table, f"give the sequence {name.name} to {owner}", action, Lock.NONE)
@@ -96,15 +95,6 @@ def _steps(about: MissingSequence, actual: Schema, contract: Contract) -> Iterat
             yield replace(let_count_by(name, caller), phase=Phase.NAMES)  # the table has its name by then
     if about.wanted.owned_by:
         yield own(name, *about.wanted.owned_by)
-
-
-def _owner(about: MissingSequence, actual: Schema, contract: Contract) -> str:
-    """Return the owner of most tables whose defaults call a sequence; if none exists, of most others."""
-    for tables in (about.callers, contract.tables):
-        owners = Counter(actual.tables[name].owner for name in tables if name in actual.tables)
-        if owners:
-            return owners.most_common(1)[0][0]
-    return ""
 
 
 def foresee(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Schema:

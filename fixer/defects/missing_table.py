@@ -11,7 +11,6 @@ wrong one: the repair then needs the hazard creates-schema.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -99,7 +98,7 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
-    parts = partitions.creating(partitions.below(wanted.name, contract), actual, _owner(actual, contract))
+    parts = partitions.creating(partitions.below(wanted.name, contract), actual, actual.owner_of_most(contract.tables))
     return Repair.of((*types, create, *_handed_over(finding.table, actual, contract), *parts))
 
 
@@ -130,15 +129,9 @@ def _parted(part: Partition, rows: int, actual: Schema, contract: Contract) -> R
     return Repair.of(partitions.creating(parts, actual, above.owner, touches))
 
 
-def _owner(actual: Schema, contract: Contract) -> str:
-    """Return the role that owns most of the tables of the contract; empty without any."""
-    owners = Counter(actual.tables[other].owner for other in contract.tables if other in actual.tables)
-    return owners.most_common(1)[0][0] if owners else ""
-
-
 def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[Step]:
     """Yield the step that gives the new table to the role that owns most of the others."""
-    owner = _owner(actual, contract)
+    owner = actual.owner_of_most(contract.tables)
     if actual.session and owner and owner != actual.session.role:
         action = SQL("OWNER TO {}").format(Identifier(owner))
         yield alter(Phase.TABLES, name, f"give the table {name.name} to {owner}", action)

@@ -6,7 +6,8 @@ Nothing here touches a database. The values of a single table are in fixer.model
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fixer.model.expression import respelt
@@ -165,6 +166,11 @@ class Schema:
     partitions: tuple[Partition, ...] = ()  # that a contract declares, those above others first
     alone: Mapping[QName, tuple[Index, ...]] = field(default_factory=dict)  # uniques that a partition shall have alone
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
+
+    def owner_of_most(self, names: Iterable[QName]) -> str:
+        """Return the role that owns most of these tables, as far as they exist; empty if none does."""
+        owners = Counter(self.tables[name].owner for name in names if name in self.tables)
+        return owners.most_common(1)[0][0] if owners else ""
 
     def with_table(self, table: Table) -> Schema:
         """Return this schema with a table added or replaced."""
