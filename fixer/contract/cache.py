@@ -15,9 +15,9 @@ from pathlib import Path
 from sqlalchemy import MetaData
 
 from fixer import introspect
+from fixer.contract.models.statements import spelt
 from fixer.contract.places import Places
 from fixer.contract.respelt import Spelt
-from fixer.contract.statements import spelt
 from fixer.model.codec import decode, encode, form
 from fixer.model.schema import Partition, Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table

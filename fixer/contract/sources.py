@@ -19,11 +19,12 @@ from sqlalchemy import MetaData
 from fixer.connect import target
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
-from fixer.contract import build, declared, files, project
+from fixer.contract import declared, files, project
+from fixer.contract.models import build
+from fixer.contract.models.statements import words_of
 from fixer.contract.project import SELF, contract_named
 from fixer.contract.project.applied import Under
 from fixer.contract.source import Source
-from fixer.contract.statements import words_of
 from fixer.errors import ContractError, refuse_empty
 from fixer.model.contract import Contract
 

@@ -38,7 +38,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 from sqlalchemy.pool import NullPool
 
 from fixer import api
-from fixer.contract import build as contract
+from fixer.contract.models import build as contract
 from fixer.errors import ContractError, PgmendError
 from fixer.model.contract import Contract
 from fixer.model.table import QName
@@ -388,7 +388,7 @@ def test_a_kept_contract_equals_a_fresh_one(
 ) -> None:
     made = shape()
     fresh = prepared(empty, made)
-    monkeypatch.setattr("fixer.contract.scratch.read", None)
+    monkeypatch.setattr("fixer.contract.models.scratch.read", None)
     kept = prepared(empty, made)
 
     assert (kept.schema, len(list(cache.iterdir()))) == (fresh.schema, 1)
@@ -412,7 +412,7 @@ def test_no_more_contracts_are_kept_than_are_of_use(
         prepared(empty, orders(name=name))
 
     assert len(list(cache.iterdir())) == 2
-    monkeypatch.setattr("fixer.contract.scratch.read", None)
+    monkeypatch.setattr("fixer.contract.models.scratch.read", None)
     assert [*prepared(empty, orders(name="a")).tables, *prepared(empty, orders(name="c")).tables]
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 import fixer
 from fixer.connect import servers
 from fixer.connect.servers import Server
-from fixer.contract import build as contracts
+from fixer.contract.models import build as contracts
 from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen

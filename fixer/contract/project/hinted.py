@@ -18,10 +18,10 @@ from fixer import introspect
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import OUR_PATH
+from fixer.contract.models.scratch import OPEN
 from fixer.contract.places import Places
 from fixer.contract.project.reading import OF_TABLE, Project, Said
 from fixer.contract.respelt import Spelt, respelt
-from fixer.contract.scratch import OPEN
 from fixer.errors import ContractError
 from fixer.model.contract import ColumnHints, Contract, Hints, TableHints
 from fixer.model.expression import as_needed

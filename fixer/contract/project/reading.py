@@ -9,7 +9,7 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
-from fixer.contract.hints import ORPHAN_POLICIES
+from fixer.contract.models.hints import ORPHAN_POLICIES
 from fixer.errors import ContractError
 from fixer.model.finding import Accepted
 

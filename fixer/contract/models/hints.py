@@ -17,8 +17,8 @@ from sqlalchemy import DefaultClause
 from sqlalchemy import Table as SATable
 from sqlalchemy.sql.elements import ClauseElement, TextClause
 
+from fixer.contract.models.statements import sql_of
 from fixer.contract.respelt import Spelt
-from fixer.contract.statements import sql_of
 from fixer.errors import ContractError
 from fixer.model.contract import ColumnHints, TableHints
 

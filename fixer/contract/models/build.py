@@ -12,12 +12,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
 from fixer.connect.memory import undisturbed
-from fixer.contract import apart, cache, scratch
+from fixer.contract import cache
 from fixer.contract.cache import Read
-from fixer.contract.hints import expressions, hints_of
-from fixer.contract.places import Places, wanted_at
-from fixer.contract.settled import settled
-from fixer.contract.statements import (
+from fixer.contract.models import apart, scratch
+from fixer.contract.models.hints import expressions, hints_of
+from fixer.contract.models.settled import settled
+from fixer.contract.models.statements import (
     SCRATCH,
     Unspelt,
     counters_of,
@@ -27,6 +27,7 @@ from fixer.contract.statements import (
     schemas_of,
     spelt,
 )
+from fixer.contract.places import Places, wanted_at
 from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
