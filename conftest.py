@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-if not any(each.value == "contracts.plugin" for each in entry_points(group="pytest11")):
+if not any(each.value == "fixer.cli.pytest_entry" for each in entry_points(group="pytest11")):
     pytest_plugins = ["contracts.plugin"]
 
 pytest.register_assert_rewrite("lab")  # its asserts explain themselves, as those of the tests do

@@ -1,17 +1,14 @@
 """The pytest plugin: options, markers, fixtures, and the summary of the five points.
 
-It is loaded into every pytest session of an environment in which pgmend is installed, so it imports
-nothing heavy, and does nothing where the contract suite does not run.
+Where pgmend is installed, `fixer.cli.pytest_entry` loads it into the sessions that ask for the contract suite. It
+imports nothing heavy, for a session may ask for help or for the fixtures alone.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,31 +22,13 @@ if TYPE_CHECKING:
 
 _SESSION: pytest.StashKey[Session] = pytest.StashKey()
 _MEETING: pytest.StashKey[tuple[int, str]] = pytest.StashKey()
-_WORDS = {"contracts", "pgmend"}  # on a command line, they ask for this plugin
 
 
 # --- options ----------------------------------------------------------------------------------------
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the options where this module is loaded by name.
-
-    A session that loads it because pgmend is installed may have options of the same names.
-    """
-    if pluginmanager.get_name(sys.modules[__name__]) != "pgmend":
-        _add_options(parser)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: Sequence[str]) -> None:
-    """Add the options where the command line or the ini file names pgmend or its contracts."""
-    plugin = early_config.pluginmanager.get_name(sys.modules[__name__])
-    words = {word for arg in [*args, *early_config.getini("testpaths")] for word in re.split(r"[^\w-]+", arg)}
-    if plugin == "pgmend" and words & _WORDS:
-        _add_options(parser)
-
-
-def _add_options(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
     add = parser.getgroup("pgmend", "pgmend: the five points of a database").addoption
     add("--dsn", dest="pgmend_dsn", action="append", default=[], metavar="DSN",
         help="a database to prove; repeatable; without it, the snapshots are proved")  # fmt: skip

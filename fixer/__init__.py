@@ -6,9 +6,12 @@ takes one back, ``prune`` forgets what undo needs; ``ensure`` is for the start o
 workers may call it at once.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from fixer.connect.startup import importing
 
-with importing():
+if TYPE_CHECKING:
     from fixer.api import apply, check, ensure, history, plan, prune, undo
     from fixer.model.plan import Plan
     from fixer.model.progress import Progress
@@ -32,3 +35,21 @@ __all__ = [
     "prune",
     "undo",
 ]
+
+_HOMES = {
+    "Pace": "fixer.runner.online.pace",
+    "PastRun": "fixer.model.run",
+    "Plan": "fixer.model.plan",
+    "Progress": "fixer.model.progress",
+    "Report": "fixer.model.report",
+    "Run": "fixer.model.run",
+    "Undone": "fixer.model.run",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: sessions of pytest, and `fixer --help`, ask for nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with importing():
+        return getattr(import_module(_HOMES.get(name, "fixer.api")), name)

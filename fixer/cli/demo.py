@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib import import_module
+from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -46,6 +49,7 @@ def tell(console: Console) -> int:
     """Show the story; return 0 if it ends well."""
     started = time.monotonic()
     story = snapshot.find()[STORY]
+    _import_ours(story.contract)
     with _broken_database(story) as connection:
         contract = api.prepare(story.contract, connection, story.schema)
         _chapter(console, "1", "a broken database", story.description)
@@ -55,6 +59,12 @@ def tell(console: Console) -> int:
         ok = _prove_whole(console, connection, contract, run)
     console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
     return 0 if ok else 1
+
+
+def _import_ours(contract: str) -> None:
+    """Import the contract that ships, even where the current directory has a package of the same name."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    import_module(contract.partition(":")[0])
 
 
 @contextmanager

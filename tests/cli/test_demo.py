@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab.process import fixer, started
+from lab.process import started
 
 
 def test_demo_tells_the_whole_story_in_time() -> None:
@@ -27,7 +27,12 @@ def test_demo_tells_the_whole_story_in_time() -> None:
     assert (0, [], list("12345")) == (ended.returncode, [part for part in parts if part not in ended.stdout], greens)
 
 
-def test_demo_leaves_no_server_behind(tmp_path: Path) -> None:
-    fixer("demo", "-q", env={"TMPDIR": str(tmp_path)})
+def test_demo_leaves_no_server_behind_and_needs_no_package_of_the_current_directory(tmp_path: Path) -> None:
+    (here := tmp_path / "here" / "contracts").mkdir(parents=True)
+    (here / "__init__.py").touch()
+    (scratch := tmp_path / "scratch").mkdir()
+    with started("demo", "-q", cwd=here.parent, env={"TMPDIR": str(scratch)}) as process:
+        process.communicate(timeout=60)
 
-    assert list(tmp_path.iterdir()) == []
+    assert process.returncode == 0
+    assert list(scratch.iterdir()) == []

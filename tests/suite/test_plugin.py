@@ -54,7 +54,14 @@ import sys
 def test_is_theirs(request):
     assert request.config.pluginmanager.has_plugin("pgmend")
     assert request.config.getoption("--dsn") == "theirs"
-    assert not {"sqlalchemy", "psycopg2", "fixer", "contracts.rows"} & set(sys.modules)
+    assert not {"sqlalchemy", "psycopg2", "fixer.api", "contracts"} & set(sys.modules)
+"""
+THEIR_CONTRACTS = """
+from contracts.prices import price
+
+def test_is_theirs(pytestconfig):
+    assert price() == 3
+    assert not pytestconfig.pluginmanager.has_plugin("contracts.plugin")
 """
 
 Database = Callable[..., str]
@@ -167,7 +174,7 @@ def installed(tmp_path: Path) -> dict[str, str]:
     note = tmp_path / "site" / "pgmend-0.dist-info"
     note.mkdir(parents=True)
     (note / "METADATA").write_text("Metadata-Version: 2.1\nName: pgmend\nVersion: 0\n")
-    (note / "entry_points.txt").write_text("[pytest11]\npgmend = contracts.plugin\n")
+    (note / "entry_points.txt").write_text("[pytest11]\npgmend = fixer.cli.pytest_entry\n")
     return {"PYTHONPATH": f"{note.parent}{os.pathsep}{HOUSE}"}
 
 
@@ -450,6 +457,21 @@ def test_a_foreign_suite_is_left_alone(installed: dict[str, str], tmp_path: Path
     (tmp_path / "conftest.py").write_text(FOREIGN_CONFTEST)
     (tmp_path / "test_theirs.py").write_text(FOREIGN_TEST)
     shown = run_elsewhere(tmp_path, installed, "--dsn=theirs", "-W", "error", "--strict-markers")
+
+    assert shown.code == 0
+    assert "1 passed" in shown.text
+    assert "five points" not in shown.text
+
+
+@pytest.mark.parametrize("words", [(), ("contracts", "tests"), ("--pyargs", "contracts"), ("-n", "2")], ids=" ".join)
+def test_a_project_may_have_contracts_of_its_own(
+    installed: dict[str, str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    for name, text in (("__init__", ""), ("prices", "def price(): return 3"), ("test_theirs", THEIR_CONTRACTS)):
+        (tmp_path / "contracts").mkdir(exist_ok=True)
+        (tmp_path / "contracts" / f"{name}.py").write_text(text)
+    (tmp_path / "tests").mkdir()
+    shown = run_elsewhere(tmp_path, installed, *words)
 
     assert shown.code == 0
     assert "1 passed" in shown.text
