@@ -107,6 +107,12 @@ class Plan:
         return skipping(refused) if len(refused) == len(self.refusals) else ""
 
     @property
+    def beside(self) -> list[Finding]:
+        """What else is known of the objects that it repairs, and breaks nothing."""
+        broken = {finding.object for finding in self.findings if finding.breaks}
+        return [finding for finding in self.findings if not finding.breaks and finding.object in broken]
+
+    @property
     def identity(self) -> str:
         """A digest of 16 hex digits that identifies this plan."""
         steps = [*map(step_to_json, self.steps)]

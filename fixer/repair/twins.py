@@ -161,6 +161,13 @@ def taken_for(table: QName, column: str, twin: str, rows: int, contract: Contrac
     )
 
 
+def renamed_from(table: QName, column: str, other: str, contract: Contract) -> str:
+    """Return in words what to declare of a column that may have another name today."""
+    known = contract.hints[table].of(column).legacy_names
+    taken, anew = (_column_with(table, column, names, contract) for names in ((*known, other), ()))
+    return f"if it was renamed, declare {taken}; if not, nothing, or {anew} so that this is not asked again"
+
+
 def _column_with(table: QName, column: str, legacy: Sequence[str], contract: Contract) -> str:
     """Return how to declare the legacy names of a column."""
     listed = hint(table, column, "legacy_names", f"[{', '.join(map(_literal, legacy))}]", contract)

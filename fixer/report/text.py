@@ -101,6 +101,7 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
         parts.append(_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
+    parts += map(_finding, plan.beside)
     parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
     parts += [*map(_left, plan.left), *_uncounted(plan.uncounted)]
     if plan.published:

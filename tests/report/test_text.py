@@ -38,3 +38,12 @@ def test_plan_shows_lock_hazard_rows_bytes_and_time_of_its_steps(broken: Databas
     words = " ".join(moving.split())
     assert re.search(r" row exclusive moves-rows 7 \d+ kB \d+ kB \d+ ms$", words)
     assert ended.returncode == 1
+
+
+def test_plan_says_before_it_adds_a_column_that_another_may_be_it(healthy: Database) -> None:
+    healthy.run("ALTER TABLE users RENAME risk_tolerance TO tolerance; ALTER TABLE users ADD nothing varchar(20)")
+    words = " ".join(fixer("plan", "--dsn", healthy.dsn).stdout.split())
+
+    assert "users.risk_tolerance is missing, but tolerance holds values of its type" in words
+    assert 'if it was renamed, declare Column("risk_tolerance", ..., info={"legacy_names": ["tolerance"]})' in words
+    assert "but nothing holds" not in words
