@@ -33,6 +33,8 @@ from fixer.model.schema import COUNTED, QName, Schema, Table
 from fixer.repair.defaults.mattering import mattering
 from fixer.repair.twins import by_table
 
+RENAMED = 20  # at most so many tables are looked for under other names: if more are missing, they were never made
+TELLING = 3  # columns that tell a table from others
 TWINS = 100  # at most so many twins have their rows counted: all, unless one schema exists hundreds of times
 
 
@@ -88,7 +90,9 @@ def look_elsewhere(cursor: Cursor, actual: Schema, contract: Contract) -> Schema
     if not missing:
         return actual
     called = ((name, each) for name in missing for each in (name.name, *contract.hints[name].legacy_names))
-    twins, user_tables = introspect.elsewhere(cursor, called)
+    short = missing if len(missing) <= RENAMED else []
+    telling = {name: contract.tables[name].columns for name in short if len(contract.tables[name].columns) >= TELLING}
+    twins, user_tables = introspect.elsewhere(cursor, called, telling)
     chosen = [t.name for t in twins if t.readable and t.kind in "rpm" and t.name not in contract.tables]
     rows = how_many(cursor, list(dict.fromkeys(chosen))[:TWINS], COUNTED + 1)
     counted = (replace(twin, rows=rows.get(twin.name)) for twin in twins)

@@ -64,17 +64,17 @@ def repair(finding: Finding[WantedColumn], actual: Schema, contract: Contract) -
     return finding.repair
 
 
+ADDED = frozenset({"missing-column"})
 SPECIMENS = (
+    Specimen("a nullable column under another name", "ALTER TABLE books RENAME pages TO sheets", also=ADDED),
     Specimen(
-        "a column under another name",
+        "a needed column under another name",
         'ALTER TABLE books RENAME title TO "the title%"',
-        also=frozenset({"missing-column", "missing-unique", "rogue-not-null"}),
+        also=ADDED | {"missing-unique", "rogue-not-null"},
         manual=True,
     ),
 )
-NEAR_MISSES = (
-    Specimen("an unknown column beside all others", "ALTER TABLE books ADD other varchar(40) DEFAULT 'x'"),
-)
+NEAR_MISSES = (Specimen("an unknown column beside all others", "ALTER TABLE books ADD other varchar(40) DEFAULT 'x'"),)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -168,16 +168,22 @@ def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s
     return [s.Told(QName(schema, name), *facts) for schema, name, *facts in cursor.fetchall()]
 
 
-def elsewhere(cursor: Cursor, missing: Iterable[tuple[QName, str]]) -> tuple[tuple[s.Twin, ...], int]:
+def elsewhere(
+    cursor: Cursor, missing: Iterable[tuple[QName, str]], columns: Mapping[QName, Iterable[str]]
+) -> tuple[tuple[s.Twin, ...], int]:
     """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
 
-    Where a twin answers to several names of one table, it is given once. The largest come first.
+    Tables that have all the given `columns` of a missing one are twins, too. Where a twin answers to several names of
+    one table, it is given once. Those with a name come first, the largest before others.
     """
-    wanted = json.dumps([{**name._asdict(), "called": called} for name, called in missing])
+    given = {name: list(each) for name, each in columns.items()}
+    wanted = json.dumps(
+        [{**name._asdict(), "called": called, "columns": given.pop(name, None)} for name, called in missing]
+    )
     cursor.execute("SELECT set_config('pgmend.missing', %s, true);\n" + query("elsewhere"), (wanted,))
     rows = cursor.fetchall()
     twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
-    return tuple(dict.fromkeys(twins)), rows[0][0]
+    return tuple({(twin.missing, twin.name): twin for twin in reversed(twins)}.values())[::-1], rows[0][0]
 
 
 def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...] | None]:

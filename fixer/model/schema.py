@@ -41,12 +41,16 @@ COUNTED = 1_000_000  # rows of a twin that are counted at most
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A relation named like a missing table or its legacy name, but for schema, case, blanks, hyphens, underscores."""
+    """A relation named like a missing table or its legacy name, but for schema, case, blanks, hyphens, underscores.
+
+    One that is not `named` so is a table of the same schema that has all columns of the missing one.
+    """
 
     missing: QName
     name: QName
     kind: str  # as Table.kind
     readable: bool = True
+    named: bool = True
     rows: int | None = None  # None if not counted; COUNTED + 1 if there are more than COUNTED
 
 

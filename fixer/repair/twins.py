@@ -21,7 +21,13 @@ KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 
 def twins_of(name: QName, actual: Schema, contract: Contract) -> list[Twin]:
     """Return the twins of a missing table; none if the contract declares that it has no legacy names."""
-    return [] if contract.hints[name].alone else [*actual.twins.get(name, ())]
+    return [] if contract.hints[name].alone else [twin for twin in actual.twins.get(name, ()) if twin.named]
+
+
+def others_like(name: QName, actual: Schema, contract: Contract) -> list[Twin]:
+    """Return the tables with rows that have all columns of a missing one, and another name."""
+    alone = contract.hints[name].alone
+    return [] if alone else [twin for twin in actual.twins.get(name, ()) if not twin.named and twin.rows]
 
 
 def by_table(twins: Iterable[Twin], contract: Contract) -> Mapping[QName, tuple[Twin, ...]]:
@@ -67,6 +73,12 @@ def _size(twin: Twin) -> str:
     if twin.rows > COUNTED:
         return f" (more than {COUNTED} rows)"
     return f" ({counted(twin.rows) if twin.rows else 'empty'})"
+
+
+def renamed_to(twin: Twin, contract: Contract) -> str:
+    """Return in words what to declare of a table that may have another name today."""
+    anew = _table_with(twin.missing, (), contract)
+    return f"if it was renamed, {_taken(twin, contract)}; if not, nothing, or {anew} so that this is not asked again"
 
 
 def way_out(name: QName, twins: Sequence[Twin], contract: Contract) -> str:

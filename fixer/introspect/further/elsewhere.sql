@@ -1,7 +1,9 @@
 -- Which relations of users are called like tables that are missing, but for the schema, or for capitals, blanks, hyphens
--- and underscores; and, in every row, how many tables of users there are in all schemas: without partitions, and without
--- what belongs to extensions or to the fixer. Paste into psql after:
---   SET pgmend.schemas = '{public}'; SET pgmend.missing = '[{"schema": "public", "name": "users", "called": "users"}]';
+-- and underscores, or are tables in the same schema that have all their columns, where these are given; and, in every
+-- row, how many tables of users there are in all schemas: without partitions, and without what belongs to extensions or
+-- to the fixer. Paste into psql after:
+--   SET pgmend.schemas = '{public}';
+--   SET pgmend.missing = '[{"schema": "public", "name": "users", "called": "users", "columns": ["id", "email"]}]';
 WITH there AS MATERIALIZED (
     SELECT c.oid,
            n.oid AS home,
@@ -26,11 +28,11 @@ WITH there AS MATERIALIZED (
                           AND d.objid = n.oid
                           AND d.deptype = 'e')
 ), missing AS (
-    SELECT w.schema, w.name, w.called
+    SELECT w.schema, w.name, w.called, w.columns
       FROM pg_catalog.jsonb_to_recordset(pg_catalog.current_setting('pgmend.missing')::pg_catalog.jsonb)
-        AS w (schema text, name text, called text)
+        AS w (schema text, name text, called text, columns name[])
 ), twins AS (
-    SELECT w.schema AS missing_schema, w.name AS missing_name, t.*
+    SELECT w.schema AS missing_schema, w.name AS missing_name, t.*, true AS named
       FROM missing w
       JOIN there t
         -- As PostgreSQL folds names, and then by the rules of the database's language.
@@ -39,11 +41,20 @@ WITH there AS MATERIALIZED (
          = pg_catalog.lower(pg_catalog.lower(pg_catalog.translate(w.called, ' _-', '') COLLATE pg_catalog."C")
                             COLLATE pg_catalog."default")
        AND (t.schema = w.schema OR t.schema <> ALL (pg_catalog.current_setting('pgmend.schemas')::text[]))
+     UNION ALL
+    SELECT w.schema, w.name, t.*, false
+      FROM missing w
+     CROSS JOIN LATERAL pg_catalog.unnest(w.columns) AS k (name)
+      JOIN pg_catalog.pg_attribute a ON a.attname = k.name AND a.attnum > 0 AND NOT a.attisdropped
+      JOIN there t ON t.oid = a.attrelid AND t.schema = w.schema AND t.kind IN ('r', 'p')
+     GROUP BY w.schema, w.name, w.columns, t.oid, t.home, t.schema, t.name, t.kind, t.pages
+    HAVING pg_catalog.count(*) = pg_catalog.cardinality(w.columns)
 )
 SELECT u.tables, t.missing_schema, t.missing_name, t.schema, t.name, t.kind,
        pg_catalog.has_schema_privilege(t.home, 'USAGE')
          AND pg_catalog.has_table_privilege(t.oid, 'SELECT')
-         AND NOT pg_catalog.row_security_active(t.oid) AS readable
+         AND NOT pg_catalog.row_security_active(t.oid) AS readable,
+       t.named
   FROM (SELECT pg_catalog.count(*) FILTER (WHERE kind IN ('r', 'p', 'f')) AS tables FROM there) AS u
   LEFT JOIN twins t ON true
- ORDER BY t.pages DESC, t.schema, t.name
+ ORDER BY t.named DESC, t.pages DESC, t.schema, t.name

@@ -1,0 +1,53 @@
+"""A table of the contract is missing, and a table that the contract does not know has all its columns, and rows.
+
+Costs: none by itself. But if the unknown one was meant, the application would find the created table empty.
+Cure: a person declares the other name as a legacy name, or lets the table be created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfTable
+from fixer.model.table import Table
+from fixer.repair.twins import others_like, renamed_to
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier
+
+SLUG = "renamed-table"
+POINT = 4
+STAGE = Stage.TABLES
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
+    """Yield each unknown table that may be a missing one."""
+    for name in sorted(contract.tables.keys() - actual.tables.keys()):
+        for twin in others_like(name, actual, contract):
+            message = f"{name.name} is missing, but {twin.name.name} has all its columns, and rows"
+            why = refuse(renamed_to(twin, contract))
+            yield Finding(SLUG, POINT, OfTable(name), message, "info", repair=why)
+
+
+def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, because only a person knows."""
+    return finding.repair
+
+
+SPECIMENS = (
+    Specimen(
+        "a table under another name",
+        'ALTER TABLE reviews RENAME TO "a%b"',
+        also=frozenset({"missing-table"}),
+    ),
+)
+NEAR_MISSES = (Specimen("another with the same columns", "CREATE TABLE opinions AS TABLE reviews"),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: rename it."""
+    yield SQL("ALTER TABLE {} RENAME TO {}").format(q.name(table.name), Identifier(f"{table.name.name[:50]} of old"))
