@@ -48,7 +48,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers."""
+    """Register the markers, and let errors speak of options as they are given here."""
+    from fixer.errors import speak_of_flags
+
+    speak_of_flags()
     for number, title in TITLES.items():
         config.addinivalue_line("markers", f"point{number}: {title} (pgmend)")
 

@@ -2,7 +2,46 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from shlex import quote
+
 EMPTY = "{} is empty: see whether the shell variable behind it is set, or leave it out."
+
+
+@dataclass
+class _Speech:
+    """How options are called: by flags, or by the arguments of Python's functions."""
+
+    flags: bool = False
+
+
+_speech = _Speech()
+
+
+def speak_of_flags() -> None:
+    """Call options by their flags from now on: the command line does, and pytest."""
+    _speech.flags = True
+
+
+def option(name: str, value: str = "") -> str:
+    """Return how to give an option: ``--mode atomic`` or ``mode="atomic"``, ``--max-moved`` or ``max_moved``."""
+    if _speech.flags:
+        return f"--{name.replace('_', '-')} {value}".rstrip()
+    return f"{name}={json.dumps(value, ensure_ascii=False)}" if value else name
+
+
+def options(name: str, values: Iterable[str]) -> str:
+    """Return how to give an option several times: ``--skip A --skip B``, or ``skip=["A", "B"]``."""
+    if _speech.flags:
+        return " ".join(option(name, quote(each)) for each in values)
+    return f"{name}={json.dumps([*values], ensure_ascii=False)}"
+
+
+def listed(name: str, values: Iterable[str]) -> str:
+    """Return how to give an option that takes a list: ``--allow-hazards a,b``, or ``allow_hazards=["a", "b"]``."""
+    return option(name, ",".join(values)) if _speech.flags else options(name, values)
 
 
 class PgmendError(Exception):

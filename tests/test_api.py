@@ -17,7 +17,7 @@ from sqlalchemy import Engine, create_engine, text
 
 import fixer
 from contracts.trading import metadata
-from fixer import api
+from fixer import api, errors
 from fixer.errors import ApplyFailed, NeedsPermission, PgmendError, PlanRefused, UsageError
 from fixer.model.plan import PlannedStep, from_json
 from fixer.report import json as as_json
@@ -108,6 +108,17 @@ def test_ensure_never_repairs_with_a_hazard_that_was_not_allowed(broken: Databas
         fixer.ensure(engine, metadata, allow_hazards=allowed)
 
     assert before == broken.dump()
+
+
+def test_a_refusal_speaks_of_python_where_python_asks(broken: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors._speech, "flags", False)
+    with engine_of(broken) as engine:
+        with pytest.raises(NeedsPermission, match=r'^The plan needs allow_hazards=\["moves-rows"\]\.'):
+            fixer.ensure(engine, metadata, allow_hazards=["rewrites-values"])
+        with pytest.raises(NeedsPermission, match="to quarantine, max_moved allows 1"):
+            fixer.ensure(engine, metadata, allow_hazards="all", max_moved=1)
+        with pytest.raises(UsageError, match=r'^skip="nothing" names no finding'):
+            fixer.plan(engine, metadata, skip=["nothing"])
 
 
 def test_ensure_does_not_decide_for_a_person(laboratory: Laboratory) -> None:

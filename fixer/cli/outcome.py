@@ -22,7 +22,7 @@ from fixer.cli.log import keep
 from fixer.connect import interrupt, startup
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
-from fixer.errors import OutputFailed, PgmendError
+from fixer.errors import OutputFailed, PgmendError, speak_of_flags
 from fixer.model.finding import Finding
 from fixer.report import json as as_json
 from fixer.report import streams
@@ -69,6 +69,7 @@ def carried() -> Iterator[None]:
 def run(command: Callable[[], object]) -> NoReturn:
     """Run the command and end the process by its exit code."""
     startup.settle()
+    speak_of_flags()
     streams.prepare()
     interrupt.listen()
     threading.excepthook = _log_of_thread

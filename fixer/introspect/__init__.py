@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import OUR_PATH, UNQUOTED
-from fixer.errors import TargetError
+from fixer.errors import TargetError, option
 from fixer.introspect.assembly import Assembly, prefix
 from fixer.introspect.questions import Rows, asking, queries, query
 from fixer.introspect.spelling import CHOOSE_TYPES, Definitions
@@ -258,7 +258,7 @@ def _application(cursor: Cursor, role: str) -> s.Application:
     for kind, *facts in cursor.fetchall():
         kinds[kind].append(tuple(facts))
     if not kinds["known"]:
-        raise TargetError(f"There is no role {role}: correct --role.")
+        raise TargetError(f"There is no role {role}: correct {option('role')}.")
     given: dict[str, set[str]] = defaultdict(set)
     for schema, _, _, deed, *_ in kinds["given"]:
         given[schema].add(deed)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from shlex import quote
 
-from fixer.errors import UsageError
+from fixer.errors import UsageError, option, options
 from fixer.model.expression import quoted
 from fixer.model.finding import Finding
 from fixer.model.table import QName
@@ -31,8 +30,8 @@ class Choice:
     def unmatched(self, findings: Iterable[Finding]) -> list[str]:
         """Return the options that name none of these findings."""
         found = list(findings)
-        named = [("--skip", each) for each in self.skip] + [("--only", each) for each in self.only]
-        return [f"{option} {each}" for option, each in named if not any(names(each, finding) for finding in found)]
+        named = [("skip", each) for each in self.skip] + [("only", each) for each in self.only]
+        return [option(word, each) for word, each in named if not any(names(each, finding) for finding in found)]
 
 
 EVERYTHING = Choice()
@@ -46,10 +45,10 @@ def names(name: str, finding: Finding) -> bool:
 
 
 def skipping(findings: Sequence[Finding]) -> str:
-    """Return the options that leave these findings out, as a shell takes them; by their classes if they are many."""
-    each = [f"--skip {quote(f'{finding.slug}:{finding.object}')}" for finding in findings]
-    whole = [f"--skip {slug}" for slug in sorted({finding.slug for finding in findings})]
-    return " ".join(dict.fromkeys(each if len(each) <= FEW else whole))
+    """Return the options that leave these findings out, as one types them; by their classes if they are many."""
+    each = [f"{finding.slug}:{finding.object}" for finding in findings]
+    names = dict.fromkeys(each if len(each) <= FEW else sorted({finding.slug for finding in findings}))
+    return options("skip", names)
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,9 @@ class Limit:
         named = named or [name for name in known if self.table in (name.name, quoted(name.name))]
         if len(named) != 1:
             why = f"fits {' and '.join(map(str, named))}" if named else "names no table of the contract"
-            raise UsageError(f"--max-moved {self.said} {why}: say SCHEMA.TABLE={self.said.rpartition('=')[2]}.")
+            raise UsageError(
+                f"{option('max_moved', self.said)} {why}: say SCHEMA.TABLE={self.said.rpartition('=')[2]}."
+            )
         return replace(self, home=named[0])
 
     def bounds(self, table: QName) -> bool:
@@ -118,7 +119,7 @@ def limits_of(said: MaxMoved) -> tuple[Limit, ...]:
 def _limit(said: int | str) -> Limit:
     found = _LIMIT.fullmatch(text := str(said).strip())
     if not found or (found["share"] and Fraction(found["share"]) > 100):
-        raise UsageError(f"--max-moved {text or repr(text)} is no limit: say 100, 5%, TABLE=100 or TABLE=5%.")
+        raise UsageError(f"{option('max_moved', text or repr(text))} is no limit: say 100, 5%, TABLE=100 or TABLE=5%.")
     table = (found["table"] or "").strip()
     if found["share"]:
         return Limit(text, table, share=Fraction(found["share"]) / 100)

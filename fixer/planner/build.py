@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from fixer.compare.feasibility import untold
+from fixer.errors import option
 from fixer.model.plan import ATOMIC, ONLINE, Plan, PlannedStep
 from fixer.model.report import Comparison
 from fixer.model.schema import Schema
@@ -56,7 +57,7 @@ def _too_early(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
         if target and target.name in going and texts & set(key.columns):
             yield (
                 f"rows of {target.name} have to go while {key.table}.{', '.join(key.columns)} still holds texts that"
-                " reference them: this takes --mode atomic"
+                f" reference them: this takes {option('mode', ATOMIC)}"
             )
 
 
@@ -66,7 +67,8 @@ def _under_a_view(steps: Iterable[Step]) -> Iterator[str]:
     kept = {step.touches[0]: step.table for step in steps if step.phase is Phase.TABLES and step.touches}
     retyped = {step.table for step in steps if step.shape.reverts or any(added.aside for added in step.shape.added)}
     for name in sorted(kept.keys() & retyped):
-        yield f"types of {name} change, which keeps its old name {kept[name]} as a view: this takes --mode atomic"
+        why = f"types of {name} change, which keeps its old name {kept[name]} as a view"
+        yield f"{why}: this takes {option('mode', ATOMIC)}"
 
 
 def _untold(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
@@ -74,7 +76,7 @@ def _untold(steps: Iterable[Step], comparison: Comparison) -> Iterator[str]:
     for step in steps:
         table = comparison.future.tables.get(step.table)
         if table and step.batches.batch and step.effect.changes and (why := untold(step, table)):
-            yield f"{why}, or take --mode atomic"
+            yield f"{why}, or take {option('mode', ATOMIC)}"
 
 
 def _planned(number: int, step: Step, actual: Schema, render: Render, mode: str) -> PlannedStep:

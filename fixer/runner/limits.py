@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.compare.examine import beginning, snapshot
-from fixer.errors import NeedsPermission, PlanRefused
+from fixer.errors import NeedsPermission, PlanRefused, option
 from fixer.model.choice import Limit, MaxMoved, limits_of
 from fixer.model.contract import Contract
 from fixer.model.plan import ATOMIC, Plan
@@ -109,9 +109,9 @@ def _see_that_it_is_counted(plan: Plan, limits: Iterable[Limit], so_far: str) ->
         return
     why = f"The plan cannot tell how many rows it moves ({plan.uncounted})"
     if plan.mode != ATOMIC:
-        raise NeedsPermission(f"{why}: this takes --mode atomic and --max-moved N. {so_far}")
+        raise NeedsPermission(f"{why}: this takes {option('mode', ATOMIC)} and {option('max_moved')}. {so_far}")
     if not any(limit.of_all for limit in limits):
-        raise NeedsPermission(f"{why}: say by --max-moved N how many may go at most. {so_far}")
+        raise NeedsPermission(f"{why}: say by {option('max_moved')} how many may go at most. {so_far}")
 
 
 def _rows(number: int) -> str:
@@ -119,4 +119,4 @@ def _rows(number: int) -> str:
 
 
 def _too_many(rows: str, limit: Limit, so_far: str) -> str:
-    return f"The plan moves {rows} to quarantine, --max-moved allows {limit.said}. {so_far}"
+    return f"The plan moves {rows} to quarantine, {option('max_moved')} allows {limit.said}. {so_far}"

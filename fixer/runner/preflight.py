@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.examine import look_elsewhere
-from fixer.errors import NeedsPermission, PlanRefused, TargetError
+from fixer.errors import NeedsPermission, PlanRefused, TargetError, listed
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
 from fixer.model.plan import Plan
@@ -27,9 +27,9 @@ def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was cha
         raise NeedsPermission(f"A person has to decide: {plan.refusals[0]}{more}. {so_far}{rest}")
     lacking = plan.lacks(allowed)
     if lacking:
-        names = ",".join(sorted(lacking))
+        needed = listed("allow_hazards", sorted(lacking))
         why = f", because {plan.question}" if plan.question and Hazard.CREATES_SCHEMA in lacking else "."
-        raise NeedsPermission(f"The plan needs --allow-hazards {names}{why} {_told(plan, lacking)}{so_far}")
+        raise NeedsPermission(f"The plan needs {needed}{why} {_told(plan, lacking)}{so_far}")
 
 
 def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:

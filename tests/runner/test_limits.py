@@ -197,7 +197,7 @@ def uncounted(database: Database, mode: str = "atomic", **options: Any) -> fixer
 
 def test_a_plan_that_cannot_count_what_moves_needs_a_limit(odd: Database) -> None:
     before = all_of(odd)
-    for mode, limits, way in (("atomic", (), "say by --max-moved N"), ("online", 9, "takes --mode atomic")):
+    for mode, limits, way in (("atomic", (), "say by --max-moved how"), ("online", 9, "takes --mode atomic")):
         with pytest.raises(NeedsPermission, match=rf"cannot tell how many rows it moves \(too much.*{way}"):
             uncounted(odd, mode, max_moved=limits)
     with pytest.raises(NeedsPermission, match="moves 2 rows to quarantine, --max-moved allows 1"):
@@ -218,4 +218,4 @@ def test_what_cannot_be_counted_is_said(odd: Database, tmp_path: Path) -> None:
         assert kept["uncounted"].startswith("too much")
     process.fixer("plan", "-q", "-o", "plan.json", *options, cwd=tmp_path)
     kept = process.fixer("apply", "plan.json", "--yes", "--allow-hazards", "all", *options[2:], cwd=tmp_path)
-    assert (kept.returncode, "say by --max-moved N" in kept.stderr) == (1, True)
+    assert (kept.returncode, "say by --max-moved how" in kept.stderr) == (1, True)

@@ -12,7 +12,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.failures import told
-from fixer.errors import TargetError
+from fixer.errors import TargetError, option
 from fixer.runner.locking.transaction import configure, take_the_floor
 
 ALONE = 10.0  # seconds in which a server answers that has a connection to spare
@@ -86,14 +86,15 @@ def _see_both(guard: Connection, worker: Connection) -> None:
             cursor.execute("SELECT")
         worker.rollback()
     except psycopg2.Error as error:
-        raise TargetError(f"{told(error)}: {_TWO}") from None
+        raise TargetError(f"{told(error)}: {_two()}") from None
     finally:
         timer.cancel()
     if alone.is_set():
-        raise TargetError(f"The second connection gets no answer while the first is in a transaction: {_TWO}")
+        raise TargetError(f"The second connection gets no answer while the first is in a transaction: {_two()}")
 
 
-_TWO = (
-    "online mode needs two connections at the same time: let the pool have more, name the server's direct port, or say"
-    " --mode atomic. Nothing was changed."
-)
+def _two() -> str:
+    return (
+        "online mode needs two connections at the same time: let the pool have more, name the server's direct port, or"
+        f" say {option('mode', 'atomic')}. Nothing was changed."
+    )

@@ -18,7 +18,7 @@ from psycopg2.sql import SQL
 from fixer.connect.failures import told
 from fixer.connect.interrupt import held, was_heard
 from fixer.connect.settings import EXACTLY, PLAINLY, SAFELY, setting, unhurried
-from fixer.errors import ApplyFailed
+from fixer.errors import ApplyFailed, option
 
 ADVISORY_LOCK = 0x70676D656E64  # 'pgmend' in ASCII; each database has its own advisory locks
 ATTEMPTS = 4
@@ -57,7 +57,7 @@ def gave_up(error: psycopg2.Error) -> str:
     if isinstance(error, pg.LockNotAvailable):
         return (
             f"A lock could not be had in time, {ATTEMPTS} times over: {told(error)}."
-            " Try again when the database is quieter, or with a longer --lock-timeout. Nothing was changed."
+            f" Try again when the database is quieter, or with a longer {option('lock_timeout')}. Nothing was changed."
         )
     return f"The database refused {ATTEMPTS} times: {told(error)}. Nothing was changed."
 

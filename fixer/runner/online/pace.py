@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from fixer.errors import ApplyFailed, TargetError
+from fixer.errors import ApplyFailed, TargetError, option
 from fixer.model.progress import Progress
 from fixer.runner.locking.sole_fixer import Floor
 from fixer.runner.online.transactions import Transactions
@@ -34,7 +34,7 @@ def look_ahead(cursor: Cursor, pace: Pace) -> None:
     cursor.execute("SELECT pg_has_role('pg_read_all_stats', 'USAGE'), quote_ident(current_user)")
     may, role = cursor.fetchone() or (False, "")
     if not may:
-        words = "--max-lag" if pace.throttle is None else "--throttle"
+        words = option("max_lag" if pace.throttle is None else "throttle")
         raise TargetError(
             f"{words} needs to see what others do: GRANT pg_read_all_stats TO {role}, or leave it out."
             " Nothing was changed."
