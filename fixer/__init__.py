@@ -6,9 +6,10 @@ takes one back, ``prune`` forgets what undo needs; ``ensure`` is for the start o
 workers may call it at once.
 """
 
-from fixer.connect.startup import importing
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-with importing():
+if TYPE_CHECKING:
     from fixer.api import apply, check, ensure, history, plan, prune, undo
     from fixer.model.plan import Plan
     from fixer.model.progress import Progress
@@ -32,3 +33,26 @@ __all__ = [
     "prune",
     "undo",
 ]
+
+_HOMES = {
+    "Pace": "fixer.runner.online.pace",
+    "Plan": "fixer.model.plan",
+    "Progress": "fixer.model.progress",
+    "Report": "fixer.model.report",
+    "PastRun": "fixer.model.run",
+    "Run": "fixer.model.run",
+    "Undone": "fixer.model.run",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for: the command line, and who wants one name, need not wait for all."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = vars(import_module(_HOMES.get(name, "fixer.api")))[name]
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
