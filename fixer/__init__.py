@@ -9,8 +9,6 @@ workers may call it at once.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from fixer.connect.startup import importing
-
 if TYPE_CHECKING:
     from fixer.api import apply, check, ensure, history, plan, prune, undo
     from fixer.model.plan import Plan
@@ -38,18 +36,23 @@ __all__ = [
 
 _HOMES = {
     "Pace": "fixer.runner.online.pace",
-    "PastRun": "fixer.model.run",
     "Plan": "fixer.model.plan",
     "Progress": "fixer.model.progress",
     "Report": "fixer.model.report",
+    "PastRun": "fixer.model.run",
     "Run": "fixer.model.run",
     "Undone": "fixer.model.run",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: sessions of pytest, and `fixer --help`, ask for nothing."""
+    """Import what is asked for: the command line, and who wants one name, need not wait for all."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with importing():
-        return getattr(import_module(_HOMES.get(name, "fixer.api")), name)
+    found: object = vars(import_module(_HOMES.get(name, "fixer.api")))[name]
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

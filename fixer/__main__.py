@@ -6,9 +6,9 @@ from fixer.connect.startup import importing
 
 
 def main() -> NoReturn:
-    """Import the command line, which takes a moment, and run it."""
+    """Import the command line, and run it."""
     with importing():
-        from fixer.cli.commands import main as command
+        from fixer.cli.group import main as command
     command()
 
 

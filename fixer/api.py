@@ -7,33 +7,26 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
-from fixer.compare.examine import beginning, examine, snapshot
 from fixer.connect.failures import doing
 from fixer.connect.link import Link, Source, opened
-from fixer.connect.settings import MODESTLY, ROLE
 from fixer.contract import ContractSource
 from fixer.contract import prepare as prepare  # the contract suite calls it here
 from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.model.choice import EVERYTHING, Choice, MaxMoved
-from fixer.model.contract import Contract
-from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
+from fixer.model.plan import ATOMIC, MODES, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
-from fixer.model.run import PastRun, Run, Undone
+from fixer.model.run import Run
 from fixer.model.step import JOURNAL
-from fixer.planner.build import build
-from fixer.runner import atomic, online
-from fixer.runner import prune as forgetting
-from fixer.runner import undo as undoing
-from fixer.runner.audience import with_audience
-from fixer.runner.journal import reading
-from fixer.runner.limits import Bounds
-from fixer.runner.online.pace import Pace
-from fixer.runner.preflight import permit
-from fixer.sql.compose import Composable
+from fixer.runner.session import Session as Session
+from fixer.runner.session import past_runs
+
+if TYPE_CHECKING:  # what plans and runs is imported where it works: a check need not wait for it
+    from fixer.model.run import PastRun, Undone
+    from fixer.runner.limits import Bounds
+    from fixer.runner.online.pace import Pace
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
 
@@ -116,6 +109,8 @@ def apply(
     rows to quarantine, as in `plan`; PlanRefused, TargetError or ApplyFailed when it could not work. In atomic mode
     nothing is changed then.
     """
+    from fixer.runner.preflight import permit
+
     _known(mode)
     allowed, choice = _listed(allow_hazards), Choice(tuple(skip), tuple(only))
     if plan and choice != EVERYTHING:
@@ -133,6 +128,8 @@ def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda t
     `progress` is called with the title of each step. Raises UsageError where there is no such run, UndoRefused with
     the reason where later writes or changes, or a prune, forbid it. Nothing is changed then.
     """
+    from fixer.runner import undo as undoing
+
     with _at_journal(source, f"Run {run} could not be taken back") as link:
         return undoing.undo(link.connection, run, target=link.target, settings=link.settings, progress=progress)
 
@@ -140,13 +137,7 @@ def undo(source: Source, run: int, *, progress: Callable[[str], None] = lambda t
 def history(source: Source) -> list[PastRun]:
     """Return the past runs on a database, the newest first."""
     with _at_journal(source, "The history could not be read") as link:
-        return _runs(link)
-
-
-def _runs(link: Link) -> list[PastRun]:
-    with snapshot(link.connection) as cursor:
-        cursor.execute(beginning(link.connection, link.settings))
-        return reading.history(cursor)
+        return past_runs(link)
 
 
 def prune(source: Source) -> int:
@@ -154,6 +145,8 @@ def prune(source: Source) -> int:
 
     Raises ApplyFailed with the reason where that would lose a value; nothing is forgotten then.
     """
+    from fixer.runner import prune as forgetting
+
     with _at_journal(source, "What undo needs could not be forgotten") as link:
         return forgetting.prune(link.connection, settings=link.settings)
 
@@ -189,6 +182,8 @@ def _ensured(work: Session, allowed: list[str], bounds: Bounds) -> Run | Report:
     report = work.check()
     if report.ok:
         return report
+    from fixer.runner.preflight import permit
+
     chosen = work.planned(report)
     permit(chosen, allowed)
     return work.apply(chosen, report, allowed=allowed, bounds=bounds)
@@ -218,83 +213,3 @@ def session(source: Source, contract: ContractSource, *, schema: str = "public")
     """Lend a session: one connection on which one can check, plan and apply."""
     with opened(source) as link, doing("The target could not be read"):
         yield Session(link, prepare(contract, link.connection, schema))
-
-
-@dataclass(frozen=True)
-class Session:
-    """A link to a database, and the contract as its server spells it."""
-
-    link: Link
-    contract: Contract
-
-    def check(
-        self, *, deep: bool = False, modestly: bool = False, choice: Choice = EVERYTHING, role: str | None = None
-    ) -> Report:
-        """Compare the database with the contract, and the rights of a role; `modestly` uses one processor."""
-        settings = {**self.link.settings, **(MODESTLY if modestly else {}), **({ROLE: role} if role else {})}
-        comparison = examine(self.link.connection, self.contract, deep=deep, choice=choice, settings=settings)
-        return Report(self.link.target, comparison)
-
-    def made(self, *, deep: bool = False, mode: str = ATOMIC, choice: Choice = EVERYTHING) -> tuple[Report, Plan]:
-        """Check the database, and order the repairs that it needs; raise UsageError if a choice fits nothing."""
-        report = self.check(deep=deep, modestly=mode == ONLINE, choice=choice)
-        if choice.unmatched(report.comparison.every):  # what one leaves out may be why others are not found
-            everything = self.check(deep=deep, modestly=mode == ONLINE).comparison.every
-            if unmatched := choice.unmatched((*report.comparison.every, *everything)):
-                raise UsageError(f"{unmatched[0]} names no finding: `fixer check --format json` gives slug and object.")
-        return report, self.planned(report, mode)
-
-    def planned(self, report: Report, mode: str = ATOMIC) -> Plan:
-        """Order the repairs of what was found."""
-        return self.published(build(report.comparison, report.target, self.render, mode=mode))
-
-    def render(self, statement: Composable) -> str:
-        """Spell a statement as the server does."""
-        return str(statement.as_string(self.link.connection))
-
-    def published(self, plan: Plan) -> Plan:
-        """Return the plan with what publications publish of it today."""
-        if not plan.steps:
-            return plan
-        with snapshot(self.link.connection) as cursor:
-            return with_audience(cursor, plan, beginning(self.link.connection, None))
-
-    def bounds(self, most: MaxMoved) -> Bounds:
-        """Return how many rows may move; raise UsageError if that is no limit, or names no table of the contract."""
-        return Bounds.of(most, self.contract, self.link.connection, self.link.settings)
-
-    def apply(
-        self,
-        plan: Plan,
-        report: Report | None = None,
-        *,
-        allowed: Iterable[str] = (),
-        bounds: Bounds | None = None,
-        progress: Progress = SILENT,
-        pace: Pace | None = None,
-    ) -> Run:
-        """Carry out a plan that was permitted, unless it moves more rows than may go, or unknown many.
-
-        A plan that was made of this `report` just now may be followed by one for what came in meanwhile; a plan without
-        a report, which was made earlier, is carried out as it is.
-        """
-        if not plan.steps and not (plan.mode == ONLINE and any(run.interrupted for run in _runs(self.link))):
-            return self._without_steps(plan, report or self.check(choice=plan.choice))
-        plan = self.published(plan)  # a publication may have come since it was made
-        permit(plan, allowed)
-        bounds = bounds or self.bounds(None)
-        there = bounds.permit(plan)
-        link, given = self.link, (self.link.connection, self.contract, plan)
-        if plan.mode == ATOMIC:
-            return atomic.run(*given, settings=link.settings, progress=progress, limits=bounds.limits)
-        further = bounds.again(plan, there, partial(self.planned, mode=ONLINE)) if report else None
-        carry = partial(online.run, *given, another=link.another, pooled=link.pooled, replan=further)
-        return carry(allowed=list(allowed), settings=link.settings, progress=progress, pace=pace)
-
-    def _without_steps(self, plan: Plan, report: Report) -> Run:
-        """Return a run of no steps; raise PlanRefused unless the contract holds, as such a plan says."""
-        if report.comparison.actual.fingerprint != plan.fingerprint:
-            raise PlanRefused("The database has changed since the plan was made: plan again. Nothing was changed.")
-        if report.comparison.unsettled(plan.left):
-            raise PlanRefused("The plan has no steps, and the contract does not hold: plan again. Nothing was changed.")
-        return Run(self.link.target, self.contract.name, plan, report=report)

@@ -69,6 +69,11 @@ def refuse_empty(name: str, value: str | None) -> None:
         raise UsageError(EMPTY.format(name))
 
 
+def words_of(error: BaseException) -> str:
+    """Return the kind of an error and what it says, in one line without a full stop."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
+
+
 class OutputFailed(PgmendError):
     """The result cannot be written where it should go."""
 

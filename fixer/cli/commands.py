@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from fixer import api
 from fixer import contract as contracts
 from fixer.api import Session
-from fixer.cli import options, outcome, plans
+from fixer.cli import options, outcome
 from fixer.cli.options import Settings, common
 from fixer.cli.outcome import known
 from fixer.connect.link import Link, opened
@@ -24,21 +24,15 @@ from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
-from fixer.model.run import Run, package_version
-from fixer.report import json as as_json
-from fixer.report import text as as_text
-from fixer.report.progress import Teller, teller_of
-from fixer.runner import script as as_sql
-from fixer.runner.online.pace import Pace
-from fixer.runner.watch import watched
+from fixer.model.run import Run
+
+if TYPE_CHECKING:
+    from fixer.runner.online.pace import Pace
 
 _GOES_ON = "What was committed stands: `fixer apply --mode online` goes on from there."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_version(), prog_name="fixer")
-def cli() -> None:
-    """Prove five things about a PostgreSQL database, repair what is broken, and lose no row."""
+commands = click.Group()
 
 
 @contextmanager
@@ -59,13 +53,16 @@ def _named(name: str | None) -> Source:
     return found
 
 
-@cli.command()
+@commands.command()
 @options.dsn
 @options.deep
 @options.role
 @common
 def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
+
     with _session(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
@@ -78,7 +75,7 @@ def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | 
     return 0 if report.ok else 1
 
 
-@cli.command()
+@commands.command()
 @options.dsn
 @options.file_option("-o", "--output", help="Keep the plan for `fixer apply`; - prints it.")
 @options.file_option("--sql", "script", help="Write it as a psql script; - prints that.")
@@ -100,6 +97,11 @@ def plan(
     only: tuple[str, ...],
 ) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
+    from fixer.cli import plans
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
+    from fixer.runner import script as as_sql
+
     with _session(settings, dsn_argument) as session:
         bounds = session.bounds(max_moved)
         _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
@@ -115,7 +117,7 @@ def plan(
     return 1 if made.steps or made.refusals or made.left else 0
 
 
-@cli.command()
+@commands.command()
 @options.plan_file
 @options.yes
 @options.mode_of_plan
@@ -141,6 +143,11 @@ def apply(
     only: tuple[str, ...],
 ) -> int:
     """Repair the database, by a fresh plan or by exactly the given one, until the contract holds."""
+    from fixer.cli import plans
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
+    from fixer.runner.online.pace import Pace
+
     choice = Choice(skip, only)
     if plan_file and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
@@ -165,6 +172,8 @@ def apply(
 
 def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Run], pace: Pace) -> Run:
     """Carry a plan out that was permitted, and show how far it is."""
+    from fixer.runner.online.pace import Pace
+
     if plan.mode == ATOMIC and pace != Pace():
         raise UsageError("--max-lag and --throttle go with --mode online: an atomic repair cannot pause.")
     settings.check_output()
@@ -179,6 +188,9 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
 @contextmanager
 def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
     """Lend what shows the progress of a run, also what another session sees of it."""
+    from fixer.report.progress import teller_of
+    from fixer.runner.watch import watched
+
     if not settings.speaks:
         yield SILENT
         return
@@ -187,12 +199,16 @@ def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
         yield teller
 
 
-@cli.command()
+@commands.command()
 @click.argument("run", type=int)
 @options.yes
 @common
 def undo(settings: Settings, run: int, yes: bool) -> int:
     """Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it."""
+    from fixer.cli import plans
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
+
     with opened(settings.target()) as link:
         if not yes:
             plans.ask(f"Take run {run} of {link.target} back?", "to take the run back")
@@ -205,6 +221,8 @@ def undo(settings: Settings, run: int, yes: bool) -> int:
 
 def _titles(settings: Settings) -> Callable[[str], None]:
     """Return what shows the titles of steps."""
+    from fixer.report.progress import Teller
+
     teller = Teller(settings.notes())
 
     def show(title: str) -> None:
@@ -214,12 +232,16 @@ def _titles(settings: Settings) -> Callable[[str], None]:
     return show
 
 
-@cli.command()
+@commands.command()
 @click.option("--prune", is_flag=True, help="Forget what undo needs of finished runs; the quarantine stays.")
 @click.option("--yes", is_flag=True, help="Do not ask before pruning.")
 @common
 def history(settings: Settings, prune: bool, yes: bool) -> int:
     """List past runs, the newest first."""
+    from fixer.cli import plans
+    from fixer.report import json as as_json
+    from fixer.report import text as as_text
+
     with opened(settings.target()) as link:
         if prune:
             if not yes:
@@ -232,15 +254,10 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
     return 0
 
 
-@cli.command()
+@commands.command()
 @common
 def demo(settings: Settings) -> int:
     """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
     from fixer.cli.demo import tell
 
     return tell(settings.console())
-
-
-def main() -> NoReturn:
-    """Run the command line; every way out has its exit code."""
-    outcome.run(partial(cli.main, standalone_mode=False))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
-import tempfile
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fixer.connect.redact import RedactingFilter, redact
-from fixer.connect.target import Target
 from fixer.errors import UsageError
-from fixer.model.run import package_version
+
+if TYPE_CHECKING:
+    from fixer.connect.target import Target
 
 _AT_MOST = 20  # tracebacks kept
 
@@ -54,6 +53,12 @@ def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
 
 def keep(error: BaseException, target: Target | None, file: str | None) -> str:
     """Keep the traceback of an error in the log file, or else in a new file; return its path, or nothing."""
+    import platform  # only where something went wrong
+    import tempfile
+    import traceback
+
+    from fixer.model.run import package_version
+
     system = f"pgmend {package_version()}, Python {platform.python_version()}, {platform.platform()}"
     trace = redact("".join(traceback.format_exception(error)), target)
     text = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {system}\n{trace}"

@@ -11,18 +11,20 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console, RenderableType
 
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
+from fixer.connect import interrupt
 from fixer.connect.redact import redact
 from fixer.connect.target import Target, resolve
 from fixer.errors import UsageError, refuse_empty
 from fixer.model.plan import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.report import streams
-from fixer.report import text as as_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
 _MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
@@ -66,10 +68,14 @@ class Settings:
 
     def console(self) -> Console:
         """Return where results go."""
+        from fixer.report import text as as_text
+
         return as_text.console(color=self.color)
 
     def notes(self) -> Console:
         """Return where progress and questions go."""
+        from fixer.report import text as as_text
+
         return as_text.console(color=self.color, stderr=True)
 
     def check_output(self) -> None:
@@ -82,6 +88,8 @@ class Settings:
         if self.format == "json":
             outcome.emit(json_text() + "\n")
         elif not self.quiet:
+            from fixer.report import text as as_text
+
             as_text.show(self.console(), text)
 
 
@@ -171,6 +179,7 @@ def common(command: Callable[..., int]) -> Callable[..., int]:
         mine = {each.name: options.pop(each.name) for each in fields(Settings) if each.name in options}
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
         settings = Settings(**mine, color=not no_color)
+        interrupt.listen()
         with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1):
             known.log_file = settings.log_file
             return command(settings, **options)

@@ -13,21 +13,20 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-import psycopg2
 
-from fixer.cli.log import keep
-from fixer.connect import interrupt, startup
-from fixer.connect.redact import redact
-from fixer.connect.target import Target
+from fixer.connect import startup
 from fixer.errors import OutputFailed, PgmendError, speak_of_flags
-from fixer.model.finding import Finding
-from fixer.report import json as as_json
 from fixer.report import streams
 
+if TYPE_CHECKING:
+    from fixer.connect.target import Target
+    from fixer.model.finding import Finding
+
 FAILED, INTERRUPTED = 2, 130
+INTERRUPT = "fixer.connect.interrupt"  # which brings along psycopg2, for commands that want it
 NOTHING = "Nothing was changed."
 _LONGEST = 300  # characters of the text of an unexpected error
 
@@ -71,7 +70,6 @@ def run(command: Callable[[], object]) -> NoReturn:
     startup.settle()
     speak_of_flags()
     streams.prepare()
-    interrupt.listen()
     threading.excepthook = _log_of_thread
     known.json = _wants_json(sys.argv[1:])
     try:
@@ -93,6 +91,8 @@ def emit(text: str) -> None:
 
 def complain(message: str) -> None:
     """Write one sentence about what went wrong."""
+    from fixer.connect.redact import redact
+
     sys.stderr.write(f"fixer: {redact(message, known.target)}\n")
     sys.stderr.flush()
 
@@ -131,7 +131,7 @@ def _meaning(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OutputFailed):
         done = "" if known.verdict is None else f" {known.stands}"
         return FAILED if known.verdict is None else known.verdict, f"{error}{done}"
-    if isinstance(error, click.Abort | KeyboardInterrupt) or (interrupt.was_heard() and known.verdict is None):
+    if isinstance(error, click.Abort | KeyboardInterrupt) or (_was_interrupted() and known.verdict is None):
         said = str(error) if isinstance(error, KeyboardInterrupt) else ""
         stands = "" if known.stands == NOTHING else f" {known.stands}"
         return INTERRUPTED, said or f"Interrupted. Nothing is half done.{stands}"
@@ -142,8 +142,16 @@ def _meaning(error: BaseException) -> tuple[int, str]:
     return FAILED, _unforeseen(error)
 
 
+def _was_interrupted() -> bool:
+    """Return whether there was a Ctrl-C since a command began to listen for it."""
+    interrupt = sys.modules.get(INTERRUPT)
+    return interrupt is not None and bool(interrupt.was_heard())
+
+
 def _unforeseen(error: BaseException) -> str:
     """Keep the traceback of an unexpected error; return its sentence."""
+    from fixer.cli.log import keep
+
     try:
         file = keep(error, known.target, known.log_file)
     except Exception:  # a traceback that cannot be encoded, no memory left
@@ -166,6 +174,9 @@ def _module(error: BaseException) -> str:
 
 
 def _document(message: str, error: BaseException) -> str:
+    from fixer.connect.redact import redact
+    from fixer.report import json as as_json
+
     target = known.target.redacted if known.target else None
     said = redact(message, known.target)
     return as_json.of_error(target, known.contract, known.findings, said, _sqlstate(error)) + "\n"
@@ -173,6 +184,8 @@ def _document(message: str, error: BaseException) -> str:
 
 def _sqlstate(error: BaseException) -> str | None:
     """Return the SQLSTATE of an error, or of its cause."""
+    import psycopg2
+
     here: BaseException | None = error
     while here is not None:
         if isinstance(here, psycopg2.Error) and here.pgcode:
@@ -185,6 +198,8 @@ def _sqlstate(error: BaseException) -> str | None:
 
 def _log_of_thread(what: threading.ExceptHookArgs) -> None:
     """Keep the traceback of a failed thread; the command goes on without it."""
+    from fixer.cli.log import keep
+
     if what.exc_value is not None and known.log_file:
         with suppress(Exception):
             keep(what.exc_value, known.target, known.log_file)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote, unquote_to_bytes
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
-from sqlalchemy.engine import URL
 
 from fixer.errors import TargetError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -158,6 +160,8 @@ def _service_in(file: Path, name: str) -> dict[str, str] | None:
 
 def url(arguments: Mapping[str, str]) -> URL:
     """Return libpq's keywords as a SQLAlchemy URL, which `arguments` turns back into them."""
+    from sqlalchemy.engine import URL
+
     rest = dict(arguments)
     user, password, name = rest.pop("user", None), rest.pop("password", None), rest.pop("dbname", None)
     host, port = rest.pop("host", ""), rest.pop("port", "")

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
-from sqlalchemy.engine import Engine
-from sqlalchemy.pool import PoolProxiedConnection
 
 from fixer.connect.settings import DEFAULTS
 from fixer.connect.target import Target
 from fixer.errors import TargetError, UsageError
+
+if TYPE_CHECKING:  # who brings no engine need not wait for SQLAlchemy
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.pool import PoolProxiedConnection
 
 _PATIENT = {"lock_timeout": DEFAULTS["lock_timeout"]}
 
@@ -32,30 +35,30 @@ class Link:
     pooled: bool = False  # whether a pooler stands between, so that nothing may be set for a session
 
 
-Source = Engine | Target | Connection | Link
+Source: TypeAlias = "Engine | Target | Connection | Link"
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[Link]:
     """Lend a link to a target; a connection or a link that the caller brings stays open."""
-    if isinstance(source, Engine) and source.driver != "psycopg2":
+    if not isinstance(source, Link | Target | Connection) and source.driver != "psycopg2":
         source = Target.of(source)  # an application may use another driver: the fixer connects by its own
     if isinstance(source, Link):
         yield source
     elif isinstance(source, Target):
         with closing(source.connect()) as connection:
             yield Link(connection, source.redacted, source.settings, source.connect, source.pooled)
-    elif isinstance(source, Engine):
+    elif isinstance(source, Connection):
+        if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
+        _see_that_strings_are_plain(source)
+        yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
+    else:
         with closing(source.raw_connection()) as pooled:
             connection = _driver(pooled)
             _see_that_strings_are_plain(connection)
             target = Target.of(source)
             yield Link(connection, target.redacted, _PATIENT, partial(_of_its_own, source), target.pooled)
-    else:
-        if source.info.transaction_status != TRANSACTION_STATUS_IDLE:
-            raise UsageError("The connection is inside a transaction: commit it or roll it back first.")
-        _see_that_strings_are_plain(source)
-        yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
 
 
 @contextmanager

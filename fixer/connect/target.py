@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg2
-from sqlalchemy import create_engine
-from sqlalchemy.engine import URL
 
 from fixer.connect import libpq, policy
 from fixer.connect.failures import cause_of, explain
@@ -24,7 +22,7 @@ from fixer.errors import TargetError
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2 names its class so
-    from sqlalchemy import Engine
+    from sqlalchemy.engine import URL, Engine
 
 log = logging.getLogger("pgmend")
 
@@ -36,7 +34,7 @@ FIRST_DELAY = 0.2  # doubled after each try and spread by half: 4.5 s of waiting
 class Target:
     """One database and the way to it; a `pooled` one keeps no session, so SET LOCAL its `settings`."""
 
-    url: URL
+    arguments: Mapping[str, str] = field(hash=False)  # libpq's keywords
     origin: str
     pooled: bool = False
     settings: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS), hash=False)
@@ -56,24 +54,29 @@ class Target:
         return self.redacted
 
     @property
+    def url(self) -> URL:
+        """SQLAlchemy's URL of it."""
+        return libpq.url(self.arguments)
+
+    @property
     def role(self) -> str:
         """The role that connects, as far as the target names one."""
-        return self.url.username or ""
+        return self.arguments.get("user", "")
 
     @property
     def database(self) -> str:
         """The database, which libpq takes from the role where none is named."""
-        return self.url.database or self.role
+        return self.arguments.get("dbname") or self.role
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What is never printed."""
-        return (str(self.url.password or ""), *self.hidden.values())
+        return (self.arguments.get("password", ""), *self.hidden.values())
 
     @property
     def redacted(self) -> str:
         """The URL for people and reports: role, place and database, and nothing else."""
-        arguments = libpq.arguments(self.url)
+        arguments = self.arguments
         user = f"{quote(arguments['user'], safe='')}@" if "user" in arguments else ""
         name = f"/{quote(arguments['dbname'], safe='')}" if "dbname" in arguments else ""
         hosts = arguments.get("host", arguments.get("hostaddr", "")).split(",")
@@ -100,6 +103,8 @@ class Target:
 
     def engine(self) -> Engine:
         """Return a SQLAlchemy engine with a pool small enough for a managed database."""
+        from sqlalchemy import create_engine
+
         return create_engine(
             self.url,
             creator=self.connect,
@@ -140,7 +145,7 @@ class Target:
 
     def _connect_arguments(self, options: str) -> dict[str, str]:
         arguments = {"application_name": "pgmend", "connect_timeout": "10"}
-        arguments |= libpq.arguments(self.url) | dict(self.hidden)
+        arguments |= {**self.arguments, **self.hidden}
         if options:
             arguments["options"] = f"{arguments.get('options', '')} {options}".strip()
         return arguments
@@ -180,7 +185,7 @@ def _target(arguments: Mapping[str, str], origin: str, timeouts: Mapping[str, st
     settings = {**DEFAULTS, **given, **timeouts}
     if not pooled:
         rest["options"] = libpq.joined_options(switches, settings)
-    return Target(libpq.url(rest), origin, pooled, settings, hidden)
+    return Target({name: value for name, value in rest.items() if value}, origin, pooled, settings, hidden)
 
 
 def _place(host: str, port: str) -> str:

@@ -12,11 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import MetaData
-
 from fixer import introspect
-from fixer.contract.models.statements import spelt
-from fixer.contract.places import Places
 from fixer.contract.respelt import Spelt
 from fixer.model.codec import decode, encode, form
 from fixer.model.schema import Partition, Schema
@@ -37,23 +33,13 @@ class Read:
     hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
 
 
-def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
-    """Return where this contract is kept, once read.
-
-    Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
-    contract. Table by table, because to sort a long chain of references takes longer than to spell it.
-    """
-    ddl = {each.text for each in spelt(metadata, name, [[table] for table in metadata.tables.values()])}
-    said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    return _kept_at([str(version), places.schema, *sorted(ddl), *said, *introspect.queries()])
-
-
 def script_at(texts: Mapping[str, str], version: int, schema: str) -> Path:
     """Return where a contract in SQL is kept, once read; its content is the text of its files."""
-    return _kept_at([str(version), schema, *texts.values(), *introspect.queries()])
+    return kept_at([str(version), schema, *texts.values(), *introspect.queries()])
 
 
-def _kept_at(parts: Iterable[str]) -> Path:
+def kept_at(parts: Iterable[str]) -> Path:
+    """Return where a contract is kept, once read; these texts are all that it depends on."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     content = "\0".join([str(_FORMAT), form(*_KEPT), *parts])
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-
-from sqlalchemy import MetaData
+from typing import TYPE_CHECKING
 
 from fixer.errors import ContractError
 from fixer.model.table import QName
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 
 @dataclass(frozen=True)

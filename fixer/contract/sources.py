@@ -11,22 +11,22 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from sqlalchemy import MetaData
 
 from fixer.connect import target
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
-from fixer.contract.models import build
-from fixer.contract.models.statements import words_of
 from fixer.contract.project import SELF, contract_named
 from fixer.contract.project.applied import Under
 from fixer.contract.source import Source
-from fixer.errors import ContractError, refuse_empty
+from fixer.errors import ContractError, refuse_empty, words_of
 from fixer.model.contract import Contract
+
+if TYPE_CHECKING:  # a contract that is no models need not wait for SQLAlchemy
+    from sqlalchemy import MetaData
 
 _URLS = ("postgresql:", "postgres:", "postgresql+", "postgres+")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -42,6 +42,8 @@ class Models:
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return the contract, whose tables are made in a scratch place."""
+        from fixer.contract.models import build
+
         return build.prepare(self.metadata, connection, name=self.name, schema=schema)
 
 
@@ -91,7 +93,7 @@ class _Named(Protocol):
     __name__: str
 
 
-ContractSource = Contract | Source | MetaData | type | Callable[[], object] | str | None
+ContractSource: TypeAlias = "Contract | Source | MetaData | type | Callable[[], object] | str | None"
 
 
 def load(contract: Source | MetaData | type | Callable[[], object] | str | None = None) -> Source:
@@ -175,6 +177,8 @@ def _imported(spec: str) -> MetaData:
 
 def metadata_of(found: object) -> MetaData:
     """Return the MetaData in a MetaData, a declarative base, or a callable that returns one."""
+    from sqlalchemy import MetaData
+
     if isinstance(found, MetaData):
         return found
     if isinstance(metadata := getattr(found, "metadata", None), MetaData):  # whatever class the application's base has

@@ -2,68 +2,48 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    ARRAY,
-    CHAR,
-    TIMESTAMP,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Computed,
-    ForeignKey,
-    ForeignKeyConstraint,
-    Identity,
-    Index,
-    Integer,
-    MetaData,
-    Numeric,
-    String,
-    Table,
-    Text,
-    Time,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.dialects.postgresql import BIT, INTERVAL, UUID
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
-def library() -> MetaData:
+def library() -> sa.MetaData:
     """Return a contract of authors, their books, and reviews of these."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "authors",
         metadata,
-        Column("id", Integer, primary_key=True, info={"legacy_keys": ["code"]}),
-        Column("name", String(50), nullable=False, unique=True),
-        Column("country", String(20), nullable=False, server_default="XX", info={"backfill": "XX"}),
-        Column("active", Boolean, nullable=False, server_default=text("true"), info={"backfill": False}),
-        Column("rating", Numeric(6, 2)),
-        Column("joined", TIMESTAMP(timezone=True), info={"timezone": "UTC"}),
-        info={
-            "legacy_names": ["writers"],
-            "default_rows": [{"name": "Anonymous", "country": "ZZ"}],
-        },
+        sa.Column("id", sa.Integer, primary_key=True, info={"legacy_keys": ["code"]}),
+        sa.Column("name", sa.String(50), nullable=False, unique=True),
+        sa.Column("country", sa.String(20), nullable=False, server_default="XX", info={"backfill": "XX"}),
+        sa.Column("active", sa.Boolean, nullable=False, server_default=sa.text("true"), info={"backfill": False}),
+        sa.Column("rating", sa.Numeric(6, 2)),
+        sa.Column("joined", sa.TIMESTAMP(timezone=True), info={"timezone": "UTC"}),
+        info={"legacy_names": ["writers"], "default_rows": [{"name": "Anonymous", "country": "ZZ"}]},
     )
-    Table(
+    sa.Table(
         "books",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("author_id", Integer, ForeignKey("authors.id", ondelete="CASCADE"), nullable=False),
-        Column("editor_id", Integer, ForeignKey("authors.id"), nullable=False, info={"orphans": "adopt"}),
-        Column("reviewer_id", Integer, ForeignKey("authors.id"), info={"orphans": "null"}),
-        Column("title", String(40), nullable=False, info={"legacy_names": ["heading"]}),
-        Column("price", Numeric(10, 2), nullable=False),
-        Column("pages", Integer, info={"backfill": 1}),
-        CheckConstraint("price > 0", name="books_price_check"),
-        UniqueConstraint("author_id", "title", name="books_author_id_title_key"),
-        Index("ix_books_editor_id", "editor_id"),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("author_id", sa.Integer, sa.ForeignKey("authors.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("editor_id", sa.Integer, sa.ForeignKey("authors.id"), nullable=False, info={"orphans": "adopt"}),
+        sa.Column("reviewer_id", sa.Integer, sa.ForeignKey("authors.id"), info={"orphans": "null"}),
+        sa.Column("title", sa.String(40), nullable=False, info={"legacy_names": ["heading"]}),
+        sa.Column("price", sa.Numeric(10, 2), nullable=False),
+        sa.Column("pages", sa.Integer, info={"backfill": 1}),
+        sa.CheckConstraint("price > 0", name="books_price_check"),
+        sa.UniqueConstraint("author_id", "title", name="books_author_id_title_key"),
+        sa.Index("ix_books_editor_id", "editor_id"),
     )
-    Table(
+    sa.Table(
         "reviews",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("book_id", Integer, ForeignKey("books.id", ondelete="CASCADE"), nullable=False),
-        Column("body", Text),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("book_id", sa.Integer, sa.ForeignKey("books.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("body", sa.Text),
     )
     return metadata
 
@@ -80,23 +60,27 @@ INSERT INTO reviews (book_id, body) SELECT 1 + n % 24, 'review ' || n FROM gener
 """
 
 
-def company() -> MetaData:
+def company() -> sa.MetaData:
     """Return a contract with a natural key, an identity, and a table that references itself."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "departments",
         metadata,
-        Column("code", String(10), primary_key=True),
-        Column("title", String(40), nullable=False),
+        sa.Column("code", sa.String(10), primary_key=True),
+        sa.Column("title", sa.String(40), nullable=False),
     )
-    Table(
+    sa.Table(
         "employees",
         metadata,
-        Column("id", Integer, Identity(), primary_key=True),
-        Column("name", String(40), nullable=False),
-        Column("department_code", String(10), ForeignKey("departments.code"), nullable=False),
-        Column("manager_id", Integer, ForeignKey("employees.id", ondelete="CASCADE")),
-        Column("salary", Numeric(10, 2), CheckConstraint("salary > 0", name="employees_salary_check"), nullable=False),
+        sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+        sa.Column("name", sa.String(40), nullable=False),
+        sa.Column("department_code", sa.String(10), sa.ForeignKey("departments.code"), nullable=False),
+        sa.Column("manager_id", sa.Integer, sa.ForeignKey("employees.id", ondelete="CASCADE")),
+        sa.Column(
+            "salary", sa.Numeric(10, 2), sa.CheckConstraint("salary > 0", name="employees_salary_check"), nullable=False
+        ),
     )
     return metadata
 
@@ -108,24 +92,26 @@ SELECT 'employee ' || n, 'D' || 1 + n % 3, nullif(n / 2, 0), 100 * n FROM genera
 """
 
 
-def tenancy() -> MetaData:
+def tenancy() -> sa.MetaData:
     """Return a contract with keys over two columns: members of tenants, and tasks that may belong to a member."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "members",
         metadata,
-        Column("tenant_id", Integer, primary_key=True, autoincrement=False),
-        Column("id", Integer, primary_key=True, autoincrement=True),
-        Column("name", String(40), nullable=False),
+        sa.Column("tenant_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("name", sa.String(40), nullable=False),
     )
-    Table(
+    sa.Table(
         "tasks",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("tenant_id", Integer, nullable=False),
-        Column("member_id", Integer, info={"orphans": "null"}),
-        Column("title", Text),
-        ForeignKeyConstraint(["tenant_id", "member_id"], ["members.tenant_id", "members.id"]),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("tenant_id", sa.Integer, nullable=False),
+        sa.Column("member_id", sa.Integer, info={"orphans": "null"}),
+        sa.Column("title", sa.Text),
+        sa.ForeignKeyConstraint(["tenant_id", "member_id"], ["members.tenant_id", "members.id"]),
     )
     return metadata
 
@@ -138,41 +124,48 @@ SELECT 1 + n % 2, 1 + (n - 1) % 6, 'task ' || n FROM generate_series(1, 12) AS n
 """
 
 
-def tickets() -> MetaData:
+def tickets() -> sa.MetaData:
     """Return a contract with a default that differs for each row, and a column that is generated from another."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata = sa.MetaData()
+    sa.Table(
         "tickets",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("seats", Integer),
-        Column("price", Integer, Computed("seats * 10", persisted=True)),
-        Column("token", UUID, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("seats", sa.Integer),
+        sa.Column("price", sa.Integer, sa.Computed("seats * 10", persisted=True)),
+        sa.Column("token", postgresql.UUID, nullable=False, unique=True, server_default=sa.text("gen_random_uuid()")),
     )
     return metadata
 
 
-def bookings() -> MetaData:
+def bookings() -> sa.MetaData:
     """Return a contract with uniques that are partial, deferrable and over an expression."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "bookings",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("seat", Integer, nullable=False),
-        Column("place", Integer, nullable=False),
-        Column("code", String(10)),
-        Column("owner", String(40), nullable=False),
-        Column("paid", Boolean, nullable=False),
-        Column("gone", TIMESTAMP(timezone=True)),
-        Column(
-            "status", String(20), CheckConstraint("status IN ('new', 'paid', 'gone')", name="bookings_status_check")
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("seat", sa.Integer, nullable=False),
+        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("code", sa.String(10)),
+        sa.Column("owner", sa.String(40), nullable=False),
+        sa.Column("paid", sa.Boolean, nullable=False),
+        sa.Column("gone", sa.TIMESTAMP(timezone=True)),
+        sa.Column(
+            "status",
+            sa.String(20),
+            sa.CheckConstraint("status IN ('new', 'paid', 'gone')", name="bookings_status_check"),
         ),
-        UniqueConstraint("place", name="bookings_place_key", deferrable=True, initially="DEFERRED"),
-        UniqueConstraint("code", name="bookings_code_key"),
-        Index("bookings_seat_key", "seat", unique=True, postgresql_where=text("gone IS NULL AND paid")),
-        Index("bookings_owner_key", text("lower(owner)"), unique=True),
-        CheckConstraint("seat BETWEEN 1 AND 500", name="bookings_seat_check"),
+        sa.UniqueConstraint("place", name="bookings_place_key", deferrable=True, initially="DEFERRED"),
+        sa.UniqueConstraint("code", name="bookings_code_key"),
+        sa.Index("bookings_seat_key", "seat", unique=True, postgresql_where=sa.text("gone IS NULL AND paid")),
+        sa.Index("bookings_owner_key", sa.text("lower(owner)"), unique=True),
+        sa.CheckConstraint("seat BETWEEN 1 AND 500", name="bookings_seat_check"),
     )
     return metadata
 
@@ -185,20 +178,23 @@ SELECT n, n, nullif('C' || n, 'C3'), 'owner ' || n, n % 2 = 0, 'new' FROM genera
 TICKET_ROWS = "INSERT INTO tickets (seats) SELECT n FROM generate_series(1, 5) AS n"
 
 
-def shifts() -> MetaData:
+def shifts() -> sa.MetaData:
     """Return a contract with arrays, bits, times of day and spans."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata = sa.MetaData()
+    sa.Table(
         "shifts",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("starts", Time),
-        Column("lasts", INTERVAL),
-        Column("seen", TIMESTAMP(timezone=True)),
-        Column("scores", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
-        Column("marks", ARRAY(String(20))),
-        Column("flags", BIT(16)),
-        Column("gaps", BIT(16, varying=True)),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("starts", sa.Time),
+        sa.Column("lasts", postgresql.INTERVAL),
+        sa.Column("seen", sa.TIMESTAMP(timezone=True)),
+        sa.Column("scores", sa.ARRAY(sa.Integer), nullable=False, server_default=sa.text("'{}'")),
+        sa.Column("marks", sa.ARRAY(sa.String(20))),
+        sa.Column("flags", postgresql.BIT(16)),
+        sa.Column("gaps", postgresql.BIT(16, varying=True)),
     )
     return metadata
 
@@ -211,16 +207,18 @@ SELECT make_time(n, 0, 0), make_interval(months => n), timestamptz '2026-01-01 0
 """
 
 
-def parts() -> MetaData:
+def parts() -> sa.MetaData:
     """Return a contract with a code that is padded with blanks, and names that are not."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "parts",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("code", CHAR(12), nullable=False, unique=True),
-        Column("colour", CHAR(8)),
-        Column("name", String(40), nullable=False),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("code", sa.CHAR(12), nullable=False, unique=True),
+        sa.Column("colour", sa.CHAR(8)),
+        sa.Column("name", sa.String(40), nullable=False),
     )
     return metadata
 
@@ -228,22 +226,24 @@ def parts() -> MetaData:
 PART_ROWS = "INSERT INTO parts (code, colour, name) SELECT 'P' || n, 'blue', 'part ' || n FROM generate_series(1, 5) n"
 
 
-def loans() -> MetaData:
+def loans() -> sa.MetaData:
     """Return a contract with three foreign keys on one column, of which two are equal."""
-    metadata = MetaData()
-    Table("copies", metadata, Column("id", Integer, primary_key=True))
-    Table("places", metadata, Column("id", Integer, primary_key=True))
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("copies", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table("places", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table(
         "loans",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("copy_id", Integer),
-        Column("place_id", Integer),
-        ForeignKeyConstraint(["copy_id"], ["copies.id"], name="plain"),
-        ForeignKeyConstraint(["copy_id"], ["copies.id"], name="cascading", ondelete="CASCADE"),
-        ForeignKeyConstraint(["copy_id"], ["copies.id"], name="plain_again"),
-        ForeignKeyConstraint(["place_id"], ["copies.id"], name="to_copies"),
-        ForeignKeyConstraint(["place_id"], ["places.id"], name="to_places"),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("copy_id", sa.Integer),
+        sa.Column("place_id", sa.Integer),
+        sa.ForeignKeyConstraint(["copy_id"], ["copies.id"], name="plain"),
+        sa.ForeignKeyConstraint(["copy_id"], ["copies.id"], name="cascading", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["copy_id"], ["copies.id"], name="plain_again"),
+        sa.ForeignKeyConstraint(["place_id"], ["copies.id"], name="to_copies"),
+        sa.ForeignKeyConstraint(["place_id"], ["places.id"], name="to_places"),
     )
     return metadata
 
@@ -256,40 +256,22 @@ INSERT INTO loans (copy_id, place_id) SELECT 1 + n % 6, nullif(n % 4, 0) FROM ge
 """
 
 
-def shelves() -> MetaData:
+def shelves() -> sa.MetaData:
     """Return a contract with columns that are computed from others of the row."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "shelves",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("area", Integer, Computed("width * depth", persisted=True), nullable=False),
-        Column("depth", Integer),
-        Column("label", Integer, nullable=False, unique=True, info={"backfill": text("depth * 10 + width")}),
-        Column("width", Integer, nullable=False, server_default=text("5")),
-        CheckConstraint("area > 0", name="shelves_area_check"),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("area", sa.Integer, sa.Computed("width * depth", persisted=True), nullable=False),
+        sa.Column("depth", sa.Integer),
+        sa.Column("label", sa.Integer, nullable=False, unique=True, info={"backfill": sa.text("depth * 10 + width")}),
+        sa.Column("width", sa.Integer, nullable=False, server_default=sa.text("5")),
+        sa.CheckConstraint("area > 0", name="shelves_area_check"),
     )
     return metadata
 
 
 SHELF_ROWS = "INSERT INTO shelves (depth, label) SELECT n, n FROM generate_series(1, 5) AS n"
-
-
-def ring() -> MetaData:
-    """Return a contract whose foreign keys form a circle: badges belong to teams, which badges lead."""
-    metadata = MetaData()
-    Table("offices", metadata, Column("id", Integer, primary_key=True))
-    lead = ForeignKey("badges.id", name="teams_lead_id_fkey", use_alter=True)
-    columns = [Column("office_id", ForeignKey("offices.id"), nullable=False), Column("lead_id", Integer, lead)]
-    Table("teams", metadata, Column("id", Integer, primary_key=True), *columns)
-    columns = [Column("id", Integer, primary_key=True), Column("team_id", ForeignKey("teams.id"), nullable=False)]
-    Table("badges", metadata, *columns)
-    return metadata
-
-
-RING_ROWS = """
-INSERT INTO offices SELECT FROM generate_series(1, 2);
-INSERT INTO teams (office_id) SELECT 1 FROM generate_series(1, 5);
-INSERT INTO badges (team_id) VALUES (1), (2), (4), (5);
-UPDATE teams SET lead_id = CASE id WHEN 2 THEN 1 WHEN 3 THEN 2 WHEN 5 THEN 3 END;
-"""

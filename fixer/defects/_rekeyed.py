@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Text, Uuid, text
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
-def by_uuid() -> MetaData:
+def by_uuid() -> sa.MetaData:
     """Return a contract whose keys are uuids, in place of declared texts."""
-    metadata = MetaData()
-    made = text("gen_random_uuid()")
-    new = Column("id", Uuid, primary_key=True, server_default=made, info={"legacy_keys": ["code"]})
-    Table("owners", metadata, new, Column("code", Text, unique=True))
-    Table("pets", metadata, Column("id", Integer, primary_key=True), Column("owner_id", ForeignKey("owners.id")))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    made = sa.text("gen_random_uuid()")
+    new = sa.Column("id", sa.Uuid, primary_key=True, server_default=made, info={"legacy_keys": ["code"]})
+    sa.Table("owners", metadata, new, sa.Column("code", sa.Text, unique=True))
+    sa.Table(
+        "pets",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("owner_id", sa.ForeignKey("owners.id")),
+    )
     return metadata
 
 
 OWNERS = "INSERT INTO owners (code) VALUES ('A'), ('B'); INSERT INTO pets (owner_id) SELECT id FROM owners;"
 
 
-def by_text() -> MetaData:
+def by_text() -> sa.MetaData:
     """Return a contract whose keys are texts, in place of other texts."""
-    metadata = MetaData()
-    new = Column("id", Text, primary_key=True, info={"legacy_keys": ["code"]})
-    Table("groups", metadata, new, Column("code", Text, unique=True))
-    columns = [Column("id", Integer, primary_key=True), Column("group_id", ForeignKey("groups.id"))]
-    Table("members", metadata, *columns)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    new = sa.Column("id", sa.Text, primary_key=True, info={"legacy_keys": ["code"]})
+    sa.Table("groups", metadata, new, sa.Column("code", sa.Text, unique=True))
+    columns = [sa.Column("id", sa.Integer, primary_key=True), sa.Column("group_id", sa.ForeignKey("groups.id"))]
+    sa.Table("members", metadata, *columns)
     return metadata
 
 

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Integer, MetaData, Table, text
-from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 
-def rooms() -> MetaData:
+def rooms() -> sa.MetaData:
     """Return a contract with exclusions over ranges, expressions, several of them, and numbers; one is deferrable."""
-    metadata = MetaData()
-    hours, days = Column("hours", INT4RANGE, nullable=False), Column("days", INT4RANGE)
-    opens, shuts = text("int4range(opens, shuts)"), Column("shuts", Integer)
-    place = Column("place", Integer, nullable=False)
-    Table(
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata = sa.MetaData()
+    hours, days = sa.Column("hours", postgresql.INT4RANGE, nullable=False), sa.Column("days", postgresql.INT4RANGE)
+    opens, shuts = sa.text("int4range(opens, shuts)"), sa.Column("shuts", sa.Integer)
+    place = sa.Column("place", sa.Integer, nullable=False)
+    sa.Table(
         "rooms",
         metadata,
-        Column("id", Integer, primary_key=True),
+        sa.Column("id", sa.Integer, primary_key=True),
         hours,
         days,
-        Column("opens", Integer),
+        sa.Column("opens", sa.Integer),
         shuts,
         place,
-        Column("closed", Boolean, nullable=False, server_default=text("false")),
-        ExcludeConstraint((hours, "&&"), name="rooms_free", where=text("NOT closed")),
-        ExcludeConstraint((opens, "&&"), name="rooms_open"),
-        ExcludeConstraint((days, "&&"), (opens, "&&"), name="rooms_days"),
-        ExcludeConstraint((place, "="), name="rooms_place", using="btree", deferrable=True, initially="DEFERRED"),
+        sa.Column("closed", sa.Boolean, nullable=False, server_default=sa.text("false")),
+        postgresql.ExcludeConstraint((hours, "&&"), name="rooms_free", where=sa.text("NOT closed")),
+        postgresql.ExcludeConstraint((opens, "&&"), name="rooms_open"),
+        postgresql.ExcludeConstraint((days, "&&"), (opens, "&&"), name="rooms_days"),
+        postgresql.ExcludeConstraint(
+            (place, "="), name="rooms_place", using="btree", deferrable=True, initially="DEFERRED"
+        ),
     )
     return metadata
 

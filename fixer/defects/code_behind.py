@@ -12,11 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-
-from sqlalchemy import BigInteger, Integer, MetaData, Text, text
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -34,6 +30,9 @@ from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Literal
 from fixer.sql.types import MAXIMA
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "code-behind"
 POINT = 1
@@ -210,22 +209,26 @@ def repair(finding: Finding[Coded], actual: Schema, contract: Contract) -> Repai
     return Repair.of([Step(Phase.GENERATORS, about.table, title, block, lock=OF_SEQUENCE)])
 
 
-def invoices() -> MetaData:
+def invoices() -> sa.MetaData:
     """Return a contract with a unique text that its default makes of a sequence."""
-    metadata = MetaData()
-    SASequence("invoice_numbers", metadata=metadata)
-    made = text("'I%.' || lpad(nextval('invoice_numbers')::text, 4, '0')")
-    code = SAColumn("code", Text, server_default=made, nullable=False, unique=True)
-    SATable("invoices", metadata, SAColumn("id", Integer, primary_key=True), code)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Sequence("invoice_numbers", metadata=metadata)
+    made = sa.text("'I%.' || lpad(nextval('invoice_numbers')::text, 4, '0')")
+    code = sa.Column("code", sa.Text, server_default=made, nullable=False, unique=True)
+    sa.Table("invoices", metadata, sa.Column("id", sa.Integer, primary_key=True), code)
     return metadata
 
 
-def _stamps() -> MetaData:
+def _stamps() -> sa.MetaData:
     """Return a contract with uniques whose defaults hide their numbers among other digits, or count in other ways."""
-    metadata = MetaData()
-    SASequence("plain", metadata=metadata)
-    SASequence("down", start=-1, increment=-1, metadata=metadata)
-    SASequence("odd", increment=2, metadata=metadata)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Sequence("plain", metadata=metadata)
+    sa.Sequence("down", start=-1, increment=-1, metadata=metadata)
+    sa.Sequence("odd", increment=2, metadata=metadata)
     made = {
         "plain": "'A10' || nextval('plain')",
         "padded": "'2611' || lpad(nextval('plain')::text, 7, '0')",
@@ -233,9 +236,9 @@ def _stamps() -> MetaData:
         "down": "'D' || nextval('down')",
         "odd": "'O' || nextval('odd')",
     }
-    texts = [SAColumn(name, Text, server_default=text(default), unique=True) for name, default in made.items()]
-    total = SAColumn("sum", BigInteger, server_default=text("nextval('plain') * 10 + 2000"), unique=True)
-    SATable("stamps", metadata, SAColumn("id", Integer, primary_key=True, autoincrement=False), *texts, total)
+    texts = [sa.Column(name, sa.Text, server_default=sa.text(default), unique=True) for name, default in made.items()]
+    total = sa.Column("sum", sa.BigInteger, server_default=sa.text("nextval('plain') * 10 + 2000"), unique=True)
+    sa.Table("stamps", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False), *texts, total)
     return metadata
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-
-from sqlalchemy import Column, Index, Integer, MetaData, String, Table, UniqueConstraint, text
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -24,6 +23,9 @@ from fixer.repair.default_rows import clashing, described
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.types import family
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "default-row-clash"
 POINT = 3
@@ -47,32 +49,36 @@ def repair(finding: Finding[OfDefaultRow], actual: Schema, contract: Contract) -
     return refuse("nobody but a person can tell whose these values are")
 
 
-def _members() -> MetaData:
+def _members() -> sa.MetaData:
     """Return a contract whose default row fills two unique columns."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "members",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("name", String(20), unique=True),
-        Column("email", String(50), unique=True),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(20), unique=True),
+        sa.Column("email", sa.String(50), unique=True),
         info={"default_rows": [{"name": "root", "email": "root@example.invalid"}]},
     )
     return metadata
 
 
-def _lately() -> MetaData:
+def _lately() -> sa.MetaData:
     """Return a contract whose default row fills a deferrable unique and one over an expression."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "members",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("name", String(20), unique=True),
-        Column("email", String(50)),
-        Column("seat", Integer),
-        UniqueConstraint("seat", deferrable=True, initially="DEFERRED", name="members_seat_key"),
-        Index("members_email_key", text("lower(email)"), unique=True),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String(20), unique=True),
+        sa.Column("email", sa.String(50)),
+        sa.Column("seat", sa.Integer),
+        sa.UniqueConstraint("seat", deferrable=True, initially="DEFERRED", name="members_seat_key"),
+        sa.Index("members_email_key", sa.text("lower(email)"), unique=True),
         info={"default_rows": [{"name": "root", "email": "root@example.invalid", "seat": 1}]},
     )
     return metadata

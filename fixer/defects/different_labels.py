@@ -11,10 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-
-from sqlalchemy import ARRAY, Enum, Integer, MetaData
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -29,6 +26,9 @@ from fixer.repair.probe import rows_where
 from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "different-labels"
 POINT = 4
@@ -142,11 +142,13 @@ def repair(finding: Finding[Labels], actual: Schema, contract: Contract) -> Repa
     return refuse(f"a label cannot be removed again; run {ways}")
 
 
-def _moods(many: bool = False) -> MetaData:
-    metadata = MetaData()
-    mood = Enum("ok", "sad", name="mood")
-    moods = SATable("moods", metadata, SAColumn("id", Integer, primary_key=True))
-    moods.append_column(SAColumn("mood", ARRAY(mood)) if many else SAColumn("mood", mood))
+def _moods(many: bool = False) -> sa.MetaData:
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    mood = sa.Enum("ok", "sad", name="mood")
+    moods = sa.Table("moods", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    moods.append_column(sa.Column("mood", sa.ARRAY(mood)) if many else sa.Column("mood", mood))
     return metadata
 
 

@@ -9,9 +9,7 @@ and from models none: these seldom say how a database is divided.
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from sqlalchemy import Column, Date, Integer, MetaData
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -22,6 +20,9 @@ from fixer.model.step import Repair, refuse
 from fixer.model.subject import OtherTable
 from fixer.model.table import QName, Table
 from fixer.sql import compose as q
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "different-partitioning"
 POINT = 4
@@ -64,18 +65,22 @@ def _anew(found: Table, wanted: Table) -> str:
     )
 
 
-def visits() -> MetaData:
+def visits() -> sa.MetaData:
     """Return a contract of a table that is partitioned by day."""
-    made = MetaData()
-    columns = Column("id", Integer, nullable=False), Column("Day; 1", Date, nullable=False)
-    SATable("visits", made, *columns, postgresql_partition_by='RANGE ("Day; 1")')
+    import sqlalchemy as sa
+
+    made = sa.MetaData()
+    columns = sa.Column("id", sa.Integer, nullable=False), sa.Column("Day; 1", sa.Date, nullable=False)
+    sa.Table("visits", made, *columns, postgresql_partition_by='RANGE ("Day; 1")')
     return made
 
 
-def plain() -> MetaData:
+def plain() -> sa.MetaData:
     """Return a contract of the same table that does not say that it is partitioned."""
-    made = MetaData()
-    SATable("visits", made, Column("id", Integer, nullable=False), Column("Day; 1", Date, nullable=False))
+    import sqlalchemy as sa
+
+    made = sa.MetaData()
+    sa.Table("visits", made, sa.Column("id", sa.Integer, nullable=False), sa.Column("Day; 1", sa.Date, nullable=False))
     return made
 
 

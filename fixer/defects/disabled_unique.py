@@ -8,8 +8,7 @@ superuser may enable it; any other role drops the constraint and adds it again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from sqlalchemy import Column, Integer, MetaData, String, Table, UniqueConstraint
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -28,6 +27,9 @@ from fixer.sql import ddl
 from fixer.sql.alter import alter, drop_constraint, enable_triggers
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.uniques import claim
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "disabled-unique"
 POINT = 4
@@ -78,16 +80,18 @@ def repair(finding: Finding[FoundIndex], actual: Schema, contract: Contract) -> 
     )
 
 
-def _members() -> MetaData:
+def _members() -> sa.MetaData:
     """Return a contract with a deferrable unique."""
-    metadata = MetaData()
-    Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table(
         "members",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("email", String(100), nullable=False),
-        Column("name", String(100)),
-        UniqueConstraint("email", deferrable=True, initially="DEFERRED"),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("email", sa.String(100), nullable=False),
+        sa.Column("name", sa.String(100)),
+        sa.UniqueConstraint("email", deferrable=True, initially="DEFERRED"),
     )
     return metadata
 

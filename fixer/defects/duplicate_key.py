@@ -12,11 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import ForeignKey, Integer, MetaData, Text, Uuid, text
-from sqlalchemy import Table as SATable
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -38,6 +35,9 @@ from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "duplicate-key"
 POINT = 1
@@ -140,13 +140,15 @@ def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, 
     )
 
 
-def badges() -> MetaData:
+def badges() -> sa.MetaData:
     """Return a contract whose key is made by its default and referenced."""
-    metadata = MetaData()
-    made = SAColumn("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
-    SATable("badges", metadata, made, SAColumn("name", Text))
-    reference: SAColumn[UUID] = SAColumn("badge_id", ForeignKey("badges.id"), index=True)
-    SATable("worn", metadata, SAColumn("id", Integer, primary_key=True), reference)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    made = sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()"))
+    sa.Table("badges", metadata, made, sa.Column("name", sa.Text))
+    reference: sa.Column[UUID] = sa.Column("badge_id", sa.ForeignKey("badges.id"), index=True)
+    sa.Table("worn", metadata, sa.Column("id", sa.Integer, primary_key=True), reference)
     return metadata
 
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-
-from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, func, text
+from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -29,6 +28,9 @@ from fixer.repair.rows import counted
 from fixer.sql import compose as q
 from fixer.sql.alter import drop_constraint, drop_foreign_key, dropping
 from fixer.sql.compose import SQL
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "failing-unique"
 STAGE = Stage.COLUMNS
@@ -110,20 +112,22 @@ def foresee(finding: Finding[StrayIndex], actual: Schema, contract: Contract) ->
     return replace(actual.with_table(replace(table, indexes=kept)), names=names)
 
 
-def _members() -> MetaData:
+def _members() -> sa.MetaData:
     """Return a contract with uniques of every kind."""
-    metadata = MetaData()
-    members = Table(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    members = sa.Table(
         "members",
         metadata,
-        Column("id", Integer, primary_key=True),
-        Column("email", String(100), nullable=False),
-        Column("code", Text),
-        Column("gone", Boolean, nullable=False, server_default="false"),
-        UniqueConstraint("code", name="members_code_key", deferrable=True, initially="DEFERRED"),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("email", sa.String(100), nullable=False),
+        sa.Column("code", sa.Text),
+        sa.Column("gone", sa.Boolean, nullable=False, server_default="false"),
+        sa.UniqueConstraint("code", name="members_code_key", deferrable=True, initially="DEFERRED"),
     )
-    Index("members_lower", func.lower(members.c.email), unique=True)
-    Index("members_here", members.c.email, unique=True, postgresql_where=text("NOT gone"))
+    sa.Index("members_lower", sa.func.lower(members.c.email), unique=True)
+    sa.Index("members_here", members.c.email, unique=True, postgresql_where=sa.text("NOT gone"))
     return metadata
 
 

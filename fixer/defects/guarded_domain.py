@@ -10,11 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import partial
-
-from sqlalchemy import ARRAY, Integer, MetaData
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Table as SATable
-from sqlalchemy.dialects.postgresql import DOMAIN as DOMAIN_TYPE
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -34,6 +30,9 @@ from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import Atom, atoms, follows, meaning
 from fixer.sql.types import element
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "guarded-domain"
 POINT = 4
@@ -173,13 +172,16 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     return finding.repair
 
 
-def _weights(many: bool = True) -> MetaData:
-    metadata = MetaData()
-    weight = DOMAIN_TYPE("weight", Integer, check="VALUE > 0", not_null=True)
-    weights = SATable("weights", metadata, SAColumn("id", Integer, primary_key=True))
-    weights.append_column(SAColumn("one", weight))
+def _weights(many: bool = True) -> sa.MetaData:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata = sa.MetaData()
+    weight = postgresql.DOMAIN("weight", sa.Integer, check="VALUE > 0", not_null=True)
+    weights = sa.Table("weights", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    weights.append_column(sa.Column("one", weight))
     if many:
-        weights.append_column(SAColumn("many", ARRAY(weight)))
+        weights.append_column(sa.Column("many", sa.ARRAY(weight)))
     return metadata
 
 

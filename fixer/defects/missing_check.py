@@ -7,10 +7,7 @@ Cure: add it, after the rows that break it have been moved (see broken-check).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from sqlalchemy import Boolean, CheckConstraint, Integer, MetaData
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -26,6 +23,9 @@ from fixer.repair.constraints.checks import names_match, spelt, stands
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "missing-check"
 POINT = 4
@@ -50,11 +50,13 @@ def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Rep
     return Repair.of([step.online_as(online.check(name, free, check, title))])
 
 
-def agreed() -> MetaData:
+def agreed() -> sa.MetaData:
     """Return a contract with a check that is a column alone, which PostgreSQL spells without parentheses."""
-    metadata = MetaData()
-    whole = CheckConstraint("agreed", name="all_agree")
-    SATable("terms", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("agreed", Boolean), whole)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    whole = sa.CheckConstraint("agreed", name="all_agree")
+    sa.Table("terms", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("agreed", sa.Boolean), whole)
     return metadata
 
 

@@ -9,11 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-
-from sqlalchemy import BigInteger, Integer, MetaData, Text, text
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects.code_behind import ROWS, invoices
 from fixer.model.contract import Contract
@@ -29,6 +25,9 @@ from fixer.repair.sequences import let_count_by, own
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "missing-sequence"
 POINT = 4
@@ -103,27 +102,35 @@ def foresee(finding: Finding[MissingSequence], actual: Schema, contract: Contrac
     return replace(actual, sequences={**actual.sequences, made.name: made}, names=actual.names | {made.name})
 
 
-def _labels() -> MetaData:
+def _labels() -> sa.MetaData:
     """Return a contract with a sequence of its own options that two tables call, one of which is partitioned."""
-    metadata = MetaData()
-    SASequence('La.b"el', start=1000, increment=10, metadata=metadata)
-    made = text("""lpad(nextval('"La.b""el"')::text, 6, '0')""")
-    SATable("labels", metadata, SAColumn("id", Integer, primary_key=True), SAColumn("of", Text, server_default=made))
-    at = SAColumn("at", Integer, primary_key=True, autoincrement=False)
-    code = SAColumn("code", Text, server_default=made)
-    SATable("tags", metadata, at, code, postgresql_partition_by="RANGE (at)")
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Sequence('La.b"el', start=1000, increment=10, metadata=metadata)
+    made = sa.text("""lpad(nextval('"La.b""el"')::text, 6, '0')""")
+    sa.Table(
+        "labels", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("of", sa.Text, server_default=made)
+    )
+    at = sa.Column("at", sa.Integer, primary_key=True, autoincrement=False)
+    code = sa.Column("code", sa.Text, server_default=made)
+    sa.Table("tags", metadata, at, code, postgresql_partition_by="RANGE (at)")
     return metadata
 
 
-def _tickets() -> MetaData:
+def _tickets() -> sa.MetaData:
     """Return a contract with two columns that count by sequences of their own, which none owns."""
-    metadata = MetaData()
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
     ids, places = (
-        SASequence("Ids%", metadata=metadata),
-        SASequence("places", start=1000, increment=10, metadata=metadata),
+        sa.Sequence("Ids%", metadata=metadata),
+        sa.Sequence("places", start=1000, increment=10, metadata=metadata),
     )
-    place = SAColumn("place", BigInteger, places, server_default=places.next_value(), nullable=False)
-    SATable("tickets", metadata, SAColumn("id", Integer, ids, server_default=ids.next_value(), primary_key=True), place)
+    place = sa.Column("place", sa.BigInteger, places, server_default=places.next_value(), nullable=False)
+    sa.Table(
+        "tickets", metadata, sa.Column("id", sa.Integer, ids, server_default=ids.next_value(), primary_key=True), place
+    )
     return metadata
 
 

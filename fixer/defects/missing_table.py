@@ -14,9 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-
-from sqlalchemy import Column, Date, Index, Integer, MetaData
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -34,6 +32,9 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "missing-table"
 POINT = 4
@@ -147,18 +148,20 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     return actual.with_table(bare)
 
 
-def _visits() -> MetaData:
+def _visits() -> sa.MetaData:
     """Return a contract of a partitioned table with a key."""
-    made = MetaData()
-    day = Column("Day", Date, primary_key=True, autoincrement=False)
-    SATable(
+    import sqlalchemy as sa
+
+    made = sa.MetaData()
+    day = sa.Column("Day", sa.Date, primary_key=True, autoincrement=False)
+    sa.Table(
         "visits",
         made,
-        Column("id", Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
         day,
         postgresql_partition_by='RANGE ("Day")',
     )
-    Index("visits_day", day)
+    sa.Index("visits_day", day)
     return made
 
 

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Integer, MetaData, Text
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -26,6 +22,9 @@ from fixer.model.table import Sequence, Table
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "narrow-sequence"
 POINT = 1
@@ -58,12 +57,14 @@ def repair(finding: Finding[NarrowSequence], actual: Schema, contract: Contract)
     return Repair.of([Step(Phase.GENERATORS, finding.table, f"let {name.name} count up to {model.maximum}", widen)])
 
 
-def _tickets() -> MetaData:
+def _tickets() -> sa.MetaData:
     """Return a contract with a sequence that counts further than its column."""
-    metadata = MetaData()
-    numbers = SASequence("ticket_numbers", metadata=metadata)
-    key = SAColumn("id", Integer, numbers, server_default=numbers.next_value(), primary_key=True)
-    SATable("tickets", metadata, key, SAColumn("name", Text))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    numbers = sa.Sequence("ticket_numbers", metadata=metadata)
+    key = sa.Column("id", sa.Integer, numbers, server_default=numbers.next_value(), primary_key=True)
+    sa.Table("tickets", metadata, key, sa.Column("name", sa.Text))
     return metadata
 
 

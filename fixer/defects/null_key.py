@@ -11,11 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import MetaData, Text, Uuid, text
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -33,6 +29,9 @@ from fixer.repair.rows import counted, rewrite, untaken
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "null-key"
 POINT = 1
@@ -96,20 +95,24 @@ def _filled(finding: Finding[KeyColumn], table: Table, number: Composable, how: 
     )
 
 
-def vouchers() -> MetaData:
+def vouchers() -> sa.MetaData:
     """Return a contract whose key is a text that its default makes of a sequence."""
-    metadata = MetaData()
-    SASequence("voucher_numbers", metadata=metadata)
-    made = SAColumn("code", Text, primary_key=True, server_default=text("'V' || nextval('voucher_numbers')"))
-    SATable("vouchers", metadata, made, SAColumn("name", Text))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Sequence("voucher_numbers", metadata=metadata)
+    made = sa.Column("code", sa.Text, primary_key=True, server_default=sa.text("'V' || nextval('voucher_numbers')"))
+    sa.Table("vouchers", metadata, made, sa.Column("name", sa.Text))
     return metadata
 
 
-def tokens() -> MetaData:
+def tokens() -> sa.MetaData:
     """Return a contract whose key is made by its default."""
-    metadata = MetaData()
-    made = SAColumn("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()"))
-    SATable("tokens", metadata, made, SAColumn("name", Text))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    made = sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()"))
+    sa.Table("tokens", metadata, made, sa.Column("name", sa.Text))
     return metadata
 
 

@@ -10,11 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-
-from sqlalchemy import BigInteger, Identity, Integer, MetaData, Text, text
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -35,6 +31,9 @@ from fixer.repair.rows import counted, identity, rewrite, untaken
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "null-rows"
 POINT = 4
@@ -201,13 +200,15 @@ OPEN = "ALTER TABLE {0} ALTER COLUMN {1} DROP NOT NULL; UPDATE {0} SET {1} = NUL
 ALSO = frozenset({"missing-not-null"})
 
 
-def _queue() -> MetaData:
+def _queue() -> sa.MetaData:
     """Return a contract with numbers that are no keys, of a sequence that no column owns, and of one of their own."""
-    metadata = MetaData()
-    SASequence("places", metadata=metadata)
-    place = SAColumn("place", Integer, server_default=text("nextval('places')"), nullable=False)
-    turn = SAColumn("turn", BigInteger, Identity(), nullable=False, unique=True)
-    SATable("queue", metadata, SAColumn("name", Text, primary_key=True), place, turn)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Sequence("places", metadata=metadata)
+    place = sa.Column("place", sa.Integer, server_default=sa.text("nextval('places')"), nullable=False)
+    turn = sa.Column("turn", sa.BigInteger, sa.Identity(), nullable=False, unique=True)
+    sa.Table("queue", metadata, sa.Column("name", sa.Text, primary_key=True), place, turn)
     return metadata
 
 

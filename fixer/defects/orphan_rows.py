@@ -14,16 +14,8 @@ from functools import partial
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
-from fixer.defects._databases import (
-    COMPANY_ROWS,
-    LOAN_ROWS,
-    RING_ROWS,
-    TENANCY_ROWS,
-    company,
-    loans,
-    ring,
-    tenancy,
-)
+from fixer.defects._circles import RING_ROWS, ring
+from fixer.defects._databases import COMPANY_ROWS, LOAN_ROWS, TENANCY_ROWS, company, loans, tenancy
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding, Probe

@@ -10,8 +10,7 @@ have to write pg_database.
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text
+from typing import TYPE_CHECKING
 
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -24,6 +23,9 @@ from fixer.model.subject import OfTable
 from fixer.model.table import Column as FoundColumn
 from fixer.model.table import Table as FoundTable
 from fixer.sql import compose as q
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "outdated-collation"
 POINT = 5
@@ -73,12 +75,14 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     return finding.repair
 
 
-def _people() -> MetaData:
+def _people() -> sa.MetaData:
     """Return a contract with texts in an index and texts in none."""
-    metadata = MetaData()
-    email = Column("email", String(100), unique=True)
-    Table("people", metadata, Column("id", Integer, primary_key=True), email, Column("notes", Text))
-    Table("notes", metadata, Column("id", Integer, primary_key=True), Column("words", Text))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    email = sa.Column("email", sa.String(100), unique=True)
+    sa.Table("people", metadata, sa.Column("id", sa.Integer, primary_key=True), email, sa.Column("notes", sa.Text))
+    sa.Table("notes", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("words", sa.Text))
     return metadata
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-
-from sqlalchemy import Column, Identity, Integer, MetaData, Table
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -32,6 +31,9 @@ from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "sequence-behind"
 POINT = 1
@@ -138,24 +140,30 @@ def _back(sequence: Sequence, table: QName, column: str) -> str:
     return f"SELECT setval({named}, (SELECT coalesce({nearest}({of}), {sequence.start}) FROM {schema}.{relation}))"
 
 
-def downwards() -> MetaData:
+def downwards() -> sa.MetaData:
     """Return a contract whose numbers descend."""
-    metadata = MetaData()
-    Table("events", metadata, Column("id", Integer, Identity(start=-1, increment=-1), primary_key=True))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("events", metadata, sa.Column("id", sa.Integer, sa.Identity(start=-1, increment=-1), primary_key=True))
     return metadata
 
 
-def by_twos() -> MetaData:
+def by_twos() -> sa.MetaData:
     """Return a contract whose numbers leave room for those of another server."""
-    metadata = MetaData()
-    Table("events", metadata, Column("id", Integer, Identity(increment=2), primary_key=True))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("events", metadata, sa.Column("id", sa.Integer, sa.Identity(increment=2), primary_key=True))
     return metadata
 
 
-def in_turn() -> MetaData:
+def in_turn() -> sa.MetaData:
     """Return a contract whose numbers start over."""
-    metadata = MetaData()
-    Table("slots", metadata, Column("id", Integer, Identity(maxvalue=3, cycle=True), primary_key=True))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("slots", metadata, sa.Column("id", sa.Integer, sa.Identity(maxvalue=3, cycle=True), primary_key=True))
     return metadata
 
 

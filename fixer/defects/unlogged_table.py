@@ -9,8 +9,7 @@ tables that reference each other in a circle are dropped meanwhile.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -28,6 +27,9 @@ from fixer.repair.constraints.foreign_keys import equals, exchange
 from fixer.sql import compose as q
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "unlogged-table"
 POINT = 4
@@ -154,20 +156,36 @@ def _leads(start: QName, end: QName, actual: Schema) -> bool:
     return False
 
 
-def _teams() -> MetaData:
+def _teams() -> sa.MetaData:
     """Return a contract of teams and their members, who reference each other."""
-    metadata = MetaData()
-    captain = ForeignKey("members.id", name="teams_captain_id_fkey", use_alter=True)
-    Table("teams", metadata, Column("id", Integer, primary_key=True), Column("captain_id", Integer, captain))
-    Table("members", metadata, Column("id", Integer, primary_key=True), Column("team_id", ForeignKey("teams.id")))
-    Table("badges", metadata, Column("id", Integer, primary_key=True), Column("member_id", ForeignKey("members.id")))
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    captain = sa.ForeignKey("members.id", name="teams_captain_id_fkey", use_alter=True)
+    sa.Table(
+        "teams", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("captain_id", sa.Integer, captain)
+    )
+    sa.Table(
+        "members",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("team_id", sa.ForeignKey("teams.id")),
+    )
+    sa.Table(
+        "badges",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("member_id", sa.ForeignKey("members.id")),
+    )
     return metadata
 
 
-def _drafts() -> MetaData:
+def _drafts() -> sa.MetaData:
     """Return a contract of an UNLOGGED table."""
-    metadata = MetaData()
-    Table("drafts", metadata, Column("id", Integer, primary_key=True), prefixes=["UNLOGGED"])
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("drafts", metadata, sa.Column("id", sa.Integer, primary_key=True), prefixes=["UNLOGGED"])
     return metadata
 
 

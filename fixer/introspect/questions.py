@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any  # the cells of an answer, which psycopg2 gives without their types
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+_HERE = Path(__file__).parent
 _FOLDERS = ("queries", "further", "dependents", "expressions", "contracts")
 CANCEL_AGAIN = 0.1  # seconds; a server to which a question has not come yet has nothing to cancel
 Rows = list[tuple[Any, ...]]
@@ -72,7 +72,7 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
 
 
 @cache
-def _files() -> dict[str, Traversable]:
+def _files() -> dict[str, Path]:
     """Return the query files by name: those that every reading asks, and those for what was found by them."""
-    found = (file for folder in _FOLDERS for file in (files(__package__) / folder).iterdir())
+    found = (file for folder in _FOLDERS for file in (_HERE / folder).iterdir())
     return {file.name.removesuffix(".sql"): file for file in sorted(found, key=lambda file: file.name)}

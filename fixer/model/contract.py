@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Composable
-from sqlalchemy import MetaData
 
 from fixer.model.expression import as_needed, unquoted
 from fixer.model.finding import Accepted
 from fixer.model.schema import Schema
 from fixer.model.table import Column, ForeignKey, QName, Table
 
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+ORPHAN_POLICIES = ("quarantine", "adopt", "null")
 _SCHEMA = re.compile(r'("(?:[^"]|"")+"|[^".]+)\.')  # at the beginning of a name
 
 

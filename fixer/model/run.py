@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 from fixer.model.plan import ONLINE, Plan, PlannedStep
 from fixer.model.report import Report
@@ -99,6 +98,8 @@ class PastRun:
 
 def package_version() -> str:
     """Return the version of the installed package, which the journal keeps for each run."""
+    from importlib.metadata import PackageNotFoundError, version  # with all of email and zipfile behind it
+
     try:
         return version("pgmend")
     except PackageNotFoundError:

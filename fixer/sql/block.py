@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -27,7 +27,7 @@ def block(file: str, /, **parts: Composable) -> Block:
 
 @cache
 def _body(file: str) -> SQL:
-    text = files(__package__).joinpath("blocks", f"{file}.sql").read_text(encoding="utf-8")
+    text = (Path(__file__).parent / "blocks" / f"{file}.sql").read_text(encoding="utf-8")
     return SQL("\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")))
 
 

@@ -126,7 +126,7 @@ class Nursery:
     IMPORTS = """
 import contracts.trading, fixer, importlib, pkgutil
 from fixer import defects
-from fixer.cli import commands as cli
+from fixer.cli import group as cli
 for module in pkgutil.walk_packages(fixer.__path__, "fixer."):
     if not module.name.rpartition(".")[2].startswith("__"):
         importlib.import_module(module.name)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 import fixer
-from fixer.defects._databases import RING_ROWS, ring
+from fixer.defects._circles import RING_ROWS, ring
 from fixer.errors import NeedsPermission, PlanRefused
 from fixer.model.defect import Specimen
 from fixer.model.plan import Plan

@@ -17,11 +17,11 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
 from fixer.contract import declared
 from fixer.contract.cache import Read
-from fixer.contract.models.statements import culprit, types_of, without_link, words_of
+from fixer.contract.models.statements import culprit, types_of, without_link
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
-from fixer.errors import ContractError
+from fixer.errors import ContractError, words_of
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 

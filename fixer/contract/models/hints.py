@@ -20,9 +20,7 @@ from sqlalchemy.sql.elements import ClauseElement, TextClause
 from fixer.contract.models.statements import sql_of
 from fixer.contract.respelt import Spelt
 from fixer.errors import ContractError
-from fixer.model.contract import ColumnHints, TableHints
-
-ORPHAN_POLICIES = ("quarantine", "adopt", "null")
+from fixer.model.contract import ORPHAN_POLICIES, ColumnHints, TableHints
 
 
 def expressions(table: SATable, name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
-from fixer.errors import ContractError
+from fixer.errors import ContractError, words_of
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 
 _DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # pyformat would double %
@@ -151,11 +151,6 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
     unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text) else ""
     counter = (element.element.name, element.element.schema) if isinstance(element, CreateSequence) else None
     return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged, counter)
-
-
-def words_of(error: BaseException) -> str:
-    """Return the kind of an error and what it says, in one line without a full stop."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".:")
 
 
 def without_link(error: SQLAlchemyError) -> str:

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
 
-from fixer.contract.models.hints import ORPHAN_POLICIES
 from fixer.errors import ContractError
+from fixer.model.contract import ORPHAN_POLICIES
 from fixer.model.finding import Accepted
 
 _KEYS = ("accept", "contract", "exclude", "hints")

@@ -1,0 +1,51 @@
+"""How the command starts: it imports what it needs, and no more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fixer.cli.commands import commands
+from fixer.cli.group import WORDS
+
+HEAVY = ("alembic", "hypothesis", "psycopg2", "pytest", "rich", "sqlalchemy")
+ROOT = Path(__file__).parents[2]
+
+
+def imported(words: str) -> list[str]:
+    """Return which of the heavy packages a process has imported once it has run these words."""
+    tail = f"import sys; print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", f"{words}\n{tail}"], cwd=ROOT, capture_output=True, text=True)
+    return done.stderr.split()
+
+
+HELP = """
+import sys
+from fixer.cli.group import main
+sys.argv = ["fixer", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (HELP, []),
+        ("import fixer", []),
+        ("import fixer.cli.commands; from fixer import defects; defects.all_classes()", ["psycopg2"]),
+        ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
+    ],
+    ids=["help", "the package", "a check", "a contract that is no models"],
+)
+def test_a_start_imports_only_what_it_needs(words: str, expected: list[str]) -> None:
+    assert imported(words) == expected
+
+
+def test_the_help_of_all_commands_is_that_of_each() -> None:
+    assert dict(WORDS) == {name: command.help for name, command in sorted(commands.commands.items())}
