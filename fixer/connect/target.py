@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import psycopg2
 
-from fixer.connect import libpq, policy
+from fixer.connect.address import libpq, policy
+from fixer.connect.address.naming import named
 from fixer.connect.failures import cause_of, explain
 from fixer.connect.interrupt import connect
-from fixer.connect.naming import named
 from fixer.connect.settings import DEFAULTS, duration
 from fixer.errors import TargetError
 

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 
-from fixer.connect.libpq import SSLMODES, is_socket
+from fixer.connect.address.libpq import SSLMODES, is_socket
 from fixer.errors import TargetError
 
 POOLER_PORTS = {"25061", "6432", "6543"}

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fixer.connect.libpq import parsed, sslmode
+from fixer.connect.address.libpq import parsed, sslmode
 from fixer.errors import EMPTY, TargetError
 
 COMPONENTS = {
