@@ -43,11 +43,12 @@ def check(
 ) -> Report:
     """Compare a database with its contract and change nothing.
 
-    `source` is an Engine, a Target or a psycopg2 connection. `contract` is a MetaData, a declarative base, a callable
-    that returns one, or a text: ``"module:attribute"``, ``"schema.sql"``, a directory of such files, the URL of another
-    database, or ``"self"``: what the catalogue of the target declares. None takes PGMEND_CONTRACT, else [tool.pgmend]
-    contract of the nearest pyproject.toml, else ``"self"``. `schema` is that of tables that name none. `deep` also
-    reads rows that a valid constraint guarantees. `role` is the application's, whose lacking rights are findings too.
+    `source` is an Engine or AsyncEngine of SQLAlchemy on any driver, a Connection or Session of it, a URL, a Target, or
+    a psycopg2 connection. `contract` is a MetaData, a declarative base, a callable that returns one, or a text:
+    ``"module:attribute"``, ``"schema.sql"``, a directory of such files, the URL of another database, or ``"self"``:
+    what the catalogue of the target declares. None takes PGMEND_CONTRACT, else [tool.pgmend] contract of the nearest
+    pyproject.toml, else ``"self"``. `schema` is that of tables that name none. `deep` also reads rows that a valid
+    constraint guarantees. `role` is the application's, whose lacking rights are findings too.
 
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """

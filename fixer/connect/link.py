@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,17 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.connect import engines
+from fixer.connect.address.libpq import filled_in
+from fixer.connect.address.policy import refuse_unsafe_production
+from fixer.connect.engines import Bind
 from fixer.connect.settings import DEFAULTS
-from fixer.connect.target import Target
+from fixer.connect.target import Target, resolve
 from fixer.errors import TargetError, UsageError
 
 if TYPE_CHECKING:  # who brings no engine need not wait for SQLAlchemy
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import URL, Engine
+    from sqlalchemy.engine import Connection as SAConnection
     from sqlalchemy.pool import PoolProxiedConnection
 
 _PATIENT = {"lock_timeout": DEFAULTS["lock_timeout"]}
@@ -35,14 +41,18 @@ class Link:
     pooled: bool = False  # whether a pooler stands between, so that nothing may be set for a session
 
 
-Source: TypeAlias = "Engine | Target | Connection | Link"
+Source: TypeAlias = "Bind | URL | str | Target | Connection | Link"
+_ORIGIN = "the URL"
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[Link]:
-    """Lend a link to a target; a connection or a link that the caller brings stays open."""
-    if not isinstance(source, Link | Target | Connection) and source.driver != "psycopg2":
-        source = Target.of(source)  # an application may use another driver: the fixer connects by its own
+    """Lend a link to a target; a connection or a link that the caller brings stays open.
+
+    Raises UsageError where the source is in a transaction, TargetError where it is not to be connected to.
+    """
+    if not isinstance(source, Link | Target | Connection):
+        source = _resolved(source)
     if isinstance(source, Link):
         yield source
     elif isinstance(source, Target):
@@ -54,11 +64,39 @@ def opened(source: Source) -> Iterator[Link]:
         _see_that_strings_are_plain(source)
         yield Link(source, _name_of(source), _PATIENT, partial(_beside, source))
     else:
-        with closing(source.raw_connection()) as pooled:
-            connection = _driver(pooled)
+        with _lent(source) as connection:
             _see_that_strings_are_plain(connection)
-            target = Target.of(source)
-            yield Link(connection, target.redacted, _PATIENT, partial(_of_its_own, source), target.pooled)
+            refuse_unsafe_production(_name_of(connection), connection.get_dsn_parameters(), os.environ)
+            target = Target.behind(connection)
+            yield Link(connection, target.redacted, _PATIENT, partial(_of_its_own, source.engine), target.pooled)
+
+
+def _resolved(source: Bind | URL | str) -> Target | Engine | SAConnection:
+    """Return the target that a URL names, or that an engine of another driver than psycopg2 connects to."""
+    if isinstance(source, str):
+        return resolve(source, origin=_ORIGIN)
+    from sqlalchemy.engine import URL
+
+    if isinstance(source, URL):
+        return resolve(source.render_as_string(hide_password=False), origin=_ORIGIN)
+    found = engines.bound(source)
+    if found.dialect.driver == "psycopg2":
+        return found
+    made = Target.of(found.engine)
+    refuse_unsafe_production(made.redacted, filled_in(made.arguments, os.environ), os.environ)
+    return made
+
+
+@contextmanager
+def _lent(source: Engine | SAConnection) -> Iterator[Connection]:
+    """Lend psycopg2's connection of an engine, or the one under a connection of SQLAlchemy's."""
+    from sqlalchemy.engine import Engine
+
+    if not isinstance(source, Engine):
+        yield _driver(source.connection)
+        return
+    with closing(source.raw_connection()) as pooled:
+        yield _driver(pooled)
 
 
 @contextmanager

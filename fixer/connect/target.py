@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import psycopg2
 
+from fixer.connect import engines
 from fixer.connect.address import libpq, policy
 from fixer.connect.address.naming import named
 from fixer.connect.failures import cause_of, explain
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("pgmend")
 
 TRIES = 5
+_PLACE = ("user", "host", "hostaddr", "port", "dbname")
 FIRST_DELAY = 0.2  # doubled after each try and spread by half: 4.5 s of waiting at most
 
 
@@ -42,10 +44,19 @@ class Target:
 
     @classmethod
     def of(cls, engine: Engine) -> Target:
-        """Return the target that an application's engine points at."""
-        if engine.url.get_backend_name() != "postgresql":
-            raise TargetError(f"the engine speaks {engine.url.get_backend_name()}, which is not PostgreSQL")
-        return _target(libpq.arguments(engine.url), "engine", {})
+        """Return the target that an application's engine of another driver than psycopg2 connects to.
+
+        Raises TargetError where it is not PostgreSQL, or where psycopg2 cannot connect as that driver does.
+        """
+        if engine.dialect.name != "postgresql":
+            raise TargetError(f"the engine speaks {engine.dialect.name}, which is not PostgreSQL")
+        return _target(engines.arguments_of(engine), "engine", {})
+
+    @classmethod
+    def behind(cls, connection: Connection) -> Target:
+        """Return the target that a connection leads to."""
+        named = connection.get_dsn_parameters()
+        return _target({name: named[name] for name in _PLACE if named.get(name)}, "engine", {})
 
     def __repr__(self) -> str:
         return f"Target({self.redacted!r}, origin={self.origin!r})"

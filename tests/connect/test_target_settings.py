@@ -113,6 +113,12 @@ def test_production_refuses_this_machine(variable: str, place: str) -> None:
     assert expected == actual
 
 
+def test_production_refuses_this_machine_behind_another_name() -> None:
+    environ = {"ENVIRONMENT": "production", "PGHOSTADDR": "127.0.0.1"}
+
+    assert "is on this machine" in refusal(lambda: resolve("host=db.example sslmode=require", environ))
+
+
 @pytest.mark.parametrize("mode", ["", "sslmode=disable", "sslmode=allow", "sslmode=prefer"])
 def test_production_refuses_a_line_without_tls(mode: str) -> None:
     expected = (

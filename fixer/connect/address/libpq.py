@@ -62,6 +62,11 @@ def _keywords(text: str) -> dict[str, str] | None:
         return None
 
 
+def is_keyword(word: str) -> bool:
+    """Return whether libpq knows a keyword."""
+    return _keywords(f"{word}=0") is not None
+
+
 def _plain_url(rest: str, origin: str) -> tuple[str, bool]:
     """Return the URL as libpq wants it, and whether it says `pgbouncer=true`.
 

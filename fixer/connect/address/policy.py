@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
 from fixer.connect.address.libpq import SSLMODES, is_socket
 from fixer.errors import TargetError
@@ -81,7 +82,7 @@ def refuse_unsafe_production(redacted: str, arguments: Mapping[str, str], enviro
     ]
     if not variables:
         return
-    hosts = arguments.get("host", arguments.get("hostaddr", "")).split(",")
+    hosts = _reached(arguments)
     reasons = {}
     if any(_is_local(host) for host in hosts):
         reasons["localhost"] = "is on this machine"
@@ -96,6 +97,12 @@ def refuse_unsafe_production(redacted: str, arguments: Mapping[str, str], enviro
             f"{' and '.join(remedies[name] for name in standing)}, or allow it with "
             f"FIXER_ALLOW_UNSAFE_PRODUCTION={','.join(sorted({*standing, *(allowed & set(reasons))}))}"
         )
+
+
+def _reached(arguments: Mapping[str, str]) -> list[str]:
+    """Return where libpq connects to: the address, where one is given beside the host (PostgreSQL manual, 32.1.2)."""
+    hosts, addresses = (arguments.get(keyword, "").split(",") for keyword in ("host", "hostaddr"))
+    return [address or host for host, address in zip_longest(hosts, addresses, fillvalue="")]
 
 
 def _is_local(host: str) -> bool:
