@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contracts.summary import TITLES, print_summary
+from contracts.summary import TITLES, print_summary, unproved
 
 if TYPE_CHECKING:
     from contracts.proof.databases.session import Session
@@ -128,8 +128,16 @@ def _is_asked(config: pytest.Config) -> bool:
     return any(given) or option.pgmend_writes != "rollback" or option.pgmend_server != "embedded"
 
 
+def _names_a_target(config: pytest.Config) -> bool:
+    """Return whether a database is given, which is left out where the snapshots are proved."""
+    option = config.option
+    return not hasattr(option, "pgmend_dsn") or bool(option.pgmend_dsn or option.pgmend_dsn_file)
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Name the targets, without their passwords."""
+    """Name the targets, without their passwords; or say that none is proved."""
+    if not _names_a_target(config):
+        return [f"pgmend: {unproved(os.environ)}"]
     if _SESSION not in config.stash:
         return []
     targets = config.stash[_SESSION].targets
@@ -170,4 +178,5 @@ def pgmend_target(pgmend_targets: tuple[Target, ...]) -> Target:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of the five points, target by target."""
-    print_summary(terminalreporter)
+    config = terminalreporter.config
+    print_summary(terminalreporter, "" if _names_a_target(config) else unproved(os.environ))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -13,8 +13,22 @@ POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the prop
 _OUTCOMES = (("passed", "passed"), ("failed", "failed"), ("failed", "error"), ("skipped", "skipped"))
 
 
-def print_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the five points of each target; print nothing where no item of the suite ran."""
+# Variables that name a database to the command line, and none to pytest.
+_VARIABLES = ("DATABASE_URL", "DATABASE_HOST", "PGSERVICE", "PGHOST", "PGDATABASE")
+
+
+def unproved(environ: Mapping[str, str]) -> str:
+    """Return the sentence that says that no database is proved, though a variable may name one."""
+    named = next((name for name in _VARIABLES if environ.get(name)), "")
+    beside = f", not the database that {named} names" if named else ""
+    return f"without --dsn, the snapshots are proved{beside}"
+
+
+def print_summary(terminalreporter: pytest.TerminalReporter, unproved: str) -> None:
+    """Print the five points of each target; print nothing where no item of the suite ran.
+
+    `unproved` says that no database was proved, if that is so.
+    """
     counts: dict[tuple[str, str], Counter[str]] = {}
     notes: dict[str, None] = {}
     untried: Counter[str] = Counter()
@@ -37,6 +51,8 @@ def print_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"not tried, {number} item{'s' * (number > 1)}: {reason}", yellow=True)
     for note in notes:
         terminalreporter.write_line(note)
+    if unproved:
+        terminalreporter.write_line(f"{unproved[0].upper()}{unproved[1:]}.", yellow=True)
 
 
 def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, pytest.TestReport]]:

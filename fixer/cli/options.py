@@ -107,15 +107,15 @@ else:
 
 
 class _Seconds(_TimeType):
-    """A time as PostgreSQL spells it: 500ms, 10s, 2min; a bare number is seconds."""
+    """A time as PostgreSQL spells it: 500ms, 10s, 2min."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|)\s*", str(value))
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", str(value))
         if not found:
             self.fail(f"{value!r} is no time: say 500ms, 10s or 2min", param, ctx)
-        return float(found[1]) * {"ms": 0.001, "s": 1, "min": 60, "": 1}[found[2]]
+        return float(found[1]) * {"ms": 0.001, "s": 1, "min": 60}[found[2]]
 
 
 def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Composed, Literal
 
-from fixer.errors import TargetError
+from fixer.errors import TargetError, option
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # psycopg2 names its class so
@@ -63,9 +63,11 @@ def duration(name: str, value: str | int | None) -> str:
     """Return a timeout in PostgreSQL's spelling."""
     scale = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
     number = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*", str(value), re.A)
+    if number and not number[2] and float(number[1]):
+        raise TargetError(f"{option(name)} {value!r} has no unit: write {number[1]}ms, {number[1]}s or {number[1]}min")
     if not number or float(number[1]) * scale[number[2] or "ms"] > 2**31 - 1:
-        flag = f"--{name.replace('_', '-')}"
-        raise TargetError(f"{flag} {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none")
+        said = f"{option(name)} {value!r}"
+        raise TargetError(f"{said} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none")
     return f"{number[1]}{number[2] or ''}"
 
 

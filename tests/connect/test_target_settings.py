@@ -12,9 +12,9 @@ from lab.targets import MANAGED_HOST, connect_arguments, refusal
 
 
 def test_a_direct_target_carries_its_timeouts_and_the_options_of_the_dsn() -> None:
-    found = resolve("host=h options='-c search_path=a\\\\ b --lock-timeout=1s -e'", {}, statement_timeout=250)
+    found = resolve("host=h options='-c search_path=a\\\\ b --lock-timeout=1s -e'", {}, statement_timeout="250ms")
     expected = (
-        "-e -c lock_timeout=1s -c statement_timeout=250 -c idle_in_transaction_session_timeout=10min "
+        "-e -c lock_timeout=1s -c statement_timeout=250ms -c idle_in_transaction_session_timeout=10min "
         "-c search_path=a\\ b"
     )
     actual = found.url.query["options"]
@@ -79,7 +79,7 @@ def test_a_pooled_target_refuses_a_session_that_stays_read_only() -> None:
     [
         ("5s", "5s"),
         (" 500 ms ", "500ms"),
-        (250, "250"),
+        ("250us", "250us"),
         ("1.5min", "1.5min"),
         (0, "0"),
         ("", "5s"),
@@ -92,10 +92,19 @@ def test_a_timeout_is_spelled_as_postgresql_spells_it(value: str | int | None, e
     assert expected == actual
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "5 parsecs", "999999999999", "1s; DROP TABLE users", "٣s"])
+@pytest.mark.parametrize("value", ["soon", "-1", "5 parsecs", "999999999999ms", "1s; DROP TABLE users", "٣s"])
 def test_a_bad_timeout_is_refused(value: str) -> None:
     expected = f"--statement-timeout {value!r} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none"
     actual = refusal(lambda: resolve("host=h", {}, statement_timeout=value))
+
+    assert expected == actual
+
+
+@pytest.mark.parametrize("value", ["5", 5, " 250 ", "1.5"])
+def test_a_timeout_without_a_unit_is_refused(value: str | int) -> None:
+    said = str(value).strip()
+    expected = f"--lock-timeout {value!r} has no unit: write {said}ms, {said}s or {said}min"
+    actual = refusal(lambda: resolve("host=h", {}, lock_timeout=value))
 
     assert expected == actual
 

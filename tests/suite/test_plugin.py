@@ -507,11 +507,20 @@ def test_a_user_s_own_tests_may_use_the_target(installed: dict[str, str], databa
     assert "1 passed" in shown.text
 
 
+def test_what_a_variable_names_is_not_said_to_be_proved(installed: dict[str, str], tmp_path: Path) -> None:
+    given = {**installed, "DATABASE_URL": "postgresql://app@db.example/d"}
+    shown = run_elsewhere(tmp_path, given, "--pyargs", "contracts", "-q", "-k", "point3 and healthy")
+
+    assert "the snapshots are proved, not the database that DATABASE_URL names" in shown.text
+
+
 def test_snapshots_are_proved_without_a_target(tmp_path: Path) -> None:
     (tmp_path / BROKEN).symlink_to(HOUSE / "fixtures" / BROKEN)
     shown = run("contracts", f"--snapshots={tmp_path}", "-n", "2", "-k", "snapshot_is or key_holds")
 
     assert shown.code == 0
+    assert "\npgmend: without --dsn, the snapshots are proved" in shown.text
+    assert "\nWithout --dsn, the snapshots are proved" in shown.text
     for item in ("test_snapshot_is_broken_as_declared", "test_snapshot_is_repaired"):
         assert shown.outcome(f"{item}[{BROKEN}]") == "PASSED"
     assert shown.outcome(f"test_foreign_key_holds[{BROKEN}-paper_trades.user_id]") == "PASSED"
