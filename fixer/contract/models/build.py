@@ -6,15 +6,18 @@ can satisfy is refused here.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
+from fixer import introspect
 from fixer.connect.memory import undisturbed
 from fixer.contract import cache
 from fixer.contract.cache import Read
-from fixer.contract.models import apart, scratch
+from fixer.contract.models import apart, scratch, shapes
 from fixer.contract.models.hints import expressions, hints_of
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
@@ -61,17 +64,34 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
     try:
-        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places)
+        kept = kept_at(metadata, name, connection.server_version // 10000, places)
+        found = cache.recall(kept)
+        if found is None or len(found.schema.tables) < len(places.tables):
+            found = _made(metadata, connection, name, places)
+            cache.keep(kept, found)
+        return found
     except Unspelt as error:  # a listener wants a real connection: what it says is only known there
         try:
             return apart.read(metadata, connection, name, places)
         except ServerError:
             raise error from None
-    found = cache.recall(kept)
-    if found is None or len(found.schema.tables) < len(places.tables):
-        found = _made(metadata, connection, name, places)
-        cache.keep(kept, found)
-    return found
+
+
+def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
+    """Return where this contract is kept, once read.
+
+    Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
+    contract; of most tables the shape, from which SQLAlchemy spells it. Table by table, because to sort a long chain of
+    references takes longer than to spell it.
+    """
+    shape, tables = shapes.teller_of(metadata), [*metadata.tables.values()]
+    told = [shape(table) for table in tables]
+    others = [[table] for table, each in zip(tables, told, strict=True) if each is None]
+    ddl = {each.text for each in spelt(metadata, name, others)}
+    digest = hashlib.sha256(b"".join(sorted(filter(None, told)))).hexdigest()
+    said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
+    known = [shapes.common(metadata), digest, *sorted(ddl), *said]
+    return cache.kept_at([str(version), places.schema, *known, *introspect.queries()])
 
 
 def _made(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
