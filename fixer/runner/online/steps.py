@@ -159,9 +159,9 @@ def enter(
     touched = definitions.oids(cursor, [step.table, *step.touches])
     exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
     below = exclusive and bool(standing.was.below.items)
-    left = work.transactions.defined(cursor, touched, below=below)
+    left = work.transactions.defined(cursor, touched, below=below, code=step.shape.code)
     if is_strong(step) and marks.kept(cursor, standing.was, left, exclusive=exclusive):
-        left = work.transactions.defined(cursor, touched, below=below)
+        left = work.transactions.defined(cursor, touched, below=below, code=step.shape.code)
     orphans = parentless.count(cursor, parentless.compose(cursor, step, standing.was))
     writing.enter_step(cursor, work.transactions.run, step, rows, left.above, orphans={**stay, **orphans})
     return touched

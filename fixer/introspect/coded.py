@@ -1,0 +1,94 @@
+"""Reads code: what a contract declares beside its tables, and what of it a target has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.settings import OUR_PATH, UNQUOTED
+from fixer.introspect.questions import query
+from fixer.model.schema import Schema
+from fixer.model.schema.code import Code, Coded, Key, Kind
+from fixer.model.table import QName
+
+_CHOOSE = (
+    "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.kinds', %s::text[]::text, true);\n"
+)
+# The schemas of users (see declared.sql).
+_HOMES = """
+SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace n
+ WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'fixer_journal', 'fixer_quarantine')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
+"""
+_THERE = """
+SELECT (SELECT jsonb_object_agg(n.nspname, has_schema_privilege(n.oid, 'CREATE'))
+          FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (%s)),
+       ARRAY (SELECT t FROM unnest(%s::text[]) t WHERE to_regtype(t) IS NULL
+               UNION ALL
+              SELECT r FROM unnest(%s::text[]) r WHERE r NOT IN (SELECT p.rolname::text FROM pg_catalog.pg_roles p))
+"""
+
+
+def declared(cursor: Cursor, without: Collection[Key] = ()) -> Coded:
+    """Return all code that users declare in a database, but for some."""
+    cursor.execute(_HOMES)
+    (homes,) = cursor.fetchone() or ([],)
+    parts = (part for part in read(cursor, homes or [], list(Kind)) if part.key not in without)
+    return Coded(tuple(parts), cursor.connection.server_version // 10000)
+
+
+def read(cursor: Cursor, schemas: Iterable[str], kinds: Iterable[str]) -> list[Code]:
+    """Return the code of some kinds in some schemas, sorted by its keys."""
+    cursor.execute(OUR_PATH + UNQUOTED + _CHOOSE + query("code").replace("%", "%%"), (list(schemas), list(kinds)))
+    return [_code(*row) for row in cursor.fetchall()]
+
+
+def _code(
+    kind: str,
+    schema: str,
+    home: str,
+    part: str,
+    word: str,
+    spelt: str,
+    definition: str,
+    create: list[str],
+    drop: str,
+    shape: str,
+    enabled: str,
+    definer: bool,
+    closed: bool,
+    needs: list[list[str]],
+    types: list[str],
+    roles: list[str],
+    owner: str,
+    owned: bool,
+    rest: list[str],
+    *covers: str,
+) -> Code:
+    lasting = (tuple(QName(*each) for each in needs), tuple(types), tuple(roles), owner, owned, tuple(rest))
+    key, facts = Key(kind, schema, home, part), (tuple(create), drop, shape, enabled, definer, closed)
+    return Code(key, word, spelt, definition, *facts, *lasting, (covers[0], covers[1]))
+
+
+def with_code(cursor: Cursor, actual: Schema, wanted: Coded | None) -> Schema:
+    """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none."""
+    if not (wanted and wanted.parts):
+        return actual
+    parts = [part for part in read(cursor, wanted.schemas, wanted.kinds) if part.key in wanted.by_key]
+    there = {part.key for part in parts}
+    missing = [part for part in wanted.parts if part.key not in there]
+    found = Coded(tuple(parts), cursor.connection.server_version // 10000)
+    return replace(actual, code=_with_places(cursor, found, missing) if missing else found)
+
+
+def _with_places(cursor: Cursor, found: Coded, missing: Iterable[Code]) -> Coded:
+    """Return the code, with what stands where more is to be created, and what lacks."""
+    missing = list(missing)
+    types = {name for part in missing for name in part.types}
+    roles = {name for part in missing for name in part.roles}
+    cursor.execute(_THERE, (sorted({part.key.schema for part in missing}), sorted(types), sorted(roles)))
+    homes, lacking = cursor.fetchone() or ({}, [])
+    return replace(found, homes=homes or {}, lacking=frozenset(lacking))

@@ -1,0 +1,100 @@
+-- Functions, views, triggers, policies and grants of users in some schemas, each with the statements that make it.
+-- Paste into psql after:  SET search_path = pg_catalog;  SET quote_all_identifiers = off;
+-- SET pgmend.schemas = '{public}';  SET pgmend.kinds = '{function,view,trigger,policy,grant}';
+  WITH home AS MATERIALIZED (
+       SELECT n.oid, n.nspname
+         FROM pg_catalog.pg_namespace n
+        WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])),
+       kind AS MATERIALIZED (
+       SELECT unnest(current_setting('pgmend.kinds')::text[]) AS wanted),
+       member AS MATERIALIZED (
+       SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
+       routine AS MATERIALIZED (
+       SELECT p.oid, n.nspname, format('%s(%s)', p.proname, (
+                     SELECT string_agg(pg_catalog.format_type(t.oid, NULL), ',' ORDER BY t.place)
+                       FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, place))) AS called
+         FROM pg_catalog.pg_proc p
+         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE p.oid >= 16384 AND p.prokind <> 'a'
+          AND p.oid NOT IN (SELECT m.objid FROM member m WHERE m.classid = 'pg_catalog.pg_proc'::regclass)),
+       relation AS MATERIALIZED (
+       SELECT c.*, h.nspname, format('%I.%I', h.nspname, c.relname) AS spelt,
+              CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS word,
+              (SELECT format(' WITH (%s)', string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)),
+                                                      ', ' ORDER BY o))
+                 FROM unnest(c.reloptions) AS o HAVING count(*) > 0) AS options
+         FROM pg_catalog.pg_class c
+         JOIN home h ON h.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
+          AND c.oid NOT IN (SELECT m.objid FROM member m WHERE m.classid = 'pg_catalog.pg_class'::regclass)),
+       part AS (
+       SELECT 'function' AS kind, r.nspname AS schema, r.called AS home, '' AS part,
+              CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END AS word, p.oid::regprocedure::text AS spelt,
+              rtrim(pg_catalog.pg_get_functiondef(p.oid), E'\n') AS definition,
+              ARRAY[rtrim(pg_catalog.pg_get_functiondef(p.oid), E'\n')] AS "create",
+              format('DROP ROUTINE %s', p.oid::regprocedure) AS "drop",
+              concat_ws(' ', p.prokind, p.proretset, p.prorettype::regtype, p.proallargtypes::regtype[]::text,
+                        p.proargmodes::text, p.proargnames::text, p.pronargdefaults) AS shape,
+              'O' AS enabled, p.prosecdef AS definer,
+              p.proacl IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) x WHERE x.grantee = 0) AS closed,
+              ARRAY[]::text[] AS roles, p.proowner AS owner, ARRAY[]::text[] AS rest, '' AS covers, '' AS covered,
+              'pg_catalog.pg_proc'::regclass::oid AS classid, p.oid AS objid
+         FROM pg_catalog.pg_proc p
+         JOIN routine r ON r.oid = p.oid
+        WHERE 'function' IN (SELECT wanted FROM kind) AND p.pronamespace IN (SELECT oid FROM home)
+        UNION ALL
+       SELECT 'view', v.nspname, v.relname, '', v.word, v.spelt,
+              concat(v.options, rtrim(pg_catalog.pg_get_viewdef(v.oid), ';'), (
+                     SELECT string_agg(E'\n' || pg_catalog.pg_get_indexdef(i.indexrelid), '' ORDER BY i.indexrelid::regclass::text)
+                       FROM pg_catalog.pg_index i
+                      WHERE i.indrelid = v.oid)),
+              ARRAY[format('CREATE %s %s%s AS%s%s', v.word, v.spelt, v.options, E'\n',
+                           rtrim(pg_catalog.pg_get_viewdef(v.oid), ';'))]
+              || ARRAY (SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i WHERE i.indrelid = v.oid
+                         ORDER BY i.indexrelid),
+              format('DROP %s %s', v.word, v.spelt),
+              concat_ws(' ', v.relkind, (
+                        SELECT string_agg(concat_ws(' ', quote_ident(a.attname), pg_catalog.format_type(a.atttypid, a.atttypmod),
+                                                    nullif(a.attcollation, 0)::regcollation), ', ' ORDER BY a.attnum)
+                          FROM pg_catalog.pg_attribute a
+                         WHERE a.attrelid = v.oid AND a.attnum > 0)),
+              'O', false, false, ARRAY[]::text[], v.relowner, ARRAY[]::text[], 'view',
+              CASE strpos(v.nspname || v.relname, '.') WHEN 0 THEN v.nspname || '.' || v.relname ELSE v.spelt END,
+              'pg_catalog.pg_rewrite'::regclass, u.oid
+         FROM relation v
+         JOIN pg_catalog.pg_rewrite u ON u.ev_class = v.oid AND u.ev_type = '1'
+        WHERE 'view' IN (SELECT wanted FROM kind) AND v.relkind IN ('v', 'm')
+        UNION ALL
+       SELECT 'trigger', c.nspname, c.relname, g.tgname, 'TRIGGER', format('%I ON %s', g.tgname, c.spelt),
+              pg_catalog.pg_get_triggerdef(g.oid),
+              ARRAY[pg_catalog.pg_get_triggerdef(g.oid)]
+              || ARRAY (SELECT format('ALTER TABLE %s %s TRIGGER %I', c.spelt,
+                                      CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END,
+                                      g.tgname)
+                         WHERE g.tgenabled <> 'O'),
+              format('DROP TRIGGER %I ON %s', g.tgname, c.spelt), '', g.tgenabled::text, false, false, ARRAY[]::text[], c.relowner,
+              ARRAY (SELECT format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, c.spelt, d.description)
+                       FROM pg_catalog.pg_description d
+                      WHERE d.classoid = 'pg_catalog.pg_trigger'::regclass AND d.objoid = g.oid),
+              'trigger', g.tgrelid || '.' || g.tgname, 'pg_catalog.pg_trigger'::regclass, g.oid
+         FROM pg_catalog.pg_trigger g
+         JOIN relation c ON c.oid = g.tgrelid
+        WHERE 'trigger' IN (SELECT wanted FROM kind) AND NOT g.tgisinternal AND g.tgparentid = 0)
+SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.definition, p."create", p."drop", p.shape,
+       p.enabled, p.definer, p.closed, coalesce(n.relations, '[]'), coalesce(n.types, ARRAY[]::text[]), p.roles,
+       pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest, p.covers, p.covered
+  FROM part p
+ CROSS JOIN LATERAL (
+       SELECT jsonb_agg(DISTINCT jsonb_build_array(coalesce(r.nspname, h.nspname), coalesce(r.called, c.relname)))
+                     FILTER (WHERE coalesce(r.called, c.relname) IS NOT NULL) AS relations,
+              array_agg(DISTINCT pg_catalog.format_type(t.oid, NULL)) FILTER (WHERE t.oid IS NOT NULL AND c.oid IS NULL) AS types
+         FROM pg_catalog.pg_depend d
+         LEFT JOIN routine r ON d.refclassid = 'pg_catalog.pg_proc'::regclass AND r.oid = d.refobjid
+         LEFT JOIN pg_catalog.pg_type a ON d.refclassid = 'pg_catalog.pg_type'::regclass AND a.oid = d.refobjid
+         LEFT JOIN pg_catalog.pg_type t ON t.oid = CASE a.typcategory WHEN 'A' THEN a.typelem ELSE a.oid END
+         LEFT JOIN pg_catalog.pg_class c ON c.relkind NOT IN ('c', 'S')
+               AND c.oid = CASE d.refclassid WHEN 'pg_catalog.pg_class'::regclass THEN d.refobjid ELSE t.typrelid END
+         LEFT JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
+        WHERE d.classid = p.classid AND d.objid = p.objid AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a')
+          AND NOT (p.kind = 'view' AND (c.relname, h.nspname) = (p.home, p.schema))) AS n
+ ORDER BY 1, 2, 3, 4
