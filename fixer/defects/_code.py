@@ -12,6 +12,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, FoundCode, Kind, OfCode, same
 from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
+from fixer.model.table import QName
 from fixer.sql.compose import SQL, Composed, Identifier
 
 _UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
@@ -25,6 +26,12 @@ def wanted(actual: Schema, contract: Contract, kind: Kind) -> Iterator[Code]:
         views = (each.home for each in actual.code.of(Kind.VIEW)) if actual.code else ()
         if not part.key.part or part.home in actual.tables or part.home in views:
             yield part
+
+
+def declares(contract: Contract, kind: Kind, table: QName, part: str = "") -> bool:
+    """Return whether a contract declares code of a kind for a table, of this name if one is given."""
+    code = contract.schema.code
+    return any(each.home == table and part in ("", each.key.part) for each in (code.of(kind) if code else ()))
 
 
 def missing(actual: Schema, contract: Contract, kind: Kind) -> Iterator[OfCode]:
@@ -86,11 +93,16 @@ def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
         raise RefusalError(
             f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {code.home}; then plan again"
         )
-    for each in code.roles:
-        if each in there.lacking:
-            raise RefusalError(f"the role {each} is missing: CREATE ROLE {as_needed(each)}; then plan again")
+    see_that_roles_exist(code, actual)
     for each in sorted({*code.types} & there.lacking - _coming(contract)):
         raise RefusalError(f"the type {each} is missing: create it, then plan again")
+
+
+def see_that_roles_exist(code: Code, actual: Schema) -> None:
+    """Raise RefusalError if a role is missing that code names."""
+    for each in code.roles:
+        if actual.code and each in actual.code.lacking:
+            raise RefusalError(f"the role {each} is missing: CREATE ROLE {as_needed(each)}; then plan again")
 
 
 def _coming(contract: Contract) -> set[str]:
@@ -137,9 +149,10 @@ def _as_new(statement: str) -> str:
     return f"CREATE {statement.removeprefix(other)}" if statement.startswith(other) else statement
 
 
-def acting(code: Code, phase: Phase) -> Step:
-    """Return the step that creates a trigger or a policy."""
-    return _step(phase, code, f"create {code.told}", [SQL(each) for each in code.create], Lock.SHARE_ROW_EXCLUSIVE)
+def acting(code: Code, phase: Phase, lock: Lock = Lock.SHARE_ROW_EXCLUSIVE) -> Step:
+    """Return the step that creates a trigger or a policy, or turns row level security on."""
+    title = f"{code.key.part} for {code.home}" if code.key.kind == Kind.SECURITY else f"create {code.told}"
+    return _step(phase, code, title, [SQL(each) for each in code.create], lock)
 
 
 def replacing(about: FoundCode, phase: Phase) -> Step:

@@ -13,6 +13,7 @@ from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, Coded, Key, Kind
 from fixer.model.table import QName
 
+OURS = {"pgmend_contract"}  # the role that runs what a contract says, in a place of ours
 _CHOOSE = (
     "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.kinds', %s::text[]::text, true);\n"
 )
@@ -36,8 +37,13 @@ def declared(cursor: Cursor, without: Collection[Key] = ()) -> Coded:
     """Return all code that users declare in a database, but for some."""
     cursor.execute(_HOMES)
     (homes,) = cursor.fetchone() or ([],)
-    parts = (part for part in read(cursor, homes or [], list(Kind)) if part.key not in without)
+    parts = (part for part in read(cursor, homes or [], list(Kind)) if part.key not in without and _is_said(part))
     return Coded(tuple(parts), cursor.connection.server_version // 10000)
+
+
+def _is_said(part: Code) -> bool:
+    """Return whether somebody has said it: an owner may do all without a grant, and so may others do some."""
+    return part.key.kind != Kind.GRANT or not (part.shape or {*part.roles} & OURS)
 
 
 def read(cursor: Cursor, schemas: Iterable[str], kinds: Iterable[str]) -> list[Code]:
@@ -77,10 +83,12 @@ def with_code(cursor: Cursor, actual: Schema, wanted: Coded | None) -> Schema:
     """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none."""
     if not (wanted and wanted.parts):
         return actual
-    parts = [part for part in read(cursor, wanted.schemas, wanted.kinds) if part.key in wanted.by_key]
+    every = read(cursor, wanted.schemas, wanted.kinds)
+    parts = [part for part in every if part.key in wanted.by_key]
     there = {part.key for part in parts}
     missing = [part for part in wanted.parts if part.key not in there]
-    found = Coded(tuple(parts), cursor.connection.server_version // 10000)
+    others = {part.home: part.owner for part in every if part.key.kind == Kind.GRANT and not part.owned}
+    found = Coded(tuple(parts), cursor.connection.server_version // 10000, others=others)
     return replace(actual, code=_with_places(cursor, found, missing) if missing else found)
 
 

@@ -1,6 +1,6 @@
 -- Functions, views, triggers, policies and grants of users in some schemas, each with the statements that make it.
 -- Paste into psql after:  SET search_path = pg_catalog;  SET quote_all_identifiers = off;
--- SET pgmend.schemas = '{public}';  SET pgmend.kinds = '{function,view,trigger,policy,grant}';
+-- SET pgmend.schemas = '{public}';  SET pgmend.kinds = '{function,view,trigger,policy,security,grant}';
   WITH home AS MATERIALIZED (
        SELECT n.oid, n.nspname
          FROM pg_catalog.pg_namespace n
@@ -79,7 +79,81 @@
               'trigger', g.tgrelid || '.' || g.tgname, 'pg_catalog.pg_trigger'::regclass, g.oid
          FROM pg_catalog.pg_trigger g
          JOIN relation c ON c.oid = g.tgrelid
-        WHERE 'trigger' IN (SELECT wanted FROM kind) AND NOT g.tgisinternal AND g.tgparentid = 0)
+        WHERE 'trigger' IN (SELECT wanted FROM kind) AND NOT g.tgisinternal AND g.tgparentid = 0
+        UNION ALL
+       SELECT 'policy', c.nspname, c.relname, l.polname, 'POLICY', format('%I ON %s', l.polname, c.spelt), l.said,
+              ARRAY[format('CREATE POLICY %I ON %s %s', l.polname, c.spelt, l.said)],
+              format('DROP POLICY %I ON %s', l.polname, c.spelt), '', 'O', false, false, l.roles, c.relowner,
+              ARRAY (SELECT format('COMMENT ON POLICY %I ON %s IS %L', l.polname, c.spelt, d.description)
+                       FROM pg_catalog.pg_description d
+                      WHERE d.classoid = 'pg_catalog.pg_policy'::regclass AND d.objoid = l.oid),
+              'policy', l.polrelid || '.' || l.polname, 'pg_catalog.pg_policy'::regclass, l.oid
+         FROM (SELECT p.*, format('AS %s FOR %s TO %s%s%s',
+                      CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+                      CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE'
+                                    ELSE 'ALL' END,
+                      (SELECT string_agg(CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE r.oid::regrole::text END, ', '
+                                         ORDER BY CASE r.oid WHEN 0 THEN 'PUBLIC' ELSE r.oid::regrole::text END COLLATE "C")
+                         FROM unnest(p.polroles) AS r (oid)),
+                      ' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')',
+                      ' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')') AS said,
+                      ARRAY (SELECT r.rolname::text FROM pg_catalog.pg_roles r WHERE r.oid = ANY (p.polroles)) AS roles
+                 FROM pg_catalog.pg_policy p) AS l
+         JOIN relation c ON c.oid = l.polrelid
+        WHERE 'policy' IN (SELECT wanted FROM kind)
+        UNION ALL
+       SELECT 'security', c.nspname, c.relname, x.word, 'POLICY', c.spelt, x.word,
+              ARRAY[format('ALTER TABLE %s %s', c.spelt, x.word)], format('ALTER TABLE %s %s', c.spelt, x.away), '', 'O', false,
+              false, ARRAY[]::text[], c.relowner, ARRAY[]::text[], '', '', 'pg_catalog.pg_policy'::regclass, 0
+         FROM relation c
+        CROSS JOIN LATERAL (VALUES
+              ('ENABLE ROW LEVEL SECURITY', 'DISABLE ROW LEVEL SECURITY', c.relrowsecurity),
+              ('FORCE ROW LEVEL SECURITY', 'NO FORCE ROW LEVEL SECURITY', c.relforcerowsecurity)) AS x (word, away, done)
+        WHERE 'security' IN (SELECT wanted FROM kind) AND x.done
+        UNION ALL
+       SELECT 'grant', o.schema, o.home, concat_ws(' ', x.privilege, CASE WHEN x.optional THEN 'WITH GRANT OPTION' END, 'ON', o.word, x.named,
+                                                   'TO', x.grantee), o.word, o.spelt, '',
+              ARRAY[format('GRANT %s%s ON %s %s TO %s%s', x.privilege, ' (' || quote_ident(o."column") || ')', o.word, o.spelt,
+                           x.role, CASE WHEN x.optional THEN ' WITH GRANT OPTION' ELSE '' END)],
+              format('REVOKE %s%s%s ON %s %s FROM %s', CASE WHEN x.optional THEN 'GRANT OPTION FOR ' ELSE '' END, x.privilege,
+                     ' (' || quote_ident(o."column") || ')', o.word, o.spelt, x.role),
+              CASE WHEN x.grantee_id = o.owner
+                     OR (x.grantee_id = 0 AND o.word IN ('FUNCTION', 'PROCEDURE') AND x.privilege = 'EXECUTE')
+                     OR (x.grantee_id = 0 AND o.word = 'SCHEMA' AND o.schema = 'public') THEN 'implied' ELSE '' END,
+              'O', false, false, CASE WHEN x.grantee_id = 0 THEN ARRAY[]::text[] ELSE ARRAY[x.grantee] END, o.owner,
+              ARRAY[]::text[], '', '', 'pg_catalog.pg_policy'::regclass, 0
+         FROM (SELECT c.nspname AS schema, c.relname::text AS home, 'TABLE' AS word, c.spelt, NULL::name AS "column", c.relowner AS owner,
+                      coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)) AS acl
+                 FROM relation c
+                UNION ALL
+               SELECT c.nspname, c.relname, 'TABLE', c.spelt, a.attname, c.relowner, a.attacl
+                 FROM relation c
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
+                UNION ALL
+               SELECT h.nspname, s.relname, 'SEQUENCE', format('%I.%I', h.nspname, s.relname), NULL, s.relowner,
+                      coalesce(s.relacl, pg_catalog.acldefault('s', s.relowner))
+                 FROM pg_catalog.pg_class s
+                 JOIN home h ON h.oid = s.relnamespace
+                WHERE s.relkind = 'S' AND s.oid NOT IN (SELECT m.objid FROM member m WHERE m.classid = 'pg_catalog.pg_class'::regclass)
+                UNION ALL
+               SELECT r.nspname, r.called, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.oid::regprocedure::text,
+                      NULL, p.proowner, coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))
+                 FROM pg_catalog.pg_proc p
+                 JOIN routine r ON r.oid = p.oid
+                WHERE p.pronamespace IN (SELECT oid FROM home)
+                UNION ALL
+               SELECT n.nspname, '', 'SCHEMA', quote_ident(n.nspname), NULL, n.nspowner,
+                      coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))
+                 FROM pg_catalog.pg_namespace n
+                WHERE n.oid IN (SELECT oid FROM home)) AS o
+        CROSS JOIN LATERAL (
+              SELECT DISTINCT a.privilege_type AS privilege, a.grantee AS grantee_id, g.optional, quote_ident(o."column") AS named,
+                     CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
+                     CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END AS grantee
+                FROM pg_catalog.aclexplode(o.acl) a
+               CROSS JOIN LATERAL (VALUES (false), (true)) AS g (optional)
+               WHERE a.is_grantable OR a.grantee = o.owner OR NOT g.optional) AS x
+        WHERE 'grant' IN (SELECT wanted FROM kind))
 SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.definition, p."create", p."drop", p.shape,
        p.enabled, p.definer, p.closed, coalesce(n.relations, '[]'), coalesce(n.types, ARRAY[]::text[]), p.roles,
        pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest, p.covers, p.covered

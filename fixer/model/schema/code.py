@@ -31,6 +31,7 @@ class Kind(StrEnum):
     VIEW = "view"
     TRIGGER = "trigger"
     POLICY = "policy"
+    SECURITY = "security"  # of rows, as a table has it on, and as its owner is bound by it
     GRANT = "grant"
 
 
@@ -40,7 +41,7 @@ class Key(NamedTuple):
     kind: str
     schema: str
     home: str  # of a trigger or a policy its table, of a grant what it opens; else its own name, with its arguments
-    part: str  # the name of a trigger or a policy; of a grant, the right and the role
+    part: str  # the name of a trigger or a policy; of a grant, the right and the role; of security, how it comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class Coded:
     homes: Mapping[str, bool] = field(default_factory=dict)  # the schemas that exist: whether the role may create there
     coming: frozenset[Key] = frozenset()  # what the plan creates
     lacking: frozenset[str] = frozenset()  # types and roles that the contract's code needs, and that are missing
+    others: Mapping[QName, str] = field(default_factory=dict)  # the owners of what the session may not grant
 
     @cached_property
     def by_key(self) -> Mapping[Key, Code]:
