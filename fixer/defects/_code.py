@@ -16,6 +16,7 @@ from fixer.model.table import QName
 from fixer.sql.compose import SQL, Composed, Identifier
 
 _UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
+_ACTING = (Kind.TRIGGER, Kind.POLICY, Kind.SECURITY)  # on a table
 _SHOWN = 60  # characters of a line that a message shows
 
 
@@ -24,7 +25,7 @@ def wanted(actual: Schema, contract: Contract, kind: Kind) -> Iterator[Code]:
     code = contract.schema.code
     for part in code.of(kind) if code and actual.code else ():
         views = (each.home for each in actual.code.of(Kind.VIEW)) if actual.code else ()
-        if not part.key.part or part.home in actual.tables or part.home in views:
+        if kind not in _ACTING or part.home in actual.tables or part.home in views:
             yield part
 
 
@@ -186,8 +187,12 @@ def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
 
 def found(finding: Finding[OfCode], actual: Schema) -> Schema:
     """Return the schema with the code that a finding wants."""
+    return with_part(finding.about.wanted, actual)
+
+
+def with_part(part: Code, actual: Schema) -> Schema:
+    """Return the schema with code that the plan creates or replaces."""
     if actual.code is None:
         return actual
-    wanted = finding.about.wanted
-    others = tuple(each for each in actual.code.parts if each.key != wanted.key)
-    return replace(actual, code=replace(actual.code, parts=(*others, wanted), coming=actual.code.coming | {wanted.key}))
+    others = tuple(each for each in actual.code.parts if each.key != part.key)
+    return replace(actual, code=replace(actual.code, parts=(*others, part), coming=actual.code.coming | {part.key}))

@@ -51,6 +51,13 @@ ALTER TABLE desk.tickets DISABLE TRIGGER "Sleeps %";
 CREATE CONSTRAINT TRIGGER late AFTER INSERT ON desk.tickets DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION desk.late();
 CREATE TRIGGER stamp BEFORE INSERT ON desk.notes FOR EACH ROW EXECUTE FUNCTION desk.stamp();
+GRANT SELECT, INSERT ON desk.notes TO pg_monitor WITH GRANT OPTION;
+GRANT SELECT ON desk.visits TO PUBLIC;
+GRANT SELECT ON desk.open_count TO pg_monitor;
+GRANT UPDATE (title) ON desk.tickets TO pg_monitor;
+GRANT USAGE ON SEQUENCE desk.notes_id_seq TO pg_monitor;
+GRANT USAGE ON SCHEMA desk TO pg_monitor;
+GRANT EXECUTE ON FUNCTION desk.late() TO pg_monitor;
 CREATE TRIGGER stamp BEFORE INSERT ON desk.visits FOR EACH ROW EXECUTE FUNCTION desk.stamp();
 """
 DESK_ROWS = """

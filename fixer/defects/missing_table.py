@@ -18,6 +18,7 @@ from functools import partial
 from sqlalchemy import Column, Date, Index, Integer, MetaData
 from sqlalchemy import Table as SATable
 
+from fixer.defects._desk import DESK_ROWS, desk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression.bounds import bound_of, fitting
@@ -163,6 +164,12 @@ def _visits() -> MetaData:
 
 
 SPECIMENS = (
+    Specimen(
+        "with its code and its grants",
+        "DROP TABLE desk.notes; DROP TABLE desk.visits",
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
     Specimen("a leaf is missing", "DROP TABLE reviews"),
     Specimen("all are missing", "DROP TABLE reviews, books, authors", also=frozenset({"missing-default-row"})),
     Specimen(

@@ -72,11 +72,10 @@ def _code(
     owner: str,
     owned: bool,
     rest: list[str],
-    *covers: str,
 ) -> Code:
     lasting = (tuple(QName(*each) for each in needs), tuple(types), tuple(roles), owner, owned, tuple(rest))
     key, facts = Key(kind, schema, home, part), (tuple(create), drop, shape, enabled, definer, closed)
-    return Code(key, word, spelt, definition, *facts, *lasting, (covers[0], covers[1]))
+    return Code(key, word, spelt, definition, *facts, *lasting)
 
 
 def with_code(cursor: Cursor, actual: Schema, wanted: Coded | None) -> Schema:

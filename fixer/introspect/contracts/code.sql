@@ -37,7 +37,7 @@
                         p.proargmodes::text, p.proargnames::text, p.pronargdefaults) AS shape,
               'O' AS enabled, p.prosecdef AS definer,
               p.proacl IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) x WHERE x.grantee = 0) AS closed,
-              ARRAY[]::text[] AS roles, p.proowner AS owner, ARRAY[]::text[] AS rest, '' AS covers, '' AS covered,
+              ARRAY[]::text[] AS roles, p.proowner AS owner, ARRAY[]::text[] AS rest,
               'pg_catalog.pg_proc'::regclass::oid AS classid, p.oid AS objid
          FROM pg_catalog.pg_proc p
          JOIN routine r ON r.oid = p.oid
@@ -58,8 +58,7 @@
                                                     nullif(a.attcollation, 0)::regcollation), ', ' ORDER BY a.attnum)
                           FROM pg_catalog.pg_attribute a
                          WHERE a.attrelid = v.oid AND a.attnum > 0)),
-              'O', false, false, ARRAY[]::text[], v.relowner, ARRAY[]::text[], 'view',
-              CASE strpos(v.nspname || v.relname, '.') WHEN 0 THEN v.nspname || '.' || v.relname ELSE v.spelt END,
+              'O', false, false, ARRAY[]::text[], v.relowner, ARRAY[]::text[],
               'pg_catalog.pg_rewrite'::regclass, u.oid
          FROM relation v
          JOIN pg_catalog.pg_rewrite u ON u.ev_class = v.oid AND u.ev_type = '1'
@@ -76,7 +75,7 @@
               ARRAY (SELECT format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, c.spelt, d.description)
                        FROM pg_catalog.pg_description d
                       WHERE d.classoid = 'pg_catalog.pg_trigger'::regclass AND d.objoid = g.oid),
-              'trigger', g.tgrelid || '.' || g.tgname, 'pg_catalog.pg_trigger'::regclass, g.oid
+              'pg_catalog.pg_trigger'::regclass, g.oid
          FROM pg_catalog.pg_trigger g
          JOIN relation c ON c.oid = g.tgrelid
         WHERE 'trigger' IN (SELECT wanted FROM kind) AND NOT g.tgisinternal AND g.tgparentid = 0
@@ -87,7 +86,7 @@
               ARRAY (SELECT format('COMMENT ON POLICY %I ON %s IS %L', l.polname, c.spelt, d.description)
                        FROM pg_catalog.pg_description d
                       WHERE d.classoid = 'pg_catalog.pg_policy'::regclass AND d.objoid = l.oid),
-              'policy', l.polrelid || '.' || l.polname, 'pg_catalog.pg_policy'::regclass, l.oid
+              'pg_catalog.pg_policy'::regclass, l.oid
          FROM (SELECT p.*, format('AS %s FOR %s TO %s%s%s',
                       CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
                       CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE'
@@ -104,7 +103,7 @@
         UNION ALL
        SELECT 'security', c.nspname, c.relname, x.word, 'POLICY', c.spelt, x.word,
               ARRAY[format('ALTER TABLE %s %s', c.spelt, x.word)], format('ALTER TABLE %s %s', c.spelt, x.away), '', 'O', false,
-              false, ARRAY[]::text[], c.relowner, ARRAY[]::text[], '', '', 'pg_catalog.pg_policy'::regclass, 0
+              false, ARRAY[]::text[], c.relowner, ARRAY[]::text[], 'pg_catalog.pg_policy'::regclass, 0
          FROM relation c
         CROSS JOIN LATERAL (VALUES
               ('ENABLE ROW LEVEL SECURITY', 'DISABLE ROW LEVEL SECURITY', c.relrowsecurity),
@@ -121,7 +120,7 @@
                      OR (x.grantee_id = 0 AND o.word IN ('FUNCTION', 'PROCEDURE') AND x.privilege = 'EXECUTE')
                      OR (x.grantee_id = 0 AND o.word = 'SCHEMA' AND o.schema = 'public') THEN 'implied' ELSE '' END,
               'O', false, false, CASE WHEN x.grantee_id = 0 THEN ARRAY[]::text[] ELSE ARRAY[x.grantee] END, o.owner,
-              ARRAY[]::text[], '', '', 'pg_catalog.pg_policy'::regclass, 0
+              ARRAY[]::text[], 'pg_catalog.pg_policy'::regclass, 0
          FROM (SELECT c.nspname AS schema, c.relname::text AS home, 'TABLE' AS word, c.spelt, NULL::name AS "column", c.relowner AS owner,
                       coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)) AS acl
                  FROM relation c
@@ -156,7 +155,7 @@
         WHERE 'grant' IN (SELECT wanted FROM kind))
 SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.definition, p."create", p."drop", p.shape,
        p.enabled, p.definer, p.closed, coalesce(n.relations, '[]'), coalesce(n.types, ARRAY[]::text[]), p.roles,
-       pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest, p.covers, p.covered
+       pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest
   FROM part p
  CROSS JOIN LATERAL (
        SELECT jsonb_agg(DISTINCT jsonb_build_array(coalesce(r.nspname, h.nspname), coalesce(r.called, c.relname)))

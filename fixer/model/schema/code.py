@@ -64,7 +64,6 @@ class Code:
     owner: str = ""
     owned: bool = True  # whether the session may replace it
     rest: tuple[str, ...] = ()  # the statements for what a DROP takes along, such as its comment
-    covers: tuple[str, str] = ("", "")  # kind and identifier of what undo knows of it otherwise
 
     @property
     def home(self) -> QName:

@@ -238,7 +238,6 @@ def _detail(code: Code) -> Detail:
         "enabled": code.enabled,
         "owner": code.owner,
         "rest": [*code.rest],
-        "covers": [*code.covers],
     }
 
 

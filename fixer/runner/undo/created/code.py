@@ -9,7 +9,6 @@ from dataclasses import replace
 from fixer.model.schema.code import Key, Kind
 from fixer.model.step import Phase
 from fixer.runner.journal.definitions import CODE, Item
-from fixer.runner.journal.definitions import Key as ItemKey
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.session import Session
 from fixer.sql.compose import SQL
@@ -22,11 +21,12 @@ def drop_code(session: Session, past: Past) -> Past:
 
     Functions that it created first, so that defaults could call them, go last.
     """
-    gone = set[ItemKey]()
-    for item in _created(past, early=False):
+    going = [*_created(past, early=False)]
+    for item in going:
         session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
-        gone |= {item.key, (item.detail["covers"][0], item.detail["covers"][1])}
-    return replace(past, after=past.after.without_items(gone)) if gone else past
+    if not going:
+        return past
+    return replace(past, after=past.ran.read(session.cursor), below=past.ran.read_below(session.cursor))
 
 
 def bring_code_back(session: Session, past: Past) -> None:
