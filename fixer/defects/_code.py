@@ -46,7 +46,7 @@ def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundC
     there = actual.code.by_key if actual.code else {}
     for each in wanted(actual, contract, kind):
         found = there.get(each.key)
-        if found and not same(each, found, alike=_printed_alike(actual, contract)):
+        if found and not same(each, found, _versions(actual, contract)):
             yield FoundCode(each.home, each, found)
 
 
@@ -55,7 +55,7 @@ def enabled_otherwise(actual: Schema, contract: Contract) -> Iterator[FoundCode]
     there = actual.code.by_key if actual.code else {}
     for each in wanted(actual, contract, Kind.TRIGGER):
         found = there.get(each.key)
-        if found and found.enabled != each.enabled and same(each, found, alike=_printed_alike(actual, contract)):
+        if found and found.enabled != each.enabled and same(each, found, _versions(actual, contract)):
             yield FoundCode(each.home, each, found)
 
 
@@ -65,9 +65,8 @@ def trigger_phase(about: OfCode, actual: Schema) -> Phase:
     return Phase.TRIGGERS if table and table.is_table else Phase.VIEW_TRIGGERS
 
 
-def _printed_alike(actual: Schema, contract: Contract) -> bool:
-    sides = (actual.code, contract.schema.code)
-    return len({each.version for each in sides if each}) < 2
+def _versions(actual: Schema, contract: Contract) -> set[int]:
+    return {each.version for each in (actual.code, contract.schema.code) if each}
 
 
 def difference(about: FoundCode) -> str:
@@ -95,6 +94,9 @@ def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
             f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {code.home}; then plan again"
         )
     see_that_roles_exist(code, actual)
+    parts = {part.name for part in contract.schema.partitions}
+    for need in sorted({*code.needs} & there.absent - contract.tables.keys() - parts):
+        raise RefusalError(f"{need} is missing, on which it depends: create that, then plan again")
     for each in sorted({*code.types} & there.lacking - _coming(contract)):
         raise RefusalError(f"the type {each} is missing: create it, then plan again")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -25,8 +26,19 @@ SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace n
                     WHERE d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
 """
 _THERE = """
+  WITH needed AS (
+       SELECT e ->> 0 AS schema, e ->> 1 AS name FROM jsonb_array_elements(%s::jsonb) AS e)
 SELECT (SELECT jsonb_object_agg(n.nspname, has_schema_privilege(n.oid, 'CREATE'))
           FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (%s)),
+       (SELECT jsonb_agg(jsonb_build_array(d.schema, d.name))
+          FROM needed d
+         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                            WHERE (n.nspname, c.relname) = (d.schema, d.name))
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                            WHERE n.nspname = d.schema AND strpos(d.name, p.proname || '(') = 1
+                              AND d.name = format('%%s(%%s)', p.proname, (
+                                  SELECT string_agg(pg_catalog.format_type(t.oid, NULL), ',' ORDER BY t.place)
+                                    FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, place))))),
        ARRAY (SELECT t FROM unnest(%s::text[]) t WHERE to_regtype(t) IS NULL
                UNION ALL
               SELECT r FROM unnest(%s::text[]) r WHERE r NOT IN (SELECT p.rolname::text FROM pg_catalog.pg_roles p))
@@ -88,14 +100,17 @@ def with_code(cursor: Cursor, actual: Schema, wanted: Coded | None) -> Schema:
     missing = [part for part in wanted.parts if part.key not in there]
     others = {part.home: part.owner for part in every if part.key.kind == Kind.GRANT and not part.owned}
     found = Coded(tuple(parts), cursor.connection.server_version // 10000, others=others)
-    return replace(actual, code=_with_places(cursor, found, missing) if missing else found)
+    return replace(actual, code=_with_places(cursor, found, missing, wanted) if missing else found)
 
 
-def _with_places(cursor: Cursor, found: Coded, missing: Iterable[Code]) -> Coded:
+def _with_places(cursor: Cursor, found: Coded, missing: Iterable[Code], wanted: Coded) -> Coded:
     """Return the code, with what stands where more is to be created, and what lacks."""
-    missing = list(missing)
+    missing, own = list(missing), {part.home for part in wanted.parts}
     types = {name for part in missing for name in part.types}
     roles = {name for part in missing for name in part.roles}
-    cursor.execute(_THERE, (sorted({part.key.schema for part in missing}), sorted(types), sorted(roles)))
-    homes, lacking = cursor.fetchone() or ({}, [])
-    return replace(found, homes=homes or {}, lacking=frozenset(lacking))
+    needs = {name for part in missing for name in part.needs if name not in own}
+    schemas = sorted({part.key.schema for part in missing})
+    cursor.execute(_THERE, (json.dumps(sorted(needs)), schemas, sorted(types), sorted(roles)))
+    homes, absent, lacking = cursor.fetchone() or ({}, [], [])
+    without = frozenset(QName(*each) for each in absent or ())
+    return replace(found, homes=homes or {}, absent=without, lacking=frozenset(lacking))

@@ -15,7 +15,7 @@
                        FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, place))) AS called
          FROM pg_catalog.pg_proc p
          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-        WHERE p.oid >= 16384 AND p.prokind <> 'a'
+        WHERE p.oid >= 16384
           AND p.oid NOT IN (SELECT m.objid FROM member m WHERE m.classid = 'pg_catalog.pg_proc'::regclass)),
        relation AS MATERIALIZED (
        SELECT c.*, h.nspname, format('%I.%I', h.nspname, c.relname) AS spelt,
@@ -41,7 +41,7 @@
               'pg_catalog.pg_proc'::regclass::oid AS classid, p.oid AS objid
          FROM pg_catalog.pg_proc p
          JOIN routine r ON r.oid = p.oid
-        WHERE 'function' IN (SELECT wanted FROM kind) AND p.pronamespace IN (SELECT oid FROM home)
+        WHERE 'function' IN (SELECT wanted FROM kind) AND p.prokind <> 'a' AND p.pronamespace IN (SELECT oid FROM home)
         UNION ALL
        SELECT 'view', v.nspname, v.relname, '', v.word, v.spelt,
               concat(v.options, rtrim(pg_catalog.pg_get_viewdef(v.oid), ';'), (
@@ -110,8 +110,8 @@
               ('FORCE ROW LEVEL SECURITY', 'NO FORCE ROW LEVEL SECURITY', c.relforcerowsecurity)) AS x (word, away, done)
         WHERE 'security' IN (SELECT wanted FROM kind) AND x.done
         UNION ALL
-       SELECT 'grant', o.schema, o.home, concat_ws(' ', x.privilege, CASE WHEN x.optional THEN 'WITH GRANT OPTION' END, 'ON', o.word, x.named,
-                                                   'TO', x.grantee), o.word, o.spelt, '',
+       SELECT 'grant', o.schema, o.home, concat_ws(' ', x.privilege, '(' || o."column" || ')',
+                                                   CASE WHEN x.optional THEN 'WITH GRANT OPTION' END, 'ON', o.word, 'TO', x.grantee), o.word, o.spelt, '',
               ARRAY[format('GRANT %s%s ON %s %s TO %s%s', x.privilege, ' (' || quote_ident(o."column") || ')', o.word, o.spelt,
                            x.role, CASE WHEN x.optional THEN ' WITH GRANT OPTION' ELSE '' END)],
               format('REVOKE %s%s%s ON %s %s FROM %s', CASE WHEN x.optional THEN 'GRANT OPTION FOR ' ELSE '' END, x.privilege,
@@ -146,7 +146,7 @@
                  FROM pg_catalog.pg_namespace n
                 WHERE n.oid IN (SELECT oid FROM home)) AS o
         CROSS JOIN LATERAL (
-              SELECT DISTINCT a.privilege_type AS privilege, a.grantee AS grantee_id, g.optional, quote_ident(o."column") AS named,
+              SELECT DISTINCT a.privilege_type AS privilege, a.grantee AS grantee_id, g.optional,
                      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role,
                      CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END AS grantee
                 FROM pg_catalog.aclexplode(o.acl) a
@@ -169,5 +169,5 @@ SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.de
                AND c.oid = CASE d.refclassid WHEN 'pg_catalog.pg_class'::regclass THEN d.refobjid ELSE t.typrelid END
          LEFT JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
         WHERE d.classid = p.classid AND d.objid = p.objid AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a')
-          AND NOT (p.kind = 'view' AND (c.relname, h.nspname) = (p.home, p.schema))) AS n
+          AND (p.kind = 'view' AND (c.relname, h.nspname) = (p.home, p.schema)) IS NOT TRUE) AS n
  ORDER BY 1, 2, 3, 4

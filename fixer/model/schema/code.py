@@ -20,8 +20,15 @@ _LINE_END = re.compile(r"\r\n?")
 _BODY = "BEGIN ATOMIC"  # begins a body of a function that PostgreSQL keeps parsed, and prints in words of its own
 # What servers of several versions print otherwise in a definition that means the same.
 _QUALIFIER = re.compile(r'(?:"(?:[^"]|"")+"|\b[^\W\d][\w$]*)\.(?=["\w*])')
-_EXTRACT = re.compile(r"\bEXTRACT\((\w+) FROM ", re.IGNORECASE)
 _LOOSE = re.compile(r"[\s()]+")
+# From PostgreSQL 14 on, calls in the words of SQL are printed as such: EXTRACT(year FROM a), not date_part('year', a).
+_AS_SQL = 14
+_WORDS = re.compile(r"\w+")
+_OF_CALLS = re.compile(
+    r"""extract | date_part | from | for | trim | both | leading | trailing | [blr]trim | substring | position | in
+      | overlay | placing | timezone | at | time | zone | normalize | similar | collation | text""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 class Kind(StrEnum):
@@ -96,18 +103,25 @@ class FoundCode(OfCode):
     found: Code
 
 
-def same(wanted: Code, found: Code, *, alike: bool = True) -> bool:
-    """Return whether two definitions say the same; servers of versions that are not `alike` may print it otherwise."""
+def same(wanted: Code, found: Code, versions: Iterable[int] = ()) -> bool:
+    """Return whether two definitions say the same; servers of several `versions` may print it otherwise."""
     one, other = (_LINE_END.sub("\n", each.definition) for each in (wanted, found))
-    if one == other or alike or (wanted.key.kind == Kind.FUNCTION and _BODY not in one):
+    oldest, newest = min(versions := [*versions] or [0]), max(versions)
+    if one == other or oldest == newest or (wanted.key.kind == Kind.FUNCTION and _BODY not in one):
         return one == other
-    return _sketch(one) == _sketch(other)
+    if _sketch(one) == _sketch(other):
+        return True
+    return oldest < _AS_SQL <= newest and _words(one) == _words(other)
 
 
 def _sketch(definition: str) -> str:
     """Return a definition without what versions print otherwise: qualifiers, parentheses and blanks."""
-    called = _EXTRACT.sub(r"date_part('\1'::text, ", definition)
-    return _LOOSE.sub("", _QUALIFIER.sub("", called)).rstrip(";")
+    return _LOOSE.sub("", _QUALIFIER.sub("", definition)).rstrip(";")
+
+
+def _words(definition: str) -> list[str]:
+    """Return the words of a definition in order of the alphabet, without those that calls in the words of SQL take."""
+    return sorted(word for word in _WORDS.findall(_QUALIFIER.sub("", definition)) if not _OF_CALLS.fullmatch(word))
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,7 @@ class Coded:
     homes: Mapping[str, bool] = field(default_factory=dict)  # the schemas that exist: whether the role may create there
     coming: frozenset[Key] = frozenset()  # what the plan creates
     lacking: frozenset[str] = frozenset()  # types and roles that the contract's code needs, and that are missing
+    absent: frozenset[QName] = frozenset()  # relations and functions that it needs likewise
     others: Mapping[QName, str] = field(default_factory=dict)  # the owners of what the session may not grant
 
     @cached_property
