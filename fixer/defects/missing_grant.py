@@ -88,13 +88,22 @@ def _place(grant: Code) -> tuple[str, QName, str]:
 def repair(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Repair:
     """Grant the rights; refuse if what they open belongs to others."""
     about, session = finding.about, actual.session
-    owner = actual.code.others.get(about.table) if actual.code else None
+    owner = _other_owner(about.table, actual)
     if owner and session and not session.superuser:
         raise RefusalError(f"it belongs to {owner}: GRANT {as_needed(owner)} TO {as_needed(session.role)}; plan again")
     statements = SQL(";\n").join(SQL(each) for grant in about.every for each in grant.create)
     title = f"grant {', '.join(map(_right, about.every))} on {about.object} to {_role(about.wanted)}"
     keys = tuple(grant.key for grant in about.every)
     return Repair.of([Step(Phase.GRANTS, finding.table, title, statements, Lock.NONE, shape=Shape(code=keys))])
+
+
+def _other_owner(name: QName, actual: Schema) -> str:
+    """Return the owner of a relation or a function that the session may not grant rights on; empty if it may."""
+    coded = [each for each in (actual.code.parts if actual.code else ()) if each.home == name and not each.owned]
+    if coded:
+        return coded[0].owner
+    table = actual.tables.get(name)
+    return table.owner if table and not (table.owned or table.created) else ""
 
 
 def foresee(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Schema:

@@ -16,7 +16,8 @@ from fixer.model.table import QName
 
 OURS = {"pgmend_contract"}  # the role that runs what a contract says, in a place of ours
 _CHOOSE = (
-    "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.kinds', %s::text[]::text, true);\n"
+    "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.kinds', %s::text[]::text, true),"
+    " set_config('pgmend.roles', %s::text[]::text, true), set_config('pgmend.needs', %s::text, true);\n"
 )
 # The schemas of users (see declared.sql).
 _HOMES = """
@@ -49,18 +50,20 @@ def declared(cursor: Cursor, without: Collection[Key] = ()) -> Coded:
     """Return all code that users declare in a database, but for some."""
     cursor.execute(_HOMES)
     (homes,) = cursor.fetchone() or ([],)
-    parts = (part for part in read(cursor, homes or [], list(Kind)) if part.key not in without and _is_said(part))
+    found = read(cursor, homes or [], list(Kind), needs=True)
+    parts = (part for part in found if part.key not in without and not {*part.roles} & OURS)
     return Coded(tuple(parts), cursor.connection.server_version // 10000)
 
 
-def _is_said(part: Code) -> bool:
-    """Return whether somebody has said it: an owner may do all without a grant, and so may others do some."""
-    return part.key.kind != Kind.GRANT or not (part.shape or {*part.roles} & OURS)
+def read(
+    cursor: Cursor, schemas: Iterable[str], kinds: Iterable[str], roles: Iterable[str] = (), *, needs: bool = False
+) -> list[Code]:
+    """Return the code of some kinds in some schemas, sorted by its keys.
 
-
-def read(cursor: Cursor, schemas: Iterable[str], kinds: Iterable[str]) -> list[Code]:
-    """Return the code of some kinds in some schemas, sorted by its keys."""
-    cursor.execute(OUR_PATH + UNQUOTED + _CHOOSE + query("code").replace("%", "%%"), (list(schemas), list(kinds)))
+    What one of these roles may do as an owner is a grant, too. Only where it is asked for, parts know their `needs`.
+    """
+    choose = OUR_PATH + UNQUOTED + _CHOOSE + query("code").replace("%", "%%")
+    cursor.execute(choose, (list(schemas), list(kinds), list(roles), needs))
     return [_code(*row) for row in cursor.fetchall()]
 
 
@@ -94,12 +97,12 @@ def with_code(cursor: Cursor, actual: Schema, wanted: Coded | None) -> Schema:
     """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none."""
     if not (wanted and wanted.parts):
         return actual
-    every = read(cursor, wanted.schemas, wanted.kinds)
-    parts = [part for part in every if part.key in wanted.by_key]
+    roles = {role for part in wanted.of(Kind.GRANT) for role in part.roles}
+    found_there = read(cursor, wanted.schemas, wanted.kinds, sorted(roles))
+    parts = [part for part in found_there if part.key in wanted.by_key]
     there = {part.key for part in parts}
     missing = [part for part in wanted.parts if part.key not in there]
-    others = {part.home: part.owner for part in every if part.key.kind == Kind.GRANT and not part.owned}
-    found = Coded(tuple(parts), cursor.connection.server_version // 10000, others=others)
+    found = Coded(tuple(parts), cursor.connection.server_version // 10000)
     return replace(actual, code=_with_places(cursor, found, missing, wanted) if missing else found)
 
 

@@ -1,6 +1,7 @@
 -- Functions, views, triggers, policies and grants of users in some schemas, each with the statements that make it.
 -- Paste into psql after:  SET search_path = pg_catalog;  SET quote_all_identifiers = off;
--- SET pgmend.schemas = '{public}';  SET pgmend.kinds = '{function,view,trigger,policy,security,grant}';
+-- SET pgmend.needs = on;  SET pgmend.roles = '{}';  SET pgmend.schemas = '{public}';
+-- SET pgmend.kinds = '{function,view,trigger,policy,security,grant}';
   WITH home AS MATERIALIZED (
        SELECT n.oid, n.nspname
          FROM pg_catalog.pg_namespace n
@@ -30,8 +31,7 @@
        part AS (
        SELECT 'function' AS kind, r.nspname AS schema, r.called AS home, '' AS part,
               CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END AS word, p.oid::regprocedure::text AS spelt,
-              rtrim(pg_catalog.pg_get_functiondef(p.oid), E'\n') AS definition,
-              ARRAY[rtrim(pg_catalog.pg_get_functiondef(p.oid), E'\n')] AS "create",
+              f.said AS definition, ARRAY[f.said] AS "create",
               format('DROP ROUTINE %s', p.oid::regprocedure) AS "drop",
               concat_ws(' ', p.prokind, p.proretset, p.prorettype::regtype, p.proallargtypes::regtype[]::text,
                         p.proargmodes::text, p.proargnames::text, p.pronargdefaults) AS shape,
@@ -41,15 +41,15 @@
               'pg_catalog.pg_proc'::regclass::oid AS classid, p.oid AS objid
          FROM pg_catalog.pg_proc p
          JOIN routine r ON r.oid = p.oid
+        CROSS JOIN LATERAL (SELECT rtrim(pg_catalog.pg_get_functiondef(p.oid), E'\n') AS said OFFSET 0) AS f
         WHERE 'function' IN (SELECT wanted FROM kind) AND p.prokind <> 'a' AND p.pronamespace IN (SELECT oid FROM home)
         UNION ALL
        SELECT 'view', v.nspname, v.relname, '', v.word, v.spelt,
-              concat(v.options, rtrim(pg_catalog.pg_get_viewdef(v.oid), ';'), (
+              concat(v.options, d.said, (
                      SELECT string_agg(E'\n' || pg_catalog.pg_get_indexdef(i.indexrelid), '' ORDER BY i.indexrelid::regclass::text)
                        FROM pg_catalog.pg_index i
                       WHERE i.indrelid = v.oid)),
-              ARRAY[format('CREATE %s %s%s AS%s%s', v.word, v.spelt, v.options, E'\n',
-                           rtrim(pg_catalog.pg_get_viewdef(v.oid), ';'))]
+              ARRAY[format('CREATE %s %s%s AS%s%s', v.word, v.spelt, v.options, E'\n', d.said)]
               || ARRAY (SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i WHERE i.indrelid = v.oid
                          ORDER BY i.indexrelid),
               format('DROP %s %s', v.word, v.spelt),
@@ -62,11 +62,12 @@
               'pg_catalog.pg_rewrite'::regclass, u.oid
          FROM relation v
          JOIN pg_catalog.pg_rewrite u ON u.ev_class = v.oid AND u.ev_type = '1'
+        CROSS JOIN LATERAL (SELECT rtrim(pg_catalog.pg_get_viewdef(v.oid), ';') AS said OFFSET 0) AS d
         WHERE 'view' IN (SELECT wanted FROM kind) AND v.relkind IN ('v', 'm')
         UNION ALL
        SELECT 'trigger', c.nspname, c.relname, g.tgname, 'TRIGGER', format('%I ON %s', g.tgname, c.spelt),
-              pg_catalog.pg_get_triggerdef(g.oid),
-              ARRAY[pg_catalog.pg_get_triggerdef(g.oid)]
+              d.said,
+              ARRAY[d.said]
               || ARRAY (SELECT format('ALTER TABLE %s %s TRIGGER %I', c.spelt,
                                       CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END,
                                       g.tgname)
@@ -78,6 +79,7 @@
               'pg_catalog.pg_trigger'::regclass, g.oid
          FROM pg_catalog.pg_trigger g
          JOIN relation c ON c.oid = g.tgrelid
+        CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_triggerdef(g.oid) AS said OFFSET 0) AS d
         WHERE 'trigger' IN (SELECT wanted FROM kind) AND NOT g.tgisinternal AND g.tgparentid = 0
         UNION ALL
        SELECT 'policy', c.nspname, c.relname, l.polname, 'POLICY', format('%I ON %s', l.polname, c.spelt), l.said,
@@ -116,9 +118,7 @@
                            x.role, CASE WHEN x.optional THEN ' WITH GRANT OPTION' ELSE '' END)],
               format('REVOKE %s%s%s ON %s %s FROM %s', CASE WHEN x.optional THEN 'GRANT OPTION FOR ' ELSE '' END, x.privilege,
                      ' (' || quote_ident(o."column") || ')', o.word, o.spelt, x.role),
-              CASE WHEN x.grantee_id = o.owner
-                     OR (x.grantee_id = 0 AND o.word IN ('FUNCTION', 'PROCEDURE') AND x.privilege = 'EXECUTE')
-                     OR (x.grantee_id = 0 AND o.word = 'SCHEMA' AND o.schema = 'public') THEN 'implied' ELSE '' END,
+              '',
               'O', false, false, CASE WHEN x.grantee_id = 0 THEN ARRAY[]::text[] ELSE ARRAY[x.grantee] END, o.owner,
               ARRAY[]::text[], 'pg_catalog.pg_policy'::regclass, 0
          FROM (SELECT c.nspname AS schema, c.relname::text AS home, 'TABLE' AS word, c.spelt, NULL::name AS "column", c.relowner AS owner,
@@ -152,7 +152,11 @@
                 FROM pg_catalog.aclexplode(o.acl) a
                CROSS JOIN LATERAL (VALUES (false), (true)) AS g (optional)
                WHERE a.is_grantable OR a.grantee = o.owner OR NOT g.optional) AS x
-        WHERE 'grant' IN (SELECT wanted FROM kind))
+        WHERE 'grant' IN (SELECT wanted FROM kind)
+          -- What an owner may do without a grant, and everybody with functions and with the schema public.
+          AND (x.grantee_id <> o.owner OR x.grantee = ANY (current_setting('pgmend.roles')::text[]))
+          AND NOT (x.grantee_id = 0 AND o.word IN ('FUNCTION', 'PROCEDURE') AND x.privilege = 'EXECUTE')
+          AND NOT (x.grantee_id = 0 AND o.word = 'SCHEMA' AND o.schema = 'public'))
 SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.definition, p."create", p."drop", p.shape,
        p.enabled, p.definer, p.closed, coalesce(n.relations, '[]'), coalesce(n.types, ARRAY[]::text[]), p.roles,
        pg_catalog.pg_get_userbyid(p.owner), pg_catalog.pg_has_role(p.owner, 'USAGE'), p.rest
@@ -168,6 +172,6 @@ SELECT p.kind, p.schema::text, p.home::text, p.part::text, p.word, p.spelt, p.de
          LEFT JOIN pg_catalog.pg_class c ON c.relkind NOT IN ('c', 'S')
                AND c.oid = CASE d.refclassid WHEN 'pg_catalog.pg_class'::regclass THEN d.refobjid ELSE t.typrelid END
          LEFT JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
-        WHERE d.classid = p.classid AND d.objid = p.objid AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a')
+        WHERE current_setting('pgmend.needs')::boolean AND d.classid = p.classid AND d.objid = p.objid AND d.refobjid >= 16384 AND d.deptype IN ('n', 'a')
           AND (p.kind = 'view' AND (c.relname, h.nspname) = (p.home, p.schema)) IS NOT TRUE) AS n
  ORDER BY 1, 2, 3, 4

@@ -137,7 +137,6 @@ class Coded:
     coming: frozenset[Key] = frozenset()  # what the plan creates
     lacking: frozenset[str] = frozenset()  # types and roles that the contract's code needs, and that are missing
     absent: frozenset[QName] = frozenset()  # relations and functions that it needs likewise
-    others: Mapping[QName, str] = field(default_factory=dict)  # the owners of what the session may not grant
 
     @cached_property
     def by_key(self) -> Mapping[Key, Code]:
