@@ -174,12 +174,17 @@ def _step(phase: Phase, code: Code, title: str, statements: Iterable[SQL | Compo
     return Step(phase, code.home, title, SQL(";\n").join(said), lock, shape=Shape(code=(code.key,)))
 
 
+def see_that_it_is_owned(about: FoundCode, actual: Schema) -> None:
+    """Raise RefusalError if the session may not change the found code."""
+    if not about.found.owned and actual.session:
+        owner, role = as_needed(about.found.owner), as_needed(actual.session.role)
+        raise RefusalError(f"it belongs to {owner}: GRANT {owner} TO {role}; then plan again")
+
+
 def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
     """Raise RefusalError if no definition can take the place of the found one."""
     found = about.found
-    if not found.owned and actual.session:
-        owner, role = as_needed(found.owner), as_needed(actual.session.role)
-        raise RefusalError(f"it belongs to {owner}: GRANT {owner} TO {role}; then plan again")
+    see_that_it_is_owned(about, actual)
     if found.shape != about.wanted.shape:
         what = "its columns" if found.key.kind == Kind.VIEW else "its arguments or its result"
         raise RefusalError(

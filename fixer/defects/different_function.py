@@ -8,6 +8,7 @@ and its comment stay. A person decides if the result or the arguments would chan
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from fixer.defects import _code as code
 from fixer.defects._desk import DESK_ROWS, desk
@@ -37,8 +38,9 @@ def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> R
 
 
 def foresee(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Schema:
-    """Return the schema with the contract's function."""
-    return code.found(finding, actual)
+    """Return the schema with the contract's function; who may call it stays as it is."""
+    about = finding.about
+    return code.with_part(replace(about.wanted, closed=about.found.closed), actual)
 
 
 _OTHER = "CREATE OR REPLACE FUNCTION desk.stamp() RETURNS trigger LANGUAGE plpgsql {} AS $$ BEGIN RETURN NEW; END $$"

@@ -74,7 +74,7 @@ SPECIMENS = (
     Specimen(
         "with the check of rows that calls it",
         "DROP FUNCTION desk.fine(text) CASCADE",
-        also=frozenset({"missing-check", "unreadable-rows"}),
+        also=frozenset({"missing-check", "missing-policy", "unreadable-rows"}),
         manual=True,
         contract=desk,
         setup=DESK_ROWS,

@@ -236,6 +236,7 @@ def _detail(code: Code) -> Detail:
         "create": [*code.create],
         "drop": code.drop,
         "enabled": code.enabled,
+        "closed": code.closed,
         "owner": code.owner,
         "rest": [*code.rest],
     }

@@ -55,7 +55,10 @@ def _replacing(was: Item, is_: Item) -> Iterator[str]:
     """Yield the statements that let a definition take the place of another, with its comment."""
     create = was.detail["create"]
     if Key(*json.loads(was.id)).kind in (Kind.FUNCTION, Kind.VIEW):
-        yield f"CREATE OR REPLACE {create[0].removeprefix('CREATE OR REPLACE ').removeprefix('CREATE ')}"
+        if was.detail["definition"] != is_.detail["definition"]:
+            yield f"CREATE OR REPLACE {create[0].removeprefix('CREATE OR REPLACE ').removeprefix('CREATE ')}"
+        if is_.detail["closed"] and not was.detail["closed"]:
+            yield f"GRANT EXECUTE ON {is_.detail['drop'].removeprefix('DROP ')} TO PUBLIC"
     else:
         yield from (is_.detail["drop"], *create, *was.detail["rest"])
 
