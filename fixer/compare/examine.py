@@ -70,7 +70,7 @@ def look(
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with --schema.")
-    actual = with_code(cursor, actual, contract.schema.code)
+    actual = with_code(cursor, actual, contract)
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)

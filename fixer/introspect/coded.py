@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.settings import OUR_PATH, UNQUOTED
 from fixer.introspect.questions import query
+from fixer.model.contract import Contract
 from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, Coded, Key, Kind
 from fixer.model.table import QName
@@ -93,14 +94,20 @@ def _code(
     return Code(key, word, spelt, definition, *facts, *lasting)
 
 
-def with_code(cursor: Cursor, actual: Schema, wanted: Coded | None) -> Schema:
-    """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none."""
+def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none.
+
+    What acts on a table that has a legacy name is found there.
+    """
+    wanted = contract.schema.code
     if not (wanted and wanted.parts):
         return actual
+    names = {name._replace(name=old): name for name, each in contract.hints.items() for old in each.legacy_names}
     roles = {role for part in wanted.of(Kind.GRANT) for role in part.roles}
     found_there = read(cursor, wanted.schemas, wanted.kinds, sorted(roles))
-    parts = [part for part in found_there if part.key in wanted.by_key]
-    there = {part.key for part in parts}
+    named = {part.key: part.key.on(names.get(part.home, part.home)) for part in found_there}
+    parts = [part for part in found_there if part.key in wanted.by_key or named[part.key] in wanted.by_key]
+    there = {named[part.key] for part in parts}
     missing = [part for part in wanted.parts if part.key not in there]
     found = Coded(tuple(parts), cursor.connection.server_version // 10000)
     return replace(actual, code=_with_places(cursor, found, missing, wanted) if missing else found)

@@ -121,7 +121,7 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     actual = check_schema(cursor, contract, plan)
     wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
     lock(cursor, wanted)
-    actual = with_code(cursor, introspect.read(cursor, contract.schemas), contract.schema.code)
+    actual = with_code(cursor, introspect.read(cursor, contract.schemas), contract)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual

@@ -13,6 +13,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
+from fixer.model.expression import as_needed
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
 
@@ -49,6 +50,10 @@ class Key(NamedTuple):
     schema: str
     home: str  # of a trigger or a policy its table, of a grant what it opens; else its own name, with its arguments
     part: str  # the name of a trigger or a policy; of a grant, the right and the role; of security, how it comes
+
+    def on(self, home: QName) -> Key:
+        """Return the key of the same at another home."""
+        return self._replace(schema=home.schema, home=home.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,17 @@ class Coded:
         """Return whether an expression seems to call a function that the plan creates."""
         made = (self.by_key[key] for key in self.coming if key.kind == Kind.FUNCTION)
         return any(f"{each.spelt.rpartition('(')[0]}(" in expression for each in made)
+
+    def moved(self, old: QName, new: QName) -> Coded:
+        """Return the same after a table was renamed, as PostgreSQL prints it then."""
+        one, other = (f" ON {'.'.join(map(as_needed, name))} " for name in (old, new))
+
+        def named(part: Code) -> Code:
+            if part.home != old or part.key.kind in (Kind.FUNCTION, Kind.VIEW):
+                return part
+            return replace(part, key=part.key.on(new), definition=part.definition.replace(one, other, 1))
+
+        return replace(self, parts=tuple(map(named, self.parts)))
 
     def without(self, excluded: Callable[[QName], bool]) -> Coded:
         """Return the same without the parts that stand at some places, or need what stands there."""
