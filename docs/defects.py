@@ -15,14 +15,16 @@ from functools import partial
 from pathlib import Path
 
 import psycopg2
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
 from fixer import api, defects
 from fixer.connect import servers
 from fixer.connect.servers import Server
+from fixer.contract import declared as read
 from fixer.defects import DefectClass
 from fixer.defects import _databases as specimens
+from fixer.model.contract import Contract
 from fixer.model.defect import Specimen
 from fixer.model.finding import POINTS, Finding
 
@@ -122,13 +124,20 @@ def _findings(specimen: Specimen, server: Server) -> tuple[Finding, ...]:
     """Return what is found in a specimen."""
     name = server.create_database()
     connect = partial(psycopg2.connect, server.database_dsn(name))
-    metadata = (specimen.contract or specimens.library)()
-    metadata.create_all(create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool))
+    wanted: Contract | MetaData
+    if isinstance(declared := (specimen.contract or specimens.library)(), str):
+        with closing(connect()) as maker, maker, maker.cursor() as cursor:
+            cursor.execute(declared)
+        with closing(connect()) as reader:
+            wanted = read.prepare(reader, "contract.sql")
+    else:
+        wanted = declared
+        declared.create_all(create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool))
     with closing(connect()) as breaker, breaker, breaker.cursor() as cursor:
         cursor.execute(specimen.setup or ("SELECT" if specimen.contract else specimens.ROWS))
         cursor.execute(specimen.breaks)
     with closing(connect()) as connection:  # another one, for a break may be a setting of the database
-        found = api.check(connection, metadata, deep=True).findings
+        found = api.check(connection, wanted, deep=True).findings
     server.drop_database(name)
     return found
 

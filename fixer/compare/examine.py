@@ -26,6 +26,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, READING, setting, unhurried
 from fixer.errors import TargetError, option
+from fixer.introspect.coded import with_code
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
@@ -71,6 +72,7 @@ def look(
     for schema in contract.schemas:
         if schema not in there:
             raise TargetError(f"The target has no schema {schema}: create it, or name another with {option('schema')}.")
+    actual = with_code(cursor, actual, contract)
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():
         sizes = partial(introspect.sizes, cursor)

@@ -16,11 +16,12 @@ from fixer import introspect
 from fixer.contract.respelt import Spelt
 from fixer.model.codec import decode, encode, form
 from fixer.model.schema import Partition, Schema
+from fixer.model.schema.code import Code, Coded
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 
-_FORMAT = 10  # changes whenever the values of fixer.model.schema mean something else
+_FORMAT = 11  # changes whenever the values of fixer.model.schema mean something else
 _AT_MOST = 50  # contracts that are kept: each change of one makes another
-_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition)
+_KEPT = (Schema, Table, Column, Index, Check, ForeignKey, Sequence, Partition, Coded, Code)
 
 log = logging.getLogger("pgmend.contract")
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING, UNQUOTED
 from fixer.errors import ContractError
+from fixer.introspect import coded
 from fixer.introspect.declared import read_declared
 from fixer.model.contract import Contract, Hints
+from fixer.model.schema.code import Key
 
 
-def prepare(connection: Connection, name: str, *, itself: bool = False) -> Contract:
+def prepare(connection: Connection, name: str, *, itself: bool = False, brought: Collection[Key] = ()) -> Contract:
     """Return what the database behind a connection declares, as if each constraint had just been added.
 
-    `itself` says that this database is the target: what is NOT VALID there is wanted of all rows. Raises
-    ContractError if it has no tables.
+    `itself` says that this database is the target: what is NOT VALID there is wanted of all rows, and its code is not
+    compared with itself. What was `brought` there is left out of the code. Raises ContractError if it has no tables.
     """
     with rolled_back(connection) as cursor:
         cursor.execute(READING + UNQUOTED)
         schema = read_declared(cursor, proved=itself)
+        schema = schema if itself else replace(schema, code=coded.declared(cursor, brought))
     if not schema.tables:
         where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"
         raise ContractError(f"{where}: is it the right database?")

@@ -17,12 +17,16 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
+from fixer.connect.link import rolled_back
+from fixer.connect.settings import READING
 from fixer.contract import cache, declared
 from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
+from fixer.introspect import coded
 from fixer.model.contract import Contract, Hints
+from fixer.model.schema.code import Key
 
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
@@ -52,10 +56,18 @@ def prepare(path: Path, connection: Connection, schema: str) -> Contract:
     if found is None:
         with throw_away(version) as place:
             bring_over(connection, place, made=None)
+            brought = code_in(place)
             run(place, texts, schema)
-            found = Read(declared.prepare(place.owner, name).schema)
+            found = Read(declared.prepare(place.owner, name, brought=brought).schema)
         cache.keep(kept, found)
     return Contract(name, found.schema, Hints())
+
+
+def code_in(place: Place) -> list[Key]:
+    """Return the keys of the code that stands in a place before a contract is made there, as that of stand-ins."""
+    with rolled_back(place.owner) as cursor:
+        cursor.execute(READING)
+        return [part.key for part in coded.declared(cursor).parts]
 
 
 def files_at(path: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Row level security is on, and no policy lets the application see or write rows.
 
-It is an error for the role that --role names.
+It is an error for the role that --role names. Where a contract of SQL turns it on itself, its policies count instead
+(see missing-policy).
 Costs: to every role but the owner the table looks empty, updates say UPDATE 0, and inserts fail with 42501 new row
 violates row-level security policy; where it is forced, to the owner too.
 Cure: a person creates a policy, or turns row level security off.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fixer.defects import _code as code
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -17,6 +19,7 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Policy
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Kind
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import Table
@@ -35,7 +38,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
         if table.row_security and actual.application:
             if table.name not in actual.application.unbound:
                 yield from _closed(table, True, actual.application.role)
-        elif table.row_security:
+        elif table.row_security and not code.declares(contract, Kind.SECURITY, table.name):
             superuser = bool(actual.session and actual.session.superuser)
             yield from _closed(table, not superuser and (table.forced_row_security or not table.owned))
 

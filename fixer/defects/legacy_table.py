@@ -107,7 +107,8 @@ def foresee(finding: Finding[OtherTable], actual: Schema, contract: Contract) ->
         name: replace(s, owned_by=(new, s.owned_by[1])) if s.owned_by and s.owned_by[0] == old else s
         for name, s in actual.sequences.items()
     }
-    return replace(actual, tables=moved, outside=outside, sequences=sequences)
+    code = actual.code and actual.code.moved(old, new)
+    return replace(actual, tables=moved, outside=outside, sequences=sequences, code=code)
 
 
 SPECIMENS = (

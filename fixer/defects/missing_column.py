@@ -64,7 +64,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
         for wanted, _, column in missing:
             value = contract.value_for(table.name, column)
             twin = column_twin(table, wanted, column.name, contract.hints[table.name].of(column.name))
-            after = foreseen(column, value, table, wanted)
+            after = foreseen(column, value, table, wanted, actual.code)
             condition = _lacking(column, value, twin) or _unfit(after, value, table, wanted)
             shown = tuple(q.column(each) for each in list(table.columns)[:1])
             readable = condition if not untyped(column, actual) else None
@@ -188,7 +188,9 @@ def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract)
     """Return the schema with the column."""
     column, table = finding.about.wanted, actual.tables[finding.table]
     value = contract.value_for(finding.table, column)
-    return actual.with_table(table.with_column(foreseen(column, value, table, contract.tables[finding.table])))
+    return actual.with_table(
+        table.with_column(foreseen(column, value, table, contract.tables[finding.table], actual.code))
+    )
 
 
 SPECIMENS = (

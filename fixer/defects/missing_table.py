@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fixer.defects._desk import DESK_ROWS, desk
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression.bounds import bound_of, fitting
@@ -166,6 +167,12 @@ def _visits() -> sa.MetaData:
 
 
 SPECIMENS = (
+    Specimen(
+        "with its code and its grants",
+        "DROP TABLE desk.notes; DROP TABLE desk.visits",
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
     Specimen("a leaf is missing", "DROP TABLE reviews"),
     Specimen("all are missing", "DROP TABLE reviews, books, authors", also=frozenset({"missing-default-row"})),
     Specimen(

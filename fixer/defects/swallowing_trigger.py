@@ -4,13 +4,15 @@ Costs: an INSERT says INSERT 0 0 and the row is gone, or RETURNING gives nothing
 gone all the same. No error tells the application. Or each INSERT fails with P0001, as if the table were for reading
 only.
 Cure: a person drops, disables or mends the trigger, because only a person knows what it is for. A trigger that keeps
-all new rows out is an error, one that keeps changes or deletions out a warning.
+all new rows out is an error, one that keeps changes or deletions out a warning. One that a contract of SQL declares is
+meant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fixer.defects import _code as code
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -18,6 +20,7 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, Trigger
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Kind
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
@@ -37,6 +40,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the triggers that keep rows out: always, or in some of their branches."""
     for _, table in walk.tables(actual, contract, alike=True):
         for trigger in _triggers(table):
+            if code.declares(contract, Kind.TRIGGER, table.name, trigger.name):
+                continue
             always = [deed for deed in NOTHING if _swallows(trigger, deed)]
             some = [deed for deed in NOTHING if f"on {deed}" in trigger.does and "returns null" in trigger.does]
             if "refuses" in trigger.does:

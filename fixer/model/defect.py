@@ -22,6 +22,7 @@ class Stage(IntEnum):
     COLUMNS = 5  # columns that are missing or of another type
     COPIES = 6  # columns that exist twice; by now both have the types between which values are copied
     PARTS = 7  # everything else
+    CODE = 8  # what acts on tables and views, or opens them, all of which are there by now
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Specimen:
     rows: int = 0
     quarantined: int = 0
     also: frozenset[str] = frozenset()
-    contract: Callable[[], MetaData] | None = None  # the library of fixer.defects._databases when None
+    # What models or SQL declare; the library of fixer.defects._databases when None.
+    contract: Callable[[], MetaData] | Callable[[], str] | None = None
     setup: str | None = None  # statements that insert rows, for a contract of its own
     superuser: bool = False
     minimum_version: int = 13

@@ -13,7 +13,7 @@ from fixer.errors import PlanRefused
 from fixer.model import codec
 from fixer.model.choice import EVERYTHING, Choice, Left, skipping
 from fixer.model.finding import Finding
-from fixer.model.step import Batches, Effect, Hazard, Lock, Phase, Shape
+from fixer.model.step import APART, Batches, Effect, Hazard, Lock, Phase, Shape
 from fixer.model.table import QName
 
 VERSION = 1
@@ -126,7 +126,12 @@ class Plan:
     @property
     def tables(self) -> frozenset[QName]:
         """The tables that its steps touch."""
-        return frozenset(name for step in self.steps for name in (step.table, *step.touches))
+        return frozenset(name for step in self.steps if step.phase not in APART for name in (step.table, *step.touches))
+
+    @property
+    def code(self) -> frozenset[tuple[str, ...]]:
+        """The keys of the code that its steps create or replace."""
+        return frozenset(key for step in self.steps for key in step.shape.code)
 
     @property
     def moves(self) -> Counter[QName]:
@@ -180,7 +185,8 @@ def step_to_json(step: PlannedStep) -> dict[str, Any]:
 def step_from_json(kept: Mapping[str, Any]) -> PlannedStep:
     """Return the step in a JSON object. Raises KeyError, TypeError or ValueError if it holds none."""
     table, *touches = kept["names"]
-    step: PlannedStep = codec.from_json(PlannedStep, {"composes": False, **kept, "table": table, "touches": touches})
+    later = {"composes": False, "code": ()}  # what earlier versions did not know
+    step: PlannedStep = codec.from_json(PlannedStep, {**later, **kept, "table": table, "touches": touches})
     return step
 
 

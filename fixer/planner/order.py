@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from fixer.model.plan import ATOMIC, ONLINE
 from fixer.model.report import Comparison
+from fixer.model.schema.code import ranks as code_ranks
 from fixer.model.step import Hazard, Phase, Room, Step
 from fixer.model.table import QName
 from fixer.planner.standing import around, within
@@ -23,6 +24,8 @@ _Same = tuple[Phase, str, str]  # steps of several repairs that have the same ar
 def arrange(comparison: Comparison, *, mode: str = ATOMIC) -> list[Step]:
     """Return the steps of all repairs for a mode: in order, without repeats, alterations of one table merged."""
     rank = ranks(comparison)
+    code = comparison.contract.schema.code
+    rank |= {home: len(rank) + place for home, place in (code_ranks(code.parts) if code else {}).items()}
     causes = [f for f in comparison.every if not f.left_out]
     findings = sorted(causes, key=lambda finding: rank.get(finding.table, len(rank)))
     # Stable: within a phase, the steps of one repair keep their order, children before the row they reference.

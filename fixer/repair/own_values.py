@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression import names_column
+from fixer.model.schema.code import Coded
 from fixer.model.step import Added, Effect, Fill, Hazard, Lock, Part, Phase, RefusalError, Shape, Step
 from fixer.model.table import Column, QName, Table
 from fixer.repair import sync_triggers
@@ -121,12 +122,17 @@ def in_order(columns: Iterable[tuple[Column, Composable | None]]) -> Iterator[Co
         yield from (waiting.pop(name)[0] for name in ready)
 
 
-def foreseen(column: Column, value: Composable | None, table: Table, wanted: Table) -> Column:
-    """Return a column that the plan adds, with the value that it will have in today's row `t`."""
+def foreseen(
+    column: Column, value: Composable | None, table: Table, wanted: Table, code: Coded | None = None
+) -> Column:
+    """Return a column that the plan adds, with the value that it will have in today's row `t`.
+
+    What functions give that the plan creates among this `code` is not known.
+    """
     now: Composable = SQL("({})::{}").format(value or SQL("NULL"), SQL(column.full_type))
     if column.enum:  # the plan may also be the one that creates its type
         now = SQL("NULL")
-    elif isinstance(value, SQL) and _DRAWS.search(value.string):
+    elif isinstance(value, SQL) and (_DRAWS.search(value.string) or (code and code.brings(value.string))):
         now = SQL("NULL::{}").format(SQL(column.full_type))  # to look must not take a number
     elif names := read_by(value, wanted.columns):
         type_ = SQL(column.full_type)

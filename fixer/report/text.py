@@ -200,6 +200,7 @@ _HAZARDS = {
     Hazard.REWRITES_VALUES: "values are changed; the old ones are kept in the schema fixer_journal",
     Hazard.REWRITES_TABLE: "a table is written anew under its lock",
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
+    Hazard.REPLACES_CODE: "a function, view, trigger or policy takes the place of another of its name",
     Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
     Hazard.CREATES_SCHEMA: "all tables of the contract are created beside those of others",
 }

@@ -20,6 +20,7 @@ from fixer.compare.examine import look
 from fixer.connect.failures import told
 from fixer.connect.settings import generously
 from fixer.errors import ApplyFailed, PlanRefused
+from fixer.introspect.coded import with_code
 from fixer.model.choice import Limit
 from fixer.model.contract import Contract
 from fixer.model.obstacle import Standing
@@ -28,7 +29,7 @@ from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.run import Entry, Run, ledger_to_json
 from fixer.model.schema import Schema
-from fixer.model.step import Lock, Phase
+from fixer.model.step import APART, Lock, Phase
 from fixer.model.table import QName
 from fixer.runner import marks
 from fixer.runner.journal import definitions, ledger, parentless, tables, writing
@@ -86,7 +87,7 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
     relations = definitions.oids(cursor, watched | plan.tables)
-    was = definitions.read(cursor, relations, contract.homes, prepared=True, below=True)
+    was = definitions.read(cursor, relations, contract.homes, prepared=True, below=True, code=plan.code)
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, was, progress, stood.values())
@@ -95,9 +96,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
-    left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True)
+    left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True, code=plan.code)
     if marks.kept(cursor, was, left, exclusive=True):
-        left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True)
+        left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True, code=plan.code)
     writing.close_run(cursor, number, ledger_to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
@@ -105,7 +106,7 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
 def lock_modes(plan: Plan) -> dict[QName, Lock]:
     """Return the lock mode for each table: at least SHARE ROW EXCLUSIVE, so that nobody writes until COMMIT."""
     modes: dict[QName, Lock] = {}
-    for step in plan.steps:
+    for step in (step for step in plan.steps if step.phase not in APART):
         exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
         dropped = step.phase is Phase.UNLINK
         for name, strong in ((step.table, exclusive), *((t, dropped) for t in step.touches)):
@@ -120,7 +121,7 @@ def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     actual = check_schema(cursor, contract, plan)
     wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
     lock(cursor, wanted)
-    actual = introspect.read(cursor, contract.schemas)
+    actual = with_code(cursor, introspect.read(cursor, contract.schemas), contract)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual

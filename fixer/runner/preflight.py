@@ -9,6 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import introspect
 from fixer.compare.examine import look_elsewhere
 from fixer.errors import NeedsPermission, PlanRefused, TargetError, listed
+from fixer.introspect.coded import with_code
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
 from fixer.model.plan import Plan
@@ -44,7 +45,7 @@ def _told(plan: Plan, lacking: Iterable[Hazard]) -> str:
 
 def check_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Return the actual schema; raise PlanRefused if it is not the plan's, TargetError if the role lacks a right."""
-    actual = introspect.read(cursor, contract.schemas)
+    actual = with_code(cursor, introspect.read(cursor, contract.schemas), contract)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused(_why_not(cursor, plan))
     _see_what_came_elsewhere(cursor, actual, contract, plan)

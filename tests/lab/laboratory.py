@@ -24,6 +24,7 @@ from sqlalchemy.pool import NullPool
 import fixer
 from fixer.connect import servers
 from fixer.connect.servers import Server
+from fixer.contract import declared as read
 from fixer.contract.models import build as contracts
 from fixer.defects import _databases as specimens
 from fixer.model.contract import Contract
@@ -118,12 +119,12 @@ class Laboratory:
             self._sound[key] = self._build(self.server(version), metadata(), rows)
         return self._sound[key]
 
-    def _build(self, server: Server, metadata: MetaData, rows: str | None) -> Sound:
-        with closing(_connect(server, "postgres", BREAKER)) as connection:
-            contract = contracts.prepare(metadata, connection)
-        said = "\0".join([*_spelt(metadata), rows or ""])
+    def _build(self, server: Server, declared: MetaData | str, rows: str | None) -> Sound:
+        said = "\0".join([*_spelt(declared), rows or ""])
         key = f"{server.version}-{hashlib.sha256(said.encode()).hexdigest()[:32]}"
-        template = self.once(f"sound-{key}", partial(_create, server, metadata, rows))
+        template = self.once(f"sound-{key}", partial(_create, server, declared, rows))
+        with closing(_connect(server, template if isinstance(declared, str) else "postgres", BREAKER)) as connection:
+            contract = _prepared(declared, connection)
         return Sound(template, contract, partial(self.once, f"facts-{key}", partial(_facts_of, server, template)))
 
     @contextmanager
@@ -162,8 +163,17 @@ class Laboratory:
             server.drop_database(name)
 
 
-def _spelt(metadata: MetaData) -> list[str]:
+def _prepared(declared: MetaData | str, connection: Connection) -> Contract:
+    """Return the contract of models, or that of SQL which made the database behind the connection."""
+    if isinstance(declared, str):
+        return read.prepare(connection, "contract.sql")
+    return contracts.prepare(declared, connection)
+
+
+def _spelt(metadata: MetaData | str) -> list[str]:
     """Return the statements that create a contract."""
+    if isinstance(metadata, str):
+        return [metadata]
     statements: list[str] = []
     engine = create_mock_engine(
         "postgresql+psycopg2://", lambda each, *_, **__: statements.append(str(each.compile(dialect=engine.dialect)))
@@ -186,7 +196,7 @@ def _facts_of(server: Server, database: str, tables: Iterable[str] | None = None
     return found if tables is None else {name: found[name] for name in tables}
 
 
-def _create(server: Server, metadata: MetaData, rows: str | None, before: str = "") -> str:
+def _create(server: Server, metadata: MetaData | str, rows: str | None, before: str = "") -> str:
     """Make a sound database and return its name; `before` are statements that its owner runs first."""
     template = server.create_database()
     with closing(_connect(server, template, BREAKER)) as connection:
@@ -196,9 +206,12 @@ def _create(server: Server, metadata: MetaData, rows: str | None, before: str = 
         with closing(_connect(server, template, OWNER)) as connection:
             connection.cursor().execute(before)
     creator = partial(psycopg2.connect, server.database_dsn(template, OWNER))
-    engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
-    metadata.create_all(engine)
-    engine.dispose()
+    if isinstance(metadata, str):
+        rows = f"{metadata}{rows or ''}"
+    else:
+        engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
+        metadata.create_all(engine)
+        engine.dispose()
     if rows:
         with closing(_connect(server, template, OWNER)) as connection:
             connection.cursor().execute(rows)

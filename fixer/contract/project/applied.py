@@ -67,7 +67,8 @@ def _without(contract: Contract, project: Project) -> Contract:
     }
     tables = {name: table for name, table in schema.tables.items() if name not in out}
     hints = Hints({name: each for name, each in contract.hints.items() if name not in out})
-    return replace(contract, schema=replace(schema, tables=tables, sequences=sequences), hints=hints)
+    code = schema.code and schema.code.without(lambda home: any(covers(each, home) for each in project.exclude))
+    return replace(contract, schema=replace(schema, tables=tables, sequences=sequences, code=code), hints=hints)
 
 
 def _in_vain(project: Project, contract: Contract, connection: Connection) -> Iterator[str]:

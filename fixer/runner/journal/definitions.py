@@ -6,7 +6,8 @@ number. So undo only needs to know what was there and what is there now, and not
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -16,9 +17,13 @@ from zlib import crc32
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
+from fixer.introspect import coded
+from fixer.model.schema.code import Code
+from fixer.model.schema.code import Key as CodeKey
 from fixer.model.table import QName
 from fixer.sql.compose import SQL, Identifier, Literal
 
+CODE = "code"  # the kind of functions, views, triggers, policies and grants that a run creates or replaces
 BELOW = "below "  # begins the kinds of what partitions and heirs have of their own
 UNPROVED = "NOT VALID"  # ends the definition of a constraint that old rows may break
 Key = tuple[str, str]  # the kind, and the identifier within that kind
@@ -93,6 +98,11 @@ class Definitions:
         found = (replace(i, kind=i.kind.removeprefix(BELOW)) for i in self.items.values() if i.kind.startswith(BELOW))
         return Definitions({item.key: item for item in found})
 
+    @property
+    def code(self) -> list[CodeKey]:
+        """The keys of the code that was read, and of that which was looked for."""
+        return [CodeKey(*json.loads(item.id)) for item in self.of_kind(CODE)]
+
     def of_kind(self, kind: str) -> Iterator[Item]:
         """Yield the items of one kind, sorted by identifier."""
         yield from self._sorted.get(kind, ())
@@ -109,7 +119,7 @@ class Definitions:
         if not self.items:
             return others
         known = {0, *self.relations}
-        items = {key: item for key, item in others.items.items() if item.of not in known}
+        items = {key: item for key, item in others.items.items() if item.of not in known or key[0] == CODE}
         positions = {name: place for name, place in others.positions.items() if ("sequence", name) in items}
         return Definitions({**items, **self.items}, {**positions, **self.positions})
 
@@ -194,17 +204,42 @@ def read(
     *,
     prepared: bool = False,
     below: bool = False,
+    code: Iterable[Sequence[str]] = (),
 ) -> Definitions:
     """Read the definitions of these tables and of all that belongs to them, with every name qualified.
 
-    Enum types and unowned sequences of the `schemas` are read as well; with `below`, also what partitions and heirs
-    have of their own. `prepared` uses what `prepare` has prepared.
+    Enum types and unowned sequences of the `schemas` are read as well, and the `code` of these keys; with `below`, also
+    what partitions and heirs have of their own. `prepared` uses what `prepare` has prepared.
     """
     query = f"EXECUTE {_prepared()}" if prepared else introspect.query("definitions")
     cursor.execute(_CHOOSE + query, (list(relations), list(schemas)))
     items = [Item(*row) for row in cursor.fetchall()]
     items += _below(cursor) if below else []
+    items += _code(cursor, {CodeKey(*key) for key in code})
     return Definitions({item.key: item for item in items}, _positions(cursor, items))
+
+
+def _code(cursor: Cursor, keys: Collection[CodeKey]) -> Iterator[Item]:
+    """Yield an item for the code of each key, without details where there is none."""
+    if not keys:
+        return
+    found = coded.read(cursor, {key.schema for key in keys}, {key.kind for key in keys})
+    there = {each.key: each for each in found}
+    for key in sorted(keys):
+        detail = _detail(there[key]) if key in there else {}
+        yield Item(CODE, json.dumps(key), 0, ".".join(filter(None, key[1:])), detail)
+
+
+def _detail(code: Code) -> Detail:
+    return {
+        "definition": code.definition,
+        "create": [*code.create],
+        "drop": code.drop,
+        "enabled": code.enabled,
+        "closed": code.closed,
+        "owner": code.owner,
+        "rest": [*code.rest],
+    }
 
 
 def read_below(cursor: Cursor, relations: Collection[int]) -> Definitions:

@@ -17,7 +17,7 @@ from fixer.connect.settings import IN_FRONT
 from fixer.errors import ApplyFailed
 from fixer.model.plan import PlannedStep
 from fixer.model.progress import Progress
-from fixer.model.step import Lock
+from fixer.model.step import APART, Lock
 from fixer.model.table import QName
 from fixer.runner import marks
 from fixer.runner.journal import definitions, parentless, writing
@@ -156,12 +156,12 @@ def enter(
 
     `stay` is the number of orphans that stay under foreign keys that it let go.
     """
-    touched = definitions.oids(cursor, [step.table, *step.touches])
+    touched = definitions.oids(cursor, [step.table, *step.touches] if step.phase not in APART else ())
     exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
     below = exclusive and bool(standing.was.below.items)
-    left = work.transactions.defined(cursor, touched, below=below)
+    left = work.transactions.defined(cursor, touched, below=below, code=step.shape.code)
     if is_strong(step) and marks.kept(cursor, standing.was, left, exclusive=exclusive):
-        left = work.transactions.defined(cursor, touched, below=below)
+        left = work.transactions.defined(cursor, touched, below=below, code=step.shape.code)
     orphans = parentless.count(cursor, parentless.compose(cursor, step, standing.was))
     writing.enter_step(cursor, work.transactions.run, step, rows, left.above, orphans={**stay, **orphans})
     return touched

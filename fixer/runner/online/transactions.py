@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -76,6 +76,16 @@ class Transactions:
             if not self.connection.closed:
                 self.connection.autocommit = False
 
-    def defined(self, cursor: Cursor, relations: Collection[int], *, below: bool = False) -> Definitions:
-        """Read the definitions of these tables and of all that belongs to them; with `below`, of partitions as well."""
-        return definitions.read(cursor, relations, self.homes, prepared=not self.pooled, below=below)
+    def defined(
+        self,
+        cursor: Cursor,
+        relations: Collection[int],
+        *,
+        below: bool = False,
+        code: Iterable[Sequence[str]] = (),
+    ) -> Definitions:
+        """Read the definitions of these tables and of all that belongs to them; with `below`, of partitions as well.
+
+        The `code` of these keys is read, too.
+        """
+        return definitions.read(cursor, relations, self.homes, prepared=not self.pooled, below=below, code=code)

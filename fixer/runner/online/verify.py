@@ -55,7 +55,7 @@ def widen(transactions: Transactions, standing: Standing, plan: Plan) -> None:
         watched = watched_tables(plan, actual)
         own = reading.created_by(cursor, run)
         relations = definitions.oids(cursor, watched | plan.tables) - own.keys()
-        found = transactions.defined(cursor, relations, below=True).without(own.keys())
+        found = transactions.defined(cursor, relations, below=True, code=plan.code).without(own.keys())
         was = writing.widen(cursor, run, plan, found)
         writing.note_rows(cursor, run, ledger.count(cursor, watched - set(own.values())))
     standing.was = was
@@ -101,9 +101,9 @@ def finish(work: Work, standing: Standing, plan: Plan, report: Report) -> Run:
         done = _account(reading.account(cursor, transactions.run))
         steps = tuple(each.step for each in done.steps)
         entries = writing.balance(cursor, transactions.run, steps)
-        after = transactions.defined(cursor, standing.relations, below=True)
+        after = transactions.defined(cursor, standing.relations, below=True, code=standing.was.code)
         if marks.kept(cursor, standing.was, after):
-            after = transactions.defined(cursor, standing.relations, below=True)
+            after = transactions.defined(cursor, standing.relations, below=True, code=standing.was.code)
         writing.close_run(cursor, transactions.run, ledger_to_json(entries), after)
     return Run(plan.target, plan.contract, replace(plan, steps=steps), transactions.run, entries, report)
 

@@ -23,6 +23,7 @@ from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import all_or_nothing
 from fixer.runner.undo.below import bring_below_back, detach, name_not_nulls
 from fixer.runner.undo.coming_back import bring_back, prove
+from fixer.runner.undo.created.code import bring_code_back, drop_code
 from fixer.runner.undo.past import Past, Undoable, look_back
 from fixer.runner.undo.publications import identify_as_before, identify_by_all
 from fixer.runner.undo.reasons import (
@@ -122,6 +123,7 @@ def _undone(session: Session, account: Account, ran: Undoable) -> tuple[tuple[En
     broken, stood = breaches(session, past), orphans_by_key(session, past)
     number = writing.open_undo(cursor, account)
     look_for_strays(session, past)
+    past = drop_code(session, past)
     look_at_views(session, past)
     if why := tables.identify_rows(cursor):
         raise UndoRefused(f"{why}.")
@@ -153,6 +155,7 @@ def _returned(session: Session, past: Past) -> Returned:
     anew = bring_back(session, past, awake, returned, wholes)
     bring_below_back(session, past)
     set_up_again(session, past, stood)
+    bring_code_back(session, past)
     identify_as_before(session, identities)
     prove(session, past, anew | stood.keys())
     return returned

@@ -42,7 +42,8 @@ class Undoable:
             item for each in (self.before, self.left) for kind in ("type", "sequence") for item in each.of_kind(kind)
         )
         homes = sorted(schemas.union(item.detail["schema"] for item in loose))
-        now, called = definitions.read(cursor, self.relations, homes, prepared=True), self.only_called
+        code, called = {*self.before.code, *self.left.code}, self.only_called
+        now = definitions.read(cursor, self.relations, homes, prepared=True, code=code)
         return Definitions({key: item for key, item in now.items.items() if key not in called}, now.positions)
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fixer.model.expression import respelt
+from fixer.model.schema.code import Coded
 from fixer.model.table import PERMANENT, Check, Column, ForeignKey, Index, QName, Sequence, Table
 
 __all__ = [
@@ -170,6 +171,7 @@ class Schema:
     partitions: tuple[Partition, ...] = ()  # that a contract declares, those above others first
     alone: Mapping[QName, tuple[Index, ...]] = field(default_factory=dict)  # uniques that a partition shall have alone
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
+    code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
 
     def owner_of_most(self, names: Iterable[QName]) -> str:
         """Return the role that owns most of these tables, as far as they exist; empty if none does."""
@@ -233,6 +235,7 @@ class Schema:
         for name in sorted(self.sequences):
             digest.update(repr(replace(self.sequences[name], last_value=None, readable=True, owned=True)).encode())
         digest.update(repr(sorted(self.outside, key=lambda key: (key.table, key.name))).encode())
+        digest.update(repr([(c.key, c.definition, c.enabled) for c in self.code.parts]).encode() if self.code else b"")
         return digest.hexdigest()
 
 

@@ -1,0 +1,205 @@
+"""What the classes about code share: what of it is missing or different, and the steps that create or replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import zip_longest
+
+from fixer.model.contract import Contract
+from fixer.model.expression import as_needed
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.schema.code import Code, FoundCode, Kind, OfCode, same
+from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
+from fixer.model.table import QName
+from fixer.sql.compose import SQL, Composed, Identifier
+
+_UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
+_ACTING = (Kind.TRIGGER, Kind.POLICY, Kind.SECURITY)  # on a table
+_SHOWN = 60  # characters of a line that a message shows
+
+
+def wanted(actual: Schema, contract: Contract, kind: Kind) -> Iterator[Code]:
+    """Yield the code of a kind that the contract declares; of what acts on a table, if that exists."""
+    code = contract.schema.code
+    for part in code.of(kind) if code and actual.code else ():
+        views = (each.home for each in actual.code.of(Kind.VIEW)) if actual.code else ()
+        if kind not in _ACTING or part.home in actual.tables or part.home in views:
+            yield part
+
+
+def declares(contract: Contract, kind: Kind, table: QName, part: str = "") -> bool:
+    """Return whether a contract declares code of a kind for a table, of this name if one is given."""
+    code = contract.schema.code
+    return any(each.home == table and part in ("", each.key.part) for each in (code.of(kind) if code else ()))
+
+
+def missing(actual: Schema, contract: Contract, kind: Kind) -> Iterator[OfCode]:
+    """Yield the code of a kind that is missing."""
+    there = actual.code.by_key if actual.code else {}
+    return (OfCode(each.home, each) for each in wanted(actual, contract, kind) if each.key not in there)
+
+
+def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundCode]:
+    """Yield the code of a kind that is defined otherwise than in the contract."""
+    there = actual.code.by_key if actual.code else {}
+    for each in wanted(actual, contract, kind):
+        found = there.get(each.key)
+        if found and not same(each, found, _versions(actual, contract)):
+            yield FoundCode(each.home, each, found)
+
+
+def enabled_otherwise(actual: Schema, contract: Contract) -> Iterator[FoundCode]:
+    """Yield the triggers that are defined as in the contract, and enabled otherwise."""
+    there = actual.code.by_key if actual.code else {}
+    for each in wanted(actual, contract, Kind.TRIGGER):
+        found = there.get(each.key)
+        if found and found.enabled != each.enabled and same(each, found, _versions(actual, contract)):
+            yield FoundCode(each.home, each, found)
+
+
+def trigger_phase(about: OfCode, actual: Schema) -> Phase:
+    """Return when a trigger is created: one of a view concerns no table."""
+    table = actual.tables.get(about.table)
+    return Phase.TRIGGERS if table and table.is_table else Phase.VIEW_TRIGGERS
+
+
+def _versions(actual: Schema, contract: Contract) -> set[int]:
+    return {each.version for each in (actual.code, contract.schema.code) if each}
+
+
+def difference(about: FoundCode) -> str:
+    """Return the first line in which two definitions differ, as the end of a sentence."""
+    lines = zip_longest(*(each.definition.splitlines() for each in (about.wanted, about.found)), fillvalue="")
+    one, other = next(((a, b) for a, b in lines if a.rstrip() != b.rstrip()), ("", ""))
+    return f"should say {_line(one)}, says {_line(other)}"
+
+
+def _line(text: str) -> str:
+    short = " ".join(text.split())
+    return (short if len(short) <= _SHOWN else f"{short[:_SHOWN]} …") or "nothing more"
+
+
+def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
+    """Raise RefusalError if code cannot be created: its schema, a type or a role is missing, or a right."""
+    there, role = actual.code, as_needed(actual.session.role) if actual.session else ""
+    if there is None:
+        return
+    home = as_needed(code.key.schema)
+    if code.key.schema not in there.homes:
+        raise RefusalError(f"the schema {home} is missing: CREATE SCHEMA {home}; then plan again")
+    if not code.key.part and not there.homes[code.key.schema]:
+        raise RefusalError(
+            f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {code.home}; then plan again"
+        )
+    see_that_roles_exist(code, actual)
+    parts = {part.name for part in contract.schema.partitions}
+    for need in sorted({*code.needs} & there.absent - contract.tables.keys() - parts):
+        raise RefusalError(f"{need} is missing, on which it depends: create that, then plan again")
+    for each in sorted({*code.types} & there.lacking - _coming(contract)):
+        raise RefusalError(f"the type {each} is missing: create it, then plan again")
+
+
+def see_that_roles_exist(code: Code, actual: Schema) -> None:
+    """Raise RefusalError if a role is missing that code names."""
+    for each in code.roles:
+        if actual.code and each in actual.code.lacking:
+            raise RefusalError(f"the role {each} is missing: CREATE ROLE {as_needed(each)}; then plan again")
+
+
+def _coming(contract: Contract) -> set[str]:
+    """Return the types that the plan creates along with tables and columns."""
+    columns = (column for table in contract.tables.values() for column in table.columns.values())
+    return {column.full_type for column in columns if column.enum}
+
+
+def is_late(code: Code, actual: Schema, contract: Contract) -> bool:
+    """Return whether a function can be created only when tables and types of the plan are there."""
+    parts = contract.schema.code.of(Kind.FUNCTION) if contract.schema.code else ()
+    functions = {each.home: each for each in parts}
+    seen, left = set[Code](), [code]
+    while left:
+        each = left.pop()
+        seen.add(each)
+        if actual.code and {*each.types} & actual.code.lacking:
+            return True
+        if any(need not in functions and need not in actual.tables for need in each.needs):
+            return True
+        left += [needed for need in each.needs if (needed := functions.get(need)) and needed not in seen]
+    return False
+
+
+def creating(code: Code, phase: Phase, actual: Schema, contract: Contract) -> Iterator[Step]:
+    """Yield the step that creates a function or a view, and gives it to the role that owns most tables."""
+    owner, session = actual.owner_of_most(contract.tables), actual.session
+    given = owner if session and owner and owner != session.role else ""
+    statements: list[SQL | Composed] = [SQL(_as_new(each)) for each in code.create]
+    if code.closed:
+        statements.append(SQL(f"REVOKE ALL ON ROUTINE {code.spelt} FROM PUBLIC"))
+    if given:
+        handed = SQL("ALTER {} {} OWNER TO {}").format(SQL(code.word), SQL(code.spelt), Identifier(given))
+        statements.append(handed)
+    title = f"create {code.told}"
+    if code.definer and session:
+        title += f", which runs with the rights of {given or session.role}"
+    yield _step(phase, code, title, statements, Lock.NONE)
+
+
+def _as_new(statement: str) -> str:
+    """Return a statement that fails if something came meanwhile."""
+    other = "CREATE OR REPLACE "
+    return f"CREATE {statement.removeprefix(other)}" if statement.startswith(other) else statement
+
+
+def acting(code: Code, phase: Phase, lock: Lock = Lock.SHARE_ROW_EXCLUSIVE) -> Step:
+    """Return the step that creates a trigger or a policy, or turns row level security on."""
+    title = f"{code.key.part} for {code.home}" if code.key.kind == Kind.SECURITY else f"create {code.told}"
+    return _step(phase, code, title, [SQL(each) for each in code.create], lock)
+
+
+def replacing(about: FoundCode, phase: Phase) -> Step:
+    """Return the step that lets a definition take the place of another, with the comment that is there."""
+    code, found = about.wanted, about.found
+    if code.key.kind in (Kind.FUNCTION, Kind.VIEW):
+        statements, lock = [f"CREATE OR REPLACE {_as_new(code.create[0]).removeprefix('CREATE ')}"], Lock.NONE
+    else:
+        statements, lock = [found.drop, *code.create, *found.rest], Lock.ACCESS_EXCLUSIVE
+    step = _step(phase, code, f"replace {code.told}", [SQL(each) for each in statements], lock)
+    return replace(step, hazard=Hazard.REPLACES_CODE)
+
+
+def _step(phase: Phase, code: Code, title: str, statements: Iterable[SQL | Composed], lock: Lock) -> Step:
+    said = [SQL(_UNCHECKED), *statements] if code.key.kind == Kind.FUNCTION else [*statements]
+    return Step(phase, code.home, title, SQL(";\n").join(said), lock, shape=Shape(code=(code.key,)))
+
+
+def see_that_it_is_owned(about: FoundCode, actual: Schema) -> None:
+    """Raise RefusalError if the session may not change the found code."""
+    if not about.found.owned and actual.session:
+        owner, role = as_needed(about.found.owner), as_needed(actual.session.role)
+        raise RefusalError(f"it belongs to {owner}: GRANT {owner} TO {role}; then plan again")
+
+
+def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
+    """Raise RefusalError if no definition can take the place of the found one."""
+    found = about.found
+    see_that_it_is_owned(about, actual)
+    if found.shape != about.wanted.shape:
+        what = "its columns" if found.key.kind == Kind.VIEW else "its arguments or its result"
+        raise RefusalError(
+            f"{what} would change, and PostgreSQL replaces none with others: {found.drop}; then plan again"
+        )
+
+
+def found(finding: Finding[OfCode], actual: Schema) -> Schema:
+    """Return the schema with the code that a finding wants."""
+    return with_part(finding.about.wanted, actual)
+
+
+def with_part(part: Code, actual: Schema) -> Schema:
+    """Return the schema with code that the plan creates or replaces."""
+    if actual.code is None:
+        return actual
+    others = tuple(each for each in actual.code.parts if each.key != part.key)
+    return replace(actual, code=replace(actual.code, parts=(*others, part), coming=actual.code.coming | {part.key}))

@@ -1,0 +1,69 @@
+"""A trigger is defined otherwise than in the contract, or is enabled otherwise.
+
+One that sleeps although the contract wants it awake is disabled-trigger's.
+
+Costs: it acts at other times, on other rows or by other code than its authors meant, and no error says so.
+Cure: drop it and create it again, with permission; its comment stays. So rows of a repair never meet it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.defects import _code as code
+from fixer.defects._desk import DESK_ROWS, desk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.step import Repair
+
+SLUG = "different-trigger"
+POINT = 4
+STAGE = Stage.CODE
+_FIRES = {"O": "fire", "A": "fire ALWAYS", "R": "fire for a REPLICA", "D": "be disabled"}
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
+    """Yield the triggers whose definition differs from the contract's, or that fire otherwise."""
+    for about in code.different(actual, contract, Kind.TRIGGER):
+        yield Finding(SLUG, POINT, about, f"the trigger {about.object} {code.difference(about)}")
+    for about in code.enabled_otherwise(actual, contract):
+        if about.found.enabled != "D":
+            wanted, found = _FIRES[about.wanted.enabled], _FIRES[about.found.enabled]
+            yield Finding(SLUG, POINT, about, f"the trigger {about.object} should {wanted}, is to {found}")
+
+
+def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Repair:
+    """Replace the trigger."""
+    code.see_that_it_is_replaceable(finding.about, actual)
+    return Repair.of([code.replacing(finding.about, code.trigger_phase(finding.about, actual))])
+
+
+def foresee(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the contract's trigger."""
+    return code.found(finding, actual)
+
+
+SPECIMENS = (
+    Specimen(
+        "at another time",
+        "DROP TRIGGER stamp ON desk.tickets;"
+        "CREATE TRIGGER stamp AFTER DELETE ON desk.tickets FOR EACH ROW EXECUTE FUNCTION desk.stamp();"
+        "COMMENT ON TRIGGER stamp ON desk.tickets IS 'it''s odd'",
+        hazards=frozenset({"replaces-code"}),
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+    Specimen(
+        "awake where it should sleep",
+        'ALTER TABLE desk.tickets ENABLE TRIGGER "Sleeps %"',
+        hazards=frozenset({"replaces-code"}),
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("with a comment", "COMMENT ON TRIGGER stamp ON desk.tickets IS 'x'", contract=desk, setup=DESK_ROWS),
+)

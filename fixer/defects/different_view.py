@@ -1,0 +1,84 @@
+"""A view says something else than in the contract.
+
+Costs: queries of it give other rows than their authors meant, and no error says so.
+Cure: CREATE OR REPLACE, with permission; its owner, its grants and its comment stay, and so does what is built on it.
+A person decides if its columns would change, or if it is a materialized view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fixer.defects import _code as code
+from fixer.defects._desk import DESK_ROWS, desk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.schema.code import FoundCode, Kind
+from fixer.model.step import Phase, RefusalError, Repair
+
+SLUG = "different-view"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
+    """Yield the views whose definition differs from the contract's."""
+    for about in code.different(actual, contract, Kind.VIEW):
+        yield Finding(SLUG, POINT, about, f"{about.object} {code.difference(about)}")
+
+
+def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Repair:
+    """Replace the view; refuse if PostgreSQL cannot."""
+    about = finding.about
+    if "VIEW" not in (about.wanted.word, about.found.word) or about.wanted.word != about.found.word:
+        raise RefusalError(f"a materialized view holds rows; run: {about.found.drop}; {'; '.join(about.wanted.create)}")
+    code.see_that_it_is_replaceable(about, actual)
+    return Repair.of([code.replacing(about, Phase.VIEWS)])
+
+
+def foresee(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the contract's view."""
+    return code.found(finding, actual)
+
+
+SPECIMENS = (
+    Specimen(
+        "other rows, under another view",
+        """CREATE OR REPLACE VIEW "Odd.%"."a open" AS SELECT id, title FROM desk.tickets WHERE id > 2""",
+        hazards=frozenset({"replaces-code"}),
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+    Specimen(
+        "another option",
+        "ALTER VIEW desk.open_count SET (security_barrier = true)",
+        hazards=frozenset({"replaces-code"}),
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+    Specimen(
+        "other columns",
+        "DROP VIEW desk.open_count; CREATE VIEW desk.open_count AS SELECT 1 AS n, 2 AS m",
+        also=frozenset({"missing-grant"}),
+        manual=True,
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+    Specimen(
+        "a materialized one",
+        "DROP MATERIALIZED VIEW desk.totals; CREATE MATERIALIZED VIEW desk.totals AS SELECT 1 AS n, 2::bigint AS rows",
+        manual=True,
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "of another owner, with a comment and grants",
+        "COMMENT ON VIEW desk.open_count IS 'x'; GRANT SELECT ON desk.open_count TO pg_monitor",
+        contract=desk,
+        setup=DESK_ROWS,
+    ),
+)

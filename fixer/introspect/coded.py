@@ -1,0 +1,126 @@
+"""Reads code: what a contract declares beside its tables, and what of it a target has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer.connect.settings import OUR_PATH, UNQUOTED
+from fixer.introspect.questions import query
+from fixer.model.contract import Contract
+from fixer.model.schema import Schema
+from fixer.model.schema.code import Code, Coded, Key, Kind
+from fixer.model.table import QName
+
+OURS = {"pgmend_contract"}  # the role that runs what a contract says, in a place of ours
+_CHOOSE = (
+    "SELECT set_config('pgmend.schemas', %s::text[]::text, true), set_config('pgmend.kinds', %s::text[]::text, true),"
+    " set_config('pgmend.roles', %s::text[]::text, true), set_config('pgmend.needs', %s::text, true);\n"
+)
+# The schemas of users (see declared.sql).
+_HOMES = """
+SELECT array_agg(n.nspname::text) FROM pg_catalog.pg_namespace n
+ WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'fixer_journal', 'fixer_quarantine')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
+"""
+_THERE = """
+  WITH needed AS (
+       SELECT e ->> 0 AS schema, e ->> 1 AS name FROM jsonb_array_elements(%s::jsonb) AS e)
+SELECT (SELECT jsonb_object_agg(n.nspname, has_schema_privilege(n.oid, 'CREATE'))
+          FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY (%s)),
+       (SELECT jsonb_agg(jsonb_build_array(d.schema, d.name))
+          FROM needed d
+         WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                            WHERE (n.nspname, c.relname) = (d.schema, d.name))
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+                            WHERE n.nspname = d.schema AND strpos(d.name, p.proname || '(') = 1
+                              AND d.name = format('%%s(%%s)', p.proname, (
+                                  SELECT string_agg(pg_catalog.format_type(t.oid, NULL), ',' ORDER BY t.place)
+                                    FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, place))))),
+       ARRAY (SELECT t FROM unnest(%s::text[]) t WHERE to_regtype(t) IS NULL
+               UNION ALL
+              SELECT r FROM unnest(%s::text[]) r WHERE r NOT IN (SELECT p.rolname::text FROM pg_catalog.pg_roles p))
+"""
+
+
+def declared(cursor: Cursor, without: Collection[Key] = ()) -> Coded:
+    """Return all code that users declare in a database, but for some."""
+    cursor.execute(_HOMES)
+    (homes,) = cursor.fetchone() or ([],)
+    found = read(cursor, homes or [], list(Kind), needs=True)
+    parts = (part for part in found if part.key not in without and not {*part.roles} & OURS)
+    return Coded(tuple(parts), cursor.connection.server_version // 10000)
+
+
+def read(
+    cursor: Cursor, schemas: Iterable[str], kinds: Iterable[str], roles: Iterable[str] = (), *, needs: bool = False
+) -> list[Code]:
+    """Return the code of some kinds in some schemas, sorted by its keys.
+
+    What one of these roles may do as an owner is a grant, too. Only where it is asked for, parts know their `needs`.
+    """
+    choose = OUR_PATH + UNQUOTED + _CHOOSE + query("code").replace("%", "%%")
+    cursor.execute(choose, (list(schemas), list(kinds), list(roles), needs))
+    return [_code(*row) for row in cursor.fetchall()]
+
+
+def _code(
+    kind: str,
+    schema: str,
+    home: str,
+    part: str,
+    word: str,
+    spelt: str,
+    definition: str,
+    create: list[str],
+    drop: str,
+    shape: str,
+    enabled: str,
+    definer: bool,
+    closed: bool,
+    needs: list[list[str]],
+    types: list[str],
+    roles: list[str],
+    owner: str,
+    owned: bool,
+    rest: list[str],
+) -> Code:
+    lasting = (tuple(QName(*each) for each in needs), tuple(types), tuple(roles), owner, owned, tuple(rest))
+    key, facts = Key(kind, schema, home, part), (tuple(create), drop, shape, enabled, definer, closed)
+    return Code(key, word, spelt, definition, *facts, *lasting)
+
+
+def with_code(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
+    """Return the actual schema with what it has of a contract's code; ask nothing where the contract has none.
+
+    What acts on a table that has a legacy name is found there.
+    """
+    wanted = contract.schema.code
+    if not (wanted and wanted.parts):
+        return actual
+    names = {name._replace(name=old): name for name, each in contract.hints.items() for old in each.legacy_names}
+    roles = {role for part in wanted.of(Kind.GRANT) for role in part.roles}
+    found_there = read(cursor, wanted.schemas, wanted.kinds, sorted(roles))
+    named = {part.key: part.key.on(names.get(part.home, part.home)) for part in found_there}
+    parts = [part for part in found_there if part.key in wanted.by_key or named[part.key] in wanted.by_key]
+    there = {named[part.key] for part in parts}
+    missing = [part for part in wanted.parts if part.key not in there]
+    found = Coded(tuple(parts), cursor.connection.server_version // 10000)
+    return replace(actual, code=_with_places(cursor, found, missing, wanted) if missing else found)
+
+
+def _with_places(cursor: Cursor, found: Coded, missing: Iterable[Code], wanted: Coded) -> Coded:
+    """Return the code, with what stands where more is to be created, and what lacks."""
+    missing, own = list(missing), {part.home for part in wanted.parts}
+    types = {name for part in missing for name in part.types}
+    roles = {name for part in missing for name in part.roles}
+    needs = {name for part in missing for name in part.needs if name not in own}
+    schemas = sorted({part.key.schema for part in missing})
+    cursor.execute(_THERE, (json.dumps(sorted(needs)), schemas, sorted(types), sorted(roles)))
+    homes, absent, lacking = cursor.fetchone() or ({}, [], [])
+    without = frozenset(QName(*each) for each in absent or ())
+    return replace(found, homes=homes or {}, absent=without, lacking=frozenset(lacking))

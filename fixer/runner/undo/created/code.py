@@ -1,0 +1,67 @@
+"""Takes back what a run did to functions, views, triggers, policies and grants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fixer.model.schema.code import Key, Kind
+from fixer.model.step import Phase
+from fixer.runner.journal.definitions import CODE, Item
+from fixer.runner.undo.past import Past
+from fixer.runner.undo.session import Session
+from fixer.sql.compose import SQL
+
+_UNCHECKED = SQL("SET LOCAL check_function_bodies = off")
+
+
+def drop_code(session: Session, past: Past) -> Past:
+    """Drop the code that the run created over tables, the last first; return the past without it.
+
+    Functions that it created first, so that defaults could call them, go last.
+    """
+    going = [*_created(past, early=False)]
+    for item in going:
+        session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
+    if not going:
+        return past
+    return replace(past, after=past.ran.read(session.cursor), below=past.ran.read_below(session.cursor))
+
+
+def bring_code_back(session: Session, past: Past) -> None:
+    """Bring back the definitions that the run replaced; drop the functions that it created first."""
+    for item in _created(past, early=True):
+        session.do(SQL(item.detail["drop"]), f"drop {_told(item)}")
+    for item in past.before.of_kind(CODE):
+        is_ = past.after.items.get(item.key)
+        if item.key in past.ours and item.detail and is_ and is_.detail:
+            session.do(_UNCHECKED, "")
+            for statement in _replacing(item, is_):
+                session.do(SQL(statement), f"bring {_told(item)} back")
+
+
+def _created(past: Past, *, early: bool) -> Iterator[Item]:
+    """Yield the code that the run created, the last first: early in the run, or late."""
+    steps = [done.step for done in past.steps if (done.step.phase is Phase.FUNCTIONS) == early]
+    ids = [json.dumps(key) for step in steps for key in step.shape.code]
+    for id_ in dict.fromkeys(reversed(ids)):
+        was, is_ = past.before.items.get((CODE, id_)), past.after.items.get((CODE, id_))
+        if was and not was.detail and is_ and is_.detail:
+            yield is_
+
+
+def _replacing(was: Item, is_: Item) -> Iterator[str]:
+    """Yield the statements that let a definition take the place of another, with its comment."""
+    create = was.detail["create"]
+    if Key(*json.loads(was.id)).kind in (Kind.FUNCTION, Kind.VIEW):
+        if was.detail["definition"] != is_.detail["definition"]:
+            yield f"CREATE OR REPLACE {create[0].removeprefix('CREATE OR REPLACE ').removeprefix('CREATE ')}"
+        if is_.detail["closed"] and not was.detail["closed"]:
+            yield f"GRANT EXECUTE ON {is_.detail['drop'].removeprefix('DROP ')} TO PUBLIC"
+    else:
+        yield from (is_.detail["drop"], *create, *was.detail["rest"])
+
+
+def _told(item: Item) -> str:
+    return f"the {Key(*json.loads(item.id)).kind} {item.name}"

@@ -1,0 +1,147 @@
+"""Code that SQL or another database declares: found, created, replaced with permission, and taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from sqlalchemy import DDL, Column, Integer, MetaData, Table, event
+
+from fixer.contract import prepare
+from fixer.model.schema.code import Code, Key, same
+from lab.commands import psql
+from lab.database import Database, lent_copy, role
+from lab.evidence.dumps import dump
+from lab.evidence.facts import facts
+from lab.laboratory import Laboratory
+from lab.process import fixer
+
+SCHEMA = """
+CREATE SCHEMA api;
+CREATE TYPE public.mood AS ENUM ('good', 'bad');
+CREATE FUNCTION public.code() RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+CREATE TABLE public.books (id serial PRIMARY KEY, code text DEFAULT public.code(), mood mood, at timestamptz);
+CREATE FUNCTION api.moods(m mood DEFAULT 'good') RETURNS SETOF books LANGUAGE sql SECURITY DEFINER
+    AS $$ SELECT * FROM public.books WHERE mood = m -- 100 % of "them" $$;
+REVOKE ALL ON FUNCTION api.moods(mood) FROM PUBLIC;
+CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at := now(); RETURN NEW; END $$;
+CREATE VIEW api."all.books" AS SELECT id, code, extract(year FROM at) AS year FROM public.books;
+CREATE VIEW api.a_few WITH (security_barrier) AS SELECT id FROM api."all.books" WHERE id < 3;
+CREATE TRIGGER "At %" BEFORE INSERT ON public.books FOR EACH ROW EXECUTE FUNCTION public.stamp();
+ALTER TABLE public.books ENABLE ROW LEVEL SECURITY;
+CREATE POLICY open ON public.books USING (mood = 'good' OR id = 1);
+"""
+ROWS = "INSERT INTO books (mood) SELECT 'good' FROM generate_series(1, 4);"
+WOUNDS = """
+DROP VIEW api.a_few; DROP VIEW api."all.books"; DROP FUNCTION api.moods(mood); DROP FUNCTION code() CASCADE;
+DROP POLICY open ON books; ALTER TABLE books DISABLE ROW LEVEL SECURITY, DISABLE TRIGGER "At %";
+CREATE OR REPLACE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+COMMENT ON FUNCTION stamp() IS 'it was there';
+CREATE TABLE beyond (a integer); CREATE VIEW beyond_too AS SELECT a FROM beyond;
+"""
+FOUND = {
+    ("missing-function", "public.code()"),
+    ("missing-default", "public.books.code"),
+    ("missing-function", "api.moods(public.mood)"),
+    ("missing-view", "api.all.books"),
+    ("missing-view", "api.a_few"),
+    ("different-function", "public.stamp()"),
+    ("missing-policy", "public.books.open"),
+    ("missing-row-security", "public.books.ENABLE ROW LEVEL SECURITY"),
+    ("disabled-trigger", "public.books.At %"),
+}
+
+
+@pytest.fixture
+def made(laboratory: Laboratory) -> Iterator[Database]:
+    with lent_copy(laboratory, 18, "code", lambda database: database.run(SCHEMA + ROWS)) as database:
+        yield database
+
+
+def found(database: Database, cwd: Path, contract: str = "schema.sql", *words: str) -> set[tuple[str, str]]:
+    """Return slug and object of each finding that is no mere note."""
+    ended = fixer("check", "--format", "json", "--contract", contract, *words, "--dsn", database.dsn, cwd=cwd)
+    assert ended.returncode in (0, 1), ended.stderr
+    return {(f["slug"], f["object"]) for f in json.loads(ended.stdout)["findings"] if f["severity"] != "info"}
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_code_is_found_mended_and_taken_back(made: Database, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "schema.sql").write_text(SCHEMA)
+    words = ("--contract", "schema.sql", "--dsn", made.dsn)
+    sound = found(made, tmp_path)
+    made.run(WOUNDS)
+    broken, before = found(made, tmp_path), facts(made.dump())
+    refused = fixer("apply", "--yes", "-q", *words, cwd=tmp_path)
+    untouched = facts(made.dump())
+    ended = fixer("apply", "--yes", "-q", "--mode", mode, "--allow-hazards", "replaces-code", *words, cwd=tmp_path)
+    whole, acting = found(made, tmp_path), made.ask("INSERT INTO books (id) VALUES (99) RETURNING at IS NOT NULL")
+    made.run("DELETE FROM books WHERE id = 99")
+    back = fixer("undo", "--yes", "-q", "1", "--dsn", made.dsn)
+    after = facts(dump(made.server, made.name, "--exclude-schema=fixer_*"))
+
+    assert (sound, broken) == (set(), FOUND)
+    assert (refused.returncode, untouched) == (1, before)
+    assert "replaces-code" in refused.stderr
+    assert (ended.returncode, ended.stderr, whole, acting) == (0, "", set(), True)
+    assert (back.returncode, back.stderr, after) == (0, "", before)
+
+
+def test_a_script_mends_code(made: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text(SCHEMA)
+    words = ("--contract", "schema.sql", "--dsn", made.dsn, "--sql", "mend.sql")
+    made.run(WOUNDS)
+    planned = fixer("plan", *words, cwd=tmp_path)
+    ended = psql(made, tmp_path / "mend.sql")
+
+    assert (planned.returncode, ended.returncode) == (1, 0), ended.stderr
+    assert found(made, tmp_path) == set()
+
+
+def test_grants_are_wanted_and_a_role_that_is_missing_is_told_once(made: Database, tmp_path: Path) -> None:
+    with role(made) as there:
+        (tmp_path / "schema.sql").write_text(
+            f"{SCHEMA} GRANT SELECT ON books, api.a_few TO {there}, pgmend_nobody;GRANT USAGE ON SCHEMA api TO {there};"
+        )
+        lacking = found(made, tmp_path)
+        ended = fixer("apply", "--yes", "-q", "--contract", "schema.sql", "--dsn", made.dsn, cwd=tmp_path)
+        left = found(made, tmp_path)
+        made.run(f"DROP OWNED BY {there}")
+
+    assert lacking == {
+        ("missing-grant", "public.books"),
+        ("missing-grant", "api.a_few"),
+        ("missing-grant", "api"),
+    }
+    assert (ended.returncode, ended.stderr, left) == (0, "", {("missing-grant", "api.a_few")})
+
+
+def test_code_is_excluded_and_is_none_of_models_and_of_self(made: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text(SCHEMA)
+    (tmp_path / "pyproject.toml").write_text('[tool.pgmend]\nexclude = ["api.*"]\n')
+    metadata = MetaData()
+    event.listen(metadata, "after_create", DDL("CREATE VIEW listened AS SELECT 1 AS a"))
+    Table("books", metadata, Column("id", Integer, primary_key=True))
+    made.run(WOUNDS)
+    ended = fixer("check", "--format", "json", "--dsn", made.dsn, cwd=tmp_path, env={"PGMEND_CONTRACT": "schema.sql"})
+    with closing(psycopg2.connect(made.dsn)) as connection:
+        codes = [prepare(source, connection).schema.code for source in (metadata, "self")]
+
+    kept = {pair for pair in FOUND if not pair[1].startswith("api.")}
+    assert {(f["slug"], f["object"]) for f in json.loads(ended.stdout)["findings"] if f["severity"] != "info"} == kept
+    assert codes == [None, None]
+
+
+def test_servers_of_several_versions_print_one_view_otherwise() -> None:
+    def view(definition: str) -> Code:
+        return Code(Key("view", "public", "v", ""), "VIEW", "public.v", definition, (), "")
+
+    plain, full = view(" SELECT id,\n    (a + 1)\n FROM t"), view(" SELECT t.id,\n    t.a + 1\n FROM t;")
+    called, spelt = view("SELECT date_part('year'::text, t.at) FROM t"), view("SELECT EXTRACT(year FROM at) FROM t")
+
+    assert (same(plain, full), same(plain, full, {15, 18}), same(plain, called, {13, 18})) == (False, True, False)
+    assert (same(called, spelt, {13, 18}), same(called, spelt, {15, 18})) == (True, False)
