@@ -13,11 +13,22 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from fixer.compare.feasibility import columns_of
+from fixer.defects.refused_definition import OfRefused
 from fixer.errors import ContractError
 from fixer.model.choice import EVERYTHING, Choice
+from fixer.model.contract import Contract
 from fixer.model.expression import names_column
 from fixer.model.finding import Accepted, Finding
-from fixer.model.subject import FoundPrimaryKey, Misdirected, WantedColumn
+from fixer.model.schema import Schema
+from fixer.model.subject import (
+    FoundForeignKey,
+    FoundPrimaryKey,
+    Misdirected,
+    StrayCheck,
+    StrayForeignKey,
+    StrayIndex,
+    WantedColumn,
+)
 from fixer.model.table import ForeignKey, Index, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
@@ -57,6 +68,37 @@ def see_that_they_exist(accepted: Iterable[Accepted], slugs: Collection[str]) ->
         if not any(fnmatchcase(slug, each.slug) for slug in slugs):
             near = get_close_matches(each.slug, slugs, 1, 0)
             raise ContractError(f"{each.said_in}: accept in [tool.pgmend] names no class {each.slug}: is it {near[0]}?")
+
+
+def judged(found: Iterable[Finding], contract: Contract, future: Schema) -> Iterator[Finding]:
+    """Yield the findings, but for those about what a contract lacks only because PostgreSQL refuses a part of it."""
+    refused: dict[QName, set[str]] = defaultdict(set)
+    for each in contract.refused:
+        refused[each.table].update(each.columns)
+    for finding in found:
+        near = future.wholes(finding.table)
+        stray = isinstance(finding.about, StrayIndex | StrayCheck | StrayForeignKey)
+        unknown = {column for name in near for column in refused.get(name, ()) if not _knows(contract, name, column)}
+        doubtful = (
+            (stray and refused.keys() & set(near)) or finding.column in unknown or _may_be_refused(finding, contract)
+        )
+        if isinstance(finding.about, OfRefused) or not doubtful:
+            yield finding
+
+
+def _knows(contract: Contract, table: QName, column: str) -> bool:
+    return table in contract.tables and column in contract.tables[table].columns
+
+
+def _may_be_refused(finding: Finding, contract: Contract) -> bool:
+    """Return whether the foreign key that was found in place of a wanted one may be another that is refused."""
+    if not isinstance(finding.about, FoundForeignKey | Misdirected):
+        return False
+    columns = set(finding.about.wanted.columns)
+    return any(
+        each.table == finding.table and each.what.startswith("FOREIGN KEY") and columns <= set(each.columns)
+        for each in contract.refused
+    )
 
 
 def _held(findings: Iterable[Finding]) -> _Held:
@@ -115,5 +157,7 @@ def _kept(finding: Finding) -> Iterator[_Place]:
     about = finding.about
     if isinstance(about, FoundPrimaryKey):
         yield from ((finding.table, column) for column in about.found.columns)
+    if isinstance(about, OfRefused):
+        yield from ((table, None) for table in about.beside)
     if isinstance(about, Misdirected):
         yield from ((key.target, _OLD_KEY) for key in about.found)

@@ -19,6 +19,7 @@ from fixer.contract.models.statements import spelt
 from fixer.contract.places import Places
 from fixer.contract.respelt import Spelt
 from fixer.model.codec import decode, encode, form
+from fixer.model.contract import Refused
 from fixer.model.schema import Partition, Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
 
@@ -35,6 +36,7 @@ class Read:
 
     schema: Schema
     hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()  # such a contract is never kept: what it needs may be there the next time
 
 
 def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
@@ -76,7 +78,9 @@ def recall(kept: Path) -> Read | None:
 
 
 def keep(kept: Path, found: Read) -> None:
-    """Keep the contract for the next time, where there is room for it."""
+    """Keep the contract for the next time, where there is room for it, and nothing of it was refused."""
+    if found.refused:
+        return
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:

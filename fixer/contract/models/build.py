@@ -14,8 +14,9 @@ from sqlalchemy import MetaData
 from fixer.connect.memory import undisturbed
 from fixer.contract import cache
 from fixer.contract.cache import Read
-from fixer.contract.models import apart, scratch
+from fixer.contract.models import apart, partly, scratch
 from fixer.contract.models.hints import expressions, hints_of
+from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
     SCRATCH,
@@ -28,6 +29,8 @@ from fixer.contract.models.statements import (
     spelt,
 )
 from fixer.contract.places import Places, wanted_at
+from fixer.contract.refusing import Said, hints_of_made
+from fixer.contract.refusing import settled as refused_parts
 from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
@@ -53,9 +56,10 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
         }
     _refuse_unlogged_parents(found.schema, name)
     with_columns = {tables[table.key] for table in metadata.tables.values() if table.columns}
-    for table in sorted(with_columns - found.schema.tables.keys()):
+    for table in sorted(with_columns - found.schema.tables.keys() - {each.table for each in found.refused}):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
-    return Contract(name, found.schema, Hints(hints), metadata)
+    kept = hints_of_made(hints, found.schema) if found.refused else Hints(hints)
+    return Contract(name, found.schema, kept, metadata, refused=found.refused)
 
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
@@ -88,14 +92,18 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
     first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
-    texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
-    found = scratch.read(";\n".join(texts), connection, name, places)
+    texts = {logged(in_scratch(each.text, types, counters)): each.of for each in first if not each.listener}
+    try:
+        found, said = scratch.read(";\n".join(texts), connection, name, places), list[Said]()
+    except Unsatisfiable as refusal:
+        found, said = partly.read(texts, connection, name, places, refusal)
     unlogged = {each.unlogged for each in statements}
     hints = {
         table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}
         for table, each in found.hints.items()
     }
-    return Read(settled(found.schema, places, types, counters, unlogged), hints)
+    schema = settled(found.schema, places, types, counters, unlogged)
+    return Read(schema, hints, refused_parts(said, schema))
 
 
 def _refuse_unlogged_parents(schema: Schema, name: str) -> None:
