@@ -112,7 +112,7 @@ def _laid(report: Report, cases: Sequence[Case]) -> dict[Case, tuple[Finding, ..
 def _cases_for(finding: Finding, cases: Sequence[Case], report: Report) -> Sequence[Case]:
     of_table = [case for case in cases if case.table == finding.table]
     actual = report.comparison.actual.tables.get(finding.table)
-    if finding.breaks and _is_whole(finding) and (actual is None or not actual.is_table):
+    if of_table and finding.breaks and _is_whole(finding) and (actual is None or not actual.is_table):
         return of_table  # a missing table breaks all of its cases
     nearest = [case for case in of_table if case.point == finding.point and _lies_on(finding, case, report)]
     if finding.breaks and _is_absent(finding, report):

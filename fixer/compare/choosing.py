@@ -158,6 +158,6 @@ def _kept(finding: Finding) -> Iterator[_Place]:
     if isinstance(about, FoundPrimaryKey):
         yield from ((finding.table, column) for column in about.found.columns)
     if isinstance(about, OfRefused):
-        yield from ((table, None) for table in about.beside)
+        yield from ((table, column or None) for table, column in about.refused.beside)
     if isinstance(about, Misdirected):
         yield from ((key.target, _OLD_KEY) for key in about.found)

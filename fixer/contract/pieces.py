@@ -39,6 +39,8 @@ _ALONE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _PART_OF = re.compile(rf"PARTITION\s+OF\s+{_FULL}", re.IGNORECASE)
+_REFERENCES = re.compile(rf"\bREFERENCES\s+{_FULL}", re.IGNORECASE)
+_REFERENCES_COLUMNS = re.compile(rf"\bREFERENCES\s+{_FULL}\s*\(", re.IGNORECASE)
 _WORDS = ("CHECK", "FOREIGN", "UNIQUE", "PRIMARY", "EXCLUDE", "NOT")  # with which a constraint of a table begins
 # With which a part of a column begins that can be made by itself, and with which one that cannot.
 _OWN, _OTHER = ("CHECK", "REFERENCES", "DEFAULT"), ("NOT", "NULL", "UNIQUE", "PRIMARY", "GENERATED", "COLLATE")
@@ -100,6 +102,11 @@ def names_of(text: str) -> set[str]:
     return {_meant(each.text) for each in tokens(text) if each.kind == "word" or each.text.startswith('"')}
 
 
+def references_a_key(text: str) -> bool:
+    """Return whether a statement has a foreign key that names no columns of the other table."""
+    return len(_REFERENCES.findall(text)) > len(_REFERENCES_COLUMNS.findall(text))
+
+
 def _meant(name: str) -> str:
     return unquoted(name) if name.startswith('"') else name.lower()
 
@@ -155,7 +162,7 @@ def _element(text: str) -> Piece:
     named = re.match(rf"CONSTRAINT\s+(?P<name>{_NAME})\s+", text, re.IGNORECASE)
     name, rest = (_meant(named["name"]), text[named.end() :]) if named else ("", text)
     if named or (first and first.text.upper() in _WORDS):
-        return Piece(_constraint(rest, name), name or " ".join(rest.split()), f"ADD {text}")
+        return Piece(_constraint(rest, name), name or _called(rest), f"ADD {text}")
     if first and first.text.upper() == "LIKE":
         return Piece(text, text, "")
     return _column(text)
@@ -165,6 +172,13 @@ def _constraint(text: str, name: str) -> str:
     """Return a constraint in words, as a message names it."""
     shown = " ".join(text.split())
     return f"{shown} ({name})" if name else shown
+
+
+def _called(text: str) -> str:
+    """Return what a constraint without a name is called: its columns if it is a key, else what it says."""
+    key = re.match(r"(?:(?:FOREIGN|PRIMARY)\s+KEY|UNIQUE)[^(]*\(", text, re.IGNORECASE)
+    listed = text[key.end() : _closing(text, key.end())] if key else ""
+    return ",".join(map(_meant, re.findall(_NAME, listed))) or " ".join(text.split())
 
 
 def _plain(text: str) -> list[Token]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import psycopg2
 from psycopg2 import errors as pg
 
-from fixer.contract.pieces import Apart, Piece, names_of, taken_apart, without_schema
+from fixer.connect.failures import told
+from fixer.contract.pieces import Apart, Piece, names_of, references_a_key, taken_apart, without_schema
 from fixer.errors import ContractError
 from fixer.model.contract import Hints, Refused, TableHints
 from fixer.model.schema import Schema
@@ -74,7 +75,8 @@ def _table(apart: Apart, text: str, error: psycopg2.Error, attempt: Attempt) -> 
     if attempt(apart.made_of([each.text or each.what for each in columns])):
         bad = dict(_bad(columns, attempt))
         columns, refused = [each for each in columns if each not in bad], bad
-        if failed := attempt(apart.made_of([each.bare or each.text or each.what for each in columns])):
+        failed = None if columns else error
+        if failed := failed or attempt(apart.made_of([each.bare or each.text or each.what for each in columns])):
             yield Refusal(apart, apart.what, "", _first(bad.values(), failed), text)
             return
         yield from (Refusal(apart, each.what, each.name, why, each.text) for each, why in refused.items())
@@ -116,8 +118,8 @@ def _added(apart: Apart, piece: Piece, attempt: Attempt) -> Iterator[Refusal]:
 
 def refused(refusal: Refusal, table: QName, place: str = "") -> Refused:
     """Return a refusal as the contract keeps it."""
-    error, statement = refusal.error, without_schema(" ".join(refusal.statement.split()))
-    said = without_schema((error.diag.message_primary or str(error)).strip().splitlines()[0].rstrip("."))
+    statement = without_schema(" ".join(refusal.statement.split()))
+    said = without_schema(told(refusal.error))
     shown = statement if len(statement) <= _LONGEST else f"{statement[:_LONGEST]}…"
     return Refused(table, without_schema(refusal.what), without_schema(refusal.name), said, shown, place)
 
@@ -128,30 +130,40 @@ def is_consequence(error: psycopg2.Error, known: Sequence[Refused]) -> bool:
 
 
 def settled(found: Iterable[Said], schema: Schema) -> tuple[Refused, ...]:
-    """Return what was refused, each with its full statement, once for each part, with the columns and tables it names.
+    """Return what was refused, once for each part, with the columns that it names, and those of other tables.
 
     What belongs to a table that cannot be made at all is part of that.
     """
-    all_of = [*found]
-    unmade = {each.table for each, _ in all_of if not each.name and each.table not in schema.tables}
+    said = [*found]
+    unmade = {each.table for each, _ in said if not each.name and each.table not in schema.tables}
+    beside: dict[QName, set[tuple[QName, str]]] = {}
     kept: dict[tuple[QName, str, str], Refused] = {}
-    beside: dict[QName, set[QName]] = {}
-    for each, text in all_of:
-        names = names_of(text)
-        others = {name for name in schema.tables if name.name in names and name != each.table}
+    for each, text in said:
+        others = set(_beside(each.table, text, schema))
         beside.setdefault(each.table, set()).update(others)
-        if each.table in unmade and each.name:
-            continue
-        there = [*schema.tables[each.table].columns] if each.table in schema.tables else []
-        there += [each.name] if each.what == f"the column {each.name}" and each.name not in there else []
-        columns = tuple(name for name in there if name in names)
-        kept.setdefault(
-            (each.table, each.name, each.what), replace(each, columns=columns, beside=tuple(sorted(others)))
-        )
-    return tuple(
-        replace(each, beside=tuple(sorted(beside[each.table]))) if each.table in unmade else each
-        for each in kept.values()
-    )
+        if not (each.table in unmade and each.name):
+            known = replace(each, columns=_columns(each, text, schema), beside=tuple(sorted(others)))
+            kept.setdefault((each.table, each.name, each.what), known)
+    wholly = {name: tuple(sorted(beside[name])) for name in unmade}
+    return tuple(replace(each, beside=wholly.get(each.table, each.beside)) for each in kept.values())
+
+
+def _columns(refused: Refused, text: str, schema: Schema) -> tuple[str, ...]:
+    """Return the columns of its table that a part names; if it is a column, itself."""
+    there = [*schema.tables[refused.table].columns] if refused.table in schema.tables else []
+    itself = refused.what == f"the column {refused.name}" and refused.name not in there
+    names = names_of(text)
+    return tuple(name for name in [*there, *([refused.name] if itself else [])] if name in names)
+
+
+def _beside(table: QName, text: str, schema: Schema) -> Iterator[tuple[QName, str]]:
+    """Yield the columns of other tables that a statement names; for a reference without columns, those of the key."""
+    names, bare = names_of(text), references_a_key(text)
+    for name, other in schema.tables.items():
+        if name.name in names and name != table:
+            key = other.primary_key.columns if bare and other.primary_key else ()
+            columns = [column for column in other.columns if column in names or column in key]
+            yield from ((name, column) for column in columns or [""])
 
 
 def hints_of_made(hints: Mapping[QName, TableHints], schema: Schema) -> Hints:

@@ -17,7 +17,6 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
-from fixer.model.table import QName
 
 SLUG = "refused-definition"
 POINT = 4
@@ -28,7 +27,7 @@ _NOT_THERE = re.compile(r"does not exist|is not available|could not (?:open|find
 
 @dataclass(frozen=True)
 class OfRefused(OfTable):
-    """A part of a table that cannot be made, or the table itself; `beside` are tables that it names."""
+    """A part of a table that cannot be made, or the table itself."""
 
     refused: Refused
 
@@ -41,11 +40,6 @@ class OfRefused(OfTable):
     def column(self) -> str | None:
         """The columns that it names, separated by commas."""
         return ",".join(self.refused.columns) or None
-
-    @property
-    def beside(self) -> tuple[QName, ...]:
-        """Other tables that it names."""
-        return self.refused.beside
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfRefused]]:

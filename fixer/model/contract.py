@@ -70,7 +70,7 @@ class Refused:
     statement: str
     place: str = ""  # the file and the line
     columns: tuple[str, ...] = ()  # those of its table that it names
-    beside: tuple[QName, ...] = ()  # other tables of the contract that it names
+    beside: tuple[tuple[QName, str], ...] = ()  # columns of other tables that it names; without a name: all
 
 
 @dataclass(frozen=True, slots=True)
