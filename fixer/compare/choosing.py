@@ -16,7 +16,7 @@ from fixer.compare.feasibility import columns_of
 from fixer.defects.refused_definition import OfRefused
 from fixer.errors import ContractError
 from fixer.model.choice import EVERYTHING, Choice
-from fixer.model.contract import Contract
+from fixer.model.contract import Contract, Refused
 from fixer.model.expression import names_column
 from fixer.model.finding import Accepted, Finding
 from fixer.model.schema import Schema
@@ -29,7 +29,7 @@ from fixer.model.subject import (
     StrayIndex,
     WantedColumn,
 )
-from fixer.model.table import ForeignKey, Index, QName
+from fixer.model.table import Check, ForeignKey, Index, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
 _COPIES = (
@@ -71,34 +71,46 @@ def see_that_they_exist(accepted: Iterable[Accepted], slugs: Collection[str]) ->
 
 
 def judged(found: Iterable[Finding], contract: Contract, future: Schema) -> Iterator[Finding]:
-    """Yield the findings, but for those about what a contract lacks only because PostgreSQL refuses a part of it."""
-    refused: dict[QName, set[str]] = defaultdict(set)
-    for each in contract.refused:
-        refused[each.table].update(each.columns)
+    """Yield the findings, but for those that what PostgreSQL refuses of the contract may explain."""
     for finding in found:
         near = future.wholes(finding.table)
-        stray = isinstance(finding.about, StrayIndex | StrayCheck | StrayForeignKey)
-        unknown = {column for name in near for column in refused.get(name, ()) if not _knows(contract, name, column)}
-        doubtful = (
-            (stray and refused.keys() & set(near)) or finding.column in unknown or _may_be_refused(finding, contract)
-        )
-        if isinstance(finding.about, OfRefused) or not doubtful:
+        if isinstance(finding.about, OfRefused) or not any(_explains(e, finding, near) for e in contract.refused):
             yield finding
 
 
-def _knows(contract: Contract, table: QName, column: str) -> bool:
-    return table in contract.tables and column in contract.tables[table].columns
+def _explains(refused: Refused, finding: Finding, near: Collection[QName]) -> bool:
+    """Return whether the contract may lack only by a refusal what a finding is about.
 
-
-def _may_be_refused(finding: Finding, contract: Contract) -> bool:
-    """Return whether the foreign key that was found in place of a wanted one may be another that is refused."""
-    if not isinstance(finding.about, FoundForeignKey | Misdirected):
+    A foreign key that is refused wants a key of the table that it references.
+    """
+    about, kind = finding.about, refused.what.partition(" ")[0].upper()
+    named = {column for table, column in refused.beside if table in near} if kind == "FOREIGN" else set[str]()
+    if named:
+        return (isinstance(about, StrayIndex) and _is_over(about.found, named)) or _demands(finding, named)
+    if refused.table not in near:
         return False
-    columns = set(finding.about.wanted.columns)
-    return any(
-        each.table == finding.table and each.what.startswith("FOREIGN KEY") and columns <= set(each.columns)
-        for each in contract.refused
-    )
+    columns = set(refused.columns)
+    if isinstance(about, StrayIndex):
+        return kind not in ("CHECK", "FOREIGN", "DEFAULT") and _is_over(about.found, columns)
+    if isinstance(about, StrayCheck):
+        return kind in ("CHECK", "THE", "ALTER") and _is_over(about.found, columns)
+    if isinstance(about, StrayForeignKey):
+        return kind in ("FOREIGN", "THE", "ALTER") and _is_over(about.found, columns)
+    if isinstance(about, FoundForeignKey | Misdirected):
+        return kind == "FOREIGN" and set(about.wanted.columns) <= columns
+    return finding.column == refused.name if kind == "THE" else kind == "PRIMARY" and _demands(finding, columns)
+
+
+def _is_over(stray: Index | Check | ForeignKey, columns: Collection[str]) -> bool:
+    """Return whether something that was found is over one of these columns, or nobody knows which these are."""
+    text = " ".join([stray.tail, stray.exclusion]) if isinstance(stray, Index) else ""
+    text = stray.expression if isinstance(stray, Check) else text
+    return not columns or any(each in stray.columns or names_column(text, each) for each in columns)
+
+
+def _demands(finding: Finding, columns: Collection[str]) -> bool:
+    """Return whether a finding says that a column demands a value, as a key lets it."""
+    return finding.slug == "rogue-not-null" and finding.column in columns
 
 
 def _held(findings: Iterable[Finding]) -> _Held:
