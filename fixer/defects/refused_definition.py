@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from fixer.model.contract import Contract, Refused
 from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed, names_in
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
@@ -22,6 +23,13 @@ SLUG = "refused-definition"
 POINT = 4
 STAGE = Stage.SEQUENCES  # the first, so that whatever depends on it can be left out with it
 _NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
+_EXTENSIONS = {  # by what a statement names of them, as a word of PostgreSQL's message
+    **dict.fromkeys(("gin_trgm_ops", "gist_trgm_ops", "similarity"), "pg_trgm"),
+    **dict.fromkeys(("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4"), "uuid-ossp"),
+    **dict.fromkeys(("geometry", "geography", "box2d", "box3d"), "postgis"),
+    **dict.fromkeys(("gen_random_uuid", "gen_salt", "crypt", "digest"), "pgcrypto"),
+    **{each: each for each in ("citext", "hstore", "ltree", "vector", "isn", "cube", "unaccent")},
+}
 _NOT_THERE = re.compile(r"does not exist|is not available|could not (?:open|find)")
 
 
@@ -54,8 +62,11 @@ def _way_out(refused: Refused) -> str:
     """Return what a person can do, with the statement."""
     where = f" ({refused.place})" if refused.place else ""
     way = f"correct it in the contract{where}: {refused.statement}"
+    named = next((_EXTENSIONS[each] for each in names_in(refused.said) if each in _EXTENSIONS), "")
     if found := _NO_CLASS.search(refused.said):
-        return f"run CREATE EXTENSION btree_{found[1]}; in the database if that has it, or {way}"
+        named = f"btree_{found[1]}"
+    if named and (found or _NOT_THERE.search(refused.said)):
+        return f"run CREATE EXTENSION {as_needed(named)}; in the database if that has it, or {way}"
     if _NOT_THERE.search(refused.said):
         return f"create what is missing, perhaps an extension of the database, or {way}"
     return way

@@ -7,6 +7,7 @@ can satisfy is refused here.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
@@ -32,9 +33,10 @@ from fixer.contract.places import Places, wanted_at
 from fixer.contract.refusing import Said, hints_of_made
 from fixer.contract.refusing import settled as refused_parts
 from fixer.errors import ContractError, ServerError
-from fixer.model.contract import Contract, Hints
+from fixer.model.contract import Contract, Hints, Refused
+from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
-from fixer.model.table import UNLOGGED
+from fixer.model.table import UNLOGGED, ForeignKey
 
 log = logging.getLogger("pgmend.contract")
 
@@ -42,8 +44,8 @@ log = logging.getLogger("pgmend.contract")
 def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
     """Build the contract in a scratch place and read it back as the target's server spells it.
 
-    `schema` is where tables without a schema of their own are wanted. Raises ContractError when no
-    database can satisfy the contract. The target is left as it was.
+    `schema` is where tables without a schema of their own are wanted. A part that PostgreSQL refuses is noted; raises
+    ContractError when it refuses all. The target is left as it was.
     """
     tables = wanted_at(metadata, name, schema)
     with undisturbed():
@@ -54,12 +56,12 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
             (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
             for table in metadata.tables.values()
         }
-    _refuse_unlogged_parents(found.schema, name)
+    made, bad = _without_unlogged_parents(found.schema)
     with_columns = {tables[table.key] for table in metadata.tables.values() if table.columns}
-    for table in sorted(with_columns - found.schema.tables.keys() - {each.table for each in found.refused}):
+    for table in sorted(with_columns - made.tables.keys() - {each.table for each in found.refused}):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
-    kept = hints_of_made(hints, found.schema) if found.refused else Hints(hints)
-    return Contract(name, found.schema, kept, metadata, refused=found.refused)
+    kept = hints_of_made(hints, made) if found.refused else Hints(hints)
+    return Contract(name, made, kept, metadata, refused=(*found.refused, *bad))
 
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
@@ -106,12 +108,23 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     return Read(schema, hints, refused_parts(said, schema))
 
 
-def _refuse_unlogged_parents(schema: Schema, name: str) -> None:
-    """Raise ContractError if a permanent table references an UNLOGGED one."""
+def _without_unlogged_parents(schema: Schema) -> tuple[Schema, list[Refused]]:
+    """Return the schema without foreign keys from permanent tables to UNLOGGED ones, and these: a place had both alike.
+
+    PostgreSQL refuses them (manual, CREATE TABLE, UNLOGGED).
+    """
     unlogged = {table for table, found in schema.tables.items() if found.persistence == UNLOGGED}
-    for key in schema.foreign_keys() if unlogged else ():
-        if key.target in unlogged and key.table not in unlogged:
-            raise ContractError(
-                f"The contract {name} cannot be satisfied by any database: {key.table.name} is permanent, and"
-                f" references {key.target.name}, which is UNLOGGED."
-            )
+    bad = [k for k in schema.foreign_keys() if k.target in unlogged and k.table not in unlogged] if unlogged else []
+    for key in bad:
+        table = schema.tables[key.table]
+        kept = tuple(each for each in table.foreign_keys if each is not key)
+        schema = replace(schema, tables={**schema.tables, table.name: replace(table, foreign_keys=kept)})
+    return schema, [_refused(key) for key in bad]
+
+
+def _refused(key: ForeignKey) -> Refused:
+    columns, target = (", ".join(map(as_needed, each)) for each in (key.columns, key.target_columns))
+    what = f"FOREIGN KEY ({columns}) REFERENCES {as_needed(key.target.name)} ({target})"
+    said = f"{key.table.name} is permanent, and {key.target.name} is UNLOGGED"
+    beside = tuple((key.target, column) for column in key.target_columns)
+    return Refused(key.table, f"{what} ({key.name})", key.name, said, what, "", key.columns, beside)
