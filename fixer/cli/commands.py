@@ -25,6 +25,7 @@ from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run, package_version
+from fixer.report import findings
 from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.report.progress import Teller, teller_of
@@ -71,8 +72,9 @@ def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | 
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
     known.findings = report.findings
     if not (unreadable and known.json):  # or else it is one document with the error
-        command = settings.command("plan --deep" if deep else "plan", dsn_argument)
-        settings.show(as_text.of_report(report, next_command=command), lambda: as_json.of_report(report))
+        following = settings.following(dsn_argument, report.contract, deep=deep)
+        shown = findings.of_report(report, following=following, verbose=settings.verbose > 0)
+        settings.show(shown, lambda: as_json.of_report(report))
     if unreadable:
         raise TargetError("Not all rows could be read: each such finding says why, and what lets this role read them.")
     return 0 if report.ok else 1
@@ -171,7 +173,7 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
     with _shown(settings, link) as progress:
         run = carry(progress=progress, pace=pace)
-        holds = "the contract holds" if run.ok else "what it left out breaks the contract"
+        holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out remains"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
 

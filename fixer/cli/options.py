@@ -18,11 +18,13 @@ from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
 from fixer.connect.redact import redact
 from fixer.connect.target import Target, resolve
+from fixer.contract import project
 from fixer.errors import UsageError, refuse_empty
 from fixer.model.plan import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.report import streams
 from fixer.report import text as as_text
+from fixer.report.findings import Next, is_itself
 
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
 _MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
@@ -63,6 +65,15 @@ class Settings:
         said = (("", argument), ("--dsn ", self.dsn), ("--contract ", self.contract), ("--schema ", schema))
         words = (f"{option}{quote(redact(value, known.target))}" for option, value in said if value)
         return " ".join(["fixer", name, *words])
+
+    def following(self, argument: str | None, contract: str, *, deep: bool) -> Next:
+        """Return the commands that may come after a check of a contract."""
+        others = list[tuple[str, str]]()
+        if is_itself(contract) and not deep:
+            others.append(("Read all rows as well with", self.command("check --deep", argument)))
+        if is_itself(contract) and self.contract is None and project.of().contract is None:
+            others.append(("Note what it should be with", self.command("init", argument)))
+        return Next(self.command("plan --deep" if deep else "plan", argument), tuple(others))
 
     def console(self) -> Console:
         """Return where results go."""
