@@ -1,4 +1,4 @@
-"""The command line: `fixer check · plan · apply · undo · history · demo`."""
+"""The command line: `fixer check · plan · apply · undo · history · init · demo`."""
 
 from __future__ import annotations
 
@@ -232,6 +232,18 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
         runs = api.history(link)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(link.target, runs))
     return 0
+
+
+@cli.command()
+@options.dsn
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option("--accept", is_flag=True, help="Note what a check of the database finds as accepted.")
+@common
+def init(settings: Settings, dsn_argument: str | None, dry_run: bool, accept: bool) -> int:
+    """Find the contract of this project, and write it to the nearest pyproject.toml; with a DSN, check that first."""
+    from fixer.cli.init import begin
+
+    return begin(settings, dsn_argument, dry=dry_run, accept=accept)
 
 
 @cli.command()
