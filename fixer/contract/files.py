@@ -149,6 +149,8 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement, known: l
     try:
         found = refusing.make(statement.text, attempt)
     except psycopg2.Error as error:
+        if isinstance(error, pg.DuplicateSchema):  # that of an extension was brought over
+            return []
         if refusing.is_consequence(error, known):
             log.info("left out of the contract, as something before it is: %s", told(error))
             return []
