@@ -68,7 +68,7 @@ def _way_out(refused: Refused) -> str:
     if named and (found or _NOT_THERE.search(refused.said)):
         return f"run CREATE EXTENSION {as_needed(named)}; in the database if that has it, or {way}"
     if _NOT_THERE.search(refused.said):
-        return f"create what is missing, perhaps an extension of the database, or {way}"
+        return f"let the contract make what is missing, or install the extension in the database that has it, or {way}"
     return way
 
 
