@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import psycopg2
@@ -21,6 +21,8 @@ from fixer.contract.respelt import path_of, respelt
 from fixer.errors import ContractError
 from fixer.introspect.declared import read_model
 from fixer.model.table import QName
+
+_AT_ONCE = 50  # statements
 
 
 def read(
@@ -47,17 +49,26 @@ def _read(
     schemas = () if shadow else (places.schema, "public")
     cursor.execute(path_of(["pg_catalog", "pg_temp", *schemas]))
     said = list[Said]()
-    for text, key in statements.items():
-        for each in refusing.make(text, partial(attempt, cursor)):
-            if shadow and isinstance(each.error, UNKNOWN):
-                raise overshadowed(name, each.error, shadow)
-            table = places.tables[key] if key else QName(places.schema, each.apart.named[-1])
-            said.append((refusing.refused(each, table), each.statement))
+    for key, each in _refusals(cursor, statements):
+        if shadow and isinstance(each.error, UNKNOWN):
+            raise overshadowed(name, each.error, shadow)
+        table = places.tables[key] if key else QName(places.schema, each.apart.named[-1])
+        said.append((refusing.refused(each, table), each.statement))
     cursor.execute(OUR_PATH + CHOOSE)
     schema = read_model(cursor, places.all)
     if not schema.tables:
         raise refusal
     return Read(schema, respelt(cursor, places, schemas)), said
+
+
+def _refusals(cursor: Cursor, statements: Mapping[str, str]) -> Iterator[tuple[str, refusing.Refusal]]:
+    """Run statements, many at once and one by one only where some are refused; yield what is, with the table's key."""
+    waiting = [*statements]
+    for begin in range(0, len(waiting), _AT_ONCE):
+        some = waiting[begin : begin + _AT_ONCE]
+        if attempt(cursor, ";\n".join(some)):
+            for text in some:
+                yield from ((statements[text], each) for each in refusing.make(text, partial(attempt, cursor)))
 
 
 def attempt(cursor: Cursor, text: str) -> psycopg2.Error | None:
