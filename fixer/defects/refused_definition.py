@@ -55,7 +55,12 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfRefused]]:
     for each in contract.refused:
         verb = "have" if each.name else "be"
         message = f"{each.table.name} should {verb} {each.what}, which PostgreSQL refuses: {each.said}"
-        yield Finding(SLUG, POINT, OfRefused(each.table, each), message, repair=refuse(_way_out(each)))
+        yield Finding(SLUG, _point(each), OfRefused(each.table, each), message, repair=refuse(_way_out(each)))
+
+
+def _point(refused: Refused) -> int:
+    """Return the point that is not proved without a part."""
+    return {"PRIMARY": 1, "FOREIGN": 2}.get(refused.what.partition(" ")[0].upper(), POINT)
 
 
 def _way_out(refused: Refused) -> str:

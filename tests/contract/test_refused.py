@@ -126,6 +126,7 @@ def test_what_is_refused_of_sql_is_one_finding_each_and_the_rest_is_mended(made:
 
     assert {f["object"]: f["message"].partition("refuses: ")[2] for f in found} == REFUSED | LOST
     assert {(f["slug"], f["severity"], f["repair"]) for f in found} == {("refused-definition", "error", "manual")}
+    assert {f["object"] for f in found if f["point"] != 4} == {"public.orders.to_m"}  # without which point 2 is open
     assert (sound.returncode, stopped.returncode, untouched, mended.returncode) == (1, 1, True, 1)
     told = " ".join(stopped.stdout.split())
     assert "correct it in the contract (schema.sql, line 8): CREATE TABLE public.nowhere (id integer)" in told
@@ -136,6 +137,19 @@ def test_what_is_refused_of_sql_is_one_finding_each_and_the_rest_is_mended(made:
 def test_what_is_refused_of_models_is_one_finding_each(made: Database, make: type[MetaData]) -> None:
     with closing(psycopg2.connect(made.dsn)) as connection:
         assert found_in(library.check(connection, make())) == REFUSED
+
+
+def test_a_column_whose_type_sqlalchemy_does_not_know_is_refused_alone(empty: Database) -> None:
+    """So reflection leaves the columns of types that it does not know."""
+    empty.run("CREATE TABLE a (id bigserial PRIMARY KEY, place point NOT NULL); CREATE INDEX a_n ON a (id)")
+    made = MetaData()
+    table = Table("a", made, Column("id", BigInteger, primary_key=True), Column("place"), Column("n", Text))
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        found = found_in(library.check(connection, made))
+
+    refused = 'type "unknown to SQLAlchemy" does not exist (42704)'
+    assert found == {"public.a.place": refused, "missing-column": ""}
+    assert isinstance(table.c.place.type, sa.types.NullType)
 
 
 def test_the_suite_is_red_for_what_is_refused_and_green_for_the_rest(made: Database, tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engin
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import CompileError, SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
+from fixer.contract.models.typeless import spellable
 from fixer.errors import ContractError
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 
@@ -47,7 +48,11 @@ def spelt(
     statements: list[Statement] = []
 
     def keep(element: ClauseElement, *_: object, **__: object) -> None:
-        statement = _statement(element, homes)
+        try:
+            statement = _statement(element, homes)
+        except CompileError:
+            with spellable(element):
+                statement = _statement(element, homes)
         if not (isinstance(element, CreateSequence) and statement in statements):  # it comes once per table
             statements.append(statement)
 
