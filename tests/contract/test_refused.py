@@ -130,6 +130,7 @@ def test_what_is_refused_of_sql_is_one_finding_each_and_the_rest_is_mended(made:
     assert (sound.returncode, stopped.returncode, untouched, mended.returncode) == (1, 1, True, 1)
     told = " ".join(stopped.stdout.split())
     assert "correct it in the contract (schema.sql, line 8): CREATE TABLE public.nowhere (id integer)" in told
+    assert made.ask("SELECT count(*) FROM information_schema.columns WHERE table_name = 'orders'") == 2
     assert keys == "orders_user_id_fkey"  # and the column m, with its index, waits for the key that is refused
 
 
