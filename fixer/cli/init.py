@@ -17,7 +17,7 @@ from fixer.cli import outcome
 from fixer.cli.options import Settings
 from fixer.cli.outcome import known
 from fixer.connect.redact import redact
-from fixer.contract.project import SELF, found, noted
+from fixer.contract.project import SELF, found, noted, placed
 from fixer.contract.project.found import Candidate
 from fixer.errors import TargetError, UsageError
 from fixer.model.finding import UNREADABLE, Finding
@@ -46,7 +46,7 @@ def begin(settings: Settings, argument: str | None, *, dry: bool, accept: bool) 
     named = bool(argument or settings.dsn)
     if accept and not named:
         raise UsageError("--accept notes what a check finds: name the database.")
-    report = _checked(settings, argument, chosen.spec) if named else None
+    report = _checked(settings, argument, placed(chosen.spec, file.parent)) if named else None
     broken = [each for each in report.findings if each.breaks] if report else []
     reason = f"found by fixer init on {datetime.now(UTC).date()}"
     accepted = dict.fromkeys(f"{each.slug}:{each.object}" for each in broken) if accept else {}

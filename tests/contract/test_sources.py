@@ -361,6 +361,18 @@ def test_the_nearest_project_counts(tmp_path: Path) -> None:
     assert contract_named({}, tmp_path / "part") == "self"
 
 
+def test_sql_that_a_project_names_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pgmend]\ncontract = "db/schema.sql"\n')
+    for name in ("db", "part"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "db" / "schema.sql").touch()
+    monkeypatch.chdir(tmp_path / "part")
+    below = contract_named({})
+    monkeypatch.chdir(tmp_path)
+
+    assert (below, contract_named({})) == ("../db/schema.sql", "db/schema.sql")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
