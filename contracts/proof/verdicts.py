@@ -13,7 +13,7 @@ from fixer.model.finding import Finding
 from fixer.model.obstacle import Below, Rule, Trigger
 from fixer.model.report import Report
 from fixer.model.table import Check, ForeignKey, Index, QName
-from fixer.report.text import evidence
+from fixer.report.findings import evidence
 
 # Words in the slug of a finding about what fills a key column, rather than about the key.
 _GENERATOR_WORDS = ("generator", "sequence", "identity")

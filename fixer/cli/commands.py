@@ -1,4 +1,4 @@
-"""The command line: `fixer check · plan · apply · undo · history · demo`."""
+"""The command line: `fixer check · plan · apply · undo · history · init · demo`."""
 
 from __future__ import annotations
 
@@ -60,16 +60,17 @@ def _named(name: str | None) -> Source:
 @common
 def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
+    from fixer.report import findings
     from fixer.report import json as as_json
-    from fixer.report import text as as_text
 
     with _session(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)
     known.findings = report.findings
     if not (unreadable and known.json):  # or else it is one document with the error
-        command = settings.command("plan --deep" if deep else "plan", dsn_argument)
-        settings.show(as_text.of_report(report, next_command=command), lambda: as_json.of_report(report))
+        following = settings.following(dsn_argument, report.contract, deep=deep)
+        shown = findings.of_report(report, following=following, verbose=settings.verbose > 0)
+        settings.show(shown, lambda: as_json.of_report(report))
     if unreadable:
         raise TargetError("Not all rows could be read: each such finding says why, and what lets this role read them.")
     return 0 if report.ok else 1
@@ -172,6 +173,7 @@ def apply(
 
 def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Run], pace: Pace) -> Run:
     """Carry a plan out that was permitted, and show how far it is."""
+    from fixer.report import findings
     from fixer.runner.online.pace import Pace
 
     if plan.mode == ATOMIC and pace != Pace():
@@ -180,7 +182,7 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
     with _shown(settings, link) as progress:
         run = carry(progress=progress, pace=pace)
-        holds = "the contract holds" if run.ok else "what it left out breaks the contract"
+        holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out remains"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
 
@@ -252,6 +254,18 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
         runs = api.history(link)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(link.target, runs))
     return 0
+
+
+@commands.command()
+@options.dsn
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option("--accept", is_flag=True, help="Note what a check of the database finds as accepted.")
+@common
+def init(settings: Settings, dsn_argument: str | None, dry_run: bool, accept: bool) -> int:
+    """Find the contract of this project, and write it to pyproject.toml; with a DSN, check that first."""
+    from fixer.cli.init import begin
+
+    return begin(settings, dsn_argument, dry=dry_run, accept=accept)
 
 
 @commands.command()

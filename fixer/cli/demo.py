@@ -23,6 +23,7 @@ from fixer.model.contract import Contract
 from fixer.model.plan import Plan
 from fixer.model.run import Run
 from fixer.report import text as as_text
+from fixer.report.findings import of_report
 
 STORY = "where-it-began"
 ATTEMPTS = (
@@ -108,7 +109,7 @@ def _try(connection: Connection, statement: str) -> str | None:
 
 def _prove_broken(console: Console, connection: Connection, contract: Contract) -> Plan:
     _chapter(console, "2", "fixer check", "what is wrong, by point; nothing is changed")
-    console.print(as_text.of_report(api.check(connection, contract)))
+    console.print(of_report(api.check(connection, contract)))
     _chapter(console, "3", "fixer plan", "the repair, in the order in which it will be done")
     plan = api.plan(connection, contract)
     console.print(as_text.of_plan(plan))
@@ -126,7 +127,7 @@ def _repair(console: Console, connection: Connection, contract: Contract, plan: 
 def _prove_whole(console: Console, connection: Connection, contract: Contract, run: Run) -> bool:
     _chapter(console, "5", "fixer check --deep", "every row is read again; then the application tries once more")
     report = api.check(connection, contract, deep=True)
-    console.print(as_text.of_report(report))
+    console.print(of_report(report))
     again = api.plan(connection, contract, deep=True)
     console.print(f"\n  a second plan has {len(again.steps)} steps")
     for deed, _, statement in ATTEMPTS[1:]:

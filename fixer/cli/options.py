@@ -18,6 +18,7 @@ from fixer.cli.outcome import known
 from fixer.connect import interrupt
 from fixer.connect.redact import redact
 from fixer.connect.target import Target, resolve
+from fixer.contract import project
 from fixer.errors import UsageError, refuse_empty
 from fixer.model.plan import ATOMIC, MODES
 from fixer.model.step import Hazard
@@ -25,6 +26,8 @@ from fixer.report import streams
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from fixer.report.findings import Next
 
 _HAZARDS = ("all", *(str(hazard) for hazard in Hazard))
 _MODES = "atomic: one transaction, all or nothing. online: nobody waits for long."
@@ -65,6 +68,17 @@ class Settings:
         said = (("", argument), ("--dsn ", self.dsn), ("--contract ", self.contract), ("--schema ", schema))
         words = (f"{option}{quote(redact(value, known.target))}" for option, value in said if value)
         return " ".join(["fixer", name, *words])
+
+    def following(self, argument: str | None, contract: str, *, deep: bool) -> Next:
+        """Return the commands that may come after a check of a contract."""
+        from fixer.report.findings import Next, is_itself
+
+        others = list[tuple[str, str]]()
+        if is_itself(contract) and not deep:
+            others.append(("Read all rows as well with", self.command("check --deep", argument)))
+        if is_itself(contract) and self.contract is None and project.of().contract is None:
+            others.append(("Note what it should be with", self.command("init", argument)))
+        return Next(self.command("plan --deep" if deep else "plan", argument), tuple(others))
 
     def console(self) -> Console:
         """Return where results go."""

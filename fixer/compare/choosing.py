@@ -13,12 +13,23 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from fixer.compare.feasibility import columns_of
+from fixer.defects.refused_definition import OfRefused
 from fixer.errors import ContractError
 from fixer.model.choice import EVERYTHING, Choice
+from fixer.model.contract import Contract, Refused
 from fixer.model.expression import names_column
 from fixer.model.finding import Accepted, Finding
-from fixer.model.subject import FoundPrimaryKey, Misdirected, WantedColumn
-from fixer.model.table import ForeignKey, Index, QName
+from fixer.model.schema import Schema
+from fixer.model.subject import (
+    FoundForeignKey,
+    FoundPrimaryKey,
+    Misdirected,
+    StrayCheck,
+    StrayForeignKey,
+    StrayIndex,
+    WantedColumn,
+)
+from fixer.model.table import Check, ForeignKey, Index, QName
 
 _Place = tuple[QName, str | None]  # a column, or a whole table
 _COPIES = (
@@ -57,6 +68,49 @@ def see_that_they_exist(accepted: Iterable[Accepted], slugs: Collection[str]) ->
         if not any(fnmatchcase(slug, each.slug) for slug in slugs):
             near = get_close_matches(each.slug, slugs, 1, 0)
             raise ContractError(f"{each.said_in}: accept in [tool.pgmend] names no class {each.slug}: is it {near[0]}?")
+
+
+def judged(found: Iterable[Finding], contract: Contract, future: Schema) -> Iterator[Finding]:
+    """Yield the findings, but for those that what PostgreSQL refuses of the contract may explain."""
+    for finding in found:
+        near = future.wholes(finding.table)
+        if isinstance(finding.about, OfRefused) or not any(_explains(e, finding, near) for e in contract.refused):
+            yield finding
+
+
+def _explains(refused: Refused, finding: Finding, near: Collection[QName]) -> bool:
+    """Return whether the contract may lack only by a refusal what a finding is about.
+
+    A foreign key that is refused wants a key of the table that it references.
+    """
+    about, kind = finding.about, refused.what.partition(" ")[0].upper()
+    named = {column for table, column in refused.beside if table in near} if kind == "FOREIGN" else set[str]()
+    if named:
+        return (isinstance(about, StrayIndex) and _is_over(about.found, named)) or _demands(finding, named)
+    if refused.table not in near:
+        return False
+    columns = set(refused.columns)
+    if isinstance(about, StrayIndex):
+        return kind not in ("CHECK", "FOREIGN", "DEFAULT") and _is_over(about.found, columns)
+    if isinstance(about, StrayCheck):
+        return kind in ("CHECK", "THE", "ALTER") and _is_over(about.found, columns)
+    if isinstance(about, StrayForeignKey):
+        return kind in ("FOREIGN", "THE", "ALTER") and _is_over(about.found, columns)
+    if isinstance(about, FoundForeignKey | Misdirected):
+        return kind == "FOREIGN" and set(about.wanted.columns) <= columns
+    return finding.column == refused.name if kind == "THE" else kind == "PRIMARY" and _demands(finding, columns)
+
+
+def _is_over(stray: Index | Check | ForeignKey, columns: Collection[str]) -> bool:
+    """Return whether something that was found is over one of these columns, or nobody knows which these are."""
+    text = " ".join([stray.tail, stray.exclusion]) if isinstance(stray, Index) else ""
+    text = stray.expression if isinstance(stray, Check) else text
+    return not columns or any(each in stray.columns or names_column(text, each) for each in columns)
+
+
+def _demands(finding: Finding, columns: Collection[str]) -> bool:
+    """Return whether a finding says that a column demands a value, as a key lets it."""
+    return finding.slug == "rogue-not-null" and finding.column in columns
 
 
 def _held(findings: Iterable[Finding]) -> _Held:
@@ -115,5 +169,7 @@ def _kept(finding: Finding) -> Iterator[_Place]:
     about = finding.about
     if isinstance(about, FoundPrimaryKey):
         yield from ((finding.table, column) for column in about.found.columns)
+    if isinstance(about, OfRefused):
+        yield from ((table, column or None) for table, column in about.refused.beside)
     if isinstance(about, Misdirected):
         yield from ((key.target, _OLD_KEY) for key in about.found)

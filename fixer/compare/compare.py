@@ -15,7 +15,7 @@ from functools import partial
 from itertools import groupby
 
 from fixer import defects
-from fixer.compare.choosing import left_out, see_that_they_exist
+from fixer.compare.choosing import judged, left_out, see_that_they_exist
 from fixer.compare.feasibility import columns_of, why_not
 from fixer.compare.reading import Doubts, Measure, Reading, remembered
 from fixer.compare.standing import Stood, unasked
@@ -100,11 +100,16 @@ def _candidates(
     classes: Iterable[DefectClass], future: Schema, contract: Contract, reading: Reading
 ) -> list[Candidate]:
     """Return what may be wrong, except what a valid constraint or an empty table already rules out."""
-    found = [(defect, finding) for defect in classes for finding in defect.detect(future, contract)]
+    found = [(defect, finding) for defect in classes for finding in _detected(defect, future, contract)]
     empty = reading.empty([finding for _, finding in found if finding.of_rows], future)
     found = [(defect, finding) for defect, finding in found if not (finding.of_rows and finding.table in empty)]
     worth = reading.worth([finding for _, finding in found], future)
     return [(defect, each) for defect, finding in found for each in _asked(finding, read=id(finding) in worth)]
+
+
+def _detected(defect: DefectClass, future: Schema, contract: Contract) -> Iterable[Finding]:
+    found = defect.detect(future, contract)
+    return judged(found, contract, future) if contract.refused else found
 
 
 def _asked(finding: Finding, *, read: bool) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from fixer import introspect
 from fixer.contract.respelt import Spelt
 from fixer.model.codec import decode, encode, form
+from fixer.model.contract import Refused
 from fixer.model.schema import Partition, Schema
 from fixer.model.schema.code import Code, Coded
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
@@ -32,6 +33,7 @@ class Read:
 
     schema: Schema
     hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()  # such a contract is never kept: what it needs may be there the next time
 
 
 def script_at(texts: Mapping[str, str], version: int, schema: str) -> Path:
@@ -63,7 +65,9 @@ def recall(kept: Path) -> Read | None:
 
 
 def keep(kept: Path, found: Read) -> None:
-    """Keep the contract for the next time, where there is room for it."""
+    """Keep the contract for the next time, where there is room for it, and nothing of it was refused."""
+    if found.refused:
+        return
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:

@@ -8,25 +8,30 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import psycopg2
+from psycopg2 import errors as pg
 from psycopg2 import sql
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INERROR, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING
-from fixer.contract import cache, declared
+from fixer.contract import cache, declared, refusing
 from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
+from fixer.contract.refusing import Said, refused
 from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
 from fixer.introspect import coded
-from fixer.model.contract import Contract, Hints
+from fixer.model.contract import Contract, Hints, Refused
+from fixer.model.expression import quoted
 from fixer.model.schema.code import Key
+from fixer.model.table import QName
 
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
@@ -39,6 +44,11 @@ _NOTHING_NEW = re.compile(
       | (?:CREATE|COMMENT\s+ON)\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?"?public"?(?!\w)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
+_SEVERAL = re.compile(r"\n(?:CREATE|ALTER)\s", re.IGNORECASE)  # a statement that swallowed the next one
+_HOME = """
+SELECT coalesce((SELECT relnamespace::pg_catalog.regnamespace::text FROM pg_catalog.pg_class
+                  WHERE oid = pg_catalog.to_regclass(%s)), pg_catalog.current_schema()::text, 'public')
+"""
 _BACK = (".down.sql", "_down.sql")  # the way back of a migration
 
 log = logging.getLogger("pgmend.contract")
@@ -57,10 +67,22 @@ def prepare(path: Path, connection: Connection, schema: str) -> Contract:
         with throw_away(version) as place:
             bring_over(connection, place, made=None)
             brought = code_in(place)
-            run(place, texts, schema)
-            found = Read(declared.prepare(place.owner, name, brought=brought).schema)
+            refused = run(place, texts, schema)
+            found = _read(place, name, refused, brought)
         cache.keep(kept, found)
-    return Contract(name, found.schema, Hints())
+    return Contract(name, found.schema, Hints(), refused=found.refused)
+
+
+def _read(place: Place, name: str, refused: list[Said], brought: list[Key]) -> Read:
+    """Return what stands in a place; raise ContractError with the first that was refused if that is nothing."""
+    try:
+        schema = declared.prepare(place.owner, name, brought=brought).schema
+    except ContractError:
+        if refused:
+            first, _ = refused[0]
+            raise ContractError(f"{first.place}: {first.said}.") from None
+        raise
+    return Read(schema, refused=refusing.settled(refused, schema))
 
 
 def code_in(place: Place) -> list[Key]:
@@ -97,8 +119,12 @@ def texts_of(files: Iterable[Path]) -> dict[str, str]:
     return texts
 
 
-def run(place: Place, texts: dict[str, str], schema: str) -> None:
-    """Run scripts in an empty database; what names no schema goes to this one. Raises ContractError with the line."""
+def run(place: Place, texts: dict[str, str], schema: str) -> list[Said]:
+    """Run scripts in an empty database; what names no schema goes to this one. Return the parts that are refused.
+
+    Raises ContractError with the line of a statement that is no part of a table.
+    """
+    refused = list[Said]()
     home = sql.SQL("RESET ALL; SET search_path = {}, public").format(sql.Identifier(schema))
     place.add_schemas([schema])
     with place.owner.cursor() as cursor:
@@ -109,8 +135,9 @@ def run(place: Place, texts: dict[str, str], schema: str) -> None:
             except ContractError as error:
                 raise ContractError(f"{name}, {error}.") from None
             for each in found:
-                _run(place, cursor, name, each)
+                refused += _run(place, cursor, name, each, [known for known, _ in refused])
             _end(cursor, name)
+    return refused
 
 
 def _end(cursor: Cursor, name: str) -> None:
@@ -123,17 +150,51 @@ def _end(cursor: Cursor, name: str) -> None:
         raise ContractError(f"{name}: {told(error)}.") from None
 
 
-def _run(place: Place, cursor: Cursor, name: str, statement: Statement) -> None:
+def _run(place: Place, cursor: Cursor, name: str, statement: Statement, known: list[Refused]) -> list[Said]:
+    """Run a statement; return what PostgreSQL refuses of it."""
+    where = f"{name}, line {statement.line}"
     if statement.command and statement.command not in _IGNORED:
-        raise ContractError(f"{name}, line {statement.line}: psql's \\{statement.command} is not understood here.")
+        raise ContractError(f"{where}: psql's \\{statement.command} is not understood here.")
     if statement.command or _ROWS.match(statement.text):
-        return
+        return []
+    attempt = partial(_attempt, place, cursor)
     try:
-        _tried(place, cursor, statement.text)
+        found = refusing.make(statement.text, attempt)
     except psycopg2.Error as error:
-        raise ContractError(f"{name}, line {statement.line}: {told(error)}.") from None
+        if isinstance(error, pg.DuplicateSchema):  # that of an extension was brought over
+            return []
+        if refusing.is_consequence(error, known):
+            log.info("left out of the contract, as something before it is: %s", told(error))
+            return []
+        raise ContractError(f"{where}: {told(error)}.") from None
     except ValueError as error:  # characters that no statement may hold
-        raise ContractError(f"{name}, line {statement.line}: {error}.") from None
+        raise ContractError(f"{where}: {error}.") from None
+    if any(isinstance(each.error, pg.SyntaxError) for each in found) and _SEVERAL.search(statement.text):
+        raise ContractError(f"{where}: {told(found[0].error)}.")
+    return [(refused(each, _place_of(cursor, each.apart.named), where), each.statement) for each in found]
+
+
+def _attempt(place: Place, cursor: Cursor, text: str) -> psycopg2.Error | None:
+    """Run a statement; return why it failed, after which the transaction goes on."""
+    inside = cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS
+    try:
+        _tried(place, cursor, text)
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        if inside and cursor.connection.info.transaction_status == TRANSACTION_STATUS_INERROR:
+            cursor.execute("ROLLBACK TO SAVEPOINT pgmend")
+        return error
+    return None
+
+
+def _place_of(cursor: Cursor, name: tuple[str, ...]) -> QName:
+    """Return where a table stands, or would: of names without a schema, where the script looks for them."""
+    if len(name) > 1:
+        return QName(*name[-2:])
+    cursor.execute(_HOME, (quoted(name[0]),))
+    found = cursor.fetchone()
+    return QName(str(found[0]) if found else "public", name[0])
 
 
 def _tried(place: Place, cursor: Cursor, text: str) -> None:

@@ -86,6 +86,7 @@ def bring_over(target: Connection, place: Place, *, made: Collection[QName] | No
         _create(there, [_extension(name, installed[name]) for name in sorted(installed.keys() & could)])
         wanted = [each.statement for each in needs if each.name.name and each.name not in (made or ())]
         _create(there, [*stand_ins, *wanted])
+        place.add_schemas(home for home in set(installed.values()) if not home.startswith("pg_"))
 
 
 def _extension(name: str, schema: str) -> str:

@@ -59,6 +59,29 @@ def statements(text: str) -> Iterator[Statement]:
             place = closed.end() if closed else len(text)
 
 
+class Token(NamedTuple):
+    """A piece of a statement: its kind, its text, and where it stands."""
+
+    kind: str
+    text: str
+    begin: int
+    end: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Yield the pieces of a statement; blanks and comments are of the kinds space and comment.
+
+    Raises ContractError where a quote or a comment has no end.
+    """
+    place = 0
+    while place < len(text):
+        found = _TOKEN.match(text, place)
+        kind, word = (found.lastgroup or "", found[0]) if found else ("other", text[place])
+        end = _end(text, place, kind, word)
+        yield Token(kind, text[place:end], place, end)
+        place = end
+
+
 def _next(text: str, place: int) -> tuple[int, int, int]:
     """Return where the next statement begins and ends, and where one looks for the one after it."""
     begin, depth, blocks, routine = -1, 0, 0, False

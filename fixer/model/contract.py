@@ -64,6 +64,20 @@ class Hints(dict[QName, TableHints]):
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A part of a contract that PostgreSQL refuses to make: of a table, or the table itself if it has no name."""
+
+    table: QName
+    what: str  # in words: the index odd, a table
+    name: str
+    said: str  # PostgreSQL's words
+    statement: str
+    place: str = ""  # the file and the line
+    columns: tuple[str, ...] = ()  # those of its table that it names
+    beside: tuple[tuple[QName, str], ...] = ()  # columns of other tables that it names; without a name: all
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """The wanted schema, with its hints."""
 
@@ -77,6 +91,7 @@ class Contract:
     excluded: tuple[str, ...] = ()  # globs of tables that are neither checked nor touched
     accepted: tuple[Accepted, ...] = ()  # findings that the project lives with
     notes: tuple[str, ...] = ()  # sentences about what the project says in vain
+    refused: tuple[Refused, ...] = ()  # what it should have besides, and PostgreSQL refuses to make
 
     @property
     def tables(self) -> Mapping[QName, Table]:
@@ -100,6 +115,10 @@ class Contract:
     def excludes(self, table: QName) -> bool:
         """Return whether a table is neither checked nor touched."""
         return any(covers(pattern, table) for pattern in self.excluded)
+
+    def is_unmade(self, table: QName) -> bool:
+        """Return whether a table is left out because PostgreSQL refuses to make it."""
+        return table not in self.tables and any(each.table == table for each in self.refused)
 
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Yield every wanted foreign key."""

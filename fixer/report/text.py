@@ -1,4 +1,4 @@
-"""Text for people: findings by point, the plan as a table, the ledger."""
+"""Text for people: the plan as a table, the ledger."""
 
 from __future__ import annotations
 
@@ -6,104 +6,26 @@ from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from fixer.model.choice import Left
-from fixer.model.finding import Accepted, Finding
 from fixer.model.plan import ATOMIC, Plan, Published
-from fixer.model.report import Report
 from fixer.model.run import Entry, PastRun, Run, Undone
 from fixer.model.step import Hazard
-
-_MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
-_CURES = {
-    "automatic": "can be repaired automatically",
-    "needs-hazard": "can be repaired with permission",
-    "manual": "needs a human decision",
-}
-_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
-
-
-def of_report(report: Report, *, next_command: str = "fixer plan") -> RenderableType:
-    """Return what `check` found, by point, with the summary and the next command last."""
-    parts: list[RenderableType] = [_heading(report.target, report.contract)]
-    for number, title, ok in report.points:
-        findings = [finding for finding in report.findings if finding.point == number]
-        parts.append(_point(number, title, ok))
-        parts += [Padding(_finding(finding), (0, 0, 0, 4)) for finding in findings]
-    parts += [*_uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
-    return Group(*parts, Text(), _verdict(report.findings, next_command))
-
-
-def _uncounted(why: str) -> list[Text]:
-    """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
-    return (
-        [Text.assemble(("! ", "yellow"), f"The rows that go after others could not be counted: {why}")] if why else []
-    )
-
-
-def _stale(accepted: Accepted) -> Text:
-    return Text.assemble(("! ", "yellow"), f"stale: {accepted.finding} is accepted, and this check does not find it")
-
-
-def _heading(target: str, contract: str) -> Text:
-    return Text.assemble((target, "bold"), "  against  ", (contract, "bold"), "\n")
-
-
-def _point(number: int, title: str, ok: bool) -> Text:
-    mark, colour = ("✓", "green") if ok else ("✗", "red")
-    return Text.assemble("  ", (f"{mark} {number} {title}", f"bold {colour}"))
-
-
-def _finding(finding: Finding) -> Text:
-    mark, colour = _MARKS["info" if finding.accepted else finding.severity]
-    line = Text.assemble((f"{mark} ", colour), finding.message)
-    if finding.sample:
-        line.append(f": {evidence(finding)}")
-    if finding.accepted:
-        return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
-    line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
-    return line.append(f"\n  {finding.repair.refusal}", style="yellow") if finding.repair.refusal else line
-
-
-def evidence(finding: Finding) -> str:
-    """Return the rows behind a finding: how many, and the first of them."""
-    noun = "row" if finding.rows == 1 else "rows"
-    shown = ", ".join("/".join("NULL" if cell is None else cell for cell in row) for row in finding.sample)
-    more = ", …" if finding.rows > len(finding.sample) else ""
-    return f"{finding.rows} {noun} ({shown}{more})"
-
-
-def _verdict(findings: Sequence[Finding], next_command: str) -> Text:
-    broken = [finding for finding in findings if finding.breaks]
-    if not broken:
-        but = ", but for what is accepted" if any(finding.accepted for finding in findings) else ""
-        return Text(f"The contract holds{but}.", style="bold green")
-    by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
-    shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
-    noun = "finding breaks" if len(broken) == 1 else "findings break"
-    verdict = Text(f"{len(broken)} {noun} the contract: {shares}.", style="bold red")
-    if by_label["automatic"] or by_label["needs-hazard"]:
-        verdict.append(f"\nSee the repair with: {next_command}", style="not bold default")
-    return verdict
-
-
-def _share(label: str, count: int) -> str:
-    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
+from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted
 
 
 def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
     """Return the ordered steps, with lock, hazard, rows and time."""
-    parts: list[RenderableType] = [_heading(plan.target, plan.contract)]
+    parts: list[RenderableType] = [heading(plan.target, plan.contract)]
     if plan.steps:
         parts.append(_steps(plan, verbose))
     for refusal in plan.refusals:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
-    parts += map(_finding, plan.beside)
+    parts += map(of_finding, plan.beside)
     parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
-    parts += [*map(_left, plan.left), *_uncounted(plan.uncounted)]
+    parts += [*map(_left, plan.left), *uncounted(plan.uncounted)]
     if plan.published:
         parts.append(_published(plan.published))
     return Group(*parts, plan_verdict(plan))
@@ -191,8 +113,9 @@ def plan_verdict(plan: Plan) -> Text:
 
 def _nothing(plan: Plan) -> Text:
     if plan.left:
-        return Text("Nothing to do: all that breaks the contract is left out.", style="bold yellow")
-    return Text("Nothing to do: the contract holds.", style="bold green")
+        what = "all that was found" if is_itself(plan.contract) else "all that breaks the contract"
+        return Text(f"Nothing to do: {what} is left out.", style="bold yellow")
+    return Text(f"Nothing to do: {HOLDS[is_itself(plan.contract)]}.", style="bold green")
 
 
 _HAZARDS = {
@@ -218,17 +141,20 @@ def of_run(run: Run, *, verbose: bool = False) -> RenderableType:
         return _nothing(run.plan)
     parts: list[RenderableType] = [of_ledger(run.ledger)]
     if run.report is not None:
-        parts += [_point(number, title, ok) for number, title, ok in run.report.points]
+        parts += [of_point(number, title, ok) for number, title, ok in run.report.points]
     noun = "step" if len(run.steps) == 1 else "steps"
-    done = f"Run {run.run}: {len(run.steps)} {noun} done"
+    done, itself = f"Run {run.run}: {len(run.steps)} {noun} done", is_itself(run.contract)
     if run.plan.left:
         lines = [
             Text(),
             *map(_left, run.plan.left),
-            Text(f"{done}; what is left out breaks the contract.", "bold yellow"),
+            Text(
+                f"{done}; {'what is left out remains' if itself else 'what is left out breaks the contract'}.",
+                "bold yellow",
+            ),
         ]
         return Group(*parts, *lines)
-    return Group(*parts, Text(), Text(f"{done}, the contract holds.", style="bold green"))
+    return Group(*parts, Text(), Text(f"{done}, {HOLDS[itself]}.", style="bold green"))
 
 
 def of_undone(done: Undone) -> RenderableType:

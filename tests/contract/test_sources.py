@@ -202,12 +202,18 @@ def test_what_is_declared_not_valid_is_wanted_of_new_rows_alone(laboratory: Labo
     assert set(other) == {"wrong-foreign-key-actions", "orphan-rows", "missing-check"}
 
 
-def test_an_extension_that_is_not_to_be_had_lends_the_shapes_of_its_types(empty: Database, tmp_path: Path) -> None:
-    (tmp_path / "schema.sql").write_text("CREATE TABLE t (a public.small, b public.mood, c public.pair);")
+@pytest.mark.parametrize("home", ["public", "ext"])
+def test_an_extension_that_is_not_to_be_had_lends_the_shapes_of_its_types(
+    empty: Database, tmp_path: Path, home: str
+) -> None:
+    own = "" if home == "public" else f"CREATE SCHEMA {home};"  # a dump makes it, too, and may use what is in it
+    (tmp_path / "schema.sql").write_text(f"{own} CREATE TABLE t (a {home}.small, b {home}.mood, c {home}.pair);")
     empty.run(
-        "CREATE DOMAIN public.small AS integer CHECK (VALUE < 9); CREATE TYPE public.mood AS ENUM ('it''s', 'no');"
-        "CREATE TYPE public.pair AS (a integer, b varchar(3)); CREATE TABLE t (a small, b mood, c pair);"
-        "SET allow_system_table_mods = on; INSERT INTO pg_extension VALUES (99999, 'ghost', 10, 2200, false, '1');"
+        f"{own} CREATE DOMAIN {home}.small AS integer CHECK (VALUE < 9);"
+        f"CREATE TYPE {home}.mood AS ENUM ('it''s', 'no'); CREATE TYPE {home}.pair AS (a integer, b varchar(3));"
+        f"SET search_path = {home}, public; CREATE TABLE public.t (a small, b mood, c pair);"
+        "SET allow_system_table_mods = on;"
+        f"INSERT INTO pg_extension VALUES (99999, 'ghost', 10, '{home}'::regnamespace, false, '1');"
         "INSERT INTO pg_depend SELECT 'pg_type'::regclass, t::regtype, 0, 'pg_extension'::regclass, 99999, 0, 'e'"
         " FROM unnest(ARRAY['small', 'mood', 'pair']) t"
     )
@@ -354,6 +360,18 @@ def test_the_nearest_project_counts(tmp_path: Path) -> None:
     (tmp_path / "part" / "pyproject.toml").write_text("[project]\nname = 'part'\n")
 
     assert contract_named({}, tmp_path / "part") == "self"
+
+
+def test_sql_that_a_project_names_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pgmend]\ncontract = "db/schema.sql"\n')
+    for name in ("db", "part"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "db" / "schema.sql").touch()
+    monkeypatch.chdir(tmp_path / "part")
+    below = contract_named({})
+    monkeypatch.chdir(tmp_path)
+
+    assert (below, contract_named({})) == ("../db/schema.sql", "db/schema.sql")
 
 
 @pytest.mark.parametrize(

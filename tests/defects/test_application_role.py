@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -17,7 +18,8 @@ import fixer
 from fixer.errors import TargetError
 from fixer.model.finding import Finding
 from fixer.sql.compose import quoted
-from lab.database import Database
+from lab.database import Database, role
+from lab.process import fixer as command
 
 PLACE = 's."x%'
 METADATA = MetaData(schema=PLACE)
@@ -155,3 +157,15 @@ def test_what_a_missing_table_will_lack_is_said_before_it_is_made(application: A
         application.run(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {SCHEMA} GRANT ALL ON TABLES TO {{r}}")
 
     assert default == ("lost-grants" not in {each.slug for each in application.found()})
+
+
+def test_a_closed_schema_that_is_only_referenced_lacks_nothing(empty: Database, tmp_path: Path) -> None:
+    with role(empty) as name:
+        empty.run(
+            "CREATE SCHEMA auth; CREATE TABLE auth.users (id integer PRIMARY KEY);"
+            f"CREATE TABLE posts (id integer PRIMARY KEY REFERENCES auth.users); GRANT ALL ON posts TO {name}"
+        )
+        (tmp_path / "pyproject.toml").write_text("[tool.pgmend]\nexclude = ['auth.*']\n")
+        ended = command("check", "--contract", "self", "--role", name, empty.dsn, cwd=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")

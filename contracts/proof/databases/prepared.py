@@ -45,7 +45,7 @@ class Library:
             with closing(target.connect()) as connection:
                 source = load(spec)
                 contract = api.prepare(nearest(source) if in_project else source, connection, schema)
-            if contract.metadata is None:
+            if contract.metadata is None or contract.refused:  # models may have what cannot be made
                 contract = replace(contract, metadata=models_of(contract))
             for table in contract.metadata.tables.values() if contract.metadata is not None else ():
                 if contract.excludes(QName(table.schema or schema, table.name)):

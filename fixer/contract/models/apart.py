@@ -6,9 +6,14 @@ name in several schemas.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
-from sqlalchemy import MetaData, create_engine
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from sqlalchemy import MetaData, create_engine, event
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
@@ -17,9 +22,12 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
 from fixer.contract import declared
 from fixer.contract.cache import Read
-from fixer.contract.models.statements import culprit, types_of, without_link
+from fixer.contract.models.partly import attempt
+from fixer.contract.models.scratch import Unsatisfiable
+from fixer.contract.models.statements import culprit, table_of, types_of, without_link
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
+from fixer.contract.refusing import Said, is_ours, make, refused, settled
 from fixer.contract.respelt import path_of, respelt
 from fixer.errors import ContractError, words_of
 from fixer.model.schema import Schema
@@ -39,12 +47,17 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places) 
     with throw_away(connection.server_version // 10000) as place:
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)
-        _make(metadata, place, name, places, path)
+        said = list[Said]()
+        try:
+            _make(metadata, place, name, places, path, None)
+        except Unsatisfiable:
+            _make(metadata, place, name, places, path, said)
         schema = declared.prepare(place.owner, name).schema
         with rolled_back(place.owner) as cursor:
             cursor.execute(f"BEGIN;\n{SAFELY}{UNQUOTED}")
             hints = respelt(cursor, places, tuple(path), "")
-    return Read(_only(schema, places), hints)
+    schema = _only(schema, places)
+    return Read(schema, hints, settled(said, schema))
 
 
 def _path_of_target(connection: Connection, places: Places) -> list[str]:
@@ -54,11 +67,17 @@ def _path_of_target(connection: Connection, places: Places) -> list[str]:
     return [*dict.fromkeys([places.schema, *(found[0] if found else ()), "public"])]
 
 
-def _make(metadata: MetaData, place: Place, name: str, places: Places, path: list[str]) -> None:
+def _make(
+    metadata: MetaData, place: Place, name: str, places: Places, path: list[str], refused: list[Said] | None
+) -> None:
+    """Make models; where a list takes what is `refused`, what PostgreSQL refuses of a table is left out."""
+    place.owner.autocommit = True
     with place.owner.cursor() as cursor:
         cursor.execute(path_of(path, local=False))
     place.owner.autocommit = False
     engine = create_engine("postgresql+psycopg2://", creator=lambda: place.owner, poolclass=StaticPool)
+    if refused is not None:
+        event.listen(engine, "do_execute", _Taking(place, places, refused))
     try:
         with engine.connect() as connection:
             moved = connection.execution_options(schema_translate_map={None: places.schema})
@@ -67,11 +86,32 @@ def _make(metadata: MetaData, place: Place, name: str, places: Places, path: lis
     except SQLAlchemyError as error:
         reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None
         said = told(reason) if reason else without_link(error)
-        raise ContractError(f"The contract {name} cannot be made: {said}.") from None
+        kind = Unsatisfiable if reason and is_ours(reason) else ContractError
+        raise kind(f"The contract {name} cannot be made: {said}.") from None
     except (Exception, SystemExit) as error:  # listeners of the user's may raise anything
         why = f"{culprit(error)} fails: {words_of(error)}"
         raise ContractError(f"The contract {name} cannot be made, for {why}.") from None
     place.owner.autocommit = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Taking:
+    """Makes as much of each table of the models as PostgreSQL takes, and notes what it refuses."""
+
+    place: Place
+    places: Places
+    refused: list[Said]
+
+    def __call__(self, cursor: Cursor, statement: str, parameters: object, context: object) -> bool | None:
+        """Run a statement of SQLAlchemy's own instead of the dialect; all others go their way."""
+        compiled = context.compiled if isinstance(context, DefaultExecutionContext) else None
+        key = table_of(compiled.statement) if compiled is not None else ""
+        if not key:
+            return None
+        plain = statement % () if "%%" in statement else statement  # as the dialect doubles them
+        for each in make(plain.strip(), partial(attempt, cursor)):
+            self.refused.append((refused(each, self.places.tables[key]), each.statement))
+        return True
 
 
 def _only(schema: Schema, places: Places) -> Schema:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -17,8 +18,9 @@ from fixer import introspect
 from fixer.connect.memory import undisturbed
 from fixer.contract import cache
 from fixer.contract.cache import Read
-from fixer.contract.models import apart, scratch, shapes
+from fixer.contract.models import apart, partly, scratch, shapes
 from fixer.contract.models.hints import expressions, hints_of
+from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
     SCRATCH,
@@ -31,10 +33,13 @@ from fixer.contract.models.statements import (
     spelt,
 )
 from fixer.contract.places import Places, wanted_at
+from fixer.contract.refusing import Said, hints_of_made
+from fixer.contract.refusing import settled as refused_parts
 from fixer.errors import ContractError, ServerError
-from fixer.model.contract import Contract, Hints
+from fixer.model.contract import Contract, Hints, Refused
+from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
-from fixer.model.table import UNLOGGED
+from fixer.model.table import UNLOGGED, ForeignKey
 
 log = logging.getLogger("pgmend.contract")
 
@@ -42,8 +47,8 @@ log = logging.getLogger("pgmend.contract")
 def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
     """Build the contract in a scratch place and read it back as the target's server spells it.
 
-    `schema` is where tables without a schema of their own are wanted. Raises ContractError when no
-    database can satisfy the contract. The target is left as it was.
+    `schema` is where tables without a schema of their own are wanted. A part that PostgreSQL refuses is noted; raises
+    ContractError when it refuses all. The target is left as it was.
     """
     tables = wanted_at(metadata, name, schema)
     with undisturbed():
@@ -54,11 +59,12 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
             (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
             for table in metadata.tables.values()
         }
-    _refuse_unlogged_parents(found.schema, name)
+    made, bad = _without_unlogged_parents(found.schema)
     with_columns = {tables[table.key] for table in metadata.tables.values() if table.columns}
-    for table in sorted(with_columns - found.schema.tables.keys()):
+    for table in sorted(with_columns - made.tables.keys() - {each.table for each in found.refused}):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
-    return Contract(name, found.schema, Hints(hints), metadata)
+    kept = hints_of_made(hints, made) if found.refused else Hints(hints)
+    return Contract(name, made, kept, metadata, refused=(*found.refused, *bad))
 
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
@@ -108,22 +114,37 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
     first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
-    texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
-    found = scratch.read(";\n".join(texts), connection, name, places)
+    texts = {logged(in_scratch(each.text, types, counters)): each.of for each in first if not each.listener}
+    try:
+        found, said = scratch.read(";\n".join(texts), connection, name, places), list[Said]()
+    except Unsatisfiable as refusal:
+        found, said = partly.read(texts, connection, name, places, refusal)
     unlogged = {each.unlogged for each in statements}
     hints = {
         table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}
         for table, each in found.hints.items()
     }
-    return Read(settled(found.schema, places, types, counters, unlogged), hints)
+    schema = settled(found.schema, places, types, counters, unlogged)
+    return Read(schema, hints, refused_parts(said, schema))
 
 
-def _refuse_unlogged_parents(schema: Schema, name: str) -> None:
-    """Raise ContractError if a permanent table references an UNLOGGED one."""
+def _without_unlogged_parents(schema: Schema) -> tuple[Schema, list[Refused]]:
+    """Return the schema without foreign keys from permanent tables to UNLOGGED ones, and these: a place had both alike.
+
+    PostgreSQL refuses them (manual, CREATE TABLE, UNLOGGED).
+    """
     unlogged = {table for table, found in schema.tables.items() if found.persistence == UNLOGGED}
-    for key in schema.foreign_keys() if unlogged else ():
-        if key.target in unlogged and key.table not in unlogged:
-            raise ContractError(
-                f"The contract {name} cannot be satisfied by any database: {key.table.name} is permanent, and"
-                f" references {key.target.name}, which is UNLOGGED."
-            )
+    bad = [k for k in schema.foreign_keys() if k.target in unlogged and k.table not in unlogged] if unlogged else []
+    for key in bad:
+        table = schema.tables[key.table]
+        kept = tuple(each for each in table.foreign_keys if each is not key)
+        schema = replace(schema, tables={**schema.tables, table.name: replace(table, foreign_keys=kept)})
+    return schema, [_refused(key) for key in bad]
+
+
+def _refused(key: ForeignKey) -> Refused:
+    columns, target = (", ".join(map(as_needed, each)) for each in (key.columns, key.target_columns))
+    what = f"FOREIGN KEY ({columns}) REFERENCES {as_needed(key.target.name)} ({target})"
+    said = f"{key.table.name} is permanent, and {key.target.name} is UNLOGGED"
+    beside = tuple((key.target, column) for column in key.target_columns)
+    return Refused(key.table, f"{what} ({key.name})", key.name, said, what, "", key.columns, beside)

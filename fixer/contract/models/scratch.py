@@ -27,12 +27,12 @@ from fixer.errors import ContractError, ServerError, TargetError
 from fixer.introspect.declared import read_model
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
-_UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
+UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
 OPEN = f"""
 BEGIN;
 {SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);
 """
-_CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
+CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
 
 log = logging.getLogger("pgmend.contract")
 
@@ -75,15 +75,19 @@ def _read_elsewhere(ddl: str, connection: Connection, name: str, places: Places,
     raise refusal
 
 
+class Unsatisfiable(ContractError):
+    """PostgreSQL refuses a statement of the models."""
+
+
 _NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
 
 
-def _unsatisfiable(name: str, error: psycopg2.Error) -> ContractError:
+def _unsatisfiable(name: str, error: psycopg2.Error) -> Unsatisfiable:
     first = (error.diag.message_primary or str(error)).rstrip(".")
     if found := _NO_CLASS.search(first):
         way = f"if the extension btree_{found[1]} has it, run there: CREATE EXTENSION btree_{found[1]};"
-        return ContractError(f"The contract {name} needs what the target lacks: {first}; {way}")
-    return ContractError(f"The contract {name} cannot be satisfied by any database: {first}.")
+        return Unsatisfiable(f"The contract {name} needs what the target lacks: {first}; {way}")
+    return Unsatisfiable(f"The contract {name} cannot be satisfied by any database: {first}.")
 
 
 def _read_temporary(ddl: str, connection: Connection, name: str, places: Places) -> Read:
@@ -99,13 +103,14 @@ def _created(cursor: Cursor, ddl: str, name: str, places: Places) -> Read:
     schemas = () if shadow else (places.schema, "public")
     path = path_of(["pg_catalog", "pg_temp", *schemas]).as_string(cursor)
     try:
-        cursor.execute(f"{path}{ddl};\n{OUR_PATH}{_CHOOSE}")
-    except _UNKNOWN as error:
-        raise _overshadowed(name, error, shadow) if shadow else error from None
+        cursor.execute(f"{path}{ddl};\n{OUR_PATH}{CHOOSE}")
+    except UNKNOWN as error:
+        raise overshadowed(name, error, shadow) if shadow else error from None
     return Read(read_model(cursor, places.all), respelt(cursor, places, schemas))
 
 
-def _overshadowed(name: str, error: psycopg2.Error, shadow: tuple[str, str, str]) -> ContractError:
+def overshadowed(name: str, error: psycopg2.Error, shadow: tuple[str, str, str]) -> ContractError:
+    """Return the error of a name without its schema that somebody else's object may take the place of."""
     kind, spelt, owner = shadow
     return ContractError(
         f"The contract {name} names something without its schema ({told(error)}), and the {kind} {spelt} of the role"

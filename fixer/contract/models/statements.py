@@ -12,10 +12,11 @@ from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engin
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateSequence, CreateTable
+from sqlalchemy.exc import CompileError, SQLAlchemyError
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 
+from fixer.contract.models.typeless import spellable
 from fixer.errors import ContractError, words_of
 from fixer.model.expression import literal, parts_of_name, quoted, unquoted
 
@@ -33,6 +34,7 @@ class Statement:
     made: tuple[str, str | None] | None = None  # the type that it creates, and the schema where the models want it
     unlogged: str = ""  # the table that it creates UNLOGGED
     counter: tuple[str, str | None] | None = None  # the sequence that it creates, and its schema in the models
+    of: str = ""  # the key of the table that it creates, or whose part
 
 
 class Unspelt(ContractError):
@@ -46,7 +48,11 @@ def spelt(
     statements: list[Statement] = []
 
     def keep(element: ClauseElement, *_: object, **__: object) -> None:
-        statement = _statement(element, homes)
+        try:
+            statement = _statement(element, homes)
+        except CompileError:
+            with spellable(element):
+                statement = _statement(element, homes)
         if not (isinstance(element, CreateSequence) and statement in statements):  # it comes once per table
             statements.append(statement)
 
@@ -150,7 +156,15 @@ def _statement(element: ClauseElement, homes: Homes | None) -> Statement:
         text = str(element.compile(dialect=_DIALECT, schema_translate_map=homes, render_schema_translate=True)).strip()
     unlogged = element.element.name if isinstance(element, CreateTable) and _UNLOGGED.match(text) else ""
     counter = (element.element.name, element.element.schema) if isinstance(element, CreateSequence) else None
-    return Statement(text, not own, (made.name, made.schema) if made is not None else None, unlogged, counter)
+    made_type = (made.name, made.schema) if made is not None else None
+    return Statement(text, not own, made_type, unlogged, counter, table_of(element))
+
+
+def table_of(element: object) -> str:
+    """Return the key of the table that a statement of SQLAlchemy's own creates, or of which it creates a part."""
+    about = element.element if isinstance(element, CreateTable | CreateIndex | AddConstraint) else None
+    table = about if about is None or isinstance(about, SATable) else about.table
+    return table.key if table is not None else ""
 
 
 def without_link(error: SQLAlchemyError) -> str:

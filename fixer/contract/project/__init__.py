@@ -9,7 +9,7 @@ from pathlib import Path
 from fixer.contract.project.reading import Project, read
 from fixer.errors import refuse_empty
 
-__all__ = ["SELF", "Project", "contract_named", "of"]
+__all__ = ["SELF", "Project", "contract_named", "of", "placed"]
 
 VARIABLE = "PGMEND_CONTRACT"
 SELF = "self"
@@ -32,4 +32,12 @@ def contract_named(environ: Mapping[str, str] = os.environ, directory: Path | No
     """
     named = environ.get(VARIABLE)
     refuse_empty(VARIABLE, named)
-    return named or of(directory).contract or SELF
+    project = of(directory) if not named else Project()
+    return named or (placed(project.contract, Path(project.file).parent) if project.contract else SELF)
+
+
+def placed(contract: str, home: Path) -> str:
+    """Return a contract that a file in `home` names; of SQL that is there and not here, the way from here."""
+    there = home / contract
+    elsewhere = contract != SELF and there.exists() and not Path(contract).exists()
+    return os.path.relpath(there) if elsewhere else contract

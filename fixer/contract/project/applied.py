@@ -68,12 +68,15 @@ def _without(contract: Contract, project: Project) -> Contract:
     tables = {name: table for name, table in schema.tables.items() if name not in out}
     hints = Hints({name: each for name, each in contract.hints.items() if name not in out})
     code = schema.code and schema.code.without(lambda home: any(covers(each, home) for each in project.exclude))
-    return replace(contract, schema=replace(schema, tables=tables, sequences=sequences, code=code), hints=hints)
+    refused = tuple(e for e in contract.refused if not any(covers(each, e.table) for each in project.exclude))
+    schema = replace(schema, tables=tables, sequences=sequences, code=code)
+    return replace(contract, schema=schema, hints=hints, refused=refused)
 
 
 def _in_vain(project: Project, contract: Contract, connection: Connection) -> Iterator[str]:
     """Yield a sentence for each glob that covers no table, neither of the contract nor of the database."""
-    left = [each for each in project.exclude if not any(covers(each, name) for name in contract.tables)]
+    known = {*contract.tables, *(each.table for each in contract.refused)}
+    left = [each for each in project.exclude if not any(covers(each, name) for name in known)]
     if not left:
         return
     with rolled_back(connection) as cursor:

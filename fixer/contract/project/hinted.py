@@ -23,7 +23,7 @@ from fixer.contract.places import Places
 from fixer.contract.project.reading import OF_TABLE, Project, Said
 from fixer.contract.respelt import Spelt, respelt
 from fixer.errors import ContractError
-from fixer.model.contract import ColumnHints, Contract, Hints, TableHints
+from fixer.model.contract import ColumnHints, Contract, Hints, Refused, TableHints
 from fixer.model.expression import as_needed
 from fixer.model.table import QName, Table
 
@@ -40,7 +40,9 @@ def hinted(kept: Contract, made: Contract, project: Project, connection: Connect
     Raises ContractError where a hint is for what the contract, as it was `made`, does not have, or contradicts a hint.
     """
     places = _places(made)
-    said = [(_found(name, places, project), name, each) for name, each in project.hints.items()]
+    lost = {words for each in made.refused for words in _written_refused(each)}
+    wanted_hints = ((name, each) for name, each in project.hints.items() if not {name, f"public.{name}"} & lost)
+    said = [(_found(name, places, project), name, each) for name, each in wanted_hints]
     said = [each for each in said if each[0][0] in kept.tables]
     texts = {table: tuple(dict.fromkeys(_expressions(table, said))) for (table, _), _, _ in said}
     texts = {table: each for table, each in texts.items() if each}
@@ -71,6 +73,12 @@ def _places(contract: Contract) -> dict[str, list[_Place]]:
 
 def _written(name: QName) -> set[str]:
     return {str(name), ".".join(map(as_needed, name))}
+
+
+def _written_refused(refused: Refused) -> Iterator[str]:
+    """Yield the ways to write what PostgreSQL refuses to make: a column, or a table."""
+    for words in _written(refused.table):
+        yield from {f"{words}.{refused.name}", f"{words}.{as_needed(refused.name)}"} if refused.name else {words}
 
 
 def _found(name: str, places: Mapping[str, list[_Place]], project: Project) -> _Place:

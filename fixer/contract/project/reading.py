@@ -45,12 +45,17 @@ class Project:
 def read(file: Path) -> Project:
     """Return what a file says; raise ContractError with its name where it cannot be read, or says it wrong."""
     try:
-        tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        return of_text(file.read_text(encoding="utf-8"), str(file))
     except OSError as error:
         raise ContractError(f"{file} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # not TOML, or not UTF-8
         raise ContractError(f"{file} is not TOML: {error}.") from None
-    return _Reader(str(file)).project(tools.get("pgmend", {}) if isinstance(tools, dict) else {})
+
+
+def of_text(text: str, file: str) -> Project:
+    """Return what the text of a file says; raise ContractError where it says it wrong, ValueError if it is no TOML."""
+    tools = tomllib.loads(text).get("tool", {})
+    return _Reader(file).project(tools.get("pgmend", {}) if isinstance(tools, dict) else {})
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,85 @@
+"""Models of which PostgreSQL refuses a part: made statement by statement, so that the rest is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from fixer import introspect
+from fixer.connect.link import rolled_back
+from fixer.connect.settings import OUR_PATH
+from fixer.contract import refusing
+from fixer.contract.cache import Read
+from fixer.contract.models.scratch import CHOOSE, OPEN, UNKNOWN, overshadowed
+from fixer.contract.places import Places
+from fixer.contract.refusing import Said
+from fixer.contract.respelt import path_of, respelt
+from fixer.errors import ContractError
+from fixer.introspect.declared import read_model
+from fixer.model.table import QName
+
+_AT_ONCE = 50  # statements
+
+
+def read(
+    statements: Mapping[str, str], connection: Connection, name: str, places: Places, refusal: ContractError
+) -> tuple[Read, list[Said]]:
+    """Read what PostgreSQL takes of statements, each with the key of its table, in a scratch place of the target.
+
+    Raises the refusal where nothing can be made, or where no such place is to be had.
+    """
+    try:
+        with rolled_back(connection) as cursor:
+            return _read(cursor, statements, name, places, refusal)
+    except psycopg2.Error as error:
+        if connection.closed:
+            raise
+        raise refusal from error
+
+
+def _read(
+    cursor: Cursor, statements: Mapping[str, str], name: str, places: Places, refusal: ContractError
+) -> tuple[Read, list[Said]]:
+    cursor.execute(OPEN + introspect.query("shadows"), ([places.schema, "public"],))
+    shadow = cursor.fetchone()
+    schemas = () if shadow else (places.schema, "public")
+    cursor.execute(path_of(["pg_catalog", "pg_temp", *schemas]))
+    said = list[Said]()
+    for key, each in _refusals(cursor, statements):
+        if shadow and isinstance(each.error, UNKNOWN):
+            raise overshadowed(name, each.error, shadow)
+        table = places.tables[key] if key else QName(places.schema, each.apart.named[-1])
+        said.append((refusing.refused(each, table), each.statement))
+    cursor.execute(OUR_PATH + CHOOSE)
+    schema = read_model(cursor, places.all)
+    if not schema.tables:
+        raise refusal
+    return Read(schema, respelt(cursor, places, schemas)), said
+
+
+def _refusals(cursor: Cursor, statements: Mapping[str, str]) -> Iterator[tuple[str, refusing.Refusal]]:
+    """Run statements, many at once and one by one only where some are refused; yield what is, with the table's key."""
+    waiting = [*statements]
+    for begin in range(0, len(waiting), _AT_ONCE):
+        some = waiting[begin : begin + _AT_ONCE]
+        if attempt(cursor, ";\n".join(some)):
+            for text in some:
+                yield from ((statements[text], each) for each in refusing.make(text, partial(attempt, cursor)))
+
+
+def attempt(cursor: Cursor, text: str) -> psycopg2.Error | None:
+    """Run a statement in a transaction; return why it failed, after which the transaction goes on."""
+    cursor.execute("SAVEPOINT pgmend")
+    try:
+        cursor.execute(text)
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT pgmend")
+        return error
+    cursor.execute("RELEASE SAVEPOINT pgmend")
+    return None

@@ -1,0 +1,148 @@
+"""Text for people: the findings of a check by point, the summary, and what to run next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from fixer.model.finding import Accepted, Finding
+from fixer.model.report import Report
+
+_MARKS = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("·", "dim")}
+_CURES = {
+    "automatic": "can be repaired automatically",
+    "needs-hazard": "can be repaired with permission",
+    "manual": "needs a human decision",
+}
+_CURES_OF_MANY = {**_CURES, "manual": "need a human decision"}
+# What is true, by whether the target is its own contract.
+HOLDS = {False: "the contract holds", True: "the database is as its own catalogue says"}
+_UNSAID = (3,)  # the points of which no catalogue says anything
+_ALIKE = 3  # notes of one class that are shown one by one
+_NAMED = 6  # objects that a line about more names
+
+
+@dataclass(frozen=True)
+class Next:
+    """The commands that may come next: the repair; if there is nothing to repair, others, each after what it does."""
+
+    plan: str = "fixer plan"
+    others: tuple[tuple[str, str], ...] = ()
+
+
+def of_report(report: Report, *, following: Next | None = None, verbose: bool = False) -> RenderableType:
+    """Return what `check` found, by point, with the summary and the next command last."""
+    parts: list[RenderableType] = [heading(report.target, report.contract)]
+    for number, title, ok in report.points:
+        findings = [finding for finding in report.findings if finding.point == number]
+        if findings or number not in _UNSAID or not is_itself(report.contract):
+            parts.append(of_point(number, title, ok))
+        parts += [Padding(line, (0, 0, 0, 4)) for line in _lines(findings, verbose)]
+    parts += [*uncounted(report.comparison.uncounted), *map(_stale, report.comparison.stale)]
+    return Group(*parts, Text(), _verdict(report, following or Next()))
+
+
+def is_itself(contract: str) -> bool:
+    """Return whether a contract of this name is what the target itself declares."""
+    return contract == "self"
+
+
+def uncounted(why: str) -> list[Text]:
+    """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
+    return (
+        [Text.assemble(("! ", "yellow"), f"The rows that go after others could not be counted: {why}")] if why else []
+    )
+
+
+def _stale(accepted: Accepted) -> Text:
+    return Text.assemble(("! ", "yellow"), f"stale: {accepted.finding} is accepted, and this check does not find it")
+
+
+def heading(target: str, contract: str) -> Text:
+    """Return the first line: the target, and what it is compared with."""
+    if is_itself(contract):
+        return Text.assemble((target, "bold"), "  against  ", ("its own catalogue", "bold"), "\n")
+    return Text.assemble((target, "bold"), "  against  ", (contract, "bold"), "\n")
+
+
+def of_point(number: int, title: str, ok: bool) -> Text:
+    """Return the line of a point."""
+    mark, colour = ("✓", "green") if ok else ("✗", "red")
+    return Text.assemble("  ", (f"{mark} {number} {title}", f"bold {colour}"))
+
+
+def _lines(findings: Sequence[Finding], verbose: bool) -> Iterator[Text]:
+    """Yield a line for each finding; where many notes say the same of other objects, one line for these."""
+    notes = [finding for finding in findings if finding.severity == "info" and not finding.accepted]
+    many = {slug for slug in {each.slug for each in notes} if sum(each.slug == slug for each in notes) > _ALIKE}
+    told = set[str]()
+    for finding in findings:
+        if verbose or finding not in notes or finding.slug not in many:
+            yield of_finding(finding)
+        elif finding.slug not in told:
+            told.add(finding.slug)
+            yield _of_many([each for each in notes if each.slug == finding.slug])
+
+
+def _of_many(notes: Sequence[Finding]) -> Text:
+    first, *others = notes
+    names = ", ".join(each.object.removeprefix("public.") for each in others[:_NAMED])
+    more = ", …" if len(others) > _NAMED else ""
+    line = Text.assemble(("· ", "dim"), first.message, (f"  [{first.slug}]", "dim"))
+    return line.append(f"\n  {len(others)} more like it: {names}{more}  (-v lists them)", style="dim")
+
+
+def of_finding(finding: Finding) -> Text:
+    """Return what is wrong, the evidence, and who repairs it."""
+    mark, colour = _MARKS["info" if finding.accepted else finding.severity]
+    line = Text.assemble((f"{mark} ", colour), finding.message)
+    if finding.sample:
+        line.append(f": {evidence(finding)}")
+    if finding.accepted:
+        return line.append(f"  [{finding.slug}; {finding.accepted.term}]\n  {finding.accepted.reason}", style="dim")
+    line.append(f"  [{finding.slug}; {_CURES[finding.repair.label]}]", style="dim")
+    return line.append(f"\n  {finding.repair.refusal}", style="yellow") if finding.repair.refusal else line
+
+
+def evidence(finding: Finding) -> str:
+    """Return the rows behind a finding: how many, and the first of them."""
+    noun = "row" if finding.rows == 1 else "rows"
+    shown = ", ".join("/".join("NULL" if cell is None else cell for cell in row) for row in finding.sample)
+    more = ", …" if finding.rows > len(finding.sample) else ""
+    return f"{finding.rows} {noun} ({shown}{more})"
+
+
+def _verdict(report: Report, following: Next) -> Text:
+    broken, itself = [finding for finding in report.findings if finding.breaks], is_itself(report.contract)
+    if not broken:
+        but = ", but for what is accepted" if any(finding.accepted for finding in report.findings) else ""
+        of = f", in {_counted(len(report.comparison.contract.tables), 'table')}" if itself else ""
+        verdict = Text(f"{HOLDS[itself].capitalize()}{but}{of}.", style="bold green")
+        return verdict.append_text(_others(following))
+    by_label = {label: sum(f.repair.label == label for f in broken) for label in _CURES}
+    shares = ", ".join(_share(label, count) for label, count in by_label.items() if count)
+    if itself:
+        words = f"{_counted(len(broken), 'finding')}, so {HOLDS[itself].replace(' is ', ' is not ')}: {shares}."
+    else:
+        words = f"{len(broken)} {'finding breaks' if len(broken) == 1 else 'findings break'} the contract: {shares}."
+    verdict = Text(words, style="bold red")
+    if by_label["automatic"] or by_label["needs-hazard"]:
+        verdict.append(f"\nSee the repair with: {following.plan}", style="not bold default")
+    return verdict
+
+
+def _others(following: Next) -> Text:
+    """Return a line for each other command that may come next."""
+    return Text("".join(f"\n{what}: {command}" for what, command in following.others), style="not bold default")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _share(label: str, count: int) -> str:
+    return f"{count} {(_CURES if count == 1 else _CURES_OF_MANY)[label]}"
