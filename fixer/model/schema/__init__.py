@@ -44,8 +44,7 @@ COUNTED = 1_000_000  # rows of a twin that are counted at most
 class Twin:
     """A relation named like a missing table or its legacy name, but for schema, case, blanks, hyphens, underscores.
 
-    One that is not `named` so is a table of the same schema that has all columns of the missing one.
-    """
+    If it is not `named` so, it has all columns of the missing table, and its schema."""
 
     missing: QName
     name: QName
