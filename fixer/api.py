@@ -19,7 +19,7 @@ from fixer.contract import prepare as prepare  # the contract suite calls it her
 from fixer.errors import PgmendError, PlanRefused, UsageError
 from fixer.model.choice import EVERYTHING, Choice, MaxMoved
 from fixer.model.contract import Contract
-from fixer.model.plan import ATOMIC, MODES, ONLINE, Plan
+from fixer.model.plan import ATOMIC, ONLINE, Plan, see_that_it_is_a_mode
 from fixer.model.progress import SILENT, Progress
 from fixer.model.report import Report
 from fixer.model.run import PastRun, Run, Undone
@@ -32,7 +32,7 @@ from fixer.runner.audience import with_audience
 from fixer.runner.journal import reading
 from fixer.runner.limits import Bounds
 from fixer.runner.online.pace import Pace
-from fixer.runner.preflight import permit
+from fixer.runner.preflight import listed, permit
 from fixer.sql.compose import Composable
 
 PATIENCE = 60.0  # seconds for which `ensure` waits for another worker that repairs
@@ -45,6 +45,7 @@ def check(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     deep: bool = False,
     role: str | None = None,
 ) -> Report:
@@ -55,10 +56,11 @@ def check(
     database, or ``"self"``: what the catalogue of the target declares. None takes PGMEND_CONTRACT, else [tool.pgmend]
     contract of the nearest pyproject.toml, else ``"self"``. `schema` is that of tables that name none. `deep` also
     reads rows that a valid constraint guarantees. `role` is the application's, whose lacking rights are findings too.
+    `scratch` is the server of throw-away databases, if not one of our own: a DSN, or ``"docker:IMAGE"``.
 
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
-    with session(source, contract, schema=schema) as work:
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         return work.check(deep=deep, role=role)
 
 
@@ -67,6 +69,7 @@ def plan(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     deep: bool = False,
     mode: str = ATOMIC,
     skip: Iterable[str] = (),
@@ -80,8 +83,8 @@ def plan(
     Raises UsageError if a name fits no finding, NeedsPermission if more than `max_moved` rows would go to quarantine:
     so many in all, ``"5%"`` of each table, or ``{"users": 100}`` of one.
     """
-    _known(mode)
-    with session(source, contract, schema=schema) as work:
+    see_that_it_is_a_mode(mode)
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
         _, made = work.made(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
         bounds.bound(made)
@@ -93,6 +96,7 @@ def apply(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     plan: Plan | None = None,
     mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
@@ -116,11 +120,11 @@ def apply(
     rows to quarantine, as in `plan`; PlanRefused, TargetError or ApplyFailed when it could not work. In atomic mode
     nothing is changed then.
     """
-    _known(mode)
-    allowed, choice = _listed(allow_hazards), Choice(tuple(skip), tuple(only))
+    see_that_it_is_a_mode(mode)
+    allowed, choice = listed(allow_hazards), Choice(tuple(skip), tuple(only))
     if plan and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: skip and only go without a plan.")
-    with session(source, contract, schema=schema) as work:
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
         report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode, choice=choice)
         permit(chosen, allowed)
@@ -163,6 +167,7 @@ def ensure(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     allow_hazards: Iterable[str] | str = (),
     max_moved: MaxMoved = None,
 ) -> Run | Report:
@@ -172,8 +177,8 @@ def ensure(
     repairs, the others wait for it. Raises NeedsPermission if the repair needs a hazard that was not allowed, or would
     move more than `max_moved` rows, as in `plan`: nothing is changed then, and the application should not start.
     """
-    allowed, deadline = _listed(allow_hazards), time.monotonic() + PATIENCE
-    with session(source, contract, schema=schema) as work:
+    allowed, deadline = listed(allow_hazards), time.monotonic() + PATIENCE
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
         while True:
             try:
@@ -194,15 +199,6 @@ def _ensured(work: Session, allowed: list[str], bounds: Bounds) -> Run | Report:
     return work.apply(chosen, report, allowed=allowed, bounds=bounds)
 
 
-def _known(mode: str) -> None:
-    if mode not in MODES:
-        raise UsageError(f"There is no mode {mode!r}: say {' or '.join(MODES)}.")
-
-
-def _listed(hazards: Iterable[str] | str) -> list[str]:
-    return [hazards] if isinstance(hazards, str) else list(hazards)
-
-
 @contextmanager
 def _at_journal(source: Source, failed: str) -> Iterator[Link]:
     """Lend a link for work on the journal; `failed` begins the sentence of an error."""
@@ -214,10 +210,12 @@ def _at_journal(source: Source, failed: str) -> Iterator[Link]:
 
 
 @contextmanager
-def session(source: Source, contract: ContractSource, *, schema: str = "public") -> Iterator[Session]:
+def session(
+    source: Source, contract: ContractSource, *, schema: str = "public", scratch: str | None = None
+) -> Iterator[Session]:
     """Lend a session: one connection on which one can check, plan and apply."""
     with opened(source) as link, doing("The target could not be read"):
-        yield Session(link, prepare(contract, link.connection, schema))
+        yield Session(link, prepare(contract, link.connection, schema, scratch))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from fixer import introspect
 from fixer.contract.models.statements import spelt
 from fixer.contract.places import Places
 from fixer.contract.respelt import Spelt
+from fixer.contract.scratch import Scratch
 from fixer.model.codec import decode, encode, form
 from fixer.model.schema import Partition, Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Sequence, Table
@@ -37,7 +38,7 @@ class Read:
     hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
 
 
-def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
+def kept_at(metadata: MetaData, name: str, version: int, places: Places, scratch: Scratch) -> Path:
     """Return where this contract is kept, once read.
 
     Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
@@ -45,12 +46,12 @@ def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path
     """
     ddl = {each.text for each in spelt(metadata, name, [[table] for table in metadata.tables.values()])}
     said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    return _kept_at([str(version), places.schema, *sorted(ddl), *said, *introspect.queries()])
+    return _kept_at([str(version), places.schema, str(scratch), *sorted(ddl), *said, *introspect.queries()])
 
 
-def script_at(texts: Mapping[str, str], version: int, schema: str) -> Path:
+def script_at(texts: Mapping[str, str], version: int, schema: str, scratch: Scratch) -> Path:
     """Return where a contract in SQL is kept, once read; its content is the text of its files."""
-    return _kept_at([str(version), schema, *texts.values(), *introspect.queries()])
+    return _kept_at([str(version), schema, str(scratch), *texts.values(), *introspect.queries()])
 
 
 def _kept_at(parts: Iterable[str]) -> Path:

@@ -20,6 +20,7 @@ from fixer.connect.failures import told
 from fixer.contract import cache, declared
 from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
+from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
 from fixer.model.contract import Contract, Hints
@@ -40,17 +41,17 @@ _BACK = (".down.sql", "_down.sql")  # the way back of a migration
 log = logging.getLogger("pgmend.contract")
 
 
-def prepare(path: Path, connection: Connection, schema: str) -> Contract:
+def prepare(path: Path, connection: Connection, schema: str, scratch: Scratch = OUR_OWN) -> Contract:
     """Return what SQL declares, as it was kept or else as a throw-away place reads it.
 
     Raises ContractError with the file and the line of a statement that fails, or if there is no table.
     """
     name, texts = str(path), texts_of(files_at(path))
     version = connection.server_version // 10000
-    kept = cache.script_at(texts, version, schema)
+    kept = cache.script_at(texts, version, schema, scratch)
     found = cache.recall(kept)
     if found is None:
-        with throw_away(version) as place:
+        with throw_away(version, scratch) as place:
             bring_over(connection, place, made=None)
             run(place, texts, schema)
             found = Read(declared.prepare(place.owner, name).schema)
@@ -119,7 +120,7 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement) -> None:
     try:
         _tried(place, cursor, statement.text)
     except psycopg2.Error as error:
-        raise ContractError(f"{name}, line {statement.line}: {told(error)}.") from None
+        raise ContractError(f"{name}, line {statement.line}: {told(error)}.", sqlstate=error.pgcode) from None
     except ValueError as error:  # characters that no statement may hold
         raise ContractError(f"{name}, line {statement.line}: {error}.") from None
 
@@ -142,7 +143,8 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
             if not role or role[1] in made:
                 log.info("left out of the contract: %s", told(error))
                 return
-            place.add_role(role[1])
             made.add(role[1])
+            if not place.add_role(role[1]) and not _NOTHING_NEW.match(text):
+                raise
         else:
             return

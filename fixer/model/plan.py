@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fixer.errors import PlanRefused
+from fixer.errors import PlanRefused, UsageError
 from fixer.model import codec
 from fixer.model.choice import EVERYTHING, Choice, Left, skipping
 from fixer.model.finding import Finding
@@ -18,6 +18,12 @@ from fixer.model.table import QName
 
 VERSION = 1
 ATOMIC, ONLINE = MODES = ("atomic", "online")
+
+
+def see_that_it_is_a_mode(mode: str) -> None:
+    """Raise UsageError if there is no such mode."""
+    if mode not in MODES:
+        raise UsageError(f"There is no mode {mode!r}: say {' or '.join(MODES)}.")
 
 
 @dataclass(frozen=True)

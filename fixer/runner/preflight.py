@@ -19,6 +19,11 @@ from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading
 
 
+def listed(hazards: Iterable[str] | str) -> list[str]:
+    """Return the names of hazards, of which one may stand alone."""
+    return [hazards] if isinstance(hazards, str) else list(hazards)
+
+
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
     """Raise NeedsPermission if a plan needs a human decision or other hazards; `so_far` ends the message."""
     if plan.refusals:

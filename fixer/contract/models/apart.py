@@ -21,6 +21,7 @@ from fixer.contract.models.statements import culprit, types_of, without_link, wo
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
+from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError
 from fixer.model.schema import Schema
 from fixer.model.table import QName
@@ -28,7 +29,7 @@ from fixer.model.table import QName
 _PATH = f"BEGIN READ ONLY;\n{SAFELY}SELECT pg_catalog.current_setting('pgmend.own_path')::text[]"
 
 
-def read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+def read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Make models in a throw-away place with a real connection, and return what they look like there.
 
     Raises ContractError where PostgreSQL refuses a statement or a listener raises, ServerError without a server of our
@@ -36,7 +37,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places) 
     """
     path = _path_of_target(connection, places)
     made = {QName(home or places.schema, type_) for home, type_ in types_of(metadata.tables.values())}
-    with throw_away(connection.server_version // 10000) as place:
+    with throw_away(connection.server_version // 10000, scratch) as place:
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)
         _make(metadata, place, name, places, path)
@@ -67,7 +68,9 @@ def _make(metadata: MetaData, place: Place, name: str, places: Places, path: lis
     except SQLAlchemyError as error:
         reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None
         said = told(reason) if reason else without_link(error)
-        raise ContractError(f"The contract {name} cannot be made: {said}.") from None
+        raise ContractError(
+            f"The contract {name} cannot be made: {said}.", sqlstate=reason.pgcode if reason else None
+        ) from None
     except (Exception, SystemExit) as error:  # listeners of the user's may raise anything
         why = f"{culprit(error)} fails: {words_of(error)}"
         raise ContractError(f"The contract {name} cannot be made, for {why}.") from None

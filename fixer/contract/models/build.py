@@ -14,7 +14,8 @@ from sqlalchemy import MetaData
 from fixer.connect.memory import undisturbed
 from fixer.contract import cache
 from fixer.contract.cache import Read
-from fixer.contract.models import apart, scratch
+from fixer.contract.models import apart
+from fixer.contract.models import scratch as pg_temp
 from fixer.contract.models.hints import expressions, hints_of
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
@@ -28,6 +29,7 @@ from fixer.contract.models.statements import (
     spelt,
 )
 from fixer.contract.places import Places, wanted_at
+from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints
 from fixer.model.schema import Schema
@@ -36,7 +38,14 @@ from fixer.model.table import UNLOGGED
 log = logging.getLogger("pgmend.contract")
 
 
-def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
+def prepare(
+    metadata: MetaData,
+    connection: Connection,
+    *,
+    name: str = "contract",
+    schema: str = "public",
+    scratch: Scratch = OUR_OWN,
+) -> Contract:
     """Build the contract in a scratch place and read it back as the target's server spells it.
 
     `schema` is where tables without a schema of their own are wanted. Raises ContractError when no
@@ -46,7 +55,7 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     with undisturbed():
         said = {tables[t.key]: texts for t in metadata.tables.values() if (texts := expressions(t, name))}
         places = Places(schema, tables, said)
-        found = _read(metadata, connection, name, places)
+        found = _read(metadata, connection, name, places, scratch)
         hints = {
             (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
             for table in metadata.tables.values()
@@ -58,23 +67,23 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     return Contract(name, found.schema, Hints(hints), metadata)
 
 
-def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+def _read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
     try:
-        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places)
+        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places, scratch)
     except Unspelt as error:  # a listener wants a real connection: what it says is only known there
         try:
-            return apart.read(metadata, connection, name, places)
-        except ServerError:
-            raise error from None
+            return apart.read(metadata, connection, name, places, scratch)
+        except ServerError as why:
+            raise ContractError(f"{error} {why}") from None
     found = cache.recall(kept)
     if found is None or len(found.schema.tables) < len(places.tables):
-        found = _made(metadata, connection, name, places)
+        found = _made(metadata, connection, name, places, scratch)
         cache.keep(kept, found)
     return found
 
 
-def _made(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+def _made(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Create the contract in a scratch place, and return what it looks like where it is wanted."""
     tables = [*metadata.tables.values()]
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
@@ -82,14 +91,14 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     counters = counters_of(statements, places.schema)
     if any(each.listener for each in statements) or places.ambiguous:
         try:
-            return apart.read(metadata, connection, name, places)
+            return apart.read(metadata, connection, name, places, scratch)
         except (ContractError, ServerError) as error:
             if places.ambiguous:
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
     first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
     texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
-    found = scratch.read(";\n".join(texts), connection, name, places)
+    found = pg_temp.read(";\n".join(texts), connection, name, places, scratch)
     unlogged = {each.unlogged for each in statements}
     hints = {
         table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}

@@ -9,9 +9,10 @@ from pathlib import Path
 from fixer.contract.project.reading import Project, read
 from fixer.errors import refuse_empty
 
-__all__ = ["SELF", "Project", "contract_named", "of"]
+__all__ = ["SELF", "Project", "contract_named", "of", "scratch_named"]
 
 VARIABLE = "PGMEND_CONTRACT"
+SCRATCH = "PGMEND_SCRATCH"
 SELF = "self"
 
 
@@ -33,3 +34,13 @@ def contract_named(environ: Mapping[str, str] = os.environ, directory: Path | No
     named = environ.get(VARIABLE)
     refuse_empty(VARIABLE, named)
     return named or of(directory).contract or SELF
+
+
+def scratch_named(environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> str | None:
+    """Return the server of throw-away databases that the environment names, or else the nearest project.
+
+    Raises what `contract_named` raises.
+    """
+    named = environ.get(SCRATCH)
+    refuse_empty(SCRATCH, named)
+    return named or of(directory).scratch
