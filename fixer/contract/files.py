@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
 from fixer.contract import cache, declared
+from fixer.contract.anew import by_target
 from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.scratch import OUR_OWN, Scratch
@@ -36,6 +37,7 @@ _NOTHING_NEW = re.compile(
       | (?:CREATE|COMMENT\s+ON)\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?"?public"?(?!\w)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
+_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+("(?:[^"]|"")+"|[\w$]+)', re.IGNORECASE)  # which a schema of the target is
 _BACK = (".down.sql", "_down.sql")  # the way back of a migration
 
 log = logging.getLogger("pgmend.contract")
@@ -54,7 +56,8 @@ def prepare(path: Path, connection: Connection, schema: str, scratch: Scratch = 
         with throw_away(version, scratch) as place:
             bring_over(connection, place, made=None)
             run(place, texts, schema)
-            found = Read(declared.prepare(place.owner, name).schema)
+            made = declared.prepare(place.owner, name).schema
+            found = Read(by_target(connection, made, place.version, stand_ins=bool(place.lacking)))
         cache.keep(kept, found)
     return Contract(name, found.schema, Hints())
 
@@ -128,6 +131,7 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement) -> None:
 def _tried(place: Place, cursor: Cursor, text: str) -> None:
     """Run a statement, again after each role that it names was made; leave out what only names what is there."""
     made = set[str]()
+    idle = _NOTHING_NEW.match(text) is not None
     while True:
         inside = cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS
         try:
@@ -136,7 +140,8 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
             cursor.execute(text)
         except psycopg2.Error as error:
             role = _ROLE.search(error.diag.message_primary or "")
-            if not (role and role[1] not in made) and not _NOTHING_NEW.match(text):
+            idle |= isinstance(error, errors.DuplicateSchema) and _SCHEMA.fullmatch(text) is not None
+            if not (role and role[1] not in made) and not idle:
                 raise
             if inside:
                 cursor.execute("ROLLBACK TO SAVEPOINT pgmend")
@@ -144,7 +149,7 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
                 log.info("left out of the contract: %s", told(error))
                 return
             made.add(role[1])
-            if not place.add_role(role[1]) and not _NOTHING_NEW.match(text):
+            if not place.add_role(role[1]) and not idle:
                 raise
         else:
             return

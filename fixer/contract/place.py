@@ -28,8 +28,9 @@ from fixer.model.expression import quoted
 from fixer.model.table import QName
 
 # What is not there, and what another version does not understand or cannot do.
-_UNKNOWN = ("42704", "42883", "42P01", "3F000")
+_UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")
 _UNLIKE = ("42601", "0A000")
+_SHOWN = 3  # extensions that a message names
 _ROLE = re.compile(r'\brole "[^"]*" does not exist')
 
 log = logging.getLogger("pgmend.contract")
@@ -47,6 +48,11 @@ class Place:
     role: str = ROLE
     mark: str = ""  # the comment on roles that are dropped with it
     lacking: list[str] = field(default_factory=list)  # extensions of the target that it cannot have
+
+    @property
+    def version(self) -> int:
+        """The major version of its server."""
+        return self.admin.server_version // 10000
 
     def add_role(self, name: str) -> bool:
         """Create a role of which the owner is a member, unless another run has; return whether it may create any."""
@@ -71,15 +77,17 @@ class Place:
 
     def explained(self, error: ContractError, wanted: int) -> ContractError:
         """Return an error of what runs here, with what the place lacks of a target of that major version."""
-        version = self.admin.server_version // 10000
         if error.sqlstate in _UNKNOWN and self.mark and _ROLE.search(str(error)):
             why = f"The role {self.admin.info.user} may not create it on the server of --scratch"
             way = "create it there, or name a role that has CREATEROLE."
             return ContractError(f"{error} {why}: {way}", sqlstate=error.sqlstate)
         if error.sqlstate in _UNKNOWN and self.lacking:
-            why = f"The throw-away database cannot have what the target has of {', '.join(self.lacking)}"
-        elif error.sqlstate in (*_UNKNOWN, *_UNLIKE) and version != wanted:
-            why = f"The throw-away database is of PostgreSQL {version}, the target of {wanted}"
+            words = re.findall(r"[\w-]+", str(error))
+            named = [each for each in self.lacking if each in words] or self.lacking
+            more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+            why = f"The throw-away database cannot have what the target has of {', '.join(named[:_SHOWN])}{more}"
+        elif error.sqlstate in (*_UNKNOWN, *_UNLIKE) and self.version != wanted:
+            why = f"The throw-away database is of PostgreSQL {self.version}, the target of {wanted}"
         else:
             return error
         way = "name a server that is like the target: --scratch postgresql://USER@HOST, where USER has CREATEDB."
@@ -113,6 +121,7 @@ def bring_over(target: Connection, place: Place, *, made: Collection[QName] | No
         needs = borrowing.needed(cursor) if made is not None else []
         there.execute(setting({"search_path": SAFE_PATH, "check_function_bodies": "off"}, local=False))
         place.add_schemas(each.name.schema for each in needs if not each.name.name)
+        place.add_schemas(sorted({home for home in installed.values() if not home.startswith("pg_")}))
         _create(there, [_extension(name, installed[name]) for name in sorted(installed.keys() & could)])
         place.lacking.extend(sorted(installed.keys() - borrowing.extensions(there).keys()))
         stand_ins = borrowing.stand_ins(cursor, place.lacking) if place.lacking else []
@@ -121,8 +130,7 @@ def bring_over(target: Connection, place: Place, *, made: Collection[QName] | No
 
 
 def _extension(name: str, schema: str) -> str:
-    home = f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}; " if not schema.startswith("pg_") else ""
-    return f"{home}CREATE EXTENSION IF NOT EXISTS {quoted(name)} SCHEMA {quoted(schema)}"
+    return f"CREATE EXTENSION IF NOT EXISTS {quoted(name)} SCHEMA {quoted(schema)}"
 
 
 def _create(cursor: Cursor, statements: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from fixer.connect import target
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
+from fixer.contract.anew import by_target
 from fixer.contract.models import build
 from fixer.contract.models.statements import words_of
 from fixer.contract.project import SELF, contract_named, scratch_named
@@ -72,7 +73,8 @@ class Database:
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the catalogue of the other database declares."""
         with closing(self.target.connect(read_only=True)) as other:
-            return declared.prepare(other, self.name)
+            made = declared.prepare(other, self.name)
+            return replace(made, schema=by_target(connection, made.schema, other.server_version // 10000))
 
 
 @dataclass(frozen=True)

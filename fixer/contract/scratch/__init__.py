@@ -12,9 +12,10 @@ from psycopg2 import sql
 from fixer.connect.target import Target, resolve
 from fixer.contract.scratch.named import lent
 from fixer.contract.scratch.opened import ROLE, Opened
-from fixer.errors import ServerError, refuse_empty
+from fixer.errors import ServerError, TargetError, refuse_empty
 
 _DOCKER = "docker"
+_SPELLING = 14  # keeps EXTRACT, TRIM and their like as SQL spells them, and the versions before do not
 _OPENING = f"CREATE ROLE {ROLE} LOGIN; ALTER DATABASE {{}} OWNER TO {ROLE}; ALTER SCHEMA public OWNER TO {ROLE}"
 _WAYS = "Name one that lends it: --scratch postgresql://USER@HOST, where USER has CREATEDB, or --scratch docker:IMAGE."
 
@@ -54,6 +55,7 @@ class Scratch:
         """
         if self.server:
             with lent(self.server) as opened:
+                _see_that_it_spells_alike(self.server, opened.admin.server_version // 10000, version)
                 yield opened
         else:
             with _started(version, self.image) as opened:
@@ -61,6 +63,15 @@ class Scratch:
 
 
 OUR_OWN = Scratch()
+
+
+def _see_that_it_spells_alike(server: Target, version: int, wanted: int) -> None:
+    """Raise TargetError if a server does not keep what the target of a later version would."""
+    if version < _SPELLING <= wanted:
+        raise TargetError(
+            f"The server {server.redacted} of --scratch runs PostgreSQL {version}, which does not keep EXTRACT and the"
+            f" like as the target's {wanted} does: name one of version {_SPELLING} or later."
+        )
 
 
 @contextmanager

@@ -81,9 +81,9 @@ def _see_that_it_serves(keeper: Connection, server: Target) -> None:
     """Raise TargetError if the server is too old, or no session of ours lasts there."""
     if keeper.server_version < OLDEST * 10000:
         found = keeper.server_version // 10000
-        raise TargetError(f"{_which(server)} runs PostgreSQL {found}: name one of version {OLDEST} or later.")
+        raise TargetError(f"The {_which(server)} runs PostgreSQL {found}: name one of version {OLDEST} or later.")
     if server.pooled:
-        raise TargetError(f"{_which(server)} is behind a pooler: name the server's direct port.")
+        raise TargetError(f"The {_which(server)} is behind a pooler: name the server's direct port.")
     if keeper.server_version >= 140000:
         with keeper.cursor() as cursor:
             cursor.execute(setting({"idle_session_timeout": "0"}, local=False))
@@ -98,7 +98,7 @@ def _opened(server: Target, keeper: Connection, name: str) -> Iterator[Opened]:
     if not (rights.superuser or rights.create_databases):
         role = keeper.info.user
         raise TargetError(
-            f"The role {role} may not create a database on {_which(server)}: let a superuser run"
+            f"The role {role} may not create a database on the {_which(server)}: let a superuser run"
             f" ALTER ROLE {quoted(role)} CREATEDB;"
         )
     apart = rights.superuser or rights.create_roles
@@ -108,7 +108,7 @@ def _opened(server: Target, keeper: Connection, name: str) -> Iterator[Opened]:
             _create_role(keeper, name, secret, mark)
         _create_database(keeper, name, mark)
     except psycopg2.Error as error:
-        raise TargetError(f"No throw-away database can be made on {_which(server)}: {told(error)}.") from None
+        raise TargetError(f"No throw-away database can be made on the {_which(server)}: {told(error)}.") from None
     with closing(_connected(server, database=name)) as admin:
         if not apart:
             yield Opened(admin, admin, keeper.info.user, mark)
@@ -159,8 +159,8 @@ def _as_role(server: Target, name: str, secret: str) -> Connection:
         return _connected(theirs, database=name)
     except TargetError as error:
         raise TargetError(
-            f"{_which(server)} does not let in the role that runs the contract ({error}): name a role in --scratch that"
-            " has CREATEDB, is no superuser and has no CREATEROLE; it runs the contract itself."
+            f"The {_which(server)} lets in no role that runs the contract ({error}): name a role there that has"
+            " CREATEDB, is no superuser and has no CREATEROLE; it runs the contract itself."
         ) from None
 
 
@@ -174,7 +174,7 @@ def _drop(server: Target, keeper: Connection, name: str) -> None:
                 _dropped(another, name)
     except (psycopg2.Error, TargetError) as error:
         why = told(error) if isinstance(error, psycopg2.Error) else error
-        log.warning("%s is left on %s, for the next run to drop: %s", name, _which(server), why)
+        log.warning("%s is left on the %s, for the next run to drop: %s", name, _which(server), why)
 
 
 def _dropped(connection: Connection, name: str) -> None:
@@ -185,4 +185,4 @@ def _dropped(connection: Connection, name: str) -> None:
 
 
 def _which(server: Target) -> str:
-    return f"the server {server.redacted} of --scratch"
+    return f"server {server.redacted} of --scratch"
