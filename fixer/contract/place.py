@@ -31,7 +31,7 @@ from fixer.model.table import QName
 _UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")
 _UNLIKE = ("42601", "0A000")
 _SHOWN = 3  # extensions that a message names
-_ROLE = re.compile(r'\brole "[^"]*" does not exist')
+_ROLE = re.compile(r'\brole ".*" does not exist')
 
 log = logging.getLogger("pgmend.contract")
 
