@@ -78,7 +78,7 @@ def checked(database: Database, scratch: str, place: Path, **env: str) -> tuple[
 # ---- made, and gone
 
 
-@pytest.mark.parametrize("words", ["LOGIN SUPERUSER", BOSS])
+@pytest.mark.parametrize("words", ["LOGIN SUPERUSER", BOSS, f"{BOSS} NOINHERIT"])
 def test_a_named_server_lends_a_database_and_is_left_as_it_was(
     empty: Database, other: Server, place: Path, words: str
 ) -> None:
@@ -166,7 +166,7 @@ def test_ctrl_c_leaves_nothing(empty: Database, other: Server, place: Path) -> N
 
 
 def test_what_a_killed_run_left_goes_and_what_is_others_stays(empty: Database, other: Server, place: Path) -> None:
-    alike = [f"pgmend_scratch_{os.urandom(8).hex()}" for _ in range(3)]  # without a comment, lived in, of another name
+    alike = [f"pgmend_scratch_{os.urandom(8).hex()}" for _ in range(3)]  # of a person, lived in, of another name
     alike[2] += "x"
     empty.run(SCHEMA.partition("ALTER TABLE")[0])
     with sleeping(empty, other.dsn, place) as (name, process):
@@ -179,6 +179,7 @@ def test_what_a_killed_run_left_goes_and_what_is_others_stays(empty: Database, o
         ask(other.dsn, f"CREATE DATABASE {each}")
     for each in alike[1:]:
         ask(other.dsn, f"COMMENT ON DATABASE {each} IS 'pgmend: throw-away, made by the session {each}'")
+    ask(other.dsn, f"COMMENT ON DATABASE {alike[0]} IS 'mine'")
     left = ask(other.dsn, ON_SERVER)
     with closing(psycopg2.connect(other.database_dsn(alike[1]))):
         found = checked(empty, other.dsn, place)
@@ -383,6 +384,7 @@ CREATE TABLE public.t (
 CREATE INDEX ON public.t (a) WHERE a::text <> ('( 5,6)'::ghosts.place)::text;
 CREATE TABLE public.p (a ghosts.place) PARTITION BY LIST (a);
 CREATE TABLE public.p1 PARTITION OF public.p FOR VALUES IN ('(1,2)', '(3,4)');
+CREATE TABLE public.p2 PARTITION OF public.p FOR VALUES IN ('(5,6)');
 CREATE FUNCTION public.f() RETURNS trigger LANGUAGE ghostly AS 'this is no code';
 CREATE SERVER nowhere FOREIGN DATA WRAPPER "far.%";
 CREATE FOREIGN TABLE public.far (a integer) SERVER nowhere;

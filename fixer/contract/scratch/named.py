@@ -178,8 +178,17 @@ def _drop(server: Target, keeper: Connection, name: str) -> None:
 
 
 def _dropped(connection: Connection, name: str) -> None:
+    from fixer.connect.servers import let_go
+
+    drop = sql.SQL("DROP DATABASE {}").format(sql.Identifier(name))
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        let_go(cursor, name)
+        cursor.execute("SELECT FROM pg_catalog.pg_database WHERE datname = %s", (name,))
+        if cursor.rowcount:
+            try:
+                cursor.execute(drop)
+            except errors.ObjectInUse:  # by a session that the contract has opened
+                cursor.execute(drop + sql.SQL(" WITH (FORCE)"))
         cursor.execute("SET application_name = 'pgmend'")
     clear(connection)
 
