@@ -27,9 +27,9 @@ from fixer.introspect import borrowing
 from fixer.model.expression import quoted
 from fixer.model.table import QName
 
-# What is not there, and what another version does not understand or cannot do.
+# What may be the extension's that is not there, and what another version may not have, understand or do.
 _UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")
-_UNLIKE = ("42601", "0A000")
+_UNLIKE = ("42704", "42883", "42601", "0A000")
 _SHOWN = 3  # extensions that a message names
 _ROLE = re.compile(r'\brole ".*" does not exist')
 
@@ -86,7 +86,7 @@ class Place:
             named = [each for each in self.lacking if each in words] or self.lacking
             more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
             why = f"The throw-away database cannot have what the target has of {', '.join(named[:_SHOWN])}{more}"
-        elif error.sqlstate in (*_UNKNOWN, *_UNLIKE) and self.version != wanted:
+        elif error.sqlstate in _UNLIKE and self.version != wanted:
             why = f"The throw-away database is of PostgreSQL {self.version}, the target of {wanted}"
         else:
             return error
