@@ -144,6 +144,21 @@ def test_listeners_and_equal_names_are_made_on_the_named_server(empty: Database,
     assert {int(each) // 10000 for each in versions} == {16}
 
 
+def test_models_go_to_the_named_server_where_the_target_takes_no_temporary_tables(
+    empty: Database, other: Server
+) -> None:
+    metadata = MetaData()
+    Table("t", metadata, Column("id", Integer, primary_key=True), Column("a", Text, server_default="x"))
+    empty.run(f"CREATE TABLE t (id serial PRIMARY KEY, a text); REVOKE TEMPORARY ON DATABASE {empty.name} FROM PUBLIC")
+    with role(empty, "GRANT SELECT ON t TO {}") as who:
+        target = resolve(empty.seen_by(who), {})
+        found = pgmend.check(target, metadata, scratch=other.dsn).findings
+        with pytest.raises(TargetError, match="nothing listens there"):
+            pgmend.check(target, metadata, scratch="postgresql://me@127.0.0.1:1/")
+
+    assert [finding.slug for finding in found] == ["missing-default"]
+
+
 @contextmanager
 def sleeping(database: Database, scratch: str, place: Path) -> Iterator[tuple[str, Begun]]:
     """Lend the name of a throw-away database in which a contract sleeps, and its process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -63,6 +64,7 @@ class Scratch:
 
 
 OUR_OWN = Scratch()
+log = logging.getLogger("pgmend.contract")
 
 
 def _see_that_it_spells_alike(server: Target, version: int, wanted: int) -> None:
@@ -81,6 +83,8 @@ def _started(version: int, image: str | None) -> Iterator[Opened]:
     from fixer.connect.binaries import binaries
 
     nearest = version if version in binaries() else None
+    if image is None and nearest is None:
+        log.info("there are no binaries of PostgreSQL %d: the throw-away database is of another version", version)
     lending = servers.embedded(nearest) if image is None else servers.docker(version, image or None)
     with ExitStack() as stack:
         try:
