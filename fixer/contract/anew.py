@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg2
@@ -51,8 +51,8 @@ def by_target(connection: Connection, schema: Schema, version: int, *, stand_ins
         with rolled_back(connection) as cursor:
             cursor.execute(f"BEGIN;\n{SAFELY}{UNQUOTED}")
             for each in beside:
-                _make(cursor, each.created, [*each.parts()])
-            _make(cursor, SQL("CREATE TABLE {} ()").format(name(_DOMAINS)), [*_domains(guarded.values(), wanted)])
+                _make(cursor, [each.created(), each.created(plainly=True)], [*each.parts()])
+            _make(cursor, [SQL("CREATE TABLE {} ()").format(name(_DOMAINS))], [*_domains(guarded.values(), wanted)])
             cursor.execute(_CHOOSE)
             found = {at.name: table for at, table in read_model(cursor, ["public"]).tables.items()}
     except (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege) as error:
@@ -64,10 +64,9 @@ def by_target(connection: Connection, schema: Schema, version: int, *, stand_ins
     return replace(schema, tables=tables, spellings={})
 
 
-def _make(cursor: Cursor, table: Composable, parts: Iterable[Composable]) -> None:
-    """Make a table with its parts, or with those that the target understands."""
-    parts = [*parts]
-    if parts and not _ran(cursor, [table, *parts]) and _ran(cursor, [table]):
+def _make(cursor: Cursor, ways: Sequence[Composable], parts: Sequence[Composable]) -> None:
+    """Make a table in the first of the ways that the target takes, with those of its parts that it understands."""
+    if parts and not _ran(cursor, [ways[0], *parts]) and any(_ran(cursor, [way]) for way in ways):
         for part in parts:
             _ran(cursor, [part])
 
@@ -126,10 +125,12 @@ class _Beside:
         """Its name."""
         return QName("pg_temp", f"pgmend_{self.number}")
 
-    @property
-    def created(self) -> Composable:
-        """The statement that makes it, with plain columns and its partition key."""
-        columns = {c.name: _bare(c) for c in self.table.columns.values() if not c.generated}
+    def created(self, *, plainly: bool = False) -> Composable:
+        """Return the statement that makes it, with plain columns and its partition key.
+
+        `plainly` takes what enums and domains are made of, since the target may not have these yet.
+        """
+        columns = {c.name: _bare(c, plainly) for c in self.table.columns.values() if not c.generated}
         return ddl.create_table(Table(self.at, columns=columns, parted_by=self._there(self.table.parted_by)), {})
 
     def parts(self) -> Iterator[Composable]:
@@ -191,5 +192,7 @@ class _Beside:
         return expression.replace(f"{self.at.name}.*", f"{as_needed(self.table.name.name)}.*")
 
 
-def _bare(column: Column) -> Column:
-    return replace(column, not_null=False, default=None, identity="", generated="", sequence=None)
+def _bare(column: Column, plainly: bool = False) -> Column:
+    bare = replace(column, not_null=False, default=None, identity="", generated="", sequence=None)
+    plain = column.base or (column.read_as if column.enum else "")
+    return replace(bare, type=plain, home="", collation=None) if plainly and plain else bare

@@ -148,8 +148,7 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
             if not role or role[1] in made:
                 log.info("left out of the contract: %s", told(error))
                 return
+            place.add_role(role[1])
             made.add(role[1])
-            if not place.add_role(role[1]) and not idle:
-                raise
         else:
             return

@@ -323,6 +323,11 @@ CREATE UNIQUE INDEX ON public."Odd.%" (b, substring("a.%" FROM 1 FOR 1));
 CREATE TABLE public.parted ("at" timestamp, k text) PARTITION BY RANGE (extract(year FROM "at"));
 CREATE TABLE public.part PARTITION OF public.parted FOR VALUES FROM (2020) TO (2021);
 """
+# What has a type that the target does not have yet.
+TO_COME = """
+CREATE TYPE public.state AS ENUM ('new', 'old');
+CREATE TABLE public.comes (a text, s public.state DEFAULT 'new', CHECK (trim(a) <> ''));
+"""
 
 
 @pytest.mark.parametrize(
@@ -336,11 +341,15 @@ def test_both_sides_are_spelt_alike_whatever_the_versions(
     with lent(laboratory.server(version), None) as database:
         database.run(EXPRESSIONS)
         found = checked(database, laboratory.server(scratch).dsn, place)
+        (place / "schema.sql").write_text(f"{EXPRESSIONS}{TO_COME}")
+        database.run("CREATE TABLE comes (a text CHECK (trim(a) <> ''))")
+        more = checked(database, laboratory.server(scratch).dsn, place)
         database.run('DROP TABLE "Odd.%"; ALTER TABLE plain ALTER a DROP DEFAULT, ALTER c SET DEFAULT 3')
         words = ("--contract", "schema.sql", "--scratch", laboratory.server(scratch).dsn, "--dsn", database.dsn)
         ended = fixer("apply", "--yes", "-q", "--allow-hazards", "all", *words, cwd=place)
 
         assert found == (0, {}, "")
+        assert more == (1, {"missing-column": "public.comes.s"}, "")
         assert (ended.returncode, ended.stderr) == (0, "")
         assert checked(database, laboratory.server(scratch).dsn, place) == (0, {}, "")
 
