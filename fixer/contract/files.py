@@ -29,6 +29,13 @@ from fixer.model.contract import Contract, Hints
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
 _ROLE = re.compile(r'^role "(.*)" does not exist$')
+# What is the server's, which others may use too: never run.
+_OF_SERVER = re.compile(
+    r"""(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION|ROLE|GROUP|USER(?!\s+MAPPING\b))\b
+      | ALTER\s+SYSTEM\b|(?:REASSIGN|DROP)\s+OWNED\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # What may be there already, may not be had here, or makes nothing that a contract has.
 _NOTHING_NEW = re.compile(
     r"""SET\b|LOCK\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
@@ -118,7 +125,7 @@ def _end(cursor: Cursor, name: str) -> None:
 def _run(place: Place, cursor: Cursor, name: str, statement: Statement) -> None:
     if statement.command and statement.command not in _IGNORED:
         raise ContractError(f"{name}, line {statement.line}: psql's \\{statement.command} is not understood here.")
-    if statement.command or _ROWS.match(statement.text):
+    if statement.command or _ROWS.match(statement.text) or _OF_SERVER.match(_COMMENT.sub(" ", statement.text)):
         return
     try:
         _tried(place, cursor, statement.text)

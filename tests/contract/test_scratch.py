@@ -110,6 +110,24 @@ def test_a_role_that_may_create_none_runs_the_contract_itself(empty: Database, o
     assert ask(other.dsn, ON_SERVER) == ""
 
 
+def test_what_is_the_servers_is_never_run_even_by_a_role_that_may(other: Server, place: Path) -> None:
+    (place / "schema.sql").write_text(
+        "DROP DATABASE IF EXISTS kept;\nDROP /* it */ DATABASE kept;\n\\connect kept\nCREATE DATABASE pgmend_scratch_x;\n"
+        "CREATE ROLE pgmend_scratch_r; ALTER DATABASE kept SET work_mem = '1MB'; DROP OWNED BY CURRENT_USER;\n"
+        "COMMENT ON DATABASE kept IS 'x';\nCREATE TABLE t (id integer PRIMARY KEY);"
+    )
+    comment = "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = 'kept'"
+    with lent(other, None) as target, role(target, words=MAKER) as who:
+        target.run("CREATE TABLE t (id integer PRIMARY KEY)")
+        ask(target.seen_by(who), "CREATE DATABASE kept")
+        found = checked(target, target.seen_by(who), place)
+        there = ask(other.dsn, comment)
+        other.drop_database("kept")
+
+    assert (found, there) == ((0, {}, ""), "")
+    assert ask(other.dsn, ON_SERVER) == ""
+
+
 def test_the_server_of_the_target_lends_one_where_it_is_named(other: Server, place: Path) -> None:
     with lent(other, None) as target:
         target.run(SCHEMA.partition("ALTER TABLE")[0])
