@@ -112,7 +112,7 @@ def test_a_role_that_may_create_none_runs_the_contract_itself(empty: Database, o
 
 def test_what_is_the_servers_is_never_run_even_by_a_role_that_may(other: Server, place: Path) -> None:
     (place / "schema.sql").write_text(
-        "DROP DATABASE IF EXISTS kept;\nDROP /* it */ DATABASE kept;\n\\connect kept\nCREATE DATABASE pgmend_scratch_x;\n"
+        "DROP DATABASE IF EXISTS kept;\nDROP /**/ DATABASE kept;\n\\connect kept\nCREATE DATABASE pgmend_scratch_x;\n"
         "CREATE ROLE pgmend_scratch_r; ALTER DATABASE kept SET work_mem = '1MB'; DROP OWNED BY CURRENT_USER;\n"
         "COMMENT ON DATABASE kept IS 'x';\nCREATE TABLE t (id integer PRIMARY KEY);"
     )
