@@ -38,15 +38,18 @@ class Read:
     hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
 
 
-def kept_at(metadata: MetaData, name: str, version: int, places: Places, scratch: Scratch) -> Path:
+def kept_at(
+    metadata: MetaData, name: str, version: int, places: Places, scratch: Scratch, brought: Iterable[str] = ()
+) -> Path:
     """Return where this contract is kept, once read.
 
-    Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
-    contract. Table by table, because to sort a long chain of references takes longer than to spell it.
+    Its content is all the DDL that creates it where it is wanted, and what is `brought` over from the target, so that
+    whatever changes these makes another contract. Table by table, because to sort a long chain of references takes
+    longer than to spell it.
     """
     ddl = {each.text for each in spelt(metadata, name, [[table] for table in metadata.tables.values()])}
     said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    return _kept_at([str(version), places.schema, str(scratch), *sorted(ddl), *said, *introspect.queries()])
+    return _kept_at([str(version), places.schema, str(scratch), *sorted(ddl), *said, *brought, *introspect.queries()])
 
 
 def script_at(texts: Mapping[str, str], version: int, schema: str, scratch: Scratch) -> Path:

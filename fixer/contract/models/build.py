@@ -7,11 +7,15 @@ can satisfy is refused here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
+from fixer import introspect
+from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
+from fixer.connect.settings import READING
 from fixer.contract import cache
 from fixer.contract.cache import Read
 from fixer.contract.models import apart
@@ -21,6 +25,8 @@ from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
     SCRATCH,
     Unspelt,
+    at_home,
+    borrowed_of,
     counters_of,
     in_scratch,
     logged,
@@ -32,6 +38,7 @@ from fixer.contract.places import Places, wanted_at
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints
+from fixer.model.expression import quoted
 from fixer.model.schema import Schema
 from fixer.model.table import UNLOGGED
 
@@ -69,8 +76,9 @@ def prepare(
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
+    labels = _labels(connection, borrowed_of(metadata.tables.values()), places.schema)
     try:
-        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places, scratch)
+        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places, scratch, labels)
     except Unspelt as error:  # a listener wants a real connection: what it says is only known there
         try:
             return apart.read(metadata, connection, name, places, scratch)
@@ -81,6 +89,16 @@ def _read(metadata: MetaData, connection: Connection, name: str, places: Places,
         found = _made(metadata, connection, name, places, scratch)
         cache.keep(kept, found)
     return found
+
+
+def _labels(connection: Connection, borrowed: Mapping[str, str | None], schema: str) -> list[str]:
+    """Return what the target says of the enums that models need and do not make."""
+    if not borrowed:
+        return []
+    names = [f"{quoted(home or schema)}.{quoted(name)}" for name, home in borrowed.items()]
+    with rolled_back(connection) as cursor:
+        cursor.execute(READING)
+        return [f"{type_} {said}" for type_, said in sorted(introspect.labels(cursor, names).items())]
 
 
 def _made(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
@@ -96,8 +114,11 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places,
             if places.ambiguous:
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
+    borrowed = borrowed_of(tables)
     first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
-    texts = dict.fromkeys(logged(in_scratch(each.text, types, counters)) for each in first if not each.listener)
+    texts = dict.fromkeys(
+        logged(in_scratch(at_home(each.text, borrowed), types, counters)) for each in first if not each.listener
+    )
     found = pg_temp.read(";\n".join(texts), connection, name, places, scratch)
     unlogged = {each.unlogged for each in statements}
     hints = {
