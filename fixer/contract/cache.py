@@ -12,9 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
 from fixer import introspect
+from fixer.connect.settings import manners
 from fixer.contract.models.statements import spelt
 from fixer.contract.places import Places
 from fixer.contract.respelt import Spelt
@@ -39,7 +41,7 @@ class Read:
 
 
 def kept_at(
-    metadata: MetaData, name: str, version: int, places: Places, scratch: Scratch, brought: Iterable[str] = ()
+    metadata: MetaData, name: str, connection: Connection, places: Places, scratch: Scratch, brought: Iterable[str]
 ) -> Path:
     """Return where this contract is kept, once read.
 
@@ -49,12 +51,18 @@ def kept_at(
     """
     ddl = {each.text for each in spelt(metadata, name, [[table] for table in metadata.tables.values()])}
     said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    return _kept_at([str(version), places.schema, str(scratch), *sorted(ddl), *said, *brought, *introspect.queries()])
+    where = [*_spelling(connection), places.schema, str(scratch)]
+    return _kept_at([*where, *sorted(ddl), *said, *brought, *introspect.queries()])
 
 
-def script_at(texts: Mapping[str, str], version: int, schema: str, scratch: Scratch) -> Path:
+def script_at(texts: Mapping[str, str], connection: Connection, schema: str, scratch: Scratch) -> Path:
     """Return where a contract in SQL is kept, once read; its content is the text of its files."""
-    return _kept_at([str(version), schema, str(scratch), *texts.values(), *introspect.queries()])
+    return _kept_at([*_spelling(connection), schema, str(scratch), *texts.values(), *introspect.queries()])
+
+
+def _spelling(connection: Connection) -> list[str]:
+    """Return what decides how a session spells a contract: its version, and its settings."""
+    return [str(connection.server_version // 10000), *manners(connection).values()]
 
 
 def _kept_at(parts: Iterable[str]) -> Path:

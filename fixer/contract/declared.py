@@ -5,20 +5,22 @@ from __future__ import annotations
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import READING, UNQUOTED
+from fixer.connect.settings import READING, UNQUOTED, manners, setting
 from fixer.errors import ContractError
 from fixer.introspect.declared import read_declared
 from fixer.model.contract import Contract, Hints
 
 
-def prepare(connection: Connection, name: str, *, itself: bool = False) -> Contract:
+def prepare(connection: Connection, name: str, *, itself: bool = False, like: Connection | None = None) -> Contract:
     """Return what the database behind a connection declares, as if each constraint had just been added.
 
-    `itself` says that this database is the target: what is NOT VALID there is wanted of all rows. Raises
-    ContractError if it has no tables.
+    `itself` says that this database is the target: what is NOT VALID there is wanted of all rows. Constants are spelt
+    as in the session `like`. Raises ContractError if it has no tables.
     """
     with rolled_back(connection) as cursor:
         cursor.execute(READING + UNQUOTED)
+        if like is not None:
+            cursor.execute(setting(manners(like)))
         schema = read_declared(cursor, proved=itself)
     if not schema.tables:
         where = "The target has no tables of its own" if itself else f"The contract {name} has no tables"

@@ -17,8 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
-from fixer.contract import cache, declared
-from fixer.contract.anew import by_target
+from fixer.contract import cache
 from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.scratch import OUR_OWN, Scratch
@@ -57,14 +56,13 @@ def prepare(path: Path, connection: Connection, schema: str, scratch: Scratch = 
     """
     name, texts = str(path), texts_of(files_at(path))
     version = connection.server_version // 10000
-    kept = cache.script_at(texts, version, schema, scratch)
+    kept = cache.script_at(texts, connection, schema, scratch)
     found = cache.recall(kept)
     if found is None:
         with throw_away(version, scratch) as place:
             bring_over(connection, place, made=None)
             run(place, texts, schema)
-            made = declared.prepare(place.owner, name).schema
-            found = Read(by_target(connection, made, place.version, stand_ins=bool(place.lacking)))
+            found = Read(place.declares(connection, name))
         cache.keep(kept, found)
     return Contract(name, found.schema, Hints())
 

@@ -20,11 +20,14 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING, SAFE_PATH, UNQUOTED, setting
+from fixer.contract import declared
+from fixer.contract.anew import by_target
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.scratch.opened import ROLE
 from fixer.errors import ContractError
 from fixer.introspect import borrowing
 from fixer.model.expression import quoted
+from fixer.model.schema import Schema
 from fixer.model.table import QName
 
 # What may be the extension's that is not there, and what another version may not have, understand or do.
@@ -53,6 +56,11 @@ class Place:
     def version(self) -> int:
         """The major version of its server."""
         return self.admin.server_version // 10000
+
+    def declares(self, target: Connection, name: str) -> Schema:
+        """Return what it declares, spelt as the target spells it; raise ContractError if that is no table."""
+        made = declared.prepare(self.owner, name, like=target).schema
+        return by_target(target, made, self.version, stand_ins=bool(self.lacking))
 
     def add_role(self, name: str) -> None:
         """Create a role of which the owner is a member, unless another run just has, or nobody here may create any."""

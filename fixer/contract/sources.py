@@ -73,7 +73,7 @@ class Database:
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the catalogue of the other database declares."""
         with closing(self.target.connect(read_only=True)) as other:
-            made = declared.prepare(other, self.name)
+            made = declared.prepare(other, self.name, like=connection)
             return replace(made, schema=by_target(connection, made.schema, other.server_version // 10000))
 
 

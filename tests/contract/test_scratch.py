@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, event, text
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, event, text
 
 import fixer as pgmend
 from fixer.connect import servers
@@ -379,6 +379,39 @@ def test_another_database_of_another_version_is_spelt_alike(laboratory: Laborato
         ended = fixer("check", "--contract", contract.dsn, "--dsn", database.dsn, cwd=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+MOMENTS = """
+CREATE DOMAIN public.late AS timestamptz CHECK (VALUE > '2020-01-02 00:00:00+00');
+CREATE TABLE public.t (
+    a timestamptz DEFAULT '2020-01-02 00:00:00+00', b date DEFAULT '2020-02-03', c interval DEFAULT '1 day 02:00',
+    d public.late, CHECK (a > '2020-01-02 00:00:00+00'), CHECK (b > '2020-03-04'), CHECK (c < '2 months 3 days')
+);
+CREATE INDEX ON public.t (a) WHERE a > '2021-02-03 00:00:00+00';
+CREATE TABLE public.p (a timestamptz, b date) PARTITION BY RANGE (a, b);
+CREATE TABLE public.p1 PARTITION OF public.p
+    FOR VALUES FROM ('2020-01-02 00:00:00+00', '2020-02-03') TO ('2020-02-03 00:00:00+00', '2020-03-04');
+"""
+
+
+def test_moments_are_spelt_alike_in_whatever_zone_and_style_a_session_is(
+    laboratory: Laboratory, other: Server, place: Path
+) -> None:
+    (place / "schema.sql").write_text(f"SET datestyle = 'SQL, DMY'; SET timezone = 'Asia/Tokyo';\n{MOMENTS}")
+    metadata = MetaData()
+    Table("t", metadata, Column("a", DateTime(timezone=True), server_default="2020-01-02 00:00:00+00"))
+    with lent(other, None) as database, lent(laboratory.server(18), None) as contract:
+        database.run(MOMENTS)
+        contract.run(f"{MOMENTS}; ALTER DATABASE {contract.name} SET timezone = 'America/Lima'")
+        for setting in ("timezone = 'Europe/Berlin'", "intervalstyle = 'iso_8601'", "timezone = 'UTC'"):
+            database.run(f"ALTER DATABASE {database.name} SET {setting}")
+            named = checked(database, other.dsn, place)
+            ended = fixer("check", "-q", "--contract", contract.dsn, "--dsn", database.dsn, cwd=place)
+
+            of_models = pgmend.check(resolve(database.dsn, {}), metadata)  # as kept, or not
+
+            assert (named, ended.stderr, ended.returncode) == ((0, {}, ""), "", 0), setting
+            assert "different-default" not in {each.slug for each in of_models.findings}, setting
 
 
 @pytest.mark.skipif(13 not in VERSIONS, reason="needs PostgreSQL 13")

@@ -15,8 +15,6 @@ from sqlalchemy.pool import StaticPool
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
-from fixer.contract import declared
-from fixer.contract.anew import by_target
 from fixer.contract.cache import Read
 from fixer.contract.models.statements import culprit, types_of, without_link, words_of
 from fixer.contract.place import Place, bring_over, throw_away
@@ -42,8 +40,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places, 
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)
         _make(metadata, place, name, places, path)
-        there = declared.prepare(place.owner, name).schema
-        schema = by_target(connection, there, place.version, stand_ins=bool(place.lacking))
+        schema = place.declares(connection, name)
         with rolled_back(place.owner) as cursor:
             cursor.execute(f"BEGIN;\n{SAFELY}{UNQUOTED}")
             hints = respelt(cursor, places, tuple(path), "")

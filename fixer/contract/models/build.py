@@ -78,7 +78,7 @@ def _read(metadata: MetaData, connection: Connection, name: str, places: Places,
     """Return what the contract looks like: as it was kept, or else as it is made."""
     labels = _labels(connection, borrowed_of(metadata.tables.values()), places.schema)
     try:
-        kept = cache.kept_at(metadata, name, connection.server_version // 10000, places, scratch, labels)
+        kept = cache.kept_at(metadata, name, connection, places, scratch, labels)
     except Unspelt as error:  # a listener wants a real connection: what it says is only known there
         try:
             return apart.read(metadata, connection, name, places, scratch)
