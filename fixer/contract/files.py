@@ -46,6 +46,8 @@ _NOTHING_NEW = re.compile(
 _SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+("(?:[^"]|"")+"|[\w$]+)', re.IGNORECASE)  # which a schema of the target is
 _BACK = (".down.sql", "_down.sql")  # the way back of a migration
 
+_HOME = "RESET SESSION AUTHORIZATION; RESET ALL; SET search_path = {}, public"
+
 log = logging.getLogger("pgmend.contract")
 
 
@@ -96,7 +98,7 @@ def texts_of(files: Iterable[Path]) -> dict[str, str]:
 
 def run(place: Place, texts: dict[str, str], schema: str) -> None:
     """Run scripts in an empty database; what names no schema goes to this one. Raises ContractError with the line."""
-    home = sql.SQL("RESET ALL; SET search_path = {}, public").format(sql.Identifier(schema))
+    home = sql.SQL(_HOME).format(sql.Identifier(schema))
     place.add_schemas([schema])
     with place.owner.cursor() as cursor:
         for name, text in texts.items():
@@ -108,6 +110,7 @@ def run(place: Place, texts: dict[str, str], schema: str) -> None:
             for each in found:
                 _run(place, cursor, name, each)
             _end(cursor, name)
+        cursor.execute(home)  # what the last one has set does not count as the next is read
 
 
 def _end(cursor: Cursor, name: str) -> None:
