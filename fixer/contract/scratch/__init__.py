@@ -54,26 +54,22 @@ class Scratch:
 
         Raises ServerError where no server can be started, TargetError where the one that is named lends none.
         """
-        if self.server:
-            with lent(self.server) as opened:
-                _see_that_it_spells_alike(self.server, opened.admin.server_version // 10000, version)
-                yield opened
-        else:
-            with _started(version, self.image) as opened:
-                yield opened
+        with lent(self.server) if self.server else _started(version, self.image) as opened:
+            if self != OUR_OWN:
+                self._see_that_it_spells_alike(opened.admin.server_version // 10000, version)
+            yield opened
+
+    def _see_that_it_spells_alike(self, version: int, wanted: int) -> None:
+        """Raise TargetError if a server does not keep what the target of a later version would."""
+        if version < _SPELLING <= wanted:
+            raise TargetError(
+                f"The server {self} of --scratch runs PostgreSQL {version}, which does not keep EXTRACT and the like as"
+                f" the target's {wanted} does: name one of version {_SPELLING} or later."
+            )
 
 
 OUR_OWN = Scratch()
 log = logging.getLogger("pgmend.contract")
-
-
-def _see_that_it_spells_alike(server: Target, version: int, wanted: int) -> None:
-    """Raise TargetError if a server does not keep what the target of a later version would."""
-    if version < _SPELLING <= wanted:
-        raise TargetError(
-            f"The server {server.redacted} of --scratch runs PostgreSQL {version}, which does not keep EXTRACT and the"
-            f" like as the target's {wanted} does: name one of version {_SPELLING} or later."
-        )
 
 
 @contextmanager
