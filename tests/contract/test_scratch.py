@@ -213,6 +213,10 @@ def test_what_a_killed_run_left_goes_and_what_is_others_stays(empty: Database, o
     for each in alike[1:]:
         ask(other.dsn, f"COMMENT ON DATABASE {each} IS 'pgmend: throw-away, made by the session {each}'")
     ask(other.dsn, f"COMMENT ON DATABASE {alike[0]} IS 'mine'")
+    half = f"pgmend_scratch_{os.urandom(8).hex()}"  # killed before its comment was written, which that of its role is
+    ask(other.dsn, f"CREATE DATABASE {half}")
+    mark = f"pgmend: throw-away, made by the session {half}"
+    ask(other.dsn, f"CREATE ROLE {half}; COMMENT ON ROLE {half} IS '{mark}'")
     left = ask(other.dsn, ON_SERVER)
     with closing(psycopg2.connect(other.database_dsn(alike[1]))):
         found = checked(empty, other.dsn, place)
@@ -220,7 +224,7 @@ def test_what_a_killed_run_left_goes_and_what_is_others_stays(empty: Database, o
     found_again = checked(empty, other.database_dsn("template1"), place)
 
     assert (found, found_again) == ((0, {}, ""), (0, {}, ""))
-    assert left.split() == sorted([*alike, name, name, 'Rea"der', "Some.%body"])
+    assert left.split() == sorted([*alike, half, half, name, name, 'Rea"der', "Some.%body"])
     assert then.split() == sorted(alike)
     assert ask(other.dsn, ON_SERVER).split() == sorted([alike[0], alike[2]])
     for each in (alike[0], alike[2]):

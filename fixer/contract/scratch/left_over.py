@@ -20,8 +20,10 @@ _MARK = "pgmend: throw-away, made by the session "
 _FOUND = """
 SELECT 'DATABASE', d.datname
   FROM pg_catalog.pg_database AS d
-  JOIN pg_catalog.pg_shdescription AS s ON s.objoid = d.oid AND s.classoid = 'pg_catalog.pg_database'::regclass
- WHERE s.description = %(mark)s || d.datname AND d.datname ~ ('^' || %(maker)s)
+  LEFT JOIN pg_catalog.pg_roles AS o ON o.rolname = d.datname  -- made before it, so that it is known without a comment
+ WHERE %(mark)s || d.datname IN (pg_catalog.shobj_description(d.oid, 'pg_database'),
+                                 pg_catalog.shobj_description(o.oid, 'pg_authid'))
+   AND d.datname ~ ('^' || %(maker)s)
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS a WHERE d.datname IN (a.application_name, a.datname))
  UNION ALL
 SELECT 'ROLE', r.rolname
