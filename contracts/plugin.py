@@ -35,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--dsn-file", dest="pgmend_dsn_file", metavar="FILE", help="a file with one DSN a line")
     add("--contract", dest="pgmend_contract", metavar="SOURCE",
         help="MODULE:ATTR, FILE.sql, DIR/, a database, or self; see docs/contracts.md for the default")  # fmt: skip
+    add("--scratch", dest="pgmend_scratch", metavar="SERVER",
+        help="where throw-away databases for contracts are made: a DSN, or docker:IMAGE")  # fmt: skip
     add("--schema", dest="pgmend_schema", default="public", metavar="NAME",
         help="where the tables of the contract stand (default: %(default)s)")  # fmt: skip
     add("--snapshots", dest="pgmend_snapshots", metavar="DIR", help="other snapshots than those that ship")
@@ -111,7 +113,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _refuse_empty(config: pytest.Config) -> None:
     """Raise UsageError where one of our options is given and empty."""
-    for option in ("dsn", "dsn_file", "contract", "schema", "snapshots", "role", "server"):
+    for option in ("dsn", "dsn_file", "contract", "scratch", "schema", "snapshots", "role", "server"):
         value = vars(config.option).get(f"pgmend_{option}")  # absent where our options were not added
         if any(each is not None and not each.strip() for each in (value if isinstance(value, list) else [value])):
             from fixer.errors import EMPTY

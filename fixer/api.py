@@ -38,6 +38,7 @@ def check(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     deep: bool = False,
     role: str | None = None,
 ) -> Report:
@@ -49,10 +50,11 @@ def check(
     what the catalogue of the target declares. None takes PGMEND_CONTRACT, else [tool.pgmend] contract of the nearest
     pyproject.toml, else ``"self"``. `schema` is that of tables that name none. `deep` also reads rows that a valid
     constraint guarantees. `role` is the application's, whose lacking rights are findings too.
+    `scratch` is the server of throw-away databases, if not one of our own: a DSN, or ``"docker:IMAGE"``.
 
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
-    with session(source, contract, schema=schema) as work:
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         return work.check(deep=deep, role=role)
 
 
@@ -61,6 +63,7 @@ def plan(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     deep: bool = False,
     mode: str = ATOMIC,
     skip: Iterable[str] = (),
@@ -75,7 +78,7 @@ def plan(
     so many in all, ``"5%"`` of each table, or ``{"users": 100}`` of one.
     """
     _known(mode)
-    with session(source, contract, schema=schema) as work:
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
         _, made = work.made(deep=deep, mode=mode, choice=Choice(tuple(skip), tuple(only)))
         bounds.bound(made)
@@ -87,6 +90,7 @@ def apply(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     plan: Plan | None = None,
     mode: str = ATOMIC,
     allow_hazards: Iterable[str] | str = (),
@@ -116,7 +120,7 @@ def apply(
     allowed, choice = _listed(allow_hazards), Choice(tuple(skip), tuple(only))
     if plan and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: skip and only go without a plan.")
-    with session(source, contract, schema=schema) as work:
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
         report, chosen = (None, plan) if plan else work.made(deep=deep, mode=mode, choice=choice)
         permit(chosen, allowed)
@@ -157,6 +161,7 @@ def ensure(
     contract: ContractSource = None,
     *,
     schema: str = "public",
+    scratch: str | None = None,
     allow_hazards: Iterable[str] | str = (),
     max_moved: MaxMoved = None,
 ) -> Run | Report:
@@ -167,7 +172,7 @@ def ensure(
     move more than `max_moved` rows, as in `plan`: nothing is changed then, and the application should not start.
     """
     allowed, deadline = _listed(allow_hazards), time.monotonic() + PATIENCE
-    with session(source, contract, schema=schema) as work:
+    with session(source, contract, schema=schema, scratch=scratch) as work:
         bounds = work.bounds(max_moved)
         while True:
             try:
@@ -210,7 +215,9 @@ def _at_journal(source: Source, failed: str) -> Iterator[Link]:
 
 
 @contextmanager
-def session(source: Source, contract: ContractSource, *, schema: str = "public") -> Iterator[Session]:
+def session(
+    source: Source, contract: ContractSource, *, schema: str = "public", scratch: str | None = None
+) -> Iterator[Session]:
     """Lend a session: one connection on which one can check, plan and apply."""
     with opened(source) as link, doing("The target could not be read"):
-        yield Session(link, prepare(contract, link.connection, schema))
+        yield Session(link, prepare(contract, link.connection, schema, scratch))

@@ -17,7 +17,7 @@ from fixer.cli.options import Settings, common
 from fixer.cli.outcome import known
 from fixer.connect.link import Link, opened
 from fixer.connect.redact import redact
-from fixer.contract.project import contract_named
+from fixer.contract.project import contract_named, scratch_named
 from fixer.contract.source import Source
 from fixer.errors import TargetError, UsageError
 from fixer.model.choice import EVERYTHING, Choice
@@ -38,17 +38,17 @@ commands = click.Group()
 @contextmanager
 def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
     """Lend a session on the target; a contract that does not load is reported before anything else."""
-    contract = _named(settings.contract)
+    contract = _named(settings.contract, settings.scratch)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
         yield session
 
 
-def _named(name: str | None) -> Source:
+def _named(name: str | None, scratch: str | None) -> Source:
     """Return the contract that was named, or else the default; errors speak of it."""
     spec = name if name is not None else contract_named()
     known.contract = redact(spec)
-    found = contracts.in_project(contracts.load(spec))
+    found = contracts.in_project(contracts.load(spec, scratch or scratch_named()))
     known.contract = found.name
     return found
 
@@ -153,7 +153,7 @@ def apply(
     if plan_file and choice != EVERYTHING:
         raise UsageError("What a plan leaves out is chosen when it is made: give --skip and --only to `fixer plan`.")
     given = plans.read(plan_file, mode) if plan_file else None
-    contract = _named(settings.contract if settings.contract or not given else given.contract)
+    contract = _named(settings.contract if settings.contract or not given else given.contract, settings.scratch)
     plans.see_that_it_is_for(contract.name, given)
     with api.session(settings.target(), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)

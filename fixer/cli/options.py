@@ -39,6 +39,7 @@ class Settings:
 
     dsn: str | None
     contract: str | None
+    scratch: str | None
     schema: str
     format: str
     lock_timeout: str | None
@@ -65,7 +66,8 @@ class Settings:
     def command(self, name: str, argument: str | None) -> str:
         """Return another command on the same database and contract as they were typed, but without passwords."""
         schema = self.schema if self.schema != "public" else None
-        said = (("", argument), ("--dsn ", self.dsn), ("--contract ", self.contract), ("--schema ", schema))
+        options = (("--contract ", self.contract), ("--scratch ", self.scratch), ("--schema ", schema))
+        said = (("", argument), ("--dsn ", self.dsn), *options)
         words = (f"{option}{quote(redact(value, known.target))}" for option, value in said if value)
         return " ".join(["fixer", name, *words])
 
@@ -174,6 +176,7 @@ plan_file = click.argument(
 _COMMON = (
     option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
     option("--contract", metavar="SOURCE", help="MODULE:ATTR, FILE.sql, DIR/, a database, or self. [default: self]"),
+    option("--scratch", metavar="SERVER", help="Where throw-away databases are made: a DSN, or docker:IMAGE."),
     option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),

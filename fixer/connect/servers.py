@@ -77,7 +77,7 @@ class Server:
         """Run a statement on a database that nobody may be in, and again while somebody is."""
         end = time.monotonic() + patience
         with self.session() as connection, connection.cursor() as cursor:
-            _let_go(cursor, database)
+            let_go(cursor, database)
             while True:
                 try:
                     cursor.execute(statement)
@@ -90,7 +90,7 @@ class Server:
                     raise ServerError(_sentence(error)) from error
 
 
-def _let_go(cursor: Cursor, database: str) -> None:
+def let_go(cursor: Cursor, database: str) -> None:
     """Wait a moment for sessions that are ending: PostgreSQL itself looks again after a tenth of a second only."""
     end = time.monotonic() + LEAVING
     while time.monotonic() < end:

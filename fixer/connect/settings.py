@@ -35,6 +35,16 @@ UNQUOTED = "SET LOCAL quote_all_identifiers = off;\n"
 # The text of a value is the whole value: 0 and less would round floats (PostgreSQL manual, 20.11.2); that of a name is
 # no more than the name; and NULL in an array is no text.
 EXACTLY = {"extra_float_digits": "1", "quote_all_identifiers": "off", "array_nulls": "on"}
+# How a session spells constants of some types, as far as the server reports it (PostgreSQL manual, 32.2, libpq).
+_REPORTED = ("TimeZone", "DateStyle", "IntervalStyle")
+
+
+def manners(connection: Connection) -> dict[str, str]:
+    """Return the settings by which a session spells constants."""
+    found = {name: connection.get_parameter_status(name) for name in _REPORTED}
+    return {name: value for name, value in found.items() if value}
+
+
 # Rows that row security hides are an error.
 SEEING_ALL = {"row_security": "off"}
 # And no question is compiled, which takes longer than the answer where one statement holds thousands (PostgreSQL

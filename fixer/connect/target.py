@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import sleep
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -97,6 +97,10 @@ class Target:
             return f"postgresql://{user}{_place('', ports[0])}{name}{socket}"
         places = (_place(host, port) for host, port in zip(hosts, libpq.spread(ports, hosts), strict=True))
         return f"postgresql://{user}{','.join(places)}{name}"
+
+    def but(self, **keywords: str) -> Target:
+        """Return the same with some of libpq's keywords otherwise."""
+        return replace(self, arguments={**self.arguments, **keywords})
 
     def connect(self, *, read_only: bool = False, autocommit: bool = False) -> Connection:
         """Return a psycopg2 connection, having waited a little for a server that was not ready."""

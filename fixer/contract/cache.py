@@ -12,8 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from psycopg2.extensions import connection as Connection  # noqa: N812
+
 from fixer import introspect
+from fixer.connect.settings import manners
 from fixer.contract.respelt import Spelt
+from fixer.contract.scratch import Scratch
 from fixer.model.codec import decode, encode, form
 from fixer.model.contract import Refused
 from fixer.model.schema import Partition, Schema
@@ -36,15 +40,16 @@ class Read:
     refused: tuple[Refused, ...] = ()  # such a contract is never kept: what it needs may be there the next time
 
 
-def script_at(texts: Mapping[str, str], version: int, schema: str) -> Path:
+def script_at(texts: Mapping[str, str], connection: Connection, schema: str, scratch: Scratch) -> Path:
     """Return where a contract in SQL is kept, once read; its content is the text of its files."""
-    return kept_at([str(version), schema, *texts.values(), *introspect.queries()])
+    return kept_at(connection, scratch, [schema, *texts.values()])
 
 
-def kept_at(parts: Iterable[str]) -> Path:
-    """Return where a contract is kept, once read; these texts are all that it depends on."""
+def kept_at(connection: Connection, scratch: Scratch, parts: Iterable[str]) -> Path:
+    """Return where a contract is kept, once read: these texts, the session and the server of its place decide on it."""
+    spelling = [str(connection.server_version // 10000), *manners(connection).values()]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    content = "\0".join([str(_FORMAT), form(*_KEPT), *parts])
+    content = "\0".join([str(_FORMAT), form(*_KEPT), *spelling, str(scratch), *parts, *introspect.queries()])
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     return cache / "pgmend" / f"contract-{digest[:32]}.json"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import READING, UNQUOTED
+from fixer.connect.settings import READING, UNQUOTED, manners, setting
 from fixer.errors import ContractError
 from fixer.introspect import coded
 from fixer.introspect.declared import read_declared
@@ -16,14 +16,24 @@ from fixer.model.contract import Contract, Hints
 from fixer.model.schema.code import Key
 
 
-def prepare(connection: Connection, name: str, *, itself: bool = False, brought: Collection[Key] = ()) -> Contract:
+def prepare(
+    connection: Connection,
+    name: str,
+    *,
+    itself: bool = False,
+    brought: Collection[Key] = (),
+    like: Connection | None = None,
+) -> Contract:
     """Return what the database behind a connection declares, as if each constraint had just been added.
 
     `itself` says that this database is the target: what is NOT VALID there is wanted of all rows, and its code is not
-    compared with itself. What was `brought` there is left out of the code. Raises ContractError if it has no tables.
+    compared with itself. What was `brought` there is left out of the code. Constants are spelt as in the session
+    `like`. Raises ContractError if it has no tables.
     """
     with rolled_back(connection) as cursor:
         cursor.execute(READING + UNQUOTED)
+        if like is not None:
+            cursor.execute(setting(manners(like)))
         schema = read_declared(cursor, proved=itself)
         schema = schema if itself else replace(schema, code=coded.declared(cursor, brought))
     if not schema.tables:

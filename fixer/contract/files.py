@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING
-from fixer.contract import cache, declared, refusing
+from fixer.contract import cache, refusing
 from fixer.contract.cache import Read
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.refusing import Said, refused
+from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
 from fixer.introspect import coded
@@ -36,6 +38,13 @@ from fixer.model.table import QName
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
 _ROLE = re.compile(r'^role "(.*)" does not exist$')
+# What is the server's, which others may use too: never run.
+_OF_SERVER = re.compile(
+    r"""(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION|ROLE|GROUP|USER(?!\s+MAPPING\b))\b
+      | ALTER\s+SYSTEM\b|(?:REASSIGN|DROP)\s+OWNED\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 # What may be there already, may not be had here, or makes nothing that a contract has.
 _NOTHING_NEW = re.compile(
     r"""SET\b|LOCK\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
@@ -45,38 +54,44 @@ _NOTHING_NEW = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _SEVERAL = re.compile(r"\n(?:CREATE|ALTER)\s", re.IGNORECASE)  # a statement that swallowed the next one
-_HOME = """
+_WHERE = """
 SELECT coalesce((SELECT relnamespace::pg_catalog.regnamespace::text FROM pg_catalog.pg_class
                   WHERE oid = pg_catalog.to_regclass(%s)), pg_catalog.current_schema()::text, 'public')
 """
+_SCHEMA = re.compile(r'CREATE\s+SCHEMA\s+("(?:[^"]|"")+"|[\w$]+)', re.IGNORECASE)  # which a schema of the target is
 _BACK = (".down.sql", "_down.sql")  # the way back of a migration
+
+_HOME = "RESET SESSION AUTHORIZATION; RESET ALL; SET search_path = {}, public"
 
 log = logging.getLogger("pgmend.contract")
 
 
-def prepare(path: Path, connection: Connection, schema: str) -> Contract:
+def prepare(path: Path, connection: Connection, schema: str, scratch: Scratch = OUR_OWN) -> Contract:
     """Return what SQL declares, as it was kept or else as a throw-away place reads it.
 
     Raises ContractError with the file and the line of a statement that fails, or if there is no table.
     """
     name, texts = str(path), texts_of(files_at(path))
     version = connection.server_version // 10000
-    kept = cache.script_at(texts, version, schema)
+    kept = cache.script_at(texts, connection, schema, scratch)
     found = cache.recall(kept)
     if found is None:
-        with throw_away(version) as place:
+        with throw_away(version, scratch) as place:
             bring_over(connection, place, made=None)
             brought = code_in(place)
-            refused = run(place, texts, schema)
-            found = _read(place, name, refused, brought)
+            said = run(place, texts, schema)
+            found = _read(place, connection, name, said, brought)
         cache.keep(kept, found)
     return Contract(name, found.schema, Hints(), refused=found.refused)
 
 
-def _read(place: Place, name: str, refused: list[Said], brought: list[Key]) -> Read:
-    """Return what stands in a place; raise ContractError with the first that was refused if that is nothing."""
+def _read(place: Place, target: Connection, name: str, refused: list[Said], brought: list[Key]) -> Read:
+    """Return what stands in a place, as the target spells it.
+
+    Raises ContractError with the first part that was refused if nothing stands there.
+    """
     try:
-        schema = declared.prepare(place.owner, name, brought=brought).schema
+        schema = place.declares(target, name, brought)
     except ContractError:
         if refused:
             first, _ = refused[0]
@@ -125,7 +140,7 @@ def run(place: Place, texts: dict[str, str], schema: str) -> list[Said]:
     Raises ContractError with the line of a statement that is no part of a table.
     """
     refused = list[Said]()
-    home = sql.SQL("RESET ALL; SET search_path = {}, public").format(sql.Identifier(schema))
+    home = sql.SQL(_HOME).format(sql.Identifier(schema))
     place.add_schemas([schema])
     with place.owner.cursor() as cursor:
         for name, text in texts.items():
@@ -137,6 +152,7 @@ def run(place: Place, texts: dict[str, str], schema: str) -> list[Said]:
             for each in found:
                 refused += _run(place, cursor, name, each, [known for known, _ in refused])
             _end(cursor, name)
+        cursor.execute(home)  # what the last one has set does not count as the next is read
     return refused
 
 
@@ -155,23 +171,28 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement, known: l
     where = f"{name}, line {statement.line}"
     if statement.command and statement.command not in _IGNORED:
         raise ContractError(f"{where}: psql's \\{statement.command} is not understood here.")
-    if statement.command or _ROWS.match(statement.text):
+    if statement.command or _ROWS.match(statement.text) or _OF_SERVER.match(_COMMENT.sub(" ", statement.text)):
         return []
     attempt = partial(_attempt, place, cursor)
     try:
         found = refusing.make(statement.text, attempt)
     except psycopg2.Error as error:
-        if isinstance(error, pg.DuplicateSchema):  # that of an extension was brought over
-            return []
         if refusing.is_consequence(error, known):
             log.info("left out of the contract, as something before it is: %s", told(error))
             return []
-        raise ContractError(f"{where}: {told(error)}.") from None
+        raise ContractError(f"{where}: {told(error)}.", sqlstate=error.pgcode) from None
     except ValueError as error:  # characters that no statement may hold
         raise ContractError(f"{where}: {error}.") from None
     if any(isinstance(each.error, pg.SyntaxError) for each in found) and _SEVERAL.search(statement.text):
         raise ContractError(f"{where}: {told(found[0].error)}.")
-    return [(refused(each, _place_of(cursor, each.apart.named), where), each.statement) for each in found]
+    return [(_explained(place, cursor, each, where), each.statement) for each in found]
+
+
+def _explained(place: Place, cursor: Cursor, refusal: refusing.Refusal, where: str) -> Refused:
+    """Return a refusal with what the place lacks of the target, if that may be why."""
+    found = refused(refusal, _place_of(cursor, refusal.apart.named), where)
+    why = place.explained(ContractError(found.said, sqlstate=refusal.error.pgcode), place.version)
+    return replace(found, said=str(why).rstrip("."))
 
 
 def _attempt(place: Place, cursor: Cursor, text: str) -> psycopg2.Error | None:
@@ -192,7 +213,7 @@ def _place_of(cursor: Cursor, name: tuple[str, ...]) -> QName:
     """Return where a table stands, or would: of names without a schema, where the script looks for them."""
     if len(name) > 1:
         return QName(*name[-2:])
-    cursor.execute(_HOME, (quoted(name[0]),))
+    cursor.execute(_WHERE, (quoted(name[0]),))
     found = cursor.fetchone()
     return QName(str(found[0]) if found else "public", name[0])
 
@@ -200,6 +221,7 @@ def _place_of(cursor: Cursor, name: tuple[str, ...]) -> QName:
 def _tried(place: Place, cursor: Cursor, text: str) -> None:
     """Run a statement, again after each role that it names was made; leave out what only names what is there."""
     made = set[str]()
+    idle = _NOTHING_NEW.match(text) is not None
     while True:
         inside = cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS
         try:
@@ -208,7 +230,8 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
             cursor.execute(text)
         except psycopg2.Error as error:
             role = _ROLE.search(error.diag.message_primary or "")
-            if not (role and role[1] not in made) and not _NOTHING_NEW.match(text):
+            idle |= isinstance(error, pg.DuplicateSchema) and _SCHEMA.fullmatch(text) is not None
+            if not (role and role[1] not in made) and not idle:
                 raise
             if inside:
                 cursor.execute("ROLLBACK TO SAVEPOINT pgmend")

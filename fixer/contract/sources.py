@@ -19,8 +19,10 @@ from fixer.connect import target
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
-from fixer.contract.project import SELF, contract_named
+from fixer.contract.anew import by_target
+from fixer.contract.project import SELF, contract_named, scratch_named
 from fixer.contract.project.applied import Under
+from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.source import Source
 from fixer.errors import ContractError, refuse_empty, words_of
 from fixer.model.contract import Contract
@@ -39,12 +41,13 @@ class Models:
 
     name: str
     metadata: MetaData
+    scratch: Scratch = OUR_OWN
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return the contract, whose tables are made in a scratch place."""
         from fixer.contract.models import build
 
-        return build.prepare(self.metadata, connection, name=self.name, schema=schema)
+        return build.prepare(self.metadata, connection, name=self.name, schema=schema, scratch=self.scratch)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ class Database:
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the catalogue of the other database declares."""
         with closing(self.target.connect(read_only=True)) as other:
-            return declared.prepare(other, self.name)
+            made = declared.prepare(other, self.name, like=connection)
+            return replace(made, schema=by_target(connection, made.schema, other.server_version // 10000))
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,11 @@ class Script:
     """SQL in a file, or in the files of a directory."""
 
     name: str
+    scratch: Scratch = OUR_OWN
 
     def prepare(self, connection: Connection, schema: str) -> Contract:
         """Return what the SQL declares, once it has run in a throw-away place."""
-        return files.prepare(Path(self.name), connection, schema)
+        return files.prepare(Path(self.name), connection, schema, self.scratch)
 
 
 @runtime_checkable
@@ -96,8 +101,12 @@ class _Named(Protocol):
 ContractSource: TypeAlias = "Contract | Source | MetaData | type | Callable[[], object] | str | None"
 
 
-def load(contract: Source | MetaData | type | Callable[[], object] | str | None = None) -> Source:
+def load(
+    contract: Source | MetaData | type | Callable[[], object] | str | None = None, scratch: str | None = None
+) -> Source:
     """Return the source that a text names, or that models are; models that are named are imported.
+
+    `scratch` names the server of its throw-away database: a DSN, or ``docker:IMAGE``.
 
     None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
     project says counts, too. A text is ``self``; the URL or the keywords of a database; a file that ends in .sql, or a
@@ -106,10 +115,11 @@ def load(contract: Source | MetaData | type | Callable[[], object] | str | None 
     if isinstance(contract, Source):
         return contract
     if contract is None:
-        return in_project(load(contract_named()))
+        return in_project(load(contract_named(), scratch or scratch_named()))
+    place = Scratch.of(scratch)
     if not isinstance(contract, str):
         name = contract.__name__ if isinstance(contract, _Named) else "contract"
-        return Models(name, metadata_of(contract))
+        return Models(name, metadata_of(contract), place)
     refuse_empty("The contract", contract)
     if contract == SELF:
         return Itself()
@@ -117,8 +127,8 @@ def load(contract: Source | MetaData | type | Callable[[], object] | str | None 
         return Database(target.resolve(contract, origin="--contract", allow_unsafe_production=True))
     _refuse_foreign(contract)
     if contract.endswith(".sql") or "/" in contract or Path(contract).is_dir():
-        return Script(contract)
-    return Models(contract, _imported(contract))
+        return Script(contract, place)
+    return Models(contract, _imported(contract), place)
 
 
 def _refuse_foreign(contract: str) -> None:
@@ -134,12 +144,14 @@ def _refuse_foreign(contract: str) -> None:
         )
 
 
-def prepare(contract: ContractSource, connection: Connection, schema: str = "public") -> Contract:
-    """Return the contract as the server behind the connection spells it."""
+def prepare(
+    contract: ContractSource, connection: Connection, schema: str = "public", scratch: str | None = None
+) -> Contract:
+    """Return the contract as the server behind the connection spells it; `scratch` as in `load`."""
     if isinstance(contract, Contract):
         return contract
     refuse_empty("The schema", schema)
-    found = load(contract).prepare(connection, schema)
+    found = load(contract, scratch).prepare(connection, schema)
     return replace(found, in_project=found.metadata is None)
 
 

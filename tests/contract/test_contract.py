@@ -34,7 +34,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, UUID
 from sqlalchemy.pool import NullPool
 
 from fixer import api
@@ -522,6 +522,25 @@ def test_types_and_functions_of_the_contracts_own_schemas_may_be_spelt_in_full(e
 
     with closing(psycopg2.connect(empty.dsn)) as connection:
         assert api.check(connection, metadata).findings == ()
+
+
+@pytest.mark.parametrize("home", [None, "kinds", "Odd.%"])
+def test_types_that_models_do_not_make_are_the_targets(empty: Database, home: str | None) -> None:
+    """Whatever it makes of them since."""
+    metadata, place = MetaData(), f'"{home or "public"}"'
+    kind = ENUM("a", "b", name="Kind.%", schema=home, create_type=False)
+    Table("t", metadata, Column("id", Integer, primary_key=True), Column("k", kind), Column("ks", ARRAY(kind)))
+    Table("u", metadata, Column("id", Integer, ForeignKey("t.id"), primary_key=True, autoincrement=False),
+          Column("k", kind, CheckConstraint("id <> 7 OR k::text <> 'pg_temp.\"Kind.%\"'")))  # fmt: skip
+    empty.run(f"""CREATE SCHEMA IF NOT EXISTS {place}; CREATE TYPE {place}."Kind.%" AS ENUM ('a', 'b')""")
+    engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect(empty.dsn), poolclass=NullPool)
+    metadata.create_all(engine)
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        made = api.check(connection, metadata).findings
+        empty.run(f"""ALTER TYPE {place}."Kind.%" RENAME VALUE 'a' TO 'c'""")
+        renamed = api.check(connection, metadata).findings
+
+    assert (made, renamed) == ((), ())
 
 
 @pytest.mark.parametrize("when", ["ddl_command_start", "ddl_command_end"])

@@ -425,6 +425,8 @@ def test_a_role_needs_no_right_on_columns_that_the_contract_does_not_know(databa
         (["--dsn="], "ERROR: --dsn is empty: see whether the shell variable behind it is set"),
         (["--dsn=%DSN", "--dsn= "], "ERROR: --dsn is empty"),
         (["--contract="], "ERROR: --contract is empty"),
+        (["--scratch="], "ERROR: --scratch is empty"),
+        (["--dsn=%DSN", "--scratch=mysql://u:%SECRET@h/x"], "ERROR: --scratch starts with mysql://, which is not"),
         (["--dsn=%DSN", "--schema= "], "ERROR: --schema is empty"),
         (["--dsn-file="], "ERROR: --dsn-file is empty"),
         (["--role="], "ERROR: --role is empty"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import dataclass, field
 
-from fixer.contract.project import SELF, contract_named
+from fixer.contract.project import SELF, contract_named, scratch_named
 from fixer.errors import UsageError
 
 PREFIX = "pgmend_"  # of our options among those of pytest
@@ -19,6 +19,7 @@ class Options:
     dsn: list[str] = field(default_factory=list)
     dsn_file: str | None = None
     contract: str = SELF  # or what the environment or the project names
+    scratch: str | None = None  # the server of throw-away databases, or what the environment or the project names
     schema: str = "public"
     snapshots: str | None = None
     deep: bool = False
@@ -31,7 +32,8 @@ class Options:
     def of(cls, given: Namespace) -> Options:
         """Return our options among those of pytest; one that is absent has its default."""
         named = {name.removeprefix(PREFIX): value for name, value in vars(given).items() if name.startswith(PREFIX)}
-        return cls(**{**named, "contract": named.get("contract") or contract_named()})
+        found = {"contract": contract_named, "scratch": scratch_named}
+        return cls(**{**named, **{name: named.get(name) or default() for name, default in found.items()}})
 
     def check(self) -> None:
         """Raise UsageError where `--writes` is unknown."""

@@ -32,7 +32,8 @@ class Prepared:
 class Library:
     """The contracts that this process has read."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: str | None) -> None:
+        self.scratch = scratch  # the server of throw-away databases
         self._read: dict[tuple[str, str, str], Prepared] = {}
 
     def prepared(self, target: Target, spec: str, schema: str, *, in_project: bool = False) -> Prepared:
@@ -43,7 +44,7 @@ class Library:
         known = target.redacted, spec, schema
         if known not in self._read:
             with closing(target.connect()) as connection:
-                source = load(spec)
+                source = load(spec, self.scratch)
                 contract = api.prepare(nearest(source) if in_project else source, connection, schema)
             if contract.metadata is None or contract.refused:  # models may have what cannot be made
                 contract = replace(contract, metadata=models_of(contract))

@@ -22,7 +22,8 @@ class Session:
     """The databases that a session proves: those that are named, or else the snapshots."""
 
     def __init__(self, option: Namespace, owner: int, directory: str) -> None:
-        self.shared = Shared(Options.of(option), Meeting(owner, Path(directory)), Library())
+        options = Options.of(option)
+        self.shared = Shared(options, Meeting(owner, Path(directory)), Library(options.scratch))
         self.lab = Lab(self.shared)
         self._opened: tuple[Place, ...] = ()
 

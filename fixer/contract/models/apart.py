@@ -20,7 +20,6 @@ from sqlalchemy.pool import StaticPool
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
-from fixer.contract import declared
 from fixer.contract.cache import Read
 from fixer.contract.models.partly import attempt
 from fixer.contract.models.scratch import Unsatisfiable
@@ -29,6 +28,7 @@ from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.refusing import Said, is_ours, make, refused, settled
 from fixer.contract.respelt import path_of, respelt
+from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, words_of
 from fixer.model.schema import Schema
 from fixer.model.table import QName
@@ -36,7 +36,7 @@ from fixer.model.table import QName
 _PATH = f"BEGIN READ ONLY;\n{SAFELY}SELECT pg_catalog.current_setting('pgmend.own_path')::text[]"
 
 
-def read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+def read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Make models in a throw-away place with a real connection, and return what they look like there.
 
     Raises ContractError where PostgreSQL refuses a statement or a listener raises, ServerError without a server of our
@@ -44,7 +44,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places) 
     """
     path = _path_of_target(connection, places)
     made = {QName(home or places.schema, type_) for home, type_ in types_of(metadata.tables.values())}
-    with throw_away(connection.server_version // 10000) as place:
+    with throw_away(connection.server_version // 10000, scratch) as place:
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)
         said = list[Said]()
@@ -52,7 +52,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places) 
             _make(metadata, place, name, places, path, None)
         except Unsatisfiable:
             _make(metadata, place, name, places, path, said)
-        schema = declared.prepare(place.owner, name).schema
+        schema = place.declares(connection, name)
         with rolled_back(place.owner) as cursor:
             cursor.execute(f"BEGIN;\n{SAFELY}{UNQUOTED}")
             hints = respelt(cursor, places, tuple(path), "")
@@ -87,7 +87,7 @@ def _make(
         reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None
         said = told(reason) if reason else without_link(error)
         kind = Unsatisfiable if reason and is_ours(reason) else ContractError
-        raise kind(f"The contract {name} cannot be made: {said}.") from None
+        raise kind(f"The contract {name} cannot be made: {said}.", sqlstate=reason.pgcode if reason else None) from None
     except (Exception, SystemExit) as error:  # listeners of the user's may raise anything
         why = f"{culprit(error)} fails: {words_of(error)}"
         raise ContractError(f"The contract {name} cannot be made, for {why}.") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,16 +16,21 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from sqlalchemy import MetaData
 
 from fixer import introspect
+from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
+from fixer.connect.settings import READING
 from fixer.contract import cache
 from fixer.contract.cache import Read
-from fixer.contract.models import apart, partly, scratch, shapes
+from fixer.contract.models import apart, partly, shapes
+from fixer.contract.models import scratch as pg_temp
 from fixer.contract.models.hints import expressions, hints_of
 from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
     SCRATCH,
     Unspelt,
+    at_home,
+    borrowed_of,
     counters_of,
     in_scratch,
     logged,
@@ -35,16 +41,24 @@ from fixer.contract.models.statements import (
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.refusing import Said, hints_of_made
 from fixer.contract.refusing import settled as refused_parts
+from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.errors import ContractError, ServerError
 from fixer.model.contract import Contract, Hints, Refused
-from fixer.model.expression import as_needed
+from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
 from fixer.model.table import UNLOGGED, ForeignKey
 
 log = logging.getLogger("pgmend.contract")
 
 
-def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract", schema: str = "public") -> Contract:
+def prepare(
+    metadata: MetaData,
+    connection: Connection,
+    *,
+    name: str = "contract",
+    schema: str = "public",
+    scratch: Scratch = OUR_OWN,
+) -> Contract:
     """Build the contract in a scratch place and read it back as the target's server spells it.
 
     `schema` is where tables without a schema of their own are wanted. A part that PostgreSQL refuses is noted; raises
@@ -54,7 +68,7 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     with undisturbed():
         said = {tables[t.key]: texts for t in metadata.tables.values() if (texts := expressions(t, name))}
         places = Places(schema, tables, said)
-        found = _read(metadata, connection, name, places)
+        found = _read(metadata, connection, name, places, scratch)
         hints = {
             (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
             for table in metadata.tables.values()
@@ -67,28 +81,31 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
     return Contract(name, made, kept, metadata, refused=(*found.refused, *bad))
 
 
-def _read(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+def _read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
+    labels = _labels(connection, borrowed_of(metadata.tables.values()), places.schema)
     try:
-        kept = kept_at(metadata, name, connection.server_version // 10000, places)
+        kept = kept_at(metadata, name, connection, places, scratch, labels)
         found = cache.recall(kept)
         if found is None or len(found.schema.tables) < len(places.tables):
-            found = _made(metadata, connection, name, places)
+            found = _made(metadata, connection, name, places, scratch)
             cache.keep(kept, found)
         return found
     except Unspelt as error:  # a listener wants a real connection: what it says is only known there
         try:
-            return apart.read(metadata, connection, name, places)
-        except ServerError:
-            raise error from None
+            return apart.read(metadata, connection, name, places, scratch)
+        except ServerError as why:
+            raise ContractError(f"{error} {why}") from None
 
 
-def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path:
+def kept_at(
+    metadata: MetaData, name: str, connection: Connection, places: Places, scratch: Scratch, brought: Iterable[str]
+) -> Path:
     """Return where this contract is kept, once read.
 
-    Its content is all the DDL that creates it where it is wanted, so that whatever changes this makes another
-    contract; of most tables the shape, from which SQLAlchemy spells it. Table by table, because to sort a long chain of
-    references takes longer than to spell it.
+    Its content is all the DDL that creates it where it is wanted, and what is `brought` over from the target, so that
+    whatever changes these makes another contract; of most tables the shape, from which SQLAlchemy spells the DDL. Table
+    by table, because to sort a long chain of references takes longer than to spell it.
     """
     shape, tables = shapes.teller_of(metadata), [*metadata.tables.values()]
     told = [shape(table) for table in tables]
@@ -96,11 +113,21 @@ def kept_at(metadata: MetaData, name: str, version: int, places: Places) -> Path
     ddl = {each.text for each in spelt(metadata, name, others)}
     digest = hashlib.sha256(b"".join(sorted(filter(None, told)))).hexdigest()
     said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    known = [shapes.common(metadata), digest, *sorted(ddl), *said]
-    return cache.kept_at([str(version), places.schema, *known, *introspect.queries()])
+    known = [shapes.common(metadata), digest, *sorted(ddl), *said, *brought]
+    return cache.kept_at(connection, scratch, [places.schema, *known])
 
 
-def _made(metadata: MetaData, connection: Connection, name: str, places: Places) -> Read:
+def _labels(connection: Connection, borrowed: Mapping[str, str | None], schema: str) -> list[str]:
+    """Return what the target says of the enums that models need and do not make."""
+    if not borrowed:
+        return []
+    names = [f"{quoted(home or schema)}.{quoted(name)}" for name, home in borrowed.items()]
+    with rolled_back(connection) as cursor:
+        cursor.execute(READING)
+        return [f"{type_} {said}" for type_, said in sorted(introspect.labels(cursor, names).items())]
+
+
+def _made(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Create the contract in a scratch place, and return what it looks like where it is wanted."""
     tables = [*metadata.tables.values()]
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
@@ -108,15 +135,17 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places)
     counters = counters_of(statements, places.schema)
     if any(each.listener for each in statements) or places.ambiguous:
         try:
-            return apart.read(metadata, connection, name, places)
+            return apart.read(metadata, connection, name, places, scratch)
         except (ContractError, ServerError) as error:
             if places.ambiguous:
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
+    borrowed = borrowed_of(tables)
     first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
-    texts = {logged(in_scratch(each.text, types, counters)): each.of for each in first if not each.listener}
+    own = [each for each in first if not each.listener]
+    texts = {logged(in_scratch(at_home(each.text, borrowed), types, counters)): each.of for each in own}
     try:
-        found, said = scratch.read(";\n".join(texts), connection, name, places), list[Said]()
+        found, said = pg_temp.read(";\n".join(texts), connection, name, places, scratch), list[Said]()
     except Unsatisfiable as refusal:
         found, said = partly.read(texts, connection, name, places, refusal)
     unlogged = {each.unlogged for each in statements}

@@ -1,4 +1,4 @@
-"""The throw-away place where a contract is created and read: pg_temp of the target, or a server of our own.
+"""The scratch place where a contract is created and read: pg_temp of the target, or a throw-away database.
 
 What the models name without a schema means what it means to the application, unless somebody who is not trusted has
 left something there that PostgreSQL would take for its own: then only PostgreSQL's own is meant.
@@ -23,6 +23,7 @@ from fixer.contract.cache import Read
 from fixer.contract.place import throw_away
 from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
+from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, ServerError, TargetError
 from fixer.introspect.declared import read_model
 
@@ -37,24 +38,24 @@ CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regname
 log = logging.getLogger("pgmend.contract")
 
 
-def read(ddl: str, connection: Connection, name: str, places: Places) -> Read:
-    """Read the contract from a scratch place in the target, or else from an embedded server."""
+def read(ddl: str, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
+    """Read the contract from a scratch place in the target, or else from a throw-away database."""
     try:
         return _read_temporary(ddl, connection, name, places)
     except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege, pg.OutOfMemory):
-        return _read_embedded(ddl, connection.server_version // 10000, name, places)
+        return _read_apart(ddl, connection, name, places, scratch)
     except psycopg2.Error as error:
         if connection.closed or (error.pgcode or "")[:2] in _NO_FAULT_OF_ITS or isinstance(error, pg.LockNotAvailable):
             raise TargetError(f"The contract {name} could not be read in the target: {told(error)}.") from None
-        return _read_elsewhere(ddl, connection, name, places, _unsatisfiable(name, error))
+        return _read_elsewhere(ddl, connection, name, places, scratch, _unsatisfiable(name, error))
     except ValueError as error:
         if not (isinstance(error, UnicodeError) or "NUL" in str(error)):  # characters that no statement may hold
             raise
         raise ContractError(f"The contract {name} cannot be put to the target: {error}.") from None
 
 
-def _read_embedded(ddl: str, version: int, name: str, places: Places) -> Read:
-    with throw_away(version) as place:
+def _read_apart(ddl: str, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
+    with throw_away(connection.server_version // 10000, scratch) as place:
         place.add_schemas([places.schema])
         try:
             return _read_temporary(ddl, place.owner, name, places)
@@ -62,8 +63,10 @@ def _read_embedded(ddl: str, version: int, name: str, places: Places) -> Read:
             raise _unsatisfiable(name, error) from None
 
 
-def _read_elsewhere(ddl: str, connection: Connection, name: str, places: Places, refusal: ContractError) -> Read:
-    """Read the contract from an embedded server if the target has event triggers; else, or if it fails, raise."""
+def _read_elsewhere(
+    ddl: str, connection: Connection, name: str, places: Places, scratch: Scratch, refusal: ContractError
+) -> Read:
+    """Read the contract from a throw-away database if the target has event triggers; else, or if it fails, raise."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A'))")
         answer = cursor.fetchone()
@@ -71,7 +74,7 @@ def _read_elsewhere(ddl: str, connection: Connection, name: str, places: Places,
     if answer == (True,):
         log.info("an event trigger may have refused the contract: %s", refusal)
         with suppress(ContractError, ServerError):
-            return _read_embedded(ddl, connection.server_version // 10000, name, places)
+            return _read_apart(ddl, connection, name, places, scratch)
     raise refusal
 
 
@@ -87,7 +90,7 @@ def _unsatisfiable(name: str, error: psycopg2.Error) -> Unsatisfiable:
     if found := _NO_CLASS.search(first):
         way = f"if the extension btree_{found[1]} has it, run there: CREATE EXTENSION btree_{found[1]};"
         return Unsatisfiable(f"The contract {name} needs what the target lacks: {first}; {way}")
-    return Unsatisfiable(f"The contract {name} cannot be satisfied by any database: {first}.")
+    return Unsatisfiable(f"The contract {name} cannot be satisfied by any database: {first}.", sqlstate=error.pgcode)
 
 
 def _read_temporary(ddl: str, connection: Connection, name: str, places: Places) -> Read:

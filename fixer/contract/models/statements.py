@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import ARRAY, DDL, Enum, MetaData, TextClause, create_mock_engine
+from sqlalchemy import Column as SAColumn
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
 from sqlalchemy.exc import CompileError, SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
 
 from fixer.contract.models.typeless import spellable
 from fixer.errors import ContractError, words_of
@@ -72,7 +74,7 @@ def schemas_of(tables: Iterable[SATable]) -> Iterator[str | None]:
     for table in tables:
         yield table.schema
         for column in table.columns:
-            made = column.type.item_type if isinstance(column.type, ARRAY) else column.type
+            made = _element(column)
             if isinstance(made, Enum | DOMAIN):
                 yield made.schema
 
@@ -81,9 +83,43 @@ def types_of(tables: Iterable[SATable]) -> Iterator[tuple[str | None, str]]:
     """Yield the schema and the name of each type that is created with tables."""
     for table in tables:
         for column in table.columns:
-            made = column.type.item_type if isinstance(column.type, ARRAY) else column.type
+            made = _element(column)
             if isinstance(made, Enum | DOMAIN) and made.name and getattr(made, "create_type", True):
                 yield made.schema, made.name
+
+
+def borrowed_of(tables: Iterable[SATable]) -> dict[str, str | None]:
+    """Return the types that tables need and that are not created with them, and the schema of each as models say it."""
+    tables = [*tables]
+    found = {
+        made.name: made.schema
+        for table in tables
+        for column in table.columns
+        if isinstance(made := _element(column), Enum | DOMAIN) and made.name and not getattr(made, "create_type", True)
+    }
+    for _, name in types_of(tables):
+        found.pop(name, None)
+    return found
+
+
+def _element(column: SAColumn[object]) -> TypeEngine[object]:
+    return column.type.item_type if isinstance(column.type, ARRAY) else column.type
+
+
+def at_home(text: str, borrowed: Mapping[str, str | None]) -> str:
+    """Return a statement in which types that the target has are not those of the scratch place."""
+
+    def moved(found: re.Match[str]) -> str:
+        name = unquoted(found["type"] or "")
+        if name not in borrowed:
+            return found[0]
+        home = borrowed[name]
+        return f"{quoted(home)}.{found['type']}" if home else found["type"]
+
+    return _IN_SCRATCH.sub(moved, text) if borrowed else text
+
+
+_IN_SCRATCH = re.compile(rf"""'(?:[^']|'')*'|\b{SCRATCH}\.(?P<type>"(?:[^"]|"")+"|\w+)""")
 
 
 def counters_of(statements: Iterable[Statement], schema: str) -> dict[str, str]:

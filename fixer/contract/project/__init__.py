@@ -9,9 +9,10 @@ from pathlib import Path
 from fixer.contract.project.reading import Project, read
 from fixer.errors import refuse_empty
 
-__all__ = ["SELF", "Project", "contract_named", "of", "placed"]
+__all__ = ["SELF", "Project", "contract_named", "of", "placed", "scratch_named"]
 
 VARIABLE = "PGMEND_CONTRACT"
+SCRATCH = "PGMEND_SCRATCH"
 SELF = "self"
 
 
@@ -41,3 +42,13 @@ def placed(contract: str, home: Path) -> str:
     there = home / contract
     elsewhere = contract != SELF and there.exists() and not Path(contract).exists()
     return os.path.relpath(there) if elsewhere else contract
+
+
+def scratch_named(environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> str | None:
+    """Return the server of throw-away databases that the environment names, or else the nearest project.
+
+    Raises what `contract_named` raises.
+    """
+    named = environ.get(SCRATCH)
+    refuse_empty(SCRATCH, named)
+    return named or of(directory).scratch

@@ -13,7 +13,8 @@ from fixer.errors import ContractError
 from fixer.model.contract import ORPHAN_POLICIES
 from fixer.model.finding import Accepted
 
-_KEYS = ("accept", "contract", "exclude", "hints")
+_KEYS = ("accept", "contract", "exclude", "hints", "scratch")
+_NAMED = (("contract", "app.models:Base"), ("scratch", "docker:postgres:18"))
 _OF_ACCEPT = ("finding", "reason", "until")
 OF_TABLE = ("default_rows", "legacy_names")
 _OF_COLUMN = ("backfill", "legacy_keys", "legacy_names", "orphans", "timezone")
@@ -31,6 +32,7 @@ class Project:
     accept: tuple[Accepted, ...] = ()
     hints: Mapping[str, Said] = field(default_factory=dict)  # by SCHEMA.TABLE or SCHEMA.TABLE.COLUMN
     file: str = ""
+    scratch: str | None = None
 
     def wrong(self, what: str) -> ContractError:
         """Return the error that the file says something wrong."""
@@ -68,16 +70,20 @@ class _Reader:
         if not isinstance(said, dict):
             raise self._wrong("tool.pgmend should be a table")
         self._known(said, "[tool.pgmend]", _KEYS)
-        contract = said.get("contract")
-        if contract is not None and (not isinstance(contract, str) or not contract.strip()):
-            raise self._wrong("contract in [tool.pgmend] should be a text, as in app.models:Base")
+        contract, scratch = (self._named(said.get(key), f"{key} in [tool.pgmend]", example) for key, example in _NAMED)
         return Project(
             contract,
             self._texts(said.get("exclude", []), "exclude in [tool.pgmend]"),
             tuple(self._accepted(said.get("accept", []))),
             dict(self._hints(said.get("hints", {}))),
             self.file,
+            scratch,
         )
+
+    def _named(self, said: object, where: str, example: str) -> str | None:
+        if said is not None and (not isinstance(said, str) or not said.strip()):
+            raise self._wrong(f"{where} should be a text, as in {example}")
+        return said
 
     def _accepted(self, said: object) -> Iterator[Accepted]:
         if not isinstance(said, list):

@@ -1,5 +1,5 @@
 -- Statements that make stand-ins of extensions, in order: their types, functions, casts, operators and operator classes
--- by name and shape, but not by what they do. They suffice where no row is: what is declared by them is spelt alike.
+-- by name and shape, but not by what they do. They suffice where no row is: only constants may be spelt otherwise.
   WITH member AS MATERIALIZED (
        SELECT d.classid, d.objid
          FROM pg_catalog.pg_depend d
@@ -15,7 +15,12 @@
        routine AS MATERIALIZED (
        SELECT p.*, n.nspname,
               -- What no other language takes.
-              p.prorettype = ANY (f.foreign) OR p.proargtypes::oid[] && f.foreign AS low
+              p.prorettype = ANY (f.foreign) OR p.proargtypes::oid[] && f.foreign AS low,
+              -- Bounds of partitions are compared as they are made.
+              EXISTS (SELECT FROM pg_catalog.pg_amproc a
+                        JOIN pg_catalog.pg_opfamily o ON o.oid = a.amprocfamily
+                        JOIN pg_catalog.pg_am m ON m.oid = o.opfmethod AND m.amname = 'btree'
+                       WHERE a.amproc = p.oid AND a.amprocnum = 1) AS compares
          FROM member m
          JOIN pg_catalog.pg_proc p ON p.oid = m.objid AND m.classid = 'pg_proc'::regclass
          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -28,6 +33,15 @@ SELECT rank, statement
           FROM pg_catalog.pg_extension e
           JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
          WHERE e.extname = ANY (current_setting('pgmend.extensions')::text[])
+         UNION ALL
+        -- Languages in which code is taken as it is, and is not run; wrappers that reach nothing.
+        SELECT 1, format('CREATE TRUSTED LANGUAGE %I HANDLER pg_catalog.plpgsql_call_handler', l.lanname)
+          FROM member m
+          JOIN pg_catalog.pg_language l ON l.oid = m.objid AND m.classid = 'pg_language'::regclass
+         UNION ALL
+        SELECT 1, format('CREATE FOREIGN DATA WRAPPER %I; GRANT USAGE ON FOREIGN DATA WRAPPER %I TO PUBLIC', w.fdwname, w.fdwname)
+          FROM member m
+          JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = m.objid AND m.classid = 'pg_foreign_data_wrapper'::regclass
          UNION ALL
         SELECT 2, format('CREATE TYPE %s', spelt) FROM base
          UNION ALL
@@ -64,7 +78,8 @@ SELECT rank, statement
                          CASE WHEN low THEN 'internal' ELSE 'plpgsql' END,
                          CASE provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END,
                          CASE WHEN proisstrict THEN 'STRICT' ELSE '' END,
-                         CASE WHEN low THEN 'textin' ELSE 'BEGIN RETURN NULL; END' END) FROM routine
+                         CASE WHEN low THEN 'textin' WHEN compares THEN 'BEGIN RETURN bttextcmp($1::text, $2::text); END'
+                              ELSE 'BEGIN RETURN NULL; END' END) FROM routine
          UNION ALL
         -- What stands for a function in C would read what is no text: nobody calls it.
         SELECT 6, format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure) FROM routine WHERE low
