@@ -18,7 +18,7 @@ from fixer.errors import ServerError, TargetError, refuse_empty
 _DOCKER = "docker"
 _SPELLING = 14  # keeps EXTRACT, TRIM and their like as SQL spells them, and the versions before do not
 _OPENING = f"CREATE ROLE {ROLE} LOGIN; ALTER DATABASE {{}} OWNER TO {ROLE}; ALTER SCHEMA public OWNER TO {ROLE}"
-_WAYS = "Name one that lends it: --scratch postgresql://USER@HOST, where USER has CREATEDB, or --scratch docker:IMAGE."
+_WAYS = "Or name a server for it: --scratch postgresql://USER@HOST, where USER has CREATEDB, or --scratch docker:IMAGE."
 
 
 @dataclass(frozen=True)
