@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.compiler import compiles
 
 from fixer.contract.models import shapes
-from fixer.contract.models.build import kept_at
+from fixer.contract.models.build import content
 from fixer.contract.models.statements import spelt
 from fixer.contract.places import Places, wanted_at
 
@@ -103,7 +103,7 @@ def made(parts: dict[str, Any]) -> sa.MetaData:
 
 
 def key(metadata: sa.MetaData, schema: str = "public") -> str:
-    return kept_at(metadata, "contract", 16, Places(schema, wanted_at(metadata, "contract", schema), {})).name
+    return "\0".join(content(metadata, "contract", Places(schema, wanted_at(metadata, "contract", schema), {})))
 
 
 def ddl(metadata: sa.MetaData) -> set[str]:

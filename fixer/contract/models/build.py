@@ -101,11 +101,15 @@ def _read(metadata: MetaData, connection: Connection, name: str, places: Places,
 def kept_at(
     metadata: MetaData, name: str, connection: Connection, places: Places, scratch: Scratch, brought: Iterable[str]
 ) -> Path:
-    """Return where this contract is kept, once read.
+    """Return where this contract is kept, once read; what is `brought` over from the target is part of it."""
+    return cache.kept_at(connection, scratch, [*content(metadata, name, places), *brought])
 
-    Its content is all the DDL that creates it where it is wanted, and what is `brought` over from the target, so that
-    whatever changes these makes another contract; of most tables the shape, from which SQLAlchemy spells the DDL. Table
-    by table, because to sort a long chain of references takes longer than to spell it.
+
+def content(metadata: MetaData, name: str, places: Places) -> list[str]:
+    """Return the content of models: all the DDL that creates them where they are wanted, and what their hints say.
+
+    Of most tables it is the shape, from which SQLAlchemy spells the DDL. Table by table, because to sort a long chain
+    of references takes longer than to spell it.
     """
     shape, tables = shapes.teller_of(metadata), [*metadata.tables.values()]
     told = [shape(table) for table in tables]
@@ -113,8 +117,7 @@ def kept_at(
     ddl = {each.text for each in spelt(metadata, name, others)}
     digest = hashlib.sha256(b"".join(sorted(filter(None, told)))).hexdigest()
     said = [f"{table} {text}" for table, texts in sorted(places.said.items()) for text in texts]
-    known = [shapes.common(metadata), digest, *sorted(ddl), *said, *brought]
-    return cache.kept_at(connection, scratch, [places.schema, *known])
+    return [places.schema, shapes.common(metadata), digest, *sorted(ddl), *said]
 
 
 def _labels(connection: Connection, borrowed: Mapping[str, str | None], schema: str) -> list[str]:
