@@ -20,6 +20,7 @@ from fixer.model.contract import Contract, Refused
 from fixer.model.expression import names_column
 from fixer.model.finding import Accepted, Finding
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Kind, OfCode
 from fixer.model.subject import (
     FoundForeignKey,
     FoundPrimaryKey,
@@ -117,7 +118,7 @@ def _held(findings: Iterable[Finding]) -> _Held:
     """Return, by table, the columns that findings left out are about, each with the first of these findings."""
     held = defaultdict[QName, dict[str | None, Finding]](dict)
     for finding in findings:
-        for table, column in (*_places(finding), *_kept(finding)):
+        for table, column in (*_kept(finding), *(() if isinstance(finding.about, OfCode) else _places(finding))):
             held[table].setdefault(column, finding)
     return held
 
@@ -154,6 +155,9 @@ def _places(finding: Finding) -> Iterator[_Place]:
     if finding.slug in _ASIDE:
         return
     part = finding.part
+    if isinstance(finding.about, OfCode):
+        yield from ((need, None) for need in finding.about.wanted.needs)
+        return
     columns = set(part) if isinstance(part, Mapping) else {each for c in columns_of(finding) for each in c.split(",")}
     yield from ((finding.table, column) for column in columns or (None,))
     if finding.slug == "duplicate-row" or (isinstance(part, Index) and part.unique):
@@ -167,6 +171,8 @@ def _places(finding: Finding) -> Iterator[_Place]:
 def _kept(finding: Finding) -> Iterator[_Place]:
     """Yield what stays as it is with a finding that is left out, beyond what it is about."""
     about = finding.about
+    if isinstance(about, OfCode) and about.wanted.key.kind in (Kind.FUNCTION, Kind.VIEW):
+        yield finding.table, None
     if isinstance(about, FoundPrimaryKey):
         yield from ((finding.table, column) for column in about.found.columns)
     if isinstance(about, OfRefused):

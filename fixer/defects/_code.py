@@ -111,7 +111,7 @@ def see_that_roles_exist(code: Code, actual: Schema) -> None:
 def _coming(contract: Contract) -> set[str]:
     """Return the types that the plan creates along with tables and columns."""
     columns = (column for table in contract.tables.values() for column in table.columns.values())
-    return {column.full_type for column in columns if column.enum}
+    return {f"{as_needed(each.home)}.{each.enum}" if each.home else each.enum for each in columns if each.enum}
 
 
 def is_late(code: Code, actual: Schema, contract: Contract) -> bool:

@@ -145,3 +145,17 @@ def test_servers_of_several_versions_print_one_view_otherwise() -> None:
 
     assert (same(plain, full), same(plain, full, {15, 18}), same(plain, called, {13, 18})) == (False, True, False)
     assert (same(called, spelt, {13, 18}), same(called, spelt, {15, 18})) == (True, False)
+
+
+def test_what_needs_code_that_is_left_out_is_left_out_with_it(made: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text(SCHEMA)
+    made.run('DROP VIEW api.a_few; DROP VIEW api."all.books"; DROP TRIGGER "At %" ON books; DROP POLICY open ON books')
+    words = ("--skip", "missing-view:api.all.books", "--skip", "missing-trigger", "--contract", "schema.sql")
+    ended = fixer("apply", "--yes", "-q", *words, "--dsn", made.dsn, cwd=tmp_path)
+
+    assert ended.returncode == 1
+    assert found(made, tmp_path) == {
+        ("missing-view", "api.all.books"),
+        ("missing-view", "api.a_few"),
+        ("missing-trigger", "public.books.At %"),
+    }
