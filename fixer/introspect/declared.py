@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
-from fixer.model.table import Check, ForeignKey, Index, QName
+from fixer.model.table import TABLES, Check, ForeignKey, Index, QName
 
 _LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
@@ -31,13 +31,16 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     extension's, or pgmend's own.
     """
     cursor.execute(query("declared"))
-    found_there = {QName(*row[:2]): row[2] for row in cursor.fetchall()}
+    rows = [(QName(*row[:2]), *row[2:]) for row in cursor.fetchall()]
+    found_there = {name: is_part for name, kind, is_part in rows if kind in TABLES}
+    counters = {name for name, kind, _ in rows if kind not in TABLES}
     names = sorted(name for name, is_part in found_there.items() if not is_part)
-    schemas = sorted({name.schema for name in found_there})
+    schemas = sorted({name.schema for name, *_ in rows})
     cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
     found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
-    sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
+    mine = ((name, found.sequences[name]) for name in found.sequences if name in counters)
+    sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
     parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
     spellings, alone = definitions.spellings(), dict(_alone(found))
     return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone)
