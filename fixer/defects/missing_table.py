@@ -26,7 +26,7 @@ from fixer.model.schema import COUNTED, Partition, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import TABLES, QName, Table
-from fixer.repair.columns import unmade, untyped
+from fixer.repair.columns import unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
@@ -81,7 +81,9 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         return refuse(way_out(finding.table, twins, contract))
     if finding.table in actual.names:
         return refuse(f"an index, a sequence or a type is called {finding.table.name}: rename that")
-    wanted = contract.tables[finding.table]
+    wanted, session = contract.tables[finding.table], actual.session
+    if session and wanted.name.schema not in session.schemas:
+        return refuse(f"its schema {wanted.name.schema} is missing: let that be created as well")
     lacks = (untyped(c, actual) or unmade(wanted.name, c, actual, contract) for c in wanted.columns.values())
     if why := next(filter(None, lacks), ""):
         return refuse(why)
@@ -144,6 +146,8 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
     wanted = contract.tables[finding.table]
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted)
+    for column in wanted.columns.values():
+        bare = unread(bare, column, actual)
     return actual.with_table(bare)
 
 

@@ -23,8 +23,10 @@ STEP_NUMBER = SQL("current_setting('pgmend.step')::integer")
 class Phase(IntEnum):
     """The order of work: when a phase begins, all earlier phases are done in every table."""
 
+    SCHEMAS = 0  # create schemas
     SEQUENCES = 1  # create sequences that defaults call
-    TABLES = 2  # create and rename tables; all later phases use the new names
+    TYPES = 2  # create types that columns need, and whose defaults may call sequences
+    TABLES = 3  # create and rename tables; all later phases use the new names
     UNLINK = 5  # drop foreign keys that are in the way
     RELEASE = 10  # drop everything else that is in the way
     NAMES = 30  # give columns the names that the contract knows

@@ -200,7 +200,7 @@ _HAZARDS = {
     Hazard.REWRITES_TABLE: "a table is written anew under its lock",
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
     Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
-    Hazard.CREATES_SCHEMA: "all tables of the contract are created beside those of others",
+    Hazard.CREATES_SCHEMA: "schemas are created, or all tables of the contract beside those of others",
 }
 
 
