@@ -62,7 +62,9 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     if not session or owner in ("", session.role):
         return Repair.of((create,))
     give = SQL("ALTER SCHEMA {} OWNER TO {}").format(Identifier(name), Identifier(owner))
-    return Repair.of((create, Step(Phase.GENERATORS, finding.table, f"give the schema {name} to {owner}", give, Lock.NONE)))
+    return Repair.of(
+        (create, Step(Phase.GENERATORS, finding.table, f"give the schema {name} to {owner}", give, Lock.NONE))
+    )
 
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:

@@ -44,9 +44,7 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
     spellings, alone = definitions.spellings(), dict(_alone(found))
     types = {} if proved else _types(cursor)
-    return s.Schema(
-        tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types
-    )
+    return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types)
 
 
 def _types(cursor: Cursor) -> dict[QName, tuple[str, ...]]:

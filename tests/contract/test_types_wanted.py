@@ -69,6 +69,7 @@ def test_what_a_table_is_made_of_is_made_before_it(laboratory: Laboratory, tmp_p
                 "missing-column",
             }
             assert set(said.values()) <= {"automatic", "needs-hazard"}, said
+            assert ended.stderr == ""
             assert (ended.returncode, ended.stderr, found(database, contract)) == (0, "", {})
 
             database.run("INSERT INTO \"T%.ypes\".waits VALUES (1, '[1,2)'); CREATE DOMAIN theirs AS text")

@@ -46,8 +46,8 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     for table in now.of_kind("table"):
         if table.key not in then.items:
             yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
+    yield from _types(now, then, made)  # whose defaults may call sequences
     yield from _sequences(now, then, made)
-    yield from _types(now, then, made)
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
