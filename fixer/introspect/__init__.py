@@ -189,8 +189,11 @@ def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...] | 
 
 def absent(cursor: Cursor, functions: Iterable[str]) -> frozenset[str]:
     """Return those of these functions, spelt with their arguments as PostgreSQL does, that do not exist."""
-    there = "SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p WHERE p.oid >= 16384"
-    cursor.execute(f"SELECT f FROM unnest(%s::text[]) AS f WHERE f NOT IN ({there})", (sorted(functions),))
+    cursor.execute(
+        "SELECT f FROM unnest(%s::text[]) AS f WHERE f NOT IN"
+        " (SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p WHERE p.oid >= 16384)",
+        (sorted(functions),),
+    )
     return frozenset(each for (each,) in cursor.fetchall())
 
 

@@ -101,4 +101,5 @@ def _shape(table: s.Table) -> s.Table:
         checks=table.checks,
         foreign_keys=table.foreign_keys,
         parted_by=table.parted_by,
+        parents=table.parents,
     )

@@ -61,6 +61,7 @@ class Phase(IntEnum):
     RULES = 100  # NOT NULL, checks
     PROOFS = 105  # online: prove them for old rows too
     PROMOTED = 110  # online: set NOT NULL on the proved columns
+    HEIRS = 115  # let tables INHERIT, which by now have all that this needs
     FOREIGN_KEYS = 120
     REPLACED = 125  # online: drop what has been replaced
     FINISH = 130
