@@ -26,6 +26,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, READING, setting, unhurried
 from fixer.errors import TargetError
+from fixer.introspect.declared import read_types
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
@@ -102,6 +103,8 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     An enum may stand although its table or column is missing, and is used as it is, by its labels. The plan creates
     enums that lack along with the columns, and other types by themselves.
     """
+    if any(" AS (" in made or " AS RANGE (" in made for made, *_ in contract.schema.types.values()):
+        actual = replace(actual, types=read_types(cursor))
     coming = dict[str, bool]()  # by type, whether the plan may create it
     for name, table in contract.tables.items():
         there = actual.tables[name].columns if name in actual.tables else {}

@@ -19,7 +19,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
-from fixer.repair.columns import in_full, named
+from fixer.repair.columns import apart_from_multirange, in_full, named
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
@@ -66,7 +66,7 @@ def repair(finding: Finding[MissingType], actual: Schema, contract: Contract) ->
     if session and name.schema not in session.creatable:
         home, role = as_needed(name.schema), as_needed(session.role)
         return refuse(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {_spelt(name)}; then plan again")
-    made = SQL("\n").join(_creating(part, contract) for part in parts)
+    made = SQL("\n").join(_creating(part, actual, contract) for part in parts)
     block = q.Block(SQL("BEGIN\n    {}\nEND").format(made)) + SQL("")
     create = Step(Phase.TYPES, name, f"create the type {name.name}", block, Lock.NONE)
     owner = actual.owner_of_most(contract.tables)
@@ -76,10 +76,12 @@ def repair(finding: Finding[MissingType], actual: Schema, contract: Contract) ->
     return Repair.of((create, Step(Phase.TYPES, name, f"give the type {name.name} to {owner}", give, Lock.NONE)))
 
 
-def _creating(name: QName, contract: Contract) -> Composable:
+def _creating(name: QName, actual: Schema, contract: Contract) -> Composable:
     """Return the statement that creates a type, unless another repair has done so by then."""
+    statement = contract.schema.types[name][0]
+    statement = statement if actual.version >= 14 else apart_from_multirange(statement)
     there = SQL("IF to_regtype({}) IS NULL THEN\n        {};\n    END IF;")
-    return there.format(Literal(in_full(name)), SQL(contract.schema.types[name][0]))
+    return there.format(Literal(in_full(name)), SQL(statement))
 
 
 def _made_of(name: QName, actual: Schema, contract: Contract) -> list[QName]:

@@ -43,12 +43,12 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
     parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
     spellings, alone = definitions.spellings(), dict(_alone(found))
-    types = {} if proved else _types(cursor)
+    types = {} if proved else read_types(cursor)
     return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types)
 
 
-def _types(cursor: Cursor) -> dict[QName, tuple[str, ...]]:
-    """Return the types that columns need, with the statement that creates each, and the functions that it calls."""
+def read_types(cursor: Cursor) -> dict[QName, tuple[str, ...]]:
+    """Return the types that columns of the schemas in the setting `pgmend.schemas` need, as Schema.types has them."""
     cursor.execute(query("wanted_types"))
     return {QName(schema, name): (made, *calls) for schema, name, made, calls in cursor.fetchall() if made}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from fixer.model.contract import Contract
@@ -13,6 +14,10 @@ from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element
 
+_MULTIRANGE = re.compile(
+    r""", MULTIRANGE_TYPE_NAME = (?:"(?:[^"]|"")*"|[^".)])+(?:\.(?:"(?:[^"]|"")*"|[^".)])+)?(?=\)$)"""
+)
+
 
 def named(spelt: str) -> QName | None:
     """Return the type that SQL spells with its schema, or that of the elements of an array; None for others."""
@@ -23,6 +28,11 @@ def named(spelt: str) -> QName | None:
 def in_full(type_: QName) -> str:
     """Return a type as SQL spells it."""
     return f"{quoted(type_.schema)}.{quoted(type_.name)}"
+
+
+def apart_from_multirange(statement: str) -> str:
+    """Return the statement that creates a type without the name of its multirange, which PostgreSQL 13 has not."""
+    return _MULTIRANGE.sub("", statement)
 
 
 def untyped(column: Column, actual: Schema) -> str:

@@ -91,6 +91,19 @@ def test_a_type_that_calls_a_function_which_is_missing_is_for_a_person(laborator
     with lent_copy(laboratory, 16, "types wanted", lambda database: database.run(KEPT)) as database:
         said = found(database, contract)
 
+        database.run("CREATE TYPE pair AS (a integer, b text); ALTER TABLE orders ADD pair pair")
+        contract.write_text(
+            "CREATE TYPE pair AS (a integer, b text, c date); CREATE TYPE span AS RANGE (SUBTYPE = float8);"
+            "CREATE TABLE orders (id integer PRIMARY KEY, note text, pair pair, span span)"
+        )
+        other = found(database, contract)
+
+    assert "ADD ATTRIBUTE" in other["different-type", "public.pair"]
+    assert other.keys() == {
+        ("different-type", "public.pair"),
+        ("missing-type", "public.span"),
+        ("missing-column", "public.orders.span"),
+    }
     assert said["missing-type", "public.whole"] == "automatic"
     assert said["missing-type", "public.fit"].startswith(
         "it calls the function public.fits(text), which does not exist"
