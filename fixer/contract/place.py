@@ -25,6 +25,25 @@ from fixer.model.table import QName
 
 ROLE = "pgmend_contract"  # which runs what the contract says
 _OPENING = f"CREATE ROLE {ROLE} LOGIN; ALTER DATABASE {{}} OWNER TO {ROLE}; ALTER SCHEMA public OWNER TO {ROLE}"
+# Listeners of models may replace functions, and alter sequences, that stand in the target already.
+_HANDED_OVER = """DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER FUNCTION %s OWNER TO pgmend_contract', p.oid::regprocedure)
+          FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.prokind = 'f'
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+         UNION ALL
+        SELECT format('ALTER SEQUENCE %s OWNER TO pgmend_contract', c.oid::regclass)
+          FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind = 'S'
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$"""
 
 log = logging.getLogger("pgmend.contract")
 
@@ -86,6 +105,7 @@ def bring_over(target: Connection, place: Place, *, made: Collection[QName] | No
         _create(there, [_extension(name, installed[name]) for name in sorted(installed.keys() & could)])
         wanted = [each.statement for each in needs if each.name.name and each.name not in (made or ())]
         _create(there, [*stand_ins, *wanted])
+        there.execute(_HANDED_OVER)
 
 
 def _extension(name: str, schema: str) -> str:
