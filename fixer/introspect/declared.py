@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.connect.settings import OUR_PATH
 from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
@@ -36,15 +37,22 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     counters = {name for name, kind, _ in rows if kind not in TABLES}
     names = sorted(name for name, is_part in found_there.items() if not is_part)
     schemas = sorted({name.schema for name, *_ in rows})
-    cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
+    _choose(cursor, schemas)
+    types = {} if proved else read_types(cursor)
+    schemas = sorted({*schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
+    _choose(cursor, schemas)
     found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
     mine = ((name, found.sequences[name]) for name in found.sequences if name in counters)
     sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
     parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
     spellings, alone = definitions.spellings(), dict(_alone(found))
-    types = {} if proved else read_types(cursor)
     return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types)
+
+
+def _choose(cursor: Cursor, schemas: Sequence[str]) -> None:
+    """Let queries ask of these schemas, and spell names in full."""
+    cursor.execute(f"{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true)", ([*schemas],))
 
 
 def read_types(cursor: Cursor) -> dict[QName, tuple[str, ...]]:

@@ -23,10 +23,11 @@ CREATE DOMAIN "T%.ypes"."Per""cent" AS numeric(5, 2) CONSTRAINT "at most" CHECK 
 CREATE DOMAIN "T%.ypes".half AS "T%.ypes"."Per""cent" DEFAULT 1 NOT NULL CHECK (VALUE <= 50);
 CREATE TYPE "T%.ypes".size AS ENUM ('s', 'it''s');
 CREATE TYPE "T%.ypes".box AS (of "T%.ypes".half, "S ize" "T%.ypes".size[], note text COLLATE "C");
+CREATE SCHEMA alone; CREATE DOMAIN alone.word AS text CHECK (VALUE <> '');
 CREATE TYPE span AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
 CREATE TYPE mood AS ENUM ('well', 'ill');
 CREATE DOMAIN code AS text DEFAULT 'c' || nextval('counters.spare');
-CREATE TABLE orders (id integer PRIMARY KEY, note text, share "T%.ypes"."Per""cent", boxes "T%.ypes".box[]);
+CREATE TABLE orders (id integer PRIMARY KEY, note text, share "T%.ypes"."Per""cent", boxes "T%.ypes".box[], word alone.word);
 CREATE TABLE "T%.ypes".waits (id integer PRIMARY KEY, at span, mood mood DEFAULT 'ill',
     half "T%.ypes".half DEFAULT 7, code code);
 """
