@@ -103,7 +103,7 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     An enum may stand although its table or column is missing, and is used as it is, by its labels. The plan creates
     enums that lack along with the columns, and other types by themselves.
     """
-    if any(" AS (" in made or " AS RANGE (" in made for made, *_ in contract.schema.types.values()):
+    if contract.schema.types:
         actual = replace(actual, types=read_types(cursor))
     coming = dict[str, bool]()  # by type, whether the plan may create it
     for name, table in contract.tables.items():

@@ -27,7 +27,8 @@ CREATE SCHEMA alone; CREATE DOMAIN alone.word AS text CHECK (VALUE <> '');
 CREATE TYPE span AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
 CREATE TYPE mood AS ENUM ('well', 'ill');
 CREATE DOMAIN code AS text DEFAULT 'c' || nextval('counters.spare');
-CREATE TABLE orders (id integer PRIMARY KEY, note text, share "T%.ypes"."Per""cent", boxes "T%.ypes".box[], word alone.word);
+CREATE TABLE orders (id integer PRIMARY KEY, note text, share "T%.ypes"."Per""cent",
+    boxes "T%.ypes".box[], word alone.word);
 CREATE TABLE "T%.ypes".waits (id integer PRIMARY KEY, at span, mood mood DEFAULT 'ill',
     half "T%.ypes".half DEFAULT 7, code code);
 """
@@ -92,15 +93,19 @@ def test_a_type_that_calls_a_function_which_is_missing_is_for_a_person(laborator
     with lent_copy(laboratory, 16, "types wanted", lambda database: database.run(KEPT)) as database:
         said = found(database, contract)
 
-        database.run("CREATE TYPE pair AS (a integer, b text); ALTER TABLE orders ADD pair pair")
+        database.run("CREATE TYPE pair AS (a integer, b text); ALTER TABLE orders ADD pair pair;")
+        database.run("CREATE DOMAIN grade AS integer DEFAULT 1 CHECK (VALUE > 0); ALTER TABLE orders ADD grade grade")
         contract.write_text(
             "CREATE TYPE pair AS (a integer, b text, c date); CREATE TYPE span AS RANGE (SUBTYPE = float8);"
-            "CREATE TABLE orders (id integer PRIMARY KEY, note text, pair pair, span span)"
+            "CREATE DOMAIN grade AS integer DEFAULT 2 CHECK (VALUE > 0);"
+            "CREATE TABLE orders (id integer PRIMARY KEY, note text, pair pair, grade grade, span span)"
         )
         other = found(database, contract)
 
     assert "ADD ATTRIBUTE" in other["different-type", "public.pair"]
+    assert other["different-type", "public.grade"].endswith("ALTER DOMAIN public.grade SET DEFAULT 2")
     assert other.keys() == {
+        ("different-type", "public.grade"),
         ("different-type", "public.pair"),
         ("missing-type", "public.span"),
         ("missing-column", "public.orders.span"),
