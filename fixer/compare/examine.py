@@ -27,12 +27,14 @@ from fixer.connect.memory import undisturbed
 from fixer.connect.settings import EXACTLY, PLAINLY, READING, setting, unhurried
 from fixer.errors import TargetError, option
 from fixer.introspect.coded import with_code
+from fixer.introspect.declared import read_types
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
 from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, QName, Schema, Table
+from fixer.repair.columns import in_full
 from fixer.repair.defaults.mattering import mattering
-from fixer.repair.twins import by_table
+from fixer.repair.twins import by_table, is_bare
 
 RENAMED = 20  # at most so many tables are looked for under other names: if more are missing, they were never made
 TELLING = 3  # columns that tell a table from others
@@ -50,7 +52,7 @@ def examine(
 ) -> Comparison:
     """Compare the database behind a connection with a contract; nothing is written.
 
-    Raises TargetError if the database cannot be read or lacks a schema of the contract.
+    Raises TargetError if the database cannot be read, or lacks the schema of tables that name none.
     """
     with snapshot(connection) as cursor:
         begin = beginning(connection, settings)
@@ -69,9 +71,10 @@ def look(
     """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
     actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings)
     there = actual.session.schemas if actual.session else frozenset()
-    for schema in contract.schemas:
-        if schema not in there:
-            raise TargetError(f"The target has no schema {schema}: create it, or name another with {option('schema')}.")
+    for name in contract.tables:
+        if name.schema not in there and is_bare(name, contract):
+            way = option("schema")
+            raise TargetError(f"The target has no schema {name.schema}: create it, or name another with {way}.")
     actual = with_code(cursor, actual, contract)
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():
@@ -105,8 +108,10 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the types of the application that columns to come need; ask nothing if there are none.
 
     An enum may stand although its table or column is missing, and is used as it is, by its labels. The plan creates
-    enums that lack, but no other type.
+    enums that lack along with the columns, and other types by themselves.
     """
+    if contract.schema.types:
+        actual = replace(actual, types=read_types(cursor))
     coming = dict[str, bool]()  # by type, whether the plan may create it
     for name, table in contract.tables.items():
         there = actual.tables[name].columns if name in actual.tables else {}
@@ -114,10 +119,15 @@ def _with_types(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:
             own = column.enum or column.home or "." in column.type
             if own and (column.name not in there or there[column.name].full_type != column.full_type):
                 coming[column.full_type] = bool(column.enum)
-    found = introspect.labels(cursor, coming) if coming else {}
-    lacking = frozenset(type_ for type_, labels in found.items() if labels is None and not coming[type_])
+    if not coming:
+        return actual
+    types = contract.schema.types
+    found = introspect.labels(cursor, {**dict.fromkeys(map(in_full, types), False), **coming})
+    lacking = frozenset(type_ for type_, labels in found.items() if labels is None and not coming.get(type_))
+    called = {each for name, (_, *calls) in types.items() if in_full(name) in lacking for each in calls}
+    lacking |= introspect.absent(cursor, called) if called else frozenset()
     labels = {type_: labels for type_, labels in found.items() if labels is not None}
-    return replace(actual, labels=labels, lacking=lacking) if coming else actual
+    return replace(actual, labels=labels, lacking=lacking)
 
 
 def _with_calls(cursor: Cursor, actual: Schema, contract: Contract) -> Schema:

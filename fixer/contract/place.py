@@ -36,6 +36,25 @@ _UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")
 _UNLIKE = ("42704", "42883", "42601", "0A000")
 _SHOWN = 3  # extensions that a message names
 _ROLE = re.compile(r'\brole ".*" does not exist')
+# Listeners of models may replace functions, and alter sequences, that stand in the target already.
+_HANDED_OVER = """DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER FUNCTION %s OWNER TO %s', p.oid::regprocedure, {0})
+          FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.prokind = 'f'
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+         UNION ALL
+        SELECT format('ALTER SEQUENCE %s OWNER TO %s', c.oid::regclass, {0})
+          FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind = 'S'
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$"""
 
 log = logging.getLogger("pgmend.contract")
 
@@ -136,7 +155,7 @@ def bring_over(target: Connection, place: Place, *, made: Collection[QName] | No
         stand_ins = borrowing.stand_ins(cursor, place.lacking) if place.lacking else []
         wanted = [each.statement for each in needs if each.name.name and each.name not in (made or ())]
         _create(there, [*stand_ins, *wanted])
-        place.add_schemas(home for home in set(installed.values()) if not home.startswith("pg_"))
+        there.execute(sql.SQL(_HANDED_OVER).format(sql.Literal(quoted(place.role))))
 
 
 def _extension(name: str, schema: str) -> str:

@@ -51,7 +51,8 @@ def columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column,
 def typed_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Column, Column]]:
     """Yield each column that exists today, keeps its type and is plain: its table, the column as wanted, as found."""
     for table, wanted, found in columns(actual, contract):
-        if not table.created and (found.now is None or found.rekeyed) and not _is_computed(wanted, found):
+        kept = found.now is None or found.rekeyed
+        if not table.created and kept and not _is_computed(wanted, found) and not _inherited(table, wanted, contract):
             yield table, wanted, found
 
 
@@ -65,11 +66,20 @@ def _is_computed(wanted: Column, found: Column) -> bool:
     return bool(wanted.generated or found.generated)
 
 
+def _inherited(table: Table, column: Column, contract: Contract) -> bool:
+    """Return whether a table has a column from one that it INHERITs from, of which the contract wants the same.
+
+    What is done to the column there is done here too, and cannot be done here alone.
+    """
+    wanted = (contract.tables[parent].columns.get(column.name) for parent in table.parents if parent in contract.tables)
+    return any(each and each.full_type == column.full_type for each in wanted)
+
+
 def missing_columns(actual: Schema, contract: Contract) -> Iterator[tuple[Table, Table, Column]]:
     """Yield each missing column: its table as wanted and as found, the column as wanted."""
     for wanted, table in tables(actual, contract):
         for column in wanted.columns.values():
-            if column.name not in table.columns:
+            if column.name not in table.columns and not _inherited(table, column, contract):
                 yield wanted, table, column
 
 

@@ -1,5 +1,7 @@
 """The type of a column is a domain that demands more than the contract, or less than the domain of the contract.
 
+Or the domain has the name of the contract's, and is made of a type that does not hold all its values.
+
 Costs: inserts and updates by code that follows the contract fail with 23514 violates check constraint, or 23502; or
 rows hold values that the contract forbids.
 Cure: a person decides, because the domain guards other columns too. A conversion never drops its check in silence.
@@ -29,7 +31,7 @@ from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import Atom, atoms, follows, meaning
-from fixer.sql.types import element
+from fixer.sql.types import element, fits
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -51,8 +53,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             if found.name not in wanted_table.columns and found.guards and not element(found.type):
                 yield from _unknown(found, LeftOut(table, wanted_table, actual))
             meant = wanted_table.columns.get(found.name)
-            if meant and meant.guards and meant.full_type == found.full_type:
+            if meant and meant.base and meant.full_type == found.full_type:
                 yield from (_lax(guard, found, table, actual) for guard in _less(found, meant, table))
+                if found.base and not fits(found.base, meant.base):
+                    yield _narrow(found, meant, table)
 
 
 def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
@@ -79,6 +83,16 @@ def _unknown(found: Column, row: LeftOut) -> Iterator[Finding[OfColumn]]:
 def _fills(guard: str, found: Column) -> bool:
     """Return whether a CHECK of a domain takes no NULL."""
     return any(atom.filled for atom in atoms(_condition(guard, as_needed(found.name))))
+
+
+def _narrow(found: Column, meant: Column, table: Table) -> Finding[OfColumn]:
+    """Return the finding that a domain is made of a type which does not hold all values of the contract's."""
+    here, domain = f"{table.name.name}.{found.name}", found.full_type.removesuffix("[]")
+    message = f"{here} should be of the domain {domain} over {meant.base}, which is over {found.base}"
+    where, column = q.quoted(table.stored_as or table.name), q.quoted([found.stored_as or found.name])
+    moved = f"ALTER TABLE {where} ALTER COLUMN {column} TYPE"
+    left = refuse(f"create a domain over {meant.base} under another name, then run for each column: {moved} …")
+    return Finding(SLUG, POINT, OfColumn(table.name, found.name), message, repair=left)
 
 
 def _lax(guard: str, found: Column, table: Table, actual: Schema) -> Finding[OfColumn]:
@@ -191,7 +205,31 @@ INSERT INTO weights (one, many) VALUES (-1, '{1}'), (1, '{-1}'), (NULL, '{NULL}'
 DOMAIN = "CREATE DOMAIN guarded AS text {}; ALTER TABLE reviews ALTER COLUMN body TYPE guarded"
 SCORES = """ALTER TABLE shifts ALTER COLUMN scores DROP DEFAULT; CREATE DOMAIN score AS integer {};
 ALTER TABLE shifts ALTER COLUMN scores TYPE score[]; ALTER TABLE shifts ALTER COLUMN scores SET DEFAULT '{{}}'"""
+
+
+def _amounts() -> sa.MetaData:
+    """Return a contract with a domain over numbers of many digits."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata, amount = sa.MetaData(), postgresql.DOMAIN("am%ount", sa.Numeric(20, 4))
+    key = sa.Column("id", sa.Integer, primary_key=True)
+    sa.Table("paid", metadata, key, sa.Column("sum", amount))
+    return metadata
+
+
+_NARROWED = (
+    'ALTER TABLE paid ALTER sum TYPE numeric; DROP DOMAIN "am%ount"; CREATE DOMAIN "am%ount" AS {};'
+    'ALTER TABLE paid ALTER sum TYPE "am%ount"'
+)
 SPECIMENS = (
+    Specimen(
+        "over numbers of fewer digits",
+        _NARROWED.format("numeric(10, 2)"),
+        manual=True,
+        contract=_amounts,
+        setup="INSERT INTO paid (sum) VALUES (1.5)",
+    ),
     Specimen("a check", DOMAIN.format("CHECK (VALUE ~ 'e')"), manual=True),
     Specimen(
         "a check of the domain below",
@@ -229,6 +267,12 @@ SPECIMENS = (
     Specimen("NOT NULL", "UPDATE reviews SET body = '' WHERE body IS NULL;" + DOMAIN.format("NOT NULL"), manual=True),
 )
 NEAR_MISSES = (
+    Specimen(
+        "over numbers of more digits",
+        _NARROWED.format("numeric(30, 4)"),
+        contract=_amounts,
+        setup="INSERT INTO paid (sum) VALUES (1.5)",
+    ),
     Specimen(
         "the table demands it in place of the domain",
         "ALTER DOMAIN weight DROP NOT NULL; ALTER TABLE weights ALTER COLUMN one SET NOT NULL",

@@ -24,7 +24,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Lock, Part, Phase, RefusalError, Repair, Step, refuse
 from fixer.model.subject import WantedColumn
 from fixer.model.table import Column, QName, Table
-from fixer.repair.columns import unmade, untyped
+from fixer.repair.columns import is_read, is_to_come, to_come, unmade, unread, untyped
 from fixer.repair.own_values import (
     added,
     can_be_foreseen,
@@ -67,7 +67,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingColumn
             after = foreseen(column, value, table, wanted, actual.code)
             condition = _lacking(column, value, twin) or _unfit(after, value, table, wanted)
             shown = tuple(q.column(each) for each in list(table.columns)[:1])
-            readable = condition if not untyped(column, actual) else None
+            readable = condition if not (untyped(column, actual) or is_to_come(column, actual)) else None
             asks = partial(Probe, q.rows_of(table), readable, shown) if readable else None
             message = f"{table.name.name}.{column.name} should be {column.type}, is missing"
             message += f', but "{twin}" is there' if twin else ""
@@ -113,6 +113,8 @@ def repair(finding: Finding[MissingColumn], actual: Schema, contract: Contract) 
     """Add the column; refuse if rows need a value that the contract lacks, or hold one in the twin."""
     column, twin = finding.about.wanted, finding.about.twin
     if why := untyped(column, actual) or unmade(finding.table, column, actual, contract):
+        return refuse(why)
+    if is_read(column, contract.tables[finding.table]) and (why := to_come(column, actual, contract)):
         return refuse(why)
     if finding.rows and twin:
         return refuse(taken_for(finding.table, column.name, twin, finding.rows, contract))
@@ -188,9 +190,8 @@ def foresee(finding: Finding[MissingColumn], actual: Schema, contract: Contract)
     """Return the schema with the column."""
     column, table = finding.about.wanted, actual.tables[finding.table]
     value = contract.value_for(finding.table, column)
-    return actual.with_table(
-        table.with_column(foreseen(column, value, table, contract.tables[finding.table], actual.code))
-    )
+    after = foreseen(column, value, table, contract.tables[finding.table], actual.code)
+    return actual.with_table(unread(table.with_column(after), after, actual))
 
 
 SPECIMENS = (

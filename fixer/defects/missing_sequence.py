@@ -1,7 +1,7 @@
-"""A sequence of the contract is missing, and a default calls it.
+"""A sequence of the contract is missing.
 
-Costs: the default cannot be set, nor its table or column be created; where it names the sequence only as it runs,
-inserts fail with 42P01 undefined_table.
+Costs: what asks it for a number fails with 42P01 undefined_table: the application, or a default as it runs. A default
+that calls it cannot be set, nor its table or column be created.
 Cure: create it as the contract declares it, before what calls it; code-behind moves it past the rows.
 """
 
@@ -18,7 +18,7 @@ from fixer.model.expression import as_needed, sequences_in
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Lock, Phase, RefusalError, Repair, Step
-from fixer.model.subject import OfColumn
+from fixer.model.subject import OfTable
 from fixer.model.table import QName, Sequence, Table
 from fixer.repair.columns import calls, stands_apart
 from fixer.repair.sequences import let_count_by, own
@@ -35,29 +35,40 @@ STAGE = Stage.SEQUENCES
 
 
 @dataclass(frozen=True)
-class MissingSequence(OfColumn):
-    """A missing sequence, with the first column whose default calls it, and the tables of all that do."""
+class MissingSequence(OfTable):
+    """A missing sequence, with the tables whose defaults call it, and the first column of the first of them.
+
+    Where no default calls it, it stands for itself.
+    """
 
     wanted: Sequence
-    callers: tuple[QName, ...]
+    callers: tuple[QName, ...] = ()
+    called_by: str = ""
 
     @property
     def object(self) -> str:
         """Its name."""
         return str(self.wanted.name)
 
+    @property
+    def column(self) -> str | None:
+        """The column whose default calls it, if there is one."""
+        return self.called_by or None
+
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingSequence]]:
-    """Yield the sequences of the contract that do not exist, and that a computed default calls."""
+    """Yield the sequences of the contract that do not exist, but those that are created along with their columns."""
     missing = (each for name, each in contract.schema.sequences.items() if name not in actual.sequences)
     for sequence in (each for each in missing if stands_apart(each, contract)):
-        called = list(_callers(sequence, contract))
-        if called:
-            table, column = called[0]
-            spelt = sequence.name.name if sequence.name.schema == table.schema else str(sequence.name)
-            message = f"{spelt}, which the default of {table.name}.{column} calls, should be a sequence, is missing"
-            about = MissingSequence(table, column, sequence, tuple(dict.fromkeys(name for name, _ in called)))
-            yield Finding(SLUG, POINT, about, message)
+        about = MissingSequence(sequence.name, sequence)
+        callers = list(_callers(sequence, contract))
+        spelt = sequence.name.name
+        if callers:
+            table, column = callers[0]
+            spelt = spelt if sequence.name.schema == table.schema else str(sequence.name)
+            spelt += f", which the default of {table.name}.{column} calls,"
+            about = MissingSequence(table, sequence, tuple(dict.fromkeys(name for name, _ in callers)), column)
+        yield Finding(SLUG, POINT, about, f"{spelt} should be a sequence, is missing")
 
 
 def _callers(sequence: Sequence, contract: Contract) -> Iterator[tuple[QName, str]]:
@@ -131,6 +142,7 @@ def _tickets() -> sa.MetaData:
     sa.Table(
         "tickets", metadata, sa.Column("id", sa.Integer, ids, server_default=ids.next_value(), primary_key=True), place
     )
+    sa.Sequence("for.the app", start=7, increment=-1, maxvalue=7, minvalue=-90, metadata=metadata)  # it alone asks it
     return metadata
 
 
@@ -207,6 +219,12 @@ SPECIMENS = (
         "ALTER TABLE tickets DROP place; DROP SEQUENCE places",
         hazards=frozenset({"rewrites-table"}),
         also=frozenset({"missing-column"}),
+        contract=_tickets,
+        setup=_SOLD,
+    ),
+    Specimen(
+        "that no default calls",
+        'DROP SEQUENCE "for.the app"',
         contract=_tickets,
         setup=_SOLD,
     ),

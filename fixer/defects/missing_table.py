@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fixer.defects._desk import DESK_ROWS, desk
+from fixer.defects.missing_inheritance import EVENT_ROWS, events
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression.bounds import bound_of, fitting
@@ -25,9 +26,10 @@ from fixer.model.schema import COUNTED, Partition, Schema
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable, OtherTable
 from fixer.model.table import TABLES, QName, Table
-from fixer.repair.columns import unmade, untyped
+from fixer.repair.columns import unmade, unread, untyped
 from fixer.repair.constraints import partitions
 from fixer.repair.constraints.partitions import OfPartition
+from fixer.repair.sequences import wire
 from fixer.repair.twins import KINDS, filled, question, told, twins_of, way_out
 from fixer.sql import compose as q
 from fixer.sql import ddl
@@ -83,7 +85,9 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         return refuse(way_out(finding.table, twins, contract))
     if finding.table in actual.names:
         return refuse(f"an index, a sequence or a type is called {finding.table.name}: rename that")
-    wanted = contract.tables[finding.table]
+    wanted, session = contract.tables[finding.table], actual.session
+    if session and wanted.name.schema not in session.schemas:
+        return refuse(f"its schema {wanted.name.schema} is missing: let that be created as well")
     lacks = (untyped(c, actual) or unmade(wanted.name, c, actual, contract) for c in wanted.columns.values())
     if why := next(filter(None, lacks), ""):
         return refuse(why)
@@ -92,16 +96,35 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
         for c in wanted.columns.values()
         if c.enum
     ]
+    shared = _counting_elsewhere(wanted, contract)
     create = Step(
         Phase.TABLES,
         finding.table,
         f"create the table {finding.table.name}",
-        ddl.create_table(wanted, contract.schema.sequences),
+        ddl.create_table(_without(wanted, shared), contract.schema.sequences),
         Lock.NONE,
         hazard=Hazard.CREATES_SCHEMA if question(actual, contract) else None,
     )
     parts = partitions.creating(partitions.below(wanted.name, contract), actual, actual.owner_of_most(contract.tables))
-    return Repair.of((*types, create, *_handed_over(finding.table, actual, contract), *parts))
+    wired = [wire(counter, finding.table, column, only=False) for column, counter in shared.items()]
+    return Repair.of((*types, create, *_handed_over(finding.table, actual, contract), *parts, *wired))
+
+
+def _counting_elsewhere(wanted: Table, contract: Contract) -> dict[str, QName]:
+    """Return the columns that count by a sequence which a column of another table owns, as those of heirs do."""
+    counters = {c.name: contract.schema.sequences.get(c.sequence) for c in wanted.columns.values() if c.sequence}
+    owned = (
+        (name, each.name, each.owned_by)
+        for name, each in counters.items()
+        if each and not wanted.columns[name].identity
+    )
+    return {name: counter for name, counter, owner in owned if owner and owner[0] != wanted.name}
+
+
+def _without(wanted: Table, counting: Iterable[str]) -> Table:
+    """Return a table whose columns do not count yet."""
+    plain = {name: replace(wanted.columns[name], sequence=None, default=None) for name in counting}
+    return replace(wanted, columns={**wanted.columns, **plain})
 
 
 def _parted(part: Partition, rows: int, actual: Schema, contract: Contract) -> Repair:
@@ -145,7 +168,9 @@ def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Sc
         return actual
     wanted = contract.tables[finding.table]
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
-    bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted)
+    bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
+    for column in wanted.columns.values():
+        bare = unread(bare, column, actual)
     return actual.with_table(bare)
 
 
@@ -207,6 +232,9 @@ SPECIMENS = (
         "ALTER TABLE books DROP CONSTRAINT books_author_id_fkey, DROP CONSTRAINT books_editor_id_fkey",
         manual=True,
         also=frozenset({"missing-foreign-key", "wrong-foreign-key-target"}),
+    ),
+    Specimen(
+        "one that INHERITs, and from which another does", "DROP TABLE late CASCADE", contract=events, setup=EVENT_ROWS
     ),
     Specimen("a partitioned one is missing", "DROP TABLE visits", contract=_visits, setup=""),
     Specimen(

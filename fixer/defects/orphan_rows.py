@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -31,6 +32,9 @@ from fixer.repair.twins import hint
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable
 from fixer.sql.following import truly_orphaned
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "orphan-rows"
 POINT = 2
@@ -98,7 +102,7 @@ def _orphans(key: ForeignKey, actual: Schema) -> Probe:
     return Probe(
         q.rows_of(table, own=True),
         truly_orphaned(key, table, parents(actual.tables[key.target])),
-        (*shown(table), q.columns(key.columns)),
+        (*shown(table), *(q.column(column) for column in key.columns)),
         shared=False,
         costly=not is_indexed(key, table),  # an index can count them alone; to keep rows as well takes the table
     )
@@ -111,6 +115,18 @@ def repair(finding: Finding[OfForeignKey], actual: Schema, contract: Contract) -
     proofs = there and there.holds and there.behaviour == wanted.behaviour and retyped_in(there, actual)
     again = reproved(there, actual) if there and proofs else ()
     return Repair.of((*again, *Mover(actual, contract).orphans(wanted, rows=finding.rows)))
+
+
+def _cells() -> sa.MetaData:
+    """Return a contract whose columns have the names that a sample gives its cells."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    c0, c1, c2 = (sa.Column(f"c{n}", sa.Integer, primary_key=n > 0, autoincrement=False) for n in range(3))
+    sa.Table("grid", metadata, c0, c1, c2)
+    cells = [sa.Column(f"c{n}", sa.Integer, primary_key=n == 0, autoincrement=False) for n in range(3)]
+    sa.Table("marks", metadata, *cells, sa.ForeignKeyConstraint(["c1", "c2"], ["grid.c1", "grid.c2"], name="on_grid"))
+    return metadata
 
 
 LOAD = "SET LOCAL session_replication_role = replica;"
@@ -164,6 +180,16 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
         contract=tenancy,
         setup=TENANCY_ROWS,
+    ),
+    Specimen(
+        "under a key of two columns, in tables whose columns are named c0, c1, c2",
+        "ALTER TABLE marks DROP CONSTRAINT on_grid; UPDATE marks SET c2 = 9 WHERE c0 = 1",
+        hazards=frozenset({"moves-rows"}),
+        rows=1,
+        quarantined=1,
+        also=frozenset({"missing-foreign-key"}),
+        contract=_cells,
+        setup="INSERT INTO grid SELECT n, n, n FROM generate_series(1, 3) AS n; INSERT INTO marks TABLE grid",
     ),
     Specimen(
         "under two foreign keys of one column",

@@ -20,7 +20,7 @@ from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfColumn
 from fixer.model.table import Table
-from fixer.repair.columns import untyped
+from fixer.repair.columns import to_come, untyped
 from fixer.repair.conversion.steps import converted, foresee_conversion
 from fixer.repair.conversion.values import misfits
 from fixer.sql.compose import Composable
@@ -40,7 +40,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfColumn]]:
             continue
         if not walk.takes(found, wanted):
             finding = Finding(SLUG, POINT, about, f"{here} should be {wanted.type}, is {found.type}")
-            why = untyped(wanted, actual)
+            why = untyped(wanted, actual) or to_come(wanted, actual, contract)
             yield from [replace(finding, repair=refuse(why))] if why else misfits(finding, actual, contract)
 
 

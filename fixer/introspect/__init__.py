@@ -193,6 +193,16 @@ def labels(cursor: Cursor, types: Iterable[str]) -> dict[str, tuple[str, ...] | 
     return {type_: None if each is None else tuple(each) for type_, each in cursor.fetchall()}
 
 
+def absent(cursor: Cursor, functions: Iterable[str]) -> frozenset[str]:
+    """Return those of these functions, spelt with their arguments as PostgreSQL does, that do not exist."""
+    cursor.execute(
+        "SELECT f FROM unnest(%s::text[]) AS f WHERE f NOT IN"
+        " (SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p WHERE p.oid >= 16384)",
+        (sorted(functions),),
+    )
+    return frozenset(each for (each,) in cursor.fetchall())
+
+
 def read_parts(
     cursor: Cursor, short: Collection[str], known: Spellings, doubtful: bool, *, model: bool = False
 ) -> tuple[s.Schema, Definitions]:

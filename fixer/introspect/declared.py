@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.connect.settings import OUR_PATH
 from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
-from fixer.model.table import Check, ForeignKey, Index, QName
+from fixer.model.table import TABLES, Check, ForeignKey, Index, QName
 
 _LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
@@ -31,16 +32,33 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     extension's, or pgmend's own.
     """
     cursor.execute(query("declared"))
-    found_there = {QName(*row[:2]): row[2] for row in cursor.fetchall()}
+    rows = [(QName(*row[:2]), *row[2:]) for row in cursor.fetchall()]
+    found_there = {name: is_part for name, kind, is_part in rows if kind in TABLES}
+    counters = {name for name, kind, _ in rows if kind not in TABLES}
     names = sorted(name for name, is_part in found_there.items() if not is_part)
-    schemas = sorted({name.schema for name in found_there})
-    cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
+    schemas = sorted({name.schema for name, *_ in rows})
+    _choose(cursor, schemas)
+    types = {} if proved else read_types(cursor)
+    schemas = sorted({*schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
+    _choose(cursor, schemas)
     found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
-    sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
+    mine = ((name, found.sequences[name]) for name in found.sequences if name in counters)
+    sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
     parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
     spellings, alone = definitions.spellings(), dict(_alone(found))
-    return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone)
+    return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types)
+
+
+def _choose(cursor: Cursor, schemas: Sequence[str]) -> None:
+    """Let queries ask of these schemas, and spell names in full."""
+    cursor.execute(f"{OUR_PATH}SELECT set_config('pgmend.schemas', %s::text[]::text, true)", ([*schemas],))
+
+
+def read_types(cursor: Cursor) -> dict[QName, tuple[str, ...]]:
+    """Return the types that columns of the schemas in the setting `pgmend.schemas` need, as Schema.types has them."""
+    cursor.execute(query("wanted_types"))
+    return {QName(schema, name): (made, *calls) for schema, name, made, calls in cursor.fetchall() if made}
 
 
 def _parts(found: s.Schema, names: Sequence[QName]) -> Iterator[s.Partition]:
@@ -91,4 +109,5 @@ def _shape(table: s.Table) -> s.Table:
         checks=table.checks,
         foreign_keys=table.foreign_keys,
         parted_by=table.parted_by,
+        parents=table.parents,
     )

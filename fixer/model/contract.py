@@ -100,10 +100,11 @@ class Contract:
 
     @property
     def schemas(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables, partitions and sequences, and of what the tables reference, sorted."""
+        """The schemas of the wanted tables, partitions, sequences and types, and of what tables reference, sorted."""
         parts = (part.name for part in self.schema.partitions)
         targets = (key.target for key in self.foreign_keys())
-        return tuple(sorted({name.schema for name in (*self.tables, *parts, *self.schema.sequences, *targets)}))
+        made = (*self.schema.sequences, *self.schema.types)
+        return tuple(sorted({name.schema for name in (*self.tables, *parts, *made, *targets)}))
 
     @property
     def homes(self) -> tuple[str, ...]:

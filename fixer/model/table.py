@@ -237,6 +237,7 @@ class Table:
     parted_by: str = ""  # its partition key, as pg_get_partkeydef spells it: RANGE (at)
     bound: str = ""  # of a partition: FOR VALUES …, or DEFAULT
     rest: QName | None = None  # its DEFAULT partition, in whatever schema
+    parents: tuple[QName, ...] = ()  # the tables, in one of the schemas, from which it INHERITs
     # Valid unique indexes that fail, by name. Rows are read around all indexes then: they may not show every row.
     failing: Mapping[str, Failure] = field(default_factory=dict, compare=False, repr=False)
     # What stands over columns that findings are about, the lowest first; asked for only where something does.

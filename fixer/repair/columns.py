@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from fixer.model.contract import Contract
-from fixer.model.expression import sequences_in
+from fixer.model.expression import parts_of_name, quoted, sequences_in
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
-from fixer.model.table import Column, QName, Sequence
+from fixer.model.table import Column, QName, Sequence, Table
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
 from fixer.sql.types import element
+
+_MULTIRANGE = re.compile(
+    r""", MULTIRANGE_TYPE_NAME = (?:"(?:[^"]|"")*"|[^".)])+(?:\.(?:"(?:[^"]|"")*"|[^".)])+)?(?=\)$)"""
+)
+
+
+def named(spelt: str) -> QName | None:
+    """Return the type that SQL spells with its schema, or that of the elements of an array; None for others."""
+    parts = parts_of_name(spelt.removesuffix("[]"))
+    return QName(*parts) if len(parts) == 2 else None
+
+
+def in_full(type_: QName) -> str:
+    """Return a type as SQL spells it."""
+    return f"{quoted(type_.schema)}.{quoted(type_.name)}"
+
+
+def apart_from_multirange(statement: str) -> str:
+    """Return the statement that creates a type without the name of its multirange, which PostgreSQL 13 has not."""
+    return _MULTIRANGE.sub("", statement)
 
 
 def untyped(column: Column, actual: Schema) -> str:
@@ -24,6 +47,31 @@ def untyped(column: Column, actual: Schema) -> str:
         ", with the DEFAULT of the contract, and before it the sequence that this may call" if column.supplied else ""
     )
     return f"{column.name} is of the domain {type_}, which does not exist: {domain}{given}; then plan again"
+
+
+def is_to_come(column: Column, actual: Schema) -> bool:
+    """Return whether the plan creates the type of a column, so that no value can be read as it yet."""
+    return named(column.full_type) in actual.made
+
+
+def to_come(column: Column, actual: Schema, contract: Contract) -> str:
+    """Return what a person does about the type of a column whose values are read, if only the plan creates it."""
+    type_ = named(column.full_type)
+    if type_ not in actual.made:
+        return ""
+    statement = contract.schema.types[type_][0]
+    return f"rows get values of {column.full_type}, which does not exist yet: {statement}; then plan again"
+
+
+def is_read(column: Column, wanted: Table) -> bool:
+    """Return whether the values that rows get in a column matter: they get some, or a key or a check is over them."""
+    over = [*(each.tail + each.exclusion for each in wanted.indexes), *(each.expression for each in wanted.checks)]
+    return column.fills or column.not_null or "NOT NULL" in column.guards or any(column.name in text for text in over)
+
+
+def unread(table: Table, column: Column, actual: Schema) -> Table:
+    """Return a table to come, or with a column to come, whose type no value can be read as yet: it reads as NULL."""
+    return table.with_column(replace(column, now=SQL("NULL::text"))) if is_to_come(column, actual) else table
 
 
 def set_default(table: QName, column: Column, actual: Schema, contract: Contract) -> Step:

@@ -96,7 +96,7 @@ def _taken(twin: Twin, contract: Contract) -> str:
     """Return in words how to declare one twin as the table: by its schema and its name."""
     name, legacy = twin.missing, contract.hints[twin.missing].legacy_names
     parts = []
-    if twin.name.schema != name.schema and (bare := _is_bare(name, contract)):
+    if twin.name.schema != name.schema and (bare := is_bare(name, contract)):
         parts.append(f"say --schema {shlex.quote(twin.name.schema)}")
     if contract.in_project:  # which no hint brings from another schema
         here = twin.name.schema == name.schema
@@ -136,7 +136,7 @@ def hint(table: QName, column: str, key: str, value: str, contract: Contract) ->
     return in_project(table, column, f"{key} = {value}") if contract.in_project else f'info={{"{key}": {value}}}'
 
 
-def _is_bare(name: QName, contract: Contract) -> bool:
+def is_bare(name: QName, contract: Contract) -> bool:
     """Return whether a table has no schema of its own in the contract, so that --schema can choose it."""
     tables = contract.metadata.tables.values() if contract.metadata is not None else ()
     return bool(tables) and all(table.schema is None for table in tables if table.name == name.name)

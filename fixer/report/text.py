@@ -125,7 +125,7 @@ _HAZARDS = {
     Hazard.REPLACES_CONSTRAINT: "a constraint is dropped, and another takes its place",
     Hazard.REPLACES_CODE: "a function, view, trigger or policy takes the place of another of its name",
     Hazard.STOPS_SUBSCRIBERS: "subscribers stop until they have what it makes: see above",
-    Hazard.CREATES_SCHEMA: "all tables of the contract are created beside those of others",
+    Hazard.CREATES_SCHEMA: "schemas are created, or all tables of the contract beside those of others",
 }
 
 

@@ -147,7 +147,7 @@ def rows_of(table: Table, *, own: bool = False) -> Composed:
     if table.created:
         cells = SQL(", ").join(
             # The plan may also be the one that creates the type of an enum.
-            SQL("NULL::{} AS {}").format(SQL(c.read_as), Identifier(c.name))
+            SQL("{} AS {}").format(c.now or SQL(f"NULL::{c.read_as}"), Identifier(c.name))
             for c in table.columns.values()
         )
         return SQL("(SELECT NULL::oid AS tableoid, NULL::tid AS ctid, {} WHERE false) AS t").format(cells)

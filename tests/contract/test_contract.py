@@ -315,9 +315,11 @@ def test_a_default_row_that_brings_its_number_leaves_the_sequence_ahead(empty: D
     assert empty.ask("INSERT INTO t (x) VALUES ('next') RETURNING id") > 7
 
 
-def test_a_missing_schema_is_named(empty: Database) -> None:
-    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(PgmendError, match="no schema audit"):
-        api.check(connection, schemas())
+def test_a_missing_schema_is_named_and_one_that_tables_do_not_name_is_refused(empty: Database) -> None:
+    with closing(psycopg2.connect(empty.dsn)) as connection:
+        assert "missing-schema:audit" in {f"{f.slug}:{f.object}" for f in api.check(connection, schemas()).findings}
+        with pytest.raises(PgmendError, match="no schema nowhere"):
+            api.check(connection, schemas(), schema="nowhere")
 
 
 def test_another_schema_may_be_the_home_of_tables_without_one(empty: Database) -> None:

@@ -70,6 +70,7 @@ class _Move:
             ),
             persistence=UNLOGGED if table.persistence == UNLOGGED or table.name.name in self.unlogged else PERMANENT,
             parted_by=self._in_full(table.parted_by),
+            parents=tuple(self.places.of(parent.name) for parent in table.parents),
             bytes=0,
         )
 

@@ -13,7 +13,7 @@ from sqlalchemy import Column as SAColumn
 from sqlalchemy import Table as SATable
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import DOMAIN, CreateDomainType, CreateEnumType
-from sqlalchemy.exc import CompileError, SQLAlchemyError
+from sqlalchemy.exc import CompileError, NoInspectionAvailable, SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateSequence, CreateTable
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
@@ -62,9 +62,9 @@ def spelt(
         engine = create_mock_engine("postgresql+psycopg2://", keep)
         for tables in groups:
             metadata.create_all(engine, tables, checkfirst=False)
-    except SQLAlchemyError as error:
-        raise ContractError(f"The contract {name} cannot be satisfied: {without_link(error)}.") from None
     except (Exception, SystemExit) as error:  # listeners and types of the user's may raise anything
+        if isinstance(error, SQLAlchemyError) and not isinstance(error, NoInspectionAvailable):
+            raise ContractError(f"The contract {name} cannot be satisfied: {without_link(error)}.") from None
         raise Unspelt(f"The contract {name} cannot be spelt, for {culprit(error)} fails: {words_of(error)}.") from None
     return statements
 

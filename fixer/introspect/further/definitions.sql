@@ -158,4 +158,17 @@ SELECT 'type', n.nspname || '.' || t.typname, 0, t.typname::text,
        jsonb_build_object('schema', n.nspname, 'name', t.typname), ''
   FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
- WHERE t.typtype = 'e' AND n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+ WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])
+   AND (t.typtype IN ('e', 'd', 'r')
+    OR (t.typtype = 'c' AND (SELECT c.relkind FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid) = 'c'))
+ UNION ALL
+SELECT 'parent', i.inhrelid || '.' || i.inhparent, i.inhrelid::bigint, p.relname::text,
+       jsonb_build_object('schema', n.nspname, 'name', p.relname), ''
+  FROM pg_catalog.pg_inherits i
+  JOIN wanted c ON c.oid = i.inhrelid AND c.relkind = 'r'
+  JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'r'
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
+ UNION ALL
+SELECT 'schema', n.nspname, 0, n.nspname::text, jsonb_build_object('schema', n.nspname, 'name', n.nspname), ''
+  FROM pg_catalog.pg_namespace n
+ WHERE n.nspname = ANY (current_setting('pgmend.schemas')::text[])

@@ -163,7 +163,9 @@ class Schema:
     spellings: Spellings = field(default_factory=dict)  # of its checks, so that another reading need not ask for them
     twins: Mapping[QName, tuple[Twin, ...]] = field(default_factory=dict)  # by missing table
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of enums that columns to come will have
-    lacking: frozenset[str] = frozenset()  # types that columns to come need, and that only a person can create
+    lacking: frozenset[str] = frozenset()  # types that columns to come need, or that these types need; and functions
+    types: Mapping[QName, tuple[str, ...]] = field(default_factory=dict)  # as wanted: its statement, what that calls
+    made: frozenset[QName] = frozenset()  # types that the plan creates
     # What expressions call, by their kind (default, check, index, domain), table and name; asked for only where it
     # matters.
     calls: Mapping[tuple[str, QName, str], Calls] = field(default_factory=dict)

@@ -8,9 +8,11 @@ from enum import IntEnum, StrEnum
 class Phase(IntEnum):
     """The order of work: when a phase begins, all earlier phases are done in every table."""
 
-    FUNCTIONS = 0  # create functions that need no table, because defaults and checks may call them
+    SCHEMAS = 0  # create schemas
     SEQUENCES = 1  # create sequences that defaults call
-    TABLES = 2  # create and rename tables; all later phases use the new names
+    TYPES = 2  # create types that columns need, and whose defaults may call sequences
+    FUNCTIONS = 3  # create functions that need no table, because defaults and checks may call them
+    TABLES = 4  # create and rename tables; all later phases use the new names
     UNLINK = 5  # drop foreign keys that are in the way
     RELEASE = 10  # drop everything else that is in the way
     NAMES = 30  # give columns the names that the contract knows
@@ -45,6 +47,7 @@ class Phase(IntEnum):
     RULES = 100  # NOT NULL, checks
     PROOFS = 105  # online: prove them for old rows too
     PROMOTED = 110  # online: set NOT NULL on the proved columns
+    HEIRS = 115  # let tables INHERIT, which by now have all that this needs
     FOREIGN_KEYS = 120
     REPLACED = 125  # online: drop what has been replaced
     FINISH = 130

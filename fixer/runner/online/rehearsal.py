@@ -87,7 +87,7 @@ def _rehearsed(cursor: Cursor, contract: Contract, plan: Plan, steps: Sequence[P
     for step in (step for step in steps if step.table in contract.tables):
         columns = contract.tables[step.table].columns
         wanted.setdefault(step.table, {}).update({c: columns[c].full_type for c in _columns(step) if c in columns})
-    made = [step.sql for step in plan.steps if step.phase is Phase.TABLES and step.lock is Lock.NONE]  # types
+    made = [step.sql for step in plan.steps if step.phase <= Phase.TABLES and step.lock is Lock.NONE]
     with _rolled_back(cursor, made):
         found = {table: _copied(cursor, table, types) for table, types in wanted.items()}
     if not stood:

@@ -20,6 +20,7 @@ def dropped(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -
     `wholes` drop the NOT NULLs that partitions have theirs from: after keys, and before those of partitions.
     """
     yield from _views(now, then)
+    yield from _heirs(now, then)
     yield from _triggers(now, then)
     yield from _constraints(now, then, wholes)
     for index in changed(now, then, "index"):
@@ -33,6 +34,12 @@ def dropped(now: Definitions, then: Definitions, wholes: Iterable[Composable]) -
 def _views(now: Definitions, then: Definitions) -> Iterator[Composable]:
     for view in (view for view in now.of_kind("view") if view.key not in then.items):
         yield SQL("DROP VIEW {}").format(Identifier(view.detail["schema"], view.detail["name"]))
+
+
+def _heirs(now: Definitions, then: Definitions) -> Iterator[Composable]:
+    """Yield the statements that end what tables INHERIT by the run: no constraint of theirs can go before."""
+    for parent in (parent for parent in now.of_kind("parent") if parent.key not in then.items):
+        yield alter(now, parent.of, SQL("NO INHERIT {}").format(full(parent)))
 
 
 def _triggers(now: Definitions, then: Definitions) -> Iterator[Composable]:

@@ -46,10 +46,8 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
     for table in now.of_kind("table"):
         if table.key not in then.items:
             yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
+    yield from _types(now, then, made)  # whose defaults may call sequences
     yield from _sequences(now, then, made)
-    for type_ in now.of_kind("type"):
-        if type_.key not in then.items:
-            yield f"drop the type {type_.name}", SQL("DROP TYPE {}").format(full(type_))
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
     for statistics in then.of_kind("statistics"):
@@ -60,6 +58,24 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
             if is_ and is_.detail["enabled"] != item.detail["enabled"]:
                 action = SQL(f"{SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
                 yield f"{kind} {item.name} as it was", alter(then, item.of, action)
+    yield from _schemas(now, then, made)
+
+
+def _types(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield the one statement that drops the types of the run, of which some may be made of others."""
+    new = [type_ for type_ in now.of_kind("type") if type_.key in made.items and type_.key not in then.items]
+    if new:
+        words = "types" if len(new) > 1 else "type"
+        title = f"drop the {words} {', '.join(type_.name for type_ in new)}"
+        yield title, SQL("DROP TYPE {}").format(SQL(", ").join(map(full, new)))
+
+
+def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield the statements that drop the schemas of the run; one in which others have made something stays."""
+    for schema in now.of_kind("schema"):
+        if schema.key in made.items and schema.key not in then.items:
+            drop = SQL("BEGIN\n    DROP SCHEMA {};\nEXCEPTION WHEN dependent_objects_still_exist THEN\n    NULL;\nEND")
+            yield f"drop the schema {schema.name}", q.Block(drop.format(Identifier(schema.name))) + SQL("")
 
 
 def _columns(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:

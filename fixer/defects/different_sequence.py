@@ -1,0 +1,111 @@
+"""A sequence that the contract declares by itself counts otherwise: by other steps, within other bounds, or in circles.
+
+Costs: numbers repeat where the application takes several at a time, or inserts fail with 2200H once it has counted to
+its end.
+Cure: ALTER SEQUENCE to the options of the contract; the number that it gave last stays. A person decides if that number
+lies outside the new bounds. Where it starts is no difference, because that matters only before the first number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import OfTable
+from fixer.model.table import Sequence, Table
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Literal
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+SLUG = "different-sequence"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+@dataclass(frozen=True)
+class OfApart(OfTable):
+    """A sequence that stands by itself, as wanted and as found; `table` is its name."""
+
+    wanted: Sequence
+    found: Sequence
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfApart]]:
+    """Yield the sequences by which no column counts, and that count otherwise than in the contract."""
+    counting = {column.sequence for table in contract.tables.values() for column in table.columns.values()}
+    for name, wanted in contract.schema.sequences.items():
+        found = actual.sequences.get(name) if name not in counting else None
+        if found and not found.created and _told(found) != _told(wanted):
+            spelt = name.name if name.schema == "public" else str(name)
+            message = f"{spelt} should count {_told(wanted)}, counts {_told(found)}"
+            yield Finding(SLUG, POINT, OfApart(name, wanted, found), message)
+
+
+def _told(sequence: Sequence) -> str:
+    """Return in words how a sequence counts."""
+    bounds = f"by {sequence.increment} from {sequence.minimum} to {sequence.maximum}"
+    return f"{bounds} in circles" if sequence.cycle else bounds
+
+
+def repair(finding: Finding[OfApart], actual: Schema, contract: Contract) -> Repair:
+    """Change the options; refuse if the last number lies outside the new bounds, or another role owns it."""
+    wanted, found = finding.about.wanted, finding.about.found
+    if not found.owned:
+        return refuse(f"{found.name} belongs to {found.owner}: let that role run ALTER SEQUENCE")
+    last = found.last_value
+    if last is None and not found.readable:
+        return refuse(f"GRANT SELECT ON SEQUENCE {found.name}: the number that it gave last cannot be read")
+    if last is not None and not wanted.minimum <= last <= wanted.maximum:
+        return refuse(f"its last number is {last}, outside of these bounds: decide where it goes on, by ALTER SEQUENCE")
+    words = "ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} {} CYCLE"
+    change = SQL(words).format(
+        q.name(found.name),
+        SQL(wanted.type),
+        *map(Literal, (wanted.increment, wanted.minimum, wanted.maximum, wanted.start)),
+        SQL("" if wanted.cycle else "NO"),
+    )
+    title = f"let the sequence {found.name.name} count {_told(wanted)}"
+    return Repair.of((Step(Phase.GENERATORS, found.name, title, change, Lock.NONE),))
+
+
+def _pooled() -> sa.MetaData:
+    """Return a contract with a sequence that the application asks for ten numbers at a time."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("orders", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
+    sa.Sequence('or"der.ids', start=20, increment=10, maxvalue=90000, metadata=metadata)
+    return metadata
+
+
+_GIVEN = """SELECT nextval('"or""der.ids"'), nextval('"or""der.ids"')"""
+SPECIMENS = (
+    Specimen("by single steps", 'ALTER SEQUENCE "or""der.ids" INCREMENT BY 1', contract=_pooled, setup=_GIVEN),
+    Specimen(
+        "to an earlier end, in circles",
+        'ALTER SEQUENCE "or""der.ids" MAXVALUE 99 CYCLE',
+        contract=_pooled,
+        setup=_GIVEN,
+    ),
+    Specimen(
+        "past the end that is wanted",
+        """ALTER SEQUENCE "or""der.ids" MAXVALUE 99000; SELECT setval('"or""der.ids"', 98000)""",
+        manual=True,
+        contract=_pooled,
+        setup=_GIVEN,
+    ),
+)
+NEAR_MISSES = (Specimen("from another start", 'ALTER SEQUENCE "or""der.ids" START 7', contract=_pooled, setup=_GIVEN),)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield nothing, because it is about no table."""
+    return iter(())

@@ -1,0 +1,61 @@
+"""A composite type or a range has other parts than in the contract, or a domain another default.
+
+Costs: a row constructor, or code that reads the parts by name, fails with 42846 cannot cast type record, or 42703; or
+new rows get values that nobody intended.
+Cure: a person decides, because PostgreSQL changes no part of a type that columns hold, and a domain's default is that
+of other columns too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Repair, refuse
+from fixer.model.subject import OfTable
+from fixer.model.table import Table
+from fixer.repair.columns import apart_from_multirange
+from fixer.sql.compose import Composable
+
+SLUG = "different-type"
+POINT = 4
+STAGE = Stage.PARTS
+_DEFAULT = re.compile(r"^CREATE DOMAIN .* DEFAULT (.*?)(?= NOT NULL| CONSTRAINT |$)", re.DOTALL)
+_PARTS = re.compile(r" AS ((?:RANGE )?\(.*)", re.DOTALL)
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
+    """Yield the types that columns hold whose parts, or whose default, differ; what domains demand is another class."""
+    for name, (wanted, *_) in contract.schema.types.items():
+        found = actual.types.get(name, ("",))[0]
+        should, has = (_PARTS.search(apart_from_multirange(each)) for each in (wanted, found))
+        spelt = ".".join(map(as_needed, name))
+        if should and has and should[1] != has[1]:
+            yield Finding(SLUG, POINT, OfTable(name), f"{spelt} should be {should[1]}, is {has[1]}")
+        default, given = (_DEFAULT.search(each) for each in (wanted, found))
+        if found and default and default[1] != (given[1] if given else ""):
+            message = f"{spelt} should default to {default[1]}, defaults to {given[1] if given else 'nothing'}"
+            left = refuse(f"all columns of it get that default: ALTER DOMAIN {spelt} SET DEFAULT {default[1]}")
+            yield Finding(SLUG, POINT, OfTable(name), message, repair=left)
+
+
+def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
+    """Refuse, with the statement that adds a part."""
+    spelt = ".".join(map(as_needed, finding.table))
+    return refuse(
+        f"columns hold values of it: add what is new at its end by ALTER TYPE {spelt} ADD ATTRIBUTE … CASCADE"
+    )
+
+
+SPECIMENS: tuple[Specimen, ...] = ()  # models declare no type by itself: tests/contract/test_types_wanted.py has some
+NEAR_MISSES: tuple[Specimen, ...] = ()
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield nothing, because models declare no type by itself."""
+    return iter(())

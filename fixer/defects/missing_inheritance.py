@@ -1,0 +1,110 @@
+"""A table does not INHERIT from one of the contract's choice.
+
+Costs: a query of the other table misses its rows, and what changes the columns of that one leaves its own as they are.
+Cure: a table that is created INHERITs at once. A person decides about one that stands, because its rows would show in
+the other as well, and if the other has a column or a check that the contract does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fixer.defects import _walk as walk
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Phase, Repair, refuse
+from fixer.model.subject import OfTable
+from fixer.model.table import QName, Table
+from fixer.sql import compose as q
+from fixer.sql.alter import alter
+from fixer.sql.compose import SQL, Composable
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+SLUG = "missing-inheritance"
+POINT = 4
+STAGE = Stage.PARTS
+
+
+@dataclass(frozen=True)
+class OfParent(OfTable):
+    """A table, with one from which it should INHERIT."""
+
+    parent: QName
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfParent]]:
+    """Yield each table that does not INHERIT from one of the contract."""
+    for wanted, table in walk.tables(actual, contract, alike=True):
+        for parent in wanted.parents:
+            if parent not in table.parents and parent in actual.tables and actual.tables[parent].is_table:
+                message = f"{table.name.name} should INHERIT from {parent.name}, does not"
+                yield Finding(SLUG, POINT, OfParent(table.name, parent), message)
+
+
+def repair(finding: Finding[OfParent], actual: Schema, contract: Contract) -> Repair:
+    """Let a table INHERIT that the plan creates; refuse for one that stands, whose rows would show twice."""
+    table, parent = actual.tables[finding.table], actual.tables[finding.about.parent]
+    action = SQL("INHERIT {}").format(q.name(parent.name))
+    if not table.created:
+        spelt = ".".join(map(as_needed, table.name))
+        of = ".".join(map(as_needed, parent.name))
+        return refuse(f"queries of {parent.name.name} would show its rows too: ALTER TABLE {spelt} INHERIT {of}")
+    if parent.parted_by or parent.part_of:
+        return refuse(f"{parent.name.name} is partitioned, or a partition, from which none can INHERIT")
+    if not parent.owned:
+        return refuse(f"{parent.name.name} belongs to another role: let that role do this")
+    wanted = contract.tables[table.name]
+    unknown = [c.name for c in parent.columns.values() if c.name not in wanted.columns]
+    unknown += [c.name for c in parent.checks if c.name not in {own.name for own in wanted.checks} and not c.no_inherit]
+    if unknown:
+        return refuse(f"{parent.name.name} has {unknown[0]}, which the contract does not know: settle that first")
+    title = f"let {table.name.name} INHERIT from {parent.name.name}"
+    return Repair.of((alter(Phase.HEIRS, table.name, title, action, touches=(parent.name,)),))
+
+
+def events() -> sa.MetaData:
+    """Return a contract of a table from which two others INHERIT, one of them in turn from the other."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    key, what = (
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("what", sa.Text, nullable=False),
+    )
+    sa.Table("eve.nts", metadata, key, what, sa.CheckConstraint("what <> ''", name="told%"))
+    own = sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
+    sa.Table("late", metadata, own, sa.Column("since", sa.Integer), postgresql_inherits="eve.nts")
+    last = sa.Column("id", sa.Integer, primary_key=True, autoincrement=False)
+    sa.Table("latest", metadata, last, sa.Column("at", sa.Integer), postgresql_inherits="late")
+    return metadata
+
+
+EVENT_ROWS = (
+    """INSERT INTO "eve.nts" VALUES (1, 'a'); INSERT INTO late VALUES (2, 'b', 1); INSERT INTO latest VALUES (3, 'c')"""
+)
+SPECIMENS = (
+    Specimen(
+        "an heir of an heir", "ALTER TABLE latest NO INHERIT late", manual=True, contract=events, setup=EVENT_ROWS
+    ),
+)
+NEAR_MISSES = (
+    Specimen(
+        "another INHERITs too",
+        'CREATE TABLE more (n integer) INHERITS ("eve.nts")',
+        contract=events,
+        setup=EVENT_ROWS,
+    ),
+)
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield statements that plant it in a table: let it no longer INHERIT."""
+    for parent in table.parents:
+        yield SQL("ALTER TABLE {} NO INHERIT {}").format(q.name(table.name), q.name(parent))

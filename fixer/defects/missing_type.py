@@ -1,0 +1,115 @@
+"""A type that columns of the contract need is missing: a domain, a composite type, a range, or an enum within these.
+
+Costs: no table and no column of it can be created.
+Cure: create it as the SQL or the database of the contract declares it, with the types that it is made of. A person
+decides if it calls a function that does not exist, or if a column that is there would be converted to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from fixer.model.contract import Contract
+from fixer.model.defect import Specimen, Stage
+from fixer.model.expression import as_needed, quoted
+from fixer.model.finding import Finding
+from fixer.model.schema import Schema
+from fixer.model.step import Lock, Phase, Repair, Step, refuse
+from fixer.model.subject import OfTable
+from fixer.model.table import QName, Table
+from fixer.repair.columns import apart_from_multirange, in_full, named
+from fixer.sql import compose as q
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
+
+SLUG = "missing-type"
+POINT = 4
+STAGE = Stage.SEQUENCES
+
+
+@dataclass(frozen=True)
+class MissingType(OfTable):
+    """A missing type; `table` is its name."""
+
+    used_by: str  # a column of it, or nothing where only other types are made of it
+
+
+def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingType]]:
+    """Yield the types of the contract that are missing, those first that others are made of."""
+    users = dict(_users(contract))
+    for name in contract.schema.types if actual.lacking else ():
+        if in_full(name) in actual.lacking:
+            used = users.get(name, "")
+            of = f", the type of {used}," if used else ""
+            yield Finding(SLUG, POINT, MissingType(name, used), f"{_spelt(name)}{of} should be a type, is missing")
+
+
+def _users(contract: Contract) -> Iterator[tuple[QName, str]]:
+    for table in contract.tables.values():
+        for column in table.columns.values():
+            if type_ := named(column.full_type):
+                yield type_, f"{table.name.name}.{column.name}"
+
+
+def _spelt(name: QName) -> str:
+    return ".".join(map(as_needed, name))
+
+
+def repair(finding: Finding[MissingType], actual: Schema, contract: Contract) -> Repair:
+    """Create the type; refuse if it calls a function that is missing, or if the role may not create it."""
+    name, session = finding.about.table, actual.session
+    parts = [*_made_of(name, actual, contract), name]
+    lacks = [each for part in parts for each in contract.schema.types[part][1:] if each in actual.lacking]
+    if lacks:
+        return refuse(f"it calls the function {lacks[0]}, which does not exist: create that, then plan again")
+    if session and name.schema not in session.creatable:
+        home, role = as_needed(name.schema), as_needed(session.role)
+        return refuse(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {_spelt(name)}; then plan again")
+    made = SQL("\n").join(_creating(part, actual, contract) for part in parts)
+    block = q.Block(SQL("BEGIN\n    {}\nEND").format(made)) + SQL("")
+    create = Step(Phase.TYPES, name, f"create the type {name.name}", block, Lock.NONE)
+    owner = actual.owner_of_most(contract.tables)
+    if not session or owner in ("", session.role):
+        return Repair.of((create,))
+    give = SQL("ALTER TYPE {} OWNER TO {}").format(Identifier(*name), Identifier(owner))
+    return Repair.of((create, Step(Phase.TYPES, name, f"give the type {name.name} to {owner}", give, Lock.NONE)))
+
+
+def _creating(name: QName, actual: Schema, contract: Contract) -> Composable:
+    """Return the statement that creates a type, unless another repair has done so by then."""
+    statement = contract.schema.types[name][0]
+    statement = statement if actual.version >= 14 else apart_from_multirange(statement)
+    there = SQL("IF to_regtype({}) IS NULL THEN\n        {};\n    END IF;")
+    return there.format(Literal(in_full(name)), SQL(statement))
+
+
+def _made_of(name: QName, actual: Schema, contract: Contract) -> list[QName]:
+    """Return the missing types of which a type is made, those first that others are made of."""
+    reached = {name}
+    for other in reversed([*contract.schema.types]):  # so that what a type is made of comes after it
+        if any(_names(contract.schema.types[each][0], other) for each in reached - {other}):
+            reached.add(other)
+    return [each for each in contract.schema.types if each in reached - {name} and in_full(each) in actual.lacking]
+
+
+def _names(statement: str, type_: QName) -> bool:
+    """Return whether a statement names a type, as PostgreSQL spells it."""
+    spelt = r"\.".join(f"(?:{re.escape(as_needed(part))}|{re.escape(quoted(part))})" for part in type_)
+    return re.search(rf'(?<![\w"]){spelt}(?![\w"])', statement) is not None
+
+
+def foresee(finding: Finding[MissingType], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with the type."""
+    name = finding.about.table
+    lacking = frozenset(each for each in actual.lacking if named(each) != name)
+    return replace(actual, lacking=lacking, made=actual.made | {name})
+
+
+SPECIMENS: tuple[Specimen, ...] = ()  # models declare no type by itself: tests/contract/test_types_wanted.py has some
+NEAR_MISSES: tuple[Specimen, ...] = ()
+
+
+def mutate(table: Table) -> Iterator[Composable]:
+    """Yield nothing, because models declare no type by itself."""
+    return iter(())

@@ -1,0 +1,118 @@
+"""Schemas, types and sequences that SQL wants: what is missing is created, and goes again at undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import fixer as library
+from fixer.connect.target import resolve
+from lab.database import Database, lent_copy, role
+from lab.laboratory import Laboratory
+from lab.process import fixer
+
+KEPT = """
+CREATE TABLE orders (id integer PRIMARY KEY, note text);
+INSERT INTO orders SELECT n, 'x' FROM generate_series(1, 3) AS n;
+"""
+SCHEMA = """
+CREATE SCHEMA "T%.ypes"; CREATE SCHEMA counters;
+CREATE SEQUENCE counters.spare MINVALUE 5;
+CREATE DOMAIN "T%.ypes"."Per""cent" AS numeric(5, 2) CONSTRAINT "at most" CHECK (VALUE <= 100);
+CREATE DOMAIN "T%.ypes".half AS "T%.ypes"."Per""cent" DEFAULT 1 NOT NULL CHECK (VALUE <= 50);
+CREATE TYPE "T%.ypes".size AS ENUM ('s', 'it''s');
+CREATE TYPE "T%.ypes".box AS (of "T%.ypes".half, "S ize" "T%.ypes".size[], note text COLLATE "C");
+CREATE SCHEMA alone; CREATE DOMAIN alone.word AS text CHECK (VALUE <> '');
+CREATE TYPE span AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
+CREATE TYPE mood AS ENUM ('well', 'ill');
+CREATE DOMAIN code AS text DEFAULT 'c' || nextval('counters.spare');
+CREATE TABLE orders (id integer PRIMARY KEY, note text, share "T%.ypes"."Per""cent",
+    boxes "T%.ypes".box[], word alone.word);
+CREATE TABLE "T%.ypes".waits (id integer PRIMARY KEY, at span, mood mood DEFAULT 'ill',
+    half "T%.ypes".half DEFAULT 7, code code);
+"""
+
+
+def found(database: Database, contract: Path) -> dict[tuple[str, str], str]:
+    """Give the repair of each finding: its label, or why a person decides."""
+    report = library.check(resolve(database.dsn), str(contract))
+    return {(each.slug, each.object): each.repair.refusal or each.repair.label for each in report.findings}
+
+
+def types(database: Database) -> object:
+    """Give the schemas, and the types and sequences of users, but for those of pgmend."""
+    return database.ask(
+        "SELECT array_agg(o ORDER BY o) FROM (SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^(pg|fixer)_'"
+        " UNION ALL SELECT t.oid::regtype::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace"
+        " WHERE n.nspname !~ '^(pg|fixer)_' AND n.nspname <> 'information_schema'"
+        " UNION ALL SELECT seqrelid::regclass::text FROM pg_sequence) AS o (o)"
+    )
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_what_a_table_is_made_of_is_made_before_it(laboratory: Laboratory, tmp_path: Path, mode: str) -> None:
+    """A domain over a domain, an enum within a composite type, a range; each in a schema that is missing as well."""
+    contract = tmp_path / "schema.sql"
+    contract.write_text(SCHEMA)
+    with lent_copy(laboratory, 16, "types wanted", lambda database: database.run(KEPT)) as database:
+        rights = ["GRANT CREATE ON DATABASE {} TO {{}}".format(database.ask("SELECT current_database()"))]
+        rights += ["ALTER TABLE orders OWNER TO {}", "GRANT ALL ON SCHEMA public TO {}"]
+        with role(database, *rights) as owner:
+            before, said = types(database), found(database, contract)
+            words = ("--contract", "schema.sql", "--dsn", database.seen_by(owner))
+            hazards = "creates-schema,rewrites-table"
+            ended = fixer("apply", "--mode", mode, "--yes", "-q", "--allow-hazards", hazards, *words, cwd=tmp_path)
+            assert {slug for slug, _ in said} == {
+                "missing-schema",
+                "missing-sequence",
+                "missing-type",
+                "missing-table",
+                "missing-column",
+            }
+            assert set(said.values()) <= {"automatic", "needs-hazard"}, said
+            assert ended.stderr == ""
+            assert (ended.returncode, ended.stderr, found(database, contract)) == (0, "", {})
+
+            database.run("INSERT INTO \"T%.ypes\".waits VALUES (1, '[1,2)'); CREATE DOMAIN theirs AS text")
+            database.run('TRUNCATE "T%.ypes".waits')
+            undone = fixer("undo", "1", "--yes", "--dsn", database.seen_by(owner), cwd=tmp_path)
+            database.run("DROP DOMAIN theirs")
+            assert undone.returncode == 0, undone.stderr
+            assert types(database) == before
+
+
+def test_a_type_that_calls_a_function_which_is_missing_is_for_a_person(laboratory: Laboratory, tmp_path: Path) -> None:
+    """So is a column that would be converted to a type which only the plan creates."""
+    contract = tmp_path / "schema.sql"
+    contract.write_text(
+        "CREATE FUNCTION fits(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+        "CREATE DOMAIN fit AS text CHECK (fits(VALUE)); CREATE DOMAIN whole AS bigint CHECK (VALUE > 0);"
+        "CREATE TABLE orders (id integer PRIMARY KEY, note whole, fit fit)"
+    )
+    with lent_copy(laboratory, 16, "types wanted", lambda database: database.run(KEPT)) as database:
+        said = found(database, contract)
+
+        database.run("CREATE TYPE pair AS (a integer, b text); ALTER TABLE orders ADD pair pair;")
+        database.run("CREATE DOMAIN grade AS integer DEFAULT 1 CHECK (VALUE > 0); ALTER TABLE orders ADD grade grade")
+        contract.write_text(
+            "CREATE TYPE pair AS (a integer, b text, c date); CREATE TYPE span AS RANGE (SUBTYPE = float8);"
+            "CREATE DOMAIN grade AS integer DEFAULT 2 CHECK (VALUE > 0);"
+            "CREATE TABLE orders (id integer PRIMARY KEY, note text, pair pair, grade grade, span span)"
+        )
+        other = found(database, contract)
+
+    assert "ADD ATTRIBUTE" in other["different-type", "public.pair"]
+    assert other["different-type", "public.grade"].endswith("ALTER DOMAIN public.grade SET DEFAULT 2")
+    assert other.keys() == {
+        ("different-type", "public.grade"),
+        ("different-type", "public.pair"),
+        ("missing-type", "public.span"),
+        ("missing-column", "public.orders.span"),
+    }
+    assert said["missing-type", "public.whole"] == "automatic"
+    assert said["missing-type", "public.fit"].startswith(
+        "it calls the function public.fits(text), which does not exist"
+    )
+    assert said["missing-column", "public.orders.fit"].startswith('fit is of the domain "public".fit, which does not')
+    assert said["wrong-type", "public.orders.note"].startswith('rows get values of "public".whole, which does not')
