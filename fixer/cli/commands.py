@@ -173,7 +173,7 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
     with _shown(settings, link) as progress:
         run = carry(progress=progress, pace=pace)
-        holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out remains"
+        holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out breaks the contract"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
 
