@@ -240,7 +240,7 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
 @click.option("--accept", is_flag=True, help="Note what a check of the database finds as accepted.")
 @common
 def init(settings: Settings, dsn_argument: str | None, dry_run: bool, accept: bool) -> int:
-    """Find the contract of this project, and write it to the nearest pyproject.toml; with a DSN, check that first."""
+    """Note the contract of a project in pyproject.toml; with a DSN, check that first."""
     from fixer.cli.init import begin
 
     return begin(settings, dsn_argument, dry=dry_run, accept=accept)
