@@ -182,7 +182,7 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
     known.stands = _GOES_ON if plan.mode == ONLINE else outcome.NOTHING
     with _shown(settings, link) as progress:
         run = carry(progress=progress, pace=pace)
-        holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out remains"
+        holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out breaks the contract"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
 
@@ -262,7 +262,7 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
 @click.option("--accept", is_flag=True, help="Note what a check of the database finds as accepted.")
 @common
 def init(settings: Settings, dsn_argument: str | None, dry_run: bool, accept: bool) -> int:
-    """Find the contract of this project, and write it to pyproject.toml; with a DSN, check that first."""
+    """Note the contract of a project in pyproject.toml; with a DSN, check that first."""
     from fixer.cli.init import begin
 
     return begin(settings, dsn_argument, dry=dry_run, accept=accept)

@@ -16,7 +16,7 @@ WORDS: Mapping[str, str] = {
     "check": "Print findings by point, and the summary; change nothing.",
     "demo": "Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again.",
     "history": "List past runs, the newest first.",
-    "init": "Find the contract of this project, and write it to pyproject.toml; with a DSN, check that first.",
+    "init": "Note the contract of a project in pyproject.toml; with a DSN, check that first.",
     "plan": "Print the ordered steps with lock, hazard, rows and estimated time; change nothing.",
     "undo": "Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it.",
 }

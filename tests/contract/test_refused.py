@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, I
 
 import fixer as library
 from fixer.contract.pieces import taken_apart
-from lab.database import Database, lent_copy
+from lab.database import Database, lent_copy, role
 from lab.laboratory import Laboratory
 from lab.process import fixer
 from lab.proof import Proof, place_of
@@ -138,6 +138,15 @@ def test_what_is_refused_of_sql_is_one_finding_each_and_the_rest_is_mended(made:
 def test_what_is_refused_of_models_is_one_finding_each(made: Database, make: type[MetaData]) -> None:
     with closing(psycopg2.connect(made.dsn)) as connection:
         assert found_in(library.check(connection, make())) == REFUSED
+
+
+def test_what_is_refused_is_found_by_a_role_that_may_create_nothing(made: Database) -> None:
+    made.run(f'REVOKE TEMP ON DATABASE "{made.name}" FROM PUBLIC; REVOKE USAGE ON SCHEMA own FROM PUBLIC')
+    with (
+        role(made, "ALTER TABLE users OWNER TO {}", "ALTER TABLE orders OWNER TO {}") as name,
+        closing(psycopg2.connect(made.seen_by(name))) as connection,
+    ):
+        assert found_in(library.check(connection, models())) == REFUSED
 
 
 def test_a_column_whose_type_sqlalchemy_does_not_know_is_refused_alone(empty: Database) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 import psycopg2
+from psycopg2 import errors as pg
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -15,10 +16,11 @@ from fixer.connect.settings import OUR_PATH
 from fixer.contract import refusing
 from fixer.contract.cache import Read
 from fixer.contract.models.scratch import CHOOSE, OPEN, UNKNOWN, overshadowed
+from fixer.contract.place import bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.refusing import Said
 from fixer.contract.respelt import path_of, respelt
-from fixer.errors import ContractError
+from fixer.errors import ContractError, ServerError
 from fixer.introspect.declared import read_model
 from fixer.model.table import QName
 
@@ -28,16 +30,31 @@ _AT_ONCE = 50  # statements
 def read(
     statements: Mapping[str, str], connection: Connection, name: str, places: Places, refusal: ContractError
 ) -> tuple[Read, list[Said]]:
-    """Read what PostgreSQL takes of statements, each with the key of its table, in a scratch place of the target.
+    """Read what PostgreSQL takes of statements, each with the key of its table: in a scratch place of the target.
 
-    Raises the refusal where nothing can be made, or where no such place is to be had.
+    Where the role may not create one, in a throw-away place. Raises the refusal where nothing can be made.
     """
     try:
         with rolled_back(connection) as cursor:
             return _read(cursor, statements, name, places, refusal)
+    except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege):
+        return _read_apart(statements, connection, name, places, refusal)
     except psycopg2.Error as error:
         if connection.closed:
             raise
+        raise refusal from error
+
+
+def _read_apart(
+    statements: Mapping[str, str], connection: Connection, name: str, places: Places, refusal: ContractError
+) -> tuple[Read, list[Said]]:
+    try:
+        with throw_away(connection.server_version // 10000) as place:
+            bring_over(connection, place, made=())
+            place.add_schemas([places.schema])
+            with rolled_back(place.owner) as cursor:
+                return _read(cursor, statements, name, places, refusal)
+    except (psycopg2.Error, ServerError) as error:
         raise refusal from error
 
 
