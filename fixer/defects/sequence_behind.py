@@ -31,7 +31,7 @@ from fixer.repair.probe import counted_by, next_number, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.types import MAXIMA
+from fixer.sql.types import MAXIMA, family
 
 SLUG = "sequence-behind"
 POINT = 1
@@ -48,7 +48,7 @@ class Numbered(OfSequence):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
     """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
     declared = walk.sequences(actual, contract, alike=True)
-    for table, column, sequence, model in (*declared, *_unknown_keys(actual, contract)):
+    for table, column, sequence, model in (*declared, *_unknown_keys(actual, contract), *_taken(actual, contract)):
         if model and model.cycle:
             continue  # it starts over on purpose
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
@@ -75,6 +75,19 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             of_rows=not spent,
             repair=repair,
         )
+
+
+def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, Sequence | None]]:
+    """Yield the columns for which the application itself takes numbers of a sequence, which no default calls."""
+    for wanted, table in walk.tables(actual, contract, alike=True):
+        for name, hint in contract.hints[table.name].columns.items():
+            sequence = actual.sequences.get(hint.client) if hint.client else None
+            found = None if table.created else table.columns.get(name)
+            whole = (
+                family((found.base or found.type) if found else "") == family(wanted.columns[name].type) == "integer"
+            )
+            if found and sequence and whole and found.sequence != sequence.name:
+                yield table, wanted.columns[name], sequence, contract.schema.sequences.get(sequence.name)
 
 
 def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, None]]:

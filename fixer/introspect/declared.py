@@ -32,13 +32,14 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     """
     cursor.execute(query("declared"))
     found_there = {QName(*row[:2]): row[2] for row in cursor.fetchall()}
-    names = sorted(name for name, is_part in found_there.items() if not is_part)
+    names = sorted(name for name, is_part in found_there.items() if is_part is False)
     schemas = sorted({name.schema for name in found_there})
     cursor.execute("SELECT set_config('pgmend.schemas', %s::text[]::text, true)", (schemas,))
     found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
-    sequences = {n: each for n, each in found.sequences.items() if not each.owned_by or each.owned_by[0] in tables}
-    divided = sorted(found_there.keys() - tables.keys())
+    counters = ((name, found.sequences[name]) for name, is_part in found_there.items() if is_part is None)
+    sequences = {name: each for name, each in counters if not each.owned_by or each.owned_by[0] in tables}
+    divided = sorted(name for name, is_part in found_there.items() if is_part)
     parts, alone = tuple(_parts(found, divided)), dict(_alone(found, divided, proved))
     spellings = definitions.spellings()
     return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone)

@@ -145,8 +145,6 @@ def _bound(text: str) -> Atom | None:
     return None if number is None else Atom(text, subject, side=sign[0], limit=number, strict=len(sign) == 1)
 
 
-
-
 def follows(atom: Atom, known: Collection[Atom], table: Table) -> bool:
     """Return whether a condition holds for each row that fulfils the known ones and fits the columns of a table."""
     if atom.filled:

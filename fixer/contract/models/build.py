@@ -48,7 +48,7 @@ def prepare(metadata: MetaData, connection: Connection, *, name: str = "contract
         places = Places(schema, tables, said)
         found = _read(metadata, connection, name, places)
         hints = {
-            (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
+            (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}), schema)
             for table in metadata.tables.values()
         }
     _refuse_unlogged_parents(found.schema, name)
