@@ -392,3 +392,36 @@ def test_a_view_keeps_its_owner_where_another_role_runs_the_script(broken: Datab
         assert (ended.returncode, holds(broken, *LIBRARY)) == (0, True)
         changed = {line.partition(" IN ")[2] for line in differences(before, broken)}
         assert changed == {"CREATE TABLE public.books ("}
+
+
+MEASURED = """
+CREATE STATISTICS "their %" ON pages, id FROM books; CREATE STATISTICS widened ON name, id FROM authors;
+ALTER STATISTICS "their %" OWNER TO lender; ALTER STATISTICS widened OWNER TO lender;
+ALTER TABLE authors ALTER name TYPE varchar(20);
+"""
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_statistics_of_another_role_are_told_of_before_they_would_change_their_owner(
+    laboratory: Laboratory, mode: str
+) -> None:
+    """PostgreSQL makes them anew with the column, as those of whoever changes its type."""
+    words = ("--mode", mode, *LIBRARY)
+    with library(laboratory, 18, BROKEN + MEASURED) as database:
+        owned = [f"ALTER TABLE {name} OWNER TO {{}}" for name in ("authors", "books", "reviews")]
+        rights = [f"GRANT CREATE ON DATABASE {database.name} TO {{}}", "GRANT CREATE ON SCHEMA public TO {}"]
+        with role(database, *owned, *rights) as owner:
+            dsn = database.seen_by(owner)
+            answer = json.loads(fixer("check", "--format", "json", *LIBRARY, "--dsn", dsn).stdout)
+            told = {
+                f["object"]: f.get("refusal") or f["message"] for f in answer["findings"] if f["repair"] == "manual"
+            }
+            for name in ('"their %"', "widened"):
+                database.run(f"ALTER STATISTICS public.{name} OWNER TO {owner}")
+            ended = fixer(*APPLY, *words, "--dsn", dsn)
+            undone = undo(Database(database.server, database.name), 1)
+            database.run(f"REVOKE ALL ON SCHEMA public FROM {owner}")
+
+    assert sorted(told) == ["public.authors.name", "public.books.pages"], told
+    assert ended.returncode == 0, ended.stderr
+    assert undone.returncode == 0, undone.stderr
