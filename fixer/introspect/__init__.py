@@ -46,6 +46,7 @@ __all__ = [
     "equalities",
     "labels",
     "mute",
+    "overloads",
     "parts",
     "queries",
     "query",
@@ -157,6 +158,13 @@ def unordered(cursor: Cursor, pairs: Iterable[tuple[str, str]]) -> set[tuple[str
     wanted = json.dumps([{"method": method, "type": type_} for method, type_ in pairs])
     cursor.execute("SELECT set_config('pgmend.pairs', %s, true);\n" + _beside(query("unordered")), (wanted,))
     return {(method, type_) for method, type_ in cursor.fetchall()}
+
+
+def overloads(cursor: Cursor, calls: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """Return what is called in place of functions and operators, each with the old and new type of an argument."""
+    wanted = json.dumps([{"call": call, "old": old, "new": new} for call, old, new in calls])
+    cursor.execute("SELECT set_config('pgmend.calls', %s, true);\n" + _beside(query("overloads")), (wanted,))
+    return {(call, old, new): other for call, old, new, other in cursor.fetchall()}
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:
