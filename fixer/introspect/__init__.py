@@ -44,6 +44,7 @@ __all__ = [
     "calls",
     "collated",
     "equalities",
+    "guards",
     "labels",
     "mute",
     "overloads",
@@ -165,6 +166,12 @@ def overloads(cursor: Cursor, calls: Iterable[tuple[str, str, str]]) -> dict[tup
     wanted = json.dumps([{"call": call, "old": old, "new": new} for call, old, new in calls])
     cursor.execute("SELECT set_config('pgmend.calls', %s, true);\n" + _beside(query("overloads")), (wanted,))
     return {(call, old, new): other for call, old, new, other in cursor.fetchall()}
+
+
+def guards(cursor: Cursor, tags: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the event triggers, each with its function, that may refuse statements with one of these tags."""
+    cursor.execute("SELECT set_config('pgmend.tags', %s::text[]::text, true);\n" + query("guards"), (list(tags),))
+    return cursor.fetchall()
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:

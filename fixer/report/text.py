@@ -38,10 +38,11 @@ def of_report(report: Report, *, next_command: str = "fixer plan") -> Renderable
 
 
 def _uncounted(why: str) -> list[Text]:
-    """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
-    return (
-        [Text.assemble(("! ", "yellow"), f"The rows that go after others could not be counted: {why}")] if why else []
-    )
+    return [_warned(f"The rows that go after others could not be counted: {why}")] if why else []
+
+
+def _warned(text: str) -> Text:
+    return Text.assemble(("! ", "yellow"), text)
 
 
 def _stale(accepted: Accepted) -> Text:
@@ -103,8 +104,8 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
         parts.append(Text.assemble(("✗ ", "red"), refusal))
     parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
     parts += [*map(_left, plan.left), *_uncounted(plan.uncounted)]
-    if plan.published:
-        parts.append(_published(plan.published))
+    parts += [_warned(f"The event trigger {each.name} may refuse this plan: {each.way}.\n") for each in plan.guards]
+    parts += [_published(plan.published)] if plan.published else []
     return Group(*parts, plan_verdict(plan))
 
 
