@@ -81,13 +81,13 @@ def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key
     """Yield the columns for which the application itself takes numbers of a sequence, which no default calls."""
     for wanted, table in walk.tables(actual, contract, alike=True):
         for name, hint in contract.hints[table.name].columns.items():
-            sequence = actual.sequences.get(hint.client) if hint.client else None
+            sequence, meant = actual.sequences.get(hint.client) if hint.client else None, wanted.columns[name]
             found = None if table.created else table.columns.get(name)
-            whole = (
-                family((found.base or found.type) if found else "") == family(wanted.columns[name].type) == "integer"
-            )
-            if found and sequence and whole and found.sequence != sequence.name:
-                yield table, wanted.columns[name], sequence, contract.schema.sequences.get(sequence.name)
+            if not found or not sequence or found.sequence == sequence.name:
+                continue
+            is_left = meant.generates and not found.generates  # to missing-generator
+            if not is_left and family(found.base or found.type) == family(meant.type) == "integer":
+                yield table, meant, sequence, contract.schema.sequences.get(sequence.name)
 
 
 def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, None]]:

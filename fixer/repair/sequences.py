@@ -156,7 +156,8 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
 
 def _stays_apart(name: QName, table: QName, actual: Schema) -> bool:
     """Return whether no column is to own a sequence: the contract lets none own it, or none of another schema may."""
-    return actual.sequences[name].created or name.schema != table.schema  # missing-sequence creates it
+    sequence = actual.sequences[name]
+    return sequence.apart or sequence.created or name.schema != table.schema  # missing-sequence creates it
 
 
 def _given(table: QName, column: Column, actual: Schema) -> Composable:

@@ -107,9 +107,9 @@ def _counter(column: SAColumn[Any]) -> str:
 
 
 def _client(column: SAColumn[Any], schema: str) -> QName | None:
-    """Return the sequence from which SQLAlchemy takes a number before it inserts, because no default does."""
+    """Return the sequence from which SQLAlchemy takes a number before it inserts, whatever the default."""
     taken = column.default
-    if not isinstance(taken, SASequence) or taken.optional or column.server_default is not None:
+    if not isinstance(taken, SASequence) or taken.optional:
         return None
     return QName(taken.schema or schema, taken.name)
 
