@@ -80,14 +80,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
 def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, Sequence | None]]:
     """Yield the columns for which the application itself takes numbers of a sequence, which no default calls."""
     for wanted, table in walk.tables(actual, contract, alike=True):
-        for name, hint in contract.hints[table.name].columns.items():
-            sequence, meant = actual.sequences.get(hint.client) if hint.client else None, wanted.columns[name]
-            found = None if table.created else table.columns.get(name)
-            if not found or not sequence or found.sequence == sequence.name:
+        for name, meant in wanted.columns.items():
+            client, found = contract.hints[table.name].of(name).client, table.columns.get(name)
+            sequence = actual.sequences.get(counter) if (counter := client or meant.sequence) else None
+            if not found or not sequence or table.created or found.sequence == sequence.name:
                 continue
-            is_left = meant.generates and not found.generates  # to missing-generator
-            if not is_left and family(found.base or found.type) == family(meant.type) == "integer":
+            is_left = meant.generates and not found.generates  # to missing-generator, which cannot widen a range
+            asked = sequence.created and _is_narrow(sequence, meant) if is_left else client is not None
+            if asked and family(found.base or found.type) == family(meant.type) == "integer":
                 yield table, meant, sequence, contract.schema.sequences.get(sequence.name)
+
+
+def _is_narrow(sequence: Sequence, column: Key) -> bool:
+    """Return whether a sequence ends before the type of a column does."""
+    end = MAXIMA.get(column.type, MAXIMA["bigint"])
+    return sequence.maximum < end if sequence.increment > 0 else sequence.minimum > -end - 1
 
 
 def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, None]]:

@@ -325,3 +325,19 @@ def test_a_sequence_that_sql_declares_is_wanted(empty: Database, tmp_path: Path)
     found = fixer.check(engine(empty.dsn), str(tmp_path / "schema.sql")).findings
 
     assert [each.object for each in found] == ["public.no's"]
+
+
+def test_a_sequence_that_ends_before_its_rows_do_is_not_made_anew_in_vain(empty: Database) -> None:
+    """A person decides beforehand: the plan could only fail at its end."""
+    wanted = MetaData()
+    down = Sequence("down", start=-1, increment=-1, minvalue=-5, metadata=wanted)
+    Table("t", wanted, Column("id", Integer, down, server_default=down.next_value(), primary_key=True))
+    wanted.create_all(engine(empty.dsn))
+    empty.run("INSERT INTO t SELECT FROM generate_series(1, 5); DROP SEQUENCE down CASCADE")
+
+    refusals = [each.repair.refusal for each in fixer.check(engine(empty.dsn), wanted).findings]
+    empty.run("DELETE FROM t WHERE id < -3")
+    fixer.apply(engine(empty.dsn), wanted)
+
+    assert any("down has no number beyond" in (each or "") for each in refusals)
+    assert empty.ask("INSERT INTO t DEFAULT VALUES RETURNING id") == -4
