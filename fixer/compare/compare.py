@@ -59,11 +59,19 @@ def compare(
     `stood` looks for what stands over the columns of findings.
     """
     see_that_they_exist(contract.accepted, defects.by_slug())
+    actual = _as_declared(actual, contract)
     compared = partial(_compared, contract=contract, count=count, stood=stood, choice=choice)
     reading = Reading(remembered(measure), deep, doubts)
     found = compared(actual, reading=reading)
     proved = prove(actual, contract.tables if deep else _doubtful_parents(found))
     return found if proved is actual else compared(proved, reading=reading)
+
+
+def _as_declared(actual: Schema, contract: Contract) -> Schema:
+    """Return the schema in which sequences are known that the contract lets no column own."""
+    wanted = {name for name, each in contract.schema.sequences.items() if each.owned_by is None}
+    known = {name: replace(actual.sequences[name], apart=True) for name in wanted & actual.sequences.keys()}
+    return replace(actual, sequences={**actual.sequences, **known}) if known else actual
 
 
 def _doubtful_parents(found: Comparison) -> list[QName]:

@@ -31,6 +31,7 @@ def tried(cursor: Cursor, comparison: Comparison) -> Comparison:
     if next(trials.every(), None):
         trials = replace(trials, parts=tuple(introspect.parts(cursor, trials.tables)))
     unfit_ = _without_order(cursor, trials)
+    unfit_ |= _by_others(cursor, trials)
     for trial in (*trials.every(), *_of_statistics(cursor, trials)):
         for place, why in _asked(cursor, trials, trial).items():
             unfit_.setdefault(place, (trial, trials.told(why, [place])))
@@ -54,6 +55,17 @@ def _without_order(cursor: Cursor, trials: Trials) -> dict[Place, tuple[Trial, s
         )
         for index, place, method, type_ in methods
         if (method, type_) in lacking
+    }
+
+
+def _by_others(cursor: Cursor, trials: Trials) -> dict[Place, tuple[Trial, str]]:
+    """Return the columns over whose new types something would call other code than now, with that."""
+    calls = list(trials.calls())
+    others = introspect.overloads(cursor, {call for _, _, call in calls}) if calls else {}
+    return {
+        place: (Trial(each.name, frozenset({place}), ""), f"it would call {others[call]}, which it does not call now")
+        for each, place, call in calls
+        if call in others and others[call] not in each.calls
     }
 
 

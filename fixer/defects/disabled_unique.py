@@ -122,6 +122,17 @@ SPECIMENS = (
         superuser=True,
         deep=True,
     ),
+    Specimen(
+        "disabled, and rows repeat; another column is converted",
+        "ALTER TABLE members ALTER name TYPE integer USING 7;" + REPEATING,
+        hazards=frozenset({"moves-rows", "rewrites-values", "replaces-constraint"}),
+        quarantined=1,
+        also=frozenset({"duplicate-values", "wrong-type"}),
+        contract=_members,
+        setup=SETUP,
+        superuser=True,
+        deep=True,
+    ),
     Specimen("an exclusion", ASLEEP, contract=rooms, setup=ROOM_ROWS, superuser=True),
     Specimen(
         "an exclusion, and rows conflict",

@@ -1,12 +1,14 @@
-"""A sequence of the contract is missing.
+"""A sequence of the contract is missing: one that a default calls, or from which the application takes its numbers.
 
-Costs: what asks it for a number fails with 42P01 undefined_table: the application, or a default as it runs. A default
-that calls it cannot be set, nor its table or column be created.
-Cure: create it as the contract declares it, before what calls it; code-behind moves it past the rows.
+Costs: every nextval of it fails with 42P01 undefined_table, and inserts with it. A default that calls it cannot be set,
+nor its table or column be created.
+Cure: create it as the contract declares it, before what calls it; code-behind and sequence-behind move it past the
+rows. If a sequence has a similar name, a person decides.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -36,14 +38,11 @@ STAGE = Stage.SEQUENCES
 
 @dataclass(frozen=True)
 class MissingSequence(OfTable):
-    """A missing sequence, with the tables whose defaults call it, and the first column of the first of them.
-
-    Where no default calls it, it stands for itself.
-    """
+    """A missing sequence, with the first column that counts by it, if any, and the tables of all that do."""
 
     wanted: Sequence
+    counting: str | None = None
     callers: tuple[QName, ...] = ()
-    called_by: str = ""
 
     @property
     def object(self) -> str:
@@ -52,23 +51,23 @@ class MissingSequence(OfTable):
 
     @property
     def column(self) -> str | None:
-        """The column whose default calls it, if there is one."""
-        return self.called_by or None
+        """The column."""
+        return self.counting
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[MissingSequence]]:
-    """Yield the sequences of the contract that do not exist, but those that are created along with their columns."""
+    """Yield the sequences of the contract that do not exist, unless they come with the column that owns them."""
     missing = (each for name, each in contract.schema.sequences.items() if name not in actual.sequences)
     for sequence in (each for each in missing if stands_apart(each, contract)):
-        about = MissingSequence(sequence.name, sequence)
-        callers = list(_callers(sequence, contract))
-        spelt = sequence.name.name
-        if callers:
-            table, column = callers[0]
-            spelt = spelt if sequence.name.schema == table.schema else str(sequence.name)
-            spelt += f", which the default of {table.name}.{column} calls,"
-            about = MissingSequence(table, sequence, tuple(dict.fromkeys(name for name, _ in callers)), column)
-        yield Finding(SLUG, POINT, about, f"{spelt} should be a sequence, is missing")
+        called, name = list(_callers(sequence, contract)), sequence.name
+        taken = [] if called else list(_clients(name, contract))
+        table, column = next(iter(called or taken), (name, None))
+        spelt = name.name if name.schema == table.schema else str(name)
+        how = f", which the default of {table.name}.{column} calls," if called else ""
+        how = f", by which the application numbers {table.name}.{column}," if taken else how
+        tables = tuple(dict.fromkeys(each for each, _ in called or taken))
+        message = f"{spelt}{how} should be a sequence, is missing"
+        yield Finding(SLUG, POINT, MissingSequence(table, sequence, column, tables), message)
 
 
 def _callers(sequence: Sequence, contract: Contract) -> Iterator[tuple[QName, str]]:
@@ -79,22 +78,48 @@ def _callers(sequence: Sequence, contract: Contract) -> Iterator[tuple[QName, st
                 yield name, column.name
 
 
+def _clients(sequence: QName, contract: Contract) -> Iterator[tuple[QName, str]]:
+    """Yield the columns for which the application itself takes numbers of a sequence."""
+    for name, hints in contract.hints.items():
+        yield from ((name, column) for column, hint in hints.columns.items() if hint.client == sequence)
+
+
+def _like(wanted: QName, actual: Schema, contract: Contract) -> Iterator[QName]:
+    """Yield the sequences of a similar name that the contract does not know: one of them may be the wanted one."""
+    word = re.compile(r"[\W_]+")
+    for each in actual.sequences.values():
+        known = each.name in contract.schema.sequences or each.owned_by
+        if not known and word.sub("", each.name.name).lower() == word.sub("", wanted.name).lower():
+            yield each.name
+
+
 def repair(finding: Finding[MissingSequence], actual: Schema, contract: Contract) -> Repair:
     """Create the sequence, and let those use it that may insert into the tables whose defaults call it."""
     about, session = finding.about, actual.session
     name = about.wanted.name
     if name in actual.names:
         raise RefusalError(f"a table, a view or an index is called {name}: rename that")
+    if like := min(_like(name, actual, contract), default=None):
+        raise RefusalError(f"{q.quoted(like)} may be it, and knows which numbers were given: {_renaming(like, name)}")
     if session and name.schema not in session.creatable:
         home, role = as_needed(name.schema), as_needed(session.role)
         raise RefusalError(f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {name}; then plan again")
     return Repair.of(_steps(about, actual, contract))
 
 
+def _renaming(found: QName, wanted: QName) -> str:
+    """Return the statements by which a person gives a sequence the name and the schema of a wanted one."""
+    renamed = q.quoted([wanted.name])
+    rename = f"ALTER SEQUENCE {q.quoted(found)} RENAME TO {renamed};" if found.name != wanted.name else ""
+    there = q.quoted(found._replace(name=wanted.name))
+    move = f"ALTER SEQUENCE {there} SET SCHEMA {q.quoted([wanted.schema])};" if found.schema != wanted.schema else ""
+    return f"{rename} {move}".strip() + " then plan again"
+
+
 def _steps(about: MissingSequence, actual: Schema, contract: Contract) -> Iterator[Step]:
     name = about.wanted.name
-    create = ddl.create_sequence(about.wanted)
-    yield Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}", create, Lock.NONE)
+    create, first = ddl.create_sequence(about.wanted), "" if about.callers else f", from {about.wanted.start} on"
+    yield Step(Phase.SEQUENCES, about.table, f"create the sequence {name.name}{first}", create, Lock.NONE)
     owner, session = actual.owner_of_most(about.callers) or actual.owner_of_most(contract.tables), actual.session
     if session and owner and owner != session.role:
         action = SQL("ALTER SEQUENCE {} OWNER TO {}").format(q.name(name), Identifier(owner))
@@ -146,6 +171,21 @@ def _tickets() -> sa.MetaData:
     return metadata
 
 
+def parcels() -> sa.MetaData:
+    """Return a contract with a sequence from which the application numbers a column, and one of which it says no more.
+
+    No default calls them.
+    """
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Sequence("papers", start=1000, metadata=metadata)
+    ids = sa.Sequence('Par"cels %', increment=-2, start=-1, metadata=metadata)
+    sa.Table("parcels", metadata, sa.Column("id", sa.BigInteger, ids, primary_key=True))
+    return metadata
+
+
+SENT = 'INSERT INTO parcels SELECT 1 - 2 * g FROM generate_series(1, 5) AS g; SELECT setval(\'"Par""cels %"\', -9)'
 _LABELLED = (
     "CREATE TABLE tags_1 PARTITION OF tags FOR VALUES FROM (0) TO (100); INSERT INTO tags VALUES (1), (2);"
     "ALTER TABLE tags_1 ALTER code DROP DEFAULT;"
@@ -227,6 +267,20 @@ SPECIMENS = (
         'DROP SEQUENCE "for.the app"',
         contract=_tickets,
         setup=_SOLD,
+    ),
+    Specimen(
+        "the application takes its numbers",
+        'DROP SEQUENCE papers, "Par""cels %"',
+        also=frozenset({"sequence-behind"}),
+        contract=parcels,
+        setup=SENT,
+    ),
+    Specimen(
+        "one of a similar name is there",
+        'ALTER SEQUENCE papers RENAME TO "Papers"',
+        contract=parcels,
+        setup=SENT,
+        manual=True,
     ),
     Specimen(
         "a table has its name",

@@ -165,13 +165,13 @@ def _handed_over(name: QName, actual: Schema, contract: Contract) -> Iterator[St
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the table, without its indexes, keys and foreign keys, which later stages add."""
     if isinstance(finding.about, OfPartition):
-        return actual
+        return partitions.foreseen([finding.about.wanted, *partitions.below(finding.table, contract)], actual, contract)
     wanted = contract.tables[finding.table]
     parted = bool(wanted.parted_by)  # its indexes and keys are then added as those of partitions
     bare = replace(wanted, indexes=(), foreign_keys=(), created=True, owned=True, inherits=parted, parents=())
     for column in wanted.columns.values():
         bare = unread(bare, column, actual)
-    return actual.with_table(bare)
+    return partitions.foreseen(partitions.below(wanted.name, contract), actual.with_table(bare), contract)
 
 
 def _visits() -> sa.MetaData:

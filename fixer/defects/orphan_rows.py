@@ -3,7 +3,8 @@
 Costs: the foreign key cannot be added, or exists although rows violate it; joins lose these rows.
 Cure: as the contract declares, move them to quarantine, give them to the default row, or set the reference to NULL.
 Without a hint, ON DELETE SET NULL sets a nullable reference to NULL; any other action moves the row to quarantine.
-A person decides if a unique or a check would refuse the default row, or the NULL.
+A person decides if a unique or a check would refuse the default row, or the NULL; and, where no hint says what becomes
+of orphans, if the parent has no rows at all, because these may be elsewhere.
 """
 
 from __future__ import annotations
@@ -64,16 +65,43 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]
         if right and not key.validated and right.behaviour == key.behaviour and replace(right, validated=True).holds:
             continue  # the contract has it NOT VALID too: it is for new rows
         vouched = bool(right and right.holds and not retyped_in(right, actual))
-        yield Finding(
-            SLUG,
-            POINT,
-            OfForeignKey(key),
-            f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}",
-            only_with_rows=True,
-            vouched=vouched,
-            asks=partial(_orphans, key, actual),
-            further=partial(_refused, key, actual, contract, vouched=vouched),
-        )
+        message = f"{key.table.name}.{', '.join(key.columns)} points at no row of {key.target.name}"
+        finding = Finding(SLUG, POINT, OfForeignKey(key), message, only_with_rows=True, vouched=vouched)
+        further = partial(_further, finding, actual, contract)
+        finding = replace(finding, asks=partial(_orphans, key, actual), further=further)
+        lost = parent.created and not _is_declared(key, contract)
+        yield replace(finding, further=None, repair=_refind(key, contract)) if lost else finding
+
+
+def _further(orphans: Finding[OfForeignKey], actual: Schema, contract: Contract) -> Iterator[Finding[OfForeignKey]]:
+    """Yield what a person has to decide before orphans are settled, with the probe for it."""
+    key = orphans.about.wanted
+    if not (_is_declared(key, contract) or key.table == key.target):
+        message, why = f"{orphans.message}, which has none at all", _refind(key, contract)
+        yield replace(orphans, message=message, asks=partial(_forlorn, key, actual), repair=why)
+    yield from _refused(key, actual, contract, vouched=orphans.vouched)
+
+
+def _is_declared(key: ForeignKey, contract: Contract) -> bool:
+    """Return whether a hint says what becomes of orphans."""
+    return any(contract.hints[key.table].of(column).orphans for column in key.columns)
+
+
+def _refind(key: ForeignKey, contract: Contract) -> Repair:
+    """Refuse to settle all references to a table that has no rows: somebody may have them."""
+    gone, way = key.target.name, hint(key.table, key.columns[0], "orphans", '"quarantine"', contract)
+    old = hint(key.target, "", "legacy_names", '["…"]', contract)
+    return refuse(
+        f"bring the rows of {gone} back first, from a backup or elsewhere (if that is a table of another name, declare"
+        f" {old}); if they are gone for good, declare {way} for {key.table.name}.{key.columns[0]}"
+    )
+
+
+def _forlorn(key: ForeignKey, actual: Schema) -> Probe:
+    """Return the probe for orphans of a parent without any row."""
+    probe = _orphans(key, actual)
+    none = SQL("NOT EXISTS (SELECT FROM {})").format(parents(actual.tables[key.target]))
+    return replace(probe, condition=q.all_of([none, probe.condition]))
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
@@ -222,6 +250,21 @@ SPECIMENS = (
         also=frozenset({"missing-foreign-key"}),
         contract=ring,
         setup=RING_ROWS,
+    ),
+    Specimen(
+        "of a parent that is gone",
+        "DROP TABLE books CASCADE; DELETE FROM reviews WHERE id > 5",
+        rows=5,
+        manual=True,
+        also=frozenset({"missing-table", "missing-foreign-key"}),
+    ),
+    Specimen(
+        "of a parent that was emptied",
+        f"{LOAD} DELETE FROM books",
+        rows=96,
+        manual=True,
+        superuser=True,
+        deep=True,
     ),
     Specimen(
         "that reference each other in a circle",

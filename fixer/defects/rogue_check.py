@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._bounds import bounds_of, is_bound
 from fixer.defects._databases import BOOKING_ROWS, bookings
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import names_column
 from fixer.model.finding import Finding
-from fixer.model.obstacle import PartitionKey
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard, Phase, Repair, refuse
 from fixer.model.subject import StrayCheck
@@ -60,20 +60,21 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
             if odd:
                 yield _finding(StrayCheck(table.name, check), odd, known, table)
     for wanted, root, part in walk.parts(actual, contract):
-        yield from _below(wanted, root, part, actual)
+        yield from _below(wanted, root, part, actual, contract.schema.alone.get(part.name, Table(part.name)))
 
 
-def _below(wanted: Table, root: Table, part: Table, actual: Schema) -> Iterator[Finding[StrayCheck]]:
-    """Yield the checks that a partition has alone, unless they may prove its bounds: a person decides."""
+def _below(wanted: Table, root: Table, part: Table, actual: Schema, alone: Table) -> Iterator[Finding[StrayCheck]]:
+    """Yield the checks that a partition has, and that refuse more than its bounds and those it shall have `alone`."""
     wholes = [actual.tables[name] for name in actual.wholes(part.name) if name in actual.tables]
-    bounds = {c for each in wholes for o in each.obstacles if isinstance(o, PartitionKey) for c in o.columns}
-    known = [atom for check in wanted.checks for atom in atoms(check.expression, wanted)]
-    names = {check.name for each in (wanted, *wholes[1:]) for check in each.checks}
+    levels = [*bounds_of(part, actual)]
+    known = [atom for check in (*wanted.checks, *alone.checks) for atom in atoms(check.expression, wanted)]
+    promised = [*known, *(atom for level in levels for atom in level.promises())]
+    names = {check.name for each in (wanted, alone, *wholes[1:]) for check in each.checks}
     for check in part.checks:
-        inherited, bound = check.name in names, "" in bounds or set(check.columns) <= bounds
-        if inherited or bound or not check.enforced or check.name.startswith(BESIDE) or is_guard(check.name):
+        if check.name in names or not check.enforced or check.name.startswith(BESIDE) or is_guard(check.name):
             continue
-        odd = [atom for atom in atoms(check.expression, root) if _may_refuse(atom, known, wanted, root)]
+        told = [atom for atom in atoms(check.expression, root) if not is_bound(atom, levels)]
+        odd = [atom for atom in told if _may_refuse(atom, promised, wanted, root)]
         if odd:
             found = _finding(StrayCheck(part.name, check), odd, known, part)
             yield replace(found, severity="warning", repair=_decided(part, check))

@@ -33,10 +33,10 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayForeignK
     """Yield the foreign keys on columns on which the contract has none."""
     whole = ((wanted, table, table) for wanted, table in walk.tables(actual, contract))
     for wanted, table, part in (*whole, *walk.parts(actual, contract)):
+        alone = contract.schema.alone.get(part.name)
+        known = (*wanted.foreign_keys, *(alone.foreign_keys if alone else ()))
         for key in part.foreign_keys:
-            if not any(_covers(meant, key, wanted) for meant in wanted.foreign_keys) and _may_refuse(
-                key, wanted, table
-            ):
+            if not any(_covers(meant, key, wanted) for meant in known) and _may_refuse(key, wanted, table):
                 yield _finding(key, LeftOut(part, wanted, actual))
 
 

@@ -91,7 +91,8 @@ def _below(index: Index, wanted: Table, root: Table) -> Claim | None:
 
 def _is_declared(index: Index, part: QName, contract: Contract) -> bool:
     """Return whether the contract lets a partition have a unique that its table has not."""
-    return canonical(index.tail) in {canonical(each.tail) for each in contract.schema.alone.get(part, ())}
+    alone = contract.schema.alone.get(part, Table(part))
+    return canonical(index.tail) in {canonical(each.tail) for each in alone.indexes}
 
 
 def _alone(index: Index, found: Claim, part: QName, wanted: Table, root: Table) -> Finding[RogueIndex]:

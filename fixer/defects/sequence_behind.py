@@ -30,7 +30,7 @@ from fixer.repair.probe import counted_by, next_number, rows_where
 from fixer.repair.sequences import ask_for, is_spent, unknown
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
-from fixer.sql.types import MAXIMA
+from fixer.sql.types import MAXIMA, family
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -50,7 +50,7 @@ class Numbered(OfSequence):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
     """Yield the columns that a sequence numbers, with the probe for rows that it has yet to reach."""
     declared = walk.sequences(actual, contract, alike=True)
-    for table, column, sequence, model in (*declared, *_unknown_keys(actual, contract)):
+    for table, column, sequence, model in (*declared, *_unknown_keys(actual, contract), *_taken(actual, contract)):
         if model and model.cycle:
             continue  # it starts over on purpose
         way, name = "above its maximum" if sequence.increment > 0 else "below its minimum", sequence.name
@@ -77,6 +77,26 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[Numbered]]:
             of_rows=not spent,
             repair=repair,
         )
+
+
+def _taken(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, Sequence | None]]:
+    """Yield the columns for which the application itself takes numbers of a sequence, which no default calls."""
+    for wanted, table in walk.tables(actual, contract, alike=True):
+        for name, meant in wanted.columns.items():
+            client, found = contract.hints[table.name].of(name).client, table.columns.get(name)
+            sequence = actual.sequences.get(counter) if (counter := client or meant.sequence) else None
+            if not found or not sequence or table.created or found.sequence == sequence.name:
+                continue
+            is_left = meant.generates and not found.generates  # to missing-generator, which cannot widen a range
+            asked = sequence.created and _is_narrow(sequence, meant) if is_left else client is not None
+            if asked and family(found.base or found.type) == family(meant.type) == "integer":
+                yield table, meant, sequence, contract.schema.sequences.get(sequence.name)
+
+
+def _is_narrow(sequence: Sequence, column: Key) -> bool:
+    """Return whether a sequence ends before the type of a column does."""
+    end = MAXIMA.get(column.type, MAXIMA["bigint"])
+    return sequence.maximum < end if sequence.increment > 0 else sequence.minimum > -end - 1
 
 
 def _unknown_keys(actual: Schema, contract: Contract) -> Iterator[tuple[FoundTable, Key, Sequence, None]]:

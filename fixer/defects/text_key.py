@@ -13,6 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
+from sqlalchemy import BigInteger, ForeignKey, Integer, MetaData
+from sqlalchemy import Column as SAColumn
+from sqlalchemy import Sequence as SASequence
+from sqlalchemy import Table as SATable
+
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.model.contract import Contract
@@ -22,9 +27,10 @@ from fixer.model.schema import Schema
 from fixer.model.step import Added, Hazard, Phase, Repair, Step, refuse
 from fixer.model.subject import FoundColumn, StrandedColumn
 from fixer.model.table import QName, Table
+from fixer.repair.columns import unmade
 from fixer.repair.constraints.foreign_keys import STRANDED, stranded
 from fixer.repair.constraints.online import beside
-from fixer.repair.sequences import let_count, numbered_in_batches
+from fixer.repair.sequences import let_count, let_count_by, numbered_in_batches
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.alter import alter
@@ -74,20 +80,23 @@ def repair(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, contr
         f"rename {name.name}.{column} to {legacy}, where the old key stays",
         SQL("RENAME COLUMN {} TO {}").format(Identifier(column), Identifier(legacy)),
     )
+    wanted = contract.tables[name].columns[column]
+    if why := unmade(name, wanted, actual, contract):
+        return refuse(why)
+    called = ddl.by_default(wanted, contract.schema.sequences)
     add = alter(
         Phase.CONVERT,
         name,
         f"add {column} to {name.name} and number its rows",
-        SQL("ADD COLUMN {}").format(ddl.column_definition(contract.tables[name].columns[column])),
+        SQL("ADD COLUMN {}").format(ddl.column_definition(called, sequences=contract.schema.sequences)),
         hazard=Hazard.REWRITES_TABLE,
         rows=actual.tables[name].estimated_rows,
         merge=True,
         added=(Added(column, counts=True),),
     )
     aside = replace(aside, shape=replace(aside.shape, renames=((column, legacy),)))
-    wanted = contract.tables[name].columns[column]
     lightly = (*numbered_in_batches(name, wanted, actual, under=beside(column)), _exchange(aside, column, legacy))
-    count = _count(name, column, legacy)
+    count = _count(name, column, legacy, wanted.sequence if called is not wanted else None)
     return Repair.of((aside.online_as(()), add.online_as(lightly), count.online_as(())))
 
 
@@ -103,9 +112,12 @@ def _exchange(aside: Step, column: str, legacy: str) -> Step:
     return replace(aside, phase=Phase.KEYS, sql=swap, action=None, title=f"{aside.title}; {column} is the number")
 
 
-def _count(name: QName, column: str, legacy: str) -> Step:
-    """Return the step that lets roles count that may insert, and gives the new column what was put on the old one."""
-    step = let_count(name, column)
+def _count(name: QName, column: str, legacy: str, apart: QName | None) -> Step:
+    """Return the step that lets roles count that may insert, and gives the new column what was put on the old one.
+
+    `apart` is the sequence by which it counts, if the contract lets no column own that.
+    """
+    step = let_count_by(apart, name) if apart else let_count(name, column)
     title = f"{step.title}; give {column} the comment and the column rights of {legacy}"
     return replace(step, title=title, sql=step.sql + SQL(";\n") + ddl.handed_over(name, legacy, column))
 
@@ -121,6 +133,17 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 
+def coupons() -> MetaData:
+    """Return a contract with a key that counts by a sequence which no column owns, with children."""
+    metadata = MetaData()
+    numbers = SASequence("Coupon%s", increment=10, metadata=metadata)
+    key = SAColumn("id", BigInteger, numbers, server_default=numbers.next_value(), primary_key=True)
+    SATable("coupons", metadata, key)
+    uses = SAColumn("coupon_id", BigInteger, ForeignKey("coupons.id"))
+    SATable("uses", metadata, SAColumn("id", Integer, primary_key=True), uses)
+    return metadata
+
+
 SPECIMENS = (
     Specimen(
         "a key of texts with children",
@@ -132,6 +155,18 @@ SPECIMENS = (
         hazards=frozenset({"rewrites-table", "rewrites-values", "replaces-constraint"}),
         rows=24,
         also=frozenset({"text-reference", "wrong-primary-key"}),
+    ),
+    Specimen(
+        "a key of texts beside a declared sequence",
+        "ALTER TABLE uses DROP CONSTRAINT uses_coupon_id_fkey;"
+        "ALTER TABLE coupons ALTER id DROP DEFAULT, ALTER id TYPE text USING 'C-' || id;"
+        "ALTER TABLE uses ALTER coupon_id TYPE text USING 'C-' || coupon_id,"
+        " ADD FOREIGN KEY (coupon_id) REFERENCES coupons",
+        hazards=frozenset({"rewrites-table", "rewrites-values", "replaces-constraint"}),
+        rows=3,
+        also=frozenset({"text-reference", "wrong-primary-key"}),
+        contract=coupons,
+        setup="INSERT INTO coupons SELECT FROM generate_series(1, 3); INSERT INTO uses (coupon_id) TABLE coupons",
     ),
     Specimen(
         "children that hold numbers",

@@ -44,8 +44,10 @@ __all__ = [
     "calls",
     "collated",
     "equalities",
+    "guards",
     "labels",
     "mute",
+    "overloads",
     "parts",
     "queries",
     "query",
@@ -157,6 +159,19 @@ def unordered(cursor: Cursor, pairs: Iterable[tuple[str, str]]) -> set[tuple[str
     wanted = json.dumps([{"method": method, "type": type_} for method, type_ in pairs])
     cursor.execute("SELECT set_config('pgmend.pairs', %s, true);\n" + _beside(query("unordered")), (wanted,))
     return {(method, type_) for method, type_ in cursor.fetchall()}
+
+
+def overloads(cursor: Cursor, calls: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """Return what is called in place of functions and operators, each with the old and new type of an argument."""
+    wanted = json.dumps([{"call": call, "old": old, "new": new} for call, old, new in calls])
+    cursor.execute("SELECT set_config('pgmend.calls', %s, true);\n" + _beside(query("overloads")), (wanted,))
+    return {(call, old, new): other for call, old, new, other in cursor.fetchall()}
+
+
+def guards(cursor: Cursor, tags: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the event triggers, each with its function, that may refuse statements with one of these tags."""
+    cursor.execute("SELECT set_config('pgmend.tags', %s::text[]::text, true);\n" + query("guards"), (list(tags),))
+    return cursor.fetchall()
 
 
 def audience(cursor: Cursor, tables: Iterable[QName], begin: str = "") -> list[s.Told]:

@@ -12,7 +12,7 @@ from fixer.connect.settings import OUR_PATH
 from fixer.introspect import read_parts
 from fixer.introspect.questions import query
 from fixer.model import schema as s
-from fixer.model.table import TABLES, Check, ForeignKey, Index, QName
+from fixer.model.table import TABLES, Check, ForeignKey, QName
 
 _LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
@@ -28,7 +28,7 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     """Read what users declared, as if it had just been added: every constraint enforced and awake.
 
     Where it shall be `proved`, what is NOT VALID is wanted of the rows that are there too. Partitions are parts of
-    their tables: only their names and bounds are declared, and the uniques that they have alone. No table is an
+    their tables: only their names and bounds are declared, and what they have alone. No table is an
     extension's, or pgmend's own.
     """
     cursor.execute(query("declared"))
@@ -45,8 +45,9 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
     mine = ((name, found.sequences[name]) for name in found.sequences if name in counters)
     sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}
-    parts = tuple(_parts(found, sorted(found_there.keys() - tables.keys())))
-    spellings, alone = definitions.spellings(), dict(_alone(found))
+    divided = sorted(found_there.keys() - tables.keys())
+    parts, alone = tuple(_parts(found, divided)), dict(_alone(found, divided, proved))
+    spellings = definitions.spellings()
     return s.Schema(tables=tables, sequences=sequences, spellings=spellings, partitions=parts, alone=alone, types=types)
 
 
@@ -70,15 +71,22 @@ def _parts(found: s.Schema, names: Sequence[QName]) -> Iterator[s.Partition]:
             yield s.Partition(name, part.part_of, part.bound, part.parted_by, part.persistence)
 
 
-def _alone(found: s.Schema) -> Iterator[tuple[QName, tuple[Index, ...]]]:
-    """Yield the uniques that partitions have and the tables above them have not, by partition."""
-    for part in found.tables.values():
-        if part.part_of:
-            root = found.tables[found.wholes(part.name)[-1]]
-            shared = {index.tail for index in root.indexes if index.unique}
-            own = tuple(index for index in part.indexes if index.unique and index.tail not in shared)
-            if own:
-                yield part.name, own
+def _alone(found: s.Schema, names: Sequence[QName], proved: bool) -> Iterator[tuple[QName, s.Table]]:
+    """Yield the indexes, checks and foreign keys that partitions have and the tables above them have not."""
+    for part in (found.tables[name] for name in names if found.tables[name].part_of):
+        above = [found.tables[name] for name in found.wholes(part.name)[1:]]
+        tails = {index.tail for table in above for index in table.indexes}
+        checks = {check.name for table in above for check in table.checks}
+        own = s.Table(
+            part.name,
+            part.kind,
+            columns=part.columns,
+            indexes=tuple(index for index in part.indexes if index.tail not in tails),
+            checks=tuple(check for check in part.checks if check.name not in checks),
+            foreign_keys=tuple(key for key in part.foreign_keys if not key.inherited),
+        )
+        if own.indexes or own.checks or own.foreign_keys:
+            yield part.name, _added(own, proved)
 
 
 def _added(table: s.Table, proved: bool) -> s.Table:

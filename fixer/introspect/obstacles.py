@@ -29,7 +29,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "policy": lambda name, columns, enabled: o.Policy(name, columns, enabled == "y"),
     "view": lambda name, columns, enabled: o.View(name, columns),
     "bound": lambda name, columns, enabled: o.Bound(name, columns),
-    "dependent": lambda name, columns, enabled: o.Dependent(name, columns),
+    "dependent": lambda name, columns, enabled: o.Dependent(name, columns, "" if enabled == "O" else enabled),
     "needing": lambda name, columns, enabled: o.Needing(name, columns),
     "parted": lambda name, columns, enabled: o.PartitionKey(columns),
     "below": lambda name, columns, enabled: o.Below(name, enabled, columns),

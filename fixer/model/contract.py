@@ -38,6 +38,7 @@ class ColumnHints:
     orphans: str = ""  # quarantine, adopt or null; empty: what the foreign key does ON DELETE decides
     timezone: str | None = None
     counter: str = ""  # the sequence that its server_default names, as the models spell it
+    client: QName | None = None  # the sequence from which the application itself takes its numbers
     alone: bool = False  # info={"legacy_names": []}: a column with a similar name is another column
     volatile: bool | None = None  # whether its backfill may give each row another value; None if that is not known
 

@@ -102,6 +102,7 @@ class Dependent(_Spelt):
 
     name: str
     columns: Columns
+    way: str = ""  # if another type of its columns took it from its owner: the statement that prevents this
 
     @property
     def _facts(self) -> _Facts:

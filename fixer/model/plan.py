@@ -12,6 +12,7 @@ from typing import Any
 from fixer.errors import PlanRefused
 from fixer.model import codec
 from fixer.model.choice import EVERYTHING, Choice, Left, skipping
+from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.step import APART, Batches, Effect, Hazard, Lock, Phase, Shape
 from fixer.model.table import QName
@@ -77,6 +78,20 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Guard:
+    """An event trigger that may refuse what a plan does, and the function that it calls."""
+
+    name: str
+    function: str
+
+    @property
+    def way(self) -> str:
+        """What a person does about it."""
+        off = f"ALTER EVENT TRIGGER {as_needed(self.name)} DISABLE"
+        return f"let {self.function} allow it for this role, or let a superuser run {off} before, and ENABLE after it"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Ordered steps, and the target, contract and schema that they were planned for."""
 
@@ -93,6 +108,7 @@ class Plan:
     choice: Choice = EVERYTHING
     left: tuple[Left, ...] = ()  # what it leaves out by choice
     uncounted: str = ""  # why the rows that it moves after others could not be counted
+    guards: tuple[Guard, ...] = ()  # event triggers that may refuse it
 
     @property
     def hazards(self) -> frozenset[Hazard]:

@@ -201,6 +201,7 @@ class Sequence:
     persistence: str = PERMANENT  # UNLOGGED from PostgreSQL 15 on: a crash of the server sets it back to its start
     owned: bool = field(default=True, compare=False)  # whether the session may alter it
     created: bool = field(default=False, compare=False, repr=False)  # the plan creates it: it stands nowhere today
+    apart: bool = field(default=False, compare=False, repr=False)  # the contract lets no column own it
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,9 +137,10 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
     type_ = SQL(counted)
     if exists:
         ask_for(actual.sequences[name], table, actual)
+    if exists and not actual.sequences[name].created and actual.sequences[name].increment > 0:
         widen = SQL("ALTER SEQUENCE {} AS {} NO MAXVALUE NO CYCLE").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"let {name.name} count as far as {table.name}.{column.name}", widen)
-    else:
+    elif not exists:
         create = SQL("CREATE SEQUENCE {} AS {}").format(q.name(name), type_)
         yield Step(Phase.GENERATORS, table, f"create the sequence {name.name}", create, Lock.NONE)
         yield from _handed_over(name, table, actual)
@@ -156,7 +157,13 @@ def give_generator(table: QName, column: Column, actual: Schema, held: Held = ()
 
 def _stays_apart(name: QName, table: QName, actual: Schema) -> bool:
     """Return whether no column is to own a sequence: the contract lets none own it, or none of another schema may."""
-    return actual.sequences[name].created or name.schema != table.schema  # missing-sequence creates it
+    sequence = actual.sequences[name]
+    return sequence.apart or sequence.created or name.schema != table.schema  # missing-sequence creates it
+
+
+def _is_declared(sequence: Sequence) -> bool:
+    """Return whether the contract itself declares a sequence, so that its options are as meant."""
+    return sequence.apart or sequence.created
 
 
 def _given(table: QName, column: Column, actual: Schema) -> Composable:
@@ -270,8 +277,9 @@ def _choose(table: QName, wanted_column: Column, actual: Schema) -> tuple[QName,
             and sequence.owned_by in (None, (table, column))
             and not Users(actual).others(sequence, table, column)
         )
-        fits = sequence and sequence.increment > 0 and (name == wanted or name.schema == table.schema)
-        if sequence and free and fits and not is_spent(sequence, end):
+        upwards = sequence and (sequence.increment > 0 or _is_declared(sequence))
+        fits = upwards and (name == wanted or name.schema == table.schema)
+        if sequence and free and fits and not is_spent(sequence, end if sequence.increment > 0 else -end - 1):
             return name, True
     return QName(table.schema, ddl.free_relation_name(actual, table, wanted.name)), False
 

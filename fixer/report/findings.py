@@ -53,9 +53,12 @@ def is_itself(contract: str) -> bool:
 
 def uncounted(why: str) -> list[Text]:
     """Return a line that says why nobody knows how many rows a repair moves, if that is so."""
-    return (
-        [Text.assemble(("! ", "yellow"), f"The rows that go after others could not be counted: {why}")] if why else []
-    )
+    return [warned(f"The rows that go after others could not be counted: {why}")] if why else []
+
+
+def warned(text: str) -> Text:
+    """Return a line that holds up nothing, and should be read."""
+    return Text.assemble(("! ", "yellow"), text)
 
 
 def _stale(accepted: Accepted) -> Text:

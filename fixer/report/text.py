@@ -13,7 +13,7 @@ from fixer.model.choice import Left
 from fixer.model.plan import ATOMIC, Plan, Published
 from fixer.model.run import Entry, PastRun, Run, Undone
 from fixer.model.step import Hazard
-from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted
+from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted, warned
 
 
 def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
@@ -26,8 +26,8 @@ def of_plan(plan: Plan, *, verbose: bool = False) -> RenderableType:
     parts += map(of_finding, plan.beside)
     parts += [_left(Left(f.slug, f.object, f.left_out)) for f in plan.findings if f.accepted]
     parts += [*map(_left, plan.left), *uncounted(plan.uncounted)]
-    if plan.published:
-        parts.append(_published(plan.published))
+    parts += [warned(f"The event trigger {each.name} may refuse this plan: {each.way}.\n") for each in plan.guards]
+    parts += [_published(plan.published)] if plan.published else []
     return Group(*parts, plan_verdict(plan))
 
 

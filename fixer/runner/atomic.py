@@ -37,7 +37,7 @@ from fixer.runner.journal.definitions import Definitions
 from fixer.runner.limits import bound, see_that_it_was_announced
 from fixer.runner.locking.locks import lock
 from fixer.runner.locking.transaction import TRANSIENT, all_or_nothing
-from fixer.runner.preflight import check_schema, preflight, watched_tables
+from fixer.runner.preflight import check_schema, naming, preflight, watched_tables
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 from fixer.runner.standing import by_hand, changed, lost, standing
@@ -73,7 +73,8 @@ def run(
         see_that_it_was_announced(plan, done.ledger)
         return done
 
-    return all_or_nothing(connection, work, settings=settings, sleep=sleep)
+    with naming(plan.guards):
+        return all_or_nothing(connection, work, settings=settings, sleep=sleep)
 
 
 def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progress) -> Run:

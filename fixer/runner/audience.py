@@ -18,6 +18,7 @@ from fixer.model.plan import Plan, PlannedStep, Published
 from fixer.model.step import Phase
 from fixer.model.table import QName
 from fixer.runner.journal import tables
+from fixer.runner.preflight import with_guards
 
 _SHAPING = (Phase.TABLES, Phase.CONVERT, Phase.SHADOWS, Phase.EXCHANGES)
 _KEYING = (Phase.INDEXES, Phase.KEYS_PROMOTED)
@@ -25,10 +26,11 @@ _KEYED = {"missing-primary-key", "wrong-primary-key"}
 
 
 def with_audience(cursor: Cursor, plan: Plan, begin: str = "") -> Plan:
-    """Return the plan with `published` set to what publications publish of it; `begin` is SQL that runs first."""
+    """Return the plan with what publications publish of it, and what may refuse it; `begin` is SQL that runs first."""
     ours, shaping = tables.places(tables.leaving(plan.steps)), [step for step in plan.steps if _shapes(step)]
     theirs = {table for step in shaping for table in (step.table, *step.touches)}
     told = introspect.audience(cursor, [*ours, *sorted(theirs)], begin)
+    plan = with_guards(cursor, plan)
     lacking = [each.table for each in told if each.table in ours and not each.made]
     reached = {each.table for each in told if each.heard and each.table in theirs}
     if not (lacking or reached):

@@ -1,23 +1,31 @@
-"""Checks before the first change: permission, rights, and whether the schema is the one the plan was made for."""
+"""Checks before the first change: permission, rights, whether the schema is the plan's, and what may refuse it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
+import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
 from fixer.compare.examine import look_elsewhere
-from fixer.errors import NeedsPermission, PlanRefused, TargetError, listed
+from fixer.errors import NeedsPermission, PgmendError, PlanRefused, TargetError, listed
 from fixer.introspect.coded import with_code
 from fixer.model.contract import Contract
 from fixer.model.expression import quoted
-from fixer.model.plan import Plan
+from fixer.model.plan import Guard, Plan
 from fixer.model.schema import Schema
 from fixer.model.step import Hazard
 from fixer.model.table import QName
 from fixer.repair.twins import filled, question, told, twins_of
 from fixer.runner.journal import reading
+
+_TAG = re.compile(r"\b(CREATE|ALTER|DROP|COMMENT ON|GRANT|REVOKE)\s+(?:UNIQUE\s+|UNLOGGED\s+)?(MATERIALIZED VIEW|\w+)")
+_OURS = {"CREATE SCHEMA", "CREATE TABLE", "ALTER TABLE"}  # for the journal and the quarantine
+_ALONE = {"COMMENT ON": "COMMENT", "GRANT": "GRANT", "REVOKE": "REVOKE"}
 
 
 def permit(plan: Plan, allowed: Iterable[str], *, so_far: str = "Nothing was changed.") -> None:
@@ -125,3 +133,35 @@ def watched_tables(plan: Plan, actual: Schema) -> frozenset[QName]:
     return frozenset(
         name for name in watched - wholes if name in actual.tables and not moving.intersection(actual.wholes(name)[1:])
     )
+
+
+# --- event triggers that may refuse what a plan does
+
+
+def with_guards(cursor: Cursor, plan: Plan) -> Plan:
+    """Return the plan with the event triggers that may refuse one of its statements."""
+    found = {(verb, noun) for step in plan.steps for verb, noun in _TAG.findall(step.sql)}
+    tags = _OURS | {_ALONE.get(verb, f"{verb} {noun}") for verb, noun in found}
+    return replace(plan, guards=tuple(Guard(*facts) for facts in introspect.guards(cursor, sorted(tags))))
+
+
+@contextmanager
+def naming(guards: Iterable[Guard]) -> Iterator[None]:
+    """Name the event trigger, and the way around it, where its function has raised the error that stops a run."""
+    try:
+        yield
+    except PgmendError as error:
+        context = _context(error)
+        for guard in guards:
+            if f" {guard.function}(" in context:
+                named = f"{error} It is the event trigger {guard.name} that refuses it: {guard.way}."
+                raise type(error)(named, busy=error.busy, sqlstate=error.sqlstate) from None
+        raise
+
+
+def _context(error: BaseException) -> str:
+    """Return where in the code of the database an error was raised."""
+    here: BaseException | None = error
+    while here is not None and not isinstance(here, psycopg2.Error):
+        here = here.__cause__ or here.__context__
+    return (here.diag.context if isinstance(here, psycopg2.Error) else "") or ""

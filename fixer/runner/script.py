@@ -30,6 +30,8 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[
     yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
     for step in plan.steps:
         yield _comment(f"  {step.number}. {_told(step)}")
+    for guard in plan.guards:
+        yield _comment(f"The event trigger {guard.name} may refuse it: {guard.way}.")
     if plan.published and plan.published.heard:
         advice = "Subscribers stop until they have the same: run there first"
         yield _comment(f"{plan.published.opening} what it makes. {advice}")

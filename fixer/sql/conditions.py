@@ -9,11 +9,12 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 from operator import ge, gt
 
 from fixer.model.expression import CAST, canonical, parts_of, tail_of, unquoted
+from fixer.model.expression.bounds import measure
 from fixer.model.table import Table
 from fixer.sql.types import fits, shape
 
@@ -55,7 +56,7 @@ class Atom:
 
     def takes(self, value: str) -> bool:
         """Return whether a bound takes a literal."""
-        number = _number(value)
+        number = measure(value)
         if number is None or not self.side:
             return False
         one, other = (number, self.limit) if self.side == ">" else (self.limit, number)
@@ -138,17 +139,10 @@ def _bound(text: str) -> Atom | None:
     if found is None:
         return None
     subject, sign, limit = found[1], found[2], found[3]
-    if _number(limit) is None:
+    if measure(limit) is None:
         subject, sign, limit = limit, _TURNED[sign], subject
-    number = _number(limit)
+    number = measure(limit)
     return None if number is None else Atom(text, subject, side=sign[0], limit=number, strict=len(sign) == 1)
-
-
-def _number(text: str) -> Decimal | None:
-    try:
-        return Decimal(text.strip("'"))
-    except InvalidOperation:
-        return None
 
 
 def follows(atom: Atom, known: Collection[Atom], table: Table) -> bool:

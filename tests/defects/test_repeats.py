@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table
 
-from fixer.defects import disabled_unique
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
 from lab.laboratory import Case, Laboratory
@@ -120,18 +119,6 @@ def test_a_row_that_goes_after_its_parent_is_not_kept_for_another(laboratory: La
         case.apply(allow_hazards="all")
 
         assert _ids(case, "notes") == [2, 3, 4, 5]
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_conversion_beside_a_unique_that_nobody_keeps_waits_for_no_row(laboratory: Laboratory, mode: str) -> None:
-    """To write a table anew builds its indexes anew, also the one whose trigger sleeps and under which rows repeat."""
-    unique = next(each for each in disabled_unique.SPECIMENS if each.name == "disabled, and rows repeat")
-    with laboratory.database(18, unique) as case:
-        case.break_(f"ALTER TABLE members ALTER name TYPE integer USING 7; {unique.breaks}")
-        run = case.apply(mode=mode, allow_hazards="all")
-
-        assert run.ok
-        assert {entry.table.name: entry.quarantined for entry in run.ledger if entry.quarantined} == {"members": 1}
 
 
 def _ids(case: Case, table: str) -> list[int]:

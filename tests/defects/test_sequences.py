@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy
 from sqlalchemy import (
@@ -296,3 +298,46 @@ def test_codes_of_a_large_table_are_looked_up_and_read_only_if_deep(
     assert [each.rows for each in fixer.check(engine(empty.dsn), wanted, deep=True).findings] == [2500]
     assert fixer.apply(engine(empty.dsn), wanted).report.ok
     assert empty.ask("INSERT INTO t VALUES (3001) RETURNING c") == "A-3001"
+
+
+def test_a_sequence_from_which_the_application_takes_its_numbers_is_kept_ahead_of_the_rows(empty: Database) -> None:
+    """No default calls it, so that only the models know; and one that they declare alone is wanted as well."""
+    wanted = MetaData()
+    Sequence("papers", start=7, metadata=wanted)
+    Table("t", wanted, Column("id", Integer, Sequence("T ids"), primary_key=True))
+    wanted.create_all(engine(empty.dsn))
+    sound = slugs(empty.dsn, wanted)
+    empty.run("INSERT INTO t SELECT generate_series(1, 9)")
+    behind = slugs(empty.dsn, wanted)
+    empty.run('DROP SEQUENCE "T ids", papers')
+    missing = slugs(empty.dsn, wanted)
+    fixer.apply(engine(empty.dsn), wanted)
+
+    assert (sound, behind) == ([], ["sequence-behind"])
+    assert sorted(missing) == ["missing-sequence", "missing-sequence", "sequence-behind"]
+    assert empty.run("SELECT nextval('\"T ids\"'), nextval('papers')") == [(10, 7)]
+
+
+def test_a_sequence_that_sql_declares_is_wanted(empty: Database, tmp_path: Path) -> None:
+    (tmp_path / "schema.sql").write_text('CREATE TABLE t (id integer PRIMARY KEY); CREATE SEQUENCE "no\'s" START 5')
+    empty.run("CREATE TABLE t (id integer PRIMARY KEY)")
+
+    found = fixer.check(engine(empty.dsn), str(tmp_path / "schema.sql")).findings
+
+    assert [each.object for each in found] == ["public.no's"]
+
+
+def test_a_sequence_that_ends_before_its_rows_do_is_not_made_anew_in_vain(empty: Database) -> None:
+    """A person decides beforehand: the plan could only fail at its end."""
+    wanted = MetaData()
+    down = Sequence("down", start=-1, increment=-1, minvalue=-5, metadata=wanted)
+    Table("t", wanted, Column("id", Integer, down, server_default=down.next_value(), primary_key=True))
+    wanted.create_all(engine(empty.dsn))
+    empty.run("INSERT INTO t SELECT FROM generate_series(1, 5); DROP SEQUENCE down CASCADE")
+
+    refusals = [each.repair.refusal for each in fixer.check(engine(empty.dsn), wanted).findings]
+    empty.run("DELETE FROM t WHERE id < -3")
+    fixer.apply(engine(empty.dsn), wanted)
+
+    assert any("down has no number beyond" in (each or "") for each in refusals)
+    assert empty.ask("INSERT INTO t DEFAULT VALUES RETURNING id") == -4

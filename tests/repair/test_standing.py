@@ -258,17 +258,19 @@ def test_what_compares_columns_that_both_get_another_type_comes_back_online(
 def test_code_that_it_did_not_run_before_does_not_come_with_the_new_type(broken: Database) -> None:
     broken.run(
         "CREATE FUNCTION f(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; CREATE VIEW v AS SELECT f(pages) FROM books;"
-        "CREATE FUNCTION f(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; CREATE VIEW w AS TABLE v"
+        "CREATE FUNCTION f(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; CREATE VIEW w AS TABLE v;"
+        "CREATE FUNCTION f(bigint) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';"
+        "CREATE VIEW x AS SELECT id, pages, f(title) FROM books"
     )
     before = written(broken)
     ended = atomic(broken)
-    assert (ended.returncode, len(ended.stderr.splitlines()), written(broken)) == (2, 1, before)
-    assert "The view v would call the function public.f(integer) over the new type, which it did not" in ended.stderr
+    assert (ended.returncode, len(ended.stderr.splitlines()), written(broken)) == (1, 1, before)
+    assert "its new type: it would call function public.f(integer), which it does not call now: drop it" in ended.stderr
 
-    down, up = ended.stderr.partition("as the new type needs: ")[2].split(" Afterwards: ")
+    down, up = ended.stderr.partition("create it again afterwards: ")[2].split(" Afterwards: ")
     broken.run(down)
     assert atomic(broken).returncode == 0
-    broken.run(up.partition(". Everything")[0].replace("(pages)", "(pages::text)"))
+    broken.run(up.partition(". Nothing")[0].replace("(pages)", "(pages::text)"))
     assert broken.ask("SELECT f FROM w LIMIT 1") is not None
 
 
@@ -392,3 +394,36 @@ def test_a_view_keeps_its_owner_where_another_role_runs_the_script(broken: Datab
         assert (ended.returncode, holds(broken, *LIBRARY)) == (0, True)
         changed = {line.partition(" IN ")[2] for line in differences(before, broken)}
         assert changed == {"CREATE TABLE public.books ("}
+
+
+MEASURED = """
+CREATE STATISTICS "their %" ON pages, id FROM books; CREATE STATISTICS widened ON name, id FROM authors;
+ALTER STATISTICS "their %" OWNER TO lender; ALTER STATISTICS widened OWNER TO lender;
+ALTER TABLE authors ALTER name TYPE varchar(20);
+"""
+
+
+@pytest.mark.parametrize("mode", ["atomic", "online"])
+def test_statistics_of_another_role_are_told_of_before_they_would_change_their_owner(
+    laboratory: Laboratory, mode: str
+) -> None:
+    """PostgreSQL makes them anew with the column, as those of whoever changes its type."""
+    words = ("--mode", mode, *LIBRARY)
+    with library(laboratory, 18, BROKEN + MEASURED) as database:
+        owned = [f"ALTER TABLE {name} OWNER TO {{}}" for name in ("authors", "books", "reviews")]
+        rights = [f"GRANT CREATE ON DATABASE {database.name} TO {{}}", "GRANT CREATE ON SCHEMA public TO {}"]
+        with role(database, *owned, *rights) as owner:
+            dsn = database.seen_by(owner)
+            answer = json.loads(fixer("check", "--format", "json", *LIBRARY, "--dsn", dsn).stdout)
+            told = {
+                f["object"]: f.get("refusal") or f["message"] for f in answer["findings"] if f["repair"] == "manual"
+            }
+            for name in ('"their %"', "widened"):
+                database.run(f"ALTER STATISTICS public.{name} OWNER TO {owner}")
+            ended = fixer(*APPLY, *words, "--dsn", dsn)
+            undone = undo(Database(database.server, database.name), 1)
+            database.run(f"REVOKE ALL ON SCHEMA public FROM {owner}")
+
+    assert sorted(told) == ["public.authors.name", "public.books.pages"], told
+    assert ended.returncode == 0, ended.stderr
+    assert undone.returncode == 0, undone.stderr

@@ -415,3 +415,37 @@ def test_rows_in_quarantine_are_the_rows_that_were(broken: Database) -> None:
     fixer(*APPLY, "-q", "--dsn", broken.dsn)
 
     assert before == broken.run("""SELECT "row" FROM fixer_quarantine.paper_trades ORDER BY ("row"->>'id')::int""")
+
+
+GUARDED = """
+CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not in office hours'; END $$;
+CREATE FUNCTION yes() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'raise exception'; END $$;
+CREATE EVENT TRIGGER tells ON ddl_command_end EXECUTE FUNCTION yes();
+CREATE EVENT TRIGGER elsewhere ON ddl_command_start WHEN TAG IN ('CREATE VIEW') EXECUTE FUNCTION no();
+CREATE EVENT TRIGGER asleep ON ddl_command_start EXECUTE FUNCTION no(); ALTER EVENT TRIGGER asleep DISABLE;
+CREATE EVENT TRIGGER "the guard" ON {} EXECUTE FUNCTION no();
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "event"),
+    [("atomic", "ddl_command_start"), ("online", "ddl_command_end WHEN TAG IN ('ALTER TABLE')")],
+)
+def test_an_event_trigger_that_may_refuse_a_plan_is_told_of_and_named_where_it_does(
+    broken: Database, mode: str, event: str
+) -> None:
+    broken.run(GUARDED.format(event))
+    words = ("--mode", mode, "--dsn", broken.dsn)
+    plan = json.loads(fixer("plan", "--format", "json", *words).stdout)
+    shown = fixer("plan", *words).stdout
+    before = broken.dump()
+    refused = fixer(*APPLY, *words)
+    kept = broken.dump()
+    broken.run('ALTER EVENT TRIGGER "the guard" DISABLE')
+    ended = fixer(*APPLY, *words)
+
+    assert plan["event_triggers"] == [{"name": "the guard", "function": "public.no"}]
+    assert "The event trigger the guard may refuse this plan" in shown
+    assert (refused.returncode, kept) == (2, before)
+    assert 'run ALTER EVENT TRIGGER "the guard" DISABLE before' in refused.stderr
+    assert ended.returncode == 0, ended.stderr

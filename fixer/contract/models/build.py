@@ -70,7 +70,7 @@ def prepare(
         places = Places(schema, tables, said)
         found = _read(metadata, connection, name, places, scratch)
         hints = {
-            (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}))
+            (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}), schema)
             for table in metadata.tables.values()
         }
     made, bad = _without_unlogged_parents(found.schema)

@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extras import Json
 from sqlalchemy import Column as SAColumn
 from sqlalchemy import DefaultClause
+from sqlalchemy import Sequence as SASequence
 from sqlalchemy import Table as SATable
 from sqlalchemy.sql.elements import ClauseElement, TextClause
 
@@ -21,6 +22,7 @@ from fixer.contract.models.statements import sql_of
 from fixer.contract.respelt import Spelt
 from fixer.errors import ContractError
 from fixer.model.contract import ORPHAN_POLICIES, ColumnHints, TableHints
+from fixer.model.table import QName
 
 
 def expressions(table: SATable, name: str) -> tuple[str, ...]:
@@ -31,10 +33,13 @@ def expressions(table: SATable, name: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(sql_of(value) for value in values if isinstance(value, ClauseElement)))
 
 
-def hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[str, Spelt]) -> TableHints:
-    """Return the hints of a table, all of which the connection can send; `spelt` has its expressions in full."""
+def hints_of(table: SATable, name: str, connection: Connection, spelt: Mapping[str, Spelt], schema: str) -> TableHints:
+    """Return the hints of a table, all of which the connection can send; `spelt` has its expressions in full.
+
+    `schema` is that of sequences without one.
+    """
     with _readable(table, name):
-        hints = _hints(table, spelt)
+        hints = _hints(table, spelt, schema)
         fills = (column.backfill for column in hints.columns.values() if column.backfill)
         for value in chain(fills, *(row.values() for row in hints.default_rows)):
             value.as_string(connection)
@@ -51,7 +56,7 @@ def _readable(table: SATable, name: str) -> Iterator[None]:
         raise ContractError(f"The contract {name} has hints for {table.name} that cannot be read: {said}.") from None
 
 
-def _hints(table: SATable, spelt: Mapping[str, Spelt]) -> TableHints:
+def _hints(table: SATable, spelt: Mapping[str, Spelt], schema: str) -> TableHints:
     rows = tuple(
         {column: _value(value, f"{table.name}.{column}", spelt) for column, value in row.items()}
         for row in table.info.get("default_rows", ())
@@ -61,14 +66,14 @@ def _hints(table: SATable, spelt: Mapping[str, Spelt]) -> TableHints:
         if unknown:
             raise ContractError(f"The default row of {table.name} names {unknown[0]}, which is no column of it.")
     columns = {
-        column.name: _column_hints(column, spelt)
+        column.name: _column_hints(column, spelt, schema)
         for column in table.columns
-        if _info(column) or (column.server_default is not None and _counter(column))
+        if _info(column) or _client(column, schema) or (column.server_default is not None and _counter(column))
     }
     return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
 
 
-def _column_hints(column: SAColumn[Any], spelt: Mapping[str, Spelt]) -> ColumnHints:
+def _column_hints(column: SAColumn[Any], spelt: Mapping[str, Spelt], schema: str) -> ColumnHints:
     info = _info(column)
     orphans = info.get("orphans", "")
     if "orphans" in info and orphans not in ORPHAN_POLICIES:
@@ -82,6 +87,7 @@ def _column_hints(column: SAColumn[Any], spelt: Mapping[str, Spelt]) -> ColumnHi
         orphans=orphans,
         timezone=info.get("timezone"),
         counter=_counter(column),
+        client=_client(column, schema),
         volatile=_volatile(info.get("backfill"), spelt),
         alone=_alone(info),
     )
@@ -96,6 +102,14 @@ def _counter(column: SAColumn[Any]) -> str:
         return ""  # to compile every default takes longer than all else here
     found = _NEXTVAL.match(default if isinstance(default, str) else sql_of(default))
     return found[1].replace("''", "'") if found else ""
+
+
+def _client(column: SAColumn[Any], schema: str) -> QName | None:
+    """Return the sequence from which SQLAlchemy takes a number before it inserts, whatever the default."""
+    taken = column.default
+    if not isinstance(taken, SASequence) or taken.optional:
+        return None
+    return QName(taken.schema or schema, taken.name)
 
 
 _NEXTVAL = re.compile(r"nextval\('((?:[^']|'')+)'")

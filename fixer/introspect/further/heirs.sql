@@ -16,7 +16,20 @@
        pointing AS MATERIALIZED (
        SELECT k.conname, k.conrelid, k.confrelid
          FROM pg_catalog.pg_constraint k
-        WHERE k.contype = 'f' AND k.conparentid = 0)
+        WHERE k.contype = 'f' AND k.conparentid = 0),
+       theirs AS (
+       SELECT e.oid,
+              CASE WHEN r.may THEN format('GRANT CREATE ON SCHEMA %I TO %I', h.nspname, o.rolname)
+                   ELSE format('ALTER STATISTICS %I.%I OWNER TO %I', h.nspname, e.stxname, current_user) END AS way
+         FROM pg_catalog.pg_statistic_ext e
+         JOIN pg_catalog.pg_namespace h ON h.oid = e.stxnamespace
+         JOIN pg_catalog.pg_roles o ON o.oid = e.stxowner AND o.rolname <> current_user
+        CROSS JOIN LATERAL (
+              SELECT CASE WHEN current_setting('server_version_num')::integer >= 160000
+                          THEN pg_catalog.pg_has_role(o.oid, 'SET') ELSE pg_catalog.pg_has_role(o.oid, 'MEMBER') END
+                     AS may) r
+        WHERE NOT (SELECT u.rolsuper FROM pg_catalog.pg_roles u WHERE u.rolname = current_user)
+          AND NOT (r.may AND has_schema_privilege(o.oid, h.oid, 'CREATE')))
 -- What a partition or an heir has of its own, which acts on rows that are written through its root: triggers, or states
 -- of triggers, and foreign keys that point at it alone, where it lies in another schema.
 SELECT 'below' AS kind, u.root AS relation, format('trigger %s of %s', g.tgname, g.tgrelid::regclass) AS name,
@@ -140,3 +153,15 @@ SELECT 'mute', u.root, p.pubname::text, ARRAY[]::text[], 'O'
                     WHERE i.indrelid = c.oid AND i.indisvalid
                       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
  GROUP BY u.root, p.pubname
+ UNION ALL
+-- Statistics of partitions and heirs over columns, each with what lets this role give them back: as
+-- ../queries/obstacles.sql asks of the root.
+SELECT 'dependent', u.root, format('statistics object %s of %s', e.stxname, u.oid::regclass),
+       array_agg(DISTINCT a.attname::text), coalesce(min(s.way), 'O')
+  FROM under u
+  JOIN pg_catalog.pg_statistic_ext e ON e.stxrelid = u.oid
+  JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_statistic_ext'::regclass AND d.objid = e.oid
+       AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = u.oid
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = u.oid AND a.attnum = d.refobjsubid
+  LEFT JOIN theirs s ON s.oid = e.oid
+ GROUP BY u.root, u.oid, e.oid, e.stxname

@@ -25,7 +25,21 @@
          LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_type'::regclass
           AND d.objsubid > 0
-          AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c')))
+          AND EXISTS (SELECT FROM pg_catalog.pg_class h WHERE h.oid = d.objid AND h.relkind IN ('r', 'p', 'm', 'c'))),
+       -- Statistics that would be of this role once a column has another type, with what lets it give them back.
+       theirs AS (
+       SELECT e.oid,
+              CASE WHEN r.may THEN format('GRANT CREATE ON SCHEMA %I TO %I', h.nspname, o.rolname)
+                   ELSE format('ALTER STATISTICS %I.%I OWNER TO %I', h.nspname, e.stxname, current_user) END AS way
+         FROM pg_catalog.pg_statistic_ext e
+         JOIN pg_catalog.pg_namespace h ON h.oid = e.stxnamespace
+         JOIN pg_catalog.pg_roles o ON o.oid = e.stxowner AND o.rolname <> current_user
+        CROSS JOIN LATERAL (
+              SELECT CASE WHEN current_setting('server_version_num')::integer >= 160000
+                          THEN pg_catalog.pg_has_role(o.oid, 'SET') ELSE pg_catalog.pg_has_role(o.oid, 'MEMBER') END
+                     AS may) r
+        WHERE NOT (SELECT u.rolsuper FROM pg_catalog.pg_roles u WHERE u.rolname = current_user)
+          AND NOT (r.may AND has_schema_privilege(o.oid, h.oid, 'CREATE')))
 -- Triggers of users; of those that fire before each row, which may be kept out: on which statements, whether always,
 -- and what the function returns or whether it may refuse, as its source says without strings and comments. Of all that
 -- fire for an INSERT: whether it raises an exception on the one way that it takes. Of those that fire after it, and
@@ -128,11 +142,13 @@ SELECT 'view', h.relation, v.oid::regclass::text, array_agg(DISTINCT a.attname::
  GROUP BY h.relation, v.oid
  UNION ALL
 SELECT CASE h.classid WHEN 'pg_catalog.pg_statistic_ext'::regclass THEN 'dependent' ELSE 'bound' END,
-       h.relation, pg_catalog.pg_describe_object(h.classid, h.objid, 0), array_agg(DISTINCT a.attname::text), 'O', 0, NULL
+       h.relation, pg_catalog.pg_describe_object(h.classid, h.objid, 0), array_agg(DISTINCT a.attname::text),
+       coalesce(min(s.way), 'O'), 0, NULL
   FROM hanging h
   JOIN pg_catalog.pg_class c ON c.oid = h.relation AND c.relkind IN ('r', 'p')
   JOIN pg_catalog.pg_attribute a ON a.attrelid = h.relation AND a.attnum = h.number
   LEFT JOIN pg_catalog.pg_class v ON v.oid = h.ruled AND v.oid <> h.relation AND v.relkind IN ('v', 'm')
+  LEFT JOIN theirs s ON h.classid = 'pg_catalog.pg_statistic_ext'::regclass AND s.oid = h.objid
  WHERE v.oid IS NULL
  GROUP BY h.classid, h.objid, h.relation
  UNION ALL

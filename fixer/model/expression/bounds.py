@@ -105,6 +105,12 @@ def _value(text: str) -> Value:
     return 0, bare
 
 
+def measure(text: str) -> Decimal | None:
+    """Return where a literal lies among those of its type, if it is a number, a date or a time; else None."""
+    value = _value(text)[1]
+    return value if isinstance(value, Decimal) else None
+
+
 def taken(wanted: Bound, others: Iterable[Bound]) -> bool:
     """Return whether other partitions take every row that fits a bound, as far as the texts tell."""
     there = [*others]

@@ -170,7 +170,7 @@ class Schema:
     # matters.
     calls: Mapping[tuple[str, QName, str], Calls] = field(default_factory=dict)
     partitions: tuple[Partition, ...] = ()  # that a contract declares, those above others first
-    alone: Mapping[QName, tuple[Index, ...]] = field(default_factory=dict)  # uniques that a partition shall have alone
+    alone: Mapping[QName, Table] = field(default_factory=dict)  # what a partition shall have that its root has not
     user_tables: int = 0  # in all schemas; only counted where a table of the contract is missing
     code: Coded | None = None  # functions, views and more; None where the contract has none, as that of models
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fixer.model.contract import Contract
 from fixer.model.expression.bounds import bound_of, taken
@@ -62,6 +62,15 @@ def creating(parts: Iterable[Partition], actual: Schema, owner: str, touches: tu
         if actual.session and owner and owner != actual.session.role:
             action = SQL("OWNER TO {}").format(Identifier(owner))
             yield alter(Phase.TABLES, part.name, f"give the table {part.name.name} to {owner}", action)
+
+
+def foreseen(parts: Iterable[Partition], actual: Schema, contract: Contract) -> Schema:
+    """Return the schema with those partitions to come that shall have something alone, which they still lack."""
+    for part in parts:
+        if alone := contract.schema.alone.get(part.name):
+            bare = replace(alone, indexes=(), checks=(), foreign_keys=(), created=True, inherits=True)
+            actual = actual.with_table(replace(bare, part_of=part.of, bound=part.bound, parted_by=part.parted_by))
+    return actual
 
 
 def attaching(part: Partition) -> str:

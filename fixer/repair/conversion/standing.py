@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.expression import names_column
-from fixer.model.obstacle import BROUGHT_BACK, Bound, PartitionKey, Standing, View
+from fixer.model.obstacle import BROUGHT_BACK, Bound, Dependent, PartitionKey, Standing, View
 from fixer.model.step import Repair, refuse
 from fixer.model.table import Column, Table
 from fixer.sql.by_hand import around, recomputed
@@ -23,6 +23,10 @@ def bound(table: Table, column: str, version: int) -> Repair | None:
             return refuse(f"the {each.name} depends on {here}{why}: {again}")
     if name := next(_others(table, column, standing), None):
         return refuse(f"the {name} depends on {here}: {_AGAIN}")
+    for theirs in (each for each in table.obstacles if isinstance(each, Dependent) and column in each.columns):
+        if theirs.way:
+            why = "would come back as this role's, which may not give it to its owner"
+            return refuse(f"the {theirs.name} depends on {here}, and {why}: {theirs.way}; then plan again")
     for other in _computed(table, column):
         why = f"the generated column {other.name} depends on {here}"
         return refuse(f"{why}: {_AGAIN}: {recomputed(table.name, other, version)}")

@@ -70,6 +70,15 @@ class Trials:
                 if index.valid and method != "btree" and (column, "") in map(column_of, tail.elements):
                     yield index.name, (name, column), method, self._type(self._future(name)[column])
 
+    def calls(self) -> Iterator[tuple[Standing, Place, tuple[str, str, str]]]:
+        """Yield what stands over a column and calls code of the database's own, with each call and both types."""
+        for each, places in self._standing().items():
+            for table, column in sorted(places) if each.kind in BROUGHT_BACK else ():
+                old, new = self.actual.tables[table].columns[column], self._future(table)[column]
+                for call in each.calls if not self._is_to_come(new) else ():
+                    if _takes(each, call, column):
+                        yield each, (table, column), (call, old.full_type, new.full_type)
+
     @property
     def with_statistics(self) -> list[QName]:
         """The tables that may have extended statistics of their columns."""
@@ -145,6 +154,15 @@ def places_of(finding: Finding, future: Schema) -> Iterator[Place]:
         for reverted in step.shape.reverts if table else ():
             if table and (column := table.columns.get(reverted.column)):
                 yield step.table, column.stored_as or column.name
+
+
+def _takes(each: Standing, call: str, column: str) -> bool:
+    """Return whether its definition shows that a function or operator is called with a column."""
+    kind, _, signature = call.partition(" ")
+    if kind != "function":
+        return names_column(each.definition, column)
+    calls = each.definition.split(f"{signature.partition('(')[0]}(")[1:]
+    return any(names_column(split(arguments, ")")[0], column) for arguments in calls)
 
 
 def _named(drop: str) -> tuple[str, str]:

@@ -37,7 +37,7 @@ from fixer.runner.online.rehearsal import rehearse
 from fixer.runner.online.steps import Standing, Work, at_once
 from fixer.runner.online.transactions import Transactions
 from fixer.runner.online.verify import begin, finish, prove_again, widen
-from fixer.runner.preflight import permit
+from fixer.runner.preflight import naming, permit
 
 ROUNDS = 12  # most plans of one call; each repairs what came in during the one before
 MOMENTS = 16  # most brief steps under one strong lock; each takes a fraction of a millisecond
@@ -67,7 +67,7 @@ def run(
     from there.
     """
     pace = pace or Pace()
-    with floor(another, connection) as held:
+    with naming(plan.guards), floor(another, connection) as held:
         transactions = Transactions(connection, settings or {}, contract.schemas, homes=contract.homes, pooled=pooled)
         work = Work(transactions, Pacer(transactions, held, pace, progress, sleep), progress, sleep)
         before, connection.autocommit = connection.autocommit, False

@@ -22,7 +22,7 @@ from fixer.runner.undo.shapes import Enabled, Whole, triggers_below
 from fixer.runner.undo.spellings import as_read
 from fixer.sql import compose as q
 from fixer.sql.block import block
-from fixer.sql.compose import SQL, Identifier, Literal
+from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 _PARSED = ("constraint", "index")  # kinds that are recreated from the text of their definition
 
@@ -72,16 +72,18 @@ def bring_back(
         _see_that_it_is_empty(session, now.table(oid))
     anew = frozenset(key for key in past.then.items.keys() - now.items.keys() if key[0] in _PARSED)
     then = as_read(session.cursor, past.then, anew)
-    apart = [
-        key for key in then.of_kind("constraint") if key.key in anew and _has_orphans(session, past, key, returned)
-    ]
-    for title, statement in created(now, _without(then, wholes, (key.key for key in apart)), past.left):
+    made = [key for key in then.of_kind("constraint") if key.key in anew]
+    apart = {
+        key.key: orphaned(session, past, past.then, key) for key in made if _has_orphans(session, past, key, returned)
+    }
+    apart |= {key.key: _repeated(past.then, key) for key in made if _has_repeats(session, past, key)}
+    for title, statement in created(now, _without(then, wholes, apart), past.left):
         session.progress(title)
         session.do(statement, title)
     for whole in wholes:
         _hold_again(session, whole)
-    for key in apart:
-        _add_over_orphans(session, past, key)
+    for place, broken in apart.items():
+        _add_beside(session, past, past.then.items[place], broken)
     below = triggers_below(session, sorted(past.written)) if awake else {}
     for (table, trigger), enabled in awake.items():
         if below.get((table, trigger), enabled) != enabled:
@@ -108,19 +110,41 @@ def _has_orphans(session: Session, past: Past, key: Item, returned: Returned) ->
     return bool(returned.parentless[key.id] or returned.emptied[key.of, frozenset(key.detail["numbers"][0])])
 
 
-def _add_over_orphans(session: Session, past: Past, key: Item) -> None:
-    """Add a foreign key while its orphans are in a table aside; then put these back, with triggers off."""
+def _has_repeats(session: Session, past: Past, key: Item) -> bool:
+    """Return whether rows repeat under a key that slept."""
+    if key.detail["type"] not in ("p", "u") or not key.detail["asleep"]:
+        return False
+    rows = SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
+        q.name(past.then.table(key.of)), _repeated(past.then, key)
+    )
+    return session.number(rows) > 0
+
+
+def _repeated(then: Definitions, key: Item) -> Composable:
+    """Return the condition that the row `t` repeats what an earlier one has in the columns of a key."""
+    columns = q.columns(key.detail["columns"])
+    alike = "NULLS NOT DISTINCT" in key.detail["definition"]
+    filled = SQL("true") if alike else q.not_null(key.detail["columns"])
+    ranked = SQL(
+        "(t.tableoid, t.ctid) IN (SELECT n.tableoid, n.ctid FROM (SELECT t.tableoid, t.ctid, row_number() OVER"
+        " (PARTITION BY {} ORDER BY t.tableoid, t.ctid) AS place FROM {} AS t WHERE {}) AS n WHERE n.place > 1)"
+    )
+    return ranked.format(columns, q.name(then.table(key.of)), filled)
+
+
+def _add_beside(session: Session, past: Past, key: Item, broken: Composable) -> None:
+    """Add a constraint while rows `t` that break it are in a table aside; then put these back, with triggers off."""
     table, title = past.then.table(key.of), f"add the constraint {key.name} beside rows that break it"
     own = (name for name, column in past.then.columns(key.of).items() if not column.detail["generated"])
     names = {"table": q.name(table), "held": Identifier(JOURNAL, "held"), "columns": q.names(own)}
 
     def unasked(statement: str) -> int:
-        return session.do(SQL(statement).format(**names, orphan=orphaned(session, past, past.then, key)), title)
+        return session.do(SQL(statement).format(**names, broken=broken), title)
 
     session.do(SQL(ASLEEP), title)
     unasked("CREATE TABLE {held} AS SELECT {columns} FROM {table} WITH NO DATA")
-    while unasked("INSERT INTO {held} SELECT {columns} FROM {table} AS t WHERE {orphan}"):
-        unasked("DELETE FROM {table} AS t WHERE {orphan}")
+    while unasked("INSERT INTO {held} SELECT {columns} FROM {table} AS t WHERE {broken}"):
+        unasked("DELETE FROM {table} AS t WHERE {broken}")
     session.do(SQL(AWAKE), title)
     for _, statement in constraint(past.then, key):
         session.do(statement, title)

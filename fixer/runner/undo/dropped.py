@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
@@ -52,19 +52,28 @@ def _constraints(now: Definitions, then: Definitions, wholes: Iterable[Composabl
     """Yield the statements that drop constraints: foreign keys first, then the keys behind them, then NOT NULLs.
 
     A foreign key over columns that change type is dropped too, because types are restored one table at a time; and
-    one in a circle of tables that become UNLOGGED.
+    one in a circle of tables that become UNLOGGED; and a key that slept, of a table that is written anew.
     """
     going = [key for key in changed(now, then, "constraint") if _goes(key, then)]
     names = {key.name for key in going} | {index.name for index in changed(now, then, "index")}
     retyped = {(column.of, column.number) for column in now.of_kind("column") if is_retyped(column, then)}
     others = (key for key in now.of_kind("constraint") if key not in going)
     _, circles = _in_order(now, then)
-    leaning = [key for key in others if key.by in names or _ends(key) & retyped or key in circles]
+    anew = {oid for oid, _ in retyped}
+    leaning = [
+        key for key in others if key.by in names or _ends(key) & retyped or key in circles or _slept(key, anew, then)
+    ]
     ordered = sorted([*going, *leaning], key=lambda item: item.detail["type"] != "f")
     drops = [(key.detail["type"], alter(now, key.of, _dropping(key))) for key in ordered if key.of in now.relations]
     yield from (drop for type_, drop in drops if type_ != "n")
     yield from wholes
     yield from (drop for type_, drop in drops if type_ == "n")
+
+
+def _slept(key: Item, anew: Collection[int], then: Definitions) -> bool:
+    """Return whether a key of one of these tables slept: its rows may repeat, over which no index can be built."""
+    was = then.items.get(key.key)
+    return key.of in anew and key.detail["type"] in ("p", "u") and was is not None and bool(was.detail["asleep"])
 
 
 def _dropping(key: Item) -> Composable:
