@@ -19,7 +19,7 @@ import click
 import psycopg2
 
 from fixer.cli.log import keep
-from fixer.connect import interrupt, startup
+from fixer.connect import interrupt, memory, startup
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.errors import OutputFailed, PgmendError
@@ -199,4 +199,5 @@ def _end_by(code: int) -> NoReturn:
     _let_ctrl_c_end_by(code)
     with suppress(OutputFailed, OSError, ValueError):
         sys.stdout.flush()
+    memory.leave()
     sys.exit(code)
