@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg2
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
@@ -145,12 +144,8 @@ def _once(prove: Callable[[Sequence[Insertion]], None]) -> Callable[[Sequence[In
 
 @functools.cache
 def _lives(table: Table, advice: Advice | None) -> SearchStrategy[_Life]:
-    return _life(table, advice)
-
-
-@st.composite
-def _life(draw: DrawFn, table: Table, advice: Advice | None) -> _Life:
-    return _Life(draw(rows.example_for(table, advice=advice)), draw(rows.changes(table, advice)))
+    family, change = rows.example_for(table, advice=advice), rows.changes(table, advice)
+    return rows.made_by(lambda draws: _Life(draws.made(family), draws.made(change)))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from contracts.rows.laws.generated import fixed
 from contracts.rows.laws.law import counted
 from contracts.rows.laws.relations import underived_checks
 from contracts.rows.making.columns import fresh_number, values
+from contracts.rows.making.draws import Draws, made_by, quickly
 from contracts.rows.making.examples import changes, example_for, rows
 from contracts.rows.making.twins import twins
 
@@ -22,6 +23,7 @@ __all__ = [
     "Array",
     "Bad",
     "Document",
+    "Draws",
     "Insertion",
     "Ref",
     "Row",
@@ -35,6 +37,8 @@ __all__ = [
     "fixed",
     "fresh_number",
     "insert",
+    "made_by",
+    "quickly",
     "resolved",
     "returning",
     "rows",

@@ -37,7 +37,7 @@ def insert(
     returned = [] if returned is None else returned
     before = sql.SQL("SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT pgmend_row; ")  # in one round trip with the first
     for insertion in example:
-        statement = _statement(insertion.table, resolved(insertion.row, returned), schema)
+        statement = _statement(cursor, insertion.table, resolved(insertion.row, returned), schema)
         found = spelt(cursor, sql.Composed([home, before, path, statement]))
         before = sql.SQL("SAVEPOINT pgmend_row; ")
         if not found:
@@ -60,19 +60,38 @@ def resolved(row: Row, returned: Sequence[Row]) -> Row:
     return {n: returned[v.index][v.column] if isinstance(v, Ref) else v for n, v in row.items()}
 
 
-def _statement(table: Table, row: Row, schema: str) -> sql.Composed:
+def _statement(cursor: Cursor, table: Table, row: Row, schema: str) -> sql.Composable:
+    before, after = _frame(cursor, table, tuple(row), schema)
+    values = sql.SQL(", ").join(map(sql.Literal, row.values()))  # a parameter would trip over "%" in a name
+    return sql.Composed([before, values, after])
+
+
+_frames: dict[
+    tuple[Table, tuple[str, ...], str], tuple[sql.SQL, sql.SQL]
+] = {}  # to spell one takes as long as to send it
+
+
+def _frame(cursor: Cursor, table: Table, names: tuple[str, ...], schema: str) -> tuple[sql.SQL, sql.SQL]:
+    """Return what stands before and after the values of these columns."""
+    known = table, names, schema
+    if known not in _frames:
+        before, after = (sql.SQL(part.as_string(cursor)) for part in _framed(table, names, schema))
+        _frames[known] = before, after
+    return _frames[known]
+
+
+def _framed(table: Table, names: tuple[str, ...], schema: str) -> tuple[sql.Composed, sql.Composed]:
     name = sql.Identifier(table.schema or schema, table.name)
-    if not row:
-        return sql.SQL("INSERT INTO {} DEFAULT VALUES {}").format(name, returning(table))
+    if not names:
+        return sql.SQL("INSERT INTO {} DEFAULT VALUES ").format(name), returning(table)
     columns = columns_of(table)
-    always = any(name in row and fixed(columns[name]) and columns[name].identity is not None for name in columns)
-    return sql.SQL("INSERT INTO {} ({}) {} VALUES ({}) {}").format(
+    always = any(name in names and fixed(columns[name]) and columns[name].identity is not None for name in columns)
+    before = sql.SQL("INSERT INTO {} ({}) {} VALUES (").format(
         name,
-        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
         sql.SQL("OVERRIDING SYSTEM VALUE" if always else ""),
-        sql.SQL(", ").join(map(sql.Literal, row.values())),  # a parameter would trip over "%" in a name
-        returning(table),
     )
+    return before, sql.SQL(") ") + returning(table)
 
 
 def returning(table: Table) -> sql.Composed:
