@@ -74,14 +74,14 @@ def _rows(dsn: str, options: Options, result: Result) -> None:
 
     with session(dsn) as connection:
         connection.autocommit = False
+        way = rows.Way(sql.SQL("ROLLBACK TO SAVEPOINT one; "), together=True)  # as in contracts.proof
 
         def ours() -> None:
             made.clear()
             with connection.cursor() as cursor:
                 cursor.execute("SAVEPOINT one")
                 for family in rows.quickly(rows.example_for(table), EXAMPLES):
-                    made.extend(rows.insert(cursor, family, "public"))
-                    cursor.execute("ROLLBACK TO SAVEPOINT one")
+                    made.extend(rows.insert(cursor, family, "public", way=way))
             connection.rollback()
 
         ours()

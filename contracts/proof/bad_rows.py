@@ -162,7 +162,7 @@ def _try_bad(
     with rolled_back(place) as cursor:
 
         def one(family: Sequence[Insertion]) -> None:
-            with example(cursor):
+            with example(place):
                 prove(cursor, family)
 
         for_all(strategy(advice_for(place, table)), place.examples[1], one, table.name)

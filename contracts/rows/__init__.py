@@ -6,7 +6,7 @@ known by name: ``info={"examples": [...]}`` of a column adds real values.
 
 from contracts.rows.bad.examples import bad_example
 from contracts.rows.bad.ways import bad_ways, edges
-from contracts.rows.inserting import insert, resolved, returning, spelt
+from contracts.rows.inserting import Way, insert, resolved, returning, spelt
 from contracts.rows.insertions import Bad, Insertion, Ref, Row, Swallowed
 from contracts.rows.kinds.literals import Array, Document
 from contracts.rows.kinds.text import NUL_TEXT
@@ -28,6 +28,7 @@ __all__ = [
     "Ref",
     "Row",
     "Swallowed",
+    "Way",
     "bad_example",
     "bad_ways",
     "changes",
