@@ -68,7 +68,7 @@ def _snapshots(empty: Path, options: Options, result: Result) -> None:
 
 
 def _rows(dsn: str, options: Options, result: Result) -> None:
-    """Measure rows generated and inserted one by one, against the same rows in one bare statement."""
+    """Measure rows that are made and inserted as point 5 does it, against the same rows in one bare statement."""
     table = trading.metadata.tables["users"]
     made: list[dict[str, object]] = []
 
@@ -91,7 +91,7 @@ def _rows(dsn: str, options: Options, result: Result) -> None:
             "contracts.rows": ours,
         }
         medians = alternate(subjects, options.runs)
-    result.compare(len(made), medians, "bare execute_values")
+    result.compare(len(made), medians, "bare execute_values", {"contracts.rows": "≤ 10"})
     for name, taken in medians.items():
         result.add(f"{name}, rows each second", len(made), len(made) / taken, unit="/s")
 
