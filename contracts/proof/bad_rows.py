@@ -120,8 +120,13 @@ def _oversized(bad: Bad, advice: Advice | None) -> SearchStrategy[_Family]:
     strategy = rows.bad_example(bad, advice)
     kind = kind_of(columns_of(bad.table)[bad.columns[0]])
     if isinstance(kind, Text) and kind.longest is not None and kind.longest < len(WORD):
-        return strategy | strategy.map(lambda family: _with(family, bad.columns[0], WORD))
+        return rows.made_by(functools.partial(_also_with_word, strategy, bad.columns[0]))
     return strategy
+
+
+def _also_with_word(strategy: SearchStrategy[_Family], column: str, draws: rows.Draws) -> _Family:
+    family = draws.made(strategy)
+    return _with(family, column, WORD) if draws.below(2) else family
 
 
 def nul_is_refused(place: Place, case: Case) -> None:
@@ -157,7 +162,7 @@ def _try_bad(
     with rolled_back(place) as cursor:
 
         def one(family: Sequence[Insertion]) -> None:
-            with example(cursor):
+            with example(place):
                 prove(cursor, family)
 
         for_all(strategy(advice_for(place, table)), place.examples[1], one, table.name)

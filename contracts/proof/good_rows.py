@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import psycopg2
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import SearchStrategy
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
@@ -77,7 +76,7 @@ def good_rows_live(place: Place, case: Case) -> None:
         types = types_of(cursor, case.table)
 
         def prove(life: _Life) -> None:
-            with example(cursor):
+            with example(place):
                 returned = insert_good(cursor, life.family, place)
                 assert_kept(cursor, table, types, life.family, returned)
                 key = key_of(place, case.table, returned[-1])
@@ -117,7 +116,7 @@ def alike_rows_live(place: Place, case: Case) -> None:
 
 
 def _prove_inserted(cursor: Cursor, family: Sequence[Insertion], place: Place) -> None:
-    with example(cursor):
+    with example(place):
         insert_good(cursor, family, place)
 
 
@@ -145,12 +144,11 @@ def _once(prove: Callable[[Sequence[Insertion]], None]) -> Callable[[Sequence[In
 
 @functools.cache
 def _lives(table: Table, advice: Advice | None) -> SearchStrategy[_Life]:
-    return _life(table, advice)
+    return rows.made_by(functools.partial(_life, table, advice))
 
 
-@st.composite
-def _life(draw: DrawFn, table: Table, advice: Advice | None) -> _Life:
-    return _Life(draw(rows.example_for(table, advice=advice)), draw(rows.changes(table, advice)))
+def _life(table: Table, advice: Advice | None, draws: rows.Draws) -> _Life:
+    return _Life(draws.made(rows.example_for(table, advice=advice)), draws.made(rows.changes(table, advice)))
 
 
 @dataclass(frozen=True)

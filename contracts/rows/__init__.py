@@ -6,7 +6,7 @@ known by name: ``info={"examples": [...]}`` of a column adds real values.
 
 from contracts.rows.bad.examples import bad_example
 from contracts.rows.bad.ways import bad_ways, edges
-from contracts.rows.inserting import insert, resolved, returning, spelt
+from contracts.rows.inserting import Way, insert, resolved, returning, spelt
 from contracts.rows.insertions import Bad, Insertion, Ref, Row, Swallowed
 from contracts.rows.kinds.literals import Array, Document
 from contracts.rows.kinds.text import NUL_TEXT
@@ -14,6 +14,7 @@ from contracts.rows.laws.generated import fixed
 from contracts.rows.laws.law import counted
 from contracts.rows.laws.relations import underived_checks
 from contracts.rows.making.columns import fresh_number, values
+from contracts.rows.making.draws import Draws, made_by, quickly
 from contracts.rows.making.examples import changes, example_for, rows
 from contracts.rows.making.twins import twins
 
@@ -22,10 +23,12 @@ __all__ = [
     "Array",
     "Bad",
     "Document",
+    "Draws",
     "Insertion",
     "Ref",
     "Row",
     "Swallowed",
+    "Way",
     "bad_example",
     "bad_ways",
     "changes",
@@ -35,6 +38,8 @@ __all__ = [
     "fixed",
     "fresh_number",
     "insert",
+    "made_by",
+    "quickly",
     "resolved",
     "returning",
     "rows",

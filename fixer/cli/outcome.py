@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from fixer.connect import startup
+from fixer.connect import memory, startup
 from fixer.errors import OutputFailed, PgmendError, speak_of_flags
 from fixer.report import streams
 
@@ -215,4 +215,5 @@ def _end_by(code: int) -> NoReturn:
     _let_ctrl_c_end_by(code)
     with suppress(OutputFailed, OSError, ValueError):
         sys.stdout.flush()
+    memory.leave()
     sys.exit(code)

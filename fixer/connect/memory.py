@@ -20,3 +20,8 @@ def undisturbed() -> Iterator[None]:
             gc.unfreeze()
         if enabled:
             gc.enable()
+
+
+def leave() -> None:
+    """Let the process end without a search for garbage: the system takes it all, and the search a fifth of a second."""
+    gc.freeze()

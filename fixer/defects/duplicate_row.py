@@ -40,7 +40,7 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     table = actual.tables[finding.table]
     guards = actual.incoming(finding.table)  # those to another key, which is NULL in identical rows
     at_once, beside = (
-        move_copies(each, finding.about.wanted.columns, finding.rows, guards)
+        move_copies(each, finding.about.wanted.columns, finding.rows, guards, finding.places)
         for each in (table, table.before_mapping())
     )
     return Repair.of([at_once.atomic.online_as(step.before_mapping() for step in beside.online)])

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from fixer import introspect
 from fixer.compare.examine import look
 from fixer.connect.failures import told
-from fixer.connect.settings import generously
+from fixer.connect.settings import generously, setting
 from fixer.errors import ApplyFailed, PlanRefused
 from fixer.introspect.coded import with_code
 from fixer.model.choice import Limit
@@ -41,6 +41,7 @@ from fixer.runner.preflight import check_schema, naming, preflight, watched_tabl
 from fixer.runner.row_places import Searches, point
 from fixer.runner.settings import planned_for
 from fixer.runner.standing import by_hand, changed, lost, standing
+from fixer.sql.compose import SQL
 
 FOUND_AT_ONCE = 200_000  # most places that one search returns; a full search is followed by another
 
@@ -137,7 +138,6 @@ def _steps(
         progress.step(step, len(plan.steps))
         started = time.monotonic()
         try:
-            cursor.execute("SELECT set_config('pgmend.step', %s, true)", (str(step.number),))
             stay = parentless.staying(cursor, step, was)
             rows = _execute(cursor, step, searches)
             searches.forget(step)
@@ -160,18 +160,20 @@ def _steps(
 def _execute(cursor: Cursor, step: PlannedStep, searches: Searches) -> int:
     """Run a step; return how many rows it wrote.
 
-    Rows are first found, then written by their places, because one statement for both is much slower.
+    Rows are first found, then written by their places, because one statement for both is much slower. The journal reads
+    the number of the step in a setting, which is set in the same round trip.
     """
+    number = setting({"pgmend.step": str(step.number)}) + SQL(";\n")
     if not step.batches.find or not step.batches.batch:
         with planned_for(cursor, step):
-            cursor.execute(step.sql)
+            cursor.execute(number + SQL(step.sql))
             return max(cursor.rowcount, 0)
     written = 0
     while True:
         with planned_for(cursor, step):
             found = searches.places(cursor, step)
         point(cursor, found)
-        cursor.execute(step.batches.batch)
+        cursor.execute(number + SQL(step.batches.batch))
         written += max(cursor.rowcount, 0)
         if len(found) < FOUND_AT_ONCE or cursor.rowcount < 1:
             return written

@@ -13,7 +13,7 @@ from fixer.defects.text_reference import TEXTS
 from fixer.model.plan import MODES
 from fixer.sql.compose import Composable
 from lab.database import Database, lent
-from lab.examples.models import contract, integer
+from lab.examples.models import contract, integer, key
 from lab.laboratory import Laboratory
 
 FEW, MANY, CHAIN = (3, "uv"), (6, "uvwxyz"), (8, "u")  # tables and their uniques
@@ -105,3 +105,27 @@ def test_online_steps_of_one_title_are_each_announced_with_their_own_rows(labora
         moved = {entry.table: entry.quarantined for entry in run.ledger if entry.quarantined}
 
         assert announced == {"atomic": moved, "online": moved}
+
+
+def test_copies_that_were_just_found_are_counted_at_their_places(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another partition, other rows stand at the same places: there the copies are searched again."""
+    asked, ask = list[str](), Session.ask
+
+    def noted(session: Session, question: Composable) -> sessions.Answer:
+        asked.append(question.as_string(session.cursor))
+        return ask(session, question)
+
+    monkeypatch.setattr(Session, "ask", noted)
+    wanted, moved = contract(stalls=(key(), integer("n", nullable=False))), list[list[int]]()
+    for rest in (")", ") PARTITION BY RANGE (id); CREATE TABLE a PARTITION OF stalls FOR VALUES FROM (0) TO (3);"
+                 "CREATE TABLE b PARTITION OF stalls DEFAULT"):  # fmt: skip
+        with lent(laboratory.server(18), None) as database:
+            database.run(f"CREATE TABLE stalls (id integer, n integer{rest}")
+            database.run("INSERT INTO stalls VALUES (1, 1), (1, 1), (2, NULL), (3, 3), (4, 4)")
+            steps = plan(resolve(database.dsn), wanted).steps
+            moved.append([step.effect.rows for step in steps if step.effect.moves])
+
+    assert moved == [[1, 1], [1, 1]]
+    assert ["pgmend_copy" in each for each in asked if "w.step" in each] == [False, True]

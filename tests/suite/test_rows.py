@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -340,6 +340,57 @@ def test_a_row_that_a_trigger_swallows_is_told(cursor: Any) -> None:
         rows.insert(cursor, [rows.Insertion(nasty.tables["empty"], {})], "public")
 
 
+@pytest.mark.parametrize(
+    ("trigger", "kept"),
+    {
+        "-- none": ["a", "b", "c"],
+        "IF (SELECT count(*) FROM new) > 1 THEN RAISE EXCEPTION 'one at a time'; END IF;": ["a", "b", "c"],
+        "IF EXISTS (SELECT FROM new WHERE name = 'b') THEN RAISE EXCEPTION 'no b'; END IF;": ["a"],
+    }.items(),
+    ids=["none", "of one row a statement", "of no b"],
+)
+def test_rows_go_in_together_as_one_by_one(cursor: Any, trigger: str, kept: list[str]) -> None:
+    insert(cursor, ())
+    cursor.execute(
+        "CREATE TABLE coins (id integer GENERATED ALWAYS AS IDENTITY, name text, worth integer DEFAULT 7);"
+        f"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {trigger} \n RETURN NULL; END $$;"
+        "CREATE TRIGGER t AFTER INSERT ON coins REFERENCING NEW TABLE AS new EXECUTE FUNCTION look();"
+        "SAVEPOINT made"
+    )
+    worth = sa.Column("worth", sa.Integer, server_default="7")
+    table = sa.Table(
+        "coins", sa.MetaData(), sa.Column("id", sa.Integer, sa.Identity(always=True)), sa.Column("name", sa.Text), worth
+    )
+    family = [rows.Insertion(table, row) for row in ({"id": 90, "name": "a"}, {"name": "b", "worth": 1}, {"name": "c"})]
+    told = []
+    for together in (False, True):
+        cursor.execute("ROLLBACK TO SAVEPOINT made; ALTER TABLE coins ALTER id RESTART")
+        returned = list[rows.Row]()
+        with suppress(psycopg2.Error):
+            rows.insert(cursor, family, "public", returned, rows.Way(together=together))
+        told.append([(row["name"], row["worth"]) for row in returned])
+
+    assert told[0] == told[1]
+    assert [name for name, _ in told[1]] == kept
+
+
+def test_what_triggers_keep_out_of_rows_that_go_in_together_is_told(cursor: Any) -> None:
+    insert(cursor, ())
+    cursor.execute(
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN CASE WHEN new.name = 'b' THEN NULL ELSE new END; END $$;"
+        "CREATE TABLE coins (name text);"
+        "CREATE TRIGGER t BEFORE INSERT ON coins FOR EACH ROW EXECUTE FUNCTION swallow()"
+    )
+    table, returned = sa.Table("coins", sa.MetaData(), sa.Column("name", sa.Text)), list[rows.Row]()
+
+    with pytest.raises(rows.Swallowed, match="coins"):
+        rows.insert(
+            cursor, [rows.Insertion(table, {"name": n}) for n in "abc"], "public", returned, rows.Way(together=True)
+        )
+    assert returned == [{"name": "a"}]
+
+
 def test_a_ref_carries_documents_and_arrays(cursor: Any) -> None:
     notes = nasty.tables["notes"]
     first = {"body": rows.Document({"a": [1, None]}), "tags": rows.Array(["it's so-so", None])}
@@ -456,6 +507,25 @@ def test_the_last_row_is_of_the_table_and_parents_come_first(example: tuple[rows
 
     assert example[-1].table is trading.paper_trades
     assert all(parent < child for child, parent in refs)
+
+
+def test_examples_are_made_quickly_the_simplest_first_and_the_same_each_time() -> None:
+    found, again = (rows.quickly(rows.example_for(trading.users, size=3), 40) for _ in range(2))
+    cells = [cell for family in found for each in family for cell in each.row.values()]
+
+    assert [sorted(each.row) for each in found[0]] == [sorted(each.row) for each in again[0]]
+    assert found[0][0].row.keys() == {
+        "username",
+        "email",
+        "password_hash",
+        "full_name",
+        "id",
+        "broker_client_id",
+        "last_login",
+    }
+    assert {len(family) for family in found} == {1, 2, 3}
+    assert {Decimal("9999999999999.99"), Decimal("-9999999999999.99"), -(2**31), 2**31 - 1, True, False} <= {*cells}
+    assert {20, 50, 255} <= {len(cell) for cell in cells if isinstance(cell, str)}
 
 
 @given(change=rows.changes(trading.users))

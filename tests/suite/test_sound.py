@@ -10,7 +10,11 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
+from contracts import rows, trading
+from contracts.proof.advice.facts import facts_of
 from contracts.proof.databases.place import Given
+from contracts.proof.writing.inserting import insert
+from contracts.proof.writing.transactions import example, rolled_back
 from fixer.connect.servers import Server
 from lab.examples import further, kept, oddities, ordinary
 from lab.laboratory import OWNER, Laboratory
@@ -115,6 +119,23 @@ def test_a_sequence_that_is_behind_stays_where_it_is(make: Make, tmp_path: Path)
 
     assert set(proof.red) == {"generator_is_ahead[customers.id]"}
     assert numbers(dsn) == before
+
+
+def test_no_example_and_no_advice_sees_rows_of_an_example_that_is_over(make: Make, tmp_path: Path) -> None:
+    family = rows.quickly(rows.example_for(trading.users, size=1), 1)[0]
+    with (
+        place_of(make(trading.metadata), "contracts.trading:metadata", tmp_path) as place,
+        rolled_back(place) as cursor,
+    ):
+        for _ in range(2):
+            with example(place):
+                insert(cursor, family, place)
+            with facts_of(place).cursor() as asking:
+                asking.execute("SELECT count(*) FROM public.users")
+                assert asking.fetchone() == (0,)
+        for _ in range(2):  # whose keys would repeat
+            with example(place):
+                insert(cursor, family, place)
 
 
 @pytest.mark.parametrize("name", [*oddities.contracts])

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 
+from contracts import rows
 from contracts.proof.trials import Broken, for_all
+from contracts.rows.making.draws import Quick
 
 
 def seen(strategy: Any) -> list[int]:
@@ -89,3 +91,54 @@ def test_of_several_failures_the_simplest_is_told() -> None:
         for_all(st.integers(0), 100, prove)
 
     assert str(caught.value) == "small"
+
+
+# ---- what is made quickly
+
+
+def test_what_passes_is_made_without_the_engine() -> None:
+    makers: list[rows.Draws] = []
+
+    def make(draws: rows.Draws) -> int:
+        makers.append(draws)
+        return draws.below(1000)
+
+    found = seen(rows.made_by(make))
+
+    assert found[0] == 0
+    assert len({*found}) > 4
+    assert {type(draws) for draws in makers} == {Quick}
+
+
+def test_what_fails_is_told_by_the_simplest_that_the_engine_finds() -> None:
+    tried: list[int] = []
+
+    def prove(number: int) -> None:
+        tried.append(number)
+        if number > 6:
+            raise Broken(str(number))
+
+    with pytest.raises(Broken) as caught:
+        for_all(rows.made_by(lambda draws: draws.below(1000)), 50, prove)
+
+    assert str(caught.value) == "7"
+    assert tried[:2] != [0, 7]
+
+
+def test_what_fails_only_once_is_told_although_the_engine_does_not_find_it() -> None:
+    tried: list[int] = []
+
+    def prove(number: int) -> None:
+        tried.append(number)
+        if len(tried) == 3:
+            raise Broken("the third")
+
+    with pytest.raises(Broken, match="the third"):
+        for_all(rows.made_by(lambda draws: draws.below(1000)), 8, prove)
+
+
+def test_what_only_the_engine_can_make_is_left_to_it() -> None:
+    found = seen(rows.made_by(lambda draws: draws.single(st.integers(5, 9))))
+
+    assert {*found} <= {5, 6, 7, 8, 9}
+    assert len(found) >= 5

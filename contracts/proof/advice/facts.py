@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from contracts.proof.advice.judge import Judge
 from contracts.proof.advice.partitions import Partitions, partitions_of
 from contracts.proof.databases.place import Place
+from contracts.proof.writing.paths import AFRESH
 from contracts.rows.insertions import Row
 from contracts.rows.kinds.types import kind_or_none
 from contracts.rows.laws.apart import Apart, apart_of
@@ -78,8 +79,12 @@ class Facts:
         return QName(table.schema or self.place.schema, table.name)
 
     def cursor(self) -> Cursor:
-        """Return a cursor in the transaction of this item."""
-        return self.place.connection.cursor()
+        """Return a cursor in the transaction of this item, which sees no row of an example that is over."""
+        cursor = self.place.connection.cursor()
+        if self.place.stale:
+            cursor.execute(AFRESH)
+            self.place.stale = False
+        return cursor
 
     def judge(self, table: Table) -> Judge:
         """Return the judge of rows of a table."""

@@ -39,6 +39,7 @@ class Place(ABC):
         self.title = title  # in the summary
         self.spec = spec  # of its contract: module:attribute
         self.schema = schema
+        self.stale = False  # whether the rows of the last example are still to be rolled back
         self._connection: Connection | None = None
 
     @abstractmethod

@@ -13,19 +13,30 @@ from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, Shut
 from contracts.proof.writing.evidence import said, shown
 from contracts.proof.writing.forbidden import why_swallowed
-from contracts.proof.writing.paths import ITS_PATH, OUR_PATH, asking
+from contracts.proof.writing.paths import AFRESH, ITS_PATH, OUR_PATH, asking
 from contracts.proof.writing.reading import is_written
 from contracts.proof.writing.refusals import excuse_family
 from contracts.rows import Insertion, Row, Swallowed
+from fixer.sql.compose import SQL
 
 
-def insert(cursor: Cursor, family: Sequence[Insertion], place: Place, returned: list[Row] | None = None) -> list[Row]:
+def insert(
+    cursor: Cursor,
+    family: Sequence[Insertion],
+    place: Place,
+    returned: list[Row] | None = None,
+    *,
+    together: bool = False,
+) -> list[Row]:
     """Insert the rows under the path of the application, and return them as the server spells them.
 
-    `returned` holds at any time the rows that were inserted. Errors of psycopg2 are raised as they are.
+    `returned` holds at any time the rows that were inserted; those that may go `together` are tried so first. Errors of
+    psycopg2 are raised as they are.
     """
+    first, place.stale = AFRESH if place.stale else SQL(""), False
+    way = rows.Way(first, OUR_PATH, ITS_PATH, together=together)
     try:
-        found = rows.insert(cursor, family, place.schema, returned, home=OUR_PATH, path=ITS_PATH)
+        found = rows.insert(cursor, family, place.schema, returned, way)
     except Swallowed as error:
         asking(cursor)
         if is_written(cursor, facts_of(place).name(error.table)):
@@ -42,7 +53,7 @@ def insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> li
     """Insert good rows, and return them as the server spells them; raise Broken where one is refused."""
     returned: list[Row] = []
     try:
-        return insert(cursor, family, place, returned)
+        return insert(cursor, family, place, returned, together=True)
     except Swallowed as error:
         raise Broken(f"{error}: {shown(family)}") from None
     except psycopg2.Error as error:

@@ -20,6 +20,8 @@ from fixer.sql.compose import SQL, Composable, Composed
 NOTED = SQL("SELECT pg_catalog.set_config('pgmend.full_path', pg_catalog.current_setting('search_path'), true);\n")
 OUR_PATH = SQL(settings.OUR_PATH)
 ITS_PATH = SQL("SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('pgmend.full_path'), true);\n")
+# Goes back to where no example has written; the savepoint remains for the next one.
+AFRESH = SQL("ROLLBACK TO SAVEPOINT pgmend_example;\n")
 
 
 def asking(cursor: Cursor) -> None:

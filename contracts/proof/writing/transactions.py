@@ -1,7 +1,7 @@
 """Transactions in which items write; each is rolled back.
 
-An item has a transaction of its own, so that it holds locks for a short time only. After each example it rolls back to
-a savepoint. It changes no row that it did not insert.
+An item has a transaction of its own, so that it holds locks for a short time only. Between examples it rolls back to a
+savepoint, in one round trip with what comes next. It changes no row that it did not insert.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fixer.sql.compose import SQL, Composed
 @contextmanager
 def rolled_back(place: Place) -> Iterator[Cursor]:
     """Lend a cursor in a transaction of the application's role, and roll it back."""
-    connection = place.connection
+    connection, place.stale = place.connection, False
     connection.rollback()
     try:
         with connection.cursor() as cursor:
@@ -40,10 +40,9 @@ def begun(target: Target) -> Composed:
 
 
 @contextmanager
-def example(cursor: Cursor) -> Iterator[None]:
-    """Roll back what the block writes; the savepoint remains for the next example."""
+def example(place: Place) -> Iterator[None]:
+    """Let the next statement of `insert`, or of the advice, roll back what the block writes."""
     try:
         yield
     finally:
-        if not cursor.connection.closed:
-            cursor.execute("ROLLBACK TO SAVEPOINT pgmend_example")
+        place.stale = True

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from hypothesis import reject
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import SearchStrategy
 
 from contracts.rows.bad.ways import beyond, breakable, breaking, loose_ends
 from contracts.rows.checks.checks import checks_of, conditions_of
@@ -20,6 +19,7 @@ from contracts.rows.laws.references import local_of, references
 from contracts.rows.laws.relations import comparisons
 from contracts.rows.making.columns import good
 from contracts.rows.making.drafts import Clash
+from contracts.rows.making.draws import Draws, made_by
 from contracts.rows.making.family import Family
 from contracts.rows.tables import columns_of, name_of
 
@@ -27,16 +27,15 @@ from contracts.rows.tables import columns_of, name_of
 @functools.cache
 def bad_example(bad: Bad, advice: Adviser | None = None) -> SearchStrategy[tuple[Insertion, ...]]:
     """Give families whose last row is bad in exactly this way, and whose other rows are good."""
-    return _bad_example(bad, advice)
+    return made_by(functools.partial(_bad_example, bad, advice))
 
 
-@st.composite
-def _bad_example(draw: DrawFn, bad: Bad, advice: Adviser | None) -> tuple[Insertion, ...]:
-    family = Family(draw, advice)
+def _bad_example(bad: Bad, advice: Adviser | None, draws: Draws) -> tuple[Insertion, ...]:
+    family = Family(draws, advice)
     try:
         _WAYS[bad.kind](family, bad)
     except Clash:
-        reject()
+        raise UnsatisfiedAssumption from None
     return tuple(family.insertions)
 
 
@@ -53,7 +52,11 @@ def _add_orphan(family: Family, bad: Bad) -> None:
     more = tuple(Condition(name, NOT_NULL) for name in bad.columns)
     family.add(bad.table, pins, more, loose=loose)
     family.spoil(
-        {n: family.draw(good(columns_of(bad.table)[n])) for n in bad.columns if family.earlier.told(-1, n) is None}
+        {
+            n: family.draws.value(good(columns_of(bad.table)[n]))
+            for n in bad.columns
+            if family.earlier.told(-1, n) is None
+        }
     )
 
 
@@ -71,11 +74,11 @@ def _add_duplicate(family: Family, bad: Bad) -> None:
 def _add_broken(family: Family, bad: Bad) -> None:
     checks = [check for check in checks_of(bad.table) if (check.name, check.columns) == (bad.name, bad.columns)]
     conditions = [each for check in checks for each in check.conditions if breakable(bad.table, each)]
-    condition = family.draw(st.sampled_from(conditions))
+    condition = family.draws.one_of(conditions)
     column = columns_of(bad.table)[condition.column]
     if not isinstance(condition.value, Other):
         family.add(bad.table)
-        family.spoil({column.name: family.draw(breaking(column, condition))})
+        family.spoil({column.name: family.draws.value(breaking(column, condition))})
         return
     place = family.add(bad.table, None, tuple(Condition(name, NOT_NULL) for name in bad.columns))
     against = comparisons(family.insertions[place].row, column, [condition.negated()])
@@ -85,7 +88,7 @@ def _add_broken(family: Family, bad: Bad) -> None:
 def _add_oversized(family: Family, bad: Bad) -> None:
     (name,) = bad.columns
     family.add(bad.table)
-    family.spoil({name: family.draw(beyond(columns_of(bad.table)[name]))})
+    family.spoil({name: family.draws.value(beyond(columns_of(bad.table)[name]))})
 
 
 _WAYS: dict[str, Callable[[Family, Bad], None]] = {

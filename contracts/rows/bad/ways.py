@@ -14,7 +14,7 @@ from contracts.rows.cells import Cell
 from contracts.rows.checks.checks import checks_of, conditions_of
 from contracts.rows.conditions import NOT_NULL, Condition, Other
 from contracts.rows.insertions import Bad
-from contracts.rows.kinds.kind import Grid
+from contracts.rows.kinds.kind import Grid, shared
 from contracts.rows.kinds.text import Text
 from contracts.rows.kinds.types import kind_of, kind_or_none
 from contracts.rows.laws.generated import fixed, generated
@@ -85,8 +85,8 @@ def breaking(column: AnyColumn, condition: Condition) -> SearchStrategy[Cell]:
     if negated.op == "null":
         return st.none() if takes_null(column) else st.nothing()
     others = tuple(c for c in conditions_of(column) if c != condition)
-    found = kind_of(column).good((*others, negated))
-    return kind_of(column).good((negated,)) if found.is_empty else found
+    found = shared(kind_of(column), (*others, negated))
+    return shared(kind_of(column), (negated,)) if found.is_empty else found
 
 
 @functools.cache
@@ -105,7 +105,17 @@ def beyond(column: AnyColumn) -> SearchStrategy[Cell]:
     """Give values that overstep the type of a column; nothing where no value does, or the database makes it."""
     kind = None if generated(column) else kind_or_none(column)
     if isinstance(kind, Text) and kind.longest is not None:
-        return kind.long(st.sampled_from("xé'\U0001f600"), kind.longest + 1)
+        return _too_long(kind, kind.longest + 1)
     if isinstance(kind, Grid) and isinstance(column.type, sa.Integer | sa.Numeric) and kind.high < 10**29:
-        return st.sampled_from([kind.high + 1, kind.low - 1]).map(kind.value)
+        return _too_far(kind)
     return st.nothing()
+
+
+@functools.cache
+def _too_long(kind: Text, size: int) -> SearchStrategy[Cell]:
+    return kind.long(st.sampled_from("xé'\U0001f600"), size)
+
+
+@functools.cache
+def _too_far(kind: Grid) -> SearchStrategy[Cell]:
+    return st.sampled_from([kind.high + 1, kind.low - 1]).map(kind.value)

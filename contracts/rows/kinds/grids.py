@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -20,6 +21,7 @@ _FIELDS = {"MINUTE": timedelta(minutes=1), "HOUR": timedelta(hours=1), "DAY": ti
 _ZONES = [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))]
 
 
+@functools.cache
 def number_grid(low: int, high: int, scale: int | None) -> Grid:
     """Return the numbers whose last digit stands `scale` places after the point; None for int."""
     if scale is None:
@@ -40,6 +42,7 @@ def float_grid(kind: AnyFloat) -> Grid:
     return Grid(-size, size, lambda v: Fraction(v) * 1024, lambda n: n / 1024, float, "number", wild, 1024)
 
 
+@functools.cache
 def moment_grid(zoned: bool, precision: int | None) -> Grid:
     """Return the moments that every client reads back: the years 1000 to 9999."""
     unit = _MICROSECOND * 10 ** (6 - (6 if precision is None else min(precision, 6)))
@@ -64,6 +67,7 @@ def moment_grid(zoned: bool, precision: int | None) -> Grid:
     return Grid(*ends, units, value, read, family, stride=day, now=now)
 
 
+@functools.cache
 def time_grid(zoned: bool, precision: int | None) -> Grid:
     """Return the times of a day."""
     unit = 10 ** (6 - (6 if precision is None else min(precision, 6)))
@@ -79,6 +83,7 @@ def time_grid(zoned: bool, precision: int | None) -> Grid:
     return Grid(0, _DAY // unit - 1, units, value, time.fromisoformat, family, stride=_DAY // 24 // unit)
 
 
+@functools.cache
 def interval_grid(precision: int | None, finest: str = "SECOND") -> Grid:
     """Return the intervals of up to a hundred years, whole ones of the finest field that the type keeps.
 

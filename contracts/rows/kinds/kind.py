@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from contracts.rows.cells import Cell
-from contracts.rows.conditions import Conditions
+from contracts.rows.conditions import NOT_NULL, Conditions
 
 
 class Kind:
@@ -64,6 +65,16 @@ class Kind:
         banned = [c for c in conditions if c.op == "not in"]
         found = self.endless(conditions)
         return found.filter(lambda value: all(c.holds(value) for c in banned)) if banned else found
+
+
+def shared(kind: Kind, conditions: Conditions) -> SearchStrategy[Cell]:
+    """Return the one strategy for good values of all columns that are of a kind and have these conditions."""
+    return _shared(kind, tuple(replace(c, column="") for c in conditions if c.op != NOT_NULL))
+
+
+@functools.cache
+def _shared(kind: Kind, conditions: Conditions) -> SearchStrategy[Cell]:
+    return kind.good(conditions)
 
 
 @dataclass(frozen=True)

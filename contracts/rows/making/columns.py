@@ -12,6 +12,7 @@ from sqlalchemy import Table
 from contracts.rows.cells import Cell
 from contracts.rows.checks.checks import checks_of, conditions_of
 from contracts.rows.conditions import NOT_NULL, Conditions
+from contracts.rows.kinds.kind import shared
 from contracts.rows.kinds.types import kind_of
 from contracts.rows.laws.generated import generated
 from contracts.rows.laws.keys import keys_of
@@ -37,7 +38,7 @@ def good(column: AnyColumn, more: Conditions = ()) -> SearchStrategy[Cell]:
     if any(c.op == "null" for c in conditions):
         return st.none()
     kind = kind_of(column)
-    found = kind.good(conditions)
+    found = shared(kind, conditions)
     held = [c for c in conditions if c.op != NOT_NULL]
     examples = [kind.take(value) for value in column.info.get("examples", ())]
     examples = [value for value in examples if value is not None and all(c.holds(value) for c in held)]
@@ -63,7 +64,12 @@ def values(column: AnyColumn) -> SearchStrategy[Cell]:
     found = good(column)
     if found.is_empty:
         raise ContractError(f"{column.table.name}.{column.name} has checks that no value satisfies.")
-    return st.none() | found if nullable(column) else found
+    return _or_none(found) if nullable(column) else found
+
+
+@functools.cache
+def _or_none(found: SearchStrategy[Cell]) -> SearchStrategy[Cell]:
+    return st.none() | found
 
 
 @functools.cache

@@ -6,9 +6,9 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 
-from hypothesis import reject
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Table
 
 from contracts.rows.cells import Cell
@@ -24,6 +24,7 @@ from contracts.rows.laws.references import foreign
 from contracts.rows.laws.relations import comparisons, related, relations_of
 from contracts.rows.laws.unique import tokens
 from contracts.rows.making.columns import Instead, fields, good, nullable
+from contracts.rows.making.draws import Draws
 from contracts.rows.tables import AnyColumn, columns_of
 
 _COIN_TOSSES = 16  # in one draw, which is much faster than a draw for each column
@@ -37,10 +38,10 @@ class Clash(Exception):
 class Drafter:
     """Draws the rows of one example, one at a time."""
 
-    def __init__(self, draw: DrawFn, advice: Adviser | None = None) -> None:
-        self.draw = draw
+    def __init__(self, draws: Draws, advice: Adviser | None = None) -> None:
+        self.draws = draws
         self.advice = advice
-        self._seed = draw(st.integers(0, 2**64 - 1))
+        self._seed = draws.below(2**64)
         self._rows = 0
 
     def number(self, column: str) -> int:
@@ -99,7 +100,7 @@ class Drafter:
         patterns = advice.patterns(group, pins, more)
         if not patterns:
             raise Clash
-        pattern = patterns[0] if len(patterns) == 1 else self.draw(st.sampled_from(patterns))
+        pattern = self.draws.one_of(patterns)
         apart = [n for n in group.columns if n in tokens(group.table) | spread(group.table) and n not in pins]
         if all(pattern[name] is None for name in apart):
             return pattern
@@ -115,13 +116,13 @@ class Drafter:
             if name in grouped:
                 continue
             if instead is Instead.NOTHING_ELSE:
-                yield name, self.draw(strategy)
+                yield name, self.draws.value(strategy)
                 continue
             if tosses == 1:
-                tosses = 2**_COIN_TOSSES + self.draw(st.integers(0, 2**_COIN_TOSSES - 1))
+                tosses = 2**_COIN_TOSSES + self.draws.below(2**_COIN_TOSSES)
             tosses, given = divmod(tosses, 2)
             if given:
-                yield name, self.draw(strategy)
+                yield name, self.draws.value(strategy)
             elif instead is Instead.NULL:
                 yield name, None
 
@@ -131,11 +132,11 @@ class Drafter:
         if name in pins or name in foreign(table) | related(table) or generated(column):
             return
         if row.get(name) is None or any(c.op != NOT_NULL for c in more):
-            row[name] = self.choose(good(column, more))
+            row[name] = self.draws.value(_some(good(column, more)))
 
     def choose(self, strategy: SearchStrategy[Cell]) -> Cell:
-        """Draw a value; discard the example where there is none."""
-        return reject() if strategy.is_empty else self.draw(strategy)
+        """Draw a value of a strategy for this row; discard the example where there is none."""
+        return self.draws.single(_some(strategy))
 
     def _relate(self, row: Row, column: AnyColumn, more: Conditions) -> None:
         """Draw a value that meets the comparisons with other columns of the row."""
@@ -148,4 +149,11 @@ class Drafter:
         for name in columns_of(table):
             if name in foreign(table) and name not in row:
                 column = columns_of(table)[name]
-                row[name] = None if nullable(column) else self.choose(good(column))
+                row[name] = None if nullable(column) else self.draws.value(_some(good(column)))
+
+
+def _some(strategy: SearchStrategy[Cell]) -> SearchStrategy[Cell]:
+    """Return a strategy; discard the example where it gives nothing."""
+    if strategy.is_empty:
+        raise UnsatisfiedAssumption
+    return strategy

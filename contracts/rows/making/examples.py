@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from hypothesis import reject
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Table
 
 from contracts.rows.cells import Cell
@@ -16,10 +15,11 @@ from contracts.rows.laws.apart import apart_of
 from contracts.rows.laws.generated import generated
 from contracts.rows.laws.groups import Adviser
 from contracts.rows.laws.references import foreign
-from contracts.rows.making.columns import simple, values
+from contracts.rows.making.columns import good, nullable, simple
 from contracts.rows.making.drafts import Clash, Drafter
+from contracts.rows.making.draws import Draws, made_by
 from contracts.rows.making.family import Family
-from contracts.rows.tables import columns_of, takes_null
+from contracts.rows.tables import AnyColumn, columns_of, takes_null
 from fixer.errors import ContractError
 
 
@@ -32,18 +32,19 @@ def example_for(
     The last insertion is always a row of the table. Its rows take numbers from sequences only with `draws`, because no
     rollback gives those back.
     """
-    return _example(table, size, advice, draws)
+    return made_by(functools.partial(_example, table, size, advice, draws))
 
 
-@st.composite
-def _example(draw: DrawFn, table: Table, size: int, advice: Adviser | None, draws: bool) -> tuple[Insertion, ...]:
-    family, made = Family(draw, advice), 0
-    for _ in range(draw(st.integers(1, size))):
+def _example(table: Table, size: int, advice: Adviser | None, counts: bool, draws: Draws) -> tuple[Insertion, ...]:
+    family, made = Family(draws, advice), 0
+    for _ in range(1 + draws.below(size)):
         try:
-            made = family.add(table, draws=draws) + 1
+            made = family.add(table, draws=counts) + 1
         except Clash:
             continue
-    return tuple(family.insertions[:made]) if made else reject()
+    if not made:
+        raise UnsatisfiedAssumption
+    return tuple(family.insertions[:made])
 
 
 def rows(table: Table, *, parents: Mapping[str, Cell] | None = None) -> SearchStrategy[Row]:
@@ -53,12 +54,7 @@ def rows(table: Table, *, parents: Mapping[str, Cell] | None = None) -> SearchSt
         if not takes_null(columns_of(table)[name]):
             raise ContractError(f"{table.name}.{name} needs a value in parents.")
         known[name] = None
-    return _single(table, known)
-
-
-@st.composite
-def _single(draw: DrawFn, table: Table, known: Row) -> Row:
-    return Drafter(draw).row(table, known, ())
+    return made_by(lambda draws: Drafter(draws).row(table, known, ()))
 
 
 @functools.cache
@@ -71,18 +67,28 @@ def changes(table: Table, advice: Adviser | None = None) -> SearchStrategy[Row]:
     settled = {name for each in apart_of(table) for name in each.columns} | foreign(table)
     settled |= {column.name for column in table.columns if generated(column)}
     grouped = {name for group in groups for name in group.columns}
-    fields: dict[tuple[str, ...], SearchStrategy[tuple[Cell, ...]]] = {}
-    fields |= {(c.name,): st.tuples(values(c)) for c in simple(table) if c.name not in settled | grouped}
+    fields: _Fields = {(c.name,): functools.partial(_cell, c) for c in simple(table) if c.name not in settled | grouped}
     for group in groups:
         if advice and settled.isdisjoint(group.columns):
             found = [tuple(row.values()) for row in advice.patterns(group, {}, ())]
-            fields[group.columns] = st.sampled_from(found)
-    return _update(fields) if fields else st.just({})
+            fields[group.columns] = functools.partial(_one_of, found)
+    return made_by(functools.partial(_update, fields)) if fields else made_by(lambda draws: {})
 
 
-@st.composite
-def _update(draw: DrawFn, fields: dict[tuple[str, ...], SearchStrategy[tuple[Cell, ...]]]) -> Row:
-    first = draw(st.sampled_from(list(fields)))
-    rest = {names: strategy for names, strategy in fields.items() if names != first}
-    chosen = {first: draw(fields[first]), **draw(st.fixed_dictionaries({}, optional=rest))}
+def _update(fields: _Fields, draws: Draws) -> Row:
+    first = draws.one_of(list(fields))
+    chosen = {first: fields[first](draws)}
+    chosen |= {names: fields[names](draws) for names in fields if names != first and draws.below(2)}
     return {name: value for names, found in chosen.items() for name, value in zip(names, found, strict=True)}
+
+
+_Fields = dict[tuple[str, ...], Callable[[Draws], tuple[Cell, ...]]]
+
+
+def _cell(column: AnyColumn, draws: Draws) -> tuple[Cell, ...]:
+    empty = nullable(column) and not draws.below(3)
+    return (None if empty else draws.value(good(column)),)
+
+
+def _one_of(patterns: list[tuple[Cell, ...]], draws: Draws) -> tuple[Cell, ...]:
+    return draws.one_of(patterns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis.strategies import DrawFn
 from sqlalchemy import Table
 
 from contracts.rows.conditions import NOT_NULL, Conditions
@@ -11,6 +10,7 @@ from contracts.rows.laws.groups import Adviser
 from contracts.rows.laws.keys import keys_of
 from contracts.rows.laws.references import local_of, references
 from contracts.rows.making.drafts import Clash, Drafter
+from contracts.rows.making.draws import Draws
 from contracts.rows.making.earlier import Earlier
 from contracts.rows.making.parents import Parents
 from contracts.rows.tables import columns_of
@@ -19,9 +19,9 @@ from contracts.rows.tables import columns_of
 class Family:
     """The rows of one example; each is added with its parents."""
 
-    def __init__(self, draw: DrawFn, advice: Adviser | None = None) -> None:
-        self.draw = draw
-        self.drafter = Drafter(draw, advice)
+    def __init__(self, draws: Draws, advice: Adviser | None = None) -> None:
+        self.draws = draws
+        self.drafter = Drafter(draws, advice)
         self.earlier = Earlier()
         self.insertions = self.earlier.insertions
         self._parents = Parents(self.drafter, self.earlier, self.add)

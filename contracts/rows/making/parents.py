@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hypothesis import strategies as st
 from sqlalchemy import ForeignKeyConstraint, Table
 
 from contracts.rows.checks.checks import conditions_of
@@ -79,11 +78,11 @@ class Parents:
         if len(need.settled) == len(need.pairs) and (matching or self._known(need)):
             return
         ways = _ways(need, matching, wanted, path)
-        way = self.drafter.draw(st.sampled_from(ways)) if len(ways) > 1 else "".join(ways)
+        way = self.drafter.draws.one_of(ways) if ways else ""
         if way == "null":
             row |= need.empty
         elif way == "match":
-            place = matching[-1] if len(matching) == 1 else self.drafter.draw(st.sampled_from(matching))
+            place = self.drafter.draws.one_of(matching)
             row |= {local: self.earlier.value(place, remote) for local, remote in need.pairs}
         elif way == "parent" and not any(fixed(columns_of(need.target)[name]) for name in need.settled):
             row |= self._parent(need, path)
@@ -128,7 +127,7 @@ class Parents:
         return [row for row in found if not any(all(t.get(c) == row[r] for c, r in need.pairs) for t in taken)]
 
     def _taken(self, known: Sequence[Row], need: _Need) -> Row:
-        parent = self.drafter.draw(st.sampled_from(known))
+        parent = self.drafter.draws.one_of(known)
         return {local: parent[remote] for local, remote in need.pairs}
 
     def _without_parent(self, row: Row, need: _Need) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from hypothesis import reject
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import SearchStrategy
 from sqlalchemy import Table
 
 from contracts.rows.checks.checks import conditions_of
@@ -21,6 +20,7 @@ from contracts.rows.laws.references import foreign, local_of, references
 from contracts.rows.laws.relations import related
 from contracts.rows.making.columns import fields
 from contracts.rows.making.drafts import Clash
+from contracts.rows.making.draws import Draws, made_by
 from contracts.rows.making.family import Family
 from contracts.rows.tables import columns_of
 
@@ -28,18 +28,17 @@ from contracts.rows.tables import columns_of
 @functools.cache
 def twins(table: Table, advice: Adviser | None = None) -> SearchStrategy[tuple[Insertion, ...]]:
     """Give families that end with twins; of each key, they differ in one column."""
-    return _twins(table, advice)
+    return made_by(functools.partial(_twins, table, advice))
 
 
-@st.composite
-def _twins(draw: DrawFn, table: Table, advice: Adviser | None) -> tuple[Insertion, ...]:
-    family = Family(draw, advice)
+def _twins(table: Table, advice: Adviser | None, draws: Draws) -> tuple[Insertion, ...]:
+    family = Family(draws, advice)
     grouped = {name for group in family.drafter.groups(table) for name in group.columns}
     try:
         first = family.add(table, None, tuple(Condition(n, NOT_NULL) for n in fields(table) if n not in grouped))
         family.add(table, _pins(family, table, first, _apart(family, table), grouped))
     except Clash:
-        reject()
+        raise UnsatisfiedAssumption from None
     return tuple(family.insertions)
 
 
@@ -48,7 +47,7 @@ def _apart(family: Family, table: Table) -> set[str]:
     columns, chosen = columns_of(table), set(spread(table))
     for key in keys_of(table):
         if chosen.isdisjoint(key.columns) and not any(generated(columns[name]) for name in key.columns):
-            chosen.add(family.draw(st.sampled_from(key.columns)))
+            chosen.add(family.draws.one_of(key.columns))
     together = [set(local_of(key)) for key in references(table)]
     return chosen.union(*(names for names in together if not names.isdisjoint(chosen)))
 

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fixer.model.finding import Places
 from fixer.model.step import Part, Phase
 from fixer.model.table import ForeignKey, Table
 from fixer.repair.quarantine.leaving import move
 from fixer.repair.rows import Going, Rivals
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL
+from fixer.sql.compose import SQL, Composable, Literal
+
+SEEN = 2_000  # places that one condition names: with more, it takes longer to read than to search
 
 
-def move_copies(table: Table, keys: tuple[str, ...], rows: int, guards: Iterable[ForeignKey]) -> Part:
-    """Return the step that moves all but one of the rows of a table that agree in `keys` and in all other columns."""
+def move_copies(
+    table: Table, keys: tuple[str, ...], rows: int, guards: Iterable[ForeignKey], seen: Places | None = None
+) -> Part:
+    """Return the step that moves all but one of the rows of a table that agree in `keys` and in all other columns.
+
+    Where the check has `seen` them, it expects them at their places, and to count them takes no other search.
+    """
     same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     source = SQL("{} AS t").format(q.name(table.name))
     search = q.copies_and_rivals(source, table, keys)  # the search of duplicate-key, so that one run serves both
     rivals = Rivals(q.copies(source, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
-    going = Going(rivals.condition, "an identical copy of a row that stays", rows, rivals)
+    going = Going(rivals.condition, "an identical copy of a row that stays", rows, rivals, expects=_at(seen, table))
     return move(Phase.COPIES, table, going, guards)
+
+
+def _at(seen: Places | None, table: Table) -> Composable | None:
+    """Return the condition that a row stands where a copy was seen; None where that does not tell which rows go."""
+    found = [place for place, _, kind in seen.rows if kind == "copy"] if seen and not table.inherits else []
+    return SQL("t.ctid = ANY ({}::tid[])").format(Literal(found)) if 0 < len(found) <= SEEN else None
