@@ -12,10 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-
-from sqlalchemy import DDL, Integer, MetaData, Text, event
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -35,6 +32,9 @@ from fixer.sql.alter import alter, drop_constraint
 from fixer.sql.compose import SQL
 from fixer.sql.following import truly_orphaned
 from fixer.sql.uniques import compared
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "bare-partition"
 POINT = 4
@@ -204,19 +204,21 @@ def _referenced(wanted: ForeignKey, found: object, actual: Schema) -> Iterator[P
         yield from exchange(wanted, (found,), "it is not enforced", actual)
 
 
-def visits() -> MetaData:
+def visits() -> sa.MetaData:
     """Return a contract of a partitioned table, one partition of which has rules of its own."""
-    metadata = MetaData()
-    SATable("sites", metadata, SAColumn("id", Integer, primary_key=True, autoincrement=False))
-    SATable(
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    sa.Table("sites", metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
+    sa.Table(
         "visits",
         metadata,
-        SAColumn("day", Integer, nullable=False),
-        SAColumn("site", Integer),
-        SAColumn("co%de", Text),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("site", sa.Integer),
+        sa.Column("co%de", sa.Text),
         postgresql_partition_by="RANGE (day)",
     )
-    event.listen(metadata, "after_create", DDL(_PARTS.replace("%", "%%")))  # type: ignore[no-untyped-call]
+    sa.event.listen(metadata, "after_create", sa.DDL(_PARTS.replace("%", "%%")))  # type: ignore[no-untyped-call]
     return metadata
 
 

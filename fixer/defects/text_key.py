@@ -12,11 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-
-from sqlalchemy import BigInteger, ForeignKey, Integer, MetaData
-from sqlalchemy import Column as SAColumn
-from sqlalchemy import Sequence as SASequence
-from sqlalchemy import Table as SATable
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -36,6 +32,9 @@ from fixer.sql import ddl
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Composable, Identifier, Literal
 from fixer.sql.types import family
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "text-key"
 POINT = 1
@@ -133,14 +132,16 @@ def foresee(finding: Finding[FoundColumn | StrandedColumn], actual: Schema, cont
     return renamed.with_table(replace(renamed.tables[name].with_column(wanted), legacy_key=legacy))
 
 
-def coupons() -> MetaData:
+def coupons() -> sa.MetaData:
     """Return a contract with a key that counts by a sequence which no column owns, with children."""
-    metadata = MetaData()
-    numbers = SASequence("Coupon%s", increment=10, metadata=metadata)
-    key = SAColumn("id", BigInteger, numbers, server_default=numbers.next_value(), primary_key=True)
-    SATable("coupons", metadata, key)
-    uses = SAColumn("coupon_id", BigInteger, ForeignKey("coupons.id"))
-    SATable("uses", metadata, SAColumn("id", Integer, primary_key=True), uses)
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    numbers = sa.Sequence("Coupon%s", increment=10, metadata=metadata)
+    key = sa.Column("id", sa.BigInteger, numbers, server_default=numbers.next_value(), primary_key=True)
+    sa.Table("coupons", metadata, key)
+    uses = sa.Column("coupon_id", sa.BigInteger, sa.ForeignKey("coupons.id"))
+    sa.Table("uses", metadata, sa.Column("id", sa.Integer, primary_key=True), uses)
     return metadata
 
 
