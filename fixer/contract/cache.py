@@ -53,6 +53,11 @@ def script_at(texts: Mapping[str, str], version: int, schema: str) -> Path:
     return _kept_at([str(version), schema, *texts.values(), *introspect.queries()])
 
 
+def kept_as(parts: Iterable[str]) -> Path:
+    """Return where something is kept, by what decides about it."""
+    return _kept_at([*parts, *introspect.queries()])
+
+
 def _kept_at(parts: Iterable[str]) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     content = "\0".join([str(_FORMAT), form(*_KEPT), *parts])
@@ -77,10 +82,30 @@ def recall(kept: Path) -> Read | None:
 
 def keep(kept: Path, found: Read) -> None:
     """Keep the contract for the next time, where there is room for it."""
+    _write(kept, [encode(found.schema), found.hints])
+
+
+def noted(kept: Path) -> list[str] | None:
+    """Return the paths that were noted; None where there are none, or none that can be read."""
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        with suppress(OSError):
+            os.utime(kept)
+    except (OSError, ValueError):
+        return None
+    return [str(each) for each in found] if isinstance(found, list) else None
+
+
+def note(kept: Path, paths: list[str]) -> None:
+    """Note the paths of what a contract is made of, where there is room for it."""
+    _write(kept, paths)
+
+
+def _write(kept: Path, value: object) -> None:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
-            json.dump([encode(found.schema), found.hints], file, separators=(",", ":"))
+            json.dump(value, file, separators=(",", ":"))
         Path(file.name).replace(kept)
         for old in sorted(kept.parent.glob("contract-*.json"), key=lambda path: path.stat().st_mtime)[:-_AT_MOST]:
             old.unlink()

@@ -26,9 +26,9 @@ from fixer.model.contract import Contract, Hints
 
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
-_ROLE = re.compile(r'^role "(.*)" does not exist$')
+LACKING_ROLE = re.compile(r'^role "(.*)" does not exist$')
 # What may be there already, may not be had here, or makes nothing that a contract has.
-_NOTHING_NEW = re.compile(
+NOTHING_NEW = re.compile(
     r"""SET\b|LOCK\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
       | (?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:EXTENSION|ROLE|USER|GROUP|DATABASE|EVENT\s+TRIGGER)\b
       | (?:CREATE|ALTER|COMMENT\s+ON)\s+(?:PUBLICATION|SUBSCRIPTION)\b
@@ -134,8 +134,8 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
                 cursor.execute("SAVEPOINT pgmend")
             cursor.execute(text)
         except psycopg2.Error as error:
-            role = _ROLE.search(error.diag.message_primary or "")
-            if not (role and role[1] not in made) and not _NOTHING_NEW.match(text):
+            role = LACKING_ROLE.search(error.diag.message_primary or "")
+            if not (role and role[1] not in made) and not NOTHING_NEW.match(text):
                 raise
             if inside:
                 cursor.execute("ROLLBACK TO SAVEPOINT pgmend")

@@ -1,4 +1,4 @@
-"""Where a contract comes from: models, SQL, another database, or what the target itself declares."""
+"""Where a contract comes from: models, SQL, migrations, another database, or what the target itself declares."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from fixer.connect import target
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
+from fixer.contract.migrations import prepare as migrations
+from fixer.contract.migrations.project import PREFIX
 from fixer.contract.models import build
 from fixer.contract.models.statements import words_of
 from fixer.contract.project import SELF, contract_named
@@ -30,7 +32,6 @@ from fixer.model.contract import Contract
 
 _URLS = ("postgresql:", "postgres:", "postgresql+", "postgres+")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_LATER = ("alembic:",)  # is a source to come, and is no module of ours
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,17 @@ class Script:
         return files.prepare(Path(self.name), connection, schema)
 
 
+@dataclass(frozen=True)
+class Migrations:
+    """Migrations of Alembic, up to a revision."""
+
+    name: str
+
+    def prepare(self, connection: Connection, schema: str) -> Contract:
+        """Return what the migrations make of an empty database."""
+        return migrations.prepare(self.name, connection, schema)
+
+
 @runtime_checkable
 class _Named(Protocol):
     """What has a name in Python: a class, a function."""
@@ -99,7 +111,7 @@ def load(contract: Source | MetaData | type | Callable[[], object] | str | None 
 
     None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
     project says counts, too. A text is ``self``; the URL or the keywords of a database; a file that ends in .sql, or a
-    directory; or ``package.module:attribute``. Raises ContractError with the reason.
+    directory; ``alembic:DIR@REVISION``; or ``package.module:attribute``. Raises ContractError with the reason.
     """
     if isinstance(contract, Source):
         return contract
@@ -111,6 +123,8 @@ def load(contract: Source | MetaData | type | Callable[[], object] | str | None 
     refuse_empty("The contract", contract)
     if contract == SELF:
         return Itself()
+    if contract.startswith(PREFIX):
+        return Migrations(contract)
     if contract.startswith(_URLS) or ("=" in contract and ":" not in contract.partition("=")[0]):
         return Database(target.resolve(contract, origin="--contract", allow_unsafe_production=True))
     _refuse_foreign(contract)
@@ -124,11 +138,6 @@ def _refuse_foreign(contract: str) -> None:
     if _URL.match(contract):
         raise ContractError(
             f"The contract {redact(contract)!r} is no URL of PostgreSQL, as in postgresql://user@host/db."
-        )
-    if contract.startswith(_LATER):
-        raise ContractError(
-            f"The contract {contract!r} cannot be read: migrations of Alembic are no source yet. Run `alembic upgrade"
-            " head` on an empty database, and name that database."
         )
 
 
