@@ -27,6 +27,8 @@ from fixer.model.contract import Contract, Hints
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
 LACKING_ROLE = re.compile(r'^role "(.*)" does not exist$')
+# Takes a new lock, at which a session hears of roles that others made meanwhile, even inside a transaction.
+HEEDING = "SELECT FROM pg_catalog.pg_ts_template LIMIT 0"
 # What may be there already, may not be had here, or makes nothing that a contract has.
 NOTHING_NEW = re.compile(
     r"""SET\b|LOCK\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
@@ -144,5 +146,7 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
                 return
             place.add_role(role[1])
             made.add(role[1])
+            if inside:
+                cursor.execute(f"{HEEDING}; ROLLBACK TO SAVEPOINT pgmend")
         else:
             return

@@ -18,7 +18,7 @@ from typing import IO, Any  # what a line of JSON holds
 
 import psycopg2
 
-from fixer.contract.files import LACKING_ROLE, NOTHING_NEW
+from fixer.contract.files import HEEDING, LACKING_ROLE, NOTHING_NEW
 from fixer.contract.migrations.environ import environment
 from fixer.contract.migrations.inside import start
 from fixer.contract.migrations.inside.upgrade import default_scheme
@@ -57,12 +57,13 @@ def upgrade(project: Project, revision: str, place: Place, name: str) -> Upgrade
     with tempfile.TemporaryFile() as output:
         with _begun(project, place, output) as (orders, words):
             print(json.dumps(_order(project, revision, place)), file=orders, flush=True)
-            said = next((each for each in _heard(orders, words, place)), {})
+            answers = _Answers(place)
+            said = next(answers.to(words, orders), {})
         printed = _last_line(output)
     if "last" in said:
         versions = frozenset((schema, table) for schema, table in said["versions"])
         return Upgraded(said["last"], versions, tuple(said["files"]), tuple(said["directories"]))
-    raise ContractError(f"The contract {name} cannot be made: {_reason(said, printed)}.")
+    raise ContractError(f"The contract {name} cannot be made: {_reason(said, printed, answers.left_out)}.")
 
 
 def _order(project: Project, revision: str, place: Place) -> dict[str, object]:
@@ -73,6 +74,7 @@ def _order(project: Project, revision: str, place: Place) -> dict[str, object]:
         "revision": revision,
         "place": reached(place),
         "naming": _NAMING,
+        "heeding": HEEDING,
         "parent": os.getpid(),
     }
 
@@ -115,50 +117,54 @@ def _begun(project: Project, place: Place, output: IO[bytes]) -> Iterator[tuple[
             process.wait()
 
 
-def _heard(orders: IO[str], words: IO[str], place: Place) -> Iterator[Mapping[str, Any]]:
-    """Answer what the process asks, and yield what it says at its end; nothing if it ends without a word."""
-    made = set[str]()
-    for line in words:
-        said = json.loads(line)
-        if "statement" not in said:
-            yield said
-            return
-        print(json.dumps(_answer(place, said["statement"], said["said"], made)), file=orders, flush=True)
+class _Answers:
+    """Answers what the process asks when a statement fails; keeps in mind what it left out."""
 
+    def __init__(self, place: Place) -> None:
+        self.place, self.made, self.left_out = place, set[str](), list[str]()
 
-def _answer(place: Place, text: str, error: str, made: set[str]) -> str | list[str]:
-    """Return what is to be done with a statement that failed: raise, again, or run these parts, if any, in its place.
+    def to(self, words: IO[str], orders: IO[str]) -> Iterator[Mapping[str, Any]]:
+        """Answer all questions, and yield what is said at the end; nothing if the process ends without a word."""
+        for line in words:
+            said = json.loads(line)
+            if "statement" not in said:
+                yield said
+                return
+            print(json.dumps(self._answer(said["statement"], said["said"])), file=orders, flush=True)
 
-    Roles that it names are made; what only names what is there, or what cannot be had here, is left out.
-    """
-    lacking = LACKING_ROLE.search(error)
-    names = [lacking[1]] if lacking else []
-    if "permission denied to create role" in error:
-        names = [unquoted(each) for each in _MAKING.findall(text)]
-    if [name for name in names if _is_made(place, name, made)]:
-        return "again"
-    try:
-        parts = [each.text for each in statements(text)]
-    except ContractError:
-        return "raise"
-    if len(parts) > 1:
-        return parts
-    if not parts or not NOTHING_NEW.match(parts[0]):
-        return "raise"
-    log.info("left out of the contract: %s", error)
-    return []
+    def _answer(self, text: str, error: str) -> str | list[str]:
+        """Return what is to be done with a statement: raise, again, or run these parts, if any, in its place.
 
+        Roles that it names are made; what only names what is there, or what cannot be had here, is left out.
+        """
+        lacking = LACKING_ROLE.search(error)
+        names = [lacking[1]] if lacking else []
+        if "permission denied to create role" in error:
+            names = [unquoted(each) for each in _MAKING.findall(text)]
+        if [name for name in names if self._is_made(name)]:
+            return "again"
+        try:
+            parts = [each.text for each in statements(text)]
+        except ContractError:
+            return "raise"
+        if len(parts) > 1:
+            return parts
+        if not parts or not NOTHING_NEW.match(parts[0]):
+            return "raise"
+        log.info("left out of the contract: %s", error)
+        self.left_out.append(error)
+        return []
 
-def _is_made(place: Place, name: str, made: set[str]) -> bool:
-    """Make a role, and return whether that worked; one that was made once is not made again."""
-    if name in made:
-        return False
-    made.add(name)
-    try:
-        place.add_role(name)
-    except psycopg2.Error:
-        return False
-    return True
+    def _is_made(self, name: str) -> bool:
+        """Make a role, and return whether that worked; one that was made once is not made again."""
+        if name in self.made:
+            return False
+        self.made.add(name)
+        try:
+            self.place.add_role(name)
+        except psycopg2.Error:
+            return False
+        return True
 
 
 def _last_line(output: IO[bytes]) -> str:
@@ -170,9 +176,10 @@ def _last_line(output: IO[bytes]) -> str:
     return lines[-1] if lines else ""
 
 
-def _reason(said: Mapping[str, Any], printed: str) -> str:
+def _reason(said: Mapping[str, Any], printed: str, left_out: list[str]) -> str:
     if "failed" in said:
-        return str(said["failed"])
+        lacking = [each for each in left_out if "extension" in each]
+        return "; ".join(dict.fromkeys([said["failed"], *lacking]))
     if "elsewhere" in said:
         return (
             f"its env.py connects to {said['elsewhere']}, not to the throw-away database that it is given, so that was"

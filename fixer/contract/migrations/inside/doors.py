@@ -16,7 +16,9 @@ import struct
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any  # what drivers and SQLAlchemy hand over
+from typing import Any, NoReturn  # Any: what drivers and SQLAlchemy hand over
+
+from fixer.contract.migrations.inside.line import Line
 
 HOST = "pgmend.invalid"  # stands for the place in every URL: no name service knows it (RFC 2606)
 URL = re.compile(r"(?P<scheme>postgres(?:ql)?(?:\+\w+)?)://[^/?#]*(?:/(?P<name>[^?#]*))?(?P<query>\?[^#]*)?")
@@ -24,10 +26,6 @@ _LEFT_OUT = re.compile(
     r"ssl.*|direct_tls|host|hostaddr|port|user|password|passfile|require_auth|channel_binding|gss.*|krbsrvname"
 )
 _CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}  # the architecture, and the number of socket()
-
-
-class ElsewhereError(Exception):
-    """A connection would lead to another database than the throw-away place."""
 
 
 def url_like(url: str, user: str, scheme: str = "") -> str:
@@ -43,27 +41,33 @@ def url_like(url: str, user: str, scheme: str = "") -> str:
 class Doors:
     """Leads every connection to the place, or refuses it; keeps in mind which files were read."""
 
-    def __init__(self, place: Mapping[str, str]) -> None:
-        self.place, self.local = place, place["host"].startswith("/")
-        self.refused, self.names, self.files = "", set[str](), set[str]()
+    def __init__(self, place: Mapping[str, str], line: Line) -> None:
+        self.place, self.line, self.local = place, line, place["host"].startswith("/")
+        self.names, self.files = set[str](), set[str]()
 
     def lead(self, words: dict[str, Any]) -> None:
-        """Make the keywords of a connection those of the place; raise ElsewhereError if they name another."""
+        """Make the keywords of a connection those of the place, or refuse it if they name another."""
         named = next((each for each in ("dbname", "database") if each in words), "dbname")
         host, name = words.get("host") or "", str(words.get(named) or "")
         if host not in ("", HOST, self.place["host"]) or words.keys() & {"service", "hostaddr", "dsn"}:
             self.refuse(f"{host or words.get('hostaddr') or words.get('service') or 'a DSN'}/{name}")
         if name not in ("", self.place["dbname"]):
             self.names.add(name)
+        if len(self.names) > 1:
+            self.end(several=sorted(self.names))
         for word in [each for each in words if _LEFT_OUT.fullmatch(each)]:
             del words[word]
         words |= {word: value for word, value in self.place.items() if word != "dbname"}
         words[named] = self.place["dbname"]
 
-    def refuse(self, where: str) -> None:
-        """Raise ElsewhereError, and keep in mind where a connection should have led."""
-        self.refused = self.refused or where
-        raise ElsewhereError(f"a connection to {where} is refused: only the throw-away place may be reached")
+    def refuse(self, where: str) -> NoReturn:
+        """End this process before it connects: the user's code might try again, or go on without."""
+        self.end(elsewhere=where)
+
+    def end(self, **reason: object) -> NoReturn:
+        """End this process at once for a reason."""
+        self.line.say(**reason)
+        os._exit(0)
 
     def see(self, event: str, values: tuple[Any, ...]) -> None:
         """Refuse sockets of other databases, and note files, as Python is about to open them."""

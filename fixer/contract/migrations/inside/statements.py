@@ -11,8 +11,8 @@ from fixer.contract.migrations.inside.line import Line
 class Statements:
     """Runs statements that name roles, extensions or what else may not be there; asks when one fails."""
 
-    def __init__(self, line: Line, naming: str) -> None:
-        self.line, self.naming = line, re.compile(naming, re.IGNORECASE)
+    def __init__(self, line: Line, naming: str, heeding: str) -> None:
+        self.line, self.naming, self.heeding = line, re.compile(naming, re.IGNORECASE), heeding
 
     def listen(self) -> None:
         """Hear of every statement before it runs."""
@@ -39,7 +39,8 @@ class Statements:
                 if answer == "raise":
                     raise
                 if inside:
-                    self._mark(context, "ROLLBACK TO SAVEPOINT pgmend")
+                    back = "ROLLBACK TO SAVEPOINT pgmend"
+                    self._mark(context, back, self.heeding, back)
             else:
                 if inside:
                     self._mark(context, "RELEASE SAVEPOINT pgmend")
@@ -47,11 +48,12 @@ class Statements:
         for part in answer:
             self._run(cursor, part, values, context)
 
-    def _mark(self, context: Any, text: str) -> bool:
-        """Run a statement of ours beside; return whether there is a transaction for it."""
+    def _mark(self, context: Any, *texts: str) -> bool:
+        """Run statements of ours beside; return whether there is a transaction for them."""
         cursor = context.root_connection.connection.cursor()
         try:
-            cursor.execute(text)
+            for text in texts:
+                cursor.execute(text)
         except context.dialect.loaded_dbapi.Error:
             return False
         finally:

@@ -116,6 +116,8 @@ def place_of(error: BaseException, upgrade: Upgrade) -> str:
         path = upgrade.step.revision.path
         line = next((f", line {line}" for file, line in reversed(frames) if file == path), "")
         return f"revision {upgrade.step.revision.revision} ({os.path.relpath(path)}{line})"
+    if upgrade.whole:
+        return "the end of the migrations"
     theirs = [each for each in frames if is_theirs(each[0]) and each[0] != __file__]
     return f"{os.path.relpath(theirs[-1][0])}, line {theirs[-1][1]}," if theirs else "env.py"
 
@@ -123,7 +125,7 @@ def place_of(error: BaseException, upgrade: Upgrade) -> str:
 def is_theirs(file: str) -> bool:
     """Return whether a file belongs to the project, and not to what is installed."""
     homes = {sys.prefix, sys.base_prefix, *(str(Path(each).resolve()) for each in (sys.prefix, sys.base_prefix))}
-    return not (file.startswith(("<", *_SYSTEM)) or any(file.startswith(f"{home}/") for home in homes))
+    return file.startswith("/") and not (file.startswith(_SYSTEM) or any(file.startswith(f"{home}/") for home in homes))
 
 
 def read_by(files: set[str]) -> Iterator[str]:
@@ -140,9 +142,7 @@ def outcome(upgrade: Upgrade, doors: Doors) -> dict[str, object]:
     try:
         upgrade.run()
     except BaseException as error:  # the user's code may raise anything
-        return _elsewhere(upgrade, doors) or _failed(error, upgrade)
-    if problem := _elsewhere(upgrade, doors):
-        return problem
+        return _failed(error, upgrade)
     if not upgrade.contexts:
         return {"failed": "env.py runs no migrations"}
     if not upgrade.whole:
@@ -153,12 +153,6 @@ def outcome(upgrade: Upgrade, doors: Doors) -> dict[str, object]:
         "files": sorted(read_by(doors.files)),
         "directories": sorted({str(Path(each).resolve()) for each in (upgrade.script.dir, *upgrade.locations())}),
     }
-
-
-def _elsewhere(upgrade: Upgrade, doors: Doors) -> dict[str, object] | None:
-    if doors.refused:
-        return {"elsewhere": doors.refused}
-    return {"several": sorted(doors.names)} if len(doors.names) > 1 else None
 
 
 def _failed(error: BaseException, upgrade: Upgrade) -> dict[str, object]:
