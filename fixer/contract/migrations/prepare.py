@@ -37,6 +37,7 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_nam
  WHERE c.relkind = 'r' AND c.relname = %(name)s AND n.nspname = coalesce(%(schema)s, n.nspname)
    AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'version_num')
 """
+_NEEDED = ("alembic", "sqlalchemy")
 _WORD = re.compile(r"[A-Za-z_]\w{2,}")
 _PATIENCE = "60s"  # for a lock: in the place nobody holds one but the migrations themselves
 
@@ -63,7 +64,7 @@ def prepare(name: str, connection: Connection, schema: str) -> Contract:
 def _installed() -> list[str]:
     """Return the versions of what runs the migrations; raise ContractError where Alembic is missing."""
     try:
-        return [f"{each} {metadata.version(each)}" for each in ("alembic", "sqlalchemy")]
+        return [f"{each} {metadata.version(each)}" for each in _NEEDED]
     except metadata.PackageNotFoundError:
         raise ContractError(
             "A contract in migrations needs Alembic, which is not installed: pip install 'pgmend[alembic]'."

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ def upgrade(project: Project, revision: str, place: Place, name: str) -> Upgrade
 
     Raises ContractError with what failed and where, or if a connection would have led elsewhere.
     """
+    began = time.monotonic()
     with tempfile.TemporaryFile() as output:
         with _begun(project, place, output) as (orders, words):
             print(json.dumps(_order(project, revision, place)), file=orders, flush=True)
@@ -63,6 +65,10 @@ def upgrade(project: Project, revision: str, place: Place, name: str) -> Upgrade
     if "last" in said:
         versions = frozenset((schema, table) for schema, table in said["versions"])
         return Upgraded(said["last"], versions, tuple(said["files"]), tuple(said["directories"]))
+    if not said and time.monotonic() - began >= PATIENCE:
+        raise ContractError(
+            f"The contract {name} cannot be made: its migrations take longer than {PATIENCE:g} seconds."
+        )
     raise ContractError(f"The contract {name} cannot be made: {_reason(said, printed, answers.left_out)}.")
 
 
@@ -105,16 +111,21 @@ def _begun(project: Project, place: Place, output: IO[bytes]) -> Iterator[tuple[
         finally:
             os.close(order)
             os.close(word)
-        impatience = Timer(PATIENCE, process.kill)
+        impatience = Timer(PATIENCE, _end, [process])
         impatience.daemon = True
         impatience.start()
         try:
             yield outgoing, incoming
         finally:
             impatience.cancel()
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             process.wait()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process at once, with all that it began."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class _Answers:

@@ -108,6 +108,8 @@ class Lent(dict[str, Any]):
 
 def place_of(error: BaseException, upgrade: Upgrade) -> str:
     """Return words for the part of the user's code that failed: the revision, or else the file."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{os.path.relpath(error.filename)}, line {error.lineno},"
     frames, trace = [], error.__traceback__
     while trace:
         frames.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
@@ -164,6 +166,8 @@ def _failed(error: BaseException, upgrade: Upgrade) -> dict[str, object]:
     if isinstance(error, DBAPIError) and error.orig is not None:
         said, code = words_of(error.orig)
         said += f" ({code})" if code else ""
+    elif isinstance(error, SyntaxError):
+        said = f"{type(error).__name__}: {error.msg}"
     else:
         said = " ".join(f"{type(error).__name__}: {error}".partition("(Background on")[0].split()).rstrip(".:")
     return {"failed": f"{place_of(error, upgrade)} fails: {said}"}
