@@ -379,6 +379,7 @@ def test_a_contract_is_kept_until_something_that_was_read_for_it_changes(
 ) -> None:
     body = 'from helper import name\nimport os\nopen("ran", "a").write(".")\n' + TABLE.replace('"{0}"', "name()")
     home = project(tmp_path / "kept", {"first": body + "\nos.environ.get('SUFFIX')"})
+    monkeypatch.setenv("SUFFIX", "w")
     (home / "helper.py").write_text("def name(): return open('table.txt').read()")
     (home / "table.txt").write_text("a")
     first, again = tables(home), tables(home)
@@ -436,7 +437,10 @@ def test_names_may_have_what_divides_them_from_revisions(tmp_path: Path) -> None
     ("at", "said"),
     [
         ("none", "There is no directory none: correct --contract."),
-        (".", ". is no project of Alembic: no alembic.ini with [alembic], no pyproject.toml with [tool.alembic], no env.py."),
+        (
+            ".",
+            ". is no project of Alembic: no alembic.ini with [alembic], no pyproject.toml with [tool.alembic], no env.py.",
+        ),
         ("setup.ini", "setup.ini does not configure Alembic: it has no [alembic]."),
     ],
 )

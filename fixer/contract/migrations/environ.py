@@ -40,7 +40,7 @@ def environment(environ: Mapping[str, str], home: Path, place: Mapping[str, str]
     ours = {name: value for name, value in environ.items() if not re.fullmatch("PG[A-Z]+", name)}
     of_libpq = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname", "PGPASSWORD": "password"}
     leading = {name: place[part] for name, part in of_libpq.items() if part in place}
-    return {**ours, **named, **_NOWHERE, **leading}
+    return {**ours, **named, **_NOWHERE, **leading, "PYTHONIOENCODING": "utf-8"}
 
 
 def _in_file(file: Path) -> Iterator[tuple[str, str]]:

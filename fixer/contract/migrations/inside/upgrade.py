@@ -57,8 +57,11 @@ class Upgrade:
 
     def _config(self) -> Any:
         from alembic.config import CommandLine, Config
+        from alembic.util import CommandError
 
         ini, toml = self.order["ini"], self.order["toml"]
+        if toml and not hasattr(Config, "get_alembic_option"):
+            raise CommandError("[tool.alembic] in pyproject.toml needs Alembic 1.16 or later")
         parser = CommandLine(prog="alembic").parser
         options = parser.parse_args([*(["-c", ini] if ini else []), "upgrade", "--", self.order["revision"]])
         config = Config(ini, cmd_opts=options, **({"toml_file": toml} if toml else {}))
