@@ -55,7 +55,7 @@ def _add_options(parser: pytest.Parser) -> None:
         help="a database to prove; repeatable; without it, the snapshots are proved")  # fmt: skip
     add("--dsn-file", dest="pgmend_dsn_file", metavar="FILE", help="a file with one DSN a line")
     add("--contract", dest="pgmend_contract", metavar="SOURCE",
-        help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, a database, or self; see docs/contracts.md for the default")  # fmt: skip
+        help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, DATABASE, self; default: see docs/contracts.md")  # fmt: skip
     add("--schema", dest="pgmend_schema", default="public", metavar="NAME",
         help="where the tables of the contract stand (default: %(default)s)")  # fmt: skip
     add("--snapshots", dest="pgmend_snapshots", metavar="DIR", help="other snapshots than those that ship")

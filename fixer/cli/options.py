@@ -151,7 +151,8 @@ plan_file = click.argument(
 
 _COMMON = (
     option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
-    option("--contract", metavar="SOURCE", help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, a database, or self. [default: self]"),
+    option("--contract", metavar="SOURCE",
+           help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, a database, or self. [default: self]"),
     option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     option("--lock-timeout", metavar="TIME", help="How long to wait for a lock. [default: 5s]"),

@@ -165,7 +165,7 @@ def _imported(spec: str) -> MetaData:
     if not module or not attribute:
         raise ContractError(
             f"The contract {spec!r} should be MODULE:ATTRIBUTE as in app.models:Base, a file as in schema.sql,"
-            " the URL of a database, or self."
+            " alembic:DIR, the URL of a database, or self."
         )
     here = str(Path.cwd())
     if here not in sys.path:

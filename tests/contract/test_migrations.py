@@ -439,7 +439,7 @@ def test_names_may_have_what_divides_them_from_revisions(tmp_path: Path) -> None
         ("none", "There is no directory none: correct --contract."),
         (
             ".",
-            ". is no project of Alembic: no alembic.ini with [alembic], no pyproject.toml with [tool.alembic], no env.py.",
+            ". is no project of Alembic: no alembic.ini with [alembic], no pyproject.toml, no env.py.",
         ),
         ("setup.ini", "setup.ini does not configure Alembic: it has no [alembic]."),
     ],

@@ -56,7 +56,7 @@ def project_at(path: Path) -> Project:
         return at_once
     if not (path / _ENV).is_file():
         raise ContractError(
-            f"{path} is no project of Alembic: no alembic.ini with [alembic], no pyproject.toml with [tool.alembic], no env.py."
+            f"{path} is no project of Alembic: no alembic.ini with [alembic], no pyproject.toml, no env.py."
         )
     for above in path.resolve().parents:
         found = _configured(above)
