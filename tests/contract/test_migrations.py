@@ -58,6 +58,7 @@ BESIDE = "op.execute('CREATE EXTENSION nowhere; CREATE TABLE beside (id integer 
 LATE = "with op.get_context().autocommit_block(): op.execute('GRANT SELECT ON users TO late')"
 TABLE = 'op.create_table("{0}", sa.Column("id", sa.Integer, primary_key=True))'
 PLAIN = """
+import os
 from alembic import context
 from sqlalchemy import create_engine
 {}
