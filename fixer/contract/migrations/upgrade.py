@@ -183,7 +183,7 @@ def _last_line(output: IO[bytes]) -> str:
     output.seek(0)
     lines = [each.strip() for each in output.read().decode("utf-8", "replace").splitlines() if each.strip()]
     for line in lines:
-        log.debug("migrations: %s", line)
+        log.info("migrations: %s", line)
     return lines[-1] if lines else ""
 
 
