@@ -20,7 +20,7 @@ _PARTS = {
 _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
 _PART = re.compile(rf"(?:\w+_)?(?:{'|'.join(_OWNERS)})_?({'|'.join(sorted(_PART_OF, key=len, reverse=True))})", re.I)
 _LINE = re.compile(r"""^\s*(?:export\s+)?(\w+)\s*=\s*(["']?)(.*?)\2\s*$""", re.MULTILINE)
-_NOWHERE = {"PGSERVICEFILE": "/dev/null", "PGSYSCONFDIR": "/dev/null", "PGPASSFILE": "/dev/null"}
+_NOWHERE = {"PGSERVICEFILE": "/dev/null", "PGSYSCONFDIR": "/dev/null"}
 
 
 def environment(environ: Mapping[str, str], home: Path, place: Mapping[str, str], scheme: str) -> dict[str, str]:
