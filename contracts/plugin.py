@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="a database to prove; repeatable; without it, the snapshots are proved")  # fmt: skip
     add("--dsn-file", dest="pgmend_dsn_file", metavar="FILE", help="a file with one DSN a line")
     add("--contract", dest="pgmend_contract", metavar="SOURCE",
-        help="MODULE:ATTR, FILE.sql, DIR/, a database, or self; see docs/contracts.md for the default")  # fmt: skip
+        help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, DATABASE, self; default: see docs/contracts.md")  # fmt: skip
     add("--scratch", dest="pgmend_scratch", metavar="SERVER",
         help="where throw-away databases for contracts are made: a DSN, or docker:IMAGE")  # fmt: skip
     add("--schema", dest="pgmend_schema", default="public", metavar="NAME",

@@ -175,7 +175,8 @@ plan_file = click.argument(
 
 _COMMON = (
     option("--dsn", metavar="DSN", help="A URL or libpq keywords; else DATABASE_URL, DATABASE_HOST …, PG*."),
-    option("--contract", metavar="SOURCE", help="MODULE:ATTR, FILE.sql, DIR/, a database, or self. [default: self]"),
+    option("--contract", metavar="SOURCE",
+           help="MODULE:ATTR, FILE.sql, DIR/, alembic:DIR, a database, or self. [default: self]"),
     option("--scratch", metavar="SERVER", help="Where throw-away databases are made: a DSN, or docker:IMAGE."),
     option("--schema", default="public", show_default=True, metavar="NAME", help="Of tables without one."),
     click.option("--format", type=click.Choice(["text", "json"]), default="text", show_default=True),

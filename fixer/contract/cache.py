@@ -40,11 +40,6 @@ class Read:
     refused: tuple[Refused, ...] = ()  # such a contract is never kept: what it needs may be there the next time
 
 
-def script_at(texts: Mapping[str, str], connection: Connection, schema: str, scratch: Scratch) -> Path:
-    """Return where a contract in SQL is kept, once read; its content is the text of its files."""
-    return kept_at(connection, scratch, [schema, *texts.values()])
-
-
 def kept_at(connection: Connection, scratch: Scratch, parts: Iterable[str]) -> Path:
     """Return where a contract is kept, once read: these texts, the session and the server of its place decide on it."""
     spelling = [str(connection.server_version // 10000), *manners(connection).values()]
@@ -71,12 +66,31 @@ def recall(kept: Path) -> Read | None:
 
 def keep(kept: Path, found: Read) -> None:
     """Keep the contract for the next time, where there is room for it, and nothing of it was refused."""
-    if found.refused:
-        return
+    if not found.refused:
+        _write(kept, [encode(found.schema), found.hints])
+
+
+def noted(kept: Path) -> list[str] | None:
+    """Return the paths that were noted; None where there are none, or none that can be read."""
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        with suppress(OSError):
+            os.utime(kept)
+    except (OSError, ValueError):
+        return None
+    return [str(each) for each in found] if isinstance(found, list) else None
+
+
+def note(kept: Path, paths: list[str]) -> None:
+    """Note the paths of what a contract is made of, where there is room for it."""
+    _write(kept, paths)
+
+
+def _write(kept: Path, value: object) -> None:
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=kept.parent, delete=False, encoding="utf-8") as file:
-            json.dump([encode(found.schema), found.hints], file, separators=(",", ":"))
+            json.dump(value, file, separators=(",", ":"))
         Path(file.name).replace(kept)
         for old in sorted(kept.parent.glob("contract-*.json"), key=lambda path: path.stat().st_mtime)[:-_AT_MOST]:
             old.unlink()

@@ -24,7 +24,7 @@ from fixer.connect.link import rolled_back
 from fixer.connect.settings import READING
 from fixer.contract import cache, refusing
 from fixer.contract.cache import Read
-from fixer.contract.place import Place, bring_over, throw_away
+from fixer.contract.place import Place, bring_over, extensions_of, throw_away
 from fixer.contract.refusing import Said, refused
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.script import Statement, statements
@@ -37,7 +37,6 @@ from fixer.model.table import QName
 
 _IGNORED = ("connect", "restrict", "unrestrict", "echo", "set", "encoding")  # psql's commands that create nothing
 _ROWS = re.compile(r"INSERT\b", re.IGNORECASE)
-_ROLE = re.compile(r'^role "(.*)" does not exist$')
 # What is the server's, which others may use too: never run.
 _OF_SERVER = re.compile(
     r"""(?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION|ROLE|GROUP|USER(?!\s+MAPPING\b))\b
@@ -45,8 +44,11 @@ _OF_SERVER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+LACKING_ROLE = re.compile(r'^role "(.*)" does not exist$')
+# Takes a new lock, at which a session hears of roles that others made meanwhile, even inside a transaction.
+HEEDING = "SELECT FROM pg_catalog.pg_ts_template LIMIT 0"
 # What may be there already, may not be had here, or makes nothing that a contract has.
-_NOTHING_NEW = re.compile(
+NOTHING_NEW = re.compile(
     r"""SET\b|LOCK\b|GRANT\b|REVOKE\b|SECURITY\s+LABEL\b|ALTER\s+(?:SYSTEM|DEFAULT\s+PRIVILEGES)\b|ALTER\b.*\bOWNER\s+TO\b
       | (?:CREATE|ALTER|DROP|COMMENT\s+ON)\s+(?:EXTENSION|ROLE|USER|GROUP|DATABASE|EVENT\s+TRIGGER)\b
       | (?:CREATE|ALTER|COMMENT\s+ON)\s+(?:PUBLICATION|SUBSCRIPTION)\b
@@ -73,7 +75,7 @@ def prepare(path: Path, connection: Connection, schema: str, scratch: Scratch = 
     """
     name, texts = str(path), texts_of(files_at(path))
     version = connection.server_version // 10000
-    kept = cache.script_at(texts, connection, schema, scratch)
+    kept = cache.kept_at(connection, scratch, [schema, *extensions_of(connection), *texts.values()])
     found = cache.recall(kept)
     if found is None:
         with throw_away(version, scratch) as place:
@@ -221,7 +223,7 @@ def _place_of(cursor: Cursor, name: tuple[str, ...]) -> QName:
 def _tried(place: Place, cursor: Cursor, text: str) -> None:
     """Run a statement, again after each role that it names was made; leave out what only names what is there."""
     made = set[str]()
-    idle = _NOTHING_NEW.match(text) is not None
+    idle = NOTHING_NEW.match(text) is not None
     while True:
         inside = cursor.connection.info.transaction_status == TRANSACTION_STATUS_INTRANS
         try:
@@ -229,7 +231,7 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
                 cursor.execute("SAVEPOINT pgmend")
             cursor.execute(text)
         except psycopg2.Error as error:
-            role = _ROLE.search(error.diag.message_primary or "")
+            role = LACKING_ROLE.search(error.diag.message_primary or "")
             idle |= isinstance(error, pg.DuplicateSchema) and _SCHEMA.fullmatch(text) is not None
             if not (role and role[1] not in made) and not idle:
                 raise
@@ -240,5 +242,7 @@ def _tried(place: Place, cursor: Cursor, text: str) -> None:
                 return
             place.add_role(role[1])
             made.add(role[1])
+            if inside:
+                cursor.execute(f"{HEEDING}; ROLLBACK TO SAVEPOINT pgmend")
         else:
             return

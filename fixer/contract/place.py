@@ -34,6 +34,10 @@ from fixer.model.table import QName
 # What may be the extension's that is not there, and what another version may not have, understand or do.
 _UNKNOWN = ("42704", "42883", "42P01", "3F000", "22023")
 _UNLIKE = ("42704", "42883", "42601", "0A000")
+_EXTENSIONS = """
+SELECT format('%s %s %s', e.extname, e.extversion, n.nspname) FROM pg_catalog.pg_extension AS e
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace ORDER BY 1
+"""
 _SHOWN = 3  # extensions that a message names
 _ROLE = re.compile(r'\brole ".*" does not exist')
 # Listeners of models may replace functions, and alter sequences, that stand in the target already.
@@ -135,6 +139,13 @@ def throw_away(version: int, scratch: Scratch = OUR_OWN) -> Iterator[Place]:
             yield place
         except ContractError as error:
             raise place.explained(error, version) from None
+
+
+def extensions_of(target: Connection) -> list[str]:
+    """Return the extensions of the target, with their versions and homes: what a throw-away place depends on."""
+    with rolled_back(target) as cursor:
+        cursor.execute(READING + _EXTENSIONS)
+        return [text for (text,) in cursor.fetchall()]
 
 
 def bring_over(target: Connection, place: Place, *, made: Collection[QName] | None) -> None:

@@ -1,4 +1,4 @@
-"""Where a contract comes from: models, SQL, another database, or what the target itself declares."""
+"""Where a contract comes from: models, SQL, migrations, another database, or what the target itself declares."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
 from fixer.contract.anew import by_target
+from fixer.contract.migrations.project import PREFIX
 from fixer.contract.project import SELF, contract_named, scratch_named
 from fixer.contract.project.applied import Under
 from fixer.contract.scratch import OUR_OWN, Scratch
@@ -32,7 +33,6 @@ if TYPE_CHECKING:  # a contract that is no models need not wait for SQLAlchemy
 
 _URLS = ("postgresql:", "postgres:", "postgresql+", "postgres+")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_LATER = ("alembic:",)  # is a source to come, and is no module of ours
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,20 @@ class Script:
         return files.prepare(Path(self.name), connection, schema, self.scratch)
 
 
+@dataclass(frozen=True)
+class Migrations:
+    """Migrations of Alembic, up to a revision."""
+
+    name: str
+    scratch: Scratch = OUR_OWN
+
+    def prepare(self, connection: Connection, schema: str) -> Contract:
+        """Return what the migrations make of an empty database."""
+        from fixer.contract.migrations import prepare as migrations
+
+        return migrations.prepare(self.name, connection, schema, self.scratch)
+
+
 @runtime_checkable
 class _Named(Protocol):
     """What has a name in Python: a class, a function."""
@@ -110,7 +124,7 @@ def load(
 
     None is what the environment or the nearest project names, or else the target itself; then alone, all else that the
     project says counts, too. A text is ``self``; the URL or the keywords of a database; a file that ends in .sql, or a
-    directory; or ``package.module:attribute``. Raises ContractError with the reason.
+    directory; ``alembic:DIR@REVISION``; or ``package.module:attribute``. Raises ContractError with the reason.
     """
     if isinstance(contract, Source):
         return contract
@@ -123,6 +137,8 @@ def load(
     refuse_empty("The contract", contract)
     if contract == SELF:
         return Itself()
+    if contract.startswith(PREFIX):
+        return Migrations(contract, place)
     if contract.startswith(_URLS) or ("=" in contract and ":" not in contract.partition("=")[0]):
         return Database(target.resolve(contract, origin="--contract", allow_unsafe_production=True))
     _refuse_foreign(contract)
@@ -136,11 +152,6 @@ def _refuse_foreign(contract: str) -> None:
     if _URL.match(contract):
         raise ContractError(
             f"The contract {redact(contract)!r} is no URL of PostgreSQL, as in postgresql://user@host/db."
-        )
-    if contract.startswith(_LATER):
-        raise ContractError(
-            f"The contract {contract!r} cannot be read: migrations of Alembic are no source yet. Run `alembic upgrade"
-            " head` on an empty database, and name that database."
         )
 
 
@@ -170,7 +181,7 @@ def _imported(spec: str) -> MetaData:
     if not module or not attribute:
         raise ContractError(
             f"The contract {spec!r} should be MODULE:ATTRIBUTE as in app.models:Base, a file as in schema.sql,"
-            " the URL of a database, or self."
+            " alembic:DIR, the URL of a database, or self."
         )
     here = str(Path.cwd())
     if here not in sys.path:

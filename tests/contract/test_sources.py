@@ -314,7 +314,7 @@ def test_what_a_script_begins_and_leaves_open_counts(empty: Database, tmp_path: 
     [
         ("mysql://me:secret@db/x", "The contract 'mysql://me:***@db/x' is no URL of PostgreSQL"),
         ("https://me:secret@db/schema.sql", "The contract 'https://me:***@db/schema.sql' is no URL of PostgreSQL"),
-        ("alembic:migrations@head", "name that database"),
+        ("alembic:migrations@head", "There is no directory migrations: correct --contract."),
     ],
 )
 def test_what_is_no_source_is_said_without_passwords(empty: Database, contract: str, said: str) -> None:

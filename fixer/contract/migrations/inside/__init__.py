@@ -1,0 +1,1 @@
+"""The process in which migrations run, with a connection to the throw-away place alone."""
