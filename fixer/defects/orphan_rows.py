@@ -4,7 +4,7 @@ Costs: the foreign key cannot be added, or exists although rows violate it; join
 Cure: as the contract declares, move them to quarantine, give them to the default row, or set the reference to NULL.
 Without a hint, ON DELETE SET NULL sets a nullable reference to NULL; any other action moves the row to quarantine.
 A person decides if a unique or a check would refuse the default row, or the NULL; and, where no hint says what becomes
-of orphans, if the parent has no rows at all, because these may be elsewhere.
+of orphans, if the parent is missing, or has no rows at all under ten or more: these may be elsewhere.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fixer.repair.probe import parents, shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.twins import hint
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable
+from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.following import truly_orphaned
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SLUG = "orphan-rows"
 POINT = 2
 STAGE = Stage.PARTS
+FEW = 10  # orphans of a table without rows that nobody need look for
 
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfForeignKey]]:
@@ -98,10 +99,12 @@ def _refind(key: ForeignKey, contract: Contract) -> Repair:
 
 
 def _forlorn(key: ForeignKey, actual: Schema) -> Probe:
-    """Return the probe for orphans of a parent without any row."""
+    """Return the probe for orphans of a parent without any row, unless they are few."""
     probe = _orphans(key, actual)
     none = SQL("NOT EXISTS (SELECT FROM {})").format(parents(actual.tables[key.target]))
-    return replace(probe, condition=q.all_of([none, probe.condition]))
+    first = SQL("(SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT {few}) AS o) = {few}")
+    many = first.format(probe.source, probe.condition, few=Literal(FEW))
+    return replace(probe, condition=q.all_of([none, many, probe.condition]))
 
 
 def _refused(key: ForeignKey, actual: Schema, contract: Contract, *, vouched: bool) -> Iterator[Finding[OfForeignKey]]:
