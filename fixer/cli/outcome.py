@@ -5,6 +5,7 @@ An unexpected error exits 2, since 1 means findings, and its sentence says what 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -214,4 +215,5 @@ def _end_by(code: int) -> NoReturn:
     _let_ctrl_c_end_by(code)
     with suppress(OutputFailed, OSError, ValueError):
         sys.stdout.flush()
+    gc.freeze()  # or else the collector walks all that is left once more
     sys.exit(code)
