@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any  # the cells of an answer, which psycopg2 gives without their types
@@ -62,13 +62,7 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
         def ask(name: str, before: str = "", *parameters: object) -> Answer:
             number = next(numbers)
             asked[number] = beside.submit(fetch, before + query(name), parameters)
-
-            def answer() -> Rows:
-                rows = asked[number].result()
-                del asked[number]
-                return rows
-
-            return answer
+            return partial(_answer, asked, number)
 
         try:
             yield ask
@@ -78,6 +72,13 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
                 cursor.connection.cancel()
                 time.sleep(CANCEL_AGAIN)
             raise
+
+
+def _answer(asked: dict[int, Future[Rows]], number: int) -> Rows:
+    """Wait for an answer, and return it for good."""
+    rows = asked[number].result()
+    del asked[number]
+    return rows
 
 
 @cache
