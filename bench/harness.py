@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -287,6 +288,7 @@ class Ended:
     output: str
     errors: str
     peak: int  # bytes of memory at most, where that was asked for
+    processor: float = 0.0  # seconds
 
 
 def program(*words: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, weigh: bool = False) -> Ended:
@@ -294,14 +296,17 @@ def program(*words: str, env: Mapping[str, str] | None = None, cwd: Path | None 
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         environment = {**os.environ, **(env or {})}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it would compile everything anew each time
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
         process = subprocess.Popen(words, stdout=output, stderr=errors, text=True, env=environment, cwd=cwd)
         peak = _weighed(process) if weigh else 0
         code = process.wait()
         lasted = time.perf_counter() - started
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         output.seek(0)
         errors.seek(0)
-        return Ended(code, lasted, output.read(), errors.read(), peak)
+        return Ended(code, lasted, output.read(), errors.read(), peak, processor)
 
 
 def _weighed(process: subprocess.Popen[str]) -> int:

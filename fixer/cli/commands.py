@@ -25,6 +25,9 @@ from fixer.model.finding import UNREADABLE
 from fixer.model.plan import ATOMIC, ONLINE, Plan
 from fixer.model.progress import SILENT, Progress
 from fixer.model.run import Run
+from fixer.report import findings
+from fixer.report import json as as_json
+from fixer.report import text as as_text
 
 if TYPE_CHECKING:
     from fixer.runner.online.pace import Pace
@@ -60,8 +63,6 @@ def _named(name: str | None, scratch: str | None) -> Source:
 @common
 def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
-    from fixer.report import findings
-    from fixer.report import json as as_json
 
     with _session(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
@@ -99,8 +100,6 @@ def plan(
 ) -> int:
     """Print the ordered steps with lock, hazard, rows and estimated time; change nothing."""
     from fixer.cli import plans
-    from fixer.report import json as as_json
-    from fixer.report import text as as_text
     from fixer.runner import script as as_sql
 
     with _session(settings, dsn_argument) as session:
@@ -145,8 +144,6 @@ def apply(
 ) -> int:
     """Repair the database, by a fresh plan or by exactly the given one, until the contract holds."""
     from fixer.cli import plans
-    from fixer.report import json as as_json
-    from fixer.report import text as as_text
     from fixer.runner.online.pace import Pace
 
     choice = Choice(skip, only)
@@ -173,7 +170,6 @@ def apply(
 
 def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Run], pace: Pace) -> Run:
     """Carry a plan out that was permitted, and show how far it is."""
-    from fixer.report import findings
     from fixer.runner.online.pace import Pace
 
     if plan.mode == ATOMIC and pace != Pace():
@@ -208,8 +204,6 @@ def _shown(settings: Settings, link: Link) -> Iterator[Progress]:
 def undo(settings: Settings, run: int, yes: bool) -> int:
     """Take a run back: rows, cells and definitions as they were before it; refuse where later writes forbid it."""
     from fixer.cli import plans
-    from fixer.report import json as as_json
-    from fixer.report import text as as_text
 
     with opened(settings.target()) as link:
         if not yes:
@@ -241,8 +235,6 @@ def _titles(settings: Settings) -> Callable[[str], None]:
 def history(settings: Settings, prune: bool, yes: bool) -> int:
     """List past runs, the newest first."""
     from fixer.cli import plans
-    from fixer.report import json as as_json
-    from fixer.report import text as as_text
 
     with opened(settings.target()) as link:
         if prune:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect import target
+from fixer.connect.memory import undisturbed
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
@@ -187,7 +188,7 @@ def _imported(spec: str) -> MetaData:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a module prints is no part of our output
+        with contextlib.redirect_stdout(sys.stderr), undisturbed():  # what a module prints is no part of our output
             found = importlib.import_module(module)
         return metadata_of(attrgetter(attribute)(found))
     except ContractError as error:

@@ -18,11 +18,11 @@ from fixer.defects.code_behind import invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import canonical, quoted
-from fixer.model.finding import Finding
+from fixer.model.finding import Finding, Probe
 from fixer.model.schema import Schema
 from fixer.model.step import Part, Phase, Repair, refuse
 from fixer.model.subject import OfColumn
-from fixer.model.table import Column, Table
+from fixer.model.table import Column, QName, Table
 from fixer.repair.constraints.rewriting import Refused, Rewriting, new_cell
 from fixer.repair.own_values import may_differ, read_by, too_long
 from fixer.repair.probe import rows_where
@@ -67,18 +67,23 @@ def _against_the_catalogue(actual: Schema, contract: Contract) -> Iterator[Findi
     for _, table in walk.tables(actual, contract, alike=True):
         for column in table.columns.values():
             if column.not_null and column.name not in table.unproved_below:
-                name, empty = quoted(column.name), SQL("pg_catalog.num_nulls({}) > 0").format(q.column(column.name))
+                name = quoted(column.name)
                 write = f"UPDATE {q.quoted(table.name)} SET {name} = … WHERE num_nulls({name}) > 0"
                 yield Finding(
                     SLUG,
                     POINT,
                     OfColumn(table.name, column.name),
                     f"{table.name.name}.{column.name} is NOT NULL by the catalogue, and is NULL",
-                    asks=partial(rows_where, actual, table.name, empty),
+                    asks=partial(_in_spite, actual, table.name, column.name),
                     only_with_rows=True,
                     vouched=True,
                     repair=refuse(f"write values, as by {write}"),
                 )
+
+
+def _in_spite(actual: Schema, table: QName, column: str) -> Probe:
+    """Return the probe for the rows that hold NULL in a column, whatever the catalogue says."""
+    return rows_where(actual, table, SQL("pg_catalog.num_nulls({}) > 0").format(q.column(column)))
 
 
 def _refused(table: Table, column: Column, actual: Schema, contract: Contract) -> Iterator[Finding[OfColumn]]:

@@ -53,6 +53,7 @@ class Assembly:
         heirs = ask("heirs") if any(row[_INHERITS] for row in self._relations) else list
         self._names = {row[0]: QName(row[1], row[2]) for row in self._relations}
         self._columns = _by_place(rows)
+        del rows  # of which there are the most
         self._types = spelling.types(spelt(), short, ask)
         self._prefix = prefix(short)
         self._sequences = self._read_sequences()

@@ -94,10 +94,16 @@ def _added(table: s.Table, proved: bool) -> s.Table:
     indexes = (i for i in table.indexes if i.valid or not _LEFT_OVER.search(i.name))
     return replace(
         table,
-        indexes=tuple(replace(i, valid=True, disabled_triggers=()) for i in indexes),
-        checks=tuple(replace(c, validated=_of_all(c, proved), enforced=True) for c in table.checks),
+        indexes=tuple(
+            i if i.valid and not i.disabled_triggers else replace(i, valid=True, disabled_triggers=()) for i in indexes
+        ),
+        checks=tuple(
+            c if c.validated and c.enforced else replace(c, validated=_of_all(c, proved), enforced=True)
+            for c in table.checks
+        ),
         foreign_keys=tuple(
-            replace(k, validated=_of_all(k, proved), enforced=True, disabled_triggers=()) for k in table.foreign_keys
+            k if k.holds else replace(k, validated=_of_all(k, proved), enforced=True, disabled_triggers=())
+            for k in table.foreign_keys
         ),
     )
 

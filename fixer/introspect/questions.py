@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any  # the cells of an answer, which psycopg2 gives without their types
 
@@ -43,7 +44,8 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
     the one that is under way.
     """
     failures: list[BaseException] = []
-    asked: list[Future[Rows]] = []
+    numbers = count()
+    asked: dict[int, Future[Rows]] = {}  # until they are answered: the rows are the asker's alone
 
     def fetch(text: str, parameters: tuple[object, ...]) -> Rows:
         if failures:
@@ -58,17 +60,25 @@ def asking(cursor: Cursor) -> Iterator[Ask]:
     with ThreadPoolExecutor(1, "pgmend-catalog") as beside:
 
         def ask(name: str, before: str = "", *parameters: object) -> Answer:
-            asked.append(beside.submit(fetch, before + query(name), parameters))
-            return asked[-1].result
+            number = next(numbers)
+            asked[number] = beside.submit(fetch, before + query(name), parameters)
+            return partial(_answer, asked, number)
 
         try:
             yield ask
         except BaseException as reason:
             beside.shutdown(wait=False, cancel_futures=True)
-            while isinstance(reason, KeyboardInterrupt) and any(future.running() for future in asked):
+            while isinstance(reason, KeyboardInterrupt) and any(future.running() for future in asked.values()):
                 cursor.connection.cancel()
                 time.sleep(CANCEL_AGAIN)
             raise
+
+
+def _answer(asked: dict[int, Future[Rows]], number: int) -> Rows:
+    """Wait for an answer, and return it for good."""
+    rows = asked[number].result()
+    del asked[number]
+    return rows
 
 
 @cache

@@ -111,7 +111,7 @@ class Count:
     denied: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding(Generic[About]):
     """One occurrence of a defect class.
 

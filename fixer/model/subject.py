@@ -34,7 +34,7 @@ class Subject(Protocol):
         """The key, index, check or default row of the contract, if it is about one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OfTable:
     """A table of the contract."""
 
@@ -63,7 +63,7 @@ class OtherTable(OfTable):
     found: Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OfColumn(OfTable):
     """A column of a table."""
 

@@ -38,7 +38,7 @@ except SystemExit:
     [
         (HELP, []),
         ("import fixer", []),
-        ("import fixer.cli.commands; from fixer import defects; defects.all_classes()", ["psycopg2"]),
+        ("import fixer.cli.commands; from fixer import defects; defects.all_classes()", ["psycopg2", "rich"]),
         ("import fixer.contract; fixer.contract.load('self'); fixer.contract.load('schema.sql')", ["psycopg2"]),
     ],
     ids=["help", "the package", "a check", "a contract that is no models"],

@@ -262,6 +262,14 @@ print(key(made(said())), [key(changed(name)) for name in CHANGES])
 """
 
 
+def test_the_key_stays_once_the_models_are_made() -> None:
+    before = {name: (key(metadata := changed(name)), metadata) for name in CHANGES}
+    for _, metadata in before.values():
+        spelt(metadata, "contract", [[*metadata.tables.values()]], {None: "pg_temp"})
+
+    assert {name for name, (known, metadata) in before.items() if key(metadata) != known} == set()
+
+
 def test_the_key_is_the_same_in_another_process() -> None:
     keys = {
         subprocess.run(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import marshal
 from collections.abc import Callable
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from types import FunctionType
@@ -22,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import AddConstraint, CreateColumn, CreateIndex, CreateTable, SetColumnComment, SetTableComment
 from sqlalchemy.sql import schema, sqltypes
 from sqlalchemy.sql.elements import ClauseElement, TextClause
+from sqlalchemy.util import HasMemoized, memoized_property
 
 
 def _names(words: str) -> frozenset[str]:
@@ -39,7 +41,7 @@ _COLUMN = _names(
     "name table type nullable primary_key system autoincrement comment constraints foreign_keys default "
     "server_default computed identity dialect_options key is_literal index unique doc info onupdate "
     "server_onupdate dispatch _insert_sentinel _omit_from_statements _user_defined_nullable _creation_order "
-    "_proxies proxy_set base_columns comparator"
+    "_proxies proxy_set base_columns"
 )
 _CONSTRAINT = _names(
     "name deferrable initially comment _create_rule _type_bound _implicit_generated _columns sqltext elements "
@@ -66,6 +68,7 @@ _of_key = attrgetter("onupdate", "ondelete", "use_alter", "match")
 _of_identity = attrgetter(
     "always", "on_null", "start", "increment", "minvalue", "maxvalue", "nominvalue", "nomaxvalue", "cycle", "cache"
 )  # fmt: skip
+_KEPT = (memoized_property, HasMemoized.memoized_attribute)
 _HOMES = (str(Path(sa.__file__).parent), contextlib.__file__)
 _place = attrgetter("_creation_order")
 
@@ -140,7 +143,7 @@ class _Teller:
 
     def table(self, table: sa.Table) -> Shape:
         """Return the shape of a table; raise _UnknownError where it has none."""
-        _see(type(table) is sa.Table and _TABLE.issuperset(vars(table)))
+        _see(type(table) is sa.Table and _has_only(table, _TABLE))
         _see(vars(table).get("_creator_ddl") is None and not _is_heard(table))
         return (
             *_named(table.name),
@@ -154,7 +157,7 @@ class _Teller:
         )
 
     def _column(self, column: sa.Column[Any]) -> Shape:
-        _see(type(column) is sa.Column and _COLUMN.issuperset(vars(column)))
+        _see(type(column) is sa.Column and _has_only(column, _COLUMN))
         _see(column.default is None or type(column.default) in _OF_PYTHON)
         facts = (str(column.key), column.default is None, len(column.foreign_keys), *_of_column(column))
         default = () if column.server_default is None else _default(column.server_default)
@@ -163,11 +166,11 @@ class _Teller:
 
     def _type(self, found: Any) -> Shape:
         """Return the class of a type and how it is spelt: SQLAlchemy's own are known by what they hold."""
-        kind = type(found)
+        kind: Any = type(found)
         held = {
             name: self._type(each) if isinstance(each, sqltypes.TypeEngine) else each
             for name, each in vars(found).items()
-            if name != "dispatch"
+            if name != "dispatch" and name not in _derived(kind)
         }
         state = (kind, *held.items(), *map(type, held.values()))
         text = self._types.get(state)
@@ -182,6 +185,19 @@ class _Teller:
 def _see(known: bool) -> None:
     if not known:
         raise _UnknownError
+
+
+def _has_only(part: Any, known: frozenset[str]) -> bool:
+    """Return whether a part has no attributes but the known ones, and those that are made of these."""
+    held = vars(part)
+    return known.issuperset(held) or known.issuperset(held.keys() - _derived(part.__class__))
+
+
+@cache
+def _derived(kind: Any) -> frozenset[str]:
+    """Return the names of attributes that SQLAlchemy makes of others, and keeps; options are given."""
+    names = (name for each in kind.__mro__ for name, part in vars(each).items() if isinstance(part, _KEPT))
+    return frozenset(names) - {"dialect_options"} | {"_memoized_keys"}
 
 
 def _named(name: Any) -> Shape:
@@ -219,18 +235,19 @@ def _spelt(said: Any) -> str:
 def _default(default: Any) -> Shape:
     """Return what fills a column on the server: a value, an expression, an identity, or what is computed."""
     if type(default) is sa.Identity:
-        _see(_IDENTITY.issuperset(vars(default)))
+        _see(_has_only(default, _IDENTITY))
         return ("identity", *_of_identity(default), _options(default))
     if type(default) is sa.Computed:
-        _see(_COMPUTED.issuperset(vars(default)))
+        _see(_has_only(default, _COMPUTED))
         return ("computed", _spelt(default.sqltext), default.persisted)
     _see(type(default) is sa.DefaultClause)
     return ("text", default.arg) if type(default.arg) is str else ("sql", _spelt(default.arg))
 
 
 def _constraint(found: Any) -> Shape:
-    _see(type(found) in _KINDS and _CONSTRAINT.issuperset(vars(found)))
-    _see(found._create_rule is None and not found._type_bound and not _is_heard(found))
+    _see(type(found) in _KINDS and _has_only(found, _CONSTRAINT))
+    altered = isinstance(found, sa.ForeignKeyConstraint) and found.use_alter  # which no rule keeps from being made
+    _see((found._create_rule is None or altered) and not found._type_bound and not _is_heard(found))
     shape = (
         type(found).__name__,
         *_named(found.name),
@@ -259,7 +276,7 @@ def _reference(element: Any) -> Shape:
 
 
 def _index(index: Any) -> Shape:
-    _see(type(index) is sa.Index and _INDEX.issuperset(vars(index)) and not _is_heard(index))
+    _see(type(index) is sa.Index and _has_only(index, _INDEX) and not _is_heard(index))
     return (*_named(index.name), index.unique, _options(index), *[_key(each) for each in index.expressions])
 
 

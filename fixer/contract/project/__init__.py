@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from fixer.contract.project.reading import Project, read
@@ -23,7 +24,13 @@ def of(directory: Path | None = None) -> Project:
     """
     here = directory or Path.cwd()
     file = next((f for d in (here, *here.parents) if (f := d / "pyproject.toml").is_file()), None)
-    return read(file) if file else Project()
+    return _read(file, file.stat().st_mtime_ns, file.stat().st_ino) if file else Project()
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, changed: int, number: int) -> Project:
+    """Return what a file says, which a command asks twice; it is read anew once it has changed."""
+    return read(file)
 
 
 def contract_named(environ: Mapping[str, str] = os.environ, directory: Path | None = None) -> str:

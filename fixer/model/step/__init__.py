@@ -207,7 +207,7 @@ class Twofold:
 Part = Step | Twofold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Repair:
     """The cure of one finding: its steps in both modes, or the reason why it needs a human decision."""
 

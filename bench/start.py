@@ -1,0 +1,123 @@
+"""What a start of the command costs: its processor time and its memory, beyond Python and the models.
+
+Processor time is that of the processes themselves, without the server's, and the least of several runs: what else runs
+on the machine moves it least.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bench.catalog import QUERIES, fill
+from bench.check import fresh_cache
+from bench.harness import HERE, Ended, Options, Result, program, say
+from fixer.connect import servers
+
+MEGABYTE = 2**20
+SMALL, FULL = 300, 2_000  # tables of a contract; five times as many where memory is weighed
+MODELS = "bench.many_tables:metadata"
+PLAINLY = "import gc; gc.disable(); import bench.many_tables; gc.freeze()"
+BARE = """
+import psycopg2, sys
+connection = psycopg2.connect(sys.argv[1])
+cursor = connection.cursor()
+for query in sys.argv[2:]:
+    cursor.execute(query)
+    cursor.fetchall()
+"""
+
+
+def run(options: Options) -> Result:
+    """Measure help and a small check, then a contract of many tables, kept, and what it weighs."""
+    result = Result("start")
+    tables = options.sizes[0] if options.sizes else FULL if options.full else SMALL
+    with servers.embedded(options.version) as server, fresh_cache():
+        small, large = (server.database_dsn(server.create_database()) for _ in range(2))
+        fill(small, 10)
+        fill(large, tables)
+        _small(options, result, small)
+        _large(options, result, large, tables)
+        heavy = server.database_dsn(server.create_database())
+        fill(heavy, 5 * tables)
+        _memory(result, heavy, 5 * tables)
+    return result
+
+
+def _ran(*words: str, tree: Path = HERE.parent, tables: int = 10, weigh: bool = False) -> Ended:
+    """Run a program of Python to its end, in a source tree; raise RuntimeError if it fails."""
+    environment = {"PGMEND_BENCH_TABLES": str(tables), "PYTHONPATH": str(tree)}
+    ended = program(sys.executable, *words, env=environment, cwd=tree, weigh=weigh)
+    if ended.code:
+        raise RuntimeError(f"{words} ended with {ended.code}: {ended.output[-1000:]}{ended.errors[-1000:]}")
+    return ended
+
+
+def _least(subjects: Mapping[str, Callable[[], Ended]], runs: int) -> dict[str, float]:
+    """Return the least processor time of each subject, in turns, after one run that is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in subjects}
+    for turn in range(runs + 1):
+        for name, work in subjects.items():
+            seconds = work().processor
+            taken[name] += [seconds] if turn else []
+    return {name: min(each) for name, each in taken.items()}
+
+
+def _small(options: Options, result: Result, dsn: str) -> None:
+    say("help, and a small database: starting")
+    subjects: dict[str, Callable[[], Ended]] = {
+        "python -c pass": lambda: _ran("-c", "pass"),
+        "fixer --help": lambda: _ran("-m", "fixer", "--help"),
+        "fixer check, ten tables, self": lambda: _ran("-m", "fixer", "check", dsn, "--contract", "self"),
+    }
+    bounds = {"fixer --help": "≤ 6", "fixer check, ten tables, self": "≤ 12"}
+    result.compare(10, _least(subjects, max(options.runs, 5)), "python -c pass", bounds)
+
+
+def _large(options: Options, result: Result, dsn: str, tables: int) -> None:
+    """Measure a kept contract of models beyond their import, also in another tree, and self by the bare queries."""
+    say(f"a contract of {tables:,} tables: checking it")
+    check = ("-m", "fixer", "check", "--dsn", dsn, "--contract", MODELS)
+    plainly = "import of the models, without the collector"  # as the command imports them
+    ours, models, itself, bare = "fixer check, kept", "import of the models", "fixer check, self", "bare queries"
+    subjects: dict[str, Callable[[], Ended]] = {
+        models: lambda: _ran("-c", "import bench.many_tables", tables=tables),
+        plainly: lambda: _ran("-c", PLAINLY, tables=tables),
+        ours: lambda: _ran(*check, tables=tables),
+        bare: lambda: _ran("-c", BARE, dsn, *QUERIES),
+        itself: lambda: _ran("-m", "fixer", "check", dsn, "--contract", "self"),
+    }
+    if options.against:
+        against = options.against.resolve()
+        subjects["the other tree"] = lambda: _ran(*check, tree=against, tables=tables)
+    least = _least(subjects, options.runs)
+    beyond = least[ours] - least[plainly]
+    result.add(models, tables, least[models])
+    result.add(plainly, tables, least[plainly])
+    result.add(ours, tables, least[ours])
+    if options.against:
+        other = least["the other tree"] - least[models]
+        result.add("beyond them, the other tree", tables, other)
+        result.add(
+            "fixer check, kept, beyond them", tables, beyond,
+            reference="the other tree", ratio=beyond / other, bound="≤ 0.37",
+        )  # fmt: skip
+    else:
+        result.add("fixer check, kept, beyond them", tables, beyond)
+    result.add(bare, tables, least[bare])
+    result.add(
+        itself, tables, least[itself], reference=bare, ratio=least[itself] / least[bare], bound="≤ 1.5 s"
+    )  # fmt: skip
+
+
+def _memory(result: Result, dsn: str, tables: int) -> None:
+    say(f"{tables:,} tables: weighing a check")
+    itself = _ran("-m", "fixer", "check", dsn, "--contract", "self", weigh=True).peak
+    result.add("fixer check, self, peak", tables, itself / MEGABYTE, unit="MB", bound="≤ 200 MB")
+    models = _ran("-c", "import bench.many_tables", tables=tables, weigh=True).peak
+    check = ("-m", "fixer", "check", "--dsn", dsn, "--contract", MODELS)
+    _ran(*check, tables=tables)
+    kept = _ran(*check, tables=tables, weigh=True).peak
+    result.add("import of the models, peak", tables, models / MEGABYTE, unit="MB")
+    result.add("fixer check, kept, peak beyond it", tables, (kept - models) / MEGABYTE, unit="MB", bound="≤ 200 MB")
