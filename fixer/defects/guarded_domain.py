@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
 from fixer.defects._databases import SHIFT_ROWS, shifts
+from fixer.defects._guarded import amounts, weights
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -34,7 +35,7 @@ from fixer.sql.conditions import Atom, atoms, follows, meaning
 from fixer.sql.types import element, fits
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    pass
 
 SLUG = "guarded-domain"
 POINT = 4
@@ -186,36 +187,12 @@ def repair(finding: Finding[OfColumn], actual: Schema, contract: Contract) -> Re
     return finding.repair
 
 
-def _weights(many: bool = True) -> sa.MetaData:
-    import sqlalchemy as sa
-    from sqlalchemy.dialects import postgresql
-
-    metadata = sa.MetaData()
-    weight = postgresql.DOMAIN("weight", sa.Integer, check="VALUE > 0", not_null=True)
-    weights = sa.Table("weights", metadata, sa.Column("id", sa.Integer, primary_key=True))
-    weights.append_column(sa.Column("one", weight))
-    if many:
-        weights.append_column(sa.Column("many", sa.ARRAY(weight)))
-    return metadata
-
-
 WEIGHTS = "INSERT INTO weights (one, many) VALUES (1, '{2,3}'), (4, NULL)"
 LAX = """ALTER DOMAIN weight DROP CONSTRAINT weight_check; ALTER DOMAIN weight DROP NOT NULL;
 INSERT INTO weights (one, many) VALUES (-1, '{1}'), (1, '{-1}'), (NULL, '{NULL}')"""
 DOMAIN = "CREATE DOMAIN guarded AS text {}; ALTER TABLE reviews ALTER COLUMN body TYPE guarded"
 SCORES = """ALTER TABLE shifts ALTER COLUMN scores DROP DEFAULT; CREATE DOMAIN score AS integer {};
 ALTER TABLE shifts ALTER COLUMN scores TYPE score[]; ALTER TABLE shifts ALTER COLUMN scores SET DEFAULT '{{}}'"""
-
-
-def _amounts() -> sa.MetaData:
-    """Return a contract with a domain over numbers of many digits."""
-    import sqlalchemy as sa
-    from sqlalchemy.dialects import postgresql
-
-    metadata, amount = sa.MetaData(), postgresql.DOMAIN("am%ount", sa.Numeric(20, 4))
-    key = sa.Column("id", sa.Integer, primary_key=True)
-    sa.Table("paid", metadata, key, sa.Column("sum", amount))
-    return metadata
 
 
 _NARROWED = (
@@ -227,7 +204,7 @@ SPECIMENS = (
         "over numbers of fewer digits",
         _NARROWED.format("numeric(10, 2)"),
         manual=True,
-        contract=_amounts,
+        contract=amounts,
         setup="INSERT INTO paid (sum) VALUES (1.5)",
     ),
     Specimen("a check", DOMAIN.format("CHECK (VALUE ~ 'e')"), manual=True),
@@ -244,7 +221,7 @@ SPECIMENS = (
         setup=SHIFT_ROWS,
         manual=True,
     ),
-    Specimen("that of the contract demands more", LAX, contract=_weights, setup=WEIGHTS, rows=4, manual=True),
+    Specimen("that of the contract demands more", LAX, contract=weights, setup=WEIGHTS, rows=4, manual=True),
     Specimen(
         "NOT NULL on a column that the contract does not know",
         "CREATE DOMAIN g AS text NOT NULL; ALTER TABLE books ADD COLUMN x g DEFAULT 'x';"
@@ -270,13 +247,13 @@ NEAR_MISSES = (
     Specimen(
         "over numbers of more digits",
         _NARROWED.format("numeric(30, 4)"),
-        contract=_amounts,
+        contract=amounts,
         setup="INSERT INTO paid (sum) VALUES (1.5)",
     ),
     Specimen(
         "the table demands it in place of the domain",
         "ALTER DOMAIN weight DROP NOT NULL; ALTER TABLE weights ALTER COLUMN one SET NOT NULL",
-        contract=partial(_weights, many=False),
+        contract=partial(weights, many=False),
         setup="INSERT INTO weights (one) VALUES (1), (4)",
     ),
     Specimen("without a check", DOMAIN.format("")),

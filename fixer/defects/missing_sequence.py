@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fixer.defects._counters import labels, parcels, sold_tickets
 from fixer.defects.code_behind import ROWS, invoices
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
@@ -29,7 +30,7 @@ from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    pass
 
 SLUG = "missing-sequence"
 POINT = 4
@@ -138,53 +139,6 @@ def foresee(finding: Finding[MissingSequence], actual: Schema, contract: Contrac
     return replace(actual, sequences={**actual.sequences, made.name: made}, names=actual.names | {made.name})
 
 
-def _labels() -> sa.MetaData:
-    """Return a contract with a sequence of its own options that two tables call, one of which is partitioned."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Sequence('La.b"el', start=1000, increment=10, metadata=metadata)
-    made = sa.text("""lpad(nextval('"La.b""el"')::text, 6, '0')""")
-    sa.Table(
-        "labels", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("of", sa.Text, server_default=made)
-    )
-    at = sa.Column("at", sa.Integer, primary_key=True, autoincrement=False)
-    code = sa.Column("code", sa.Text, server_default=made)
-    sa.Table("tags", metadata, at, code, postgresql_partition_by="RANGE (at)")
-    return metadata
-
-
-def _tickets() -> sa.MetaData:
-    """Return a contract with two columns that count by sequences of their own, which none owns."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    ids, places = (
-        sa.Sequence("Ids%", metadata=metadata),
-        sa.Sequence("places", start=1000, increment=10, metadata=metadata),
-    )
-    place = sa.Column("place", sa.BigInteger, places, server_default=places.next_value(), nullable=False)
-    sa.Table(
-        "tickets", metadata, sa.Column("id", sa.Integer, ids, server_default=ids.next_value(), primary_key=True), place
-    )
-    sa.Sequence("for.the app", start=7, increment=-1, maxvalue=7, minvalue=-90, metadata=metadata)  # it alone asks it
-    return metadata
-
-
-def parcels() -> sa.MetaData:
-    """Return a contract with a sequence from which the application numbers a column, and one of which it says no more.
-
-    No default calls them.
-    """
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Sequence("papers", start=1000, metadata=metadata)
-    ids = sa.Sequence('Par"cels %', increment=-2, start=-1, metadata=metadata)
-    sa.Table("parcels", metadata, sa.Column("id", sa.BigInteger, ids, primary_key=True))
-    return metadata
-
-
 SENT = 'INSERT INTO parcels SELECT 1 - 2 * g FROM generate_series(1, 5) AS g; SELECT setval(\'"Par""cels %"\', -9)'
 _LABELLED = (
     "CREATE TABLE tags_1 PARTITION OF tags FOR VALUES FROM (0) TO (100); INSERT INTO tags VALUES (1), (2);"
@@ -220,21 +174,21 @@ SPECIMENS = (
         "with the defaults of two tables, one of them partitioned",
         _GONE,
         also=frozenset({"missing-default"}),
-        contract=_labels,
+        contract=labels,
         setup=_LABELLED,
     ),
     Specimen(
         "with a table that counts by it",
         'DROP TABLE tickets; DROP SEQUENCE "Ids%"',
         also=frozenset({"missing-table"}),
-        contract=_tickets,
+        contract=sold_tickets,
         setup=_SOLD,
     ),
     Specimen(
         "with the default that counts by it",
         'DROP SEQUENCE "Ids%" CASCADE',
         also=frozenset({"missing-generator"}),
-        contract=_tickets,
+        contract=sold_tickets,
         setup=_SOLD,
     ),
     Specimen(
@@ -243,7 +197,7 @@ SPECIMENS = (
         "INSERT INTO tickets SELECT id, place + 1 FROM tickets WHERE id < 3",
         hazards=frozenset({"rewrites-values"}),
         also=frozenset({"missing-generator", "missing-primary-key", "duplicate-key"}),
-        contract=_tickets,
+        contract=sold_tickets,
         setup=_SOLD,
     ),
     Specimen(
@@ -251,7 +205,7 @@ SPECIMENS = (
         'ALTER TABLE tickets DROP id; DROP SEQUENCE "Ids%"',
         hazards=frozenset({"rewrites-table"}),
         also=frozenset({"missing-key-column", "missing-primary-key"}),
-        contract=_tickets,
+        contract=sold_tickets,
         setup=_SOLD,
     ),
     Specimen(
@@ -259,13 +213,13 @@ SPECIMENS = (
         "ALTER TABLE tickets DROP place; DROP SEQUENCE places",
         hazards=frozenset({"rewrites-table"}),
         also=frozenset({"missing-column"}),
-        contract=_tickets,
+        contract=sold_tickets,
         setup=_SOLD,
     ),
     Specimen(
         "that no default calls",
         'DROP SEQUENCE "for.the app"',
-        contract=_tickets,
+        contract=sold_tickets,
         setup=_SOLD,
     ),
     Specimen(

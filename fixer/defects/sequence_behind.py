@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
+from fixer.defects._counters import by_twos, downwards, in_turn
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, literal
@@ -33,7 +34,7 @@ from fixer.sql.compose import SQL, Composable, Literal
 from fixer.sql.types import MAXIMA, family
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    pass
 
 SLUG = "sequence-behind"
 POINT = 1
@@ -158,33 +159,6 @@ def _back(sequence: Sequence, table: QName, column: str) -> str:
     home, name, schema, relation, of = map(as_needed, (*sequence.name, *table, column))
     nearest, named = "max" if sequence.increment > 0 else "min", literal(f"{home}.{name}")
     return f"SELECT setval({named}, (SELECT coalesce({nearest}({of}), {sequence.start}) FROM {schema}.{relation}))"
-
-
-def downwards() -> sa.MetaData:
-    """Return a contract whose numbers descend."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Table("events", metadata, sa.Column("id", sa.Integer, sa.Identity(start=-1, increment=-1), primary_key=True))
-    return metadata
-
-
-def by_twos() -> sa.MetaData:
-    """Return a contract whose numbers leave room for those of another server."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Table("events", metadata, sa.Column("id", sa.Integer, sa.Identity(increment=2), primary_key=True))
-    return metadata
-
-
-def in_turn() -> sa.MetaData:
-    """Return a contract whose numbers start over."""
-    import sqlalchemy as sa
-
-    metadata = sa.MetaData()
-    sa.Table("slots", metadata, sa.Column("id", sa.Integer, sa.Identity(maxvalue=3, cycle=True), primary_key=True))
-    return metadata
 
 
 TURNS = "INSERT INTO slots DEFAULT VALUES; INSERT INTO slots DEFAULT VALUES"

@@ -188,14 +188,12 @@ def elsewhere(
 ) -> tuple[tuple[s.Twin, ...], int]:
     """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
 
-    Tables that have all the given `columns` of a missing one are twins, too. Where a twin answers to several names of
-    one table, it is given once. Those with a name come first, the largest before others.
+    Tables that have all the given `columns` of a missing one are twins, too. Each twin is given once, the largest first.
     """
     given = {name: list(each) for name, each in columns.items()}
-    wanted = json.dumps(
-        [{**name._asdict(), "called": called, "columns": given.pop(name, None)} for name, called in missing]
-    )
-    cursor.execute("SELECT set_config('pgmend.missing', %s, true);\n" + query("elsewhere"), (wanted,))
+    wanted = [{**name._asdict(), "called": called, "columns": given.pop(name, None)} for name, called in missing]
+    choose = "SELECT set_config('pgmend.missing', %s, true);\n"
+    cursor.execute(choose + query("elsewhere"), (json.dumps(wanted),))
     rows = cursor.fetchall()
     twins = [s.Twin(QName(*row[1:3]), QName(*row[3:5]), *row[5:]) for row in rows if row[1] is not None]
     return tuple({(twin.missing, twin.name): twin for twin in reversed(twins)}.values())[::-1], rows[0][0]

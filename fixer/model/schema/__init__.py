@@ -42,9 +42,7 @@ COUNTED = 1_000_000  # rows of a twin that are counted at most
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A relation named like a missing table or its legacy name, but for schema, case, blanks, hyphens, underscores.
-
-    If it is not `named` so, it has all columns of the missing table, and its schema."""
+    """A relation named like a missing table, but for schema, case and signs; or a table of the same columns beside it."""
 
     missing: QName
     name: QName

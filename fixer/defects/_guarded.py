@@ -1,0 +1,32 @@
+"""Contracts with domains, of which specimens are broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+
+def weights(many: bool = True) -> sa.MetaData:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata = sa.MetaData()
+    weight = postgresql.DOMAIN("weight", sa.Integer, check="VALUE > 0", not_null=True)
+    weights = sa.Table("weights", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    weights.append_column(sa.Column("one", weight))
+    if many:
+        weights.append_column(sa.Column("many", sa.ARRAY(weight)))
+    return metadata
+
+
+def amounts() -> sa.MetaData:
+    """Return a contract with a domain over numbers of many digits."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import postgresql
+
+    metadata, amount = sa.MetaData(), postgresql.DOMAIN("am%ount", sa.Numeric(20, 4))
+    key = sa.Column("id", sa.Integer, primary_key=True)
+    sa.Table("paid", metadata, key, sa.Column("sum", amount))
+    return metadata
