@@ -188,7 +188,7 @@ def elsewhere(
 ) -> tuple[tuple[s.Twin, ...], int]:
     """Return the twins of missing tables, each given with a name that it may have, and how many tables users have.
 
-    Tables that have all the given `columns` of a missing one are twins, too. Each twin is given once, the largest first.
+    Tables that have all the given `columns` of a missing one are twins, too. Each is given once, the largest first.
     """
     given = {name: list(each) for name, each in columns.items()}
     wanted = [{**name._asdict(), "called": called, "columns": given.pop(name, None)} for name, called in missing]

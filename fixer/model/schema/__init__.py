@@ -42,7 +42,7 @@ COUNTED = 1_000_000  # rows of a twin that are counted at most
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A relation named like a missing table, but for schema, case and signs; or a table of the same columns beside it."""
+    """A relation named like a missing table, but for schema, case and signs; or a table beside it with its columns."""
 
     missing: QName
     name: QName
