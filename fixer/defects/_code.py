@@ -13,6 +13,7 @@ from fixer.model.schema import Schema
 from fixer.model.schema.code import Code, FoundCode, Kind, OfCode, same
 from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
 from fixer.model.table import QName
+from fixer.repair.constraints import partitions
 from fixer.sql.compose import SQL, Composed, Identifier
 
 _UNCHECKED = "SET LOCAL check_function_bodies = off"  # what a body names may come later, and nothing of it runs
@@ -23,10 +24,16 @@ _SHOWN = 60  # characters of a line that a message shows
 def wanted(actual: Schema, contract: Contract, kind: Kind) -> Iterator[Code]:
     """Yield the code of a kind that the contract declares; of what acts on a table, if that exists."""
     code = contract.schema.code
+    coming = parts_to_come(actual, contract) if code and actual.code else ()
     for part in code.of(kind) if code and actual.code else ():
         views = (each.home for each in actual.code.of(Kind.VIEW)) if actual.code else ()
-        if kind not in _ACTING or part.home in actual.tables or part.home in views:
+        if kind not in _ACTING or part.home in actual.tables or part.home in views or part.home in coming:
             yield part
+
+
+def parts_to_come(actual: Schema, contract: Contract) -> set[QName]:
+    """Return the partitions that are missing, which the plan creates."""
+    return {part.name for part in partitions.missing(actual, contract)}
 
 
 def declares(contract: Contract, kind: Kind, table: QName, part: str = "") -> bool:

@@ -70,6 +70,7 @@ def _can_be(grant: Code, actual: Schema, contract: Contract) -> bool:
     counted = contract.schema.sequences.get(grant.home)
     owner = counted.owned_by[0] if counted and counted.owned_by else grant.home
     there = not grant.home.name or grant.home in coded or owner in actual.tables or grant.home in actual.sequences
+    there = there or grant.home in code.parts_to_come(actual, contract)
     return there and not (_right(grant).startswith("MAINTAIN") and actual.version < MAINTAINABLE)
 
 

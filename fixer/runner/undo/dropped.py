@@ -44,7 +44,8 @@ def _heirs(now: Definitions, then: Definitions) -> Iterator[Composable]:
 
 def _triggers(now: Definitions, then: Definitions) -> Iterator[Composable]:
     for trigger in (trigger for trigger in now.of_kind("trigger") if trigger.key not in then.items):
-        yield SQL("DROP TRIGGER {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
+        # That of a partition which the run made is gone with its root's, once the partition is detached.
+        yield SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Identifier(trigger.name), q.name(now.table(trigger.of)))
         yield SQL("DROP FUNCTION IF EXISTS {}()").format(Identifier(JOURNAL, trigger.name))
 
 
