@@ -134,9 +134,10 @@ def _findings(specimen: Specimen, server: Server) -> tuple[Finding, ...]:
     else:
         wanted = declared
         declared.create_all(create_engine("postgresql+psycopg2://", creator=connect, poolclass=NullPool))
-    with closing(connect()) as breaker, breaker, breaker.cursor() as cursor:
-        cursor.execute(specimen.setup or ("SELECT" if specimen.contract else specimens.ROWS))
-        cursor.execute(specimen.breaks)
+    with closing(connect()) as breaker:
+        for statements in (specimen.setup or ("SELECT" if specimen.contract else specimens.ROWS), specimen.breaks):
+            with breaker, breaker.cursor() as cursor:
+                cursor.execute(statements)
     with closing(connect()) as connection:  # another one, for a break may be a setting of the database
         found = api.check(connection, wanted, deep=True).findings
     server.drop_database(name)
