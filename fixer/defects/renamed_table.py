@@ -1,7 +1,8 @@
 """A table of the contract is missing, and a table that the contract does not know has all its columns, and rows.
 
-Costs: none by itself. But if the unknown one was meant, the application would find the created table empty.
-Cure: a person declares the other name as a legacy name, or lets the table be created.
+Costs: if the unknown one was meant, the application would find the created table empty.
+Cure: a person declares the other name as a legacy name, or lets the table be created. If foreign keys that should point
+at the missing table point at the other one, the plan waits for that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
-from fixer.model.table import Table
+from fixer.model.table import ForeignKey, QName, Table
 from fixer.repair.twins import others_like, renamed_to
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Identifier
@@ -29,8 +30,17 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     for name in sorted(contract.tables.keys() - actual.tables.keys()):
         for twin in others_like(name, actual, contract):
             message = f"{name.name} is missing, but {twin.name.name} has all its columns, and rows"
-            why = refuse(renamed_to(twin, contract))
-            yield Finding(SLUG, POINT, OfTable(name), message, "info", repair=why)
+            pointing = next(_pointing(name, twin.name, actual, contract), None)
+            if pointing:
+                message += f", and {pointing.table.name}.{', '.join(pointing.columns)} references it"
+            severity = "error" if pointing else "info"
+            yield Finding(SLUG, POINT, OfTable(name), message, severity, repair=refuse(renamed_to(twin, contract)))
+
+
+def _pointing(missing: QName, other: QName, actual: Schema, contract: Contract) -> Iterator[ForeignKey]:
+    """Yield the foreign keys to another table that should reference a missing one."""
+    wanted = {(key.table, key.columns) for key in contract.schema.foreign_keys() if key.target == missing}
+    return (key for key in actual.foreign_keys() if key.target == other and (key.table, key.columns) in wanted)
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
@@ -43,6 +53,12 @@ SPECIMENS = (
         "a table under another name",
         'ALTER TABLE reviews RENAME TO "a%b"',
         also=frozenset({"missing-table"}),
+    ),
+    Specimen(
+        "a table under another name, which others reference",
+        "ALTER TABLE books RENAME TO works",
+        also=frozenset({"missing-table", "wrong-foreign-key-target", "orphan-rows"}),
+        manual=True,
     ),
 )
 NEAR_MISSES = (Specimen("another with the same columns", "CREATE TABLE opinions AS TABLE reviews"),)
