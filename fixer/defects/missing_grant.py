@@ -57,7 +57,8 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfGrants]]:
             yield Finding(SLUG, POINT, OfGrants(home, grants[0], grants), message)
     for role, group in groupby(sorted((g for g in lacking if {*g.roles} & there), key=_role), key=_role):
         grants = tuple(group)
-        message = f"the role {role} should exist, of which the contract says {len(grants)} grants, is missing"
+        said = "one grant" if len(grants) == 1 else f"{len(grants)} grants"
+        message = f"the role {role} should exist, of which the contract says {said}, is missing"
         about = OfGrants(grants[0].home, grants[0], grants)
         why = f"run: CREATE ROLE {as_needed(role)}; then plan again"
         yield Finding(SLUG, POINT, about, message, severity="warning", repair=refuse(why))

@@ -114,11 +114,12 @@ def ran(home: Path, database: Database, *words: object) -> subprocess.CompletedP
     return fixer(*given, cwd=home, env={"XDG_CACHE_HOME": str(home.parent / "cache")})
 
 
-def objects(home: Path, database: Database) -> list[str]:
-    """Give what is found; on an empty database, these are the tables of the contract."""
+def objects(home: Path, database: Database, slug: str = "") -> list[str]:
+    """Give what is found, of one class; on an empty database, these are the tables of the contract."""
     ended = ran(home, database, "check", "--format", "json")
     assert ended.returncode in (0, 1), ended.stderr
-    return [each["object"] for each in json.loads(ended.stdout)["findings"]]
+    found = json.loads(ended.stdout)["findings"]
+    return [each["object"] for each in found if slug in ("", each["slug"])]
 
 
 @pytest.fixture
@@ -154,14 +155,15 @@ def test_migrations_are_a_contract_by_which_their_database_is_mended(made: tuple
 def test_roles_and_extensions_that_are_not_there_stand_in_no_way(empty: Database, tmp_path: Path) -> None:
     home = project(tmp_path / "rights", {"first": USERS, "second": f"{RIGHTS}\n{BESIDE}", "third": LATE})
 
-    assert objects(home, empty) == ["public.beside", "public.users"]
+    assert objects(home, empty, "missing-table") == ["public.beside", "public.users"]
+    assert objects(home, empty, "missing-policy") == ["public.users.own"]
 
 
 def test_an_env_that_is_async_takes_the_url(empty: Database, tmp_path: Path) -> None:
     pytest.importorskip("asyncpg")
     home = project(tmp_path / "rights", {"first": USERS, "second": RIGHTS, "third": LATE}, "async")
 
-    assert objects(home, empty) == ["public.users"]
+    assert objects(home, empty, "missing-table") == ["public.users"]
 
 
 def test_a_migration_that_fails_is_one_sentence(empty: Database, tmp_path: Path) -> None:
@@ -203,7 +205,7 @@ def tables(
     """Lend the way to the names of the tables that a contract has."""
 
     @contextlib.contextmanager
-    def lend(version: int) -> Iterator[Place]:
+    def lend(version: int, _: object) -> Iterator[Place]:
         with lent(laboratory.server(version), None) as database:
             database.run(OWNING.format(database.name))
             with connected(database.dsn) as admin, connected(database.seen_by(ROLE)) as owner:
