@@ -17,7 +17,7 @@ from contracts.proof.cases import Case
 from contracts.proof.databases.meeting import Meeting
 from contracts.proof.databases.options import Options
 from contracts.proof.databases.place import Given, Place, Shared
-from contracts.proof.databases.prepared import Library, Prepared
+from contracts.proof.databases.prepared import Library, Prepared, with_models
 from contracts.proof.databases.session import Session
 from fixer.connect.target import Target, resolve
 from lab.laboratory import Case as Broken
@@ -70,7 +70,7 @@ class _One(Library):
 
     def __init__(self, broken: Broken) -> None:
         super().__init__()
-        self._one = Prepared(broken.sound.contract)
+        self._one = Prepared(with_models(broken.sound.contract))
 
     def prepared(self, target: Target, spec: str, schema: str, *, in_project: bool = False) -> Prepared:
         return self._one

@@ -17,6 +17,12 @@ from fixer.model.contract import Contract
 from fixer.model.table import QName
 
 
+def with_models(contract: Contract) -> Contract:
+    """Return a contract with models of what was read, where it has none, or where they have what cannot be made."""
+    lacks = contract.metadata is None or contract.refused
+    return replace(contract, metadata=models_of(contract)) if lacks else contract
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A contract as one server spells it."""
@@ -32,7 +38,7 @@ class Prepared:
 class Library:
     """The contracts that this process has read."""
 
-    def __init__(self, scratch: str | None) -> None:
+    def __init__(self, scratch: str | None = None) -> None:
         self.scratch = scratch  # the server of throw-away databases
         self._read: dict[tuple[str, str, str], Prepared] = {}
 
@@ -46,8 +52,7 @@ class Library:
             with closing(target.connect()) as connection:
                 source = load(spec, self.scratch)
                 contract = api.prepare(nearest(source) if in_project else source, connection, schema)
-            if contract.metadata is None or contract.refused:  # models may have what cannot be made
-                contract = replace(contract, metadata=models_of(contract))
+            contract = with_models(contract)
             for table in contract.metadata.tables.values() if contract.metadata is not None else ():
                 if contract.excludes(QName(table.schema or schema, table.name)):
                     table.info[APART] = True
