@@ -24,6 +24,7 @@ from fixer.contract.cache import Read
 from fixer.contract.models.partly import attempt
 from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.statements import culprit, table_of, types_of, without_link
+from fixer.contract.models.views import tables_of
 from fixer.contract.place import Place, bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.refusing import Said, is_ours, make, refused, settled
@@ -43,7 +44,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places, 
     own.
     """
     path = _path_of_target(connection, places)
-    made = {QName(home or places.schema, type_) for home, type_ in types_of(metadata.tables.values())}
+    made = {QName(home or places.schema, type_) for home, type_ in types_of(tables_of(metadata))}
     with throw_away(connection.server_version // 10000, scratch) as place:
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)
@@ -81,7 +82,7 @@ def _make(
     try:
         with engine.connect() as connection:
             moved = connection.execution_options(schema_translate_map={None: places.schema})
-            metadata.create_all(moved)
+            metadata.create_all(moved, tables_of(metadata))
             moved.commit()
     except SQLAlchemyError as error:
         reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None

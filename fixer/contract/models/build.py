@@ -38,6 +38,7 @@ from fixer.contract.models.statements import (
     schemas_of,
     spelt,
 )
+from fixer.contract.models.views import tables_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.refusing import Said, hints_of_made
 from fixer.contract.refusing import settled as refused_parts
@@ -64,17 +65,18 @@ def prepare(
     `schema` is where tables without a schema of their own are wanted. A part that PostgreSQL refuses is noted; raises
     ContractError when it refuses all. The target is left as it was.
     """
-    tables = wanted_at(metadata, name, schema)
+    models = tables_of(metadata)
+    tables = wanted_at(models, name, schema)
     with undisturbed():
-        said = {tables[t.key]: texts for t in metadata.tables.values() if (texts := expressions(t, name))}
+        said = {tables[t.key]: texts for t in models if (texts := expressions(t, name))}
         places = Places(schema, tables, said)
         found = _read(metadata, connection, name, places, scratch)
         hints = {
             (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}), schema)
-            for table in metadata.tables.values()
+            for table in models
         }
     made, bad = _without_unlogged_parents(found.schema)
-    with_columns = {tables[table.key] for table in metadata.tables.values() if table.columns}
+    with_columns = {tables[table.key] for table in models if table.columns}
     for table in sorted(with_columns - made.tables.keys() - {each.table for each in found.refused}):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
     kept = hints_of_made(hints, made) if found.refused else Hints(hints)
@@ -83,7 +85,7 @@ def prepare(
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
-    labels = _labels(connection, borrowed_of(metadata.tables.values()), places.schema)
+    labels = _labels(connection, borrowed_of(tables_of(metadata)), places.schema)
     try:
         kept = kept_at(metadata, name, connection, places, scratch, labels)
         found = cache.recall(kept)
@@ -111,7 +113,7 @@ def content(metadata: MetaData, name: str, places: Places) -> list[str]:
     Of most tables it is the shape, from which SQLAlchemy spells the DDL. Table by table, because to sort a long chain
     of references takes longer than to spell it.
     """
-    shape, tables = shapes.teller_of(metadata), [*metadata.tables.values()]
+    shape, tables = shapes.teller_of(metadata), tables_of(metadata)
     told = [shape(table) for table in tables]
     others = [[table] for table, each in zip(tables, told, strict=True) if each is None]
     ddl = {each.text for each in spelt(metadata, name, others)}
@@ -132,7 +134,7 @@ def _labels(connection: Connection, borrowed: Mapping[str, str | None], schema: 
 
 def _made(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Create the contract in a scratch place, and return what it looks like where it is wanted."""
-    tables = [*metadata.tables.values()]
+    tables = tables_of(metadata)
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
     types = {each.made[0]: each.made[1] or places.schema for each in statements if each.made}
     counters = counters_of(statements, places.schema)
