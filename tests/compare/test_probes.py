@@ -231,11 +231,9 @@ def test_questions_asked_together_are_answered_as_if_alone(library: Case) -> Non
 
 def test_more_questions_than_a_target_list_has_room_for_are_answered(library: Case) -> None:
     """One scan would give two columns to each of them, and PostgreSQL takes 1,664 (manual, PostgreSQL Limits)."""
-    cursor, probes = begun(library), [about(f"t.id = {n}", "t.id") for n in range(1_700)]
-    answers = ask(cursor, *probes)
-    cursor.execute("SELECT count(*) FROM books")
+    answers = ask(begun(library), *(about(f"t.id <> -{n}", "t.id") for n in range(1, 1_701)))
 
-    assert cursor.fetchone() == (sum(answer.rows for answer in answers),)
+    assert len({(answer.rows, len(answer.sample)) for answer in answers}) == 1
 
 
 def naive(cursor: Cursor, probe: Probe) -> Count:
