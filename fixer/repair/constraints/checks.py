@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.model.expression import plain
+from fixer.model.expression import of_row, plain
 from fixer.model.table import Check, Table
+from fixer.sql.compose import SQL
 from fixer.sql.conditions import meaning_in
 
 
@@ -17,6 +18,11 @@ def stands(check: Check, table: Table) -> Check | None:
 def names_match(check: Check, table: Table) -> Check | None:
     """Return the check of the table that has the same name."""
     return next((found for found in table.checks if found.name == check.name), None)
+
+
+def over_row(check: Check, table: Table) -> SQL:
+    """Return the expression of a check over the row `t` of a table, as the plan so far leaves it."""
+    return SQL(of_row(check.expression, table.name.name, table.columns))
 
 
 def spelt(check: Check) -> str:
