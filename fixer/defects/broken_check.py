@@ -21,10 +21,10 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Check, QName, Table
-from fixer.repair.constraints.checks import over_row, spelt, stands
+from fixer.repair.constraints.checks import over_row, over_row_to_come, spelt, stands
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
-from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
 
 if TYPE_CHECKING:
@@ -56,18 +56,15 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
 
 
 def _broken(check: Check, table: QName, actual: Schema) -> Probe:
-    return rows_where(actual, table, _breaks(check, actual.tables[table]))
-
-
-def _breaks(check: Check, table: Table) -> Composed:
-    return SQL("NOT ({})").format(over_row(check, table))
+    broken = SQL("NOT ({})").format(over_row_to_come(check, actual.tables[table]))
+    return rows_where(actual, table, broken)
 
 
 def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Repair:
     """Move the rows to quarantine."""
     check = finding.about.wanted
     reason = f"it breaks CHECK {spelt(check)}"
-    broken = _breaks(check, actual.tables[finding.table])
+    broken = SQL("NOT ({})").format(over_row(check, actual.tables[finding.table]))
     mover = Mover(actual, contract)
     return Repair.of(mover.quarantine(Phase.VALUES, finding.table, broken, reason, rows=finding.rows))
 

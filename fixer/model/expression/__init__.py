@@ -4,6 +4,7 @@ from fixer.model.expression.alike import CAST, canonical, parts_of, plain, witho
 from fixer.model.expression.names import (
     TEXT,
     as_needed,
+    as_texts,
     bare_type,
     in_full,
     literal,
@@ -25,6 +26,7 @@ __all__ = [
     "TEXT",
     "Tail",
     "as_needed",
+    "as_texts",
     "bare_type",
     "canonical",
     "column_of",

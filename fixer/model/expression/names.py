@@ -109,6 +109,19 @@ def with_relations(text: str, relations: Mapping[tuple[str, str], str]) -> str:
     return "".join(done)
 
 
+def as_texts(text: str, types: Collection[tuple[str, ...]]) -> str:
+    """Return an expression in which casts to types, by schema and name, are casts to text."""
+
+    def moved(found: re.Match[str]) -> str:
+        name = (unquoted(found["schema"] or ""), unquoted(found["type"] or ""))
+        return "::text" if found["type"] and name in types else found[0]
+
+    return _CAST_TO.sub(moved, text)
+
+
+_CAST_TO = re.compile(r"""'(?:[^']|'')*'|::(?P<schema>"(?:[^"]|"")*"|\w+)\.(?P<type>"(?:[^"]|"")*"|\w+)""")
+
+
 def of_row(text: str, table: str, columns: Iterable[str]) -> str:
     """Return an expression over a table as one over its row `t`, in which the whole row has these columns.
 
