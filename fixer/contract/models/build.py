@@ -46,7 +46,7 @@ from fixer.contract.places import Places, wanted_at
 from fixer.contract.refusing import Said, hints_of_made
 from fixer.contract.refusing import settled as refused_parts
 from fixer.contract.scratch import OUR_OWN, Scratch
-from fixer.errors import ContractError, ServerError
+from fixer.errors import ContractError, ServerError, TargetError
 from fixer.model.contract import Contract, Hints, Refused
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
@@ -173,7 +173,7 @@ def _apart(metadata: MetaData, connection: Connection, name: str, places: Places
         if found is None:
             found = apart.read(metadata, connection, name, places, scratch)
             cache.keep(kept, found)
-    except (ContractError, ServerError) as error:
+    except (ContractError, ServerError, TargetError) as error:
         log.info("%s is not made in a throw-away place either: %s", name, error)
         return None
     return replace(found, lasting=False)
