@@ -20,6 +20,7 @@ from fixer.sql.compose import SQL, Composable, Composed, Identifier, Literal, an
 SAMPLE = 5
 PLACES = 20_000  # places (ctids) that are kept for the repair; a repair of more rows searches again
 _ORDERED = 10_000  # rows among which a sample is put in order: to sort more costs too much
+IN_SCAN = 500  # probes that one scan answers: it gives each some columns, and PostgreSQL takes 1,664 in all
 _MOMENT = """
 SELECT {session}, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_relation_filenode({table}::text::regclass)
 """
@@ -123,7 +124,7 @@ def _groups(probes: Sequence[Probe]) -> list[list[int]]:
     groups: dict[object, list[int]] = {}
     for number, probe in enumerate(probes):
         groups.setdefault(repr(probe.source) if probe.shared else number, []).append(number)
-    return list(groups.values())
+    return [group[start : start + IN_SCAN] for group in groups.values() for start in range(0, len(group), IN_SCAN)]
 
 
 def _counted(probes: Sequence[Probe], group: Sequence[int], _: Sequence[int]) -> Iterator[Composed]:

@@ -38,6 +38,7 @@ class Read:
     schema: Schema
     hints: Mapping[str, Mapping[str, Spelt]] = field(default_factory=dict)
     refused: tuple[Refused, ...] = ()  # such a contract is never kept: what it needs may be there the next time
+    lasting: bool = True  # whether it is the same wherever its content is the same; else more decides where it is kept
 
 
 def kept_at(connection: Connection, scratch: Scratch, parts: Iterable[str]) -> Path:
@@ -66,7 +67,7 @@ def recall(kept: Path) -> Read | None:
 
 def keep(kept: Path, found: Read) -> None:
     """Keep the contract for the next time, where there is room for it, and nothing of it was refused."""
-    if not found.refused:
+    if found.lasting and not found.refused:
         _write(kept, [encode(found.schema), found.hints])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from fixer.errors import ContractError
 from fixer.model.table import QName
 
 if TYPE_CHECKING:
-    from sqlalchemy import MetaData
+    from sqlalchemy import Table as SATable
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Places:
         return tuple(dict.fromkeys([self.schema, "public", *(name.schema for name in self.tables.values())]))
 
 
-def wanted_at(metadata: MetaData, name: str, schema: str) -> dict[str, QName]:
+def wanted_at(tables: Iterable[SATable], name: str, schema: str) -> dict[str, QName]:
     """Return where each table of a contract is wanted, by its key in the models: each place once."""
-    if not metadata.tables:
+    places = {table.key: QName(table.schema or schema, table.name) for table in tables}
+    if not places:
         raise ContractError(f"The contract {name} has no tables.")
-    places = {table.key: QName(table.schema or schema, table.name) for table in metadata.tables.values()}
     if len(set(places.values())) < len(places):
         raise ContractError(f"The contract {name} has two tables of one name in the schema {schema}.")
     return places

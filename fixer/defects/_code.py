@@ -48,6 +48,13 @@ def missing(actual: Schema, contract: Contract, kind: Kind) -> Iterator[OfCode]:
     return (OfCode(each.home, each) for each in wanted(actual, contract, kind) if each.key not in there)
 
 
+def schemas(actual: Schema, contract: Contract) -> set[str]:
+    """Return the schemas of the code that is missing."""
+    parts = contract.schema.code.parts if contract.schema.code else ()
+    there = actual.code
+    return {each.key.schema for each in parts if there and each.key not in there.by_key}
+
+
 def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundCode]:
     """Yield the code of a kind that is defined otherwise than in the contract."""
     there = actual.code.by_key if actual.code else {}

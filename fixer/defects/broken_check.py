@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -20,11 +21,14 @@ from fixer.model.schema import Schema
 from fixer.model.step import Phase, Repair
 from fixer.model.subject import OfCheck
 from fixer.model.table import Check, QName, Table
-from fixer.repair.constraints.checks import spelt, stands
+from fixer.repair.constraints.checks import over_row, over_row_to_come, spelt, stands
 from fixer.repair.probe import rows_where
 from fixer.repair.quarantine import Mover
-from fixer.sql.compose import SQL, Composable, Composed
+from fixer.sql.compose import SQL, Composable
 from fixer.sql.types import family
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SLUG = "broken-check"
 POINT = 4
@@ -52,19 +56,28 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfCheck]]:
 
 
 def _broken(check: Check, table: QName, actual: Schema) -> Probe:
-    return rows_where(actual, table, _breaks(check))
-
-
-def _breaks(check: Check) -> Composed:
-    return SQL("NOT ({})").format(SQL(check.expression))
+    broken = SQL("NOT ({})").format(over_row_to_come(check, actual.tables[table]))
+    return rows_where(actual, table, broken)
 
 
 def repair(finding: Finding[OfCheck], actual: Schema, contract: Contract) -> Repair:
     """Move the rows to quarantine."""
     check = finding.about.wanted
     reason = f"it breaks CHECK {spelt(check)}"
+    broken = SQL("NOT ({})").format(over_row(check, actual.tables[finding.table]))
     mover = Mover(actual, contract)
-    return Repair.of(mover.quarantine(Phase.VALUES, finding.table, _breaks(check), reason, rows=finding.rows))
+    return Repair.of(mover.quarantine(Phase.VALUES, finding.table, broken, reason, rows=finding.rows))
+
+
+def _whole() -> sa.MetaData:
+    """Return a contract with a check of whole rows, which PostgreSQL spells by the name of the table."""
+    import sqlalchemy as sa
+
+    metadata = sa.MetaData()
+    cells = [sa.Column(name, sa.Integer) for name in ("a", "b.c")]
+    full = sa.CheckConstraint('"no.tes" IS NOT NULL', name="full")
+    sa.Table("no.tes", metadata, sa.Column("id", sa.Integer, primary_key=True), *cells, full)
+    return metadata
 
 
 SPECIMENS = (
@@ -85,6 +98,16 @@ SPECIMENS = (
         also=frozenset({"missing-check"}),
         contract=company,
         setup=COMPANY_ROWS,
+    ),
+    Specimen(
+        "of whole rows",
+        'ALTER TABLE "no.tes" DROP CONSTRAINT "full"; UPDATE "no.tes" SET "b.c" = NULL WHERE id < 3',
+        hazards=frozenset({"moves-rows"}),
+        rows=2,
+        quarantined=2,
+        also=frozenset({"missing-check"}),
+        contract=_whole,
+        setup='INSERT INTO "no.tes" (a, "b.c") SELECT n, n FROM generate_series(1, 5) AS n',
     ),
 )
 NEAR_MISSES = (Specimen("just above", "UPDATE books SET price = 0.01"),)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fixer.defects import _code as code
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -42,8 +43,8 @@ class OfSchema(OfTable):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the schemas of the contract that do not exist."""
     there = actual.session.schemas if actual.session else frozenset(contract.schemas)
-    for schema in contract.schemas:
-        if schema not in there:
+    for schema in sorted({*contract.schemas, *code.schemas(actual, contract)}):
+        if schema not in there and not (actual.code and schema in actual.code.homes):
             message = f"{as_needed(schema)} should be a schema, is missing"
             yield Finding(SLUG, POINT, OfSchema(QName(schema, "")), message)
 
@@ -70,6 +71,8 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with it."""
     session, name = actual.session, finding.table.schema
+    if actual.code:
+        actual = replace(actual, code=replace(actual.code, homes={**actual.code.homes, name: True}))
     if session is None:
         return actual
     known, free = session.schemas | {name}, session.creatable | {name}

@@ -25,7 +25,7 @@ from fixer.sql.compose import SQL, Composable, Identifier, Literal
 
 SLUG = "missing-type"
 POINT = 4
-STAGE = Stage.SEQUENCES
+STAGE = Stage.TYPES
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,11 @@ def foresee(finding: Finding[MissingType], actual: Schema, contract: Contract) -
     """Return the schema with the type."""
     name = finding.about.table
     lacking = frozenset(each for each in actual.lacking if named(each) != name)
-    return replace(actual, lacking=lacking, made=actual.made | {name})
+    made = replace(actual, lacking=lacking, made=actual.made | {name})
+    if actual.code is None:
+        return made
+    spelt = {f"{_spelt(name)}{dimensions}" for dimensions in ("", "[]")}
+    return replace(made, code=replace(actual.code, lacking=actual.code.lacking - spelt))
 
 
 SPECIMENS: tuple[Specimen, ...] = ()  # models declare no type by itself: tests/contract/test_types_wanted.py has some

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class Stage(IntEnum):
     """The order of comparison: each stage sees the schema as the repairs of earlier stages will leave it."""
 
-    SCHEMAS = -1  # schemas that are missing
-    SEQUENCES = 0  # sequences and types that are missing, and that tables and columns to come need
+    SCHEMAS = -2  # schemas that are missing
+    TYPES = -1  # types that are missing, and that functions, tables and columns to come need
+    SEQUENCES = 0  # sequences and functions that are missing, and that tables and columns to come need
     TABLES = 1  # tables that are missing or have another name
     NAMES = 2  # columns that have another name
     KEYS = 3  # key columns that are missing or hold text

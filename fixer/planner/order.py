@@ -63,9 +63,8 @@ def _once(repairs: Iterable[Iterable[Step]]) -> Iterator[Step]:
             if step.effect.moves:
                 kept = _for_all(kept, step, moved.setdefault(key, {}))
             seen[key] = kept
-            leads.setdefault(key, {}).update(
-                dict.fromkeys(lead for lead in past if lead[0] is step.phase and lead != key)
-            )
+            if key not in past:  # what comes between two of its kind follows the first
+                leads.setdefault(key, {}).update(dict.fromkeys(lead for lead in past if lead[0] is step.phase))
             past += [key] if step.effect.writes_rows else []
     done, told = set[_Same](), set[_Same]()
     for key, step in sorted(seen.items(), key=lambda item: item[1].phase):

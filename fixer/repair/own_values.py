@@ -131,7 +131,7 @@ def foreseen(
     """
     now: Composable = SQL("({})::{}").format(value or SQL("NULL"), SQL(column.full_type))
     if column.enum:  # the plan may also be the one that creates its type
-        now = SQL("NULL")
+        now = SQL(f"NULL::{column.read_as}")
     elif isinstance(value, SQL) and (_DRAWS.search(value.string) or (code and code.brings(value.string))):
         now = SQL("NULL::{}").format(SQL(column.full_type))  # to look must not take a number
     elif names := read_by(value, wanted.columns):

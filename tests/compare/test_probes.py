@@ -229,6 +229,13 @@ def test_questions_asked_together_are_answered_as_if_alone(library: Case) -> Non
     assert ask(cursor, *probes) == alone
 
 
+def test_more_questions_than_a_target_list_has_room_for_are_answered(library: Case) -> None:
+    """One scan would give two columns to each of them, and PostgreSQL takes 1,664 (manual, PostgreSQL Limits)."""
+    answers = ask(begun(library), *(about(f"t.id <> -{n}", "t.id") for n in range(1, 1_701)))
+
+    assert len({(answer.rows, len(answer.sample)) for answer in answers}) == 1
+
+
 def naive(cursor: Cursor, probe: Probe) -> Count:
     cells = SQL(", ").join(SQL("{}::text").format(cell) for cell in probe.show)
     found = SQL("SELECT {} FROM {} WHERE {} ORDER BY {}")

@@ -91,6 +91,35 @@ def test_code_is_found_mended_and_taken_back(made: Database, tmp_path: Path, mod
     assert (back.returncode, back.stderr, after) == (0, "", before)
 
 
+APART = """
+CREATE SCHEMA "o.x";
+CREATE DOMAIN "o.x".pos AS integer CHECK (VALUE > 0);
+CREATE TYPE pair AS (x "o.x".pos, y integer);
+CREATE TABLE public.books (id serial PRIMARY KEY, n integer);
+CREATE TABLE public.pairs (id integer PRIMARY KEY, pair pair);
+CREATE FUNCTION "o.x".f(k "o.x".pos) RETURNS "o.x".pos LANGUAGE plpgsql AS 'BEGIN RETURN k; END';
+CREATE FUNCTION "o.x".g(k pair[]) RETURNS pair LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE FUNCTION "o.x".same() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE VIEW "o.x".v AS SELECT id, "o.x".f(n) AS q FROM books;
+CREATE TRIGGER same BEFORE UPDATE ON books FOR EACH ROW EXECUTE FUNCTION "o.x".same();
+GRANT USAGE ON SCHEMA "o.x" TO PUBLIC; GRANT SELECT ON "o.x".v TO PUBLIC;
+"""
+
+
+def test_one_plan_creates_code_with_its_schema_and_its_types(empty: Database, tmp_path: Path) -> None:
+    """None of its tables is in that schema; undo drops the functions before the types that they take."""
+    (tmp_path / "schema.sql").write_text(APART)
+    empty.run("CREATE TABLE books (id serial PRIMARY KEY, n integer); INSERT INTO books (n) VALUES (1)")
+    before = facts(dump(empty.server, empty.name))
+    words = ("--yes", "-q", "--allow-hazards", "all", "--contract", "schema.sql", "--dsn", empty.dsn)
+    ended = fixer("apply", *words, cwd=tmp_path)
+    left = found(empty, tmp_path)
+    back = fixer("undo", "--yes", "-q", "1", "--dsn", empty.dsn)
+
+    assert (ended.stderr, left, back.stderr) == ("", set(), "")
+    assert facts(dump(empty.server, empty.name, "--exclude-schema=fixer_*")) == before
+
+
 def test_a_script_mends_code(made: Database, tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text(SCHEMA)
     words = ("--contract", "schema.sql", "--dsn", made.dsn, "--sql", "mend.sql")

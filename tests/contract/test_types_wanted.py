@@ -116,3 +116,24 @@ def test_a_type_that_calls_a_function_which_is_missing_is_for_a_person(laborator
     )
     assert said["missing-column", "public.orders.fit"].startswith('fit is of the domain "public".fit, which does not')
     assert said["wrong-type", "public.orders.note"].startswith('rows get values of "public".whole, which does not')
+
+
+def test_a_check_over_a_column_to_come_is_asked_although_its_enum_is_to_come_as_well(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    contract = tmp_path / "schema.sql"
+    contract.write_text(
+        "CREATE SCHEMA \"o.x\"; CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TYPE \"o.x\".\"Mo od\" AS ENUM ('a', 'b');"
+        'CREATE TABLE orders (id integer PRIMARY KEY, note text, mood mood, moods "o.x"."Mo od"[],'
+        " CHECK (mood IN ('a') IS TRUE OR id > 1),"
+        " CHECK (moods <> '{a,b}' AND mood < 'b' AND note <> '::public.mood'))"
+    )
+    with lent_copy(laboratory, 16, "types wanted", lambda database: database.run(KEPT)) as database:
+        database.run('CREATE SCHEMA "o.x"')
+        said = found(database, contract)
+        words = ("--yes", "-q", "--allow-hazards", "all", "--contract", "schema.sql", "--dsn", database.dsn)
+        ended = fixer("apply", *words, cwd=tmp_path)
+        left = database.ask("SELECT array_agg(id) FROM orders"), found(database, contract)
+
+    assert {slug for slug, _ in said} == {"broken-check", "missing-check", "missing-column"}
+    assert (ended.stderr, *left) == ("", [2, 3], {})

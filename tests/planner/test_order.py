@@ -109,6 +109,16 @@ def test_rows_that_hang_on_others_go_before_them_whatever_came_between() -> None
     assert titles(comparison)[:2] == ["move the reviews", "move the books"]
 
 
+def test_children_go_once_before_parents_that_leave_in_two_waves() -> None:
+    """A repair that names children and parents twice, as orphans and as what hangs on others, moves each once."""
+    children = step(Phase.ORPHANS, REVIEWS, "move the reviews", moves=True)
+    parents = step(Phase.ORPHANS, BOOKS, "move the books", moves=True)
+    first = step(Phase.ORPHANS, AUTHORS, "move the authors", moves=True)
+    comparison = compared(Repair.of((first, children, parents, children, parents)), Repair.of((children, parents)))
+
+    assert titles(comparison) == ["move the authors", "move the reviews", "move the books"]
+
+
 def test_room_for_new_numbers_adds_up() -> None:
     def room(rows: int) -> Step:
         return Step(Phase.ANCHOR, BOOKS, "find room", SQL(f"{rows}"), room=Room(rows, lambda n: SQL(f"room for {n}")))

@@ -19,17 +19,19 @@ from sqlalchemy.pool import StaticPool
 
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
-from fixer.connect.settings import SAFELY, UNQUOTED
+from fixer.connect.settings import READING, SAFELY, UNQUOTED
 from fixer.contract.cache import Read
 from fixer.contract.models.partly import attempt
 from fixer.contract.models.scratch import Unsatisfiable
-from fixer.contract.models.statements import culprit, table_of, types_of, without_link
-from fixer.contract.place import Place, bring_over, throw_away
+from fixer.contract.models.statements import at_once, culprit, table_of, types_of, without_link
+from fixer.contract.models.views import tables_of
+from fixer.contract.place import Place, bring_over, extensions_of, throw_away
 from fixer.contract.places import Places
 from fixer.contract.refusing import Said, is_ours, make, refused, settled
 from fixer.contract.respelt import path_of, respelt
 from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, words_of
+from fixer.introspect import borrowing
 from fixer.model.schema import Schema
 from fixer.model.table import QName
 
@@ -43,7 +45,7 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places, 
     own.
     """
     path = _path_of_target(connection, places)
-    made = {QName(home or places.schema, type_) for home, type_ in types_of(metadata.tables.values())}
+    made = {QName(home or places.schema, type_) for home, type_ in types_of(tables_of(metadata))}
     with throw_away(connection.server_version // 10000, scratch) as place:
         bring_over(connection, place, made=made)
         place.add_schemas(places.schemas)
@@ -58,6 +60,15 @@ def read(metadata: MetaData, connection: Connection, name: str, places: Places, 
             hints = respelt(cursor, places, tuple(path), "")
     schema = _only(schema, places)
     return Read(schema, hints, settled(said, schema))
+
+
+def needed_of(connection: Connection, places: Places) -> list[str]:
+    """Return what models may need of the target and do not make: on this, too, it depends what they look like."""
+    with rolled_back(connection) as cursor:
+        cursor.execute(READING + UNQUOTED)
+        needs = borrowing.needed(cursor)
+    brought = [f"{each.name} {each.statement}" for each in needs]
+    return ["apart", *_path_of_target(connection, places), *extensions_of(connection), *brought]
 
 
 def _path_of_target(connection: Connection, places: Places) -> list[str]:
@@ -76,12 +87,13 @@ def _make(
         cursor.execute(path_of(path, local=False))
     place.owner.autocommit = False
     engine = create_engine("postgresql+psycopg2://", creator=lambda: place.owner, poolclass=StaticPool)
+    event.listen(engine, "before_cursor_execute", _at_once, retval=True)
     if refused is not None:
         event.listen(engine, "do_execute", _Taking(place, places, refused))
     try:
         with engine.connect() as connection:
             moved = connection.execution_options(schema_translate_map={None: places.schema})
-            metadata.create_all(moved)
+            metadata.create_all(moved, tables_of(metadata))
             moved.commit()
     except SQLAlchemyError as error:
         reason = error.orig if hasattr(error, "orig") and isinstance(error.orig, psycopg2.Error) else None
@@ -92,6 +104,10 @@ def _make(
         why = f"{culprit(error)} fails: {words_of(error)}"
         raise ContractError(f"The contract {name} cannot be made, for {why}.") from None
     place.owner.autocommit = True
+
+
+def _at_once(_: object, __: object, statement: str, parameters: object, *___: object) -> tuple[str, object]:
+    return at_once(statement), parameters
 
 
 @dataclass(frozen=True, eq=False)

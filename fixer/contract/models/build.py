@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -28,8 +29,10 @@ from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
     SCRATCH,
+    Statement,
     Unspelt,
     at_home,
+    at_once,
     borrowed_of,
     counters_of,
     in_scratch,
@@ -38,11 +41,12 @@ from fixer.contract.models.statements import (
     schemas_of,
     spelt,
 )
+from fixer.contract.models.views import tables_of
 from fixer.contract.places import Places, wanted_at
 from fixer.contract.refusing import Said, hints_of_made
 from fixer.contract.refusing import settled as refused_parts
 from fixer.contract.scratch import OUR_OWN, Scratch
-from fixer.errors import ContractError, ServerError
+from fixer.errors import ContractError, ServerError, TargetError
 from fixer.model.contract import Contract, Hints, Refused
 from fixer.model.expression import as_needed, quoted
 from fixer.model.schema import Schema
@@ -64,17 +68,18 @@ def prepare(
     `schema` is where tables without a schema of their own are wanted. A part that PostgreSQL refuses is noted; raises
     ContractError when it refuses all. The target is left as it was.
     """
-    tables = wanted_at(metadata, name, schema)
+    models = tables_of(metadata)
+    tables = wanted_at(models, name, schema)
     with undisturbed():
-        said = {tables[t.key]: texts for t in metadata.tables.values() if (texts := expressions(t, name))}
+        said = {tables[t.key]: texts for t in models if (texts := expressions(t, name))}
         places = Places(schema, tables, said)
         found = _read(metadata, connection, name, places, scratch)
         hints = {
             (place := tables[table.key]): hints_of(table, name, connection, found.hints.get(str(place), {}), schema)
-            for table in metadata.tables.values()
+            for table in models
         }
     made, bad = _without_unlogged_parents(found.schema)
-    with_columns = {tables[table.key] for table in metadata.tables.values() if table.columns}
+    with_columns = {tables[table.key] for table in models if table.columns}
     for table in sorted(with_columns - made.tables.keys() - {each.table for each in found.refused}):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
     kept = hints_of_made(hints, made) if found.refused else Hints(hints)
@@ -83,7 +88,7 @@ def prepare(
 
 def _read(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Return what the contract looks like: as it was kept, or else as it is made."""
-    labels = _labels(connection, borrowed_of(metadata.tables.values()), places.schema)
+    labels = _labels(connection, borrowed_of(tables_of(metadata)), places.schema)
     try:
         kept = kept_at(metadata, name, connection, places, scratch, labels)
         found = cache.recall(kept)
@@ -111,7 +116,7 @@ def content(metadata: MetaData, name: str, places: Places) -> list[str]:
     Of most tables it is the shape, from which SQLAlchemy spells the DDL. Table by table, because to sort a long chain
     of references takes longer than to spell it.
     """
-    shape, tables = shapes.teller_of(metadata), [*metadata.tables.values()]
+    shape, tables = shapes.teller_of(metadata), tables_of(metadata)
     told = [shape(table) for table in tables]
     others = [[table] for table, each in zip(tables, told, strict=True) if each is None]
     ddl = {each.text for each in spelt(metadata, name, others)}
@@ -132,10 +137,8 @@ def _labels(connection: Connection, borrowed: Mapping[str, str | None], schema: 
 
 def _made(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read:
     """Create the contract in a scratch place, and return what it looks like where it is wanted."""
-    tables = [*metadata.tables.values()]
+    tables = tables_of(metadata)
     statements = spelt(metadata, name, [tables], dict.fromkeys([None, *schemas_of(tables)], SCRATCH))
-    types = {each.made[0]: each.made[1] or places.schema for each in statements if each.made}
-    counters = counters_of(statements, places.schema)
     if any(each.listener for each in statements) or places.ambiguous:
         try:
             return apart.read(metadata, connection, name, places, scratch)
@@ -143,21 +146,74 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places,
             if places.ambiguous:
                 raise
             log.warning("what the listeners of %s say is not part of the contract: %s", name, error)
-    borrowed = borrowed_of(tables)
-    first = sorted(statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains before sequences
-    own = [each for each in first if not each.listener]
-    texts = {logged(in_scratch(at_home(each.text, borrowed), types, counters)): each.of for each in own}
+    own = _Own([each for each in statements if not each.listener], borrowed_of(tables), places)
     try:
-        found, said = pg_temp.read(";\n".join(texts), connection, name, places, scratch), list[Said]()
+        return own.read(pg_temp.read(";\n".join(own.texts), connection, name, places, scratch))
     except Unsatisfiable as refusal:
-        found, said = partly.read(texts, connection, name, places, refusal)
-    unlogged = {each.unlogged for each in statements}
-    hints = {
-        table: {said: (out_of_scratch(text, counters), volatile) for said, (text, volatile) in each.items()}
-        for table, each in found.hints.items()
-    }
-    schema = settled(found.schema, places, types, counters, unlogged)
-    return Read(schema, hints, refused_parts(said, schema))
+        whole = _apart(metadata, connection, name, places, scratch)
+        if whole and not whole.refused:
+            return whole
+        try:
+            part = own.read(*partly.read(own.texts, connection, name, places, refusal))
+        except Unsatisfiable:
+            if whole is None:
+                raise
+            return whole
+        return whole if whole and len(whole.refused) < len(part.refused) else part
+
+
+def _apart(metadata: MetaData, connection: Connection, name: str, places: Places, scratch: Scratch) -> Read | None:
+    """Return what models look like where more than pg_temp has room; None where no such place can be had.
+
+    pg_temp is one schema, and one name may stand in two; nor does it have all that the search_path of the target finds.
+    """
+    try:
+        kept = kept_at(metadata, name, connection, places, scratch, apart.needed_of(connection, places))
+        found = cache.recall(kept)
+        if found is None:
+            found = apart.read(metadata, connection, name, places, scratch)
+            cache.keep(kept, found)
+    except (ContractError, ServerError, TargetError) as error:
+        log.info("%s is not made in a throw-away place either: %s", name, error)
+        return None
+    return replace(found, lasting=False)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The statements of SQLAlchemy's own for pg_temp, and what is read there of models in their own schemas."""
+
+    statements: list[Statement]
+    borrowed: Mapping[str, str | None]
+    places: Places
+
+    @cached_property
+    def types(self) -> Mapping[str, str]:
+        return {each.made[0]: each.made[1] or self.places.schema for each in self.statements if each.made}
+
+    @cached_property
+    def counters(self) -> Mapping[str, str]:
+        return counters_of(self.statements, self.places.schema)
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """Each statement, with the key of its table."""
+        first = sorted(self.statements, key=lambda each: each.counter is None)  # SQLAlchemy creates domains first
+        return {self._text(each): each.of for each in first}
+
+    def _text(self, statement: Statement) -> str:
+        moved = in_scratch(at_home(statement.text, self.borrowed), self.types, self.counters)
+        return at_once(logged(moved))
+
+    def read(self, found: Read, said: Iterable[Said] = ()) -> Read:
+        """Return what pg_temp has as it looks where it is wanted, and what was refused."""
+        hints = {
+            table: {text: (out_of_scratch(spelt, self.counters), volatile) for text, (spelt, volatile) in each.items()}
+            for table, each in found.hints.items()
+        }
+        unlogged = {each.unlogged for each in self.statements}
+        schema = settled(found.schema, self.places, self.types, self.counters, unlogged)
+        return Read(schema, hints, refused_parts(said, schema))
 
 
 def _without_unlogged_parents(schema: Schema) -> tuple[Schema, list[Refused]]:

@@ -156,6 +156,12 @@ def logged(text: str) -> str:
     return _UNLOGGED.sub("CREATE TABLE", text, count=1)
 
 
+def at_once(text: str) -> str:
+    """Return the statement that creates an index, without CONCURRENTLY, which no transaction takes."""
+    return _CONCURRENTLY.sub(r"\1", text, count=1)
+
+
+_CONCURRENTLY = re.compile(r"^(\s*CREATE\s+(?:UNIQUE\s+)?INDEX)\s+CONCURRENTLY\b", re.IGNORECASE)
 _UNLOGGED = re.compile(r"CREATE\s+UNLOGGED\s+TABLE\b", re.IGNORECASE)
 _CAST = re.compile(
     r"""'(?:[^']|'')*'|(?P<cast>::\s*|\b[Aa][Ss]\s+)(?P<schema>"(?:[^"]|"")+"|\w+)\.(?P<type>"(?:[^"]|"")+"|\w+)"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 # Words that no name may be without quotes (PostgreSQL manual, appendix C).
 RESERVED = frozenset(
@@ -107,6 +107,39 @@ def with_relations(text: str, relations: Mapping[tuple[str, str], str]) -> str:
             done.append(tokens[place])
             place += 1
     return "".join(done)
+
+
+def as_texts(text: str, types: Collection[tuple[str, ...]]) -> str:
+    """Return an expression in which casts to types, by schema and name, are casts to text."""
+
+    def moved(found: re.Match[str]) -> str:
+        name = (unquoted(found["schema"] or ""), unquoted(found["type"] or ""))
+        return "::text" if found["type"] and name in types else found[0]
+
+    return _CAST_TO.sub(moved, text)
+
+
+_CAST_TO = re.compile(r"""'(?:[^']|'')*'|::(?P<schema>"(?:[^"]|"")*"|\w+)\.(?P<type>"(?:[^"]|"")*"|\w+)""")
+
+
+def of_row(text: str, table: str, columns: Iterable[str]) -> str:
+    """Return an expression over a table as one over its row `t`, in which the whole row has these columns.
+
+    PostgreSQL spells the whole row by the name of the table, and leaves that out before a column.
+    """
+    cells = ", ".join(f"t.{quoted(column)}" for column in columns)
+
+    def whole(found: re.Match[str]) -> str:
+        if not found["all"] or unquoted(found["name"]) != table:
+            return found[0]
+        return f"ROW({cells}){found['test']}" if found["test"] else "t.*"
+
+    return _WHOLE_ROW.sub(whole, text)
+
+
+_WHOLE_ROW = re.compile(
+    r"""'(?:[^']|'')*'|(?<![\w".])(?P<name>"(?:[^"]|"")*"|\w+)(?P<all>\.\*(?P<test>\s+IS\s+(?:NOT\s+)?NULL\b)?)?"""
+)
 
 
 def _relation_at(tokens: Sequence[str], place: int) -> tuple[str, str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from fixer.model.expression import plain
+from dataclasses import replace
+
+from fixer.model.expression import as_texts, of_row, parts_of_name, plain
 from fixer.model.table import Check, Table
+from fixer.sql.compose import SQL
 from fixer.sql.conditions import meaning_in
 
 
@@ -17,6 +20,19 @@ def stands(check: Check, table: Table) -> Check | None:
 def names_match(check: Check, table: Table) -> Check | None:
     """Return the check of the table that has the same name."""
     return next((found for found in table.checks if found.name == check.name), None)
+
+
+def over_row(check: Check, table: Table) -> SQL:
+    """Return the expression of a check over the row `t` of a table, as the plan leaves it."""
+    return SQL(of_row(check.expression, table.name.name, table.columns))
+
+
+def over_row_to_come(check: Check, table: Table) -> SQL:
+    """Return the expression of a check over the row `t` of a table as it is foreseen: an enum to come is text."""
+    to_come = (table.columns[name] for name in check.columns if name in table.columns and table.columns[name].added)
+    enums = {parts_of_name(each.full_type.removesuffix("[]")) for each in to_come if each.enum}
+    said = as_texts(check.expression, enums) if enums else check.expression
+    return over_row(replace(check, expression=said), table)
 
 
 def spelt(check: Check) -> str:

@@ -16,6 +16,7 @@ from fixer.model.finding import Probe
 from fixer.model.obstacle import Trigger
 from fixer.model.schema import Schema
 from fixer.model.table import Check, Column, ForeignKey, Index, Table
+from fixer.repair.constraints.checks import over_row
 from fixer.repair.constraints.online import SYNC
 from fixer.repair.own_values import too_long
 from fixer.sql import compose as q
@@ -237,7 +238,11 @@ class LeftOut:
     def broken(self, check: Check) -> Asks | None:
         """Return the probe with one row, or an error, if such a row breaks a check; None if that cannot be computed."""
         row = self.row(check.columns) if self.is_settled("check", check.name, check.expression) else None
-        return None if row is None else partial(Probe, row, SQL("NOT ({})").format(SQL(check.expression)), shared=False)
+        return (
+            None
+            if row is None
+            else partial(Probe, row, SQL("NOT ({})").format(over_row(check, self.table)), shared=False)
+        )
 
     def fatherless(self, key: ForeignKey) -> Asks | None:
         """Return the probe with one row if such a row has no parent; None if that cannot be computed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fixer.model.table import ForeignKey, Index, QName
-from fixer.repair.constraints.checks import spelt, stands
+from fixer.repair.constraints.checks import over_row, spelt, stands
 from fixer.repair.constraints.foreign_keys import best, retyped_in
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.repeats import Fault, of_key, repeats
@@ -60,7 +60,7 @@ def _in_themselves(mover: Mover, table: QName) -> Iterator[Fault]:
     for check in wanted.checks:
         there = stands(check, found)
         if not (there and there.validated) and all(_is_final(mover, table, column) for column in check.columns):
-            yield SQL("({}) IS FALSE").format(SQL(check.expression)), Literal(f"it breaks CHECK {spelt(check)}")
+            yield SQL("({}) IS FALSE").format(over_row(check, found)), Literal(f"it breaks CHECK {spelt(check)}")
     for column in wanted.columns.values():
         open_ = column.not_null and column.name in found.columns and not found.columns[column.name].not_null
         in_key = wanted.primary_key and column.name in wanted.primary_key.columns  # null-key numbers these

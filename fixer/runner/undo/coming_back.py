@@ -12,7 +12,7 @@ from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids, proves
-from fixer.runner.undo.created import created, renamed, replaced
+from fixer.runner.undo.created import bases, created, renamed, replaced
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import orphaned, orphans
@@ -93,6 +93,15 @@ def bring_back(
             raise UndoRefused(f"Only a superuser may {title}, as it was before run {past.run}.")
         session.do(statement, title)
     return anew
+
+
+def drop_bases(session: Session, past: Past) -> None:
+    """Drop the types, sequences and schemas of the run, which code that it created may have needed."""
+    if all(key in past.then.items for key in past.left.items if key[0] in ("type", "sequence", "schema")):
+        return
+    for title, statement in bases(past.ran.read(session.cursor), past.then, past.left):
+        session.progress(title)
+        session.do(statement, title)
 
 
 def _see_that_it_is_empty(session: Session, table: QName) -> None:

@@ -42,11 +42,13 @@ def _rename(old: str, new: str) -> Composable:
 
 
 def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
-    """Yield the statements that restore everything else and drop what is not in `then`; `made` is what the run left."""
+    """Yield the statements that restore everything else and drop tables that are not in `then`.
+
+    `made` is what the run left.
+    """
     for table in now.of_kind("table"):
         if table.key not in then.items:
             yield f"drop the table {table.name}", SQL("DROP TABLE {}").format(q.name(now.table(table.of)))
-    yield from _types(now, then, made)  # whose defaults may call sequences
     yield from _sequences(now, then, made)
     yield from _columns(now, then, made)
     yield from _constraints(now, then)
@@ -58,6 +60,14 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
             if is_ and is_.detail["enabled"] != item.detail["enabled"]:
                 action = SQL(f"{SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
                 yield f"{kind} {item.name} as it was", alter(then, item.of, action)
+
+
+def bases(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+    """Yield the statements that drop types, sequences and schemas of the run, which nothing of it needs any more."""
+    yield from _types(now, then, made)  # whose defaults may call sequences
+    for sequence in now.of_kind("sequence"):
+        if sequence.key not in then.items and not sequence.detail["internal"]:
+            yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(full(sequence))
     yield from _schemas(now, then, made)
 
 
@@ -179,8 +189,6 @@ def _sequences(now: Definitions, then: Definitions, made: Definitions) -> Iterat
     for sequence in now.of_kind("sequence"):
         was = then.items.get(sequence.key)
         if was is None:
-            if not sequence.detail["internal"]:
-                yield f"drop the sequence {sequence.name}", SQL("DROP SEQUENCE IF EXISTS {}").format(full(sequence))
             continue
         given, wanted = made.positions.get(sequence.id), then.positions.get(sequence.id)
         stands = now.positions.get(sequence.id)
