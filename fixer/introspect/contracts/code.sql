@@ -9,7 +9,9 @@
        kind AS MATERIALIZED (
        SELECT unnest(current_setting('pgmend.kinds')::text[]) AS wanted),
        member AS MATERIALIZED (
-       SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
+       SELECT d.classid, d.objid
+         FROM pg_catalog.pg_depend d
+        WHERE d.deptype = 'e' OR (d.deptype = 'i' AND d.classid = 'pg_catalog.pg_proc'::regclass)),
        routine AS MATERIALIZED (
        SELECT p.oid, n.nspname, format('%s(%s)', p.proname, (
                      SELECT string_agg(pg_catalog.format_type(t.oid, NULL), ',' ORDER BY t.place)
