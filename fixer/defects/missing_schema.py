@@ -17,6 +17,7 @@ from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
+from fixer.model.schema.code import Kind
 from fixer.model.step import Hazard, Lock, Phase, Repair, Step, refuse
 from fixer.model.subject import OfTable
 from fixer.model.table import QName, Table
@@ -42,10 +43,18 @@ class OfSchema(OfTable):
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfTable]]:
     """Yield the schemas of the contract that do not exist."""
     there = actual.session.schemas if actual.session else frozenset(contract.schemas)
-    for schema in contract.schemas:
-        if schema not in there:
-            message = f"{as_needed(schema)} should be a schema, is missing"
-            yield Finding(SLUG, POINT, OfSchema(QName(schema, "")), message)
+    for schema in sorted({*contract.schemas} - there | _of_code(actual, contract)):
+        message = f"{as_needed(schema)} should be a schema, is missing"
+        yield Finding(SLUG, POINT, OfSchema(QName(schema, "")), message)
+
+
+def _of_code(actual: Schema, contract: Contract) -> set[str]:
+    """Return the missing schemas in which the contract has functions or views."""
+    wanted, there = contract.schema.code, actual.code
+    if not wanted or not there:
+        return set()
+    made = (part for part in wanted.parts if part.key.kind in (Kind.FUNCTION, Kind.VIEW))
+    return {part.key.schema for part in made if part.key not in there.by_key} - there.homes.keys()
 
 
 def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Repair:
@@ -69,9 +78,11 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with it."""
-    session, name = actual.session, finding.table.schema
+    session, code, name = actual.session, actual.code, finding.table.schema
     if session is None:
         return actual
+    if code:
+        actual = replace(actual, code=replace(code, homes={**code.homes, name: True}))
     known, free = session.schemas | {name}, session.creatable | {name}
     return replace(actual, session=replace(session, schemas=known, creatable=free))
 

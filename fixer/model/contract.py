@@ -109,10 +109,11 @@ class Contract:
 
     @property
     def homes(self) -> tuple[str, ...]:
-        """The schemas of the wanted tables and sequences, and of the enums that they need, sorted."""
+        """The schemas of the wanted tables, sequences and code, and of the enums that tables need, sorted."""
         types = (column.full_type for table in self.tables.values() for column in table.columns.values() if column.enum)
         told = (_SCHEMA.match(type_) for type_ in types)
-        return tuple(sorted({*self.schemas, *(unquoted(each.group(1)) for each in told if each)}))
+        code = self.schema.code.schemas if self.schema.code else ()
+        return tuple(sorted({*self.schemas, *code, *(unquoted(each.group(1)) for each in told if each)}))
 
     def excludes(self, table: QName) -> bool:
         """Return whether a table is neither checked nor touched."""

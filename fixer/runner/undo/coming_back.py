@@ -12,7 +12,7 @@ from fixer.model.step import JOURNAL
 from fixer.model.table import QName
 from fixer.runner.journal.definitions import Definitions, Item, Key
 from fixer.runner.journal.parentless import forbids, proves
-from fixer.runner.undo.created import created, renamed, replaced
+from fixer.runner.undo.created import created, renamed, replaced, schemas
 from fixer.runner.undo.facts import constraint, switched
 from fixer.runner.undo.past import Past
 from fixer.runner.undo.references import orphaned, orphans
@@ -93,6 +93,12 @@ def bring_back(
             raise UndoRefused(f"Only a superuser may {title}, as it was before run {past.run}.")
         session.do(statement, title)
     return anew
+
+
+def drop_schemas(session: Session, past: Past) -> None:
+    """Drop the schemas of the run, in which by now nothing of it is left."""
+    for title, statement in schemas(past.after, past.then, past.left):
+        session.do(statement, title)
 
 
 def _see_that_it_is_empty(session: Session, table: QName) -> None:

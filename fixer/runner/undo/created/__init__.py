@@ -58,7 +58,6 @@ def created(now: Definitions, then: Definitions, made: Definitions) -> Iterator[
             if is_ and is_.detail["enabled"] != item.detail["enabled"]:
                 action = SQL(f"{SWITCH[item.detail['enabled']]} {word} {{}}").format(Identifier(item.name))
                 yield f"{kind} {item.name} as it was", alter(then, item.of, action)
-    yield from _schemas(now, then, made)
 
 
 def _types(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
@@ -70,7 +69,7 @@ def _types(now: Definitions, then: Definitions, made: Definitions) -> Iterator[T
         yield title, SQL("DROP TYPE {}").format(SQL(", ").join(map(full, new)))
 
 
-def _schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
+def schemas(now: Definitions, then: Definitions, made: Definitions) -> Iterator[Titled]:
     """Yield the statements that drop the schemas of the run; one in which others have made something stays."""
     for schema in now.of_kind("schema"):
         if schema.key in made.items and schema.key not in then.items:
