@@ -20,7 +20,7 @@ from contracts.proof.databases.place import Place
 from contracts.proof.trials import Broken, for_all
 from contracts.proof.writing.evidence import named, said, shown
 from contracts.proof.writing.inserting import insert, insert_good
-from contracts.proof.writing.reading import assert_kept, found_by, key_of, types_of
+from contracts.proof.writing.reading import assert_kept, found_by, key_of, meant_to_change, types_of
 from contracts.proof.writing.refusals import excuse_family, is_right
 from contracts.proof.writing.transactions import example, rolled_back
 from contracts.rows import Bad, Insertion, Row, Swallowed
@@ -94,7 +94,8 @@ def oversized_is_refused_or_kept(place: Place, case: Case) -> None:
                 excuse_family(cursor, error, facts_of(place), family, returned)
                 raise Broken(_misfit(error, bad, family)) from None
         else:
-            assert_kept(cursor, bad.table, types_of(cursor, case.table), family, returned)
+            meant = meant_to_change(place.contract, case.table)
+            assert_kept(cursor, bad.table, types_of(cursor, case.table), family, returned, meant)
 
     _try_bad(place, bad.table, lambda advice: _oversized(bad, advice), prove)
 

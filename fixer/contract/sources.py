@@ -22,7 +22,7 @@ from fixer.connect.target import Target
 from fixer.contract import declared, files, project
 from fixer.contract.anew import by_target
 from fixer.contract.migrations.project import PREFIX
-from fixer.contract.project import SELF, contract_named, scratch_named
+from fixer.contract.project import SELF, contract_named, nearest, scratch_named
 from fixer.contract.project.applied import Under
 from fixer.contract.scratch import OUR_OWN, Scratch
 from fixer.contract.source import Source
@@ -176,7 +176,7 @@ def _imported(spec: str) -> MetaData:
     """Return the MetaData that ``package.module:attribute`` names.
 
     The attribute is a MetaData, a declarative base (or any object with a ``metadata``), or a callable that
-    returns one of these. The current directory is importable.
+    returns one of these. The current directory is importable, and so is that of the project, after all others.
     """
     module, _, attribute = spec.partition(":")
     if not module or not attribute:
@@ -187,6 +187,8 @@ def _imported(spec: str) -> MetaData:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    if (project := nearest()) and str(project.parent) not in sys.path:
+        sys.path.append(str(project.parent))
     try:
         with contextlib.redirect_stdout(sys.stderr), undisturbed():  # what a module prints is no part of our output
             found = importlib.import_module(module)

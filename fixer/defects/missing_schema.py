@@ -70,11 +70,11 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
 
 def foresee(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with it."""
-    session, name = actual.session, finding.table.schema
-    if actual.code:
-        actual = replace(actual, code=replace(actual.code, homes={**actual.code.homes, name: True}))
+    session, code, name = actual.session, actual.code, finding.table.schema
     if session is None:
         return actual
+    if code:
+        actual = replace(actual, code=replace(code, homes={**code.homes, name: True}))
     known, free = session.schemas | {name}, session.creatable | {name}
     return replace(actual, session=replace(session, schemas=known, creatable=free))
 

@@ -105,13 +105,20 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
 
+# What is created then is no table, and may have the place of one.
+_OF_NO_TABLE = {Phase.SCHEMAS, Phase.SEQUENCES, Phase.TYPES}
+
+
 def lock_modes(plan: Plan) -> dict[QName, Lock]:
     """Return the lock mode for each table: at least SHARE ROW EXCLUSIVE, so that nobody writes until COMMIT."""
     modes: dict[QName, Lock] = {}
     for step in (step for step in plan.steps if step.phase not in APART):
         exclusive = step.lock is Lock.ACCESS_EXCLUSIVE
         dropped = step.phase is Phase.UNLINK
-        for name, strong in ((step.table, exclusive), *((t, dropped) for t in step.touches)):
+        touched = [(name, dropped) for name in step.touches]
+        if step.phase not in _OF_NO_TABLE and step.table.name:  # a schema bears none
+            touched.append((step.table, exclusive))
+        for name, strong in touched:
             mode = Lock.ACCESS_EXCLUSIVE if strong else Lock.SHARE_ROW_EXCLUSIVE
             if modes.get(name) is not Lock.ACCESS_EXCLUSIVE:
                 modes[name] = mode

@@ -131,6 +131,33 @@ def test_a_script_mends_code(made: Database, tmp_path: Path) -> None:
     assert found(made, tmp_path) == set()
 
 
+@pytest.mark.parametrize("mode", ["atomic", "online", "script"])
+def test_a_schema_that_is_missing_comes_with_its_code(made: Database, tmp_path: Path, mode: str) -> None:
+    """One of code alone, which no table of the contract names, and one of a table, a sequence and a type."""
+    (tmp_path / "schema.sql").write_text(
+        f"""{SCHEMA} CREATE SCHEMA "o.dd"; CREATE SEQUENCE "o.dd".spare;
+        CREATE DOMAIN "o.dd".part AS int CHECK (VALUE > 0);
+        CREATE FUNCTION "o.dd".first() RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE TABLE "o.dd".parts (id serial PRIMARY KEY, part "o.dd".part DEFAULT "o.dd".first());"""
+    )
+    words = ("--contract", "schema.sql", "--dsn", made.dsn)
+    made.run("DROP SCHEMA api CASCADE")
+    before = facts(made.dump())
+    if mode == "script":
+        planned = fixer("plan", *words, "--sql", "mend.sql", cwd=tmp_path)
+        assert planned.returncode == 1, planned.stderr
+        ended = psql(made, tmp_path / "mend.sql")
+    else:
+        ended = fixer("apply", "--yes", "-q", "--mode", mode, "--allow-hazards", "creates-schema", *words, cwd=tmp_path)
+    whole = found(made, tmp_path)
+
+    assert (ended.returncode, ended.stderr, whole) == (0, "", set())
+    if mode != "script":
+        back = fixer("undo", "--yes", "-q", "1", "--dsn", made.dsn)
+        after = facts(dump(made.server, made.name, "--exclude-schema=fixer_*"))
+        assert (back.returncode, back.stderr, after) == (0, "", before)
+
+
 def test_grants_are_wanted_and_a_role_that_is_missing_is_told_once(made: Database, tmp_path: Path) -> None:
     with role(made) as there:
         (tmp_path / "schema.sql").write_text(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixer.contract.project import contract_named
+from fixer.contract.sources import load
 from fixer.errors import ContractError, PgmendError, UsageError
 from lab.database import Database, lent, lent_copy, role
 from lab.evidence.facts import facts
@@ -372,6 +374,30 @@ def test_sql_that_a_project_names_is_found_from_below(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
 
     assert (below, contract_named({})) == ("../db/schema.sql", "db/schema.sql")
+
+
+@pytest.mark.parametrize(("named", "below"), [("alembic:.", ".."), ("alembic:db@a1", "../db@a1"), ("alembic:no", "no")])
+def test_migrations_that_a_project_names_are_found_from_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, below: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.pgmend]\ncontract = "{named}"\n')
+    for name in ("db", "part"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "part")
+    from_below = contract_named({})
+    monkeypatch.chdir(tmp_path)
+
+    assert (from_below, contract_named({})) == (f"alembic:{below}", named)
+
+
+def test_models_that_a_project_names_are_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pgmend]\ncontract = "models_above:metadata"\n')
+    (tmp_path / "models_above.py").write_text("from sqlalchemy import MetaData\n\nmetadata = MetaData()\n")
+    (tmp_path / "part").mkdir()
+    monkeypatch.chdir(tmp_path / "part")
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    assert load().name == "models_above:metadata"
 
 
 @pytest.mark.parametrize(

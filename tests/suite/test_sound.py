@@ -168,6 +168,20 @@ def test_what_other_triggers_change_is_red(make: Make, tmp_path: Path, deed: str
     assert f"{GOOD}[kept]" in prove(dsn, "lab.examples.kept:metadata", tmp_path).red
 
 
+@pytest.mark.parametrize("moment", ["INSERT", "UPDATE"])
+def test_what_triggers_of_the_contract_change_is_said_and_not_red(make: Make, tmp_path: Path, moment: str) -> None:
+    contract, function = tmp_path / "schema.sql", "RETURNS trigger LANGUAGE plpgsql AS"
+    contract.write_text(
+        f"""CREATE TABLE "Mai.l" (id serial PRIMARY KEY, address text NOT NULL);
+        CREATE FUNCTION tidy() {function} 'BEGIN NEW.address := ''tidy''; RETURN NEW; END';
+        CREATE TRIGGER "Tidy %" BEFORE {moment} ON "Mai.l" FOR EACH ROW EXECUTE FUNCTION tidy();"""
+    )
+    proof = prove(make(sa.MetaData(), contract.read_text()), str(contract), tmp_path, GOOD)
+
+    assert proof.red == {}
+    assert proof.untried[f"{GOOD}[Mai.l]"].startswith("the trigger Tidy % of public.Mai.l, which the contract has")
+
+
 # --- and wounds are red
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import psycopg2
@@ -10,11 +11,13 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from sqlalchemy import Table
 
 from contracts.proof.databases.place import Place
-from contracts.proof.trials import Broken
+from contracts.proof.trials import Broken, Shut
 from contracts.proof.writing.paths import OUR_PATH, is_row
 from contracts.rows import Array, Insertion, Row, counted, resolved
 from contracts.rows.cells import Cell
 from contracts.rows.tables import columns_of
+from fixer.model.contract import Contract
+from fixer.model.schema.code import Kind
 from fixer.model.table import QName
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Literal
@@ -24,6 +27,7 @@ _SPELT = {"json": "jsonb", "json[]": "jsonb[]", "xml": "xml", "jsonpath": "jsonp
 _SPELT |= {name: name for name in ("point", "line", "polygon")}
 
 _MOMENTS = ("timestamp without time zone", "timestamp with time zone", "date")
+_BEFORE_ROWS = re.compile(r" BEFORE .* FOR EACH ROW ", re.DOTALL)
 _A_DAY = 26 * 60 * 60  # seconds, at most: a moment may be of another time zone, and a date is the day's first
 _NOW = """
 SELECT CASE WHEN isfinite(m.at) THEN abs(extract(epoch FROM m.at - clock_timestamp())) < {1} ELSE false END
@@ -68,12 +72,26 @@ def is_written(cursor: Cursor, name: QName) -> bool:
         return True
 
 
+def meant_to_change(contract: Contract, name: QName) -> str:
+    """Return why rows of a table may differ from what is written: a trigger of the contract; empty if there is none."""
+    code = contract.schema.code
+    triggers = (each for each in (code.of(Kind.TRIGGER) if code else ()) if each.home == name and each.enabled != "D")
+    acting = next((each for each in triggers if _BEFORE_ROWS.search(each.definition)), None)
+    return f"{acting.told}, which the contract has, changes rows of {name.name}" if acting else ""
+
+
 def assert_kept(
-    cursor: Cursor, table: Table, types: Mapping[str, str], family: Sequence[Insertion], returned: Sequence[Row]
+    cursor: Cursor,
+    table: Table,
+    types: Mapping[str, str],
+    family: Sequence[Insertion],
+    returned: Sequence[Row],
+    meant: str,
 ) -> None:
     """Raise Broken where a row of the table is not read back as it was written; `types` are those of its columns.
 
-    Numbers that a sequence would give are free: a trigger may always take them from there.
+    Numbers that a sequence would give are free: a trigger may always take them from there. Raises Shut where the
+    contract has a trigger for that, as `meant` says.
     """
     for insertion, record in zip(family, returned, strict=True):
         if insertion.table is not table:
@@ -83,6 +101,8 @@ def assert_kept(
         changed = misread(cursor, types, written, record)
         if changed:
             column, found = changed
+            if meant:
+                raise Shut(meant)
             raise Broken(
                 f"{table.name}.{column} is not read back as it was written: wrote {written[column]!r},"
                 f" found {found!r}; does a trigger or a rule change it?"

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from fixer.contract.migrations.project import PREFIX, parts_of
 from fixer.contract.project.reading import Project, read
 from fixer.errors import refuse_empty
 
-__all__ = ["SELF", "Project", "contract_named", "of", "placed", "scratch_named"]
+__all__ = ["SELF", "Project", "contract_named", "nearest", "of", "placed", "scratch_named"]
 
 VARIABLE = "PGMEND_CONTRACT"
 SCRATCH = "PGMEND_SCRATCH"
@@ -22,9 +23,14 @@ def of(directory: Path | None = None) -> Project:
 
     Raises ContractError with the file where it cannot be read, or says what it should not.
     """
-    here = directory or Path.cwd()
-    file = next((f for d in (here, *here.parents) if (f := d / "pyproject.toml").is_file()), None)
+    file = nearest(directory)
     return _read(file, file.stat().st_mtime_ns, file.stat().st_ino) if file else Project()
+
+
+def nearest(directory: Path | None = None) -> Path | None:
+    """Return the pyproject.toml of a directory, or else that of the nearest above."""
+    here = directory or Path.cwd()
+    return next((f for d in (here, *here.parents) if (f := d / "pyproject.toml").is_file()), None)
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +51,14 @@ def contract_named(environ: Mapping[str, str] = os.environ, directory: Path | No
 
 
 def placed(contract: str, home: Path) -> str:
-    """Return a contract that a file in `home` names; of SQL that is there and not here, the way from here."""
+    """Return a contract that a file in `home` names; of SQL that is there and not here, the way from here.
+
+    So it is of migrations that are there.
+    """
+    if contract.startswith(PREFIX):
+        named = contract.removeprefix(PREFIX) or "."
+        path, _ = parts_of(f"{PREFIX}{home / named}")
+        return f"{PREFIX}{Path(os.path.relpath(home)) / named}" if path.exists() else contract
     there = home / contract
     elsewhere = contract != SELF and there.exists() and not Path(contract).exists()
     return os.path.relpath(there) if elsewhere else contract

@@ -37,10 +37,10 @@ class Undoable:
 
     def read(self, cursor: Cursor) -> Definitions:
         """Read the definitions as they are at this moment, but for partitions and heirs."""
+        known = (self.before, self.left)
         schemas = {self.left.table(oid).schema for oid in self.left.relations}
-        loose = (
-            item for each in (self.before, self.left) for kind in ("type", "sequence") for item in each.of_kind(kind)
-        )
+        schemas |= {schema.name for each in known for schema in each.of_kind("schema")}
+        loose = (item for each in known for kind in ("type", "sequence") for item in each.of_kind(kind))
         homes = sorted(schemas.union(item.detail["schema"] for item in loose))
         code, called = {*self.before.code, *self.left.code}, self.only_called
         now = definitions.read(cursor, self.relations, homes, prepared=True, code=code)
