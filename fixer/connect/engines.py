@@ -104,8 +104,9 @@ def _given(engine: Engine) -> Mapping[str, Any]:
 def _taken_from(pool: Pool) -> Mapping[str, Any]:
     """Return what a connection says of itself that a function of the application has made."""
     with contextlib.suppress(AttributeError, *_foreign()), contextlib.closing(pool.connect()) as made:
-        info = made.driver_connection.info  # type: ignore[union-attr]  # psycopg's own
-        return {**info.get_parameters(), "password": info.password}
+        info = made.driver_connection.info  # type: ignore[union-attr]  # psycopg's own, or psycopg2's
+        words = info.dsn_parameters if hasattr(info, "dsn_parameters") else info.get_parameters()
+        return {**words, "password": info.password}
     raise TargetError(f"the engine opens its connections by a function of its own: {_WAY_OUT}")
 
 

@@ -1,4 +1,4 @@
-"""Contracts with domains, of which specimens are broken."""
+"""Contracts with domains and types of their own, of which specimens are broken."""
 
 from __future__ import annotations
 
@@ -30,3 +30,15 @@ def amounts() -> sa.MetaData:
     key = sa.Column("id", sa.Integer, primary_key=True)
     sa.Table("paid", metadata, key, sa.Column("sum", amount))
     return metadata
+
+
+def parcels() -> str:
+    """Return a contract in SQL with types of its own, since models declare none by themselves."""
+    return """
+CREATE DOMAIN "w%eight" AS integer CHECK (VALUE > 0);
+CREATE TYPE size AS (wide integer, "hi""gh" integer);
+CREATE TABLE parcels (id integer PRIMARY KEY, weight "w%eight", measured size);
+"""
+
+
+SENT = "INSERT INTO parcels VALUES (1, 2, (3, 4)), (2, NULL, NULL)"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from fixer.defects._guarded import SENT, parcels
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed
@@ -52,8 +53,16 @@ def repair(finding: Finding[OfTable], actual: Schema, contract: Contract) -> Rep
     )
 
 
-SPECIMENS: tuple[Specimen, ...] = ()  # models declare no type by itself: tests/contract/test_types_wanted.py has some
-NEAR_MISSES: tuple[Specimen, ...] = ()
+SPECIMENS = (
+    Specimen(
+        "a composite one with a part less",
+        "ALTER TABLE parcels DROP measured; ALTER TYPE size DROP ATTRIBUTE wide; ALTER TABLE parcels ADD measured size",
+        manual=True,
+        contract=parcels,
+        setup=SENT,
+    ),
+)
+NEAR_MISSES = (Specimen("with a comment", "COMMENT ON TYPE size IS 'in cm'", contract=parcels, setup=SENT),)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from fixer.defects._guarded import SENT, parcels
 from fixer.model.contract import Contract
 from fixer.model.defect import Specimen, Stage
 from fixer.model.expression import as_needed, quoted
@@ -110,8 +111,18 @@ def foresee(finding: Finding[MissingType], actual: Schema, contract: Contract) -
     return replace(made, code=replace(actual.code, lacking=actual.code.lacking - spelt))
 
 
-SPECIMENS: tuple[Specimen, ...] = ()  # models declare no type by itself: tests/contract/test_types_wanted.py has some
-NEAR_MISSES: tuple[Specimen, ...] = ()
+SPECIMENS = (
+    Specimen(
+        "of a column, a domain and a composite one",
+        'DROP TABLE parcels; DROP TYPE size; DROP DOMAIN "w%eight"',
+        also=frozenset({"missing-table"}),
+        contract=parcels,
+        setup=SENT,
+    ),
+)
+NEAR_MISSES = (
+    Specimen("one that the contract does not know", "CREATE TYPE other AS (a integer)", contract=parcels, setup=SENT),
+)
 
 
 def mutate(table: Table) -> Iterator[Composable]:

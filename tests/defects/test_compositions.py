@@ -108,7 +108,12 @@ def composed(laboratory: Laboratory, trial: Trial) -> tuple[Ordeal, list[str], s
         return ordeal, list(wounds.values()), evidence
 
 
-UNPLANTED = {
+_IN_SQL = (
+    "bare-partition", "different-function", "different-policy", "different-trigger", "different-view",
+    "disabled-trigger", "missing-function", "missing-grant", "missing-policy", "missing-row-security",
+    "missing-trigger", "missing-view", "open-function",
+)  # fmt: skip
+UNPLANTED = dict.fromkeys(_IN_SQL, "contracts that are models, such as those of compositions, declare none of this") | {
     "failing-unique": "an index fails only where a superuser writes pg_index, or the disk or a library is at fault",
     "different-partitioning": "no statement turns a table into a partitioned one, or gives it another key",
     "refused-definition": "the contract is at fault, and no statement in a database plants that",

@@ -179,6 +179,8 @@ def test_a_sound_database_is_met_with_silence(laboratory: Laboratory, version: i
 
 def test_every_class_brings_specimens_and_near_misses_of_distinct_names() -> None:
     for defect in defects.all_classes():
+        if defect.SLUG == "refused-definition":  # the contract is at fault, and no database
+            continue
         for examples in (defect.SPECIMENS, defect.NEAR_MISSES):
             assert len({example.name for example in examples}) == len(examples) > 0, defect.SLUG
 
