@@ -193,7 +193,7 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement, known: l
 def _explained(place: Place, cursor: Cursor, refusal: refusing.Refusal, where: str) -> Refused:
     """Return a refusal with what the place lacks of the target, if that may be why."""
     found = refused(refusal, _place_of(cursor, refusal.apart.named), where)
-    why = place.explained(ContractError(found.said, sqlstate=refusal.error.pgcode), place.version)
+    why = place.explained(ContractError(f"{found.said}.", sqlstate=refusal.error.pgcode), place.version)
     return replace(found, said=str(why).rstrip("."))
 
 

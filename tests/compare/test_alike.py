@@ -24,7 +24,7 @@ from lab.laboratory import Laboratory
 COMPANY = Specimen("company", "", contract=specimens.company, setup=specimens.COMPANY_ROWS)
 BOOKS, REVIEWS, EMPLOYEES = (QName("public", name) for name in ("books", "reviews", "employees"))
 LOOKED_AT = [(None, BOOKS), (COMPANY, EMPLOYEES)]
-NO_SHAPE = ("name", "owner", "readable", "last_value", "owned", "created")  # what is no matter of a contract's sequence
+NO_SHAPE = ("name", "owner", "readable", "last_value", "owned", "created", "apart")  # of a sequence
 
 
 def others(value: object) -> list[Any]:
