@@ -103,7 +103,8 @@ def made(parts: dict[str, Any]) -> sa.MetaData:
 
 
 def key(metadata: sa.MetaData, schema: str = "public") -> str:
-    return "\0".join(content(metadata, "contract", Places(schema, wanted_at(metadata.tables.values(), "contract", schema), {})))
+    tables = wanted_at(metadata.tables.values(), "contract", schema)
+    return "\0".join(content(metadata, "contract", Places(schema, tables, {})))
 
 
 def ddl(metadata: sa.MetaData) -> set[str]:
