@@ -17,7 +17,10 @@ from contracts.proof.writing.paths import AFRESH, ITS_PATH, OUR_PATH, asking
 from contracts.proof.writing.reading import is_written
 from contracts.proof.writing.refusals import excuse_family
 from contracts.rows import Insertion, Row, Swallowed
+from fixer.model.table import QName
 from fixer.sql.compose import SQL
+
+INTEGRITY = "23"  # the class of the SQLSTATEs of constraints (PostgreSQL manual, appendix A)
 
 
 def insert(
@@ -57,5 +60,13 @@ def insert_good(cursor: Cursor, family: Sequence[Insertion], place: Place) -> li
     except Swallowed as error:
         raise Broken(f"{error}: {shown(family)}") from None
     except psycopg2.Error as error:
+        _excuse_partition(error, place)
         excuse_family(cursor, error, facts_of(place), family, returned)
         raise Broken(f"a good row is refused: {said(error)}: {shown(family)}") from None
+
+
+def _excuse_partition(error: psycopg2.Error, place: Place) -> None:
+    """Raise Shut where a partition refuses a row by what it has alone in the contract: rows are made for the root."""
+    part = QName(error.diag.schema_name or "", error.diag.table_name or "")
+    if part in place.contract.schema.alone and (error.pgcode or "").startswith(INTEGRITY):
+        raise Shut(f"{part.name} refuses a row by a rule that the contract gives to this partition alone") from None
