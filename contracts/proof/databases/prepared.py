@@ -18,8 +18,12 @@ from fixer.model.table import QName
 
 
 def with_models(contract: Contract) -> Contract:
-    """Return a contract with models of what was read, where it has none, or where they have what cannot be made."""
-    lacks = contract.metadata is None or contract.refused
+    """Return a contract with models of what was read: where it has none, or they do not say what is made of them.
+
+    They say too much where a part of them is refused, and too little of a table that INHERITs columns.
+    """
+    heirs = any(table.parents for table in contract.tables.values())
+    lacks = contract.metadata is None or contract.refused or heirs
     return replace(contract, metadata=models_of(contract)) if lacks else contract
 
 
