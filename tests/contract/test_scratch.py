@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from sqlalchemy import Column, DateTime, Integer, MetaData, Table, Text, event, text
+from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, Table, Text, event, text
 
 import fixer as pgmend
 from fixer.connect import servers
@@ -22,6 +22,7 @@ from fixer.connect.servers import Server
 from fixer.connect.target import resolve
 from fixer.contract import load
 from fixer.contract.project import scratch_named
+from fixer.contract.scratch import Scratch
 from fixer.errors import TargetError
 from lab.database import Database, all_of, ask, lent, role, written
 from lab.laboratory import VERSIONS, Laboratory
@@ -186,6 +187,25 @@ def test_models_go_to_the_named_server_where_the_target_takes_no_temporary_table
             pgmend.check(target, metadata, scratch="postgresql://me@127.0.0.1:1/")
 
     assert [finding.slug for finding in found] == ["missing-default"]
+
+
+def test_models_of_which_a_part_is_refused_go_to_the_named_server_alone(
+    empty: Database, other: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lending, lent_by = Scratch.lend, list[Scratch]()
+    monkeypatch.setattr(Scratch, "lend", lambda self, version: lent_by.append(self) or lending(self, version))
+    metadata = MetaData()
+    Table("t", metadata, Column("id", Integer, primary_key=True), Column("m", Integer))
+    Table("u", metadata, Column("t", Integer, ForeignKey("t.m", name="to_m"), primary_key=True))
+    empty.run(
+        f"CREATE TABLE t (id serial PRIMARY KEY, m int); CREATE TABLE u (t serial PRIMARY KEY);"
+        f" REVOKE TEMPORARY ON DATABASE {empty.name} FROM PUBLIC"
+    )
+    with role(empty, "GRANT SELECT ON t, u TO {}") as who:
+        found = pgmend.check(resolve(empty.seen_by(who), {}), metadata, scratch=other.dsn).findings
+
+    assert [each.object for each in found if each.slug == "refused-definition"] == ["public.u.to_m"]
+    assert {str(each) for each in lent_by} == {str(Scratch.of(other.dsn))}
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _made(metadata: MetaData, connection: Connection, name: str, places: Places,
         if whole and not whole.refused:
             return whole
         try:
-            part = own.read(*partly.read(own.texts, connection, name, places, refusal))
+            part = own.read(*partly.read(own.texts, connection, name, places, scratch, refusal))
         except Unsatisfiable:
             if whole is None:
                 raise

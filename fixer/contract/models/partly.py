@@ -20,6 +20,7 @@ from fixer.contract.place import bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.refusing import Said
 from fixer.contract.respelt import path_of, respelt
+from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, ServerError
 from fixer.introspect.declared import read_model
 from fixer.model.table import QName
@@ -28,7 +29,12 @@ _AT_ONCE = 50  # statements
 
 
 def read(
-    statements: Mapping[str, str], connection: Connection, name: str, places: Places, refusal: ContractError
+    statements: Mapping[str, str],
+    connection: Connection,
+    name: str,
+    places: Places,
+    scratch: Scratch,
+    refusal: ContractError,
 ) -> tuple[Read, list[Said]]:
     """Read what PostgreSQL takes of statements, each with the key of its table: in a scratch place of the target.
 
@@ -38,7 +44,7 @@ def read(
         with rolled_back(connection) as cursor:
             return _read(cursor, statements, name, places, refusal)
     except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege):
-        return _read_apart(statements, connection, name, places, refusal)
+        return _read_apart(statements, connection, name, places, scratch, refusal)
     except psycopg2.Error as error:
         if connection.closed:
             raise
@@ -46,10 +52,15 @@ def read(
 
 
 def _read_apart(
-    statements: Mapping[str, str], connection: Connection, name: str, places: Places, refusal: ContractError
+    statements: Mapping[str, str],
+    connection: Connection,
+    name: str,
+    places: Places,
+    scratch: Scratch,
+    refusal: ContractError,
 ) -> tuple[Read, list[Said]]:
     try:
-        with throw_away(connection.server_version // 10000) as place:
+        with throw_away(connection.server_version // 10000, scratch) as place:
             bring_over(connection, place, made=())
             place.add_schemas([places.schema])
             with rolled_back(place.owner) as cursor:
