@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, make_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.sql import Composable
 
 from fixer.connect import engines
 from fixer.connect.address.libpq import filled_in
@@ -113,6 +114,23 @@ def rolled_back(connection: Connection) -> Iterator[Cursor]:
             with connection.cursor() as cursor:
                 cursor.execute("ROLLBACK")
             connection.autocommit = before
+
+
+def attempt(cursor: Cursor, statement: str | Composable) -> psycopg2.Error | None:
+    """Run a statement in a transaction; return why it failed, after which the transaction goes on.
+
+    Raises the error where the connection is lost.
+    """
+    cursor.execute("SAVEPOINT pgmend")
+    try:
+        cursor.execute(statement)
+    except psycopg2.Error as error:
+        if cursor.connection.closed:
+            raise
+        cursor.execute("ROLLBACK TO SAVEPOINT pgmend")
+        return error
+    cursor.execute("RELEASE SAVEPOINT pgmend")
+    return None
 
 
 def _see_that_strings_are_plain(connection: Connection) -> None:

@@ -12,22 +12,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer.connect.failures import told
-from fixer.connect.link import rolled_back
+from fixer.connect.link import attempt, rolled_back
 from fixer.connect.settings import SAFELY, UNQUOTED
-from fixer.introspect.declared import read_model
+from fixer.introspect.declared import TEMPORARY, read_model
 from fixer.model.expression import as_needed
 from fixer.model.schema import Schema
 from fixer.model.table import Column, Index, QName, Table
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier, name
 
-_CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
 _DOMAINS = QName("pg_temp", "pgmend_domains")
 _CONSTANT = re.compile(r"(?:'(?:[^']|'')*'|-?[\d.]+|\(-?[\d.]+\)|true|false|NULL)(?:::[\w ]+(?:\(\d+(?:,\d+)?\))?)?")
 # A whole number beside EXTRACT, which is numeric from PostgreSQL 14 on; what stands in quotes is spared.
@@ -53,7 +51,7 @@ def by_target(connection: Connection, schema: Schema, version: int, *, stand_ins
             for each in beside:
                 _make(cursor, [each.created(), each.created(plainly=True)], [*each.parts()])
             _make(cursor, [SQL("CREATE TABLE {} ()").format(name(_DOMAINS))], [*_domains(guarded.values(), wanted)])
-            cursor.execute(_CHOOSE)
+            cursor.execute(TEMPORARY)
             found = {at.name: table for at, table in read_model(cursor, ["public"]).tables.items()}
     except (errors.ReadOnlySqlTransaction, errors.InsufficientPrivilege) as error:
         log.info("the contract stays as PostgreSQL %d spells it: %s", version, told(error))
@@ -72,18 +70,12 @@ def _make(cursor: Cursor, ways: Sequence[Composable], parts: Sequence[Composable
 
 
 def _ran(cursor: Cursor, statements: Iterable[Composable]) -> bool:
-    cursor.execute("SAVEPOINT pgmend_anew")
-    try:
-        cursor.execute(SQL(";\n").join(statements))
-    except errors.ReadOnlySqlTransaction:
-        raise
-    except psycopg2.Error as error:
-        if cursor.connection.closed:
-            raise
+    error = attempt(cursor, SQL(";\n").join(statements))
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        raise error
+    if error:
         log.info("not spelt by the target: %s", told(error))
-        cursor.execute("ROLLBACK TO SAVEPOINT pgmend_anew")
-        return False
-    return True
+    return error is None
 
 
 def _keys(guarded: Mapping[str, Column]) -> Iterator[tuple[str, str]]:

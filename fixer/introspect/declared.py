@@ -14,6 +14,7 @@ from fixer.introspect.questions import query
 from fixer.model import schema as s
 from fixer.model.table import TABLES, Check, ForeignKey, QName
 
+TEMPORARY = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
 _LEFT_OVER = re.compile(r"_cc(new|old)\d*$")  # by REINDEX CONCURRENTLY that failed (PostgreSQL manual, REINDEX)
 
 

@@ -18,10 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from fixer.connect.failures import told
-from fixer.connect.link import rolled_back
+from fixer.connect.link import attempt, rolled_back
 from fixer.connect.settings import READING, SAFELY, UNQUOTED
 from fixer.contract.cache import Read
-from fixer.contract.models.partly import attempt
 from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.statements import at_once, culprit, table_of, types_of, without_link
 from fixer.contract.models.views import tables_of

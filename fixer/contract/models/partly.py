@@ -11,18 +11,18 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from fixer import introspect
-from fixer.connect.link import rolled_back
+from fixer.connect.link import attempt, rolled_back
 from fixer.connect.settings import OUR_PATH
 from fixer.contract import refusing
 from fixer.contract.cache import Read
-from fixer.contract.models.scratch import CHOOSE, OPEN, UNKNOWN, overshadowed
+from fixer.contract.models.scratch import OPEN, UNKNOWN, overshadowed
 from fixer.contract.place import bring_over, throw_away
 from fixer.contract.places import Places
 from fixer.contract.refusing import Said
 from fixer.contract.respelt import path_of, respelt
 from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, ServerError
-from fixer.introspect.declared import read_model
+from fixer.introspect.declared import TEMPORARY, read_model
 from fixer.model.table import QName
 
 _AT_ONCE = 50  # statements
@@ -82,7 +82,7 @@ def _read(
             raise overshadowed(name, each.error, shadow)
         table = places.tables[key] if key else QName(places.schema, each.apart.named[-1])
         said.append((refusing.refused(each, table), each.statement))
-    cursor.execute(OUR_PATH + CHOOSE)
+    cursor.execute(OUR_PATH + TEMPORARY)
     schema = read_model(cursor, places.all)
     if not schema.tables:
         raise refusal
@@ -97,17 +97,3 @@ def _refusals(cursor: Cursor, statements: Mapping[str, str]) -> Iterator[tuple[s
         if attempt(cursor, ";\n".join(some)):
             for text in some:
                 yield from ((statements[text], each) for each in refusing.make(text, partial(attempt, cursor)))
-
-
-def attempt(cursor: Cursor, text: str) -> psycopg2.Error | None:
-    """Run a statement in a transaction; return why it failed, after which the transaction goes on."""
-    cursor.execute("SAVEPOINT pgmend")
-    try:
-        cursor.execute(text)
-    except psycopg2.Error as error:
-        if cursor.connection.closed:
-            raise
-        cursor.execute("ROLLBACK TO SAVEPOINT pgmend")
-        return error
-    cursor.execute("RELEASE SAVEPOINT pgmend")
-    return None

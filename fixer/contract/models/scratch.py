@@ -25,7 +25,7 @@ from fixer.contract.places import Places
 from fixer.contract.respelt import path_of, respelt
 from fixer.contract.scratch import Scratch
 from fixer.errors import ContractError, ServerError, TargetError
-from fixer.introspect.declared import read_model
+from fixer.introspect.declared import TEMPORARY, read_model
 
 _NO_FAULT_OF_ITS = ("08", "40", "53", "57", "58")  # connection, rollback, resources, operator, system
 UNKNOWN = (pg.UndefinedFunction, pg.UndefinedObject, pg.UndefinedTable, pg.InvalidSchemaName)
@@ -33,7 +33,6 @@ OPEN = f"""
 BEGIN;
 {SAFELY}{UNQUOTED}SELECT set_config('pgmend.schemas', %s::text[]::text, true);
 """
-CHOOSE = "SELECT set_config('pgmend.schemas', ARRAY[pg_my_temp_schema()::regnamespace::text]::text, true)"
 
 log = logging.getLogger("pgmend.contract")
 
@@ -106,7 +105,7 @@ def _created(cursor: Cursor, ddl: str, name: str, places: Places) -> Read:
     schemas = () if shadow else (places.schema, "public")
     path = path_of(["pg_catalog", "pg_temp", *schemas]).as_string(cursor)
     try:
-        cursor.execute(f"{path}{ddl};\n{OUR_PATH}{CHOOSE}")
+        cursor.execute(f"{path}{ddl};\n{OUR_PATH}{TEMPORARY}")
     except UNKNOWN as error:
         raise overshadowed(name, error, shadow) if shadow else error from None
     return Read(read_model(cursor, places.all), respelt(cursor, places, schemas))
