@@ -63,7 +63,6 @@ def _named(name: str | None, scratch: str | None) -> Source:
 @common
 def check(settings: Settings, dsn_argument: str | None, deep: bool, role: str | None) -> int:
     """Print findings by point, and the summary; change nothing."""
-
     with _session(settings, dsn_argument) as session:
         report = session.check(deep=deep, role=role)
     unreadable = any(finding.slug == UNREADABLE for finding in report.findings)

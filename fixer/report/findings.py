@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from fixer.contract.project import SELF
 from fixer.model.finding import Accepted, Finding
 from fixer.model.report import Report
 
@@ -48,7 +49,7 @@ def of_report(report: Report, *, following: Next | None = None, verbose: bool = 
 
 def is_itself(contract: str) -> bool:
     """Return whether a contract of this name is what the target itself declares."""
-    return contract == "self"
+    return contract == SELF
 
 
 def uncounted(why: str) -> list[Text]:
@@ -80,15 +81,20 @@ def of_point(number: int, title: str, ok: bool) -> Text:
 
 def _lines(findings: Sequence[Finding], verbose: bool) -> Iterator[Text]:
     """Yield a line for each finding; where many notes say the same of other objects, one line for these."""
-    notes = [finding for finding in findings if finding.severity == "info" and not finding.accepted]
-    many = {slug for slug in {each.slug for each in notes} if sum(each.slug == slug for each in notes) > _ALIKE}
-    told = set[str]()
+    notes: dict[str, list[Finding]] = {}
     for finding in findings:
-        if verbose or finding not in notes or finding.slug not in many:
+        if _is_note(finding):
+            notes.setdefault(finding.slug, []).append(finding)
+    for finding in findings:
+        alike = notes[finding.slug] if _is_note(finding) else []
+        if verbose or len(alike) <= _ALIKE:
             yield of_finding(finding)
-        elif finding.slug not in told:
-            told.add(finding.slug)
-            yield _of_many([each for each in notes if each.slug == finding.slug])
+        elif finding is alike[0]:
+            yield _of_many(alike)
+
+
+def _is_note(finding: Finding) -> bool:
+    return finding.severity == "info" and not finding.accepted
 
 
 def _of_many(notes: Sequence[Finding]) -> Text:

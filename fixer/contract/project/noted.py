@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from fixer.contract.project import nearest
 from fixer.contract.project.reading import of_text
 from fixer.errors import OutputFailed, UsageError
 
@@ -17,8 +18,7 @@ def home(directory: Path | None = None) -> Path:
 
     Raises UsageError if it has [tool.pgmend] already, or cannot be read.
     """
-    here = directory or Path.cwd()
-    file = next((f for d in (here, *here.parents) if (f := d / "pyproject.toml").is_file()), here / "pyproject.toml")
+    file = nearest(directory) or (directory or Path.cwd()) / "pyproject.toml"
     try:
         tools = tomllib.loads(_text(file)).get("tool", {})
     except ValueError as error:
