@@ -34,7 +34,7 @@ from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, QName, Schema, Table
 from fixer.repair.columns import in_full
 from fixer.repair.defaults.mattering import mattering
-from fixer.repair.twins import by_table, is_bare
+from fixer.repair.twins import bare, by_table
 
 RENAMED = 20  # at most so many tables are looked for under other names: if more are missing, they were never made
 TELLING = 3  # columns that tell a table from others
@@ -71,10 +71,10 @@ def look(
     """Compare what the cursor's transaction sees with a contract; `begin` is SQL that opens the transaction first."""
     actual = introspect.read(cursor, contract.schemas, begin, contract.schema.spellings)
     there = actual.session.schemas if actual.session else frozenset()
-    for name in contract.tables:
-        if name.schema not in there and is_bare(name, contract):
-            way = option("schema")
-            raise TargetError(f"The target has no schema {name.schema}: create it, or name another with {way}.")
+    lost = [name for name in contract.tables if name.schema not in there]
+    if lost and (chosen := bare(lost, contract)):
+        way = option("schema")
+        raise TargetError(f"The target has no schema {chosen[0].schema}: create it, or name another with {way}.")
     actual = with_code(cursor, actual, contract)
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():

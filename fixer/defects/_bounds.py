@@ -127,8 +127,15 @@ def bounds_of(part: Table, actual: Schema) -> Iterator[Bounds]:
         key = tail_of(above.parted_by)
         named = ((column_of(element)[0], element) for element in key.elements)
         elements = tuple(canonical(as_needed(column) if column else element) for column, element in named)
-        beside = [t for t in actual.tables.values() if t.part_of == above.name and t.name != below.name]
-        yield Bounds(part, bound_of(below.bound), key.method, elements, tuple(bound_of(t.bound) for t in beside))
+        bound = bound_of(below.bound)
+        beside = _beside(below, above, actual) if bound.is_default else ()
+        yield Bounds(part, bound, key.method, elements, tuple(beside))
+
+
+def _beside(below: Table, above: Table, actual: Schema) -> Iterator[Bound]:
+    """Yield the bounds of the other partitions, which only the one that takes all the rest depends on."""
+    others = (table for table in actual.tables.values() if table.part_of == above.name and table.name != below.name)
+    return (bound_of(table.bound) for table in others)
 
 
 def is_bound(atom: Atom, levels: Iterable[Bounds]) -> bool:

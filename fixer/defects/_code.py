@@ -10,7 +10,7 @@ from fixer.model.contract import Contract
 from fixer.model.expression import as_needed
 from fixer.model.finding import Finding
 from fixer.model.schema import Schema
-from fixer.model.schema.code import Code, FoundCode, Kind, OfCode, same
+from fixer.model.schema.code import Code, Coded, FoundCode, Kind, OfCode, same
 from fixer.model.step import Hazard, Lock, Phase, RefusalError, Shape, Step
 from fixer.model.table import QName
 from fixer.repair.constraints import partitions
@@ -21,14 +21,16 @@ _ACTING = (Kind.TRIGGER, Kind.POLICY, Kind.SECURITY)  # on a table
 _SHOWN = 60  # characters of a line that a message shows
 
 
-def wanted(actual: Schema, contract: Contract, kind: Kind) -> Iterator[Code]:
-    """Yield the code of a kind that the contract declares; of what acts on a table, if that exists."""
+def wanted(actual: Schema, contract: Contract, kind: Kind) -> Iterable[Code]:
+    """Return the code of a kind that the contract declares; of what acts on a table, if that exists."""
     code = contract.schema.code
-    coming = parts_to_come(actual, contract) if code and actual.code else ()
-    for part in code.of(kind) if code and actual.code else ():
-        views = (each.home for each in actual.code.of(Kind.VIEW)) if actual.code else ()
-        if kind not in _ACTING or part.home in actual.tables or part.home in views or part.home in coming:
-            yield part
+    if not (code and actual.code):
+        return ()
+    if kind not in _ACTING:
+        return code.of(kind)
+    views = (each.home for each in actual.code.of(Kind.VIEW))
+    there = {*actual.tables, *views, *parts_to_come(actual, contract)}
+    return (part for part in code.of(kind) if part.home in there)
 
 
 def parts_to_come(actual: Schema, contract: Contract) -> set[QName]:
@@ -38,8 +40,8 @@ def parts_to_come(actual: Schema, contract: Contract) -> set[QName]:
 
 def declares(contract: Contract, kind: Kind, table: QName, part: str = "") -> bool:
     """Return whether a contract declares code of a kind for a table, of this name if one is given."""
-    code = contract.schema.code
-    return any(each.home == table and part in ("", each.key.part) for each in (code.of(kind) if code else ()))
+    there = contract.schema.code.at(table) if contract.schema.code else ()
+    return any(each.key.kind == kind and part in ("", each.key.part) for each in there)
 
 
 def missing(actual: Schema, contract: Contract, kind: Kind) -> Iterator[OfCode]:
@@ -55,22 +57,26 @@ def schemas(actual: Schema, contract: Contract) -> set[str]:
     return {each.key.schema for each in parts if there and each.key not in there.by_key}
 
 
-def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundCode]:
-    """Yield the code of a kind that is defined otherwise than in the contract."""
+def pairs(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundCode]:
+    """Yield the code of a kind that is there, whatever it says."""
     there = actual.code.by_key if actual.code else {}
     for each in wanted(actual, contract, kind):
-        found = there.get(each.key)
-        if found and not same(each, found, _versions(actual, contract)):
+        if found := there.get(each.key):
             yield FoundCode(each.home, each, found)
+
+
+def different(actual: Schema, contract: Contract, kind: Kind) -> Iterator[FoundCode]:
+    """Yield the code of a kind that is defined otherwise than in the contract."""
+    versions = _versions(actual, contract)
+    return (each for each in pairs(actual, contract, kind) if not same(each.wanted, each.found, versions))
 
 
 def enabled_otherwise(actual: Schema, contract: Contract) -> Iterator[FoundCode]:
     """Yield the triggers that are defined as in the contract, and enabled otherwise."""
-    there = actual.code.by_key if actual.code else {}
-    for each in wanted(actual, contract, Kind.TRIGGER):
-        found = there.get(each.key)
-        if found and found.enabled != each.enabled and same(each, found, _versions(actual, contract)):
-            yield FoundCode(each.home, each, found)
+    versions = _versions(actual, contract)
+    for each in pairs(actual, contract, Kind.TRIGGER):
+        if each.found.enabled != each.wanted.enabled and same(each.wanted, each.found, versions):
+            yield each
 
 
 def trigger_phase(about: OfCode, actual: Schema) -> Phase:
@@ -108,10 +114,10 @@ def see_that_it_fits(code: Code, actual: Schema, contract: Contract) -> None:
             f"GRANT CREATE ON SCHEMA {home} TO {role}, which may not create {code.home}; then plan again"
         )
     see_that_roles_exist(code, actual)
-    parts = {part.name for part in contract.schema.partitions}
-    for need in sorted({*code.needs} & there.absent - contract.tables.keys() - parts):
+    absent, lacking = {*code.needs} & there.absent, {*code.types} & there.lacking  # almost always none
+    for need in sorted(absent - contract.tables.keys() - _parts(contract)) if absent else ():
         raise RefusalError(f"{need} is missing, on which it depends: create that, then plan again")
-    for each in sorted({*code.types} & there.lacking - _coming(contract)):
+    for each in sorted(lacking - _coming(contract)) if lacking else ():
         raise RefusalError(f"the type {each} is missing: create it, then plan again")
 
 
@@ -122,6 +128,10 @@ def see_that_roles_exist(code: Code, actual: Schema) -> None:
             raise RefusalError(f"the role {each} is missing: CREATE ROLE {as_needed(each)}; then plan again")
 
 
+def _parts(contract: Contract) -> set[QName]:
+    return {part.name for part in contract.schema.partitions}
+
+
 def _coming(contract: Contract) -> set[str]:
     """Return the types that the plan creates along with tables and columns."""
     columns = (column for table in contract.tables.values() for column in table.columns.values())
@@ -130,17 +140,17 @@ def _coming(contract: Contract) -> set[str]:
 
 def is_late(code: Code, actual: Schema, contract: Contract) -> bool:
     """Return whether a function can be created only when tables and types of the plan are there."""
-    parts = contract.schema.code.of(Kind.FUNCTION) if contract.schema.code else ()
-    functions = {each.home: each for each in parts}
+    declared = contract.schema.code or Coded()
     seen, left = set[Code](), [code]
     while left:
         each = left.pop()
         seen.add(each)
         if actual.code and {*each.types} & actual.code.lacking:
             return True
-        if any(need not in functions and need not in actual.tables for need in each.needs):
+        needed = {need: [part for part in declared.at(need) if part.key.kind == Kind.FUNCTION] for need in each.needs}
+        if any(not found and need not in actual.tables for need, found in needed.items()):
             return True
-        left += [needed for need in each.needs if (needed := functions.get(need)) and needed not in seen]
+        left += [part for found in needed.values() for part in found if part not in seen]
     return False
 
 
@@ -208,12 +218,15 @@ def see_that_it_is_replaceable(about: FoundCode, actual: Schema) -> None:
 
 def found(finding: Finding[OfCode], actual: Schema) -> Schema:
     """Return the schema with the code that a finding wants."""
-    return with_part(finding.about.wanted, actual)
+    return with_parts([finding.about.wanted], actual)
 
 
-def with_part(part: Code, actual: Schema) -> Schema:
+def with_parts(parts: Iterable[Code], actual: Schema) -> Schema:
     """Return the schema with code that the plan creates or replaces."""
     if actual.code is None:
         return actual
-    others = tuple(each for each in actual.code.parts if each.key != part.key)
-    return replace(actual, code=replace(actual.code, parts=(*others, part), coming=actual.code.coming | {part.key}))
+    new = {part.key: part for part in parts}
+    is_new = new.keys().isdisjoint(actual.code.by_key)
+    others = actual.code.parts if is_new else (each for each in actual.code.parts if each.key not in new)
+    made = replace(actual.code, parts=(*others, *new.values()), coming=actual.code.coming | new.keys())
+    return replace(actual, code=made)

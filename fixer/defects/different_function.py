@@ -40,7 +40,7 @@ def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> R
 def foresee(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the contract's function; who may call it stays as it is."""
     about = finding.about
-    return code.with_part(replace(about.wanted, closed=about.found.closed), actual)
+    return code.with_parts([replace(about.wanted, closed=about.found.closed)], actual)
 
 
 _OTHER = "CREATE OR REPLACE FUNCTION desk.stamp() RETURNS trigger LANGUAGE plpgsql {} AS $$ BEGIN RETURN NEW; END $$"

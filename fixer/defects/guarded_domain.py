@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 from fixer.defects import _planting as plant
 from fixer.defects import _walk as walk
@@ -33,9 +32,6 @@ from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
 from fixer.sql.conditions import Atom, atoms, follows, meaning
 from fixer.sql.types import element, fits
-
-if TYPE_CHECKING:
-    pass
 
 SLUG = "guarded-domain"
 POINT = 4

@@ -66,11 +66,11 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfGrants]]:
 
 def _can_be(grant: Code, actual: Schema, contract: Contract) -> bool:
     """Return whether a right exists in this version, on something that exists."""
-    parts = actual.code.parts if actual.code else ()
-    coded = {each.home for each in parts if each.key.kind in (Kind.FUNCTION, Kind.VIEW)}
+    parts = actual.code.at(grant.home) if actual.code else ()
+    coded = any(each.key.kind in (Kind.FUNCTION, Kind.VIEW) for each in parts)
     counted = contract.schema.sequences.get(grant.home)
     owner = counted.owned_by[0] if counted and counted.owned_by else grant.home
-    there = not grant.home.name or grant.home in coded or owner in actual.tables or grant.home in actual.sequences
+    there = not grant.home.name or coded or owner in actual.tables or grant.home in actual.sequences
     there = there or grant.home in code.parts_to_come(actual, contract)
     return there and not (_right(grant).startswith("MAINTAIN") and actual.version < MAINTAINABLE)
 
@@ -101,7 +101,7 @@ def repair(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Re
 
 def _other_owner(name: QName, actual: Schema) -> str:
     """Return the owner of a relation or a function that the session may not grant rights on; empty if it may."""
-    coded = [each for each in (actual.code.parts if actual.code else ()) if each.home == name and not each.owned]
+    coded = [each for each in (actual.code.at(name) if actual.code else ()) if not each.owned]
     if coded:
         return coded[0].owner
     table = actual.tables.get(name)
@@ -110,9 +110,7 @@ def _other_owner(name: QName, actual: Schema) -> str:
 
 def foresee(finding: Finding[OfGrants], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the grants."""
-    for grant in finding.about.every:
-        actual = code.with_part(grant, actual)
-    return actual
+    return code.with_parts(finding.about.every, actual)
 
 
 SPECIMENS = (

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from fixer.defects._counters import labels, parcels, sold_tickets
 from fixer.defects.code_behind import ROWS, invoices
@@ -28,9 +27,6 @@ from fixer.repair.sequences import let_count_by, own
 from fixer.sql import compose as q
 from fixer.sql import ddl
 from fixer.sql.compose import SQL, Composable, Identifier
-
-if TYPE_CHECKING:
-    pass
 
 SLUG = "missing-sequence"
 POINT = 4

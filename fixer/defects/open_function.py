@@ -29,11 +29,8 @@ STAGE = Stage.CODE
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[FoundCode]]:
     """Yield the functions that PUBLIC may call although the contract forbids it."""
-    there = actual.code.by_key if actual.code else {}
-    for each in code.wanted(actual, contract, Kind.FUNCTION):
-        found = there.get(each.key)
-        if found and each.closed and not found.closed:
-            about = FoundCode(each.home, each, found)
+    for about in code.pairs(actual, contract, Kind.FUNCTION):
+        if about.wanted.closed and not about.found.closed:
             yield Finding(SLUG, POINT, about, f"{about.object} should not be open to PUBLIC, which may call it")
 
 
@@ -49,7 +46,7 @@ def repair(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> R
 
 def foresee(finding: Finding[FoundCode], actual: Schema, contract: Contract) -> Schema:
     """Return the schema with the function closed."""
-    return code.with_part(replace(finding.about.found, closed=True), actual)
+    return code.with_parts([replace(finding.about.found, closed=True)], actual)
 
 
 SPECIMENS = (

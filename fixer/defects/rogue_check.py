@@ -66,18 +66,23 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[StrayCheck]]:
 def _below(wanted: Table, root: Table, part: Table, actual: Schema, alone: Table) -> Iterator[Finding[StrayCheck]]:
     """Yield the checks that a partition has, and that refuse more than its bounds and those it shall have `alone`."""
     wholes = [actual.tables[name] for name in actual.wholes(part.name) if name in actual.tables]
+    names = {check.name for each in (wanted, alone, *wholes[1:]) for check in each.checks}
+    own = [each for each in part.checks if each.name not in names and each.enforced and not _is_ours(each)]
+    if not own:
+        return
     levels = [*bounds_of(part, actual)]
     known = [atom for check in (*wanted.checks, *alone.checks) for atom in atoms(check.expression, wanted)]
     promised = [*known, *(atom for level in levels for atom in level.promises())]
-    names = {check.name for each in (wanted, alone, *wholes[1:]) for check in each.checks}
-    for check in part.checks:
-        if check.name in names or not check.enforced or check.name.startswith(BESIDE) or is_guard(check.name):
-            continue
+    for check in own:
         told = [atom for atom in atoms(check.expression, root) if not is_bound(atom, levels)]
         odd = [atom for atom in told if _may_refuse(atom, promised, wanted, root)]
         if odd:
             found = _finding(StrayCheck(part.name, check), odd, known, part)
             yield replace(found, severity="warning", repair=_decided(part, check))
+
+
+def _is_ours(check: Check) -> bool:
+    return check.name.startswith(BESIDE) or is_guard(check.name)
 
 
 def _may_refuse(atom: Atom, known: list[Atom], wanted: Table, table: Table) -> bool:

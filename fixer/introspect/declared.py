@@ -40,9 +40,10 @@ def read_declared(cursor: Cursor, *, proved: bool) -> s.Schema:
     schemas = sorted({name.schema for name, *_ in rows})
     _choose(cursor, schemas)
     types = {} if proved else read_types(cursor)
-    schemas = sorted({*schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
-    _choose(cursor, schemas)
-    found, definitions = read_parts(cursor, [*schemas, "public"], {}, False, model=True)
+    homes = sorted({*schemas, *(name.schema for name in types)})  # where types bear short names, as in the target
+    if homes != schemas:
+        _choose(cursor, homes)
+    found, definitions = read_parts(cursor, [*homes, "public"], {}, False, model=True)
     tables = {name: _added(_shape(found.tables[name]), proved) for name in names}
     mine = ((name, found.sequences[name]) for name in found.sequences if name in counters)
     sequences = {name: each for name, each in mine if not each.owned_by or each.owned_by[0] in tables}

@@ -119,10 +119,6 @@ class Contract:
         """Return whether a table is neither checked nor touched."""
         return any(covers(pattern, table) for pattern in self.excluded)
 
-    def is_unmade(self, table: QName) -> bool:
-        """Return whether a table is left out because PostgreSQL refuses to make it."""
-        return table not in self.tables and any(each.table == table for each in self.refused)
-
     def foreign_keys(self) -> Iterator[ForeignKey]:
         """Yield every wanted foreign key."""
         for table in self.tables.values():

@@ -138,8 +138,14 @@ def hint(table: QName, column: str, key: str, value: str, contract: Contract) ->
 
 def is_bare(name: QName, contract: Contract) -> bool:
     """Return whether a table has no schema of its own in the contract, so that --schema can choose it."""
+    return bool(bare([name], contract))
+
+
+def bare(names: Sequence[QName], contract: Contract) -> list[QName]:
+    """Return those tables that have no schema of their own in the contract."""
     tables = contract.metadata.tables.values() if contract.metadata is not None else ()
-    return bool(tables) and all(table.schema is None for table in tables if table.name == name.name)
+    placed = {table.name for table in tables if table.schema is not None}
+    return [name for name in names if tables and name.name not in placed]
 
 
 def question(actual: Schema, contract: Contract) -> str:

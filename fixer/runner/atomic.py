@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -89,7 +90,8 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     watched = watched_tables(plan, actual)
     before = ledger.count(cursor, watched)
     relations = definitions.oids(cursor, watched | plan.tables)
-    was = definitions.read(cursor, relations, contract.homes, prepared=True, below=True, code=plan.code)
+    read = partial(definitions.read, cursor, schemas=contract.homes, prepared=True, below=True, code=plan.code)
+    was = read(relations)
     tables.make(cursor, plan)
     number = writing.open_run(cursor, plan, ATOMIC, was)
     inserted = _steps(cursor, plan, number, was, progress, stood.values())
@@ -98,9 +100,9 @@ def _transaction(cursor: Cursor, contract: Contract, plan: Plan, progress: Progr
     entries = _balance(cursor, plan, number, before, inserted)
     report = _verified(cursor, contract, plan)
     relations |= definitions.oids(cursor, plan.tables)
-    left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True, code=plan.code)
+    left = read(relations)
     if marks.kept(cursor, was, left, exclusive=True):
-        left = definitions.read(cursor, relations, contract.homes, prepared=True, below=True, code=plan.code)
+        left = read(relations)
     writing.close_run(cursor, number, ledger_to_json(entries), left)
     return Run(plan.target, plan.contract, plan, number, entries, report)
 
@@ -128,9 +130,9 @@ def lock_modes(plan: Plan) -> dict[QName, Lock]:
 def _locked_schema(cursor: Cursor, contract: Contract, plan: Plan) -> Schema:
     """Lock all tables, in one fixed order; return the schema as it is now that nobody can change it."""
     actual = check_schema(cursor, contract, plan)
-    wanted = {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in contract.schemas}
-    lock(cursor, wanted)
-    actual = with_code(cursor, introspect.read(cursor, contract.schemas), contract)
+    schemas = contract.schemas
+    lock(cursor, {t: mode for t, mode in lock_modes(plan).items() if t in actual.tables or t.schema not in schemas})
+    actual = with_code(cursor, introspect.read(cursor, schemas), contract)
     if actual.fingerprint != plan.fingerprint:
         raise PlanRefused("The database changed while its tables were being locked: plan again.")
     return actual

@@ -75,7 +75,8 @@ def is_written(cursor: Cursor, name: QName) -> bool:
 def meant_to_change(contract: Contract, name: QName) -> str:
     """Return why rows of a table may differ from what is written: a trigger of the contract; empty if there is none."""
     code = contract.schema.code
-    triggers = (each for each in (code.of(Kind.TRIGGER) if code else ()) if each.home == name and each.enabled != "D")
+    there = (each for each in (code.at(name) if code else ()) if each.key.kind == Kind.TRIGGER)
+    triggers = (each for each in there if each.enabled != "D")
     acting = next((each for each in triggers if _BEFORE_ROWS.search(each.definition)), None)
     return f"{acting.told}, which the contract has, changes rows of {name.name}" if acting else ""
 

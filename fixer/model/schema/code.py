@@ -6,17 +6,18 @@ A contract has some if it comes from SQL or from another database, and none if i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fixer.model.expression import as_needed
 from fixer.model.subject import OfTable
 from fixer.model.table import QName
 
+T = TypeVar("T")
 _LINE_END = re.compile(r"\r\n?")
 _BODY = "BEGIN ATOMIC"  # begins a body of a function that PostgreSQL keeps parsed, and prints in words of its own
 # What servers of several versions print otherwise in a definition that means the same.
@@ -148,14 +149,26 @@ class Coded:
         """The parts by their keys."""
         return {each.key: each for each in self.parts}
 
-    def of(self, kind: Kind) -> Iterator[Code]:
-        """Yield the parts of a kind."""
-        return (each for each in self.parts if each.key.kind == kind)
+    @cached_property
+    def _by_kind(self) -> Mapping[str, list[Code]]:
+        return _grouped((each.key.kind, each) for each in self.parts)
+
+    @cached_property
+    def _by_home(self) -> Mapping[QName, list[Code]]:
+        return _grouped((each.home, each) for each in self.parts)
+
+    def of(self, kind: Kind) -> Sequence[Code]:
+        """Return the parts of a kind."""
+        return self._by_kind.get(kind, ())
+
+    def at(self, home: QName) -> Sequence[Code]:
+        """Return the parts that are this, or act on it, or open it."""
+        return self._by_home.get(home, ())
 
     @property
     def kinds(self) -> list[str]:
         """The kinds of its parts."""
-        return sorted({each.key.kind for each in self.parts})
+        return sorted(self._by_kind)
 
     @property
     def schemas(self) -> list[str]:
@@ -183,9 +196,12 @@ class Coded:
         kept = (each for each in self.parts if not any(map(excluded, (each.home, *each.needs))))
         return replace(self, parts=tuple(kept))
 
-    def among(self, others: Coded) -> list[Code]:
-        """Return the parts that others have, too, in a fixed order."""
-        return sorted((each for each in self.parts if each.key in others.by_key), key=lambda each: each.key)
+
+def _grouped(parts: Iterable[tuple[T, Code]]) -> Mapping[T, list[Code]]:
+    found: dict[T, list[Code]] = {}
+    for key, part in parts:
+        found.setdefault(key, []).append(part)
+    return found
 
 
 def ranks(parts: Iterable[Code]) -> dict[QName, int]:
