@@ -1,10 +1,10 @@
 """Different rows share one primary key.
 
 Costs: the primary key cannot be added, and a reference may mean any of these rows.
-Cure: the row that is stored first (by ctid) keeps the key and the references to it; the others get new numbers, or a
-UUID where the contract's default makes one. If nothing makes new keys, the others go to quarantine; rows that reference
-them by another key are treated like orphans (see orphan-rows). Then a row that goes for another fault, such as an
-orphan, is not the one that stays if another can.
+Cure: the oldest row keeps the key and the references to it (see duplicate-values), or, where nothing tells the oldest,
+the one that is stored first (by ctid); the others get new numbers, or a UUID where the contract's default makes one.
+If nothing makes new keys, the others go to quarantine; rows that reference them by another key are treated like orphans
+(see orphan-rows). Then a row that goes for another fault, such as an orphan, is not the one that stays if another can.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from fixer.repair.numbers import own_value
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine import Mover, unreferenced
 from fixer.repair.quarantine.faults import following, late, weighed, with_own
-from fixer.repair.quarantine.repeats import of_its_own, rivals_of, stored_first
+from fixer.repair.quarantine.keepers import Age, age
+from fixer.repair.quarantine.repeats import of_its_own, rivals_of
 from fixer.repair.rows import Rivals, counted, rewrite
 from fixer.repair.sequences import new_numbers
 from fixer.sql import compose as q
@@ -43,11 +44,13 @@ SLUG = "duplicate-key"
 POINT = 1
 STAGE = Stage.PARTS
 
+_RIVAL = SQL("t.pgmend_rival > 1")
+
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]]:
     """Yield the primary keys that no index proves unique, with the probe for different rows that share a key."""
     for wanted, table, key in walk.unproved_keys(actual, contract):
-        asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_rival > 1"), shown(wanted))
+        asks = partial(rivals_where, table, key.columns, age(table, contract).order, _RIVAL, shown(wanted))
         message = f"{table.name.name} should have each ({', '.join(key.columns)}) once, has different rows under it"
         yield Finding(SLUG, POINT, OfPrimaryKey(table.name, key), message, asks=asks, only_with_rows=True)
 
@@ -58,18 +61,19 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     if versions := table.versions_by(finding.about.wanted.columns):
         return refuse(f"they are versions of one thing, which {versions.name} tells apart by {versions.columns[-1]}")
     key, wanted = finding.about.wanted, contract.tables[finding.table].columns
+    first = age(table, contract)
     numbered = next((c for c in key.columns if wanted[c].generates), None)
     if numbered is None and (made := _made(contract.tables[finding.table], key)):
         unreferenced(actual, finding.table, made)
-        beside_it = _numbered(finding, table.before_mapping(), made)
-        return Repair.of((_numbered(finding, table, made).online_as((beside_it,)),))
+        beside_it = _numbered(finding, table.before_mapping(), made, first)
+        return Repair.of((_numbered(finding, table, made, first).online_as((beside_it,)),))
     if numbered is None:
         at_once, beside = (_moved(finding, each, actual, contract) for each in (table, table.before_mapping()))
         return Repair(steps=Repair.of(at_once).steps, online=Repair.of(beside).online)
     numbers = new_numbers(finding.table, numbered, key, actual, contract)
     unreferenced(actual, finding.table, {numbered: numbers.value})
-    lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside})
-    step = _numbered(finding, table, {numbered: numbers.value}).online_as((lightly,))
+    lightly = _numbered(finding, table.before_mapping(), {numbered: numbers.beside}, first)
+    step = _numbered(finding, table, {numbered: numbers.value}, first).online_as((lightly,))
     return Repair.of((numbers.room(finding.rows), step))
 
 
@@ -82,28 +86,28 @@ def _made(wanted: Table, key: Index) -> dict[str, Composable]:
     return {}
 
 
-def _sound_first(mover: Mover, table: Table, key: Index) -> Rivals:
+def _sound_first(mover: Mover, table: Table, key: Index, first: Age) -> Rivals:
     """Return the rivals of which one without another fault stays, where one has none."""
     own = weighed(mover, table.name, None)
     wrong, last = with_own(mover, table.name, own), late(mover, table.name, own)
-    rivals = _rivals(table, key)
-    losers = q.among(rivals_of(table, key, last), SQL("t.pgmend_rival > 1"))
+    rivals = _rivals(table, key, first)
+    losers = q.among(rivals_of(table, key, first, last), _RIVAL)
     below = following(mover, table.name, losers)
     if not (last or below):
         return rivals
-    source = rivals_of(table, key, last, below)
-    told = of_its_own(wrong, stored_first(key, sound=True))
+    source = rivals_of(table, key, first, last, below)
+    told = of_its_own(wrong, first.told(key, sound=True))
     return replace(rivals, source=source, search=None, kind="", told=told)
 
 
-def _rivals(table: Table, key: Index) -> Rivals:
+def _rivals(table: Table, key: Index, first: Age) -> Rivals:
     rows = SQL("{} AS t").format(q.name(table.name))
     return Rivals(
-        q.rivals(rows, table, key.columns),
-        SQL("t.pgmend_rival > 1"),
+        q.rivals(rows, table, key.columns, first.order),
+        _RIVAL,
         "pgmend_keeper",
         q.alike(table, key.columns, "k", "t"),
-        q.copies_and_rivals(rows, table, key.columns),
+        q.copies_and_rivals(rows, table, key.columns, first.order),
         "rival",
     )
 
@@ -111,8 +115,9 @@ def _rivals(table: Table, key: Index) -> Rivals:
 def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contract: Contract) -> Iterator[Part]:
     """Yield the steps that move the rows, after those for rows that reference them by another key."""
     mover = Mover(actual.with_table(table), contract)
-    rivals = _sound_first(mover, table, finding.about.wanted)
-    reason = stored_first(finding.about.wanted, sound=rivals.told is not None)
+    first = age(table, contract)
+    rivals = _sound_first(mover, table, finding.about.wanted, first)
+    reason = first.told(finding.about.wanted, sound=rivals.told is not None)
     return mover.quarantine(
         Phase.KEYS,
         table.name,
@@ -124,14 +129,14 @@ def _moved(finding: Finding[OfPrimaryKey], table: Table, actual: Schema, contrac
     )
 
 
-def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, Composable]) -> Step:
-    rivals = _rivals(table, finding.about.wanted)
+def _numbered(finding: Finding[OfPrimaryKey], table: Table, given: Mapping[str, Composable], first: Age) -> Step:
+    rivals = _rivals(table, finding.about.wanted, first)
+    stays = f"the oldest by {first.column}" if first.column else "the first row"
     what = "keys" if any(family(table.columns[name].type) != "integer" for name in given) else "numbers"
     return rewrite(
         Phase.KEYS,
         table,
-        f"give {counted(finding.rows)} of {finding.table.name} new {what};"
-        " what references them stays with the first row",
+        f"give {counted(finding.rows)} of {finding.table.name} new {what}; what references them stays with {stays}",
         given,
         rivals.condition,
         rows=finding.rows,

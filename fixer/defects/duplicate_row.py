@@ -20,17 +20,20 @@ from fixer.model.subject import OfPrimaryKey
 from fixer.model.table import Table
 from fixer.repair.probe import rivals_where, shown
 from fixer.repair.quarantine.copies import move_copies
+from fixer.repair.quarantine.keepers import age
 from fixer.sql.compose import SQL, Composable
 
 SLUG = "duplicate-row"
 POINT = 1
 STAGE = Stage.PARTS
 
+_COPY = SQL("t.pgmend_copy > 1")
+
 
 def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfPrimaryKey]]:
     """Yield the primary keys that no index proves unique, with the probe for identical rows."""
     for wanted, table, key in walk.unproved_keys(actual, contract):
-        asks = partial(rivals_where, table, key.columns, SQL("t.pgmend_copy > 1"), shown(wanted))
+        asks = partial(rivals_where, table, key.columns, age(table, contract).order, _COPY, shown(wanted))
         message = f"{table.name.name} should have each ({', '.join(key.columns)}) once, has identical rows"
         yield Finding(SLUG, POINT, OfPrimaryKey(table.name, key), message, asks=asks, only_with_rows=True)
 
@@ -39,8 +42,9 @@ def repair(finding: Finding[OfPrimaryKey], actual: Schema, contract: Contract) -
     """Move the copies to quarantine; their children keep the remaining row as their parent."""
     table = actual.tables[finding.table]
     guards = actual.incoming(finding.table)  # those to another key, which is NULL in identical rows
+    first = age(table, contract).order
     at_once, beside = (
-        move_copies(each, finding.about.wanted.columns, finding.rows, guards, finding.places)
+        move_copies(each, finding.about.wanted.columns, finding.rows, guards, finding.places, first)
         for each in (table, table.before_mapping())
     )
     return Repair.of([at_once.atomic.online_as(step.before_mapping() for step in beside.online)])

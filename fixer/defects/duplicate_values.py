@@ -1,9 +1,11 @@
 """Rows share values that the contract wants unique.
 
 Costs: the unique constraint cannot be added, and a login or an order number may mean two rows.
-Cure: keep the row with the lowest primary key, and move the others to quarantine; rows that reference them are treated
-like orphans (see orphan-rows). A row that goes for another fault, such as an orphan, is not the one that is kept if
-another can be. Rows are not merged, because only a person knows whether two accounts are the same.
+Cure: keep the row that others reference, else the oldest, and move the others to quarantine; rows that reference
+those are treated like orphans (see orphan-rows). The hint `oldest_by` names the column that tells the oldest; without
+it, a date or time says so whose name tells that the row was created then, such as created_at, and without that the
+lowest primary key. A row that goes for another fault, such as an orphan, is not the one that is kept if another can be.
+Rows are not merged, because only a person knows whether two accounts are the same.
 Under a partial unique or one over expressions, a person decides.
 """
 
@@ -25,7 +27,8 @@ from fixer.model.table import Index, Table
 from fixer.repair.probe import shown
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.faults import following, late, weighed, with_own
-from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_its_own, stays
+from fixer.repair.quarantine.keepers import keeper
+from fixer.repair.quarantine.repeats import is_proved, is_special, numbered, of_its_own
 from fixer.repair.rows import Rivals
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed
@@ -44,8 +47,6 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
         named = [c for c in table.columns if names_column(key.tail, c)] if is_special(key) else key.columns
         there = [table.columns.get(column) for column in named]
         if all(column and not column.mapped for column in there) and _has_all(key, wanted, table):
-            source = _special(key, table) if is_special(key) else numbered(_own(table), key, table, wanted)
-            show = (*shown(table), *(q.column(c) for c in named))
             what = key.tail.removeprefix("USING btree ") if is_special(key) else f"({', '.join(key.columns)})"
             yield Finding(
                 SLUG,
@@ -53,8 +54,18 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
                 OfIndex(table.name, key),
                 f"{table.name.name} should have each {what} once, has it repeatedly",
                 only_with_rows=True,
-                asks=partial(Probe, source, SQL("t.pgmend_repeat > 1"), show, costly=True),
+                asks=partial(_probe, key, named, table, actual, contract),
             )
+
+
+def _probe(key: Index, named: Iterable[str], table: Table, actual: Schema, contract: Contract) -> Probe:
+    """Return the question which rows repeat others, all but the one of each group that stays."""
+    if is_special(key):
+        source = _special(key, table)
+    else:
+        source = numbered(_own(table), key, table, keeper(actual, contract, table.name, probing=True))
+    show = (*shown(table), *(q.column(c) for c in named))
+    return Probe(source, SQL("t.pgmend_repeat > 1"), show, costly=True)
 
 
 def _own(table: Table) -> Composable:
@@ -86,14 +97,14 @@ def repair(finding: Finding[OfIndex], actual: Schema, contract: Contract) -> Rep
         return refuse(
             "only a person can tell which of these rows is meant: change or remove the others, and plan again"
         )
-    mover, table, wanted = Mover(actual, contract), actual.tables[name], contract.tables[name]
+    mover, table, first = Mover(actual, contract), actual.tables[name], keeper(actual, contract, name)
     own = weighed(mover, name, key)
     wrong, last = with_own(mover, name, own), late(mover, name, own)
     rows = SQL("{} AS t").format(q.name(name))
-    losers = q.among(numbered(rows, key, table, wanted, last), SQL("t.pgmend_repeat > 1"))
-    source = numbered(rows, key, table, wanted, last, following(mover, name, losers))
+    losers = q.among(numbered(rows, key, table, first, last), SQL("t.pgmend_repeat > 1"))
+    source = numbered(rows, key, table, first, last, following(mover, name, losers))
     pairs = (q.not_distinct(table, column, "k", "t") for column in key.columns)
-    reason = stays(key, table, wanted, sound=bool(wrong))
+    reason = first.told(key.columns, sound=bool(wrong))
     told = of_its_own(wrong, reason) if wrong else None
     rivals = Rivals(source, SQL("t.pgmend_repeat > 1"), "pgmend_first", q.all_of(pairs), told=told)
     return Repair.of(mover.quarantine(Phase.VALUES, name, rivals.condition, reason, rows=finding.rows, rivals=rivals))

@@ -51,6 +51,7 @@ class TableHints:
     default_rows: tuple[Mapping[str, Composable], ...] = ()
     columns: Mapping[str, ColumnHints] = field(default_factory=dict)
     alone: bool = False  # info={"legacy_names": []}: a table with a similar name is another table
+    oldest_by: str = ""  # the column by which the oldest of rows that repeat each other is told
 
     def of(self, column: str) -> ColumnHints:
         """Return the hints of one column."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from fixer.model.finding import Probe
@@ -49,9 +50,18 @@ def next_number(sequence: Sequence) -> Composable:
     return Literal(sequence.last_value + sequence.increment)
 
 
-def rivals_where(table: Table, keys: tuple[str, ...], condition: Composable, show: tuple[Composable, ...]) -> Probe:
-    """Return the probe for rows that share a key with others; probes over the same keys share one search."""
-    probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys), condition, show, costly=True)
+def rivals_where(
+    table: Table,
+    keys: tuple[str, ...],
+    order: Iterable[Composable],
+    condition: Composable,
+    show: tuple[Composable, ...],
+) -> Probe:
+    """Return the probe for rows that share a key with others; probes over the same keys share one search.
+
+    `order` sorts the different rows under one key, the one that stays first.
+    """
+    probe = Probe(q.rivals(q.rows_of(table, own=True), table, keys, order), condition, show, costly=True)
     return replace(probe, table=table.name, places=q.PLACES) if q.is_stored(table) else probe
 
 

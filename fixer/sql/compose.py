@@ -251,11 +251,13 @@ PLACES = (
 )
 
 
-def copies_and_rivals(rows: Composable, table: Table, keys: Sequence[str]) -> Composed:
+def copies_and_rivals(
+    rows: Composable, table: Table, keys: Sequence[str], order: Iterable[Composable] = ()
+) -> Composed:
     """Return the SELECT for the places of copies and rivals, each with the place of its row that stays and its kind."""
     return SQL(
         "SELECT {} AS place, {} AS keeper, {} AS kind FROM {} WHERE t.pgmend_copy > 1 OR t.pgmend_rival > 1"
-    ).format(*PLACES, rivals(rows, table, keys))
+    ).format(*PLACES, rivals(rows, table, keys, order))
 
 
 def fitting(name: str) -> str:

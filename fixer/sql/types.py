@@ -70,6 +70,11 @@ def family(spelt: str) -> str:
     return shape(spelt).family
 
 
+def tells_age(spelt: str) -> bool:
+    """Return whether of two values of a type one may be the older: a moment, a date or a number."""
+    return family(spelt) in ("date", "timestamp", "timestamptz", "integer", "numeric", "float")
+
+
 def can_compare(one: str, other: str) -> bool:
     """Return whether values of two types can be equal; no operator compares texts with numbers, moments or uuids."""
     families = {family(one), family(other)}

@@ -559,3 +559,21 @@ def test_an_event_trigger_that_refuses_tables_stops_no_check(empty: Database, wh
         found = {each.slug for each in api.check(connection, metadata).findings}
 
     assert found == {"missing-table", "refused-definition"}
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("nme", "The hint oldest_by of t should name a column of it, not 'nme'."),
+        (3, "The hint oldest_by of t should name a column of it, not 3."),
+        ("name", "The hint oldest_by of t names name, which is text: it should be a date, a timestamp or a number."),
+    ],
+)
+def test_a_hint_for_the_oldest_names_a_column_that_tells_it(empty: Database, named: object, told: str) -> None:
+    models = MetaData()
+    Table("t", models, Column("id", Integer, primary_key=True), Column("name", Text), info={"oldest_by": named})
+
+    with closing(psycopg2.connect(empty.dsn)) as connection, pytest.raises(PgmendError) as refused:
+        api.check(connection, models)
+
+    assert str(refused.value) == told

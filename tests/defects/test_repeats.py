@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    text,
+)
 
 from fixer.model.defect import Specimen
 from fixer.model.plan import MODES
@@ -121,7 +136,111 @@ def test_a_row_that_goes_after_its_parent_is_not_kept_for_another(laboratory: La
         assert _ids(case, "notes") == [2, 3, 4, 5]
 
 
-def _ids(case: Case, table: str) -> list[int]:
+def club() -> MetaData:
+    """Return a contract of members with a unique mail, the day on which each was created, and what points at them."""
+    metadata = MetaData()
+    Table(
+        "members",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("mail", String(30), nullable=False, unique=True),
+        Column("created_on", Date),
+        Column("seen_at", DateTime(timezone=True), server_default=text("now()")),
+        Column("host", Uuid, ForeignKey("members.id")),
+        Column("rank", Integer),
+    )
+    member: Column[UUID] = Column("member", ForeignKey("members.id", ondelete="CASCADE"))
+    Table("visits", metadata, Column("id", Integer, primary_key=True), member)
+    return metadata
+
+
+def club_by_rank() -> MetaData:
+    """Return the contract of `club`, which declares what tells the oldest."""
+    metadata = club()
+    metadata.tables["members"].info["oldest_by"] = "rank"
+    return metadata
+
+
+def club_of_nobody() -> MetaData:
+    """Return the contract of members of whom nothing tells which is older, and at whom nothing points."""
+    metadata = MetaData()
+    Table("members", metadata, Column("id", Uuid, primary_key=True), Column("mail", String(30), unique=True))
+    return metadata
+
+
+MEMBERS = """
+INSERT INTO members (id, mail, created_on, rank)
+SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 'm' || n, date '2020-01-09' - n, n
+FROM generate_series(1, 6) AS n;
+"""
+CLUB = Specimen("club", "", contract=club, setup=MEMBERS)
+ALIKE = "ALTER TABLE members DROP CONSTRAINT members_mail_key; UPDATE members SET mail = 'm' WHERE rank < 4;"
+THIRD = "00000000-0000-0000-0000-000000000003"
+REFERENCED = "the one that others reference"
+STAYING = {  # what tells the members apart, which of the first three stays, and what the plan says about it
+    "the oldest": ("", 3, "the oldest by created_on"),
+    "one has no day": ("UPDATE members SET created_on = NULL WHERE rank = 3", 2, "the oldest by created_on"),
+    "one has visits": (f"INSERT INTO visits VALUES (1, '{THIRD[:-1]}1')", 1, REFERENCED),
+    "two have visits": (f"INSERT INTO visits VALUES (1, '{THIRD[:-1]}1'), (2, '{THIRD[:-1]}2')", 2, REFERENCED),
+    "one has visits that no key holds": (
+        f"ALTER TABLE visits DROP CONSTRAINT visits_member_fkey; INSERT INTO visits VALUES (1, '{THIRD[:-1]}1')",
+        1,
+        REFERENCED,
+    ),
+    "one is a host": (f"UPDATE members SET host = '{THIRD[:-1]}2' WHERE rank = 5", 2, REFERENCED),
+    "one is its own host": ("UPDATE members SET host = id WHERE rank = 1", 3, REFERENCED),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", STAYING)
+def test_the_row_stays_that_others_reference_or_else_the_oldest(laboratory: Laboratory, name: str, mode: str) -> None:
+    breaks, stays, told = STAYING[name]
+    with laboratory.database(18, CLUB, role="owner") as case:
+        case.break_(f"{ALIKE} {breaks}")
+        plan = case.plan()
+        assert any(told in step.title for step in plan.steps)
+        shown = {row[0] for each in case.check().findings if each.slug == "duplicate-values" for row in each.sample}
+        case.apply(allow_hazards="all", mode=mode)
+
+        assert _ids(case, "members", "rank") == sorted({stays, 4, 5, 6})
+        assert shown == {f"{THIRD[:-1]}{n}" for n in {1, 2, 3} - {stays}}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_oldest_row_keeps_its_key(laboratory: Laboratory, mode: str) -> None:
+    with laboratory.database(18, CLUB, role="owner") as case:
+        case.break_(
+            "ALTER TABLE members DROP CONSTRAINT members_pkey CASCADE;"
+            f"UPDATE members SET id = '{THIRD}' WHERE rank IN (2, 4, 5);"
+            "UPDATE members SET created_on = NULL WHERE rank = 5"
+        )
+        titles = " ".join(step.title for step in case.plan().steps)
+        shown = {row[0] for each in case.check().findings if each.slug == "duplicate-key" for row in each.sample}
+        case.apply(allow_hazards="all", mode=mode)
+
+        assert "else the oldest by created_on, else the one stored first" in titles
+        assert (_ids(case, "members", "rank"), shown) == ([1, 4, 6], {THIRD})
+
+
+def test_a_hint_tells_the_oldest(laboratory: Laboratory) -> None:
+    with laboratory.database(18, replace(CLUB, contract=club_by_rank), role="owner") as case:
+        case.break_(ALIKE)
+        case.apply(allow_hazards="all")
+
+        assert _ids(case, "members", "rank") == [1, 4, 5, 6]
+
+
+def test_nothing_is_called_older_where_nothing_tells(laboratory: Laboratory) -> None:
+    setup = MEMBERS.replace(", created_on, rank", "").replace(", date '2020-01-09' - n, n", "")
+    with laboratory.database(18, Specimen("nobody", "", contract=club_of_nobody, setup=setup), role="owner") as case:
+        case.break_("ALTER TABLE members DROP CONSTRAINT members_mail_key; UPDATE members SET mail = 'm'")
+        titles = " ".join(step.title for step in case.plan().steps)
+
+        assert "the one with the lowest id stays, as nothing tells which is older" in titles
+
+
+def _ids(case: Case, table: str, column: str = "id") -> list[int]:
     cursor = case.observer.cursor()
-    cursor.execute(f"SELECT id FROM {table} ORDER BY id")
+    cursor.execute(f"SELECT {column} FROM {table} ORDER BY {column}")
     return [id_ for (id_,) in cursor.fetchall()]

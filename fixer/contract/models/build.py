@@ -24,7 +24,7 @@ from fixer.contract import cache
 from fixer.contract.cache import Read
 from fixer.contract.models import apart, partly, shapes
 from fixer.contract.models import scratch as pg_temp
-from fixer.contract.models.hints import expressions, hints_of
+from fixer.contract.models.hints import expressions, hints_of, see_that_ages_are_told
 from fixer.contract.models.scratch import Unsatisfiable
 from fixer.contract.models.settled import settled
 from fixer.contract.models.statements import (
@@ -82,6 +82,7 @@ def prepare(
     with_columns = {tables[table.key] for table in models if table.columns}
     for table in sorted(with_columns - made.tables.keys() - {each.table for each in found.refused}):
         raise ContractError(f"The contract {name} does not make its table {table.name} when all are created.")
+    see_that_ages_are_told(hints, made)
     kept = hints_of_made(hints, made) if found.refused else Hints(hints)
     return Contract(name, made, kept, metadata, refused=(*found.refused, *bad))
 

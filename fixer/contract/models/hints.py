@@ -22,7 +22,11 @@ from fixer.contract.models.statements import sql_of
 from fixer.contract.respelt import Spelt
 from fixer.errors import ContractError
 from fixer.model.contract import ORPHAN_POLICIES, ColumnHints, TableHints
+from fixer.model.schema import Schema
 from fixer.model.table import QName
+from fixer.sql.types import tells_age
+
+NO_AGE = "which is {}: it should be a date, a timestamp or a number"
 
 
 def expressions(table: SATable, name: str) -> tuple[str, ...]:
@@ -70,7 +74,26 @@ def _hints(table: SATable, spelt: Mapping[str, Spelt], schema: str) -> TableHint
         for column in table.columns
         if _info(column) or _client(column, schema) or (column.server_default is not None and _counter(column))
     }
-    return TableHints(tuple(table.info.get("legacy_names", ())), rows, columns, _alone(table.info))
+    names, oldest = tuple(table.info.get("legacy_names", ())), _oldest_by(table)
+    return TableHints(names, rows, columns, _alone(table.info), oldest)
+
+
+def _oldest_by(table: SATable) -> str:
+    """Return the column by which the oldest of rows that repeat each other is told; empty if none is declared."""
+    if "oldest_by" not in table.info:
+        return ""
+    named = table.info["oldest_by"]
+    if not isinstance(named, str) or named not in table.columns:
+        raise ContractError(f"The hint oldest_by of {table.name} should name a column of it, not {named!r}.")
+    return table.columns[named].name
+
+
+def see_that_ages_are_told(hints: Mapping[QName, TableHints], made: Schema) -> None:
+    """Raise ContractError if a hint `oldest_by` names a column whose values have no age."""
+    for name, each in hints.items():
+        column = made.tables[name].columns.get(each.oldest_by) if each.oldest_by and name in made.tables else None
+        if column and not tells_age(column.base or column.type):
+            raise ContractError(f"The hint oldest_by of {name.name} names {column.name}, {NO_AGE.format(column.type)}.")
 
 
 def _column_hints(column: SAColumn[Any], spelt: Mapping[str, Spelt], schema: str) -> ColumnHints:

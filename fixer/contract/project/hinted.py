@@ -18,6 +18,7 @@ from fixer import introspect
 from fixer.connect.failures import told
 from fixer.connect.link import rolled_back
 from fixer.connect.settings import OUR_PATH
+from fixer.contract.models.hints import NO_AGE
 from fixer.contract.models.scratch import OPEN
 from fixer.contract.places import Places
 from fixer.contract.project.reading import OF_TABLE, Project, Said
@@ -26,6 +27,7 @@ from fixer.errors import ContractError
 from fixer.model.contract import ColumnHints, Contract, Hints, Refused, TableHints
 from fixer.model.expression import as_needed
 from fixer.model.table import QName, Table
+from fixer.sql.types import tells_age
 
 _Place = tuple[QName, str | None]  # a table, or a column of it
 
@@ -178,7 +180,10 @@ class _Adding:
         names = self._names("legacy_names", said, known.legacy_names, alone=known.alone)
         alone = "legacy_names" in said and not names
         rows = self._one("default_rows", known.default_rows, rows) if rows else known.default_rows
-        return replace(known, legacy_names=names, default_rows=rows, alone=known.alone or alone)
+        oldest = known.oldest_by
+        if "oldest_by" in said:
+            oldest = self._one("oldest_by", oldest, self._aged(str(said["oldest_by"]), table))
+        return replace(known, legacy_names=names, default_rows=rows, alone=known.alone or alone, oldest_by=oldest)
 
     def to_column(self, known: ColumnHints, said: Said) -> ColumnHints:
         """Return the hints of a column with these."""
@@ -235,11 +240,21 @@ class _Adding:
 
     def _row(self, row: Said, table: Table) -> dict[str, sql.Composable]:
         """Return a default row in SQL."""
-        for column in row:
-            if column not in table.columns:
-                what = f"default_rows in {self.where} names {column}, which is no column of it"
-                raise self.project.nearest(what, column, [*table.columns])
-        return {column: self._value(value) for column, value in row.items()}
+        return {self._column(column, "default_rows", table): self._value(value) for column, value in row.items()}
+
+    def _aged(self, name: str, table: Table) -> str:
+        """Return the column that tells the age of rows; raise ContractError if none does by this name."""
+        column = table.columns[self._column(name, "oldest_by", table)]
+        if not tells_age(column.base or column.type):
+            raise self.project.wrong(f"oldest_by in {self.where} names {name}, {NO_AGE.format(column.type)}")
+        return name
+
+    def _column(self, name: str, key: str, table: Table) -> str:
+        """Return a column that a hint names; raise ContractError if the table does not have it."""
+        if name not in table.columns:
+            what = f"{key} in {self.where} names {name}, which is no column of it"
+            raise self.project.nearest(what, name, [*table.columns])
+        return name
 
     def _value(self, value: object) -> sql.Composable:
         if text := _sql(value):

@@ -16,7 +16,7 @@ from fixer.model.finding import Accepted
 _KEYS = ("accept", "contract", "exclude", "hints", "scratch")
 _NAMED = (("contract", "app.models:Base"), ("scratch", "docker:postgres:18"))
 _OF_ACCEPT = ("finding", "reason", "until")
-OF_TABLE = ("default_rows", "legacy_names")
+OF_TABLE = ("default_rows", "legacy_names", "oldest_by")
 _OF_COLUMN = ("backfill", "legacy_keys", "legacy_names", "orphans", "timezone")
 _LISTS = ("legacy_keys", "legacy_names")
 

@@ -16,15 +16,21 @@ SEEN = 2_000  # places that one condition names: with more, it takes longer to r
 
 
 def move_copies(
-    table: Table, keys: tuple[str, ...], rows: int, guards: Iterable[ForeignKey], seen: Places | None = None
+    table: Table,
+    keys: tuple[str, ...],
+    rows: int,
+    guards: Iterable[ForeignKey],
+    seen: Places | None = None,
+    order: Iterable[Composable] = (),
 ) -> Part:
     """Return the step that moves all but one of the rows of a table that agree in `keys` and in all other columns.
 
-    Where the check has `seen` them, it expects them at their places, and to count them takes no other search.
+    `order` sorts the different rows under one key, of which duplicate-key keeps the first. Where the check has `seen`
+    them, it expects them at their places, and to count them takes no other search.
     """
     same = SQL("{} AND {} = {}").format(q.alike(table, keys, "k", "t"), q.whole_row(table, "k"), q.whole_row(table))
     source = SQL("{} AS t").format(q.name(table.name))
-    search = q.copies_and_rivals(source, table, keys)  # the search of duplicate-key, so that one run serves both
+    search = q.copies_and_rivals(source, table, keys, order)  # as duplicate-key searches, so that one serves both
     rivals = Rivals(q.copies(source, table, keys), SQL("t.pgmend_copy > 1"), "pgmend_original", same, search, "copy")
     going = Going(rivals.condition, "an identical copy of a row that stays", rows, rivals, expects=_at(seen, table))
     return move(Phase.COPIES, table, going, guards)

@@ -23,8 +23,8 @@ def weighed(mover: Mover, table: QName, key: Index | None) -> list[Fault]:
 
     If there is none, for what each row holds and references alone: which row stays is then chosen without the rest.
     """
-    alone, found, wanted = [*own_faults(mover, table)], mover.actual.tables[table], mover.contract.tables[table]
-    every = [*faults(mover, table), *repeats(key, found, wanted, [condition for condition, _ in alone])]
+    alone = [*own_faults(mover, table)]
+    every = [*faults(mover, table), *repeats(mover, table, key, [condition for condition, _ in alone])]
     return every if sum(_size(condition) for condition, _ in every) <= _ROOM else alone
 
 
@@ -79,9 +79,8 @@ def _leaving(mover: Mover, table: QName, below: tuple[QName, ...]) -> list[Compo
     wrong = late(mover, table, faults(mover, table, below))
     if below[1:]:
         return wrong
-    found, wanted = mover.actual.tables[table], mover.contract.tables[table]
     own = [condition for condition, _ in _in_themselves(mover, table)]  # no more, or it grows with every level
-    return [*wrong, *(condition for condition, _ in (*of_key(found, wanted, own), *repeats(None, found, wanted, own)))]
+    return [*wrong, *(condition for condition, _ in (*of_key(mover, table, own), *repeats(mover, table, None, own)))]
 
 
 def late(mover: Mover, table: QName, own: Iterable[Fault]) -> list[Composable]:

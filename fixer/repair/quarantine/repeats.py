@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fixer.model.table import Index, Table
+from fixer.model.table import Index, QName, Table
+from fixer.repair.quarantine import Mover
+from fixer.repair.quarantine.keepers import Age, Keeper, age, keeper
 from fixer.sql import compose as q
 from fixer.sql.compose import SQL, Composable, Composed, Gone, Literal
 from fixer.sql.conditions import tail_meaning
@@ -26,22 +28,21 @@ def is_proved(key: Index, table: Table) -> bool:
     return table.tells_all_apart(key.columns) if key.nulls_not_distinct else table.tells_apart(key.columns)
 
 
-def numbered(rows: Composable, key: Index, table: Table, wanted: Table, *last: Sequence[Composable]) -> Composed:
+def numbered(rows: Composable, key: Index, table: Table, first: Keeper, *last: Sequence[Composable]) -> Composed:
     """Return the rows that share values with others, numbered within each group; identical copies count once.
 
     Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `_late`).
     """
-    identity = _identity(table, wanted)
+    identity = first.identity
     signs = q.equalities(table, key.columns)
     repeating = q.repeating(rows, key.columns, signs, nulls_repeat=key.nulls_not_distinct)
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
-    by = [*_late(rows, last), *(q.column(column) for column in identity), SQL("t.pgmend_part, t.pgmend_place")]
     return SQL(
         "(SELECT t.*, row_number() OVER alike AS pgmend_repeat, first_value(t.pgmend_place) OVER alike AS pgmend_first"
         " FROM {rows} WINDOW alike AS (PARTITION BY {keys} ORDER BY {order})) AS t"
-    ).format(keys=q.columns(key.columns), order=SQL(", ").join(by), rows=repeating)
+    ).format(keys=q.columns(key.columns), order=SQL(", ").join([*_late(rows, last), *first.order]), rows=repeating)
 
 
 def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
@@ -54,55 +55,40 @@ def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Compo
     return [SQL("(t.pgmend_part, t.pgmend_place) IN ({})").format(each) for each in found]
 
 
-def _identity(table: Table, wanted: Table) -> tuple[str, ...]:
-    primary = wanted.primary_key.columns if wanted.primary_key else ()
-    return tuple(column for column in primary if column in table.columns)
-
-
-def repeats(key: Index | None, table: Table, wanted: Table, last: Sequence[Composable]) -> Iterator[Fault]:
+def repeats(mover: Mover, name: QName, key: Index | None, last: Sequence[Composable]) -> Iterator[Fault]:
     """Yield why rows go that repeat others in a unique of the table other than `key`; those of `last` go first."""
-    rows = SQL("{} AS t").format(q.name(table.name))
+    rows, first = SQL("{} AS t").format(q.name(name)), keeper(mover.actual, mover.contract, name)
+    table, wanted = mover.actual.tables[name], mover.contract.tables[name]
     for other in wanted.indexes:
         special = other.primary or not other.unique or is_special(other) or is_proved(other, table)
         there = all(c in table.columns and not table.columns[c].mapped for c in other.columns)
         if there and not special and (key is None or other.columns != key.columns):
-            reason = stays(other, table, wanted, sound=False)
-            yield q.among(numbered(rows, other, table, wanted, last), SQL("t.pgmend_repeat > 1")), Literal(reason)
+            losers = q.among(numbered(rows, other, table, first, last), SQL("t.pgmend_repeat > 1"))
+            yield losers, Literal(first.told(other.columns, sound=False))
 
 
-def of_key(table: Table, wanted: Table, last: Sequence[Composable]) -> list[Fault]:
+def of_key(mover: Mover, name: QName, last: Sequence[Composable]) -> list[Fault]:
     """Return why rows go that share a primary key with others, if nothing numbers it; those of `last` go first."""
+    table, wanted = mover.actual.tables[name], mover.contract.tables[name]
     key = wanted.primary_key
     if not key or not set(key.columns) <= table.columns.keys() or table.has_key_on(key.columns):
         return []
     if any(wanted.columns[c].generates or table.columns[c].mapped for c in key.columns):
         return []
-    rivals = rivals_of(table, key, last)
-    reason = stored_first(key, sound=False)
-    return [(q.among(rivals, SQL("t.pgmend_rival > 1")), Literal(reason))]
+    first = age(table, mover.contract)
+    rivals = rivals_of(table, key, first, last)
+    return [(q.among(rivals, SQL("t.pgmend_rival > 1")), Literal(first.told(key, sound=False)))]
 
 
-def rivals_of(table: Table, key: Index, *last: Sequence[Composable]) -> Composed:
+def rivals_of(table: Table, key: Index, first: Age, *last: Sequence[Composable]) -> Composed:
     """Return the rows that share a primary key, numbered within each group; identical copies count once.
 
     Rows that fulfil one of the conditions `last` come after the others of their group, tier by tier (see `_late`).
     """
     rows = SQL("{} AS t").format(q.name(table.name))
     late = _late(rows, last)
-    return q.rivals(rows, table, key.columns, [SQL("t.pgmend_copy > 1"), *late] if late else ())
-
-
-def stored_first(key: Index, *, sound: bool) -> str:
-    """Return why a row that shares a key with another goes; `sound` where rows with other faults come last."""
-    keeper = "the row that is stored first and has no other fault" if sound else "the row that is stored first"
-    return f"{keeper} has its ({', '.join(key.columns)}), and stays"
-
-
-def stays(key: Index, table: Table, wanted: Table, *, sound: bool) -> str:
-    """Return why a row that repeats another goes; `sound` where rows with other faults come last."""
-    known = ", ".join(_identity(table, wanted))
-    keeper = f"the row with the lowest {known}" if known else "the row that is stored first"
-    return f"{keeper}{' and no other fault' if sound else ''} has its ({', '.join(key.columns)}), and stays"
+    order = [SQL("t.pgmend_copy > 1"), *late, *first.order] if late else first.order
+    return q.rivals(rows, table, key.columns, order)
 
 
 def of_its_own(wrong: Sequence[Fault], reason: str) -> Composed:

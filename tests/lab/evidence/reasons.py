@@ -124,7 +124,7 @@ class _Trial:
         filled = {name: value for name, value in each.row.items() if value is not None}
         return sum(_has(row, filled, known=True) for row in _rows(self.before, each.source.partition(".")[2])) > 1
 
-    def _rival(self, each: Kept, _: str, columns: str) -> bool:
+    def _rival(self, each: Kept, columns: str) -> bool:
         names = _listed(columns, each.row)
         wanted = {name: each.row.get(name) for name in names}
         return any(_has(row, wanted) for row in _rows(self.after, each.source.partition(".")[2]))
@@ -151,7 +151,8 @@ class _Trial:
         r"its row of (.*) \((.*)\) is in quarantine": _under,
         r"it breaks (CHECK .*)": _check,
         r"an identical copy of a row that stays": _copy,
-        r"(the row .*) has its \((.*)\), and stays": _rival,
+        r"(the row .*) has its \((.*)\), and stays": lambda self, each, _, columns: self._rival(each, columns),
+        r"of the rows that share its \((.*)\), the .* stays(?:, else .*)?": _rival,
         r"its key stands on an earlier, different row": _keyed,
         r"its key (.*) is NULL": _empty,
         r"its (.*) is NULL, and the contract declares no value for it": _empty,
