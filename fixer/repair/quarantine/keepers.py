@@ -26,6 +26,7 @@ _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 class Keeper:
     """What sorts the row `t` that stays before the others, and the same in words, in the order in which it counts."""
 
+    asked: tuple[Composable, ...]  # true of rows that come last, by what other tables hold
     order: tuple[Composable, ...]
     words: tuple[str, ...]
     identity: tuple[str, ...]  # the columns of its wanted primary key that are there
@@ -45,9 +46,9 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     or wanted.
     """
     table, wanted = actual.tables[name], contract.tables[name]
-    order, words = list[Composable](), list[str]()
+    asked, order, words = list[Composable](), list[Composable](), list[str]()
     if referenced := [_referenced(key, actual, probing=probing) for key in _pointing(actual, contract, table)]:
-        order.append(SQL("NOT ({})").format(q.any_of(referenced)))
+        asked.append(SQL("NOT ({})").format(q.any_of(referenced)))
         words.append("the one that others reference")
     if told := aged_by(table, contract):
         order.append(SQL("{} NULLS LAST").format(q.column(told)))
@@ -58,7 +59,7 @@ def keeper(actual: Schema, contract: Contract, name: QName, *, probing: bool = F
     words.append(f"the one with the lowest {', '.join(identity)}" if identity else "the one that is stored first")
     counted = any(wanted.columns[column].generates for column in identity)
     unknown = "" if told or counted else "as nothing tells which is older"
-    return Keeper((*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
+    return Keeper(tuple(asked), (*order, SQL("t.pgmend_part, t.pgmend_place")), tuple(words), identity, unknown)
 
 
 def aged_by(table: Table, contract: Contract) -> str:

@@ -8,7 +8,7 @@ from fixer.model.table import Index, QName, Table
 from fixer.repair.quarantine import Mover
 from fixer.repair.quarantine.keepers import Age, Keeper, age, keeper
 from fixer.sql import compose as q
-from fixer.sql.compose import SQL, Composable, Composed, Gone, Literal
+from fixer.sql.compose import SQL, Composable, Composed, Gone, Identifier, Literal
 from fixer.sql.conditions import tail_meaning
 
 Fault = tuple[Composable, Composable]  # the condition for rows `t`, and their reason
@@ -39,10 +39,15 @@ def numbered(rows: Composable, key: Index, table: Table, first: Keeper, *last: S
     if identity and not table.has_key_on(identity):
         copies = q.numbered_copies(repeating, table, identity)
         repeating = SQL("(SELECT t.* FROM {} WHERE t.pgmend_copy = 1) AS t").format(copies)
+    asked = [*_late(rows, last), *first.asked]
+    told = [SQL("{} AS {}").format(each, Identifier(f"pgmend_last_{n}")) for n, each in enumerate(asked)]
+    order = [*(q.column(f"pgmend_last_{n}") for n in range(len(asked))), *first.order]
+    # OFFSET has these asked before the window, whose cost would mislead PostgreSQL to compare all rows with all others.
+    asking = SQL("(SELECT {} FROM {} OFFSET 0) AS t").format(SQL(", ").join([SQL("t.*"), *told]), repeating)
     return SQL(
         "(SELECT t.*, row_number() OVER alike AS pgmend_repeat, first_value(t.pgmend_place) OVER alike AS pgmend_first"
         " FROM {rows} WINDOW alike AS (PARTITION BY {keys} ORDER BY {order})) AS t"
-    ).format(keys=q.columns(key.columns), order=SQL(", ").join([*_late(rows, last), *first.order]), rows=repeating)
+    ).format(keys=q.columns(key.columns), order=SQL(", ").join(order), rows=asking if asked else repeating)
 
 
 def _late(rows: Composable, tiers: Iterable[Sequence[Composable]]) -> list[Composable]:
