@@ -101,6 +101,8 @@ def plan(
     from fixer.cli import plans
     from fixer.runner import script as as_sql
 
+    if output == script == "-":
+        raise UsageError("The plan and the script cannot both go to the standard output: name a file for one.")
     with _session(settings, dsn_argument) as session:
         bounds = session.bounds(max_moved)
         _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
@@ -265,4 +267,4 @@ def demo(settings: Settings) -> int:
     """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
     from fixer.cli.demo import tell
 
-    return tell(settings.console())
+    return tell(settings)

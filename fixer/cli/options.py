@@ -112,7 +112,7 @@ class Settings:
 def filled(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse an option or an argument that is given and empty."""
     option = isinstance(parameter, click.Option)
-    refuse_empty(parameter.opts[-1] if option else f"The path {parameter.human_readable_name.strip('[]')}", value)
+    refuse_empty(parameter.opts[-1] if option else f"The argument {parameter.human_readable_name.strip('[]')}", value)
     return value
 
 
@@ -198,7 +198,7 @@ def common(command: Callable[..., int]) -> Callable[..., int]:
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
         settings = Settings(**mine, color=not no_color)
         interrupt.listen()
-        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1):
+        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1, complain=outcome.complain):
             known.log_file = settings.log_file
             return command(settings, **options)
 

@@ -130,7 +130,7 @@ def load(
     if isinstance(contract, Source):
         return contract
     if contract is None:
-        return in_project(load(contract_named(), scratch or scratch_named()))
+        return in_project(load(contract_named(), scratch_named() if scratch is None else scratch))
     place = Scratch.of(scratch)
     if not isinstance(contract, str):
         name = contract.__name__ if isinstance(contract, _Named) else "contract"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,8 @@ class Session:
         return str(statement.as_string(self.link.connection))
 
     def published(self, plan: Plan) -> Plan:
-        """Return the plan with what publications publish of it today."""
+        """Return the plan for this target, with what publications publish of it today."""
+        plan = replace(plan, target=self.link.target)  # a file may name the one that it was made on
         if not plan.steps:
             return plan
         from fixer.runner.audience import with_audience

@@ -57,6 +57,20 @@ def fixer(
     return subprocess.CompletedProcess(words, exit_code, said, err)
 
 
+def cramped(room: int, *words: object, cwd: Path = HOUSE) -> subprocess.CompletedProcess[str]:
+    """Run the fixer where no file may hold more bytes, as if the disk were full."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))"
+    code = f"{limit}; import sys; sys.argv[0] = 'fixer'; from fixer.__main__ import main; main()"
+    return subprocess.run(
+        [sys.executable, "-B", "-c", code, *map(str, words)],
+        cwd=cwd,
+        env={**CLEAN, "PYTHONPATH": str(HOUSE)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
 class Begun:
     """A run of the fixer that goes on beside the test; it has the ways of `subprocess.Popen`."""
 
