@@ -110,7 +110,7 @@ def plan(
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
-            plans.write(script, as_sql.of_plan(made, session.render, session.link.settings))
+            plans.write(script, as_sql.of_plan(made, session.render, session.link.settings, session.moment(made)))
     if output:
         plans.write(output, as_json.of_plan(made) + "\n")
     if "-" not in (output, script):

@@ -21,6 +21,7 @@ from fixer.sql.compose import Composable
 
 if TYPE_CHECKING:
     from fixer.runner.limits import Bounds
+    from fixer.runner.moment import Moment
     from fixer.runner.online.pace import Pace
 
 
@@ -76,6 +77,14 @@ class Session:
 
         with snapshot(self.link.connection) as cursor:
             return with_audience(cursor, plan, beginning(self.link.connection, None))
+
+    def moment(self, plan: Plan) -> Moment:
+        """Return what the database is now that a script is made of a plan."""
+        from fixer.runner.moment import Moment
+
+        with snapshot(self.link.connection) as cursor:
+            cursor.execute(beginning(self.link.connection, None))
+            return Moment.of(cursor, plan)
 
     def bounds(self, most: MaxMoved) -> Bounds:
         """Return how many rows may move; raise UsageError if that is no limit, or names no table of the contract."""
