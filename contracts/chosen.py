@@ -6,30 +6,15 @@ With xdist the workers know that, and the process that ends the session is told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from contracts.summary import TITLES
+from contracts.summary import TITLES, Chosen
 
 EMPTY = "pgmend-nothing"  # the name in brackets of an item that stands for a claim without a case
 _KEY: pytest.StashKey[Chosen] = pytest.StashKey()
 _OUTPUT = "pgmend_chosen"  # what a worker of xdist sends
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The points for which the contract has nothing; of these, the ones that were chosen if nothing else was."""
-
-    barren: tuple[int, ...] = ()
-    alone: tuple[int, ...] = ()
-    nothing: bool = False  # whether no item of the suite is left
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is left because there is nothing to prove."""
-        return self.nothing and bool(self.alone)
 
 
 def stands_for_none(item: pytest.Item) -> bool:

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pytest
 
-if TYPE_CHECKING:
-    from contracts.chosen import Chosen
-
 TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
 POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the properties of an item
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The points for which the contract has nothing; of these, the ones that were chosen if nothing else was."""
+
+    barren: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
+    nothing: bool = False  # whether no item of the suite is left
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left because there is nothing to prove."""
+        return self.nothing and bool(self.alone)
+
 
 _OUTCOMES = (("passed", "passed"), ("failed", "failed"), ("failed", "error"), ("skipped", "skipped"))
 

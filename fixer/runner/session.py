@@ -21,8 +21,8 @@ from fixer.sql.compose import Composable
 
 if TYPE_CHECKING:
     from fixer.runner.limits import Bounds
-    from fixer.runner.moment import Moment
     from fixer.runner.online.pace import Pace
+    from fixer.runner.script.moment import Moment
 
 
 def past_runs(link: Link) -> list[PastRun]:
@@ -80,7 +80,7 @@ class Session:
 
     def moment(self, plan: Plan) -> Moment:
         """Return what the database is now that a script is made of a plan."""
-        from fixer.runner.moment import Moment
+        from fixer.runner.script.moment import Moment
 
         with snapshot(self.link.connection) as cursor:
             cursor.execute(beginning(self.link.connection, None))

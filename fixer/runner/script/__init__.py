@@ -14,7 +14,7 @@ from fixer.repair.rows import quarantine_table
 from fixer.runner.atomic import lock_modes
 from fixer.runner.journal import tables, writing
 from fixer.runner.locking.transaction import ADVISORY_LOCK
-from fixer.runner.moment import Moment, runs_of
+from fixer.runner.script.moment import Moment, runs_of
 from fixer.runner.standing import guarded
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
 
