@@ -44,7 +44,8 @@ def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
     contract = _named(settings.contract, settings.scratch)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
-        yield session
+        with _told_of_locks(settings, session.link):
+            yield session
 
 
 def _named(name: str | None, scratch: str | None) -> Source:
@@ -156,9 +157,9 @@ def apply(
     with api.session(settings.target(), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
         bounds = session.bounds(max_moved)
-        report, chosen = (
-            (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
-        )
+        with _told_of_locks(settings, session.link):
+            made = (None, session.published(given)) if given else None
+            report, chosen = made or session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
         plans.announce(settings, chosen)
         plans.permit_or_report(settings, chosen, allow_hazards, bounds, session)
         if chosen.steps and not yes:
@@ -182,6 +183,19 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
         holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out breaks the contract"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
+
+
+@contextmanager
+def _told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
+    """Show which sessions hold a lock that is waited for."""
+    from fixer.report.progress import Teller
+    from fixer.runner.watch import watched
+
+    if settings.quiet:
+        yield
+        return
+    with watched(link.another, link.connection, Teller(settings.notes())):
+        yield
 
 
 @contextmanager
@@ -210,7 +224,8 @@ def undo(settings: Settings, run: int, yes: bool) -> int:
         if not yes:
             plans.ask(f"Take run {run} of {link.target} back?", "to take the run back")
         settings.check_output()
-        done = api.undo(link, run, progress=_titles(settings))
+        with _told_of_locks(settings, link):
+            done = api.undo(link, run, progress=_titles(settings))
         known.committed(f"Run {run} was undone (as run {done.run}).")
     settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
     return 0
@@ -242,9 +257,11 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
             if not yes:
                 plans.ask(f"Forget what undo needs of the runs on {link.target}?", "to prune")
             settings.check_output()
-            api.prune(link)
+            with _told_of_locks(settings, link):
+                api.prune(link)
             known.committed("What undo needs of finished runs is forgotten.")
-        runs = api.history(link)
+        with _told_of_locks(settings, link):
+            runs = api.history(link)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(link.target, runs))
     return 0
 

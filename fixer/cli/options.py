@@ -15,7 +15,7 @@ import click
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
-from fixer.connect import interrupt
+from fixer.connect import interrupt, patience
 from fixer.connect.redact import redact
 from fixer.connect.target import Target, resolve
 from fixer.contract import project
@@ -198,6 +198,7 @@ def common(command: Callable[..., int]) -> Callable[..., int]:
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
         settings = Settings(**mine, color=not no_color)
         interrupt.listen()
+        patience.show(None if settings.quiet else outcome.complain)
         with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1, complain=outcome.complain):
             known.log_file = settings.log_file
             return command(settings, **options)
