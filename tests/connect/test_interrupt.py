@@ -19,7 +19,7 @@ from psycopg2.extensions import parse_dsn
 from fixer.connect import servers
 from lab.commands import APPLY
 from lab.database import STORY, Database, lent
-from lab.process import CLEAN, HOUSE, fixer, started, wait_for
+from lab.process import CLEAN, HOUSE, fixer, started, wait_for, without_waits
 
 COMMANDS = [["check"], ["plan"], ["apply", "--yes"], ["undo", "1", "--yes"], ["history"]]
 SLEEPY = """
@@ -43,7 +43,7 @@ def interrupted(process: subprocess.Popen[str], *, times: int = 1) -> tuple[int,
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
     _, said = process.communicate(timeout=60)
-    return process.returncode, time.monotonic() - began, said
+    return process.returncode, time.monotonic() - began, without_waits(said)
 
 
 # ---- while the command connects

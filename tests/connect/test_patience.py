@@ -12,16 +12,17 @@ from fixer.connect import servers
 from fixer.errors import ServerError
 from lab.commands import APPLY
 from lab.database import Database, session
-from lab.process import fixer
+from lab.process import fixer, started
 
 
 @pytest.mark.parametrize("words", [["check"], ["check", "--format", "json"], ["check", "-q"]], ids=" ".join)
 def test_a_server_that_does_not_answer_is_named(words: list[str]) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         place = f"postgresql://u@127.0.0.1:{listener.getsockname()[1]}/d"
-        ended = fixer(*words, "--dsn", f"{place}?connect_timeout=4")
+        with started(*words, "--dsn", f"{place}?connect_timeout=4") as process:
+            _, said = process.communicate(timeout=60)
 
-    assert ended.stderr.count(f"fixer: Waiting for {place} to answer …\n") == ("-q" not in words)
+    assert said.count(f"fixer: Waiting for {place} to answer …\n") == ("-q" not in words)
 
 
 @pytest.mark.parametrize("words", [("check", "--deep"), ("plan", "--deep"), APPLY], ids=" ".join)
@@ -37,9 +38,10 @@ def test_who_holds_a_lock_is_named(broken: Database, words: tuple[str, ...]) -> 
 def test_a_contract_that_takes_long_to_make_is_named(healthy: Database, tmp_path: Path) -> None:
     (tmp_path / "slow.sql").write_text("CREATE TABLE t (id int PRIMARY KEY); SELECT pg_sleep(3)")
     words = ("check", "--contract", "slow.sql", "--dsn", healthy.dsn)
-    ended = fixer(*words, cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path)})
+    with started(*words, cwd=tmp_path, env={"XDG_CACHE_HOME": str(tmp_path)}) as process:
+        _, said = process.communicate(timeout=60)
 
-    assert "fixer: Waiting for the contract slow.sql to be made and read …\n" in ended.stderr
+    assert "fixer: Waiting for the contract slow.sql to be made and read …\n" in said
 
 
 def test_a_server_of_others_that_says_nothing_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -454,7 +454,7 @@ def test_a_role_needs_no_right_on_columns_that_the_contract_does_not_know(databa
         (["--dsn=postgresql://u:%SECRET@no.such.host.invalid/x"], "ERROR: cannot use postgresql://u@no.such.host"),
         (["--dsn=mysql://u:%SECRET@localhost/x"], "ERROR: --dsn starts with mysql://, which is not PostgreSQL"),
         (["--dsn=%DSN", "--contract=nowhere:metadata"], "ERROR: The contract 'nowhere:metadata' cannot be imported"),
-        (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere"),
+        (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere: run CREATE SCHEMA nowhere;"),
         (["--dsn=%DSN", "--role=nobody_at_all"], "ERROR: There is no role nobody_at_all: correct --role."),
         (["--dsn=%DSN", "--writes=shadow"], "ERROR: --writes shadow is not there yet: there are rollback and none."),
         (["--dsn-file=/nowhere"], "ERROR: --dsn-file /nowhere cannot be read"),
