@@ -136,7 +136,7 @@ def apply(
     plan_file: str | None,
     yes: bool,
     mode: str | None,
-    max_lag: float | None,
+    max_lag: str | None,
     throttle: int | None,
     allow_hazards: tuple[str, ...],
     max_moved: tuple[str, ...],
