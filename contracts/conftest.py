@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from contracts import chosen
 from contracts.plugin import session_of
 from contracts.proof.cases import Case
 from contracts.proof.databases.place import Place
@@ -19,7 +20,6 @@ from fixer.connect.redact import redact
 from fixer.errors import PgmendError
 
 HERE = Path(__file__).parent
-_EMPTY = "pgmend-nothing"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     else:
         if parameters is not None:
             empty = [(None,) * len(parameters.names)]
-            metafunc.parametrize(parameters.names, parameters.values or empty, ids=parameters.ids or [_EMPTY])
+            metafunc.parametrize(parameters.names, parameters.values or empty, ids=parameters.ids or [chosen.EMPTY])
         return
     raise refusal
 
@@ -53,19 +53,25 @@ def _parameters(metafunc: pytest.Metafunc) -> _Parameters | None:
         ids = [f"{place.label}-{case.name}" if place.label else case.name for place, case in pairs]
         return _Parameters(("place", "case"), [*pairs], ids)
     if "known" in metafunc.fixturenames:
-        chosen = [known for known in session.snapshots if is_for(metafunc.function, known)]
-        return _Parameters(("known",), [(known,) for known in chosen], [known.name for known in chosen])
+        fitting = [known for known in session.snapshots if is_for(metafunc.function, known)]
+        return _Parameters(("known",), [(known,) for known in fitting], [known.name for known in fitting])
     return None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Drop the functions that have no case here, and note on each item its point and its target."""
-    items[:] = [item for item in items if not item.name.endswith(f"[{_EMPTY}]")]
-    for item in items:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Note on each item its point and its target; drop the functions without a case, once options chose among all."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
         found = _bound(item)
-        if found is not None and HERE in item.path.parents:
+        if found is not None:
             place, case = found
             item.user_properties += [(POINT, case.point), (TARGET, place.title)]
+    yield
+    if ours:
+        covered = {case.point for place in session_of(config).places for case in place.cases}
+        chosen.note(config, (item for item in items if HERE in item.path.parents), covered)
+    items[:] = [item for item in items if not chosen.stands_for_none(item)]
 
 
 def _bound(item: pytest.Item) -> tuple[Place, Case] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contracts import chosen
 from contracts.summary import TITLES, print_summary, unproved
 
 if TYPE_CHECKING:
@@ -147,6 +148,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [*(f"pgmend: {place.title}" for place in targets), *(f"pgmend: {note}" for note in notes)]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # xdist publishes no type for it
+    """Take what a worker of xdist knows of the choice."""
+    chosen.receive(node.config, getattr(node, "workeroutput", {}))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End well where the points that were chosen are those for which the contract has nothing."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and chosen.of(session.config).is_settled:
+        session.exitstatus = pytest.ExitCode.OK
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Close what is open, and delete the directory of this session."""
@@ -181,4 +195,4 @@ def pgmend_target(pgmend_targets: tuple[Target, ...]) -> Target:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of the five points, target by target."""
     config = terminalreporter.config
-    print_summary(terminalreporter, "" if _names_a_target(config) else unproved(os.environ))
+    print_summary(terminalreporter, chosen.of(config), "" if _names_a_target(config) else unproved(os.environ))

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 
 TITLES = {1: "primary keys", 2: "foreign keys", 3: "default users", 4: "structure", 5: "operation"}
 POINT, TARGET, NOTE = "pgmend.point", "pgmend.target", "pgmend.note"  # the properties of an item
 
+
+@dataclass(frozen=True)
+class Chosen:
+    """The points for which the contract has nothing; of these, the ones that were chosen if nothing else was."""
+
+    barren: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
+    nothing: bool = False  # whether no item of the suite is left
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left because there is nothing to prove."""
+        return self.nothing and bool(self.alone)
+
+
 _OUTCOMES = (("passed", "passed"), ("failed", "failed"), ("failed", "error"), ("skipped", "skipped"))
 
 
 # Variables that name a database to the command line, and none to pytest.
-_VARIABLES = ("DATABASE_URL", "DATABASE_HOST", "PGSERVICE", "PGHOST", "PGDATABASE")
+_VARIABLES = (
+    *("DATABASE_URL", "DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USER"),
+    *("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE"),
+)
 
 
 def unproved(environ: Mapping[str, str]) -> str:
@@ -24,8 +43,11 @@ def unproved(environ: Mapping[str, str]) -> str:
     return f"without --dsn, the snapshots are proved{beside}"
 
 
-def print_summary(terminalreporter: pytest.TerminalReporter, unproved: str) -> None:
-    """Print the five points of each target; print nothing where no item of the suite ran.
+_ABSENT = {1: "primary keys", 2: "foreign keys", 3: "default rows", 4: "tables", 5: "tables"}
+
+
+def print_summary(terminalreporter: pytest.TerminalReporter, chosen: Chosen, unproved: str) -> None:
+    """Print the five points of each target, or that nothing was `chosen`; print nothing where the suite was not asked.
 
     `unproved` says that no database was proved, if that is so.
     """
@@ -39,20 +61,35 @@ def print_summary(terminalreporter: pytest.TerminalReporter, unproved: str) -> N
         counts.setdefault((str(known[TARGET]), str(known[POINT])), Counter())[outcome] += 1
         untried.update(_why_untried(report) if outcome == "skipped" else ())
         notes |= {str(text): None for name, text in report.user_properties if name == NOTE}
-    if not counts:
+    if not (counts or chosen.nothing):
         return
     terminalreporter.section("the five points")
+    if not counts:
+        _print_nothing(terminalreporter, chosen)
     for target in dict.fromkeys(target for target, _ in counts):
         terminalreporter.write_line(target)
         for number, title in TITLES.items():
             count = counts.get((target, str(number)), Counter())
-            terminalreporter.write_line(_row(number, title, count), **{_color(count): True})
+            row = _barren(number, title) if number in chosen.barren else _row(number, title, count)
+            terminalreporter.write_line(row, **{_color(count): True})
     for reason, number in untried.items():
         terminalreporter.write_line(f"not tried, {number} item{'s' * (number > 1)}: {reason}", yellow=True)
     for note in notes:
         terminalreporter.write_line(note)
     if unproved:
         terminalreporter.write_line(f"{unproved[0].upper()}{unproved[1:]}.", yellow=True)
+
+
+def _print_nothing(terminalreporter: pytest.TerminalReporter, chosen: Chosen) -> None:
+    """Print why nothing was proved."""
+    for number in chosen.alone:
+        terminalreporter.write_line(_barren(number, TITLES[number]), green=True)
+    if not chosen.alone:
+        terminalreporter.write_line("Nothing was proved: the options choose no item of the suite.", red=True)
+
+
+def _barren(number: int, title: str) -> str:
+    return f"  {number}  {title:<14} nothing to prove: the contract has no {_ABSENT[number]}"
 
 
 def _reports(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, pytest.TestReport]]:

@@ -6,9 +6,7 @@ takes one back, ``prune`` forgets what undo needs; ``ensure`` is for the start o
 workers may call it at once.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in `typing`, which takes longer to import than all of this
 if TYPE_CHECKING:
     from fixer.api import apply, check, ensure, history, plan, prune, undo
     from fixer.model.plan import Plan
@@ -49,6 +47,8 @@ def __getattr__(name: str) -> object:
     """Import what is asked for: the command line, and who wants one name, need not wait for all."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     found: object = vars(import_module(_HOMES.get(name, "fixer.api")))[name]
     globals()[name] = found
     return found

@@ -13,7 +13,7 @@ from fixer.connect.failures import doing
 from fixer.connect.link import Link, Source, opened
 from fixer.contract import ContractSource
 from fixer.contract import prepare as prepare  # the contract suite calls it here
-from fixer.errors import PgmendError, PlanRefused, UsageError
+from fixer.errors import PgmendError, PlanRefused, UsageError, refuse_empty
 from fixer.model.choice import EVERYTHING, Choice, MaxMoved
 from fixer.model.plan import ATOMIC, MODES, Plan
 from fixer.model.progress import SILENT, Progress
@@ -54,6 +54,7 @@ def check(
 
     Raises ContractError when no database can satisfy the contract, TargetError when the database cannot be read.
     """
+    refuse_empty("The role", role)
     with session(source, contract, schema=schema, scratch=scratch) as work:
         return work.check(deep=deep, role=role)
 

@@ -256,3 +256,17 @@ def test_a_progress_that_raises_leaves_nothing_half_done(broken: Database) -> No
         fixer.apply(engine, metadata, allow_hazards="all", progress=Stopper())
 
     assert before == broken.dump()
+
+
+def test_a_pace_has_units_as_the_timeouts_have() -> None:
+    assert [fixer.Pace(each).seconds for each in ("1.5min", "250ms", "0", None)] == [90, 0.25, None, None]
+    for bare in ("5", "5.5"):
+        with pytest.raises(PgmendError, match="has no unit"):
+            fixer.Pace(bare)
+
+
+def test_a_role_that_is_empty_is_none(healthy: Database) -> None:
+    with pytest.raises(PgmendError, match="The role is empty"):
+        fixer.check(healthy.dsn, role="")
+    with pytest.raises(PgmendError, match="--scratch is empty"):
+        fixer.check(healthy.dsn, scratch="")

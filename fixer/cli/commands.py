@@ -44,7 +44,8 @@ def _session(settings: Settings, dsn: str | None) -> Iterator[Session]:
     contract = _named(settings.contract, settings.scratch)
     with api.session(settings.target(dsn), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
-        yield session
+        with _told_of_locks(settings, session.link):
+            yield session
 
 
 def _named(name: str | None, scratch: str | None) -> Source:
@@ -101,6 +102,8 @@ def plan(
     from fixer.cli import plans
     from fixer.runner import script as as_sql
 
+    if output == script == "-":
+        raise UsageError("The plan and the script cannot both go to the standard output: name a file for one.")
     with _session(settings, dsn_argument) as session:
         bounds = session.bounds(max_moved)
         _, made = session.made(deep=deep, mode=mode, choice=Choice(skip, only))
@@ -108,7 +111,7 @@ def plan(
         if script and mode != ATOMIC:
             raise UsageError("A script is one transaction: --sql goes with --mode atomic.")
         if script:
-            plans.write(script, as_sql.of_plan(made, session.render, session.link.settings))
+            plans.write(script, as_sql.of_plan(made, session.render, session.link.settings, session.moment(made)))
     if output:
         plans.write(output, as_json.of_plan(made) + "\n")
     if "-" not in (output, script):
@@ -133,7 +136,7 @@ def apply(
     plan_file: str | None,
     yes: bool,
     mode: str | None,
-    max_lag: float | None,
+    max_lag: str | None,
     throttle: int | None,
     allow_hazards: tuple[str, ...],
     max_moved: tuple[str, ...],
@@ -154,9 +157,9 @@ def apply(
     with api.session(settings.target(), contract, schema=settings.schema) as session:
         outcome.note(session.contract.notes)
         bounds = session.bounds(max_moved)
-        report, chosen = (
-            (None, session.published(given)) if given else session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
-        )
+        with _told_of_locks(settings, session.link):
+            made = (None, session.published(given)) if given else None
+            report, chosen = made or session.made(deep=deep, mode=mode or ATOMIC, choice=choice)
         plans.announce(settings, chosen)
         plans.permit_or_report(settings, chosen, allow_hazards, bounds, session)
         if chosen.steps and not yes:
@@ -180,6 +183,19 @@ def _applied(settings: Settings, link: Link, plan: Plan, carry: Callable[..., Ru
         holds = findings.HOLDS[findings.is_itself(run.contract)] if run.ok else "what it left out breaks the contract"
         known.committed(f"Run {run.run} was committed, and {holds}." if run.run else outcome.NOTHING)
     return run
+
+
+@contextmanager
+def _told_of_locks(settings: Settings, link: Link) -> Iterator[None]:
+    """Show which sessions hold a lock that is waited for."""
+    from fixer.report.progress import Teller
+    from fixer.runner.watch import watched
+
+    if settings.quiet:
+        yield
+        return
+    with watched(link.another, link.connection, Teller(settings.notes())):
+        yield
 
 
 @contextmanager
@@ -208,7 +224,8 @@ def undo(settings: Settings, run: int, yes: bool) -> int:
         if not yes:
             plans.ask(f"Take run {run} of {link.target} back?", "to take the run back")
         settings.check_output()
-        done = api.undo(link, run, progress=_titles(settings))
+        with _told_of_locks(settings, link):
+            done = api.undo(link, run, progress=_titles(settings))
         known.committed(f"Run {run} was undone (as run {done.run}).")
     settings.show(as_text.of_undone(done), lambda: as_json.of_undone(done))
     return 0
@@ -240,9 +257,11 @@ def history(settings: Settings, prune: bool, yes: bool) -> int:
             if not yes:
                 plans.ask(f"Forget what undo needs of the runs on {link.target}?", "to prune")
             settings.check_output()
-            api.prune(link)
+            with _told_of_locks(settings, link):
+                api.prune(link)
             known.committed("What undo needs of finished runs is forgotten.")
-        runs = api.history(link)
+        with _told_of_locks(settings, link):
+            runs = api.history(link)
     settings.show(as_text.of_history(runs), lambda: as_json.of_history(link.target, runs))
     return 0
 
@@ -265,4 +284,4 @@ def demo(settings: Settings) -> int:
     """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
     from fixer.cli.demo import tell
 
-    return tell(settings.console())
+    return tell(settings)

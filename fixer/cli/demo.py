@@ -16,12 +16,15 @@ from rich.padding import Padding
 from rich.text import Text
 
 from fixer import api
+from fixer.cli import outcome
+from fixer.cli.options import Settings
 from fixer.connect import servers, snapshot
 from fixer.connect.failures import told
 from fixer.connect.snapshot import Snapshot
 from fixer.model.contract import Contract
 from fixer.model.plan import Plan
 from fixer.model.run import Run
+from fixer.report import json as as_json
 from fixer.report import text as as_text
 from fixer.report.findings import of_report
 
@@ -46,9 +49,10 @@ ATTEMPTS = (
 )
 
 
-def tell(console: Console) -> int:
-    """Show the story; return 0 if it ends well."""
-    started = time.monotonic()
+def tell(settings: Settings) -> int:
+    """Show the story, or the repair as JSON; return 0 if it ends well."""
+    started, console = time.monotonic(), settings.console()
+    console.quiet = not settings.speaks
     story = snapshot.find()[STORY]
     _import_ours(story.contract)
     with _broken_database(story) as connection:
@@ -58,6 +62,8 @@ def tell(console: Console) -> int:
         plan = _prove_broken(console, connection, contract)
         run = _repair(console, connection, contract, plan)
         ok = _prove_whole(console, connection, contract, run)
+    if settings.format == "json":
+        outcome.emit(as_json.of_run(run) + "\n")
     console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
     return 0 if ok else 1
 

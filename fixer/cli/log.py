@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +21,16 @@ _AT_MOST = 20  # tracebacks kept
 
 
 @contextmanager
-def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
+def logging_to(file: str | None, *, loud: bool, complain: Callable[[str], None]) -> Iterator[None]:
     """Write the log to a file, if one is named, and to the terminal if `loud`, for as long as this lasts.
 
-    Raises UsageError if the file cannot be written at first; if it cannot be written later, the work goes on.
+    Raises UsageError if the file cannot be opened; if it cannot be written later, the work goes on, and `complain` is
+    called at the end.
     """
     handlers: list[logging.Handler] = []
     if file:
         try:
-            handlers.append(logging.FileHandler(file, encoding="utf-8", errors="backslashreplace"))
+            handlers.append(_File(file, encoding="utf-8", errors="backslashreplace"))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise UsageError(f"The log file cannot be written: {reason}: {file}.") from None
@@ -49,6 +51,21 @@ def logging_to(file: str | None, *, loud: bool) -> Iterator[None]:
             root.removeHandler(handler)
             with suppress(OSError):
                 handler.close()
+        for handler in handlers:
+            if isinstance(handler, _File) and handler.failure:
+                complain(f"The log file is not whole: {handler.failure}: {file}.")
+
+
+class _File(logging.FileHandler):
+    """A log file that keeps why it could not be written."""
+
+    failure = ""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
+        """Note the first error."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            self.failure = self.failure or str(error.strerror)
 
 
 def keep(error: BaseException, target: Target | None, file: str | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial, wraps
@@ -15,11 +14,12 @@ import click
 from fixer.cli import outcome
 from fixer.cli.log import logging_to
 from fixer.cli.outcome import known
-from fixer.connect import interrupt
+from fixer.connect import interrupt, patience
 from fixer.connect.redact import redact
+from fixer.connect.settings import seconds
 from fixer.connect.target import Target, resolve
 from fixer.contract import project
-from fixer.errors import UsageError, refuse_empty
+from fixer.errors import TargetError, UsageError, refuse_empty
 from fixer.model.plan import ATOMIC, MODES
 from fixer.model.step import Hazard
 from fixer.report import streams
@@ -112,26 +112,27 @@ class Settings:
 def filled(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse an option or an argument that is given and empty."""
     option = isinstance(parameter, click.Option)
-    refuse_empty(parameter.opts[-1] if option else f"The path {parameter.human_readable_name.strip('[]')}", value)
+    refuse_empty(parameter.opts[-1] if option else f"The argument {parameter.human_readable_name.strip('[]')}", value)
     return value
 
 
 if TYPE_CHECKING:
-    _TimeType = click.ParamType[float]
+    _TimeType = click.ParamType[str]
 else:
     _TimeType = click.ParamType  # generic since click 8.3 only
 
 
-class _Seconds(_TimeType):
+class _Time(_TimeType):
     """A time as PostgreSQL spells it: 500ms, 10s, 2min."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", str(value))
-        if not found:
-            self.fail(f"{value!r} is no time: say 500ms, 10s or 2min", param, ctx)
-        return float(found[1]) * {"ms": 0.001, "s": 1, "min": 60}[found[2]]
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            seconds("max_lag", str(value))
+        except TargetError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 def _hazards(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ deep = click.option("--deep", is_flag=True, help="Read rows even where the catal
 mode = click.option("--mode", type=click.Choice(MODES), default=ATOMIC, show_default=True, help=_MODES)
 mode_of_plan = click.option("--mode", type=click.Choice(MODES), help=_MODES)
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
-max_lag = click.option("--max-lag", type=_Seconds(), metavar="TIME", help="Online: pause while a replica lags by more.")
+max_lag = click.option("--max-lag", type=_Time(), metavar="TIME", help="Online: pause while a replica lags by more.")
 throttle = click.option(
     "--throttle", type=click.IntRange(min=0), metavar="N", help="Online: pause while more sessions are busy."
 )
@@ -198,7 +199,8 @@ def common(command: Callable[..., int]) -> Callable[..., int]:
         no_color = options.pop("no_color") or bool(os.environ.get("NO_COLOR"))
         settings = Settings(**mine, color=not no_color)
         interrupt.listen()
-        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1):
+        patience.show(None if settings.quiet else outcome.complain)
+        with outcome.carried(), logging_to(settings.log_file, loud=settings.verbose > 1, complain=outcome.complain):
             known.log_file = settings.log_file
             return command(settings, **options)
 

@@ -133,8 +133,7 @@ def _meaning(error: BaseException) -> tuple[int, str]:
         return FAILED if known.verdict is None else known.verdict, f"{error}{done}"
     if isinstance(error, click.Abort | KeyboardInterrupt) or (_was_interrupted() and known.verdict is None):
         said = str(error) if isinstance(error, KeyboardInterrupt) else ""
-        stands = "" if known.stands == NOTHING else f" {known.stands}"
-        return INTERRUPTED, said or f"Interrupted. Nothing is half done.{stands}"
+        return INTERRUPTED, said or f"Interrupted. {known.stands}"
     if isinstance(error, PgmendError):
         return error.exit_code, str(error)
     if isinstance(error, click.ClickException):

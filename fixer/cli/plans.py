@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -25,10 +26,28 @@ def write(path: str, text: str) -> None:
     """Write a file; `-` is the standard output."""
     if path == "-":
         return outcome.emit(text)
+    file = Path(path)
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        before = file.read_bytes() if file.is_file() else None
+        with _as_it_was(file, before):
+            file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"The file cannot be written: {error.strerror}: {path}.") from None
+
+
+@contextmanager
+def _as_it_was(file: Path, before: bytes | None) -> Iterator[None]:
+    """Leave a file as it was where it cannot be written whole: half a script of psql ends in silence."""
+    is_new = not file.exists()
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            if is_new:
+                file.unlink()
+            elif before is not None:
+                file.write_bytes(before)
+        raise
 
 
 def read(path: str, mode: str | None) -> Plan:

@@ -30,6 +30,7 @@ from fixer.introspect.coded import with_code
 from fixer.introspect.declared import read_types
 from fixer.model.choice import EVERYTHING, Choice
 from fixer.model.contract import Contract
+from fixer.model.expression import as_needed
 from fixer.model.report import Comparison
 from fixer.model.schema import COUNTED, QName, Schema, Table
 from fixer.repair.columns import in_full
@@ -74,7 +75,8 @@ def look(
     lost = [name for name in contract.tables if name.schema not in there]
     if lost and (chosen := bare(lost, contract)):
         way = option("schema")
-        raise TargetError(f"The target has no schema {chosen[0].schema}: create it, or name another with {way}.")
+        create = f"run CREATE SCHEMA {as_needed(chosen[0].schema)};"
+        raise TargetError(f"The target has no schema {chosen[0].schema}: {create} or name another with {way}.")
     actual = with_code(cursor, actual, contract)
     actual = _with_calls(cursor, _with_types(cursor, look_elsewhere(cursor, actual, contract), contract), contract)
     with undisturbed():

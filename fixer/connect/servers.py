@@ -27,6 +27,7 @@ from psycopg2.extensions import parse_dsn
 
 from fixer.connect import _supervise
 from fixer.connect.binaries import binaries, version_of, wheels
+from fixer.connect.patience import waits_for
 from fixer.errors import ServerError
 
 # How root may start PostgreSQL, which refuses root: the first that works.
@@ -180,7 +181,8 @@ def _launch(bindir: Path, owner: int) -> tuple[subprocess.Popen[str], str]:
         text=True,
     )
     try:
-        return supervisor, _answer(supervisor)
+        with waits_for("a PostgreSQL server of our own to start"):
+            return supervisor, _answer(supervisor)
     except BaseException:
         supervisor.terminate()
         supervisor.wait()
@@ -212,7 +214,8 @@ def docker(version: int | None = None, image: str | None = None) -> Iterator[Ser
     container = _container(image)
     try:
         try:
-            container.start()
+            with waits_for(f"the container of {image} to start"):
+                container.start()
         except Exception as error:
             raise ServerError(f"the container of {image} did not start: {_sentence(error)}") from error
         yield outside(container.get_connection_url(driver=None))
@@ -245,14 +248,16 @@ def outside(dsn: str) -> Server:
         params = parse_dsn(re.sub(r"^postgres(ql)?\+\w+:", "postgresql:", dsn))
     except psycopg2.ProgrammingError:  # its text may quote the password
         raise ServerError("the server's DSN is neither a postgresql:// URL nor key=value words") from None
-    url = _url({"dbname": "postgres"} | params)
+    patience = {} if os.environ.get("PGCONNECT_TIMEOUT") else {"connect_timeout": "10"}
+    url = _url({"dbname": "postgres"} | patience | params)
     with closing(_connect(url)) as connection:
         return Server(url, connection.server_version // 10000, None)
 
 
 def _connect(dsn: str) -> Connection:
     try:
-        connection = psycopg2.connect(dsn)
+        with waits_for("the server to answer"):
+            connection = psycopg2.connect(dsn)
     except psycopg2.OperationalError as error:
         raise ServerError(f"the server cannot be reached: {_sentence(error)}") from error
     connection.autocommit = True

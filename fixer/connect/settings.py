@@ -69,13 +69,22 @@ def unhurried(connection: Connection) -> dict[str, str]:
     return {"transaction_timeout": "0"} if connection.server_version >= 170000 else {}
 
 
+_UNITS = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}  # milliseconds
+
+
+def seconds(name: str, value: str) -> float:
+    """Return a duration that has a unit, in seconds; raise what `duration` raises."""
+    said = duration(name, value)
+    number = said.rstrip("".join(_UNITS))
+    return float(number) * _UNITS[said.removeprefix(number) or "ms"] / 1000
+
+
 def duration(name: str, value: str | int | None) -> str:
-    """Return a timeout in PostgreSQL's spelling."""
-    scale = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+    """Return a timeout in PostgreSQL's spelling; raise TargetError where it has no unit, or is none."""
     number = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?\s*", str(value), re.A)
     if number and not number[2] and float(number[1]):
         raise TargetError(f"{option(name)} {value!r} has no unit: write {number[1]}ms, {number[1]}s or {number[1]}min")
-    if not number or float(number[1]) * scale[number[2] or "ms"] > 2**31 - 1:
+    if not number or float(number[1]) * _UNITS[number[2] or "ms"] > 2**31 - 1:
         said = f"{option(name)} {value!r}"
         raise TargetError(f"{said} is no duration of PostgreSQL: write 500ms, 5s, 10min, or 0 for none")
     return f"{number[1]}{number[2] or ''}"

@@ -1,42 +1,51 @@
-"""The first second of the command, in which its modules are imported: it imports nothing heavy itself."""
+"""The first second of the command, in which its modules are imported: it imports nothing heavy itself.
+
+Until Ctrl-C is caught, it would show a traceback; so this imports neither `signal` nor anything else that takes time.
+"""
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # no stub has it
 import os
-import signal
 import sys
-import warnings
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
 
-from fixer.connect.memory import undisturbed
-
+TYPE_CHECKING = False  # as in `typing`
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+    from types import FrameType, TracebackType
+    from typing import NoReturn
 
 _NAMES = ("fixer", "pgmend")
 
 
-@contextmanager
-def importing() -> Iterator[None]:
+class _Importing:
     """Let neither Ctrl-C nor a broken installation end the command in a traceback; leave other programs alone."""
-    if not _is_command():
-        yield
-        return
-    settle()
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
-    try:
-        with undisturbed():
-            yield
-    except Exception as error:
-        said = " ".join(str(error).split())
-        _end(f"fixer: cannot start: {type(error).__name__}: {said}. Install it anew. Nothing was changed.", 2)
-    finally:
-        signal.signal(signal.SIGINT, before)
+
+    def __enter__(self) -> None:
+        self._mine = _is_command()
+        if not self._mine:
+            return
+        self._before = _signal.getsignal(_signal.SIGINT)
+        if self._before is _signal.default_int_handler:
+            _signal.signal(_signal.SIGINT, _leave)
+        settle()
+        from fixer.connect.memory import undisturbed
+
+        self._undisturbed = undisturbed()
+        self._undisturbed.__enter__()
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not self._mine:
+            return
+        if isinstance(error, Exception):
+            said = " ".join(str(error).split())
+            _end(f"fixer: cannot start: {type(error).__name__}: {said}. Install it anew. Nothing was changed.", 2)
+        self._undisturbed.__exit__(None, None, None)
+        _signal.signal(_signal.SIGINT, self._before)
+
+
+def importing() -> _Importing:
+    """Return what goes around the import of modules that the command needs."""
+    return _Importing()
 
 
 def settle() -> None:
@@ -46,6 +55,8 @@ def settle() -> None:
             os.fstat(number)
         except OSError:  # closed by the caller: the next file or connection would take its place
             os.open(os.devnull, os.O_RDWR)
+    import warnings
+
     if any(action == "error" for action, *_ in warnings.filters):
         warnings.simplefilter("default")
 
@@ -55,12 +66,12 @@ def _is_command() -> bool:
     name = sys.argv[0] if sys.argv else ""
     if name == "-m":  # as long as Python looks for the module
         return any(word in ("fixer", "-mfixer") for word in sys.orig_argv)
-    package = Path(__file__).parent.parent
-    return Path(name).name in _NAMES or Path(name) == package / "__main__.py"
+    package = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes its time
+    return os.path.basename(name) in _NAMES or name == f"{package}{os.sep}__main__.py"  # noqa: PTH119
 
 
 def _leave(_: int, __: FrameType | None) -> None:
-    _end("fixer: Interrupted. Nothing is half done.", 130)
+    _end("fixer: Interrupted. Nothing was changed.", 130)
 
 
 def _end(words: str, code: int) -> NoReturn:

@@ -18,6 +18,7 @@ from fixer.connect.address import libpq, policy
 from fixer.connect.address.naming import named
 from fixer.connect.failures import cause_of, explain
 from fixer.connect.interrupt import connect
+from fixer.connect.patience import waits_for
 from fixer.connect.settings import DEFAULTS, duration
 from fixer.errors import TargetError
 
@@ -109,7 +110,8 @@ class Target:
                 f"{self.redacted} is behind a pooler, which keeps no read-only session: "
                 "name the server's direct port instead"
             )
-        connection = self._open("-c default_transaction_read_only=on" if read_only and autocommit else "")
+        with waits_for(f"{self.redacted} to answer"):
+            connection = self._open("-c default_transaction_read_only=on" if read_only and autocommit else "")
         if autocommit:
             connection.autocommit = True
         elif read_only:

@@ -31,7 +31,7 @@ from fixer.contract.script import Statement, statements
 from fixer.errors import ContractError
 from fixer.introspect import coded
 from fixer.model.contract import Contract, Hints, Refused
-from fixer.model.expression import quoted
+from fixer.model.expression import as_needed, quoted
 from fixer.model.schema.code import Key
 from fixer.model.table import QName
 
@@ -97,7 +97,7 @@ def _read(place: Place, target: Connection, name: str, refused: list[Said], brou
     except ContractError:
         if refused:
             first, _ = refused[0]
-            raise ContractError(f"{first.place}: {first.said}.") from None
+            raise ContractError(f"{first.place}: {first.said}{_before(first.said)}.") from None
         raise
     return Read(schema, refused=refusing.settled(refused, schema))
 
@@ -182,12 +182,18 @@ def _run(place: Place, cursor: Cursor, name: str, statement: Statement, known: l
         if refusing.is_consequence(error, known):
             log.info("left out of the contract, as something before it is: %s", told(error))
             return []
-        raise ContractError(f"{where}: {told(error)}.", sqlstate=error.pgcode) from None
+        raise ContractError(f"{where}: {told(error)}{_before(told(error))}.", sqlstate=error.pgcode) from None
     except ValueError as error:  # characters that no statement may hold
         raise ContractError(f"{where}: {error}.") from None
     if any(isinstance(each.error, pg.SyntaxError) for each in found) and _SEVERAL.search(statement.text):
         raise ContractError(f"{where}: {told(found[0].error)}.")
     return [(_explained(place, cursor, each, where), each.statement) for each in found]
+
+
+def _before(said: str) -> str:
+    """Return what the script should say before a statement, if PostgreSQL said that its schema is missing."""
+    found = re.match(r'schema "(.+)" does not exist', said)
+    return f": say CREATE SCHEMA {as_needed(found[1])}; before it" if found else ""
 
 
 def _explained(place: Place, cursor: Cursor, refusal: refusing.Refusal, where: str) -> Refused:

@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect import target
 from fixer.connect.memory import undisturbed
+from fixer.connect.patience import waits_for
 from fixer.connect.redact import redact
 from fixer.connect.target import Target
 from fixer.contract import declared, files, project
@@ -130,7 +131,7 @@ def load(
     if isinstance(contract, Source):
         return contract
     if contract is None:
-        return in_project(load(contract_named(), scratch or scratch_named()))
+        return in_project(load(contract_named(), scratch_named() if scratch is None else scratch))
     place = Scratch.of(scratch)
     if not isinstance(contract, str):
         name = contract.__name__ if isinstance(contract, _Named) else "contract"
@@ -163,7 +164,9 @@ def prepare(
     if isinstance(contract, Contract):
         return contract
     refuse_empty("The schema", schema)
-    found = load(contract, scratch).prepare(connection, schema)
+    source = load(contract, scratch)
+    with waits_for(f"the contract {source.name} to be made and read"):
+        found = source.prepare(connection, schema)
     return replace(found, in_project=found.metadata is None)
 
 

@@ -18,18 +18,13 @@ from fixer.model.finding import Finding
 from fixer.model.schema import Schema
 from fixer.model.step import Repair, refuse
 from fixer.model.subject import OfTable
+from fixer.sql.types import extension_of
 
 SLUG = "refused-definition"
 POINT = 4
 STAGE = Stage.SEQUENCES  # the first, so that whatever depends on it can be left out with it
 _NO_CLASS = re.compile(r'no default operator class for access method "(gist|gin)"')
-_EXTENSIONS = {  # by what a statement names of them, as a word of PostgreSQL's message
-    **dict.fromkeys(("gin_trgm_ops", "gist_trgm_ops", "similarity"), "pg_trgm"),
-    **dict.fromkeys(("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4"), "uuid-ossp"),
-    **dict.fromkeys(("geometry", "geography", "box2d", "box3d"), "postgis"),
-    **dict.fromkeys(("gen_random_uuid", "gen_salt", "crypt", "digest"), "pgcrypto"),
-    **{each: each for each in ("citext", "hstore", "ltree", "vector", "isn", "cube", "unaccent")},
-}
+_NO_SCHEMA = re.compile(r'schema "([^"]+)" does not exist')
 _NOT_THERE = re.compile(r"does not exist|is not available|could not (?:open|find)")
 
 
@@ -67,7 +62,9 @@ def _way_out(refused: Refused) -> str:
     """Return what a person can do, with the statement."""
     where = f" ({refused.place})" if refused.place else ""
     way = f"correct it in the contract{where}: {refused.statement}"
-    named = next((_EXTENSIONS[each] for each in names_in(refused.said) if each in _EXTENSIONS), "")
+    if schema := _NO_SCHEMA.search(refused.said):
+        return f"let the contract say CREATE SCHEMA {as_needed(schema[1])}; before it, or {way}"
+    named = extension_of(names_in(refused.said))
     if found := _NO_CLASS.search(refused.said):
         named = f"btree_{found[1]}"
     if named and (found or _NOT_THERE.search(refused.said)):

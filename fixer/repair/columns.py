@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 
 from fixer.model.contract import Contract
-from fixer.model.expression import parts_of_name, quoted, sequences_in
+from fixer.model.expression import as_needed, names_in, parts_of_name, quoted, sequences_in
 from fixer.model.schema import Schema
 from fixer.model.step import Phase, RefusalError, Step
 from fixer.model.table import Column, QName, Sequence, Table
 from fixer.sql.alter import alter
 from fixer.sql.compose import SQL, Identifier
-from fixer.sql.types import element
+from fixer.sql.types import element, extension_of
 
 _MULTIRANGE = re.compile(
     r""", MULTIRANGE_TYPE_NAME = (?:"(?:[^"]|"")*"|[^".)])+(?:\.(?:"(?:[^"]|"")*"|[^".)])+)?(?=\)$)"""
@@ -41,7 +41,9 @@ def untyped(column: Column, actual: Schema) -> str:
     if type_ not in actual.lacking:
         return ""
     if not column.base or element(column.type):
-        return f"{column.name} is of the type {type_}, which does not exist: create it, then plan again"
+        extension = extension_of(names_in(type_))
+        way = f"run CREATE EXTENSION {as_needed(extension)};" if extension else "create it,"
+        return f"{column.name} is of the type {type_}, which does not exist: {way} then plan again"
     domain = " ".join([f"CREATE DOMAIN {type_} AS {column.base}", *column.guards])
     given = (
         ", with the DEFAULT of the contract, and before it the sequence that this may call" if column.supplied else ""

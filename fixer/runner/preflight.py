@@ -78,9 +78,8 @@ def _see_what_came_elsewhere(cursor: Cursor, actual: Schema, contract: Contract,
 
 def _why_not(cursor: Cursor, plan: Plan) -> str:
     runs = reading.history(cursor)
-    done = next(
-        (past.run for past in runs if past.plan == plan.identity and past.finished_at and not past.undone_by), None
-    )
+    ours = (past for past in runs if past.plan == plan.identity and past.mode != "undo")
+    done = next((past.run for past in ours if past.finished_at and not past.undone_by), None)
     if done is not None:
         return f"This plan was applied already, as run {done}: nothing was changed."
     return "The database has changed since the plan was made: plan again. Nothing was changed."

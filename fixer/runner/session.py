@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from fixer.sql.compose import Composable
 if TYPE_CHECKING:
     from fixer.runner.limits import Bounds
     from fixer.runner.online.pace import Pace
+    from fixer.runner.script.moment import Moment
 
 
 def past_runs(link: Link) -> list[PastRun]:
@@ -68,13 +69,22 @@ class Session:
         return str(statement.as_string(self.link.connection))
 
     def published(self, plan: Plan) -> Plan:
-        """Return the plan with what publications publish of it today."""
+        """Return the plan for this target, with what publications publish of it today."""
+        plan = replace(plan, target=self.link.target)  # a file may name the one that it was made on
         if not plan.steps:
             return plan
         from fixer.runner.audience import with_audience
 
         with snapshot(self.link.connection) as cursor:
             return with_audience(cursor, plan, beginning(self.link.connection, None))
+
+    def moment(self, plan: Plan) -> Moment:
+        """Return what the database is now that a script is made of a plan."""
+        from fixer.runner.script.moment import Moment
+
+        with snapshot(self.link.connection) as cursor:
+            cursor.execute(beginning(self.link.connection, None))
+            return Moment.of(cursor, plan)
 
     def bounds(self, most: MaxMoved) -> Bounds:
         """Return how many rows may move; raise UsageError if that is no limit, or names no table of the contract."""

@@ -6,6 +6,7 @@ Sources: PostgreSQL manual, chapter 8 (data types), and `ALTER TABLE`, "Notes", 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -208,3 +209,19 @@ def rewrites(found: str, wanted: str) -> bool:
     if f.family == "bit":
         return not f.name == w.name == "bit varying"
     return f.family != w.family or f.family not in _CLOCKS
+
+
+# --- what extensions bring
+
+_EXTENSIONS = {  # by what a statement names of them, as a word of PostgreSQL's message or a type
+    **dict.fromkeys(("gin_trgm_ops", "gist_trgm_ops", "similarity"), "pg_trgm"),
+    **dict.fromkeys(("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4"), "uuid-ossp"),
+    **dict.fromkeys(("geometry", "geography", "box2d", "box3d"), "postgis"),
+    **dict.fromkeys(("gen_random_uuid", "gen_salt", "crypt", "digest"), "pgcrypto"),
+    **{each: each for each in ("citext", "hstore", "ltree", "vector", "isn", "cube", "unaccent")},
+}
+
+
+def extension_of(names: Iterable[str]) -> str:
+    """Return the extension that brings the first of these names that one brings; empty if none does."""
+    return next((_EXTENSIONS[each] for each in names if each in _EXTENSIONS), "")

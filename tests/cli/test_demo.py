@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
 from pathlib import Path
 
-from lab.process import started
+from lab.process import fixer, started
 
 
 def test_demo_tells_the_whole_story_in_time() -> None:
@@ -32,7 +33,14 @@ def test_demo_leaves_no_server_behind_and_needs_no_package_of_the_current_direct
     (here / "__init__.py").touch()
     (scratch := tmp_path / "scratch").mkdir()
     with started("demo", "-q", cwd=here.parent, env={"TMPDIR": str(scratch)}) as process:
-        process.communicate(timeout=60)
+        said = process.communicate(timeout=60)
 
-    assert process.returncode == 0
+    assert (process.returncode, said) == (0, ("", ""))
     assert list(scratch.iterdir()) == []
+
+
+def test_demo_gives_machines_one_document() -> None:
+    ended = fixer("demo", "--format", "json")
+    document = json.loads(ended.stdout)
+
+    assert (ended.returncode, document["ok"], document["run"]) == (0, True, 1)

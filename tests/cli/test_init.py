@@ -10,7 +10,7 @@ import pytest
 
 from fixer.contract.project.found import candidates
 from lab.database import Database
-from lab.process import fixer
+from lab.process import cramped, fixer
 
 BASE = "from sqlalchemy.orm import DeclarativeBase as B\nclass Base(B):\n    pass\n"
 USER = (
@@ -151,3 +151,15 @@ def test_without_anything_a_database_is_its_own_contract(tmp_path: Path) -> None
     ended = fixer("init", cwd=tmp_path)
 
     assert (ended.returncode, (tmp_path / "pyproject.toml").read_text()) == (0, '[tool.pgmend]\ncontract = "self"\n')
+
+
+@pytest.mark.parametrize("before", [None, "#" * 1000])
+def test_a_disk_that_fills_up_leaves_the_project_as_it_was(tmp_path: Path, before: str | None) -> None:
+    file = tmp_path / "pyproject.toml"
+    if before:
+        file.write_text(before)
+    ended = cramped(1020 if before else 20, "init", "--contract", "app:Base", cwd=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"fixer: {file} cannot be written: File too large.\n"
+    assert (file.read_text() if file.exists() else None) == before

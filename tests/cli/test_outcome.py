@@ -78,7 +78,9 @@ def test_a_traceback_that_cannot_be_kept_is_no_further_failure(healthy: Database
     words = ("check", *CONTRACT, "--log-file", "/dev/full", "--dsn", healthy.dsn)
     ended = fixer(*words, cwd=tmp_path, env=nowhere)
 
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    log, failed = ended.stderr.splitlines()
+    assert (ended.returncode, log) == (2, "fixer: The log file is not whole: No space left on device: /dev/full.")
+    assert failed.startswith("fixer: unexpected KeyError ")
 
 
 def test_a_traceback_holds_no_password(healthy: Database, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from fixer.connect.servers import Server
 from lab.commands import applied, planned, refusal
-from lab.database import Database, lent
-from lab.process import fixer
+from lab.database import STORY, Database, lent
+from lab.process import cramped, fixer
 
 
 def test_a_plan_or_a_script_is_printed_where_no_file_is_meant(broken: Database, tmp_path: Path) -> None:
@@ -22,6 +22,40 @@ def test_a_plan_or_a_script_is_printed_where_no_file_is_meant(broken: Database, 
     assert script.returncode == 1
     assert "steps" in json.loads(made.stdout)
     assert (made.returncode, [*tmp_path.iterdir()]) == (1, [])
+
+
+def test_two_documents_on_one_output_are_refused(broken: Database) -> None:
+    ended = fixer("plan", "--dsn", broken.dsn, "-o", "-", "--sql", "-")
+
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "name a file for one" in ended.stderr
+
+
+@pytest.mark.parametrize("before", [None, "what was there"])
+@pytest.mark.parametrize("option", ["-o", "--sql"])
+def test_a_file_that_has_no_room_stays_as_it_was(
+    broken: Database, tmp_path: Path, option: str, before: str | None
+) -> None:
+    file = tmp_path / "plan"
+    if before:
+        file.write_text(before)
+    ended = cramped(1024, "plan", option, file, "--dsn", broken.dsn)
+
+    assert (ended.returncode, "The file cannot be written: " in ended.stderr) == (2, True)
+    assert (file.read_text() if file.exists() else None) == before
+
+
+def test_apply_names_the_database_that_it_works_on_and_not_that_of_the_file(
+    broken: Database, server: Server, tmp_path: Path
+) -> None:
+    file = planned(broken, tmp_path)
+    with lent(server, STORY) as other:
+        shown = fixer("apply", file, "--yes", "--dsn", other.dsn)
+        done = fixer("apply", file, "--yes", "--allow-hazards", "all", "--format", "json", "--dsn", other.dsn)
+
+        assert other.name in shown.stdout.splitlines()[0]
+        assert json.loads(done.stdout)["target"].partition("?")[0].endswith(f"/{other.name}")
+        assert broken.name not in shown.stdout + done.stdout
 
 
 def test_plan_of_a_healthy_database_exits_0(healthy: Database) -> None:

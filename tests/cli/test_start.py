@@ -47,5 +47,12 @@ def test_a_start_imports_only_what_it_needs(words: str, expected: list[str]) -> 
     assert imported(words) == expected
 
 
+def test_nothing_that_takes_time_comes_before_ctrl_c_is_caught() -> None:
+    words = "import os, sys; before = {*sys.modules}; import fixer.connect.startup; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-S", "-c", words], cwd=ROOT, capture_output=True, text=True)
+
+    assert {*done.stdout.split()} - {"__future__"} == {"fixer", "fixer.connect", "fixer.connect.startup"}
+
+
 def test_the_help_of_all_commands_is_that_of_each() -> None:
     assert dict(WORDS) == {name: command.help for name, command in sorted(commands.commands.items())}

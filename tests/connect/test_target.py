@@ -58,12 +58,20 @@ def test_an_empty_dsn_never_means_another_database(dsn: str) -> None:
     assert expected == actual
 
 
+@pytest.mark.parametrize("url", ["", " "])
+def test_an_empty_variable_never_means_another_database(url: str) -> None:
+    expected = "DATABASE_URL is empty: see whether the shell variable behind it is set, or leave it out."
+    actual = refusal(lambda: resolve(None, {**EVERYTHING, "DATABASE_URL": url}))
+
+    assert expected == actual
+
+
 def test_nothing_set_says_the_ways_to_name_a_database() -> None:
     expected = (
         "no database is named: give --dsn, or set DATABASE_URL, DATABASE_HOST with DATABASE_NAME "
         "and DATABASE_USER, PGHOST, or PGSERVICE"
     )
-    actual = refusal(lambda: resolve(None, {"DATABASE_URL": "", "DATABASE_PASSWORD": "x", "PGUSER": "app"}))
+    actual = refusal(lambda: resolve(None, {"DATABASE_PASSWORD": "x", "PGUSER": "app"}))
 
     assert expected == actual
 

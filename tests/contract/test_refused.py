@@ -110,6 +110,23 @@ def found_in(report: library.Report) -> dict[str, str]:
     }
 
 
+MISSING = {
+    "a schema alone": ("CREATE TABLE billing.a ()", "say CREATE SCHEMA billing; before it"),
+    "a schema": ("CREATE VIEW billing.v AS SELECT 1", "let the contract say CREATE SCHEMA billing;"),
+    "an extension": ("CREATE INDEX ON t USING gin (x gin_trgm_ops)", "run CREATE EXTENSION pg_trgm;"),
+}
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_what_is_missing_comes_with_the_statement_to_paste(empty: Database, tmp_path: Path, missing: str) -> None:
+    statement, words = MISSING[missing]
+    beside = "" if missing == "a schema alone" else "CREATE TABLE t (x text); "
+    (tmp_path / "schema.sql").write_text(beside + statement)
+    ended = fixer("check", "--contract", "schema.sql", "--dsn", empty.dsn, cwd=tmp_path)
+
+    assert words in " ".join((ended.stdout + ended.stderr).split())
+
+
 def test_what_is_refused_of_sql_is_one_finding_each_and_the_rest_is_mended(made: Database, tmp_path: Path) -> None:
     (tmp_path / "schema.sql").write_text(SCRIPT)
     words = ("--contract", "schema.sql", "--dsn", made.dsn)

@@ -225,7 +225,7 @@ def test_ctrl_c_leaves_nothing(empty: Database, other: Server, place: Path) -> N
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
 
-        assert (process.returncode, said) == (130, "fixer: Interrupted. Nothing is half done.\n")
+        assert (process.returncode, said) == (130, "fixer: Interrupted. Nothing was changed.\n")
     assert ask(other.dsn, ON_SERVER) == ""
 
 

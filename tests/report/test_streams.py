@@ -138,3 +138,4 @@ def test_a_log_on_a_full_disk_changes_no_verdict(broken: Database, healthy: Data
 
     assert [each.returncode for each in (*ended, repaired)] == [0, 1, 0]
     assert "Traceback" not in repaired.stderr
+    assert repaired.stderr.endswith("fixer: The log file is not whole: No space left on device: /dev/full.\n")

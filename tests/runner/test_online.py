@@ -67,6 +67,7 @@ def test_without_its_hazards_a_plan_for_online_mode_changes_not_a_byte(broken: D
     "words",
     [
         ("--max-lag", "soon"),
+        ("--max-lag", "5"),
         ("--max-lag", "-1s"),
         ("--max-lag", ""),
         ("--max-lag", "1h1"),

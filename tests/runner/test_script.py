@@ -14,7 +14,7 @@ from fixer import api
 from fixer.connect import snapshot
 from fixer.model.plan import Published
 from fixer.runner.script import of_plan
-from lab.commands import psql, script
+from lab.commands import apply, psql, script, undo
 from lab.database import STORY, Database, lent
 from lab.laboratory import Laboratory
 from lab.process import fixer
@@ -54,6 +54,55 @@ def test_a_second_run_says_so_and_changes_nothing(laboratory: Laboratory, tmp_pa
 
         assert APPLIED in ended.stdout
         assert (0, before) == (ended.returncode, database.dump())
+
+
+def test_a_script_for_a_fault_that_came_back_does_its_work(healthy: Database, tmp_path: Path) -> None:
+    for _ in range(2):
+        healthy.run("ALTER TABLE paper_trades DROP CONSTRAINT paper_trades_user_id_fkey")
+        file = script(healthy, tmp_path)
+        ended = psql(healthy, file)
+        again = psql(healthy, file)
+
+        assert (ended.returncode, APPLIED in ended.stdout, APPLIED in again.stdout) == (0, False, True)
+        assert fixer("check", "-q", "--dsn", healthy.dsn).returncode == 0
+
+
+def test_a_script_does_its_work_once_its_run_was_taken_back(broken: Database, tmp_path: Path) -> None:
+    file = script(broken, tmp_path)
+    apply(broken, "--deep")
+    assert undo(broken).returncode == 0
+    ended = psql(broken, file)
+
+    assert (ended.returncode, APPLIED in ended.stdout) == (0, False)
+    assert fixer("check", "-q", "--dsn", broken.dsn).returncode == 0
+
+
+GONE = {
+    "a key of another name": (
+        "ALTER TABLE paper_trades DROP CONSTRAINT paper_trades_user_id_fkey",
+        "ALTER TABLE paper_trades ADD CONSTRAINT other FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE",
+    ),
+    "a column that is wider still": (
+        "ALTER TABLE users ALTER full_name TYPE varchar(20) USING left(full_name, 20)",
+        "ALTER TABLE users ALTER full_name TYPE varchar(900)",
+    ),
+    "an index of another name": ("DROP INDEX ix_paper_trades_symbol", "CREATE INDEX other ON paper_trades (symbol)"),
+}
+
+
+@pytest.mark.parametrize("fault", GONE.values(), ids=GONE.keys())
+def test_a_script_for_a_fault_that_is_gone_changes_nothing(
+    healthy: Database, tmp_path: Path, fault: tuple[str, str]
+) -> None:
+    broken, mended = fault
+    healthy.run(broken)
+    file = script(healthy, tmp_path)
+    healthy.run(mended)
+    before = healthy.dump()
+    ended = psql(healthy, file)
+
+    assert "The tables have changed since this script was made" in ended.stderr
+    assert (ended.returncode, before) == (3, healthy.dump())
 
 
 def test_after_the_script_the_fixer_has_nothing_to_do(broken: Database, tmp_path: Path) -> None:

@@ -257,6 +257,42 @@ def test_a_missing_table_breaks_all_that_should_be_on_it(database: Database) -> 
 # --- choosing ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def plain(database: Database, tmp_path: Path) -> tuple[str, str]:
+    """Give a database and its contract, which has neither foreign keys nor default rows."""
+    statement = "CREATE TABLE plain (id int PRIMARY KEY)"
+    (tmp_path / "plain.sql").write_text(statement)
+    return f"--dsn={database(statements=statement)}", f"--contract={tmp_path / 'plain.sql'}"
+
+
+DEFAULTS = "3  default users  nothing to prove: the contract has no default rows"
+NOTHING = "Nothing was proved: the options choose no item of the suite."
+CHOICES = {
+    ("-m", "point3"): (0, DEFAULTS),
+    ("-m", "point3", "-q"): (0, DEFAULTS),
+    ("-m", "point3", "-n", "1"): (0, DEFAULTS),
+    ("-m", "point2 or point3"): (0, "2  foreign keys   nothing to prove: the contract has no foreign keys"),
+    ("-m", "point3 or point4"): (0, DEFAULTS),
+    ("-m", "point3", "-k", "nonsense"): (5, NOTHING),
+    ("-m", "point2 and point3"): (5, NOTHING),
+    ("-k", "unique_holds"): (5, NOTHING),
+    ("-k", "nonsense", "-n", "1"): (5, NOTHING),
+}
+
+
+@pytest.mark.parametrize("words", CHOICES, ids=" ".join)
+def test_a_choice_of_nothing_says_why(plain: tuple[str, str], words: tuple[str, ...]) -> None:
+    shown = run("--pyargs", "contracts", *plain, *words)
+
+    assert (shown.code, CHOICES[words][1] in shown.text) == (CHOICES[words][0], True)
+
+
+def test_a_claim_without_a_case_is_none_of_a_point_without_one(plain: tuple[str, str]) -> None:
+    shown = run("contracts/test_4_structure.py::test_unique_holds", *plain)
+
+    assert (shown.code, NOTHING in shown.text) == (5, True)
+
+
 def test_a_marker_chooses_a_point(database: Database) -> None:
     shown = prove(database(), "-m", "point2")
 
@@ -418,7 +454,7 @@ def test_a_role_needs_no_right_on_columns_that_the_contract_does_not_know(databa
         (["--dsn=postgresql://u:%SECRET@no.such.host.invalid/x"], "ERROR: cannot use postgresql://u@no.such.host"),
         (["--dsn=mysql://u:%SECRET@localhost/x"], "ERROR: --dsn starts with mysql://, which is not PostgreSQL"),
         (["--dsn=%DSN", "--contract=nowhere:metadata"], "ERROR: The contract 'nowhere:metadata' cannot be imported"),
-        (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere"),
+        (["--dsn=%DSN", "--schema=nowhere"], "ERROR: The target has no schema nowhere: run CREATE SCHEMA nowhere;"),
         (["--dsn=%DSN", "--role=nobody_at_all"], "ERROR: There is no role nobody_at_all: correct --role."),
         (["--dsn=%DSN", "--writes=shadow"], "ERROR: --writes shadow is not there yet: there are rollback and none."),
         (["--dsn-file=/nowhere"], "ERROR: --dsn-file /nowhere cannot be read"),

@@ -34,8 +34,10 @@ def named(dsn: str | None, environ: Mapping[str, str], option: str = "--dsn") ->
         raise TargetError(EMPTY.format(option))
     if dsn:
         return option, parsed(dsn.strip(), option)
-    if url := environ.get("DATABASE_URL", "").strip():
-        return "DATABASE_URL", authority | parsed(url, "DATABASE_URL")
+    if (url := environ.get("DATABASE_URL")) is not None:
+        if not url.strip():  # to look further would find another database
+            raise TargetError(EMPTY.format("DATABASE_URL"))
+        return "DATABASE_URL", authority | parsed(url.strip(), "DATABASE_URL")
     given = {keyword: environ[name] for name, keyword in COMPONENTS.items() if environ.get(name)}
     if given.keys() - {"password"}:
         if mode := environ.get("DATABASE_SSL", "").strip():

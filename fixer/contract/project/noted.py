@@ -6,6 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from fixer.contract.project import nearest
@@ -46,12 +47,15 @@ def add(file: Path, table_: str) -> None:
         of_text(before + added, str(file))
     except ValueError:
         raise UsageError(f"{file} takes no table after what it has; write this where it fits:\n\n{table_}") from None
+    is_new = not file.exists()
     try:
         with file.open("ab") as end:
             end.write(added.encode("utf-8"))
             end.flush()
             os.fsync(end.fileno())
     except OSError as error:
+        with suppress(OSError):  # half a table would be no TOML
+            file.unlink() if is_new else os.truncate(file, len(before.encode("utf-8")))
         raise OutputFailed(f"{file} cannot be written: {error.strerror}.") from None
 
 

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812
 
 from fixer.connect.failures import told
+from fixer.connect.patience import waits_for
 from fixer.errors import TargetError, option
 from fixer.runner.locking.transaction import configure, take_the_floor
 
@@ -82,7 +83,7 @@ def _see_both(guard: Connection, worker: Connection) -> None:
     timer.daemon = True
     timer.start()
     try:
-        with worker.cursor() as cursor:
+        with waits_for("a second connection to answer, as a pool of one never does"), worker.cursor() as cursor:
             cursor.execute("SELECT")
         worker.rollback()
     except psycopg2.Error as error:

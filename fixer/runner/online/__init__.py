@@ -77,6 +77,8 @@ def run(
             return _carry_out(work, standing, contract, plan, replan, allowed)
         except psycopg2.Error as error:
             raise ApplyFailed(f"The run broke off: {told(error)}. {transactions.stands()}") from None
+        except KeyboardInterrupt as heard:
+            raise KeyboardInterrupt(str(heard) or f"Interrupted. {transactions.stands()}") from None
         finally:
             with suppress(psycopg2.Error):
                 if not connection.closed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from fixer.connect.settings import seconds
 from fixer.errors import ApplyFailed, TargetError, option
 from fixer.model.progress import Progress
 from fixer.runner.locking.sole_fixer import Floor
@@ -18,10 +19,21 @@ LOOK_AGAIN = 0.5  # seconds between two checks of replicas and of busy sessions
 
 @dataclass(frozen=True)
 class Pace:
-    """When to pause: a replica lags by more than `max_lag` seconds, or more than `throttle` other sessions are busy."""
+    """When to pause: a replica lags by more than `max_lag`, or more than `throttle` other sessions are busy.
 
-    max_lag: float | None = None
+    `max_lag` has a unit, as in ``"2s"``; raises TargetError if it has none.
+    """
+
+    max_lag: str | None = None
     throttle: int | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.seconds
+
+    @property
+    def seconds(self) -> float | None:
+        """The most seconds by which a replica may lag; None if it does not matter, which 0 says, as of a timeout."""
+        return None if self.max_lag is None else seconds("max_lag", self.max_lag) or None
 
 
 def look_ahead(cursor: Cursor, pace: Pace) -> None:
@@ -70,7 +82,7 @@ class Pacer:
 
     def _strained(self) -> str:
         with self._transactions.short() as cursor:
-            return _lag(cursor, self._pace.max_lag) or _load(cursor, self._pace.throttle)
+            return _lag(cursor, self._pace.seconds) or _load(cursor, self._pace.throttle)
 
 
 def _lag(cursor: Cursor, most: float | None) -> str:

@@ -14,18 +14,22 @@ from fixer.repair.rows import quarantine_table
 from fixer.runner.atomic import lock_modes
 from fixer.runner.journal import tables, writing
 from fixer.runner.locking.transaction import ADVISORY_LOCK
+from fixer.runner.script.moment import Moment, runs_of
 from fixer.runner.standing import guarded
 from fixer.sql.compose import SQL, Block, Composable, Literal, name
 
 _TIMEOUTS = ("lock_timeout", "statement_timeout")
 
 
-def of_plan(plan: Plan, render: Render, settings: Mapping[str, str] = DEFAULTS) -> str:
-    """Return the script, with the timeouts of these settings. A second run reports that the plan was applied."""
-    return "\n".join(_lines(plan, render, settings)) + "\n"
+def of_plan(plan: Plan, render: Render, settings: Mapping[str, str] = DEFAULTS, moment: Moment | None = None) -> str:
+    """Return the script, with the timeouts of these settings.
+
+    A second run reports that the plan was applied; one on tables that are not what they were at that `moment` fails.
+    """
+    return "\n".join(_lines(plan, render, settings, moment or Moment())) + "\n"
 
 
-def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[str]:
+def _lines(plan: Plan, render: Render, settings: Mapping[str, str], moment: Moment) -> Iterator[str]:
     yield _comment(f"A repair by pgmend {package_version()}, plan {plan.identity}, contract {plan.contract}.")
     yield "-- Review it, then run it with:  psql -X -f FILE   All of it is done, or nothing is."
     for step in plan.steps:
@@ -44,27 +48,30 @@ def _lines(plan: Plan, render: Render, settings: Mapping[str, str]) -> Iterator[
         value = Literal(settings.get(timeout, DEFAULTS[timeout]))
         yield from _statement(render, SQL("SET LOCAL {} = {}").format(SQL(timeout), value))
     yield from (assigning(SEEING_ALL), assigning(EXACTLY), assigning(QUIETLY))
-    yield from _guard(plan, render)
+    yield from _guard(plan, render, moment)
     yield "\\if :applied"
-    yield "  \\echo 'This plan was applied already: nothing to do.'"
+    yield f"  \\echo 'This plan was applied already: nothing was changed. {_BACK}'"
     yield "  ROLLBACK;"
     yield "  \\quit"
     yield "\\endif"
-    yield from _body(plan, render)
+    yield from _body(plan, render, moment)
     yield "COMMIT;"
     yield f"\\echo 'Done: {len(plan.steps)} steps. Prove it with: fixer check --deep'"
 
 
-def _guard(plan: Plan, render: Render) -> Iterator[str]:
+_BACK = "If the fault is back, make a new script with fixer plan --sql."
+
+
+def _guard(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
     yield "SELECT to_regclass('fixer_journal.run') IS NOT NULL AS journal \\gset"
-    yield "\\set applied false"
+    yield "\\set runs 0"
     yield "\\if :journal"
-    done = SQL("SELECT EXISTS (SELECT FROM {} WHERE plan = {} AND finished_at IS NOT NULL) AS applied")
-    yield f"  {render(done.format(tables.RUN, Literal(plan.identity)))} \\gset"
+    yield f"  {render(runs_of(plan))} \\gset"
     yield "\\endif"
+    yield f"SELECT :runs > {moment.runs} AS applied \\gset"
 
 
-def _body(plan: Plan, render: Render) -> Iterator[str]:
+def _body(plan: Plan, render: Render, moment: Moment) -> Iterator[str]:
     renamed = {new: old for old, new in plan.renamed.items()}
     modes = {t: m for t, m in lock_modes(plan).items() if t not in plan.created and t not in renamed}
     busy = Literal("Another fixer is at work on this database.")
@@ -79,7 +86,7 @@ def _body(plan: Plan, render: Render) -> Iterator[str]:
     )
     for table, mode in sorted(modes.items()):
         yield from _statement(render, SQL("LOCK TABLE {} IN {} MODE").format(name(table), SQL(mode)))
-    if guard := guarded(plan.steps):
+    for guard in filter(None, (moment.guard(plan), guarded(plan.steps))):
         yield from _statement(render, guard)
     yield "SET CONSTRAINTS ALL IMMEDIATE;"
     for statement in tables.statements(tables.moving_tables(plan.steps)):
