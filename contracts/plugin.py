@@ -9,12 +9,17 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from contracts.summary import TITLES, print_summary, unproved
+from fixer.errors import needs
+
+if find_spec("hypothesis") is None:
+    raise pytest.UsageError(needs("hypothesis", "The contract suite") + ".")
 
 if TYPE_CHECKING:
     from contracts.proof.databases.session import Session

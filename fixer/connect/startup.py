@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from fixer.connect.memory import undisturbed
+from fixer.errors import missing, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,8 @@ def importing() -> Iterator[None]:
         with undisturbed():
             yield
     except Exception as error:
-        said = " ".join(str(error).split())
-        _end(f"fixer: cannot start: {type(error).__name__}: {said}. Install it anew. Nothing was changed.", 2)
+        said = missing(error) or f"cannot start: {words_of(error)}. Install it anew"
+        _end(f"fixer: {said}. Nothing was changed.", 2)
     finally:
         signal.signal(signal.SIGINT, before)
 
