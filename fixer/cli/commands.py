@@ -265,4 +265,4 @@ def demo(settings: Settings) -> int:
     """Tell the whole story on the embedded server: broken, proved, planned, repaired, proved again."""
     from fixer.cli.demo import tell
 
-    return tell(settings.console())
+    return tell(settings.console(quiet=settings.quiet))

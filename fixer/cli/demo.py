@@ -24,6 +24,7 @@ from fixer.model.plan import Plan
 from fixer.model.run import Run
 from fixer.report import text as as_text
 from fixer.report.findings import of_report
+from fixer.report.tables import counted
 
 STORY = "where-it-began"
 ATTEMPTS = (
@@ -44,6 +45,14 @@ ATTEMPTS = (
         " ('PAPER_TRADER_001', 'paper_trader_001@example.invalid', '!') ON CONFLICT (username) DO NOTHING",
     ),
 )
+NEXT = """\
+Now with your own database, of which `check` and `plan` change nothing:
+  fixer check postgresql://USER@HOST/DATABASE
+And with your own models, a file of SQL, or migrations of Alembic:
+  fixer check postgresql://USER@HOST/DATABASE --contract app.models:Base
+  fixer check postgresql://USER@HOST/DATABASE --contract schema.sql
+  fixer check postgresql://USER@HOST/DATABASE --contract alembic:.
+  fixer init      finds them in your project, and notes them in pyproject.toml"""
 
 
 def tell(console: Console) -> int:
@@ -58,7 +67,8 @@ def tell(console: Console) -> int:
         plan = _prove_broken(console, connection, contract)
         run = _repair(console, connection, contract, plan)
         ok = _prove_whole(console, connection, contract, run)
-    console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.", style="dim")
+    console.print(f"\nDone in {time.monotonic() - started:.1f} s; the server is gone again.\n", style="dim")
+    console.print(NEXT, style="bold")
     return 0 if ok else 1
 
 
@@ -92,7 +102,7 @@ def _try_all(console: Console, connection: Connection) -> None:
         verdict = (
             Text(f"  ✗ {complaint}{error}", style="red") if error else Text("  ✓ done (and rolled back)", style="green")
         )
-        console.print(Padding(verdict, (0, 0, 0, 2)))
+        console.print(Padding(verdict, (0, 0, 0, 2), expand=False))
 
 
 def _try(connection: Connection, statement: str) -> str | None:
@@ -129,7 +139,7 @@ def _prove_whole(console: Console, connection: Connection, contract: Contract, r
     report = api.check(connection, contract, deep=True)
     console.print(of_report(report))
     again = api.plan(connection, contract, deep=True)
-    console.print(f"\n  a second plan has {len(again.steps)} steps")
+    console.print(f"\n  a second plan has {counted(len(again.steps), 'step')}")
     for deed, _, statement in ATTEMPTS[1:]:
         error = _try(connection, statement)
         console.print(Text(f"  ✗ {deed}: {error}" if error else f"  ✓ {deed}", style="red" if error else "green"))

@@ -82,11 +82,11 @@ class Settings:
             others.append(("Note what it should be with", self.command("init", argument)))
         return Next(self.command("plan --deep" if deep else "plan", argument), tuple(others))
 
-    def console(self) -> Console:
+    def console(self, *, quiet: bool = False) -> Console:
         """Return where results go."""
         from fixer.report import text as as_text
 
-        return as_text.console(color=self.color)
+        return as_text.console(color=self.color, quiet=quiet)
 
     def notes(self) -> Console:
         """Return where progress and questions go."""
