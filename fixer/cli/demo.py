@@ -118,7 +118,7 @@ def _try(connection: Connection, statement: str) -> str | None:
 
 
 def _prove_broken(console: Console, connection: Connection, contract: Contract) -> Plan:
-    _chapter(console, "2", "fixer check", "what is wrong, by point; nothing is changed")
+    _chapter(console, "2", "fixer check", "what is wrong, by point; it changes nothing")
     console.print(of_report(api.check(connection, contract)))
     _chapter(console, "3", "fixer plan", "the repair, in the order in which it will be done")
     plan = api.plan(connection, contract)

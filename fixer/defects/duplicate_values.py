@@ -51,7 +51,7 @@ def detect(actual: Schema, contract: Contract) -> Iterable[Finding[OfIndex]]:
                 SLUG,
                 POINT,
                 OfIndex(table.name, key),
-                f"{table.name.name} should have each {what} once, has it repeatedly",
+                f"{table.name.name} has rows that repeat {what}",
                 only_with_rows=True,
                 asks=partial(Probe, source, SQL("t.pgmend_repeat > 1"), show, costly=True),
             )

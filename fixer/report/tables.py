@@ -129,6 +129,11 @@ def _undo(run: PastRun) -> str:
     return "possible" if run.undoable else ""
 
 
+def typed(what: str, command: str) -> Text:
+    """Return a line with a command to type; no screen folds it, because its first part alone would run if pasted."""
+    return Text.assemble(f"{what}: ", (command, "bold"), no_wrap=True, overflow="ignore")
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: 1 step, 2 steps."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

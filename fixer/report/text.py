@@ -14,7 +14,7 @@ from fixer.model.plan import ATOMIC, Plan, Published
 from fixer.model.run import PastRun, Run, Undone
 from fixer.model.step import Hazard
 from fixer.report.findings import HOLDS, heading, is_itself, of_finding, of_point, uncounted, warned
-from fixer.report.tables import bytes_of, counted, of_ledger, of_runs, of_steps, time_of
+from fixer.report.tables import bytes_of, counted, of_ledger, of_runs, of_steps, time_of, typed
 
 _PIPE, _NARROWEST = 160, 30  # columns of a pipe, and the fewest that text is written for
 
@@ -53,7 +53,7 @@ def _published(published: Published) -> Text:
     return Text.assemble(("! ", "yellow"), "\n".join(lines), "\n")
 
 
-def plan_verdict(plan: Plan) -> Text:
+def plan_verdict(plan: Plan) -> RenderableType:
     """Return what to do with a plan."""
     if plan.refusals:
         rest = f"\nTo repair the rest, add: {plan.way_out}" if plan.way_out else ""
@@ -65,11 +65,11 @@ def plan_verdict(plan: Plan) -> Text:
     how = "in one transaction" if plan.mode == ATOMIC else "in short transactions"
     disk = bytes_of(sum(step.cost.disk for step in plan.steps))
     room = f", needs {disk} of disk" if disk else ""
-    words = f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}.\n"
+    words = f"{counted(len(plan.steps), 'step')}, about {total}, {how}{room}."
     command = "fixer apply" if plan.mode == ATOMIC else f"fixer apply --mode {plan.mode}"
     if plan.hazards:
         command += f" --allow-hazards {','.join(sorted(plan.hazards))}"
-    return Text.assemble((words, "bold"), "Run it with the same options: ", (command, "bold"), "\n", _explained(plan))
+    return Group(Text(words, "bold"), typed("Run it with the same options", command), _explained(plan))
 
 
 def _nothing(plan: Plan) -> Text:
@@ -132,10 +132,10 @@ def of_history(runs: Sequence[PastRun]) -> RenderableType:
 def show(console: Console, text: RenderableType) -> None:
     """Print a text; unless it is on a terminal, without trailing blanks."""
     if console.is_terminal:
-        console.print(text)
+        console.print(text, crop=False)
         return
     with console.capture() as captured:
-        console.print(text)
+        console.print(text, crop=False)
     console.file.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 

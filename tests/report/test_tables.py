@@ -19,7 +19,9 @@ TITLES = (
 
 
 def shown(width: int, *words: object) -> list[str]:
-    return fixer(*words, env={"COLUMNS": str(width)}).stdout.splitlines()
+    """Return the lines of a command, without those with the next command, which are not folded."""
+    lines = fixer(*words, env={"COLUMNS": str(width)}).stdout.splitlines()
+    return [line for line in lines if ": fixer " not in line]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -52,6 +54,12 @@ def test_no_line_of_a_table_is_longer_than_the_screen(broken: Database, width: i
     assert ("paper_trades: 2093 + 7 = 2100 + 0" if width < 64 else "2093 7 2100 0") in " ".join(
         " ".join(undone).split()
     )
+
+
+def test_a_command_to_paste_is_not_folded(broken: Database) -> None:
+    lines = fixer("check", "--dsn", broken.dsn, env={"COLUMNS": "40"}).stdout.splitlines()
+
+    assert lines[-1] == f"See the repair with: fixer plan --dsn '{broken.dsn}'"
 
 
 def test_what_a_dumb_terminal_gets_has_no_escapes(broken: Database) -> None:
